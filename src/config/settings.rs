@@ -1,0 +1,90 @@
+//! The configuration as the daemon uses it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::Fleet;
+use crate::names::Label;
+
+/// A valid configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Where the last facts of every member are kept.
+    pub state_dir: PathBuf,
+    /// Resolvers of load balancer host names; none means the system's.
+    pub resolvers: Vec<SocketAddr>,
+    /// Sockets and their limits. Changes need a restart.
+    pub listen: Listen,
+    /// Everything that names and answers depend on.
+    pub fleet: Arc<Fleet>,
+    /// Where the facts of each member come from, in the order of `fleet.members`.
+    pub sources: Vec<MemberSource>,
+    /// How long to go on serving after SIGTERM.
+    pub shutdown_delay: Duration,
+}
+
+/// Sockets and their limits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// UDP and TCP addresses.
+    pub dns: Vec<DnsListener>,
+    /// The admin API, read-only.
+    pub admin: Option<SocketAddr>,
+    /// Who may say where they are.
+    pub trusted: Vec<IpNet>,
+    /// Name server identifier (RFC 5001).
+    pub nsid: Option<String>,
+    /// UDP threads for each address.
+    pub workers: usize,
+    /// TCP connections at once, all clients together.
+    pub tcp_connections: usize,
+    /// TCP connections at once from one client address.
+    pub tcp_connections_per_client: usize,
+    /// How long a TCP connection may be idle.
+    pub tcp_idle: Duration,
+}
+
+/// One DNS address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsListener {
+    /// Port 0 takes a free one, the same for UDP and TCP.
+    pub address: SocketAddr,
+    /// Clients of this listener are in this member.
+    pub member: Option<Label>,
+}
+
+/// Where the facts of a member come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberSource {
+    /// The member.
+    pub member: Label,
+    /// Its region and zones are configured, so its nodes need not be watched.
+    pub has_topology: bool,
+    /// Its source.
+    pub source: Source,
+}
+
+/// A kind of source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The API that a kubeconfig context names.
+    Kubeconfig {
+        /// The kubeconfig file.
+        path: PathBuf,
+        /// Any context name.
+        context: String,
+    },
+    /// The API of the cluster that this process runs in.
+    InCluster,
+    /// A facts file.
+    File {
+        /// The file.
+        path: PathBuf,
+    },
+}

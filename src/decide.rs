@@ -1,0 +1,1 @@
+//! The one pure function that chooses members, and the plans it works on. No clock, no randomness.

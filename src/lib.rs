@@ -1,0 +1,17 @@
+//! gazetteer: an authoritative DNS server for federations of Kubernetes clusters.
+//!
+//! Data flows one way, and a room imports only rooms above it in `tests/architecture.rs`:
+//!
+//! ```text
+//! sources ──Delta──▶ publish ──fold──▶ snapshot ──ArcSwap──▶ answer ──bytes──▶ serve
+//! ```
+#![deny(unsafe_code)]
+
+pub mod answer;
+pub mod config;
+pub mod decide;
+pub mod model;
+pub mod names;
+pub mod publish;
+pub mod snapshot;
+pub mod wire;

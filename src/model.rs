@@ -1,0 +1,18 @@
+//! Plain facts: what the configuration and the sources say, and nothing that was decided from it.
+//!
+//! No serialization, no Kubernetes types, no I/O, no clock. Facts are shared by `Arc`: a source, the
+//! writer and the snapshot hold the same ones.
+
+mod delta;
+mod federation;
+mod member;
+mod service;
+mod state;
+
+pub use delta::{Change, Delta, Epoch, Identity, LearntTopology, Loss};
+pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};
+pub use member::{Fleet, Member, MemberIdx, MemberSet, StaticRegion};
+pub use service::{
+    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Steering,
+};
+pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};

@@ -1,0 +1,168 @@
+//! Member clusters, and sets of them.
+
+use std::fmt;
+
+use super::{Federation, Pattern};
+use crate::names::Label;
+
+/// Everything that the configuration says about names: the fixed part of the world.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fleet {
+    /// In configuration order.
+    pub federations: Vec<Federation>,
+    /// In configuration order, which breaks ties; at most [`MemberSet::CAPACITY`].
+    pub members: Vec<Member>,
+    /// Regions and zones that exist even without a member.
+    pub regions: Vec<StaticRegion>,
+}
+
+/// A member cluster, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Unique in the fleet.
+    pub name: Label,
+    /// Set here it wins over what is learnt.
+    pub region: Option<Label>,
+    /// Set here they win over what is learnt.
+    pub zones: Vec<Label>,
+    /// Namespaces that it offers.
+    pub namespaces: Vec<Pattern>,
+}
+
+/// A region that exists by configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticRegion {
+    /// The label in names.
+    pub name: Label,
+    /// Its zones.
+    pub zones: Vec<Label>,
+}
+
+/// The place of a member in [`Fleet::members`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberIdx(pub u8);
+
+impl MemberIdx {
+    /// The index as an index.
+    pub fn get(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// A set of members: a fixed bitset, the only set type of the query path.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct MemberSet([u64; 4]);
+
+impl MemberSet {
+    /// How many members a fleet may have.
+    pub const CAPACITY: usize = 256;
+    /// No member.
+    pub const EMPTY: Self = Self([0; 4]);
+    /// Every member.
+    pub const ALL: Self = Self([u64::MAX; 4]);
+
+    /// Adds a member.
+    pub fn insert(&mut self, member: MemberIdx) {
+        if let Some(word) = self.0.get_mut(usize::from(member.0 / 64)) {
+            *word |= 1u64 << (member.0 % 64);
+        }
+    }
+
+    /// Removes a member.
+    pub fn remove(&mut self, member: MemberIdx) {
+        if let Some(word) = self.0.get_mut(usize::from(member.0 / 64)) {
+            *word &= !(1u64 << (member.0 % 64));
+        }
+    }
+
+    /// Whether a member is in the set.
+    pub fn contains(self, member: MemberIdx) -> bool {
+        self.0
+            .get(usize::from(member.0 / 64))
+            .is_some_and(|word| word >> (member.0 % 64) & 1 == 1)
+    }
+
+    /// Whether no member is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    /// How many members are in the set.
+    pub fn len(self) -> u32 {
+        self.0.iter().map(|word| word.count_ones()).sum()
+    }
+
+    /// The members, in configuration order.
+    pub fn iter(self) -> impl Iterator<Item = MemberIdx> {
+        let mut words = self.0;
+        (0u8..4).flat_map(move |index| {
+            let mut word = words.get_mut(usize::from(index)).map_or(0, |word| *word);
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(word.trailing_zeros())
+                    .ok()
+                    .filter(|bit| *bit < 64)?;
+                word &= word - 1;
+                Some(MemberIdx(index * 64 + bit))
+            })
+        })
+    }
+}
+
+impl std::ops::BitAnd for MemberSet {
+    type Output = Self;
+    fn bitand(self, other: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a & e, b & f, c & g, d & h])
+    }
+}
+
+impl std::ops::BitOr for MemberSet {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
+        Self([a | e, b | f, c | g, d | h])
+    }
+}
+
+impl std::ops::Not for MemberSet {
+    type Output = Self;
+    fn not(self) -> Self {
+        Self(self.0.map(|word| !word))
+    }
+}
+
+impl FromIterator<MemberIdx> for MemberSet {
+    fn from_iter<I: IntoIterator<Item = MemberIdx>>(members: I) -> Self {
+        let mut set = Self::EMPTY;
+        for member in members {
+            set.insert(member);
+        }
+        set
+    }
+}
+
+impl fmt::Debug for MemberSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.iter().map(|member| member.0))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_keep_configuration_order() {
+        let set: MemberSet = [200, 3, 64, 63].map(MemberIdx).into_iter().collect();
+        assert_eq!(
+            set.iter().map(|member| member.0).collect::<Vec<_>>(),
+            [3, 63, 64, 200]
+        );
+        assert_eq!(set.len(), 4);
+        assert!(set.contains(MemberIdx(200)) && !set.contains(MemberIdx(199)));
+        assert!((set & !set).is_empty());
+        assert_eq!(MemberSet::ALL.iter().count(), MemberSet::CAPACITY);
+    }
+}
