@@ -235,8 +235,10 @@ impl ResponseWriter<'_> {
 /// Writes the labels of a name and its tail.
 #[inline]
 fn put_name(place: &mut Place<'_>, name: &Target<'_>, tail: &[u8]) {
-    for part in name.parts.into_iter().filter(|part| !part.is_empty()) {
-        place.put(part);
+    for part in &name.parts {
+        if !part.is_empty() {
+            place.put(part);
+        }
     }
     place.put(tail);
 }
