@@ -355,10 +355,8 @@ fn a_wrong_member_is_refused() {
             &["10:8: member \"m\": named already, line 7"],
         ),
     ]);
-    let mut many = String::new();
-    for n in 0..257 {
-        many += &format!("[[member]]\nname = \"m{n}\"\nsource = {{ in-cluster = true }}\n");
-    }
+    let section = |n| format!("[[member]]\nname = \"m{n}\"\nsource = {{ in-cluster = true }}\n");
+    let many = (0..257).map(section).collect::<Vec<_>>().concat();
     assert_eq!(
         problems(&after(&many)),
         ["775:8: member \"m256\": the number 257, and there may be 256",]
