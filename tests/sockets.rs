@@ -1,5 +1,7 @@
 //! The `serve` room over real sockets on loopback.
 
+#[path = "sockets/answers.rs"]
+mod answers;
 #[path = "sockets/bind.rs"]
 mod bind;
 #[path = "sockets/fixture.rs"]
@@ -8,3 +10,5 @@ mod fixture;
 mod tcp;
 #[path = "sockets/udp.rs"]
 mod udp;
+#[path = "sockets/world.rs"]
+mod world;

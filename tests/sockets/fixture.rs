@@ -13,6 +13,8 @@ use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::{Counters, Totals};
 use tokio::runtime::Runtime;
 
+use crate::world::world;
+
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -66,7 +68,7 @@ impl Service {
 
     /// Serves the stand-in.
     pub(crate) fn stand_in(listen: &Listen) -> Self {
-        Self::with(listen, Snapshot {}, stand_in)
+        Self::with(listen, world(), stand_in)
     }
 
     /// The first address served.

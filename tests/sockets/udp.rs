@@ -10,6 +10,7 @@ use gazetteer::snapshot::Snapshot;
 use parking_lot::Mutex;
 
 use crate::fixture::{Service, ask_udp, listen, said, say, stand_in, udp};
+use crate::world::world;
 
 /// The loopback address.
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -77,7 +78,7 @@ fn every_worker_gets_a_share() {
     };
     let mut listen = listen(&["127.0.0.1:0"]);
     listen.workers = 4;
-    let service = Service::with(&listen, Snapshot {}, respond);
+    let service = Service::with(&listen, world(), respond);
     // The kernel chooses a socket by the addresses and ports: with 400 clients, that one of four
     // is never chosen has a chance of 1 in 10^49.
     for _ in 0..400 {
@@ -107,7 +108,7 @@ fn a_message_that_panics_costs_itself_alone() {
 
 #[test]
 fn a_new_snapshot_lets_go_of_the_old_one_without_a_query() {
-    let snapshots = Arc::new(arc_swap::ArcSwap::from_pointee(Snapshot {}));
+    let snapshots = Arc::new(arc_swap::ArcSwap::from_pointee(world()));
     let first = Arc::downgrade(&snapshots.load_full());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _guard = runtime.enter();
@@ -116,7 +117,7 @@ fn a_new_snapshot_lets_go_of_the_old_one_without_a_query() {
     let serving = sockets.run_with(&snapshots, &counters, stand_in).unwrap();
     let server = serving.addresses()[0];
     ask_udp(&udp(LOCAL), server, &say(1, "a"));
-    snapshots.store(Arc::new(Snapshot {}));
+    snapshots.store(Arc::new(world()));
     let deadline = tokio::time::Instant::now() + crate::fixture::PATIENCE;
     while first.strong_count() > 0 {
         assert!(tokio::time::Instant::now() < deadline);
@@ -132,7 +133,7 @@ fn the_end_answers_what_is_queued_and_ends_the_threads() {
         count.fetch_add(1, Ordering::Relaxed);
         stand_in(snapshot, request, client, out)
     };
-    let service = Service::with(&listen(&["127.0.0.1:0"]), Snapshot {}, respond);
+    let service = Service::with(&listen(&["127.0.0.1:0"]), world(), respond);
     let client = udp(LOCAL);
     for id in 0..100 {
         client.send_to(&say(id, "last"), service.address()).unwrap();
