@@ -27,17 +27,19 @@ fn both_transports_give_the_same_octets() {
     let client = udp(service.address().ip());
     let mut stream = tcp(service.address());
     let mut truncated = 0;
-    for (qname, qtype) in QUESTIONS {
-        let request = query(77, qname, *qtype, Edns::Without);
-        let by_udp = ask_udp(&client, service.address(), &request);
-        let by_tcp = ask_tcp(&mut stream, &request);
-        assert_eq!(by_udp[..2], 77_u16.to_be_bytes());
-        assert!(by_udp.len() <= 512);
-        if is_truncated(&by_udp) {
-            truncated += 1;
-            assert!(!is_truncated(&by_tcp) && by_tcp.len() > 512, "{qname}");
-        } else {
-            assert_eq!(by_udp, by_tcp, "{qname} {qtype}");
+    for (edns, limit) in [(Edns::Without, 512), (Edns::Plain, 1232)] {
+        for (qname, qtype) in QUESTIONS {
+            let request = query(77, qname, *qtype, edns);
+            let by_udp = ask_udp(&client, service.address(), &request);
+            let by_tcp = ask_tcp(&mut stream, &request);
+            assert_eq!(by_udp[..2], 77_u16.to_be_bytes());
+            if is_truncated(&by_udp) {
+                truncated += 1;
+                assert!(by_udp.len() <= limit && limit < by_tcp.len(), "{qname}");
+                assert!(!is_truncated(&by_tcp), "{qname}");
+            } else {
+                assert_eq!(by_udp, by_tcp, "{qname} {qtype}");
+            }
         }
     }
     assert_ne!(truncated, 0);

@@ -1,4 +1,4 @@
-//! A service on free ports, and clients that wait for 5 s at most.
+//! A service on free ports, and clients that wait for 10 s at most.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::world::world;
 
 /// How long anything may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A configuration that listens on `addresses`, with generous limits.
 pub(crate) fn listen(addresses: &[&str]) -> Listen {

@@ -58,10 +58,7 @@ fn a_client_that_sent_all_its_queries_still_gets_its_responses() {
 fn a_client_that_does_not_read_gets_every_response_once_it_does() {
     let service = Service::stand_in(&listen(&["127.0.0.1:0"]));
     let mut stream = tcp(service.address());
-    // 13 MB of responses: more than all buffers between the two hold.
-    for id in 0..200_u16 {
-        stream.write_all(&framed(&say(id, "size 65535"))).unwrap();
-    }
+    flood(&mut stream);
     // Others are served meanwhile.
     let mut other = tcp(service.address());
     assert_eq!(ask_tcp(&mut other, &say(1, "me too")), said(1, "me too"));
@@ -70,6 +67,33 @@ fn a_client_that_does_not_read_gets_every_response_once_it_does() {
         assert_eq!(response.len(), 65_535);
         assert_eq!(response[..2], id.to_be_bytes());
     }
+}
+
+/// Queries for more octets than all buffers between client and server hold.
+fn flood(stream: &mut std::net::TcpStream) {
+    for id in 0..200 {
+        stream.write_all(&framed(&say(id, "size 65535"))).unwrap();
+    }
+}
+
+#[test]
+fn a_client_that_never_reads_is_given_up() {
+    let service = Service::stand_in(&listen(&["127.0.0.1:0"]));
+    let mut stream = tcp(service.address());
+    flood(&mut stream);
+    service.wait_for(|totals| totals.send_errors == 1);
+}
+
+#[test]
+fn the_end_does_not_wait_for_a_client_that_never_reads() {
+    let service = Service::stand_in(&listen(&["127.0.0.1:0"]));
+    let mut stream = tcp(service.address());
+    flood(&mut stream);
+    service.wait_for(|totals| totals.queries[1] > 0);
+    let ended = service.runtime.block_on(async {
+        tokio::time::timeout(Duration::from_millis(4500), service.serving.shutdown()).await
+    });
+    assert!(ended.is_ok());
 }
 
 #[test]

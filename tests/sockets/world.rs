@@ -21,8 +21,8 @@ const MEMBERS: [(&str, &str, &str, u8); 5] = [
     ("ae1a", "asia-east1", "asia-east1-a", 31),
 ];
 
-/// Names, types and what is particular about them. `held` is the only service of a held member's
-/// zone; `large` has 40 addresses in each member; `out` is ready nowhere but in `ae1a`.
+/// Names and types. `ae1a` is held; `large` has 40 addresses in each member; `out` is ready nowhere
+/// but in `ae1a`.
 pub(crate) const QUESTIONS: &[(&str, u16)] = &[
     ("my-service.my-namespace.my-federation.svc.example.com", A),
     (
@@ -209,7 +209,9 @@ fn name(text: &str) -> NameBuf {
 pub(crate) enum Edns {
     /// None.
     Without,
-    /// Version 0, 1,232 octets, DO, with the options NSID, client subnet and keepalive.
+    /// Version 0, 1,232 octets, DO, without options.
+    Plain,
+    /// The same with the options NSID, client subnet and keepalive.
     Full,
     /// Version 1.
     Unknown,
@@ -229,6 +231,7 @@ pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
     octets.extend([0, 1]);
     let (version, options): (u8, &[u8]) = match edns {
         Edns::Without => return octets,
+        Edns::Plain => (0, &[]),
         Edns::Full => (
             0,
             &[
@@ -249,7 +252,7 @@ pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
 pub(crate) fn requests() -> Vec<Vec<u8>> {
     let mut requests = Vec::new();
     for (qname, qtype) in QUESTIONS {
-        for edns in [Edns::Without, Edns::Full, Edns::Unknown] {
+        for edns in [Edns::Without, Edns::Plain, Edns::Full, Edns::Unknown] {
             requests.push(query(4242, qname, *qtype, edns));
         }
     }
