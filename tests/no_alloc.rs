@@ -2,12 +2,12 @@
 //!
 //! Allocations are counted by thread, so that other threads do not disturb.
 
-#[expect(dead_code, reason = "shared with the tests of sockets")]
 #[path = "sockets/world.rs"]
 mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -60,6 +60,7 @@ fn allocations_are_counted() {
 fn an_answer_allocates_nothing() {
     let snapshot = world::world();
     let mut out = vec![0; 65_535];
+    let mut kinds = BTreeSet::new();
     for request in world::requests() {
         for (transport, room) in [
             (Transport::Udp, 1232),
@@ -73,7 +74,20 @@ fn an_answer_allocates_nothing() {
             let answered = respond(&snapshot, &request, &client, &mut NoTrace, &mut out[..room]);
             let allocations = ALLOCATIONS.get() - before;
             assert_eq!(allocations, 0, "{request:?} by {transport:?}: {answered:?}");
+            // Response code, and whether there are answers.
+            kinds.insert(answered.map(|_| (out[3] & 15, out[7] > 0)));
         }
+    }
+    for kind in [
+        Some((0, true)),
+        Some((0, false)),
+        Some((1, false)),
+        Some((3, false)),
+        Some((4, false)),
+        Some((5, false)),
+        None,
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?} of {kinds:?}");
     }
 }
 

@@ -2,19 +2,8 @@
 
 use std::io::Write;
 
-use gazetteer::answer::{Client, NoTrace, respond};
-use gazetteer::snapshot::Snapshot;
-
 use crate::fixture::{Service, ask_tcp, ask_udp, framed, listen, read_message, tcp, udp};
-use crate::world::{A, AAAA, Edns, QUESTIONS, SRV, query, requests, world};
-
-/// The service as it is.
-fn service() -> Service {
-    let answer = |snapshot: &Snapshot, request: &[u8], client: &Client, out: &mut [u8]| {
-        respond(snapshot, request, client, &mut NoTrace, out)
-    };
-    Service::with(&listen(&["127.0.0.1:0"]), world(), answer)
-}
+use crate::world::{A, AAAA, Edns, QUESTIONS, SRV, query, requests};
 
 /// Whether TC is set.
 fn is_truncated(response: &[u8]) -> bool {
@@ -23,7 +12,7 @@ fn is_truncated(response: &[u8]) -> bool {
 
 #[test]
 fn both_transports_give_the_same_octets() {
-    let service = service();
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
     let client = udp(service.address().ip());
     let mut stream = tcp(service.address());
     let mut truncated = 0;
@@ -47,7 +36,7 @@ fn both_transports_give_the_same_octets() {
 
 #[test]
 fn three_pipelined_queries_get_three_answers() {
-    let service = service();
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
     let mut stream = tcp(service.address());
     let qname = "my-service.my-namespace.my-federation.svc.europe-west1-d.example.com";
     let questions = [(1, qname, A), (2, qname, AAAA), (3, "example.com", SRV)];
@@ -65,7 +54,7 @@ fn three_pipelined_queries_get_three_answers() {
 
 #[test]
 fn no_request_stops_the_service() {
-    let service = service();
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
     let client = udp(service.address().ip());
     let mut stream = tcp(service.address());
     let last = query(1, "example.com", A, Edns::Without);

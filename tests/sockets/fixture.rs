@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gazetteer::answer::Client;
 use gazetteer::config::{DnsListener, Listen};
-use gazetteer::serve::{Respond, Serving, bind};
+use gazetteer::serve::{Error, Respond, Serving, Sockets, bind};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::{Counters, Totals};
 use tokio::runtime::Runtime;
@@ -49,26 +49,42 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Serves `snapshot` with `respond`.
-    pub(crate) fn with(listen: &Listen, snapshot: Snapshot, respond: impl Respond) -> Self {
+    /// Serves the world as the daemon does.
+    pub(crate) fn real(listen: &Listen) -> Self {
+        Self::start(listen, |sockets, snapshots, counters| {
+            sockets.run(snapshots, counters)
+        })
+    }
+
+    /// Serves the stand-in.
+    pub(crate) fn stand_in(listen: &Listen) -> Self {
+        Self::with(listen, stand_in)
+    }
+
+    /// Serves with `respond`.
+    pub(crate) fn with(listen: &Listen, respond: impl Respond) -> Self {
+        Self::start(listen, |sockets, snapshots, counters| {
+            sockets.run_with(snapshots, counters, respond)
+        })
+    }
+
+    /// Serves as `run` says.
+    fn start(
+        listen: &Listen,
+        run: impl FnOnce(Sockets, &Arc<ArcSwap<Snapshot>>, &Counters) -> Result<Serving, Error>,
+    ) -> Self {
         let runtime = Runtime::new().unwrap();
         let counters = Counters::default();
-        let snapshots = Arc::new(ArcSwap::from_pointee(snapshot));
+        let snapshots = Arc::new(ArcSwap::from_pointee(world()));
         let serving = {
             let _guard = runtime.enter();
-            let sockets = bind(listen).unwrap();
-            sockets.run_with(&snapshots, &counters, respond).unwrap()
+            run(bind(listen).unwrap(), &snapshots, &counters).unwrap()
         };
         Self {
             runtime,
             serving,
             counters,
         }
-    }
-
-    /// Serves the stand-in.
-    pub(crate) fn stand_in(listen: &Listen) -> Self {
-        Self::with(listen, world(), stand_in)
     }
 
     /// The first address served.

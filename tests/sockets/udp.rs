@@ -78,7 +78,7 @@ fn every_worker_gets_a_share() {
     };
     let mut listen = listen(&["127.0.0.1:0"]);
     listen.workers = 4;
-    let service = Service::with(&listen, world(), respond);
+    let service = Service::with(&listen, respond);
     // The kernel chooses a socket by the addresses and ports: with 400 clients, that one of four
     // is never chosen has a chance of 1 in 10^49.
     for _ in 0..400 {
@@ -133,7 +133,7 @@ fn the_end_answers_what_is_queued_and_ends_the_threads() {
         count.fetch_add(1, Ordering::Relaxed);
         stand_in(snapshot, request, client, out)
     };
-    let service = Service::with(&listen(&["127.0.0.1:0"]), world(), respond);
+    let service = Service::with(&listen(&["127.0.0.1:0"]), respond);
     let client = udp(LOCAL);
     for id in 0..100 {
         client.send_to(&say(id, "last"), service.address()).unwrap();

@@ -156,6 +156,7 @@ fn fleet() -> Fleet {
             hostmaster: name("hostmaster.example.com"),
             export: ExportMode::LoadBalancers,
             ttl: Duration::from_secs(30),
+            apex_ttl: Duration::from_secs(3600),
             negative_ttl: Duration::from_secs(5),
             policy: Policy::Spread,
             order: Vec::new(),
