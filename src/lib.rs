@@ -13,5 +13,7 @@ pub mod decide;
 pub mod model;
 pub mod names;
 pub mod publish;
+pub mod serve;
 pub mod snapshot;
+pub mod telemetry;
 pub mod wire;
