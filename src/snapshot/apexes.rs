@@ -28,6 +28,8 @@ pub struct Apex {
     pub hostmaster: NameBuf,
     /// TTL and MINIMUM of the SOA in negative answers, in seconds.
     pub negative_ttl: u32,
+    /// TTL of its own RRsets and of its infrastructure names, in seconds.
+    pub ttl: u32,
     /// The next served apex above this one.
     pub parent: Option<ApexIdx>,
     /// Its federations.
@@ -68,6 +70,8 @@ pub struct Apexes {
     apexes: Vec<Apex>,
     federations: Vec<FederationView>,
     by_label: HashMap<Box<[u8]>, FederationIdx>,
+    /// The label of each member in wire form, in configuration order.
+    members: Vec<Box<[u8]>>,
 }
 
 /// The label of the version record.
@@ -81,25 +85,33 @@ impl Apexes {
             if apexes.iter().any(|apex| apex.name == federation.apex) {
                 continue;
             }
-            let sharing = fleet
-                .federations
-                .iter()
-                .filter(|other| other.apex == federation.apex);
-            let negative_ttl = sharing.map(|other| other.negative_ttl).min();
+            let sharing = || {
+                fleet
+                    .federations
+                    .iter()
+                    .filter(|f| f.apex == federation.apex)
+            };
+            let negative_ttl = sharing().map(|other| other.negative_ttl).min();
+            let ttl = sharing().map(|other| other.apex_ttl).min();
             apexes.push(Apex {
                 name: federation.apex.clone(),
                 labels: federation.apex.labels().count(),
                 nameservers: federation.nameservers.clone(),
                 hostmaster: federation.hostmaster.clone(),
                 negative_ttl: super::seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
+                ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
                 federations: Vec::new(),
                 fixed: HashMap::from([(wire_labels([VERSION]), FixedName::Version)]),
             });
         }
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
+        let members = fleet.members.iter();
         let mut compiled = Self {
             apexes,
+            members: members
+                .map(|member| wire_labels([member.name.as_str()]))
+                .collect(),
             ..Self::default()
         };
         compiled.link_parents();
@@ -220,6 +232,14 @@ impl Apexes {
     pub fn federation_of(&self, apex: ApexIdx, label: &[u8]) -> Option<FederationIdx> {
         let index = *self.by_label.get(label)?;
         (self.federation(index)?.apex == apex).then_some(index)
+    }
+
+    /// The label of a member, in wire form.
+    pub fn member_label(&self, member: MemberIdx) -> &[u8] {
+        self.members
+            .get(member.get())
+            .map(|label| &**label)
+            .unwrap_or_default()
     }
 
     /// Labels that no region or zone may have in names, because infrastructure names use them

@@ -6,6 +6,9 @@ use super::apexes::{Apexes, wire_labels};
 use crate::model::{Fleet, MemberIdx, MemberSet, TopologyFacts};
 use crate::names::Label;
 
+/// The marker label in wire form.
+const MARKER: &[u8] = b"\x03svc";
+
 /// The place of a scope in [`Scopes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScopeIdx(usize);
@@ -13,8 +16,9 @@ pub struct ScopeIdx(usize);
 /// What the topology labels of a name pin down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The labels in wire form, without a root; empty at the global level.
-    pub labels: Box<[u8]>,
+    /// The marker `svc` and the labels in wire form, without a root: what stands between a key and
+    /// an apex.
+    pub path: Box<[u8]>,
     /// Its level.
     pub level: Level,
     /// Members that stand in it.
@@ -39,7 +43,7 @@ pub enum Level {
 pub struct Scopes {
     scopes: Vec<Scope>,
     by_labels: HashMap<Box<[u8]>, ScopeIdx>,
-    /// The longest labels, in octets.
+    /// The longest path, in octets.
     pub(super) longest: usize,
     /// Labels that are not published, with the member that they were learnt for.
     pub(super) warnings: Vec<(MemberIdx, String)>,
@@ -65,7 +69,7 @@ impl Scopes {
         }
         let mut scopes = Self {
             scopes: vec![Scope {
-                labels: Box::default(),
+                path: MARKER.into(),
                 level: Level::Global,
                 members: MemberSet::ALL,
                 parent: None,
@@ -79,7 +83,7 @@ impl Scopes {
         scopes.longest = scopes
             .scopes
             .iter()
-            .map(|scope| scope.labels.len())
+            .map(|scope| scope.path.len())
             .max()
             .unwrap_or(0);
         scopes
@@ -130,9 +134,10 @@ impl Scopes {
     ) -> ScopeIdx {
         let index = ScopeIdx(self.scopes.len());
         let labels = wire_labels(labels);
-        self.by_labels.insert(labels.clone(), index);
+        let path = [MARKER, &labels].concat().into();
+        self.by_labels.insert(labels, index);
         self.scopes.push(Scope {
-            labels,
+            path,
             level,
             members,
             parent: Some(parent),
