@@ -93,11 +93,8 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
         bound.push(admin);
     }
     for (index, address) in bound.iter().enumerate() {
-        let taken = bound
-            .iter()
-            .take(index)
-            .find(|other| other.value == address.value);
-        if let Some(first) = taken.filter(|_| address.value.port() != 0) {
+        let mut earlier = bound.iter().take(index);
+        if let Some(first) = earlier.find(|first| overlap(first.value, address.value)) {
             let line = section.report.line(first.at);
             let message = format!(
                 "address \"{}\": listened on already, line {line}",
@@ -131,6 +128,16 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
     if let Some(idle) = section.text("tcp-idle", "tcp-idle", idle) {
         listen.tcp_idle = idle.value;
     }
+}
+
+/// Whether two sockets would share an address: also when one of them takes every address of its
+/// family.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let wide = |address: SocketAddr| address.ip().is_unspecified();
+    one.port() == other.port()
+        && one.port() != 0
+        && one.is_ipv4() == other.is_ipv4()
+        && (one.ip() == other.ip() || wide(one) || wide(other))
 }
 
 /// One address of `dns`: a text, or a table that binds it to a member.
