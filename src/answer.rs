@@ -29,4 +29,5 @@ mod srv;
 #[cfg(test)]
 mod tests;
 
+pub use crate::decide::{NoTrace, Trace};
 pub use respond::{Client, Transport, respond};
