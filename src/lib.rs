@@ -7,7 +7,9 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod answer;
+pub mod cli;
 pub mod config;
 pub mod decide;
 pub mod model;
@@ -15,5 +17,6 @@ pub mod names;
 pub mod publish;
 pub mod serve;
 pub mod snapshot;
+pub mod sources;
 pub mod telemetry;
 pub mod wire;
