@@ -22,6 +22,7 @@
 mod addresses;
 mod apex;
 mod classify;
+mod explain;
 mod level;
 mod respond;
 mod srv;
@@ -29,5 +30,6 @@ mod srv;
 #[cfg(test)]
 mod tests;
 
+pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use crate::decide::{NoTrace, Trace};
 pub use respond::{Client, Transport, respond};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use hickory_proto::op::{Message, Query as Question, ResponseCode};
 use hickory_proto::rr::{Name, RecordType};
 
-use super::{Client, Transport, respond};
+use super::{Client, Transport, explain, respond};
 use crate::decide::NoTrace;
 use crate::model::{
     Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState, MemberStatus,
@@ -293,4 +293,40 @@ fn learnt_places_stay_known() {
     check(&world, "svc.oldzone.old.example.com.", RecordType::A, &[]);
     check_code(&world, "svc.oldzone.r.example.com.", ResponseCode::NXDomain);
     assert_eq!(world.status(MemberIdx(0)).unwrap().since, UnixSeconds(0));
+}
+
+#[test]
+fn an_explanation_names_the_reasons_and_holds_the_answer() {
+    let mut world = world();
+    world.upsert(MemberIdx(0), &name(), service([203, 0, 113, 1], 0, 80));
+    let snapshot = world.snapshot(Generation(7), Serial(1));
+    let name = "s.n.fed.svc.zb.example.com".parse().unwrap();
+    let explanation = explain(
+        &snapshot,
+        &name,
+        RecordType::A,
+        IpAddr::from([192, 0, 2, 1]),
+    );
+    let text = explanation.to_string();
+    let expected = "\
+s.n.fed.svc.zb.example.com. A asked from 192.0.2.1
+generation 7, serial 1
+this is a service, level zone zb
+  zone zb: no eligible member
+  region r: no eligible member
+  global: eligible c; answers c
+
+members
+  a  r za  Ready: 0 of 1 endpoints ready (203.0.113.1)
+  b  r zb  Ready: does not have the service
+* c  q zc  Ready: eligible 2 levels up (203.0.113.3)
+
+;; status: NOERROR, flags: qr aa
+
+;; ANSWER SECTION:
+s.n.fed.svc.zb.example.com.\t30\tIN\tCNAME\ts.n.fed.svc.r.example.com.
+s.n.fed.svc.r.example.com.\t30\tIN\tCNAME\ts.n.fed.svc.example.com.
+s.n.fed.svc.example.com.\t30\tIN\tA\t203.0.113.3
+";
+    assert_eq!(text, expected);
 }

@@ -41,7 +41,7 @@ pub enum Level {
 /// Every known scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes {
-    scopes: Vec<Scope>,
+    all: Vec<Scope>,
     by_labels: HashMap<Box<[u8]>, ScopeIdx>,
     /// The longest path, in octets.
     pub(super) longest: usize,
@@ -68,7 +68,7 @@ impl Scopes {
             places.add_member(index, facts, apexes);
         }
         let mut scopes = Self {
-            scopes: vec![Scope {
+            all: vec![Scope {
                 path: MARKER.into(),
                 level: Level::Global,
                 members: MemberSet::ALL,
@@ -81,7 +81,7 @@ impl Scopes {
         scopes.fill(&mut places);
         scopes.warnings = places.warnings;
         scopes.longest = scopes
-            .scopes
+            .all
             .iter()
             .map(|scope| scope.path.len())
             .max()
@@ -132,11 +132,11 @@ impl Scopes {
         members: MemberSet,
         parent: ScopeIdx,
     ) -> ScopeIdx {
-        let index = ScopeIdx(self.scopes.len());
+        let index = ScopeIdx(self.all.len());
         let labels = wire_labels(labels);
         let path = [MARKER, &labels].concat().into();
         self.by_labels.insert(labels, index);
-        self.scopes.push(Scope {
+        self.all.push(Scope {
             path,
             level,
             members,
@@ -159,16 +159,14 @@ impl Scopes {
     /// The scope itself, then where it falls back to, the global level last.
     #[inline]
     pub fn chain(&self, scope: ScopeIdx) -> impl Iterator<Item = &Scope> {
-        std::iter::successors(self.scopes.get(scope.0), |scope| {
-            self.scopes.get(scope.parent?.0)
-        })
+        std::iter::successors(self.all.get(scope.0), |scope| self.all.get(scope.parent?.0))
     }
 
     /// Members that stand in any of `regions`.
     pub(super) fn members_of(&self, regions: &[Label]) -> MemberSet {
         let of = |region: &Label| {
             let scope = self.find(&wire_labels([region.as_str()]))?;
-            let scope = self.scopes.get(scope.0)?;
+            let scope = self.all.get(scope.0)?;
             (scope.level == Level::Region).then_some(scope.members)
         };
         regions
