@@ -157,17 +157,64 @@ impl Client {
 /// Asks once over TCP.
 pub(crate) fn ask_tcp(server: SocketAddr, name: &str, kind: RecordType) -> Result<Answer, String> {
     let exchange = || -> std::io::Result<Vec<u8>> {
-        let mut stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
-        stream.set_read_timeout(Some(TIMEOUT))?;
-        let query = query(7, name, kind);
-        let length = u16::try_from(query.len()).map_err(std::io::Error::other)?;
-        stream.write_all(&[&length.to_be_bytes()[..], &query].concat())?;
-        let mut length = [0; 2];
-        stream.read_exact(&mut length)?;
-        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
-        stream.read_exact(&mut answer)?;
-        Ok(answer)
+        let mut stream = connect(server)?;
+        stream.write_all(&framed(7, name, kind))?;
+        read_framed(&mut stream)
     };
     let octets = exchange().map_err(|error| format!("TCP: {error}"))?;
     decode(7, &octets).ok_or_else(|| "TCP: not an answer to the query".to_owned())
+}
+
+/// Asks for the A records of several names in one write on one connection; answers come in any
+/// order, one for each id.
+pub(crate) fn ask_pipelined(server: SocketAddr, names: &[String]) -> std::io::Result<Vec<Answer>> {
+    let mut stream = connect(server)?;
+    let ids = 1u16..;
+    let queries = ids
+        .clone()
+        .zip(names)
+        .map(|(id, name)| framed(id, name, RecordType::A));
+    stream.write_all(&queries.collect::<Vec<_>>().concat())?;
+    let mut waiting: Vec<u16> = ids.take(names.len()).collect();
+    let mut answers = Vec::new();
+    while !waiting.is_empty() {
+        let octets = read_framed(&mut stream)?;
+        let found = waiting
+            .iter()
+            .position(|id| answers_id(*id, &octets, &mut answers));
+        let found = found.ok_or_else(|| std::io::Error::other("an answer to no query"))?;
+        waiting.swap_remove(found);
+    }
+    Ok(answers)
+}
+
+/// Whether a message answers a query id; if so it is kept.
+fn answers_id(id: u16, octets: &[u8], answers: &mut Vec<Answer>) -> bool {
+    let answer = decode(id, octets);
+    let is_one = answer.is_some();
+    answers.extend(answer);
+    is_one
+}
+
+/// A TCP connection with time-outs.
+fn connect(server: SocketAddr) -> std::io::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    Ok(stream)
+}
+
+/// A query with its length before it.
+fn framed(id: u16, name: &str, kind: RecordType) -> Vec<u8> {
+    let query = query(id, name, kind);
+    let length = u16::try_from(query.len()).expect("a short query");
+    [&length.to_be_bytes()[..], &query].concat()
+}
+
+/// Reads one message with its length before it.
+fn read_framed(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let mut length = [0; 2];
+    stream.read_exact(&mut length)?;
+    let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
+    stream.read_exact(&mut message)?;
+    Ok(message)
 }

@@ -1,13 +1,14 @@
 //! Three control planes, shared by every scenario of a run.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::member::{Member, program};
+use crate::loopback;
+use crate::member::Member;
 use crate::pki;
+use crate::process::program;
 
 /// Name, region and zone of each member.
 const PLACES: [(&str, &str, &str); 3] = [
@@ -35,7 +36,7 @@ impl Fleet {
             let program = program(name);
             assert!(program.is_file(), "{} is missing", program.display());
         }
-        let addresses = free_addresses();
+        let addresses = loopback::addresses([1, 2, 3], &[2379, 2380, Member::PORT]);
         let pki = pki::create(&folder.join("pki"), &addresses);
         let mut places = PLACES.into_iter().zip(addresses).zip([10u8, 50, 90]);
         let members = std::array::from_fn(|_| {
@@ -112,23 +113,4 @@ fn rights() -> Vec<Value> {
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_saphyr::from_multiple(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// Loopback addresses that nothing uses. The whole of 127/8 is local, so each run takes a network
-/// of its own, and fixed ports in it: a program that is started again finds its port free.
-fn free_addresses() -> [Ipv4Addr; 3] {
-    let id = std::process::id();
-    for offset in 0..1000 {
-        let [.., high, low] = (id + offset).to_be_bytes();
-        let addresses = [1, 2, 3].map(|host| Ipv4Addr::new(127, 64 | (high & 63), low, host));
-        let free = addresses.iter().all(|address| {
-            [2379, 2380, Member::PORT]
-                .iter()
-                .all(|port| TcpListener::bind((*address, *port)).is_ok())
-        });
-        if free {
-            return addresses;
-        }
-    }
-    panic!("no free loopback addresses");
 }

@@ -21,6 +21,8 @@ pub(crate) struct Gate {
 struct Shared {
     /// Whether new connections are let through.
     open: AtomicBool,
+    /// Whether everything that comes in is swallowed, while connections stay open.
+    silent: AtomicBool,
     /// Whether the gate is gone.
     ended: AtomicBool,
     /// Both ends of every connection so far.
@@ -34,6 +36,7 @@ impl Gate {
         let address = listener.local_addr().expect("port of the gate");
         let shared = Arc::new(Shared {
             open: AtomicBool::new(true),
+            silent: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             streams: Mutex::default(),
         });
@@ -51,6 +54,15 @@ impl Gate {
     pub(crate) fn cut(&self) {
         for stream in self.shared.streams.lock().drain(..) {
             drop(stream.shutdown(Shutdown::Both));
+        }
+    }
+
+    /// Swallows everything, and accepts connections that lead nowhere, as a dropped network does;
+    /// connections of that time are cut when it ends.
+    pub(crate) fn set_silent(&self, silent: bool) {
+        self.shared.silent.store(silent, Ordering::SeqCst);
+        if !silent {
+            self.cut();
         }
     }
 
@@ -76,7 +88,7 @@ impl Drop for Gate {
 }
 
 /// Relays until the gate ends.
-fn accept(listener: &TcpListener, server: SocketAddr, shared: &Shared) {
+fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
     for client in listener.incoming().map_while(Result::ok) {
         if shared.ended.load(Ordering::SeqCst) {
             return;
@@ -87,16 +99,13 @@ fn accept(listener: &TcpListener, server: SocketAddr, shared: &Shared) {
         let Ok(upstream) = TcpStream::connect_timeout(&server, Duration::from_secs(2)) else {
             continue;
         };
-        let mut ends = Vec::new();
-        for stream in [&client, &client, &upstream, &upstream, &client, &upstream] {
-            ends.extend(stream.set_nodelay(true).and_then(|()| stream.try_clone()));
-        }
-        let Ok([a, b, c, d, e, f]) = <[TcpStream; 6]>::try_from(ends) else {
+        let Ok([inward, outward]) = halves(client, upstream, shared) else {
             continue;
         };
-        shared.streams.lock().extend([e, f]);
-        std::thread::spawn(move || relay(a, c));
-        std::thread::spawn(move || relay(d, b));
+        for (from, to) in [inward, outward] {
+            let shared = Arc::clone(shared);
+            std::thread::spawn(move || relay(from, to, &shared.silent));
+        }
         if !shared.open.load(Ordering::SeqCst) {
             for stream in shared.streams.lock().drain(..) {
                 drop(stream.shutdown(Shutdown::Both));
@@ -105,8 +114,22 @@ fn accept(listener: &TcpListener, server: SocketAddr, shared: &Shared) {
     }
 }
 
+/// Two streams as the two directions of a relay; the gate keeps a handle of each to cut it.
+fn halves(
+    client: TcpStream,
+    upstream: TcpStream,
+    shared: &Shared,
+) -> std::io::Result<[(TcpStream, TcpStream); 2]> {
+    client.set_nodelay(true)?;
+    upstream.set_nodelay(true)?;
+    let kept = [client.try_clone()?, upstream.try_clone()?];
+    let inward = (client.try_clone()?, upstream.try_clone()?);
+    shared.streams.lock().extend(kept);
+    Ok([inward, (upstream, client)])
+}
+
 /// Copies one direction until either end closes, then closes both.
-fn relay(mut from: TcpStream, mut to: TcpStream) {
+fn relay(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
         if to

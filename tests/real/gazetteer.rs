@@ -120,7 +120,7 @@ impl Gazetteer {
     }
 
     /// Starts the program on the files of a folder.
-    fn run(folder: PathBuf) -> Self {
+    pub(crate) fn run(folder: PathBuf) -> Self {
         let arguments = ["serve".into(), folder.join("gazetteer.toml").into()];
         let program = Path::new(env!("CARGO_BIN_EXE_gazetteer"));
         let log = folder.join("gazetteer.log");
@@ -222,6 +222,30 @@ impl Gazetteer {
         });
     }
 
+    /// Waits for an answer that follows a member back in time, which takes more than one attempt.
+    pub(crate) fn until_restored(&self, name: &str, expected: &str) {
+        until(&format!("{name} answers {expected}"), 4 * SOON, || {
+            self.check(name, expected)
+        });
+    }
+
+    /// Waits until so many files of the state folder name a namespace, which nothing else tells.
+    pub(crate) fn until_state_holds(&self, namespace: &str, count: usize) {
+        until(
+            &format!("{namespace} is persisted for {count} members"),
+            SOON,
+            || {
+                let mut files = files_below(&self.folder.join("state"));
+                files.retain(|path| holds(path, namespace.as_bytes()));
+                if files.len() >= count {
+                    Ok(())
+                } else {
+                    Err(format!("only in {files:?}"))
+                }
+            },
+        );
+    }
+
     /// Whether the A answer at a name reads so now.
     pub(crate) fn check(&self, name: &str, expected: &str) -> Result<(), String> {
         same(&self.ask(name, RecordType::A)?, expected)
@@ -244,6 +268,27 @@ impl Gazetteer {
             },
         );
     }
+}
+
+/// Whether a file holds some octets.
+fn holds(path: &Path, octets: &[u8]) -> bool {
+    let content = std::fs::read(path).unwrap_or_default();
+    content.windows(octets.len()).any(|window| window == octets)
+}
+
+/// Every file below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
 }
 
 /// Whether an answer reads as expected.

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::api::{Api, Refusal};
 use crate::files;
 use crate::pki::Pki;
-use crate::process::Process;
+use crate::process::{Process, program};
 use crate::wait::{START, until};
 
 /// The token of the administrator.
@@ -18,16 +18,6 @@ const ADMIN: &str = "administrator-of-the-tests";
 /// The controllers that make endpoint slices out of deployments; nothing else runs, no
 /// scheduler and no kubelet: pods name their node, and tests write their status.
 const CONTROLLERS: &str = "deployment-controller,replicaset-controller,endpointslice-controller";
-
-/// Where the programs are: `GAZETTEER_REAL_BIN`, as `tests/real/build.sh` prints it.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let folder = std::env::var_os("GAZETTEER_REAL_BIN").unwrap_or_else(|| {
-        panic!(
-            "GAZETTEER_REAL_BIN is not set; set it to the folder that tests/real/build.sh prints"
-        )
-    });
-    Path::new(&folder).join(name)
-}
 
 /// A member cluster.
 pub(crate) struct Member {

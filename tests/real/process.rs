@@ -12,6 +12,16 @@ use nix::unistd::Pid;
 
 use crate::files;
 
+/// Where the programs are: `GAZETTEER_REAL_BIN`, as `tests/real/build.sh` prints it.
+pub(crate) fn program(name: &str) -> PathBuf {
+    let folder = std::env::var_os("GAZETTEER_REAL_BIN").unwrap_or_else(|| {
+        panic!(
+            "GAZETTEER_REAL_BIN is not set; set it to the folder that tests/real/build.sh prints"
+        )
+    });
+    Path::new(&folder).join(name)
+}
+
 /// A running program; dropping it kills it.
 pub(crate) struct Process {
     /// What reports call it.
