@@ -132,6 +132,9 @@ fn halves(
 fn relay(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer) {
+        if silent.load(Ordering::SeqCst) {
+            continue;
+        }
         if to
             .write_all(buffer.get(..length).unwrap_or_default())
             .is_err()

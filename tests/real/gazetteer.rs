@@ -61,11 +61,11 @@ impl Seat {
 /// What a gazetteer is started with.
 pub(crate) struct Setup {
     /// Its members, in configuration order.
-    pub(crate) seats: Vec<Seat>,
+    seats: Vec<Seat>,
     /// More keys of the federation, in TOML.
-    pub(crate) federation: String,
+    federation: String,
     /// More keys at the top of the file, in TOML.
-    pub(crate) top: String,
+    top: String,
 }
 
 impl Setup {
@@ -87,6 +87,18 @@ impl Setup {
             federation: String::new(),
             top: String::new(),
         }
+    }
+
+    /// With one more key of the federation.
+    pub(crate) fn federation(mut self, key: &str) -> Self {
+        self.federation += key;
+        self
+    }
+
+    /// With one more key at the top of the file.
+    pub(crate) fn top(mut self, key: &str) -> Self {
+        self.top += key;
+        self
     }
 }
 

@@ -117,6 +117,9 @@ struct Sample {
     write_answer: f64,
 }
 
+/// One of a sample's figures.
+type Figure = fn(&Sample) -> f64;
+
 /// Makes the changes, one after the other.
 fn measure(member: &Member, events: &Receiver<Sight>, answers: &Receiver<Sight>) -> Vec<Sample> {
     let path = format!("{}/web-1", slices("latency"));
@@ -165,7 +168,7 @@ fn publish(samples: &[Sample], queries: u64) {
         samples.len()
     ));
     let mut file = json!({"changes": samples.len(), "profile": profile, "queries": queries});
-    let figures: [(&str, fn(&Sample) -> f64); 3] = [
+    let figures: [(&str, Figure); 3] = [
         ("write-event", |sample| sample.write_event),
         ("event-answer", |sample| sample.event_answer),
         ("write-answer", |sample| sample.write_answer),

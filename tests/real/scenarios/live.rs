@@ -15,8 +15,7 @@ use std::time::Duration;
 /// All levels of one service, from creation to the loss of a whole region.
 pub(crate) fn levels(fleet: &Fleet) {
     let [ew1b, ew1d, ue1b] = &fleet.members;
-    let mut setup = Setup::all(fleet);
-    setup.top = "shutdown-delay = \"1s\"".to_owned();
+    let setup = Setup::all(fleet).top("shutdown-delay = \"1s\"");
     let gazetteer = Gazetteer::start(fleet, &setup);
     let all = global("levels", "web");
     gazetteer.until_answers(&all, "NXDOMAIN");
@@ -141,8 +140,7 @@ pub(crate) fn hostname(fleet: &Fleet) {
     let ingress = json!([{"hostname": "a9.elb.test"}, {"ip": ip}]);
     ew1b.service("hostname", "web", false, &ingress);
     ew1b.set_slice("hostname", "web", true);
-    let mut setup = Setup::all(fleet);
-    setup.top = format!("resolver = [\"{}\"]", responder.address);
+    let setup = Setup::all(fleet).top(&format!("resolver = [\"{}\"]", responder.address));
     let gazetteer = Gazetteer::start(fleet, &setup);
     let all = global("hostname", "web");
     gazetteer.until_answers(&all, &format!("A 198.51.100.1 {ip}"));

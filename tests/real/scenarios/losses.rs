@@ -51,8 +51,7 @@ pub(crate) fn withdrawal(fleet: &Fleet) {
     ew1b.simple_service("withdrawn", "web", 1);
     ew1d.simple_service("withdrawn", "web", 1);
     ew1b.simple_service("withdrawn", "only", 2);
-    let mut setup = Setup::all(fleet);
-    setup.federation = "hold = \"8s\"".to_owned();
+    let setup = Setup::all(fleet).federation("hold = \"8s\"");
     let gazetteer = Gazetteer::start(fleet, &setup);
     let (zone, all) = (
         within("withdrawn", "web", "europe-west1-b"),
@@ -94,8 +93,7 @@ fn gated(fleet: &Fleet, federation: &str) -> (Gazetteer, Vec<Gate>) {
         .collect();
     let seats = fleet.members.iter().zip(&gates);
     let seats = seats.map(|(member, gate)| Seat::of(fleet, member).at(gate.url()));
-    let mut setup = Setup::with(seats.collect());
-    federation.clone_into(&mut setup.federation);
+    let setup = Setup::with(seats.collect()).federation(federation);
     (Gazetteer::start(fleet, &setup), gates)
 }
 

@@ -18,12 +18,12 @@ pub(crate) fn bad_credentials(fleet: &Fleet) {
     ue1b.simple_service("bad", "web", 1);
     let gate = Gate::new((ew1d.address, Member::PORT).into());
     gate.set_silent(true);
-    let mut setup = Setup::with(vec![
+    let setup = Setup::with(vec![
         Seat::of(fleet, ew1b).with_token("never-worked"),
         Seat::of(fleet, ew1d).at(gate.url()),
         Seat::of(fleet, ue1b),
-    ]);
-    setup.federation = "sync-timeout = \"15s\"".to_owned();
+    ])
+    .federation("sync-timeout = \"15s\"");
     let start = Instant::now();
     let gazetteer = Gazetteer::launch(fleet, &setup);
     let (web, unknown) = (global("bad", "web"), global("bad", "unknown"));

@@ -1,6 +1,7 @@
 //! Real resolvers before gazetteer, on a world of facts files: a whole region is out.
 
 use std::ffi::OsString;
+use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -37,10 +38,12 @@ fn gazetteer(folder: &Path) -> Gazetteer {
         ),
         ("ue1b", "us-east1", "us-east1-b", "203.0.113.21", true),
     ] {
-        members += &format!(
+        write!(
+            members,
             "[[member]]\nname = \"{name}\"\nregion = \"{region}\"\nzones = [\"{zone}\"]\n\
              source = {{ file = \"{name}.toml\" }}\n\n"
-        );
+        )
+        .expect("text");
         let facts = format!(
             "[[service]]\nnamespace = \"shop\"\nname = \"web\"\n\
              ports = [{{ name = \"http\", protocol = \"TCP\", port = 80 }}]\n\

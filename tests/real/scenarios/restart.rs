@@ -17,8 +17,7 @@ pub(crate) fn without_apis(fleet: &Fleet) {
     }
     let [ew1b, ew1d, _] = &fleet.members;
     ew1d.set_slice("restart", "web", false);
-    let mut setup = Setup::all(fleet);
-    setup.federation = "hold = \"2s\"".to_owned();
+    let setup = Setup::all(fleet).federation("hold = \"2s\"");
     let gazetteer = Gazetteer::start(fleet, &setup);
     let [b, d, u] = fleet.members.each_ref().map(|member| member.balancer(1));
     let all = global("restart", "web");
