@@ -65,6 +65,7 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         recovery::restored_etcd,
     ),
     ("each_right_is_needed", rights::denied),
+    ("refused_paths_are_no_loss", rights::refused_paths),
     ("a_rotated_token_is_picked_up", rights::rotated_token),
     (
         "service_exports_count_once_their_kind_exists",

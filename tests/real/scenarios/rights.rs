@@ -97,24 +97,87 @@ fn deny(fleet: &Fleet, member: &Member, resource: &str, verbs: &[&str]) {
         .api
         .apply(&format!("{RBAC}/clusterroles/{name}"), &role);
     let (namespace, account) = fleet.account();
+    let user = format!("system:serviceaccount:{namespace}:{account}");
     for verb in verbs {
-        let review = json!({
-            "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-            "spec": {
-                "user": format!("system:serviceaccount:{namespace}:{account}"),
-                "resourceAttributes": {"group": group, "resource": resource, "verb": verb},
-            },
-        });
-        let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
-        until(&format!("{verb} of {resource} is refused"), SOON, || {
-            let answer = member.api.create(path, &review);
-            if answer["status"]["allowed"] == false {
-                Ok(())
-            } else {
-                Err(answer["status"].to_string())
-            }
-        });
+        let attributes = json!({"group": group, "resource": resource, "verb": verb});
+        until_refused(
+            member,
+            &json!({"user": user, "resourceAttributes": attributes}),
+        );
     }
+}
+
+/// Without `/readyz` and `/version` nothing is lost: the API answers, if only with refusals.
+pub(crate) fn refused_paths(fleet: &Fleet) {
+    let [ew1b, ew1d, _] = &fleet.members;
+    ew1b.simple_service("paths", "web", 1);
+    ew1d.simple_service("paths", "web", 1);
+    let role = fleet
+        .rights
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole");
+    let mut role = role.expect("a ClusterRole in deploy/rbac.yaml").clone();
+    let rules = role["rules"].as_array_mut().expect("rules");
+    rules.retain(|rule| rule["nonResourceURLs"].is_null());
+    let name = role["metadata"]["name"].as_str().expect("name").to_owned();
+    ew1b.api
+        .apply(&format!("{RBAC}/clusterroles/{name}"), &role);
+    // By default every account may ask for these paths; a server that starts again restores that.
+    for default in [
+        "system:public-info-viewer",
+        "system:discovery",
+        "system:monitoring",
+    ] {
+        ew1b.api.patch(
+            &format!("{RBAC}/clusterrolebindings/{default}"),
+            &json!({"subjects": []}),
+        );
+    }
+    let (namespace, account) = fleet.account();
+    let user = format!("system:serviceaccount:{namespace}:{account}");
+    for path in ["/readyz", "/version"] {
+        let attributes = json!({"path": path, "verb": "get"});
+        until_refused(
+            ew1b,
+            &json!({"user": user, "nonResourceAttributes": attributes}),
+        );
+    }
+
+    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
+    let web = global("paths", "web");
+    let expected = format!("A {} {}", ew1b.balancer(1), ew1d.balancer(1));
+    gazetteer.until_answers(&web, &expected);
+    // Longer than three heartbeats with their time-outs.
+    throughout(
+        "not held for refused paths",
+        Duration::from_secs(22),
+        || {
+            let answer = gazetteer.ask(&web, hickory_proto::rr::RecordType::A)?;
+            if answer.held() {
+                Err("EDE 3".to_owned())
+            } else {
+                gazetteer.check(&web, &expected)
+            }
+        },
+    );
+    ew1b.kill_server();
+    ew1b.start_server();
+}
+
+/// Waits until the API refuses something, as a review of the access says.
+fn until_refused(member: &Member, access: &Value) {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": access,
+    });
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    until(&format!("refused: {access}"), SOON, || {
+        let answer = member.api.create(path, &review);
+        if answer["status"]["allowed"] == false {
+            Ok(())
+        } else {
+            Err(answer["status"].to_string())
+        }
+    });
 }
 
 /// A token is refused from one moment on; the file of the kubeconfig then gets a new one.
