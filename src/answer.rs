@@ -30,5 +30,6 @@ mod srv;
 #[cfg(test)]
 mod tests;
 
+pub use crate::decide::{NoTrace, Trace};
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use respond::{Client, Transport, respond};

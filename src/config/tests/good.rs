@@ -35,6 +35,7 @@ hostmaster = "dns-admin.example.com"
 export = "load-balancers"
 ttl = "1m"
 negative-ttl = "6s"
+apex-ttl = "2h"
 policy = "failover"
 order = ["gce-europe-west1", "vm-ams"]
 fence = ["Europe_West1"]
@@ -115,6 +116,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!(federation.export, ExportMode::LoadBalancers);
     assert_eq!(federation.ttl, Duration::from_secs(60));
     assert_eq!(federation.negative_ttl, Duration::from_secs(6));
+    assert_eq!(federation.apex_ttl, Duration::from_secs(7200));
     assert_eq!(federation.policy, Policy::Failover);
     assert_eq!(
         federation.order,
