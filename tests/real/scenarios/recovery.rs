@@ -57,6 +57,10 @@ pub(crate) fn expired_watch(fleet: &Fleet) {
 
 /// etcd comes back as it was earlier, with smaller resource versions: facts follow it back, and
 /// changes after that are followed too.
+///
+/// Nothing refuses the old place: an API server (v1.35) accepts a watch from a version of the
+/// future, and stays silent on it until its own versions have caught up. All that a client sees is
+/// that its connections broke.
 pub(crate) fn restored_etcd(fleet: &Fleet) {
     let [ew1b, ew1d, _] = &fleet.members;
     ew1b.simple_service("restored", "old", 1);
