@@ -113,21 +113,18 @@ impl SnapshotBuilder {
         service: Arc<Service>,
     ) -> bool {
         let shards = self.facts.entry(name.clone()).or_default();
-        let place = shards.binary_search_by_key(&member, |(of, _)| *of);
-        let old = match place {
-            Ok(place) => shards
-                .get_mut(place)
-                .map(|(_, facts)| std::mem::replace(facts, service.clone())),
+        let old = match shards.binary_search_by_key(&member, |(of, _)| *of) {
+            Ok(place) => match shards.get_mut(place) {
+                Some((_, facts)) if *facts == service => return false,
+                facts => facts.map(|(_, facts)| std::mem::replace(facts, service.clone())),
+            },
             Err(place) => {
                 shards.insert(place, (member, service.clone()));
                 None
             }
         };
-        if old.as_ref() == Some(&service) {
-            return false;
-        }
-        self.hostnames
-            .rename(member, name, old.as_deref(), Some(&service));
+        let new = Some(&*service);
+        self.hostnames.rename(member, name, old.as_deref(), new);
         self.recompile(name);
         true
     }

@@ -337,8 +337,10 @@ impl World {
                 .map(|(name, zones)| StaticRegion {
                     name: label(name),
                     zones: labels(zones),
+                    location: None,
                 })
                 .collect(),
+            ..Fleet::default()
         }
     }
 
