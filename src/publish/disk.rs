@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::{self, JoinHandle};
@@ -16,7 +17,7 @@ use tokio::time::Instant;
 use tracing::{debug, error};
 
 use super::fact::Fact;
-use super::files::{Owner, Whole};
+use super::files::{Owner, Paths, Tail, Whole};
 use super::lane::Lane;
 use crate::telemetry::{Metrics, clock};
 
@@ -39,8 +40,6 @@ enum Order {
     Replace(Owner, Box<Whole>),
     /// The owner is no more.
     Remove(Owner),
-    /// Sync, and say so.
-    Flush(SyncSender<()>),
 }
 
 /// What the writer holds of the thread. Nothing in it waits, except [`Self::close`].
@@ -57,15 +56,48 @@ pub(super) struct Disk {
 }
 
 impl Disk {
-    /// Starts the thread. `lanes` are the files that were read.
-    pub(super) fn spawn(lanes: BTreeMap<Owner, Lane>, metrics: Arc<Metrics>, open: Opener) -> io::Result<Self> {
+    /// Starts the thread. `tails` are the ends of the files that were read.
+    pub(super) fn spawn(
+        folder: &Path,
+        tails: &BTreeMap<Owner, Tail>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
+        let folder = folder.to_owned();
+        let open = move |owner: &Owner, tail| {
+            Lane::new(
+                Paths {
+                    folder: folder.clone(),
+                    owner: owner.clone(),
+                },
+                tail,
+            )
+        };
+        let lanes = tails
+            .iter()
+            .map(|(owner, tail)| (owner.clone(), open(owner, *tail)))
+            .collect();
+        let open: Opener = Box::new(move |owner| open(owner, Tail::Fresh));
+        let now = clock::monotonic();
+        let behind = tails.iter().filter(|(_, tail)| **tail == Tail::Behind);
+        let behind = behind.map(|(owner, _)| (owner.clone(), now)).collect();
         let (sender, orders) = mpsc::sync_channel(ORDERS);
         let failed = Arc::new(Mutex::new(BTreeSet::new()));
         let shared = Arc::clone(&failed);
         let thread = thread::Builder::new().name("facts".into()).spawn(move || {
-            Thread { lanes, open, failed: shared, metrics }.run(&orders);
+            Thread {
+                lanes,
+                open,
+                failed: shared,
+                metrics,
+            }
+            .run(&orders);
         })?;
-        Ok(Self { orders: sender, behind: BTreeMap::new(), failed, thread })
+        Ok(Self {
+            orders: sender,
+            behind,
+            failed,
+            thread,
+        })
     }
 
     /// Has a change written.
@@ -107,14 +139,6 @@ impl Disk {
         }
     }
 
-    /// Waits until everything is written and synced.
-    pub(super) fn flush(&self) {
-        let (done, is_done) = mpsc::sync_channel(1);
-        if self.orders.send(Order::Flush(done)).is_ok() {
-            let _ = is_done.recv();
-        }
-    }
-
     /// Waits until everything is written and synced, and ends the thread.
     pub(super) fn close(self) {
         drop(self.orders);
@@ -125,7 +149,7 @@ impl Disk {
 }
 
 /// Opens the files of an owner that has none yet.
-pub(super) type Opener = Box<dyn Fn(&Owner) -> Lane + Send>;
+type Opener = Box<dyn Fn(&Owner) -> Lane + Send>;
 
 /// The state of the thread.
 struct Thread {
@@ -150,21 +174,16 @@ impl Thread {
             } else {
                 orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
-            let is_over = order == Err(RecvTimeoutError::Disconnected);
-            let mut flushed = Vec::new();
+            let is_over = matches!(order, Err(RecvTimeoutError::Disconnected));
             let mut touched = BTreeSet::new();
             for order in order.into_iter().chain(orders.try_iter().take(ORDERS)) {
-                self.obey(order, &mut touched, &mut flushed);
+                self.obey(order, &mut touched);
             }
             self.each(&touched, Lane::write);
-            if is_over || !flushed.is_empty() || clock::monotonic() >= synced + SYNC {
+            if is_over || clock::monotonic() >= synced + SYNC {
                 let all = self.lanes.keys().cloned().collect();
                 self.each(&all, Lane::sync);
                 synced = clock::monotonic();
-            }
-            for done in flushed {
-                // A writer that waits no more is no reason to stop.
-                let _ = done.send(());
             }
             if is_over {
                 return;
@@ -173,12 +192,7 @@ impl Thread {
     }
 
     /// Obeys one order, as far as it can be without writing changes.
-    fn obey(
-        &mut self,
-        order: Order,
-        touched: &mut BTreeSet<Owner>,
-        flushed: &mut Vec<SyncSender<()>>,
-    ) {
+    fn obey(&mut self, order: Order, touched: &mut BTreeSet<Owner>) {
         match order {
             Order::Append(owner, fact) => {
                 self.lane(&owner).append(&fact);
@@ -189,19 +203,21 @@ impl Thread {
                 self.report(&owner, result);
             }
             Order::Remove(owner) => {
-                let result = self.lane(&owner).remove();
-                self.report(&owner, result);
+                if let Err(error) = self.lane(&owner).remove() {
+                    error!(?owner, %error, "persisted facts cannot be removed");
+                }
                 self.lanes.remove(&owner);
                 touched.remove(&owner);
             }
-            Order::Flush(done) => flushed.push(done),
         }
     }
 
     /// The files of an owner.
     fn lane(&mut self, owner: &Owner) -> &mut Lane {
         let open = &self.open;
-        self.lanes.entry(owner.clone()).or_insert_with(|| open(owner))
+        self.lanes
+            .entry(owner.clone())
+            .or_insert_with(|| open(owner))
     }
 
     /// Does something with the files of some owners.
@@ -216,6 +232,7 @@ impl Thread {
     fn report(&mut self, owner: &Owner, result: io::Result<()>) {
         if let Err(error) = result {
             error!(?owner, %error, "facts cannot be written");
+            self.metrics.persist_failed();
             self.failed.lock().insert(owner.clone());
         }
         if let Owner::Member(name) = owner {

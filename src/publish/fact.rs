@@ -81,7 +81,10 @@ impl Kept {
     /// The same as facts.
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
         let learnt = (self.learnt != Learnt::default()).then(|| Fact::Learnt(self.learnt.clone()));
-        let hostnames = self.hostnames.iter().filter(|(_, resolved)| resolved.is_some());
+        let hostnames = self
+            .hostnames
+            .iter()
+            .filter(|(_, resolved)| resolved.is_some());
         let facts = [
             self.identity.clone().map(Fact::Identity),
             self.first_synced.map(Fact::FirstSynced),

@@ -167,9 +167,11 @@ mirror!(WhenAllDownV1, WhenAllDown: NoData, NxDomain, LastKnown);
 pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
     let hostname;
     let record = match fact {
-        Fact::Identity(Identity { origin, uid, version }) => {
-            Record::Identity(origin, uid.as_deref(), version.as_deref())
-        }
+        Fact::Identity(Identity {
+            origin,
+            uid,
+            version,
+        }) => Record::Identity(origin, uid.as_deref(), version.as_deref()),
         Fact::FirstSynced(at) => Record::FirstSynced(at.0),
         Fact::Seen(at) => Record::Seen(at.0),
         Fact::Learnt(learnt) => Record::Learnt(LearntV1::from(learnt)),
@@ -204,12 +206,16 @@ fn append(record: &Record, buffer: &mut Vec<u8>) {
 pub(super) fn decode(payload: &[u8], labels: &mut Labels) -> Result<Payload, PayloadError> {
     let fact = match postcard::from_bytes(payload)? {
         Record::Service(namespace, name, service) => {
-            let name = NamespacedName { namespace: label(namespace, labels)?, name: name.parse()? };
+            let name = NamespacedName {
+                namespace: label(namespace, labels)?,
+                name: name.parse()?,
+            };
             Fact::Service(name, Arc::new(service.read(labels)?))
         }
-        Record::Gone(namespace, name) => {
-            Fact::Gone(NamespacedName { namespace: label(namespace, labels)?, name: name.parse()? })
-        }
+        Record::Gone(namespace, name) => Fact::Gone(NamespacedName {
+            namespace: label(namespace, labels)?,
+            name: name.parse()?,
+        }),
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {
             origin: origin.into(),
             uid: uid.map(Into::into),
@@ -253,7 +259,11 @@ fn texts<'a>(labels: impl IntoIterator<Item = &'a Label>) -> Vec<&'a str> {
 
 impl<'a> From<&'a Learnt> for LearntV1<'a> {
     fn from(learnt: &'a Learnt) -> Self {
-        let Learnt { region, zones, known } = learnt;
+        let Learnt {
+            region,
+            zones,
+            known,
+        } = learnt;
         let known = known.iter();
         Self {
             region: region.as_ref().map(Label::as_str),
@@ -268,27 +278,42 @@ impl<'a> From<&'a Learnt> for LearntV1<'a> {
 impl LearntV1<'_> {
     /// Reads it.
     fn read(&self, labels: &mut Labels) -> Result<Learnt, LabelError> {
-        let region = self.region.map(|region| label(region, labels)).transpose()?;
+        let region = self
+            .region
+            .map(|region| label(region, labels))
+            .transpose()?;
         let zones = read_labels(&self.zones, labels)?;
         let known = self.known.iter().map(|(region, zone)| {
             let zone = zone.map(|zone| label(zone, labels)).transpose()?;
             Ok((label(region, labels)?, zone))
         });
-        Ok(Learnt { region, zones, known: known.collect::<Result<_, _>>()? })
+        Ok(Learnt {
+            region,
+            zones,
+            known: known.collect::<Result<_, _>>()?,
+        })
     }
 }
 
 impl From<&Resolved> for ResolvedV1 {
     fn from(resolved: &Resolved) -> Self {
         let Resolved { ipv4, ipv6, ttl } = resolved;
-        Self { ipv4: ipv4.to_vec(), ipv6: ipv6.to_vec(), ttl: *ttl }
+        Self {
+            ipv4: ipv4.to_vec(),
+            ipv6: ipv6.to_vec(),
+            ttl: *ttl,
+        }
     }
 }
 
 impl ResolvedV1 {
     /// Reads it.
     fn read(self) -> Resolved {
-        Resolved { ipv4: self.ipv4.into(), ipv6: self.ipv6.into(), ttl: self.ttl }
+        Resolved {
+            ipv4: self.ipv4.into(),
+            ipv6: self.ipv6.into(),
+            ttl: self.ttl,
+        }
     }
 }
 
@@ -306,7 +331,11 @@ impl<'a> From<&'a Service> for ServiceV1<'a> {
             steering,
         } = service;
         let port = |port: &'a Port| {
-            (port.name.as_ref().map(Label::as_str), port.protocol.into(), port.port)
+            (
+                port.name.as_ref().map(Label::as_str),
+                port.protocol.into(),
+                port.port,
+            )
         };
         Self {
             kind: (*kind).into(),
@@ -325,10 +354,17 @@ impl<'a> From<&'a Service> for ServiceV1<'a> {
 impl ServiceV1<'_> {
     /// Reads it.
     fn read(self, labels: &mut Labels) -> Result<Service, PayloadError> {
-        let federations = self.federations.map(|texts| read_labels(&texts, labels)).transpose()?;
+        let federations = self
+            .federations
+            .map(|texts| read_labels(&texts, labels))
+            .transpose()?;
         let ports = self.ports.into_iter().map(|(name, protocol, port)| {
             let name = name.map(|name| label(name, labels)).transpose()?;
-            Ok(Port { name, protocol: protocol.into(), port })
+            Ok(Port {
+                name,
+                protocol: protocol.into(),
+                port,
+            })
         });
         let ports = ports.collect::<Result<_, LabelError>>()?;
         let hostnames = self.hostnames.iter().map(|hostname| hostname.parse());
@@ -339,7 +375,10 @@ impl ServiceV1<'_> {
             ports,
             addresses: self.addresses.into(),
             hostnames: hostnames.collect::<Result<_, NameError>>()?,
-            endpoints: Endpoints { ready: self.endpoints.0, total: self.endpoints.1 },
+            endpoints: Endpoints {
+                ready: self.endpoints.0,
+                total: self.endpoints.1,
+            },
             allow_without_endpoints: self.allow_without_endpoints,
             steering: self.steering.read(labels)?,
         })
@@ -348,7 +387,14 @@ impl ServiceV1<'_> {
 
 impl<'a> From<&'a Steering> for SteeringV1<'a> {
     fn from(steering: &'a Steering) -> Self {
-        let Steering { weight, ttl, policy, order, fence, when_all_down } = steering;
+        let Steering {
+            weight,
+            ttl,
+            policy,
+            order,
+            fence,
+            when_all_down,
+        } = steering;
         Self {
             weight: *weight,
             ttl: *ttl,
@@ -367,8 +413,14 @@ impl SteeringV1<'_> {
             weight: self.weight,
             ttl: self.ttl,
             policy: self.policy.map(Into::into),
-            order: self.order.map(|texts| read_labels(&texts, labels)).transpose()?,
-            fence: self.fence.map(|texts| read_labels(&texts, labels)).transpose()?,
+            order: self
+                .order
+                .map(|texts| read_labels(&texts, labels))
+                .transpose()?,
+            fence: self
+                .fence
+                .map(|texts| read_labels(&texts, labels))
+                .transpose()?,
             when_all_down: self.when_all_down.map(Into::into),
         })
     }

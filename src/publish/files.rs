@@ -109,12 +109,19 @@ impl Paths {
         let (base, previous) = (self.of("base"), self.of("base.previous"));
         let (log, log_previous) = (self.of("log"), self.of("log.previous"));
         let mut has_files = false;
-        for (base, logs) in [(&base, [&log, &log_previous]), (&previous, [&log_previous, &log])] {
+        for (base, logs) in [
+            (&base, [&log, &log_previous]),
+            (&previous, [&log_previous, &log]),
+        ] {
             match read_base(base, logs) {
                 Ok(read) => {
-                    let is_regular = base == &self.of("base")
-                        && read.log.is_none_or(|used| used == &log);
-                    let tail = Tail::At { id: read.id, base: read.base, log: read.log_good };
+                    let is_regular =
+                        base == &self.of("base") && read.log.is_none_or(|used| used == &log);
+                    let tail = Tail::At {
+                        id: read.id,
+                        base: read.base,
+                        log: read.log_good,
+                    };
                     return (read.whole, if is_regular { tail } else { Tail::Behind });
                 }
                 Err(FileError::Frame(FrameError::Io(error)))
@@ -125,12 +132,22 @@ impl Paths {
                 }
             }
         }
-        (Whole::default(), if has_files { Tail::Behind } else { Tail::Fresh })
+        (
+            Whole::default(),
+            if has_files { Tail::Behind } else { Tail::Fresh },
+        )
     }
 
     /// Removes all files.
     pub(super) fn remove(&self) -> io::Result<()> {
-        for ending in ["log", "log.previous", "base", "base.previous", "base.new", "log.new"] {
+        for ending in [
+            "log",
+            "log.previous",
+            "base",
+            "base.previous",
+            "base.new",
+            "log.new",
+        ] {
             match fs::remove_file(self.of(ending)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -158,7 +175,9 @@ struct Read<'a> {
 /// Reads a base and the first of `logs` that belongs to it.
 fn read_base<'a>(base: &Path, logs: [&'a PathBuf; 2]) -> Result<Read<'a>, FileError> {
     let (id, mut frames) = open(base)?;
-    let found = logs.into_iter().find_map(|log| Some((log, Changes::read(log, id)?)));
+    let found = logs
+        .into_iter()
+        .find_map(|log| Some((log, Changes::read(log, id)?)));
     let (log, mut changes) = found.map_or_else(
         || (None, Changes::default()),
         |(log, changes)| (Some(log), changes),
@@ -171,7 +190,13 @@ fn read_base<'a>(base: &Path, logs: [&'a PathBuf; 2]) -> Result<Read<'a>, FileEr
     let mut whole = Whole { kept, services };
     let log_good = changes.good;
     changes.apply(&mut whole);
-    Ok(Read { whole, id, base: frames.good(), log, log_good })
+    Ok(Read {
+        whole,
+        id,
+        base: frames.good(),
+        log,
+        log_good,
+    })
 }
 
 /// Reads a base to its end. Gives each service that the log does not override to `take`, with its
@@ -234,12 +259,16 @@ impl Changes {
         if of != id {
             return None;
         }
-        let mut changes = Self { good: HEADER as u64, ..Self::default() };
+        let mut changes = Self {
+            good: HEADER as u64,
+            ..Self::default()
+        };
         loop {
             let next = match frames.next() {
                 Ok(None) => break,
-                Ok(Some(payload)) => facts_v1::decode(payload, &mut changes.labels)
-                    .map_err(FileError::from),
+                Ok(Some(payload)) => {
+                    facts_v1::decode(payload, &mut changes.labels).map_err(FileError::from)
+                }
                 Err(error) => Err(error.into()),
             };
             match next {
@@ -285,8 +314,13 @@ impl Changes {
         for fact in self.others {
             whole.kept.fold(fact);
         }
-        whole.kept.hostnames.retain(|_, resolved| resolved.is_some());
+        whole
+            .kept
+            .hostnames
+            .retain(|_, resolved| resolved.is_some());
         let services = self.services.into_iter();
-        whole.services.extend(services.filter_map(|(name, service)| Some((name, service?))));
+        whole
+            .services
+            .extend(services.filter_map(|(name, service)| Some((name, service?))));
     }
 }

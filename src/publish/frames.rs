@@ -100,8 +100,15 @@ impl<R: Read> Frames<R> {
         if crc32fast::hash(body).to_le_bytes() != checksum {
             return Err(FrameError::Checksum);
         }
-        let id = body[10..].iter().rev().fold(0, |id, octet| id << 8 | u64::from(*octet));
-        let frames = Self { reader, payload: Vec::new(), good: HEADER as u64 };
+        let id = body[10..]
+            .iter()
+            .rev()
+            .fold(0, |id, octet| id << 8 | u64::from(*octet));
+        let frames = Self {
+            reader,
+            payload: Vec::new(),
+            good: HEADER as u64,
+        };
         Ok((BaseId(id), frames))
     }
 

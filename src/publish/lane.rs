@@ -33,7 +33,14 @@ impl Lane {
     /// The files at `tail`, as they were read. Touches nothing yet.
     pub(super) fn new(paths: Paths, tail: Tail) -> Self {
         let buffer = Vec::new();
-        Self { paths, tail, log: None, buffer, is_unsynced: false, compact_from: COMPACT_FROM }
+        Self {
+            paths,
+            tail,
+            log: None,
+            buffer,
+            is_unsynced: false,
+            compact_from: COMPACT_FROM,
+        }
     }
 
     /// Takes a change, to be written by [`Self::write`]. While a new base is owed, changes are
@@ -110,7 +117,9 @@ impl Lane {
             self.try_replace(&Whole::default())?;
             self.buffer = taken;
         }
-        let Tail::At { id, base, log } = self.tail else { return Ok(()) };
+        let Tail::At { id, base, log } = self.tail else {
+            return Ok(());
+        };
         let file = match &mut self.log {
             Some(file) => file,
             none => none.insert(self.paths.open_log(id, log)?),
@@ -136,7 +145,10 @@ impl Lane {
         let kept = files::scan_base(&mut frames, &mut changes, |_, _, payload| {
             base.put(|buffer| buffer.extend(payload))
         })?;
-        let mut rest = Whole { kept, services: Vec::new() };
+        let mut rest = Whole {
+            kept,
+            services: Vec::new(),
+        };
         changes.apply(&mut rest);
         self.finish(base, &rest)?;
         Ok(())
@@ -173,7 +185,11 @@ impl Lane {
             }
         }
         File::open(&self.paths.folder)?.sync_all()?;
-        self.tail = Tail::At { id, base, log: frames::HEADER as u64 };
+        self.tail = Tail::At {
+            id,
+            base,
+            log: frames::HEADER as u64,
+        };
         self.is_unsynced = false;
         Ok(())
     }
@@ -183,7 +199,11 @@ impl Paths {
     /// Opens the log of a base at its end: cuts what is not good, and starts it if there is none.
     fn open_log(&self, id: BaseId, good: u64) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(false).open(self.of("log"))?;
+        let mut file = options
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(self.of("log"))?;
         file.set_len(good)?;
         file.seek(SeekFrom::End(0))?;
         if good == 0 {
@@ -216,7 +236,13 @@ impl BaseWriter {
         let file = BufWriter::with_capacity(1 << 18, File::create(paths.of("base.new"))?);
         let mut buffer = Vec::new();
         frames::push_header(&mut buffer, id);
-        let mut base = Self { id, file, buffer, octets: 0, records: 0 };
+        let mut base = Self {
+            id,
+            file,
+            buffer,
+            octets: 0,
+            records: 0,
+        };
         base.write()?;
         Ok(base)
     }

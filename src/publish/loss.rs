@@ -63,7 +63,11 @@ impl Losses {
                 return None;
             }
             let (due, key) = self.order.pop_front()?;
-            if self.waiting.get(&key).is_some_and(|(until, _)| *until == due) {
+            if self
+                .waiting
+                .get(&key)
+                .is_some_and(|(until, _)| *until == due)
+            {
                 let (_, change) = self.waiting.remove(&key)?;
                 return Some((key, change));
             }

@@ -24,7 +24,10 @@ pub(super) struct SerialClock {
 impl SerialClock {
     /// Goes on after the last serial of an earlier process.
     pub(super) fn after(last: Serial) -> Self {
-        Self { last, ..Self::default() }
+        Self {
+            last,
+            ..Self::default()
+        }
     }
 
     /// The serial for a publication now. Moves to the greater of the next number and the Unix
@@ -35,7 +38,10 @@ impl SerialClock {
             return self.last;
         }
         let next = self.last.0.wrapping_add(1);
-        #[expect(clippy::cast_possible_truncation, reason = "a serial counts modulo 2^32")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a serial counts modulo 2^32"
+        )]
         let seconds = wall.0 as u32;
         let is_ahead = seconds.wrapping_sub(next) < 1 << 31;
         self.last = Serial(if is_ahead { seconds } else { next });
@@ -46,7 +52,9 @@ impl SerialClock {
 
     /// When a change that went out under an old serial needs a new one.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.bumped.filter(|_| self.is_owed).map(|bumped| bumped + INTERVAL)
+        self.bumped
+            .filter(|_| self.is_owed)
+            .map(|bumped| bumped + INTERVAL)
     }
 }
 

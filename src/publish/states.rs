@@ -223,7 +223,10 @@ impl States {
     pub(super) fn is_ready(&self) -> bool {
         let awaited = MemberState::Syncing(Joined::AtStart);
         let is_awaited = self.members.iter().any(|tracked| tracked.state == awaited);
-        let has_facts = self.members.iter().any(|tracked| tracked.contact.has_facts());
+        let has_facts = self
+            .members
+            .iter()
+            .any(|tracked| tracked.contact.has_facts());
         !is_awaited && (has_facts || self.members.is_empty())
     }
 
@@ -233,7 +236,10 @@ impl States {
         match self.brake {
             None => {
                 let recent = |lost: &Instant| now.duration_since(*lost) < BRAKE_WINDOW;
-                let losses = self.members.iter().filter_map(|tracked| tracked.contact.lost());
+                let losses = self
+                    .members
+                    .iter()
+                    .filter_map(|tracked| tracked.contact.lost());
                 let losses: Vec<Instant> = losses.filter(recent).collect();
                 if losses.len() > live {
                     let from = losses.into_iter().min();
@@ -260,12 +266,16 @@ impl Tracked {
     /// A member without facts.
     fn new(fleet: &Fleet, member: &Member, joined: Joined, now: Instant) -> Self {
         let federations = fleet.federations.iter().enumerate();
-        let federations = federations
-            .filter(|(_, federation)| Pattern::any(&federation.members, &member.name));
-        let timeouts = federations.clone().map(|(_, federation)| federation.sync_timeout);
+        let federations =
+            federations.filter(|(_, federation)| Pattern::any(&federation.members, &member.name));
+        let timeouts = federations
+            .clone()
+            .map(|(_, federation)| federation.sync_timeout);
         Self {
             sync_timeout: timeouts.max().unwrap_or(SYNC_TIMEOUT),
-            holds: federations.map(|(index, federation)| (index, federation.hold)).collect(),
+            holds: federations
+                .map(|(index, federation)| (index, federation.hold))
+                .collect(),
             joined,
             awaited: now,
             has_synced: false,
@@ -284,7 +294,10 @@ impl Tracked {
         self.state = before.state;
         if is_braked {
             // No hold passes now, so what had passed must be carried over, by name.
-            let names = before.expired.iter().filter_map(|index| old.federations.get(*index));
+            let names = before
+                .expired
+                .iter()
+                .filter_map(|index| old.federations.get(*index));
             let indices = names.filter_map(|federation| {
                 let is_it = |other: &Federation| other.name == federation.name;
                 new.federations.iter().position(is_it)
@@ -331,7 +344,10 @@ impl Tracked {
 
     /// The holds that have not passed.
     fn pending_holds(&self) -> impl Iterator<Item = Duration> {
-        let pending = self.holds.iter().filter(|(federation, _)| !self.expired.contains(federation));
+        let pending = self
+            .holds
+            .iter()
+            .filter(|(federation, _)| !self.expired.contains(federation));
         pending.map(|(_, hold)| *hold)
     }
 
@@ -341,7 +357,9 @@ impl Tracked {
             Contact::Without if now >= self.awaited + self.sync_timeout => MemberState::NeverSynced,
             Contact::Without => MemberState::Syncing(self.joined),
             Contact::Live => MemberState::Ready,
-            Contact::Gone { is_returning: true, .. } => MemberState::Returning,
+            Contact::Gone {
+                is_returning: true, ..
+            } => MemberState::Returning,
             Contact::Gone { .. } if self.is_lost() => MemberState::Lost,
             Contact::Gone { .. } => MemberState::Held,
         }
@@ -356,7 +374,10 @@ impl Tracked {
     fn is_in_contact(&self) -> bool {
         match self.contact {
             Contact::Without => false,
-            Contact::Live | Contact::Gone { is_returning: true, .. } => true,
+            Contact::Live
+            | Contact::Gone {
+                is_returning: true, ..
+            } => true,
             Contact::Gone { lost, .. } => lost.is_none() && !self.is_lost(),
         }
     }
@@ -369,19 +390,36 @@ impl Contact {
             (_, Happening::Synced)
             | (Self::Live | Self::Gone { .. }, Happening::Resumed)
             | (Self::Live, Happening::Returning) => Self::Live,
-            (_, Happening::Restored) => {
-                Self::Gone { since: now, lost: None, is_returning: false }
-            }
-            (Self::Live, Happening::Lost) => {
-                Self::Gone { since: now, lost: Some(now), is_returning: false }
-            }
-            (Self::Gone { since, lost, is_returning }, Happening::Lost) => {
+            (_, Happening::Restored) => Self::Gone {
+                since: now,
+                lost: None,
+                is_returning: false,
+            },
+            (Self::Live, Happening::Lost) => Self::Gone {
+                since: now,
+                lost: Some(now),
+                is_returning: false,
+            },
+            (
+                Self::Gone {
+                    since,
+                    lost,
+                    is_returning,
+                },
+                Happening::Lost,
+            ) => {
                 let lost = lost.filter(|_| !is_returning).unwrap_or(now);
-                Self::Gone { since, lost: Some(lost), is_returning: false }
+                Self::Gone {
+                    since,
+                    lost: Some(lost),
+                    is_returning: false,
+                }
             }
-            (Self::Gone { since, lost, .. }, Happening::Returning) => {
-                Self::Gone { since, lost, is_returning: true }
-            }
+            (Self::Gone { since, lost, .. }, Happening::Returning) => Self::Gone {
+                since,
+                lost,
+                is_returning: true,
+            },
             (_, Happening::Forgotten) | (Self::Without, _) => Self::Without,
         }
     }
@@ -389,14 +427,24 @@ impl Contact {
     /// When its source reported the loss, while it is lost.
     fn lost(self) -> Option<Instant> {
         match self {
-            Self::Gone { lost, is_returning: false, .. } => lost,
+            Self::Gone {
+                lost,
+                is_returning: false,
+                ..
+            } => lost,
             _ => None,
         }
     }
 
     /// Whether it answers again and is listing.
     fn is_returning(self) -> bool {
-        matches!(self, Self::Gone { is_returning: true, .. })
+        matches!(
+            self,
+            Self::Gone {
+                is_returning: true,
+                ..
+            }
+        )
     }
 
     /// Whether there are facts.
