@@ -57,6 +57,8 @@ pub struct WorkerCounters {
     send_errors: AtomicU64,
     /// Messages whose processing panicked.
     panics: AtomicU64,
+    /// TCP connections closed at once because a limit was reached.
+    refused: AtomicU64,
 }
 
 impl WorkerCounters {
@@ -95,6 +97,11 @@ impl WorkerCounters {
     pub fn panicked(&self) {
         add(&self.panics);
     }
+
+    /// A TCP connection was closed at once because a limit was reached.
+    pub fn refused(&self) {
+        add(&self.refused);
+    }
 }
 
 /// Counts one.
@@ -117,6 +124,8 @@ pub struct Totals {
     pub send_errors: u64,
     /// Messages whose processing panicked.
     pub panics: u64,
+    /// TCP connections closed at once because a limit was reached.
+    pub refused: u64,
 }
 
 /// The counters of all workers.
@@ -145,6 +154,7 @@ impl Counters {
             totals.dropped += worker.dropped.load(Ordering::Relaxed);
             totals.send_errors += worker.send_errors.load(Ordering::Relaxed);
             totals.panics += worker.panics.load(Ordering::Relaxed);
+            totals.refused += worker.refused.load(Ordering::Relaxed);
         }
         totals
     }
