@@ -13,6 +13,7 @@
 //! a start; whoever drops the last reference to a snapshot is the writer.
 
 mod begin;
+mod contact;
 mod disk;
 mod error;
 mod fact;

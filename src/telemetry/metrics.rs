@@ -11,7 +11,6 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 
 use super::counters::{Counters, RCODES, Totals, Transport};
 use crate::model::{MemberState, UnixSeconds};
-use crate::names::Label;
 
 /// The values of the label `state`.
 const STATES: [&str; 6] = [
@@ -105,7 +104,7 @@ pub struct Metrics {
     source_age: IntGaugeVec,
     /// When each member's facts were last live. Locked while somebody looks, so that the counters
     /// are brought up by one at a time.
-    last_live: Mutex<BTreeMap<Label, Option<UnixSeconds>>>,
+    last_live: Mutex<BTreeMap<Box<str>, Option<UnixSeconds>>>,
     /// Queries, by transport.
     queries: IntCounterVec,
     /// Responses, by response code.
@@ -301,28 +300,27 @@ impl Metrics {
     }
 
     /// What is shown of a member.
-    pub fn set_member(&self, member: &Label, gauges: &MemberGauges) {
-        let name = member.as_str();
+    pub fn set_member(&self, member: &str, gauges: &MemberGauges) {
         let present = state(gauges.state);
         for state in STATES {
-            let gauge = self.member_state.with_label_values(&[name, state]);
+            let gauge = self.member_state.with_label_values(&[member, state]);
             gauge.set(i64::from(state == present));
         }
         self.member_services
-            .with_label_values(&[name])
+            .with_label_values(&[member])
             .set(signed(gauges.services));
         self.member_warnings
-            .with_label_values(&[name])
+            .with_label_values(&[member])
             .set(signed(gauges.warnings));
         self.last_live
             .lock()
-            .insert(member.clone(), gauges.last_live);
+            .insert(member.into(), gauges.last_live);
     }
 
     /// The size of a member's persisted facts.
-    pub fn set_persisted(&self, member: &Label, octets: u64) {
+    pub fn set_persisted(&self, member: &str, octets: u64) {
         self.persisted
-            .with_label_values(&[member.as_str()])
+            .with_label_values(&[member])
             .set(signed(octets));
     }
 
@@ -332,25 +330,22 @@ impl Metrics {
     }
 
     /// Something happened between a source and its member.
-    pub fn source_event(&self, member: &Label, event: SourceEvent) {
+    pub fn source_event(&self, member: &str, event: SourceEvent) {
         let event = match event {
             SourceEvent::Relist => "relist",
             SourceEvent::Failure => "failure",
             SourceEvent::Heartbeat => "heartbeat-failure",
             SourceEvent::Malformed => "malformed-object",
         };
-        self.source_events
-            .with_label_values(&[member.as_str(), event])
-            .inc();
+        self.source_events.with_label_values(&[member, event]).inc();
     }
 
     /// Forgets a member that was taken out of the configuration.
-    pub fn remove_member(&self, member: &Label) {
-        let name = member.as_str();
+    pub fn remove_member(&self, member: &str) {
         self.last_live.lock().remove(member);
         for state in STATES {
             // A series that never was needs no removal.
-            let _ = self.member_state.remove_label_values(&[name, state]);
+            let _ = self.member_state.remove_label_values(&[member, state]);
         }
         for gauges in [
             &self.member_services,
@@ -358,7 +353,7 @@ impl Metrics {
             &self.persisted,
             &self.source_age,
         ] {
-            let _ = gauges.remove_label_values(&[name]);
+            let _ = gauges.remove_label_values(&[member]);
         }
     }
 
@@ -368,7 +363,7 @@ impl Metrics {
         for (member, last_live) in last_live.iter() {
             let age = last_live.map_or(0, |at| now.0.saturating_sub(at.0));
             self.source_age
-                .with_label_values(&[member.as_str()])
+                .with_label_values(&[member])
                 .set(signed(age));
         }
         self.bring_up(&self.counters.totals());
@@ -417,14 +412,14 @@ mod tests {
     #[test]
     fn a_member_and_the_workers_show_and_a_removed_member_does_not() {
         let metrics = Metrics::new();
-        let member: Label = "a".parse().unwrap();
+        let member = "a";
         let gauges = MemberGauges {
             state: MemberState::Held,
             last_live: Some(UnixSeconds(100)),
             services: 3,
             warnings: 0,
         };
-        metrics.set_member(&member, &gauges);
+        metrics.set_member(member, &gauges);
         let worker = metrics.counters().worker();
         worker.query(Transport::Udp);
         worker.response(3);
@@ -440,7 +435,7 @@ mod tests {
                 assert!(text.lines().any(|other| other == line), "{line}\n{text}");
             }
         }
-        metrics.remove_member(&member);
+        metrics.remove_member(member);
         assert!(!metrics.render(UnixSeconds(130)).contains("member=\"a\""));
     }
 }
