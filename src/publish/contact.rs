@@ -28,6 +28,9 @@ impl World {
         for transition in transitions {
             self.transit(*transition, now);
         }
+        let federations = 0..self.config.fleet.federations.len();
+        let expired = federations.map(|federation| self.states.expired(federation));
+        self.builder.set_expired(expired.collect());
         let is_braked = self.states.is_braked();
         if was_braked != is_braked {
             self.metrics.set_braked(is_braked);

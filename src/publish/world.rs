@@ -16,8 +16,7 @@ use super::loss::{self, Losses};
 use super::states::{Happening, States};
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx,
-    NamespacedName, Service, UnixSeconds,
+    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, Service, UnixSeconds,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
