@@ -36,6 +36,9 @@ mod states;
 mod thread;
 mod world;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::Error;
 pub use handle::Handle;
 pub use restored::{Restored, restore};
