@@ -206,7 +206,7 @@ pub(super) async fn after(millis: u64) {
 }
 
 /// The members that a service is available in, by its name in federation `f`.
-pub(super) fn available(snapshot: &Snapshot, name: &str) -> Vec<u8> {
+pub(super) fn available(snapshot: &Arc<Snapshot>, name: &str) -> Vec<u8> {
     let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
     let key = key.as_wire().strip_suffix(&[0]).unwrap();
     let entry = snapshot.entry(key);
@@ -221,7 +221,7 @@ pub(super) fn available(snapshot: &Snapshot, name: &str) -> Vec<u8> {
 }
 
 /// Whether a service exists in federation `f`.
-pub(super) fn exists(snapshot: &Snapshot, name: &str) -> bool {
+pub(super) fn exists(snapshot: &Arc<Snapshot>, name: &str) -> bool {
     let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
     snapshot
         .entry(key.as_wire().strip_suffix(&[0]).unwrap())
