@@ -73,7 +73,7 @@ pub(super) fn fleet(members: &[&str]) -> Fleet {
     Fleet {
         federations: vec![federation("f", "*", 60)],
         members: members.iter().map(member).collect(),
-        regions: Vec::new(),
+        ..Fleet::default()
     }
 }
 
