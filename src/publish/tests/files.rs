@@ -27,7 +27,9 @@ fn read(folder: &Path) -> (Whole, Tail) {
 
 /// Writes facts to a log.
 fn append(lane: &mut Lane, facts: &[Fact]) {
-    facts.iter().for_each(|fact| lane.append(fact));
+    for fact in facts {
+        lane.append(fact);
+    }
     lane.write().unwrap();
 }
 
