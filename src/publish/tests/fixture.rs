@@ -127,6 +127,8 @@ pub(super) fn service(address: &str, ready: u32) -> Arc<Service> {
 pub(super) struct Running {
     /// What it shares.
     pub(super) handle: Handle,
+    /// What it counts.
+    pub(super) metrics: Arc<Metrics>,
     stop: CancellationToken,
     task: JoinSet<Core>,
 }
@@ -138,14 +140,19 @@ impl Running {
         std::fs::create_dir_all(&folder).unwrap();
         let wall = || UnixSeconds(1_800_000_000);
         let metrics = Arc::new(Metrics::new());
-        let (core, mut handle) = prepare(Arc::new(config), metrics, &folder, wall).unwrap();
+        let (core, mut handle) = prepare(Arc::new(config), metrics.clone(), &folder, wall).unwrap();
         let (deltas_to, deltas) = mpsc::channel(1024);
         let (configs_to, configs) = mpsc::channel(4);
         handle.deltas = deltas_to;
         handle.configs = configs_to;
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
         task.spawn(core.run(deltas, configs, stop.clone()));
-        Self { handle, stop, task }
+        Self {
+            handle,
+            metrics,
+            stop,
+            task,
+        }
     }
 
     /// Stops the writer and waits until everything is on disk.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::{Error, restore, spawn};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
@@ -9,7 +10,7 @@ use crate::config::Source;
 use crate::model::{
     Change, Delta, Epoch, Identity, LearntTopology, Loss, MemberIdx, MemberState, UnixSeconds,
 };
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, clock};
 
 /// Runs a first process with members `a` and `b`, and ends it.
 async fn first_process(folder: &tempfile::TempDir) {
@@ -197,4 +198,52 @@ fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
     let snapshot = handle.snapshots.load_full();
     assert!(exists(&snapshot, "t") && !exists(&snapshot, "s"));
     writer.stop();
+}
+
+#[test]
+fn what_was_published_is_on_disk_soon_without_any_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Arc::new(config(&["a"], folder.path()));
+    let (handle, writer) = spawn(config.clone(), Arc::new(Metrics::new())).unwrap();
+    let send = |change| {
+        let delta = Delta::Member {
+            member: label("a"),
+            epoch: Epoch(1),
+            change,
+        };
+        handle.deltas.blocking_send(delta).unwrap();
+    };
+    send(Change::Synced(vec![(named("s"), service("192.0.2.1", 1))]));
+    send(Change::Upsert(named("t"), service("192.0.2.2", 1)));
+    let deadline = clock::monotonic() + Duration::from_secs(10);
+    while !exists(&Arc::new(restore(config.clone()).snapshot()), "t") {
+        assert!(clock::monotonic() < deadline, "nothing is on disk");
+    }
+    writer.stop();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_delays_nothing_and_is_written_anew_once_it_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = folder.path().join("facts");
+    let running = Running::start(config(&["a"], folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    after(20).await;
+    fs::remove_dir_all(&facts).unwrap();
+    let many = ["t", "u", "v"].map(|name| (named(name), service("192.0.2.1", 1)));
+    running.change("a", Change::Synced(many.into())).await;
+    assert_eq!(available(&running.settled().await, "t"), [0]);
+    let failures = "gazetteer_publish_persist_failures_total 0";
+    let deadline = std::thread::spawn(clock::monotonic).join().unwrap() + Duration::from_secs(10);
+    while running.metrics.render(UnixSeconds(0)).contains(failures) {
+        let now = std::thread::spawn(clock::monotonic).join().unwrap();
+        assert!(now < deadline, "no failure was reported");
+    }
+    fs::create_dir(&facts).unwrap();
+    after(40_000).await;
+    running.stop().await;
+    let running = Running::start(config(&["a"], folder.path()));
+    let snapshot = running.settled().await;
+    assert!(exists(&snapshot, "t") && !exists(&snapshot, "s"));
+    running.stop().await;
 }
