@@ -14,4 +14,5 @@ pub mod model;
 pub mod names;
 pub mod publish;
 pub mod snapshot;
+pub mod sources;
 pub mod wire;
