@@ -13,10 +13,15 @@
 //! - A member that cannot be reached costs the others nothing: every task waits on its own API only.
 
 mod annotations;
+mod client;
 mod convert;
 mod copies;
+mod driver;
+mod failure;
 mod index;
 mod objects;
+
+pub use driver::{Timing, run, run_with};
 
 #[cfg(test)]
 mod tests;

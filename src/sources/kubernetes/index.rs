@@ -39,6 +39,28 @@ pub(super) enum Kind {
     Exports,
 }
 
+impl Kind {
+    /// Its name in the API.
+    pub(super) fn resource(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Slices => "endpointslices",
+            Self::Nodes => "nodes",
+            Self::Exports => "serviceexports",
+        }
+    }
+
+    /// Where it is served.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Services => "/api/v1/services",
+            Self::Slices => "/apis/discovery.k8s.io/v1/endpointslices",
+            Self::Nodes => "/api/v1/nodes",
+            Self::Exports => "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+        }
+    }
+}
+
 /// An event of one kind, converted.
 #[derive(Debug)]
 pub(super) enum Observation {
