@@ -1,6 +1,20 @@
-//! Where facts come from: facts files, Kubernetes APIs, and load balancer host names.
+//! Where facts come from: each source turns what it watches into deltas for the one writer.
 //!
-//! A source turns what it sees into [`crate::model::Delta`]s and decides nothing. It never removes
-//! facts because it went silent: silence is [`crate::model::Change::Lost`].
+//! A source is a conversion (pure, synchronous) and a driver (asynchronous) that sends
+//! [`Delta`](crate::model::Delta)s on a bounded channel; a full channel makes the source wait.
+//! Nothing here decides an answer, and nothing that a source fails to say removes a name: only an
+//! explicit delete, or absence from a completed list (names: decision 5).
+//!
+//! ```text
+//! facts files ──▶ file ────────┐
+//! API servers ──▶ kubernetes ──┼──Delta──▶ publish
+//! resolvers ────▶ hostnames ───┘
+//!      watch: changes of files by content, for `file`, the configuration and kubeconfigs
+//! ```
 
+pub mod file;
 pub mod kubernetes;
+mod supervisor;
+pub mod watch;
+
+pub use supervisor::{Lifetime, Supervisor};
