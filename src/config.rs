@@ -1,7 +1,33 @@
 //! The configuration and the facts files: parsing, validation with places, and conversion to `model`.
 //!
-//! A file is taken whole or refused whole, with every problem it has (design: config).
+//! A file is taken whole or refused whole, with every problem it has (design: config). Nothing here
+//! contacts anything: the files that a configuration names are read by those who need them.
+//!
+//! ```text
+//! text ──toml──▶ Section (spans) ──▶ drafts with places ──cross-checks──▶ Config | Vec<Problem>
+//! ```
 
+mod check;
+pub mod facts;
+mod federation;
+mod file;
+mod listen;
+mod member;
+mod problem;
+mod section;
 mod settings;
+mod state_dir;
+mod topology;
+mod values;
 
+pub use file::{load, parse};
+pub use problem::Problem;
 pub use settings::{Config, DnsListener, Listen, MemberSource, Source};
+
+#[cfg(test)]
+mod tests {
+    mod bad;
+    mod facts;
+    mod good;
+    mod property;
+}

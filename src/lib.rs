@@ -7,12 +7,17 @@
 //! ```
 #![deny(unsafe_code)]
 
+pub mod admin;
 pub mod answer;
+pub mod cli;
 pub mod config;
 pub mod decide;
 pub mod model;
 pub mod names;
 pub mod publish;
+pub mod serve;
 pub mod snapshot;
 pub mod sources;
+pub mod telemetry;
+pub mod vantage;
 pub mod wire;

@@ -1,5 +1,7 @@
-//! The grammar of federated names (design: names D.2 to D.4): labels, keys, scopes, parse and print.
+//! The grammar of federated names (names: D.2 to D.4): labels, and what each label of a name means.
 
+mod grammar;
 mod label;
 
+pub use grammar::{Below, Form, Prefix, split};
 pub use label::{Label, LabelError};

@@ -1,5 +1,29 @@
 //! Facts folded into immutable snapshots. Pure: no clock, no I/O; one change costs O(change).
+//!
+//! ```text
+//! Fleet ──▶ Apexes ─┐
+//! TopologyFacts ──▶ Scopes ─┬─▶ Snapshot: one generation of all of it, shared, never changed
+//! MemberStatus ──▶ FleetState ─┤
+//! Service ──▶ ServiceEntry ────┘   (persistent map, keyed by `service.ns.fed` in wire form)
+//! ```
+//!
+//! Names are never stored: an owner name is a key and a scope, put together when it is asked.
 
+mod apexes;
 mod builder;
+mod compile;
+mod generation;
+mod health;
+mod hostnames;
+mod scopes;
+mod service;
 
-pub use builder::{Generation, Resolved, Serial, Settings, Snapshot, SnapshotBuilder};
+pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
+pub use builder::SnapshotBuilder;
+pub use generation::{Counts, Generation, Serial, Settings, Snapshot};
+pub use health::{FederationSync, FleetState};
+pub use hostnames::Resolved;
+pub use scopes::{Level, Scope, ScopeIdx, Scopes};
+pub use service::{Disagreement, Ignored, IgnoredReason, NamedPort, PlanIdx, ServiceEntry, Shard};
+
+use generation::{ipv4, ipv6, seconds};

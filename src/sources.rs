@@ -12,4 +12,8 @@
 //!      watch: changes of files by content, for `file`, the configuration and kubeconfigs
 //! ```
 
+pub mod file;
+mod supervisor;
 pub mod watch;
+
+pub use supervisor::{Lifetime, Supervisor};

@@ -1,7 +1,47 @@
 //! Message octets (RFC 1035, 6891, 7871): the view of one request, and the writer of one response.
 //!
+//! ```text
+//! request ─▶ Query::parse ─▶ Query, Qname ─▶ (answer) ─▶ ResponseWriter ─▶ response
+//!                 └─ Reject ─▶ reject ─────────────────────────────────────▶ response
+//! ```
+//!
 //! Nothing here allocates on the query path, knows what a federation is, or touches a socket.
+//! No input makes it panic: whatever does not fit or does not parse is a value.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
 
+mod codes;
+mod edns;
+mod finish;
 mod name;
+mod opt;
+mod patch;
+mod place;
+mod qname;
+mod query;
+mod rdata;
+mod record;
+mod reject;
+mod response;
+mod target;
 
+#[cfg(test)]
+mod tests;
+
+pub use codes::{class, ede, opcode, rcode, rrtype};
+pub use edns::{ClientSubnet, Edns};
 pub use name::{MAX_NAME, NameBuf, NameError};
+pub use opt::{EdeList, OptReply};
+pub use patch::Mark;
+pub use qname::Qname;
+pub use query::{Query, Reject};
+pub use reject::reject;
+pub use response::{ResponseWriter, udp_limit};
+pub use target::{Owner, Soa, Target};

@@ -1,124 +1,446 @@
 //! The working copy of the one writer.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::model::{Fleet, MemberIdx, MemberStatus, NamespacedName, Service, TopologyFacts};
-use crate::wire::NameBuf;
+use super::apexes::{Apexes, FederationIdx, wire_labels};
+use super::compile::{Input, compile};
+use super::generation::{Counts, Generation, Serial, Settings, Snapshot, Table};
+use super::health::FleetState;
+use super::hostnames::{Hostnames, Resolved};
+use super::scopes::Scopes;
+use super::service::{Keyed, PlanIdx, ServiceEntry};
+use crate::decide::{Plan, PlanKey, nearest};
+use crate::model::{
+    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
+    TopologyFacts, UnixSeconds,
+};
+use crate::names::Label;
+use crate::vantage::VantageTable;
+use crate::wire::{MAX_NAME, NameBuf};
 
-/// Counts publications of one process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Generation(pub u64);
-
-/// SOA serial (RFC 1982).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Serial(pub u32);
-
-/// Answer settings that are not facts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Name server identifier (RFC 5001).
-    pub nsid: Option<String>,
-}
-
-/// The addresses of a load balancer host name, as last resolved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resolved {
-    /// From A records.
-    pub ipv4: Box<[Ipv4Addr]>,
-    /// From AAAA records.
-    pub ipv6: Box<[Ipv6Addr]>,
-    /// The smallest TTL among them.
-    pub ttl: Duration,
-}
-
-/// One immutable generation of everything that answers depend on.
-#[derive(Debug, Clone)]
-pub struct Snapshot {}
-
-impl Snapshot {
-    /// Which publication this is.
-    pub fn generation(&self) -> Generation {
-        todo!()
-    }
-
-    /// Its members, in configuration order.
-    pub fn members(&self) -> &[MemberStatus] {
-        todo!()
-    }
-
-    /// Where a member stands.
-    pub fn topology(&self, _member: MemberIdx) -> &TopologyFacts {
-        todo!()
-    }
-
-    /// How many services a member exports to any federation.
-    pub fn exported(&self, _member: MemberIdx) -> usize {
-        todo!()
-    }
-}
+/// What each member says about one service, in configuration order.
+type Shards = Vec<(MemberIdx, Arc<Service>)>;
 
 /// The facts of all members, and the snapshot that follows from them.
+///
+/// Costs: a change of a service is O(its members × federations); of a member's state or topology
+/// O(members + scopes + plans); a snapshot is O(1) and shares everything.
 #[derive(Debug)]
-pub struct SnapshotBuilder {}
+pub struct SnapshotBuilder {
+    fleet: Arc<Fleet>,
+    settings: Arc<Settings>,
+    apexes: Arc<Apexes>,
+    topology: Arc<Vec<TopologyFacts>>,
+    scopes: Arc<Scopes>,
+    state: Arc<FleetState>,
+    facts: HashMap<NamespacedName, Shards, foldhash::fast::RandomState>,
+    hostnames: Hostnames,
+    plan_keys: HashMap<PlanKey, PlanIdx>,
+    plans: Arc<Vec<Plan>>,
+    vantages: Arc<VantageTable>,
+    nearest: Arc<Vec<Box<[MemberSet]>>>,
+    services: Table<Keyed, ()>,
+    namespaces: Table<Arc<[u8]>, usize>,
+    counts: Arc<Counts>,
+}
 
 impl SnapshotBuilder {
-    /// A world without facts: every member is `Syncing(AtStart)`.
-    pub fn new(_fleet: Arc<Fleet>, _settings: Settings) -> Self {
-        todo!()
+    /// A world without facts: every member is `Syncing(AtStart)`, and stands where it is
+    /// configured to.
+    pub fn new(fleet: Arc<Fleet>, settings: Settings) -> Self {
+        let apexes = Apexes::compile(&fleet);
+        let topology: Vec<_> = fleet
+            .members
+            .iter()
+            .map(|_| TopologyFacts::default())
+            .collect();
+        let scopes = Scopes::compile(&fleet, &apexes, &topology);
+        let status = |member: &crate::model::Member| MemberStatus {
+            name: member.name.clone(),
+            state: MemberState::Syncing(Joined::AtStart),
+            reason: None,
+            since: UnixSeconds::default(),
+            version: None,
+            first_synced: None,
+            warnings: Vec::new(),
+        };
+        let status = fleet.members.iter().map(status).collect();
+        let state = FleetState::compile(&fleet, &apexes, status);
+        let counts = Counts {
+            exported: vec![0; fleet.members.len()],
+            ..Counts::default()
+        };
+        let mut builder = Self {
+            settings: Arc::new(settings),
+            apexes: Arc::new(apexes),
+            topology: Arc::new(topology),
+            scopes: Arc::new(scopes),
+            state: Arc::new(state),
+            facts: HashMap::default(),
+            hostnames: Hostnames::default(),
+            plan_keys: HashMap::new(),
+            plans: Arc::default(),
+            vantages: Arc::new(VantageTable::compile(&fleet)),
+            nearest: Arc::default(),
+            services: Table::default(),
+            namespaces: Table::default(),
+            counts: Arc::new(counts),
+            fleet,
+        };
+        for (index, member) in (0u8..=u8::MAX)
+            .map(MemberIdx)
+            .zip(builder.fleet.clone().members.iter())
+        {
+            if member.region.is_some() {
+                builder.set_topology(index, TopologyFacts::default());
+            }
+        }
+        builder.recompile_nearest();
+        builder
     }
 
     /// The configured world.
     pub fn fleet(&self) -> &Arc<Fleet> {
-        todo!()
+        &self.fleet
     }
 
     /// A service of a member is new or has changed. Returns whether anything changed.
     pub fn upsert(
         &mut self,
-        _member: MemberIdx,
-        _name: &NamespacedName,
-        _service: Arc<Service>,
+        member: MemberIdx,
+        name: &NamespacedName,
+        service: Arc<Service>,
     ) -> bool {
-        todo!()
+        let shards = self.facts.entry(name.clone()).or_default();
+        let place = shards.binary_search_by_key(&member, |(of, _)| *of);
+        let old = match place {
+            Ok(place) => shards
+                .get_mut(place)
+                .map(|(_, facts)| std::mem::replace(facts, service.clone())),
+            Err(place) => {
+                shards.insert(place, (member, service.clone()));
+                None
+            }
+        };
+        if old.as_ref() == Some(&service) {
+            return false;
+        }
+        self.hostnames
+            .rename(member, name, old.as_deref(), Some(&service));
+        self.recompile(name);
+        true
     }
 
     /// A service of a member is gone. Returns whether anything changed.
-    pub fn remove(&mut self, _member: MemberIdx, _name: &NamespacedName) -> bool {
-        todo!()
+    pub fn remove(&mut self, member: MemberIdx, name: &NamespacedName) -> bool {
+        let Some(shards) = self.facts.get_mut(name) else {
+            return false;
+        };
+        let Ok(place) = shards.binary_search_by_key(&member, |(of, _)| *of) else {
+            return false;
+        };
+        let (_, old) = shards.remove(place);
+        if shards.is_empty() {
+            self.facts.remove(name);
+        }
+        self.hostnames.rename(member, name, Some(&old), None);
+        self.recompile(name);
+        true
     }
 
-    /// The facts held for a member, in no order.
+    /// The facts held for a member, in no order. Costs O(all services).
     pub fn facts(
         &self,
-        _member: MemberIdx,
+        member: MemberIdx,
     ) -> impl Iterator<Item = (&NamespacedName, &Arc<Service>)> {
-        std::iter::empty()
+        self.facts.iter().filter_map(move |(name, shards)| {
+            let place = shards.binary_search_by_key(&member, |(of, _)| *of).ok()?;
+            shards.get(place).map(|(_, facts)| (name, facts))
+        })
+    }
+
+    /// What a member says about one service.
+    pub fn fact(&self, member: MemberIdx, name: &NamespacedName) -> Option<&Arc<Service>> {
+        let shards = self.facts.get(name)?;
+        let place = shards.binary_search_by_key(&member, |(of, _)| *of).ok()?;
+        shards.get(place).map(|(_, facts)| facts)
+    }
+
+    /// Where a member stands; what is configured wins over `facts`.
+    pub fn set_topology(&mut self, member: MemberIdx, mut facts: TopologyFacts) {
+        if let Some(configured) = self.fleet.members.get(member.get()) {
+            if let Some(region) = &configured.region {
+                facts.region = Some(region.clone());
+            }
+            if !configured.zones.is_empty() {
+                facts.zones = configured.zones.iter().cloned().collect();
+            }
+        }
+        if let Some(region) = facts.region.clone() {
+            facts.known.insert((region.clone(), None));
+            let zones = facts.zones.iter().cloned();
+            facts
+                .known
+                .extend(zones.map(|zone| (region.clone(), Some(zone))));
+        }
+        let Some(place) = Arc::make_mut(&mut self.topology).get_mut(member.get()) else {
+            return;
+        };
+        if *place == facts {
+            return;
+        }
+        *place = facts;
+        self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
+        self.recompile_plans();
+        self.recompile_nearest();
     }
 
     /// Where a member stands.
-    pub fn set_topology(&mut self, _member: MemberIdx, _facts: TopologyFacts) {
-        todo!()
+    pub fn topology(&self, member: MemberIdx) -> Option<&TopologyFacts> {
+        self.topology.get(member.get())
     }
 
     /// The state of a member, and what is shown of it.
-    pub fn set_status(&mut self, _member: MemberIdx, _status: MemberStatus) {
-        todo!()
+    pub fn set_status(&mut self, member: MemberIdx, status: MemberStatus) {
+        let mut members = self.state.members.clone();
+        if let Some(place) = members.get_mut(member.get()) {
+            *place = status;
+        }
+        self.state = Arc::new(FleetState::compile(&self.fleet, &self.apexes, members));
     }
 
-    /// The addresses of a load balancer host name; `None` forgets them.
-    pub fn set_hostname(&mut self, _hostname: &NameBuf, _resolved: Option<Resolved>) {
-        todo!()
+    /// The state of a member.
+    pub fn status(&self, member: MemberIdx) -> Option<&MemberStatus> {
+        self.state.members.get(member.get())
     }
 
-    /// The load balancer host names that services name, each once, in no order.
-    pub fn hostnames(&self) -> impl Iterator<Item = &NameBuf> {
-        std::iter::empty()
+    /// The addresses of a load balancer host name; `None` forgets them. Returns whether any service
+    /// names it and anything changed.
+    pub fn set_hostname(&mut self, hostname: &NameBuf, resolved: Option<Resolved>) -> bool {
+        let users = self.hostnames.resolve(hostname, resolved);
+        for name in &users {
+            self.recompile(name);
+        }
+        !users.is_empty()
     }
 
-    /// The present state as a snapshot: O(1), it shares everything with the working copy.
-    pub fn snapshot(&mut self, _generation: Generation, _serial: Serial) -> Snapshot {
-        todo!()
+    /// The load balancer host names that services name outside the apexes, and what they last resolved to.
+    pub fn hostnames(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
+        let own = |hostname: &NameBuf| self.apexes.holds(hostname);
+        self.hostnames
+            .iter()
+            .filter(move |(hostname, _)| !own(hostname))
     }
+
+    /// Whether the set of host names changed since this was last asked.
+    pub fn take_hostnames_changed(&mut self) -> bool {
+        self.hostnames.take_changed()
+    }
+
+    /// The present state as a snapshot.
+    pub fn snapshot(&self, generation: Generation, serial: Serial) -> Snapshot {
+        Snapshot {
+            generation,
+            serial,
+            fleet: self.fleet.clone(),
+            settings: self.settings.clone(),
+            apexes: self.apexes.clone(),
+            scopes: self.scopes.clone(),
+            topology: self.topology.clone(),
+            state: self.state.clone(),
+            plans: self.plans.clone(),
+            vantages: self.vantages.clone(),
+            nearest: self.nearest.clone(),
+            services: self.services.clone(),
+            namespaces: self.namespaces.clone(),
+            counts: self.counts.clone(),
+        }
+    }
+
+    /// Compiles a service anew, in every federation.
+    fn recompile(&mut self, name: &NamespacedName) {
+        let mut before = MemberSet::EMPTY;
+        let mut after = MemberSet::EMPTY;
+        for index in 0..self.fleet.federations.len() {
+            let (old, new) = self.recompile_in(FederationIdx(index), name);
+            before = before | old;
+            after = after | new;
+        }
+        if before == after {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.counts);
+        for member in (before & !after).iter() {
+            counts
+                .exported
+                .get_mut(member.get())
+                .into_iter()
+                .for_each(|count| *count -= 1);
+        }
+        for member in (after & !before).iter() {
+            counts
+                .exported
+                .get_mut(member.get())
+                .into_iter()
+                .for_each(|count| *count += 1);
+        }
+    }
+
+    /// Compiles a service anew in one federation. Returns who knew it before, and who does now.
+    fn recompile_in(
+        &mut self,
+        federation: FederationIdx,
+        name: &NamespacedName,
+    ) -> (MemberSet, MemberSet) {
+        let fleet = self.fleet.clone();
+        let (Some(rules), Some(view)) = (
+            fleet.federations.get(federation.0),
+            self.apexes.federation(federation),
+        ) else {
+            return (MemberSet::EMPTY, MemberSet::EMPTY);
+        };
+        let labels = [
+            name.name.as_str(),
+            name.namespace.as_str(),
+            rules.name.as_str(),
+        ];
+        let facts = self.facts.get(name).map(Vec::as_slice).unwrap_or_default();
+        let members = view.members;
+        let input = Input {
+            fleet: &fleet,
+            federation,
+            rules,
+            members,
+            name,
+            facts,
+        };
+        let (hostnames, apexes) = (&self.hostnames, &self.apexes);
+        let (plan_keys, plans, scopes) = (&mut self.plan_keys, &mut self.plans, &self.scopes);
+        let entry = compile(
+            &input,
+            |hostname| hostnames.get(hostname).filter(|_| !apexes.holds(hostname)),
+            |key| intern(plan_keys, plans, scopes, &fleet, key),
+        );
+        let key = wire_labels(labels);
+        let old = self
+            .services
+            .get_key_value(&*key)
+            .map(|(old, ())| old.0.clone());
+        self.count(old.as_deref(), entry.as_ref());
+        let known = |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, |e| e.known);
+        let change = (known(old.as_deref()), known(entry.as_ref()));
+        if let Some(entry) = entry {
+            // The map replaces its key too, which here is the entry.
+            self.services.insert(Keyed(Arc::new(entry)), ());
+        } else {
+            self.services.remove(&*key);
+        }
+        change
+    }
+
+    /// Keeps the sums when an entry replaces another.
+    fn count(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
+        let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(|e| !e.known.is_empty());
+        if exists(old) != exists(new) {
+            let namespace = old
+                .or(new)
+                .map(|entry| namespace_of(&entry.key))
+                .unwrap_or_default();
+            let count = self.namespaces.get(namespace).copied().unwrap_or(0);
+            let count = if exists(new) {
+                count + 1
+            } else {
+                count.saturating_sub(1)
+            };
+            if count == 0 {
+                self.namespaces.remove(namespace);
+            } else {
+                self.namespaces.insert(namespace.into(), count);
+            }
+        }
+        let sums = |entry: Option<&ServiceEntry>| {
+            let Some(entry) = entry else { return [0; 4] };
+            let is_long = !entry.known.is_empty() && self.longest_name(entry) > MAX_NAME;
+            [
+                usize::from(!entry.known.is_empty()),
+                entry.ignored.len(),
+                usize::from(is_long),
+                usize::from(!entry.disagreements.is_empty()),
+            ]
+        };
+        let (old, new) = (sums(old), sums(new));
+        if old == new {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.counts);
+        let fields = [
+            &mut counts.services,
+            &mut counts.ignored,
+            &mut counts.unpublished,
+            &mut counts.disagreeing,
+        ];
+        for ((field, old), new) in fields.into_iter().zip(old).zip(new) {
+            *field = (*field + new).saturating_sub(old);
+        }
+    }
+
+    /// The length of a service's longest name in any scope, in octets.
+    fn longest_name(&self, entry: &ServiceEntry) -> usize {
+        let federation = self.apexes.federation(entry.federation);
+        let apex = federation.and_then(|federation| self.apexes.get(federation.apex));
+        let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
+        entry.key.len() + self.scopes.longest + apex
+    }
+
+    /// Compiles the tiers of every place anew: they follow where the members stand.
+    fn recompile_nearest(&mut self) {
+        let places = self.vantages.places().iter();
+        let tiers = places.map(|place| nearest(&self.fleet, &self.topology, place));
+        self.nearest = Arc::new(tiers.collect());
+    }
+
+    /// Compiles every plan anew: fences follow the members of their regions.
+    fn recompile_plans(&mut self) {
+        let mut plans: Vec<Option<Plan>> = self.plan_keys.iter().map(|_| None).collect();
+        for (key, index) in &self.plan_keys {
+            if let Some(place) = plans.get_mut(index.0) {
+                *place = Some(plan(key, &self.scopes, &self.fleet));
+            }
+        }
+        self.plans = Arc::new(plans.into_iter().flatten().collect());
+    }
+}
+
+/// The plan of a key, compiled at its first use.
+fn intern(
+    keys: &mut HashMap<PlanKey, PlanIdx>,
+    plans: &mut Arc<Vec<Plan>>,
+    scopes: &Scopes,
+    fleet: &Fleet,
+    key: PlanKey,
+) -> PlanIdx {
+    if let Some(index) = keys.get(&key) {
+        return *index;
+    }
+    let index = PlanIdx(plans.len());
+    Arc::make_mut(plans).push(plan(&key, scopes, fleet));
+    keys.insert(key, index);
+    index
+}
+
+/// Compiles a plan.
+fn plan(key: &PlanKey, scopes: &Scopes, fleet: &Fleet) -> Plan {
+    let members: Vec<&Label> = fleet.members.iter().map(|member| &member.name).collect();
+    let fence = key
+        .fence
+        .as_ref()
+        .map_or(MemberSet::ALL, |regions| scopes.members_of(regions));
+    Plan::compile(key, &members, fence)
+}
+
+/// The wire labels `ns.fed` of a key.
+fn namespace_of(key: &[u8]) -> &[u8] {
+    let length = key.first().map_or(0, |length| usize::from(*length));
+    key.get(length + 1..).unwrap_or_default()
 }

@@ -1,0 +1,68 @@
+//! The members as an operator sees them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{MemberIdx, MemberState, UnixSeconds};
+use crate::snapshot::Snapshot;
+
+/// One member, as `/v1/clusters` and `gazetteer clusters -o json` show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cluster {
+    /// Its name.
+    pub name: String,
+    /// `Syncing`, `NeverSynced`, `Ready`, `Held`, `Lost` or `Returning` (names: D.1).
+    pub status: String,
+    /// Why, when it is not `Ready`.
+    pub reason: Option<String>,
+    /// Seconds since it came into that state.
+    pub status_age_seconds: u64,
+    /// The version of its API server, last known; none for files.
+    pub version: Option<String>,
+    /// Seconds since it first synced, ever; none when it never did.
+    pub age_seconds: Option<u64>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Its zones.
+    pub zones: Vec<String>,
+    /// How many of its services are exported to any federation.
+    pub services: usize,
+    /// What an operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// The members of a snapshot, in configuration order, as they are at `now`.
+pub fn clusters(snapshot: &Snapshot, now: UnixSeconds) -> Vec<Cluster> {
+    let since = |then: UnixSeconds| now.0.saturating_sub(then.0);
+    let indexes = (0..=u8::MAX).map(MemberIdx);
+    let show = |(index, status): (MemberIdx, &crate::model::MemberStatus)| {
+        let topology = snapshot.topology(index);
+        let region = topology.and_then(|topology| topology.region.as_ref());
+        let zones = topology.into_iter().flat_map(|topology| &topology.zones);
+        let learnt = snapshot.scope_warnings(index).map(str::to_owned);
+        Cluster {
+            name: status.name.to_string(),
+            status: state(status.state).to_owned(),
+            reason: status.reason.clone(),
+            status_age_seconds: since(status.since),
+            version: status.version.clone(),
+            age_seconds: status.first_synced.map(since),
+            region: region.map(ToString::to_string),
+            zones: zones.map(ToString::to_string).collect(),
+            services: snapshot.exported(index),
+            warnings: status.warnings.iter().cloned().chain(learnt).collect(),
+        }
+    };
+    indexes.zip(snapshot.members()).map(show).collect()
+}
+
+/// A state in one word.
+fn state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Syncing(_) => "Syncing",
+        MemberState::NeverSynced => "NeverSynced",
+        MemberState::Ready => "Ready",
+        MemberState::Held => "Held",
+        MemberState::Lost => "Lost",
+        MemberState::Returning => "Returning",
+    }
+}

@@ -1,0 +1,118 @@
+//! The HTTP server of the admin address.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::clusters::{Cluster, clusters};
+use super::error::Error;
+use crate::snapshot::Snapshot;
+use crate::telemetry::clock;
+
+/// How long open connections may take when the process ends.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What the admin address shows.
+#[derive(Clone)]
+pub struct Shown {
+    /// The present snapshot.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Whether the daemon is ready.
+    pub ready: watch::Receiver<bool>,
+    /// Cancelled when the daemon begins to end: it goes on answering and is not ready any more.
+    pub ending: CancellationToken,
+    /// Renders the metrics.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// The admin address, bound and not yet served.
+#[derive(Debug)]
+pub struct Bound {
+    /// The socket.
+    listener: TcpListener,
+    /// Where it listens, with its real port.
+    address: SocketAddr,
+}
+
+/// Binds the admin address. Port 0 takes a free one.
+pub async fn bind(address: SocketAddr) -> Result<Bound, Error> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => Error::InUse { address },
+        _ => Error::Bind { address, source },
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok(Bound { listener, address })
+}
+
+impl Bound {
+    /// Where it listens, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `cancel`.
+    pub async fn run(self, shown: Shown, cancel: CancellationToken) {
+        let ended = cancel.clone().cancelled_owned();
+        let serve = axum::serve(self.listener, router(shown)).with_graceful_shutdown(ended);
+        let overdue = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(END_TIMEOUT).await;
+        };
+        tokio::select! {
+            served = serve.into_future() => if let Err(error) = served {
+                warn!(%error, "admin address ended");
+            },
+            () = overdue => {}
+        }
+    }
+}
+
+/// What is served where.
+fn router(shown: Shown) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/livez", get(async || "ok\n"))
+        .route("/readyz", get(readyz))
+        .route("/v1/clusters", get(all_clusters))
+        .with_state(shown)
+}
+
+/// `/metrics`
+async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
+    let kind = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], (shown.metrics)())
+}
+
+/// `/readyz`: names the members that are waited for.
+async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
+    if shown.ending.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned());
+    }
+    if *shown.ready.borrow() {
+        return (StatusCode::OK, "ok\n".to_owned());
+    }
+    let all = clusters(&shown.snapshots.load(), clock::now());
+    let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
+    let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
+    let text = format!("not ready: waiting for {}\n", names.join(", "));
+    (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// `/v1/clusters`
+async fn all_clusters(State(shown): State<Shown>) -> Json<Vec<Cluster>> {
+    Json(clusters(&shown.snapshots.load(), clock::now()))
+}

@@ -1,0 +1,232 @@
+//! What a name is, in one snapshot: the step before any record is written (names: D.2 to D.6).
+
+use crate::model::{MemberIdx, MemberSet};
+use crate::names::{Below, Form, Prefix, split};
+use crate::snapshot::{
+    Apex, ApexIdx, FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard, Snapshot,
+};
+use crate::wire::Qname;
+
+/// What a name inside an apex is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Subject<'s> {
+    /// The apex itself.
+    Apex,
+    /// An infrastructure name.
+    Fixed(&'s FixedName),
+    /// A name without records above names that exist (RFC 4592 section 2.2.2).
+    EmptyNonTerminal,
+    /// A service at a level, or one of its SRV owners.
+    Level {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The level that was asked.
+        scope: ScopeIdx,
+        /// The port of an SRV owner.
+        port: Option<&'s NamedPort>,
+    },
+    /// A service in one member and no other (names: decision 7).
+    Pinned {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The member's shard.
+        shard: &'s Shard,
+        /// The port number of an SRV owner.
+        port: Option<u16>,
+    },
+    /// A name that does not exist.
+    Absent {
+        /// The federation whose facts say so; `None` when the configuration alone does.
+        federation: Option<FederationIdx>,
+    },
+    /// Too little is known to say that the name does not exist (names: decision 10).
+    NotReady,
+}
+
+/// Says what `qname` is, of which `apex` is the longest apex.
+#[inline]
+pub(super) fn classify<'s>(
+    snapshot: &'s Snapshot,
+    qname: &Qname,
+    index: ApexIdx,
+    apex: &'s Apex,
+) -> Subject<'s> {
+    let absent = Subject::Absent { federation: None };
+    match split(qname, qname.label_count() - apex.labels) {
+        Form::Apex => Subject::Apex,
+        Form::Plain { labels } => {
+            if let Some(fixed) = apex.fixed(labels) {
+                return match fixed {
+                    FixedName::EmptyNonTerminal => Subject::EmptyNonTerminal,
+                    _ => Subject::Fixed(fixed),
+                };
+            }
+            match snapshot.scopes().find(labels) {
+                Some(_) => Subject::EmptyNonTerminal,
+                None if label_count(labels) <= 2 => unknown_topology(snapshot, apex),
+                None => absent,
+            }
+        }
+        Form::Tree { topology, below } => {
+            let federation = match below {
+                Below::Marker => None,
+                Below::Federation(label)
+                | Below::Namespace {
+                    federation: label, ..
+                }
+                | Below::Service {
+                    federation: label, ..
+                } => {
+                    let Some(federation) = snapshot.apexes().federation_of(index, label) else {
+                        return absent;
+                    };
+                    Some(federation)
+                }
+            };
+            let Some(scope) = snapshot.scopes().find(topology) else {
+                return unknown_topology(snapshot, apex);
+            };
+            match (below, federation) {
+                (Below::Namespace { namespace, .. }, Some(federation)) => {
+                    if snapshot.has_namespace(namespace) {
+                        Subject::EmptyNonTerminal
+                    } else {
+                        unknown(snapshot, federation)
+                    }
+                }
+                (Below::Service { key, prefix, .. }, Some(federation)) => {
+                    match snapshot.service(index, key) {
+                        Some(entry) => service(snapshot, entry, scope, prefix),
+                        None if matches!(prefix, Prefix::Unknown) => absent,
+                        None => unknown(snapshot, federation),
+                    }
+                }
+                _ => Subject::EmptyNonTerminal,
+            }
+        }
+    }
+}
+
+/// A name of a service that exists.
+#[inline]
+fn service<'s>(
+    snapshot: &'s Snapshot,
+    entry: &'s ServiceEntry,
+    scope: ScopeIdx,
+    prefix: Prefix<'_>,
+) -> Subject<'s> {
+    let has_protocol = |port: &NamedPort, protocol: &[u8]| port.protocol() == protocol;
+    match prefix {
+        Prefix::None => Subject::Level {
+            entry,
+            scope,
+            port: None,
+        },
+        Prefix::Port(labels) => match entry.port(labels) {
+            Some(port) => Subject::Level {
+                entry,
+                scope,
+                port: Some(port),
+            },
+            None => unknown(snapshot, entry.federation),
+        },
+        Prefix::Protocol(protocol) => {
+            if entry.ports.iter().any(|port| has_protocol(port, protocol)) {
+                Subject::EmptyNonTerminal
+            } else {
+                unknown(snapshot, entry.federation)
+            }
+        }
+        Prefix::Member(member) => pinned(snapshot, entry, scope, member, |shard| {
+            Some(Subject::Pinned {
+                entry,
+                shard,
+                port: None,
+            })
+        }),
+        Prefix::MemberProtocol { member, protocol } => {
+            pinned(snapshot, entry, scope, member, |shard| {
+                let has_port = |port: &&NamedPort| {
+                    has_protocol(port, protocol) && port.number(shard.member).is_some()
+                };
+                entry
+                    .ports
+                    .iter()
+                    .find(has_port)
+                    .map(|_| Subject::EmptyNonTerminal)
+            })
+        }
+        Prefix::MemberPort { member, port } => pinned(snapshot, entry, scope, member, |shard| {
+            let port = entry.port(port)?.number(shard.member)?;
+            Some(Subject::Pinned {
+                entry,
+                shard,
+                port: Some(port),
+            })
+        }),
+        Prefix::Unknown => Subject::Absent { federation: None },
+    }
+}
+
+/// A name below a member's label: there are such names at the global level only.
+fn pinned<'s>(
+    snapshot: &'s Snapshot,
+    entry: &'s ServiceEntry,
+    scope: ScopeIdx,
+    member: &[u8],
+    found: impl FnOnce(&'s Shard) -> Option<Subject<'s>>,
+) -> Subject<'s> {
+    let fleet = snapshot.fleet();
+    let mut members = (0u8..=u8::MAX).map(MemberIdx).zip(&fleet.members);
+    let index = members.find(|(_, known)| known.name.as_str().as_bytes() == member);
+    let (Some((index, _)), true) = (index, scope == crate::snapshot::Scopes::GLOBAL) else {
+        return Subject::Absent { federation: None };
+    };
+    if let Some(subject) = entry.shard(index).and_then(found) {
+        return subject;
+    }
+    let sync = snapshot.state().federation(entry.federation);
+    if sync.syncing.contains(index) {
+        return Subject::NotReady;
+    }
+    Subject::Absent {
+        federation: Some(entry.federation),
+    }
+}
+
+/// A namespace, service or port that no member's facts have.
+fn unknown(snapshot: &Snapshot, federation: FederationIdx) -> Subject<'_> {
+    let sync = snapshot.state().federation(federation);
+    if sync.is_blind || !sync.syncing.is_empty() {
+        return Subject::NotReady;
+    }
+    Subject::Absent {
+        federation: Some(federation),
+    }
+}
+
+/// One or two topology labels that are no known region or zone (names: D.11, 6).
+fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
+    let unplaced = |federation: &FederationIdx| snapshot.state().federation(*federation).unplaced;
+    let unplaced = apex
+        .federations
+        .iter()
+        .map(unplaced)
+        .fold(MemberSet::EMPTY, |a, b| a | b);
+    if unplaced.is_empty() {
+        Subject::Absent { federation: None }
+    } else {
+        Subject::NotReady
+    }
+}
+
+/// How many labels a wire form without a root has.
+fn label_count(labels: &[u8]) -> usize {
+    let mut rest = labels;
+    let mut count = 0;
+    while let Some((length, tail)) = rest.split_first() {
+        rest = tail.get(usize::from(*length)..).unwrap_or_default();
+        count += 1;
+    }
+    count
+}

@@ -1,0 +1,185 @@
+//! Facts files: what a `file` source says of its member (design: config, second block).
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::federation::{fence, order};
+use super::file::{parse_table, read};
+use super::problem::{Placed, Problem, Report};
+use super::section::Section;
+use super::values;
+use crate::model::{
+    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Steering,
+};
+use crate::names::Label;
+
+/// Reads a facts file.
+///
+/// Errors are every problem of the file, in file order, never none of them.
+pub fn load(path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>> {
+    parse(&read(path)?, path)
+}
+
+/// Reads the text of a facts file; problems name `path`. In file order, each service once.
+pub fn parse(text: &str, path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>> {
+    parse_table(text, path, |root| {
+        let report = root.report;
+        let read: Vec<_> = root.tables("service").into_iter().map(service).collect();
+        root.finish();
+        let names = read.iter().filter_map(|(name, _)| name.as_ref());
+        check_unique(report, names);
+        Some(
+            read.into_iter()
+                .filter_map(|(name, service)| Some((name?.value, service)))
+                .collect(),
+        )
+    })
+}
+
+/// Reports services that were described before.
+fn check_unique<'a>(report: &Report<'_>, names: impl Iterator<Item = &'a Placed<NamespacedName>>) {
+    let mut first = HashMap::new();
+    for name in names {
+        let earlier = *first.entry(&name.value).or_insert(name.at);
+        if earlier != name.at {
+            let line = report.line(earlier);
+            report.add(
+                name.at,
+                format!("service \"{}\": given already, line {line}", name.value),
+            );
+        }
+    }
+}
+
+/// Reads one `[[service]]`.
+fn service(section: Section<'_>) -> (Option<Placed<NamespacedName>>, Service) {
+    for key in ["namespace", "name"] {
+        section.require(key);
+    }
+    let namespace = section.text("namespace", "namespace", values::label);
+    let name = section.text("name", "service", values::label);
+    let kind = values::choice(&[
+        ("LoadBalancer", ServiceKind::LoadBalancer),
+        ("ClusterIP", ServiceKind::ClusterIp),
+        ("Headless", ServiceKind::Headless),
+    ]);
+    let kind = section.text("type", "type", kind);
+    let federations = section.texts("federations", values::label);
+    let addresses = distinct(&section, "addresses", values::address);
+    let hostnames = distinct(&section, "hostnames", values::name);
+    distinct(&section, "cluster-ips", values::address);
+    let without = section.boolean("allow-without-endpoints");
+    let service = Service {
+        kind: kind.map_or(ServiceKind::LoadBalancer, |kind| kind.value),
+        export: Export::Exported,
+        federations: federations
+            .map(|federations| federations.into_iter().map(|name| name.value).collect()),
+        ports: ports(&section),
+        addresses,
+        hostnames,
+        endpoints: endpoints(&section),
+        allow_without_endpoints: without.is_some_and(|allowed| allowed.value),
+        steering: steering(&section),
+    };
+    section.finish();
+    let name = namespace.zip(name).map(|(namespace, name)| Placed {
+        value: NamespacedName {
+            namespace: namespace.value,
+            name: name.value,
+        },
+        at: name.at,
+    });
+    (name, service)
+}
+
+/// A list of values, each once.
+fn distinct<T: PartialEq + std::fmt::Display>(
+    section: &Section<'_>,
+    key: &'static str,
+    read: impl Fn(&str) -> Result<T, String>,
+) -> Box<[T]> {
+    let mut values: Vec<T> = Vec::new();
+    for Placed { value, at } in section.texts(key, read).unwrap_or_default() {
+        if values.contains(&value) {
+            section
+                .report
+                .add(at, format!("{key} \"{value}\": listed twice"));
+        }
+        values.push(value);
+    }
+    values.into()
+}
+
+/// Reads `ports`.
+fn ports(section: &Section<'_>) -> Box<[Port]> {
+    let mut ports: Vec<Port> = Vec::new();
+    for entry in section.tables("ports") {
+        entry.require("port");
+        let name = entry.text("name", "port", values::label);
+        let protocol = values::choice(&[
+            ("TCP", Protocol::Tcp),
+            ("UDP", Protocol::Udp),
+            ("SCTP", Protocol::Sctp),
+        ]);
+        let protocol = entry.text("protocol", "protocol", protocol);
+        let number = entry.integer("port", 1..=u64::from(u16::MAX));
+        let report = entry.report;
+        entry.finish();
+        let Some(number) = number else { continue };
+        let twice = |name: &Placed<Label>| {
+            ports
+                .iter()
+                .any(|port| port.name.as_ref() == Some(&name.value))
+        };
+        if let Some(name) = name.as_ref().filter(|name| twice(name)) {
+            report.add(
+                name.at,
+                format!("port {:?}: named twice", name.value.as_str()),
+            );
+        }
+        ports.push(Port {
+            name: name.map(|name| name.value),
+            protocol: protocol.map_or(Protocol::Tcp, |protocol| protocol.value),
+            port: u16::try_from(number.value).unwrap_or(u16::MAX),
+        });
+    }
+    ports.into()
+}
+
+/// Reads `endpoints`. A service without the key counts as ready, one with an empty list does not
+/// (names: D.11.12).
+fn endpoints(section: &Section<'_>) -> Endpoints {
+    if section.get("endpoints").is_none() {
+        return Endpoints { ready: 1, total: 1 };
+    }
+    let mut count = Endpoints::default();
+    for entry in section.tables("endpoints") {
+        entry.require("address");
+        entry.text("address", "address", values::address);
+        entry.text("hostname", "hostname", values::label);
+        entry.text("zone", "zone", values::place);
+        let ready = entry.boolean("ready").is_none_or(|ready| ready.value);
+        entry.finish();
+        count.total += 1;
+        count.ready += u32::from(ready);
+    }
+    count
+}
+
+/// Reads how the service wants to be answered.
+fn steering(section: &Section<'_>) -> Steering {
+    let order = section.has("order").then(|| order(section));
+    let weight = section.integer("weight", 0..=u64::from(u32::MAX));
+    let ttl = section.text("ttl", "ttl", values::ttl);
+    let policy = section.text("policy", "policy", values::policy);
+    let when_all_down = section.text("when-all-down", "when-all-down", values::when_all_down);
+    section.get("order");
+    Steering {
+        weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
+        ttl: ttl.map(|ttl| ttl.value),
+        policy: policy.map(|policy| policy.value),
+        order: order.map(|order| order.into_iter().map(|member| member.value).collect()),
+        fence: fence(section).map(Vec::into_boxed_slice),
+        when_all_down: when_all_down.map(|rule| rule.value),
+    }
+}

@@ -1,0 +1,162 @@
+//! The configuration file as a whole.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::check::{self, Drafts};
+use super::federation::federation;
+use super::listen::listen;
+use super::member::member;
+use super::problem::{Problem, Report};
+use super::section::Section;
+use super::settings::Config;
+use super::state_dir::default_state_dir;
+use super::topology::{NetworkDraft, Place, locality, network, region};
+use super::values;
+use crate::model::Fleet;
+
+/// How long to go on serving after SIGTERM, when the file does not say.
+const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
+
+/// Reads a configuration file.
+///
+/// Errors are every problem of the file, in file order, never none of them.
+pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
+    parse(&read(path)?, path)
+}
+
+/// Reads a file that must be UTF-8.
+pub(super) fn read(path: &Path) -> Result<String, Vec<Problem>> {
+    let unreadable = |error| vec![Problem::whole(path, format!("cannot be read: {error}"))];
+    std::fs::read_to_string(path).map_err(unreadable)
+}
+
+/// Reads the text of a configuration file; `path` is what its relative paths start from, and what
+/// problems name. Reads no file; the environment only for a `state-dir` that is left out.
+pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Problem>> {
+    parse_table(text, path, |root| config(root, path))
+}
+
+/// Parses a file and reads its root table. Where the text is no TOML, its syntax errors are the
+/// problems: what a broken table means is anyone's guess.
+pub(super) fn parse_table<T>(
+    text: &str,
+    path: &Path,
+    read: impl FnOnce(Section<'_>) -> Option<T>,
+) -> Result<T, Vec<Problem>> {
+    let report = Report::new(text, path);
+    let (root, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let at = error.span().map_or(0, |span| span.start);
+        let message = error.message().replace(", expected nothing", "");
+        report.add(at, message);
+    }
+    let value = if errors.is_empty() {
+        read(Section::new(&report, root.get_ref(), 0))
+    } else {
+        None
+    };
+    if report.is_empty() {
+        value.ok_or_else(|| vec![Problem::whole(path, "incomplete".to_owned())])
+    } else {
+        drop(value);
+        drop(root);
+        Err(report.into_problems())
+    }
+}
+
+/// Reads the root table.
+fn config(root: Section<'_>, path: &Path) -> Option<Config> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let report = root.report;
+    root.require("version");
+    root.text("version", "version", values::choice(&[("v1", ())]));
+    let state_dir = if root.has("state-dir") {
+        root.text("state-dir", "state-dir", values::plain)
+            .map(|given| folder.join(given.value))
+    } else {
+        root.get("state-dir");
+        let default = default_state_dir();
+        if default.is_none() {
+            report.add(
+                0,
+                "state-dir: missing, and the platform has no state folder",
+            );
+        }
+        default
+    };
+    let resolvers = root.texts("resolver", values::resolver).unwrap_or_default();
+    let delay = values::duration(Duration::ZERO..=values::HOUR);
+    let shutdown_delay = root
+        .text("shutdown-delay", "shutdown-delay", delay)
+        .map_or(SHUTDOWN_DELAY, |delay| delay.value);
+    let drafts = Drafts {
+        listen: listen(root.table("listen")),
+        federations: root
+            .tables("federation")
+            .into_iter()
+            .map(federation)
+            .collect(),
+        members: root
+            .tables("member")
+            .into_iter()
+            .map(|section| member(section, folder))
+            .collect(),
+        regions: root.tables("region").into_iter().map(region).collect(),
+        networks: root.tables("network").into_iter().map(network).collect(),
+        locality: root.table("locality").map(locality),
+    };
+    root.finish();
+    check::check(report, &drafts);
+    if !report.is_empty() {
+        return None;
+    }
+    let networks = drafts
+        .networks
+        .iter()
+        .flat_map(NetworkDraft::networks)
+        .chain(
+            drafts
+                .members
+                .iter()
+                .flat_map(|draft| draft.networks.clone()),
+        )
+        .collect();
+    let (members, sources) = drafts
+        .members
+        .into_iter()
+        .filter_map(|draft| draft.whole)
+        .unzip();
+    let mut seen = HashSet::new();
+    Some(Config {
+        path: path.to_owned(),
+        state_dir: state_dir?,
+        resolvers: resolvers
+            .into_iter()
+            .map(|resolver| resolver.value)
+            .filter(|resolver| seen.insert(*resolver))
+            .collect(),
+        listen: drafts.listen.listen,
+        fleet: Arc::new(Fleet {
+            federations: drafts
+                .federations
+                .into_iter()
+                .filter_map(|draft| draft.whole)
+                .collect(),
+            members,
+            regions: drafts
+                .regions
+                .into_iter()
+                .filter_map(|(_, region)| region)
+                .collect(),
+            networks,
+            locality: drafts.locality.as_ref().map(Place::standing),
+        }),
+        sources,
+        shutdown_delay,
+    })
+}

@@ -1,0 +1,179 @@
+//! `[listen]`: sockets and their limits.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZero;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::problem::Placed;
+use super::section::{Section, as_table, read_text};
+use super::settings::{DnsListener, Listen};
+use super::values;
+use crate::names::Label;
+
+/// The most UDP threads.
+const MOST_WORKERS: u64 = 256;
+
+/// TCP connections at once: with the default limit of 1,024 open files, enough is left for watches.
+const TCP_CONNECTIONS: usize = 512;
+
+/// TCP connections at once from one client: node-local caches keep a few open each.
+const TCP_CONNECTIONS_PER_CLIENT: usize = 64;
+
+/// How long a TCP connection may be idle (RFC 7766 section 6.2.3: of the order of seconds).
+const TCP_IDLE: Duration = Duration::from_secs(10);
+
+/// The longest NSID: with the largest answer it must still fit into a datagram.
+const LONGEST_NSID: usize = 64;
+
+/// The sockets, and the members that listeners are bound to.
+pub(super) struct ListenDraft {
+    /// The settings.
+    pub(super) listen: Listen,
+    /// Members named by listeners.
+    pub(super) members: Vec<Placed<Label>>,
+}
+
+/// Reads `[listen]`; without it, everything has its default.
+pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
+    let mut draft = ListenDraft {
+        listen: Listen {
+            dns: [
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, 53)),
+                (Ipv6Addr::UNSPECIFIED, 53).into(),
+            ]
+            .map(|address| DnsListener {
+                address,
+                member: None,
+            })
+            .into(),
+            admin: None,
+            trusted: Vec::new(),
+            nsid: None,
+            workers: std::thread::available_parallelism().map_or(1, NonZero::get),
+            tcp_connections: TCP_CONNECTIONS,
+            tcp_connections_per_client: TCP_CONNECTIONS_PER_CLIENT,
+            tcp_idle: TCP_IDLE,
+        },
+        members: Vec::new(),
+    };
+    if let Some(section) = section {
+        read(&section, &mut draft);
+        section.finish();
+    }
+    draft
+}
+
+/// Reads what is there.
+fn read(section: &Section<'_>, draft: &mut ListenDraft) {
+    let listen = &mut draft.listen;
+    let mut bound: Vec<Placed<SocketAddr>> = Vec::new();
+    if let Some(entries) = section.array("dns") {
+        listen.dns.clear();
+        if entries.is_empty() {
+            section.report.add(section.at, "dns: names no address");
+        }
+        for entry in entries {
+            let Some((address, member)) = dns_entry(section, entry) else {
+                continue;
+            };
+            listen.dns.push(DnsListener {
+                address: address.value,
+                member: member.as_ref().map(|member| member.value.clone()),
+            });
+            draft.members.extend(member);
+            bound.push(address);
+        }
+    }
+    if let Some(admin) = section.text("admin", "admin", values::socket) {
+        listen.admin = Some(admin.value);
+        bound.push(admin);
+    }
+    for (index, address) in bound.iter().enumerate() {
+        let mut earlier = bound.iter().take(index);
+        if let Some(first) = earlier.find(|first| overlap(first.value, address.value)) {
+            let line = section.report.line(first.at);
+            let message = format!(
+                "address \"{}\": listened on already, line {line}",
+                address.value
+            );
+            section.report.add(address.at, message);
+        }
+    }
+    if let Some(trusted) = section.texts("trusted", values::network) {
+        listen.trusted = trusted
+            .into_iter()
+            .map(|network| network.value)
+            .collect::<Vec<IpNet>>();
+    }
+    if let Some(nsid) = section.text("nsid", "nsid", nsid) {
+        listen.nsid = Some(nsid.value);
+    }
+    let count = |key, most, slot: &mut usize| {
+        if let Some(count) = section.integer(key, 1..=most) {
+            *slot = usize::try_from(count.value).unwrap_or(*slot);
+        }
+    };
+    count("workers", MOST_WORKERS, &mut listen.workers);
+    count("tcp-connections", 1_000_000, &mut listen.tcp_connections);
+    count(
+        "tcp-connections-per-client",
+        1_000_000,
+        &mut listen.tcp_connections_per_client,
+    );
+    let idle = values::duration(Duration::from_millis(100)..=values::HOUR);
+    if let Some(idle) = section.text("tcp-idle", "tcp-idle", idle) {
+        listen.tcp_idle = idle.value;
+    }
+}
+
+/// Whether two sockets would share an address: also when one of them takes every address of its
+/// family.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let wide = |address: SocketAddr| address.ip().is_unspecified();
+    one.port() == other.port()
+        && one.port() != 0
+        && one.is_ipv4() == other.is_ipv4()
+        && (one.ip() == other.ip() || wide(one) || wide(other))
+}
+
+/// One address of `dns`: a text, or a table that binds it to a member.
+fn dns_entry(
+    section: &Section<'_>,
+    entry: &Spanned<DeValue<'_>>,
+) -> Option<(Placed<SocketAddr>, Option<Placed<Label>>)> {
+    if entry.get_ref().is_str() {
+        return Some((
+            read_text(section.report, entry, "address", values::socket)?,
+            None,
+        ));
+    }
+    if !entry.get_ref().is_table() {
+        let message = "dns: not an address or a table { address, member }";
+        section.report.add(entry.span().start, message);
+        return None;
+    }
+    let table = as_table(section.report, entry, "dns")?;
+    table.require("address");
+    let address = table.text("address", "address", values::socket);
+    let member = table.text("member", "member", values::label);
+    table.finish();
+    Some((address?, member))
+}
+
+/// A name server identifier: printable, so that people can read it.
+fn nsid(text: &str) -> Result<String, String> {
+    if text.is_empty()
+        || text.len() > LONGEST_NSID
+        || !text.bytes().all(|c| (b' '..=b'~').contains(&c))
+    {
+        Err(format!(
+            "not 1 to {LONGEST_NSID} printable ASCII characters"
+        ))
+    } else {
+        Ok(text.to_owned())
+    }
+}

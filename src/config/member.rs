@@ -1,0 +1,128 @@
+//! `[[member]]`: a cluster and where its facts come from.
+
+use std::path::Path;
+
+use super::problem::Placed;
+use super::section::Section;
+use super::settings::{MemberSource, Source};
+use super::topology::{Place, place_of};
+use super::values;
+use crate::model::{self, Member, Network, Pattern};
+use crate::names::Label;
+
+/// A member and the places of what other sections are checked against.
+pub(super) struct MemberDraft {
+    /// Its name, also when the rest of it is wrong.
+    pub(super) name: Option<Placed<Label>>,
+    /// Its region and zones, as written.
+    pub(super) place: Place,
+    /// Networks whose clients are in it.
+    pub(super) networks: Vec<Network>,
+    /// The member, when it is whole.
+    pub(super) whole: Option<(Member, MemberSource)>,
+}
+
+/// Reads one `[[member]]`; `folder` is what paths are relative to.
+pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
+    for key in ["name", "source"] {
+        section.require(key);
+    }
+    let name = section.text("name", "member", values::label);
+    let has_zones = section.has("zones");
+    let place = place_of(&section, "region");
+    let namespaces = patterns(&section, "namespaces");
+    let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
+    let source = section
+        .table("source")
+        .and_then(|table| source(table, folder));
+    section.finish();
+    let whole = name.as_ref().zip(source).map(|(name, source)| {
+        let member = Member {
+            name: name.value.clone(),
+            region: place.region.as_ref().map(|region| region.label.clone()),
+            zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
+            namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
+        };
+        let source = MemberSource {
+            member: name.value.clone(),
+            has_topology: member.region.is_some() && has_zones,
+            source,
+        };
+        (member, source)
+    });
+    let networks = name.iter().flat_map(|name| {
+        cidrs.iter().map(|cidr| Network {
+            cidr: cidr.value,
+            place: model::Place {
+                member: Some(name.value.clone()),
+                ..model::Place::default()
+            },
+        })
+    });
+    MemberDraft {
+        networks: networks.collect(),
+        name,
+        place,
+        whole,
+    }
+}
+
+/// A list of patterns with their texts; the default is everything.
+pub(super) fn patterns(section: &Section<'_>, key: &'static str) -> Vec<(Placed<String>, Pattern)> {
+    let everything = || {
+        let text = Placed {
+            value: "*".to_owned(),
+            at: section.at,
+        };
+        vec![(text, Pattern::new("*"))]
+    };
+    let Some(read) = section.texts(key, values::pattern) else {
+        return everything();
+    };
+    let split = |Placed {
+                     value: (text, pattern),
+                     at,
+                 }| (Placed { value: text, at }, pattern);
+    read.into_iter().map(split).collect()
+}
+
+/// Reads `source`.
+fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
+    let kinds = ["kubeconfig", "in-cluster", "file"];
+    let given: Vec<_> = kinds.into_iter().filter(|kind| section.has(kind)).collect();
+    let path = |key| {
+        let path = section.text(key, key, values::plain)?;
+        Some(folder.join(path.value))
+    };
+    let kubeconfig = path("kubeconfig");
+    let context = section.text("context", "context", values::plain);
+    let in_cluster = section.boolean("in-cluster");
+    let file = path("file");
+    if let Some(no) = in_cluster.filter(|in_cluster| !in_cluster.value) {
+        section.report.add(no.at, "in-cluster: true, or left out");
+    }
+    if section.has("context") && !section.has("kubeconfig") {
+        let at = context.as_ref().map_or(section.at, |context| context.at);
+        section.report.add(at, "context: needs kubeconfig");
+    }
+    let source = match given.as_slice() {
+        ["kubeconfig"] => {
+            section.require("context");
+            kubeconfig
+                .zip(context)
+                .map(|(path, context)| Source::Kubeconfig {
+                    path,
+                    context: context.value,
+                })
+        }
+        ["in-cluster"] => in_cluster.map(|_| Source::InCluster),
+        ["file"] => file.map(|path| Source::File { path }),
+        _ => {
+            let message = "source: give one of kubeconfig with context, in-cluster, file";
+            section.report.add(section.at, message);
+            None
+        }
+    };
+    section.finish();
+    source
+}

@@ -1,0 +1,145 @@
+//! Facts files.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::facts::parse;
+use crate::model::{
+    Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Steering, WhenAllDown,
+};
+
+/// Every key of a facts file.
+pub(super) const EVERY_KEY: &str = r#"
+[[service]]
+namespace = "my-namespace"
+name = "my-service"
+type = "ClusterIP"
+federations = ["my-federation"]
+ports = [{ name = "http", protocol = "UDP", port = 80 }, { port = 443 }]
+addresses = ["203.0.113.11", "2001:db8::11"]
+hostnames = ["A9.elb.example"]
+cluster-ips = ["10.0.0.7"]
+endpoints = [
+  { address = "10.1.0.5", ready = false, hostname = "web-0", zone = "europe-west4-a" },
+  { address = "10.1.0.6" },
+]
+allow-without-endpoints = true
+weight = 0
+policy = "failover"
+order = ["b", "a"]
+fence = ["Europe_West4"]
+when-all-down = "nxdomain"
+ttl = "10s"
+"#;
+
+/// The services of a text that must be right.
+fn good(text: &str) -> Vec<(String, Service)> {
+    let services = parse(text, Path::new("m.toml")).unwrap_or_else(|found| panic!("{found:#?}"));
+    services
+        .into_iter()
+        .map(|(name, service)| (name.to_string(), service))
+        .collect()
+}
+
+#[test]
+fn every_key_reaches_the_service() {
+    let label = |text: &str| text.parse().unwrap();
+    let expected = Service {
+        kind: ServiceKind::ClusterIp,
+        export: Export::Exported,
+        federations: Some([label("my-federation")].into()),
+        ports: [
+            Port {
+                name: Some(label("http")),
+                protocol: Protocol::Udp,
+                port: 80,
+            },
+            Port {
+                name: None,
+                protocol: Protocol::Tcp,
+                port: 443,
+            },
+        ]
+        .into(),
+        addresses: ["203.0.113.11", "2001:db8::11"]
+            .map(|a| a.parse().unwrap())
+            .into(),
+        hostnames: ["a9.elb.example".parse().unwrap()].into(),
+        endpoints: Endpoints { ready: 1, total: 2 },
+        allow_without_endpoints: true,
+        steering: Steering {
+            weight: Some(0),
+            ttl: Some(Duration::from_secs(10)),
+            policy: Some(Policy::Failover),
+            order: Some([label("b"), label("a")].into()),
+            fence: Some([label("europe-west4")].into()),
+            when_all_down: Some(WhenAllDown::NxDomain),
+        },
+    };
+    assert_eq!(
+        good(EVERY_KEY),
+        [("my-namespace/my-service".to_owned(), expected)]
+    );
+}
+
+#[test]
+fn readiness_follows_from_the_endpoints_key() {
+    let check = |key: &str, ready, total| {
+        let text = format!("[[service]]\nnamespace = \"n\"\nname = \"s\"\n{key}\n");
+        let (_, service) = good(&text).remove(0);
+        assert_eq!(service.endpoints, Endpoints { ready, total }, "{key}");
+        assert_eq!(service.kind, ServiceKind::LoadBalancer);
+        assert_eq!(service.steering, Steering::default());
+    };
+    check("", 1, 1);
+    check("endpoints = []", 0, 0);
+    check("endpoints = [{ address = \"10.0.0.1\" }]", 1, 1);
+    check(
+        "endpoints = [{ address = \"10.0.0.1\", ready = false }]",
+        0,
+        1,
+    );
+    assert!(good("").is_empty());
+}
+
+#[test]
+fn a_wrong_facts_file_is_refused_with_every_problem() {
+    let text = r#"
+[[service]]
+namespace = "n"
+name = "s"
+type = "NodePort"
+ports = [{ name = "http", port = 0 }, { port = 1, protocol = "tcp" }]
+addresses = ["203.0.113.1", "203.0.113.1", "x"]
+policy = "geo"
+fence = []
+weight = -1
+[[service]]
+namespace = "n"
+name = "S"
+endpoints = [{ ready = "yes" }]
+[[service]]
+nmae = "x"
+"#;
+    let found = parse(text, Path::new("m.toml")).expect_err("it is wrong");
+    let found: Vec<_> = found.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "m.toml:2:1: fence: an empty list lets no region pass; leave it out to let all pass",
+            "m.toml:5:8: type \"NodePort\": not one of LoadBalancer, ClusterIP, Headless",
+            "m.toml:6:34: port 0: not within 1 to 65535",
+            "m.toml:6:62: protocol \"tcp\": not one of TCP, UDP, SCTP",
+            "m.toml:7:29: addresses \"203.0.113.1\": listed twice",
+            "m.toml:7:44: addresses \"x\": not an IP address",
+            "m.toml:8:10: policy \"geo\": not one of nearest, spread, weighted, failover",
+            "m.toml:10:10: weight -1: not within 0 to 4294967295",
+            "m.toml:13:8: service \"n/s\": given already, line 4",
+            "m.toml:14:14: address: missing",
+            "m.toml:14:24: ready: not true or false but a string",
+            "m.toml:15:1: name: missing",
+            "m.toml:15:1: namespace: missing",
+            "m.toml:16:1: unknown key \"nmae\"; did you mean \"name\"?",
+        ]
+    );
+}

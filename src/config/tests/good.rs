@@ -1,0 +1,224 @@
+//! Files that are right, and what becomes of them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::config::{Config, Source, parse};
+use crate::model::{ExportMode, Policy, WhenAllDown};
+
+/// Every key of a configuration file.
+pub(super) const EVERY_KEY: &str = r#"
+version = "v1"
+state-dir = "state"
+resolver = ["192.0.2.1:53", "192.0.2.2"]
+shutdown-delay = "2s"
+locality = { region = "europe-west1", zone = "europe-west1-b" }
+
+[listen]
+dns = ["127.0.0.1:5300", "[::1]:5300", { address = "127.0.0.1:0", member = "gce-europe-west1" }]
+trusted = ["10.0.0.0/8", "192.0.2.7"]
+nsid = "ams1"
+admin = "127.0.0.1:9153"
+workers = 2
+tcp-connections = 100
+tcp-connections-per-client = 10
+tcp-idle = "3s"
+
+[[federation]]
+name = "my-federation"
+apex = "example.com"
+nameservers = [
+  { name = "ns1.example.com", addresses = ["192.0.2.53", "2001:db8::53"] },
+  { name = "ns2.example.net" },
+]
+hostmaster = "dns-admin.example.com"
+export = "load-balancers"
+ttl = "1m"
+negative-ttl = "6s"
+apex-ttl = "2h"
+policy = "failover"
+order = ["gce-europe-west1", "vm-ams"]
+fence = ["Europe_West1"]
+when-all-down = "last-known"
+hold = "90s"
+sync-timeout = "10s"
+members = ["gce-*", "vm-ams"]
+namespaces = ["prod-*"]
+probe = { kind = "tcp", interval = "2s", timeout = "1s", down = 3, up = 2 }
+
+[[network]]
+cidrs = ["10.64.0.0/10"]
+region = "europe-west1"
+zone = "europe-west1-d"
+
+[[network]]
+cidrs = ["2001:db8::/32"]
+member = "gce-europe-west1"
+
+[[region]]
+name = "us-east1"
+zones = ["us-east1-b", "us-east1-c"]
+location = { lat = 33.2, lon = -80 }
+
+[[member]]
+name = "gce-europe-west1"
+source = { kubeconfig = "members.kubeconfig", context = "admin@gce-europe-west1" }
+namespaces = ["*"]
+
+[[member]]
+name = "vm-ams"
+region = "DC1.Room_2"
+zones = ["europe-west4-a"]
+cidrs = ["10.40.0.0/16"]
+source = { file = "vm-ams.toml" }
+
+[[member]]
+name = "here"
+region = "us-east1"
+source = { in-cluster = true }
+"#;
+
+/// A configuration that must be right.
+pub(super) fn good(text: &str) -> Config {
+    parse(text, Path::new("etc/fed.toml")).unwrap_or_else(|problems| panic!("{problems:#?}"))
+}
+
+#[test]
+fn every_key_reaches_its_setting() {
+    let config = good(EVERY_KEY);
+    assert_eq!(config.state_dir, Path::new("etc/state"));
+    assert_eq!(
+        config.resolvers,
+        ["192.0.2.1:53", "192.0.2.2:53"].map(|r| r.parse().unwrap())
+    );
+    assert_eq!(config.shutdown_delay, Duration::from_secs(2));
+    let listen = &config.listen;
+    assert_eq!(listen.dns.len(), 3);
+    assert_eq!(
+        listen.dns[2].member,
+        Some("gce-europe-west1".parse().unwrap())
+    );
+    assert_eq!(
+        listen.trusted,
+        ["10.0.0.0/8", "192.0.2.7/32"].map(|n| n.parse().unwrap())
+    );
+    assert_eq!(listen.nsid.as_deref(), Some("ams1"));
+    assert_eq!(listen.admin, Some("127.0.0.1:9153".parse().unwrap()));
+    assert_eq!((listen.workers, listen.tcp_connections), (2, 100));
+    assert_eq!(listen.tcp_connections_per_client, 10);
+    assert_eq!(listen.tcp_idle, Duration::from_secs(3));
+
+    let federation = &config.fleet.federations[0];
+    assert_eq!(federation.apex.to_string(), "example.com.");
+    assert_eq!(federation.nameservers.len(), 2);
+    assert_eq!(federation.nameservers[0].addresses.len(), 2);
+    assert_eq!(federation.hostmaster.to_string(), "dns-admin.example.com.");
+    assert_eq!(federation.export, ExportMode::LoadBalancers);
+    assert_eq!(federation.ttl, Duration::from_secs(60));
+    assert_eq!(federation.negative_ttl, Duration::from_secs(6));
+    assert_eq!(federation.apex_ttl, Duration::from_secs(7200));
+    assert_eq!(federation.policy, Policy::Failover);
+    assert_eq!(
+        federation.order,
+        ["gce-europe-west1", "vm-ams"].map(|m| m.parse().unwrap())
+    );
+    assert_eq!(
+        federation.fence,
+        Some(vec!["europe-west1".parse().unwrap()])
+    );
+    assert_eq!(federation.when_all_down, WhenAllDown::LastKnown);
+    assert_eq!(federation.hold, Duration::from_secs(90));
+    assert_eq!(federation.sync_timeout, Duration::from_secs(10));
+    assert_eq!(
+        (federation.members.len(), federation.namespaces.len()),
+        (2, 1)
+    );
+
+    assert_eq!(config.fleet.regions[0].name.as_str(), "us-east1");
+    assert_eq!(config.fleet.regions[0].zones.len(), 2);
+    let member = &config.fleet.members[1];
+    assert_eq!(member.region, Some("dc1-room-2".parse().unwrap()));
+    assert_eq!(member.zones, ["europe-west4-a".parse().unwrap()]);
+    let sources: Vec<_> = config.sources.iter().map(|member| &member.source).collect();
+    let kubeconfig = Source::Kubeconfig {
+        path: "etc/members.kubeconfig".into(),
+        context: "admin@gce-europe-west1".to_owned(),
+    };
+    let file = Source::File {
+        path: "etc/vm-ams.toml".into(),
+    };
+    assert_eq!(sources, [&kubeconfig, &file, &Source::InCluster]);
+    let learns: Vec<_> = config
+        .sources
+        .iter()
+        .map(|member| !member.has_topology)
+        .collect();
+    assert_eq!(learns, [true, false, true]);
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = good(
+        r#"
+        version = "v1"
+        [[federation]]
+        name = "f"
+        apex = "example.com"
+        nameservers = [{ name = "ns.example.net" }]
+        "#,
+    );
+    let listen: Vec<_> = config
+        .listen
+        .dns
+        .iter()
+        .map(|dns| dns.address.to_string())
+        .collect();
+    assert_eq!(listen, ["0.0.0.0:53", "[::]:53"]);
+    assert!(config.listen.admin.is_none() && config.listen.workers >= 1);
+    assert_eq!(config.shutdown_delay, Duration::from_secs(5));
+    let federation = &config.fleet.federations[0];
+    assert_eq!(federation.hostmaster.to_string(), "hostmaster.example.com.");
+    assert_eq!(federation.ttl, Duration::from_secs(30));
+    assert_eq!(federation.negative_ttl, Duration::from_secs(5));
+    assert_eq!(federation.hold, Duration::from_secs(60));
+    assert_eq!(federation.sync_timeout, Duration::from_secs(30));
+    assert_eq!(federation.policy, Policy::Nearest);
+    assert_eq!(federation.export, ExportMode::Annotated);
+    assert_eq!(federation.when_all_down, WhenAllDown::NoData);
+    assert_eq!(federation.fence, None);
+    assert_eq!(
+        (federation.members.len(), federation.namespaces.len()),
+        (1, 1)
+    );
+}
+
+#[test]
+fn apexes_may_be_shared_and_nested() {
+    let federation = |name: &str, apex: &str, servers: &str| {
+        format!("[[federation]]\nname = {name:?}\napex = {apex:?}\nnameservers = [{servers}]\n")
+    };
+    let one = r#"{ name = "ns1.example.com", addresses = ["192.0.2.1", "192.0.2.2"] }"#;
+    let turned = r#"{ name = "NS1.example.com.", addresses = ["192.0.2.2", "192.0.2.1"] }"#;
+    let two = r#"{ name = "ns2.example.net" }"#;
+    let text = format!(
+        "version = \"v1\"\n{}{}{}",
+        federation("a", "example.com", &format!("{one}, {two}")),
+        federation("b", "EXAMPLE.com.", &format!("{two}, {turned}")),
+        federation("c", "second.example.com", one),
+    );
+    assert_eq!(good(&text).fleet.federations.len(), 3);
+}
+
+#[test]
+fn the_example_and_its_facts_files_are_right() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("zones/demo.toml");
+    let config = crate::config::load(&path).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    for member in &config.sources {
+        let Source::File { path } = &member.source else {
+            panic!("{member:?} is no file");
+        };
+        let services = crate::config::facts::load(path);
+        let services = services.unwrap_or_else(|problems| panic!("{problems:#?}"));
+        assert!(!services.is_empty(), "{path:?}");
+    }
+}

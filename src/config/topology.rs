@@ -1,0 +1,208 @@
+//! `[[region]]`, `[[network]]` and `locality`: where members, clients and this daemon stand.
+
+use ipnet::IpNet;
+
+use super::problem::{Placed, Report};
+use super::section::Section;
+use super::values;
+use crate::model::{self, Location, Network, StaticRegion};
+use crate::names::Label;
+
+/// A region or zone as it is written and as it is published.
+#[derive(Debug, Clone)]
+pub(super) struct Topology {
+    /// What names hold.
+    pub(super) label: Label,
+    /// What the file says, in lower case.
+    pub(super) written: String,
+    /// Where it says so.
+    pub(super) at: usize,
+}
+
+/// A region and its zones.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    /// The region.
+    pub(super) region: Option<Topology>,
+    /// The zones.
+    pub(super) zones: Vec<Topology>,
+}
+
+/// Reads a region, from `region_key`, and `zones`.
+pub(super) fn place_of(section: &Section<'_>, region_key: &'static str) -> Place {
+    let region = section.text(region_key, "region", topology).map(placed);
+    let zones = section.texts("zones", topology).unwrap_or_default();
+    let zones: Vec<_> = zones.into_iter().map(placed).collect();
+    if let Some(zone) = zones.first().filter(|_| !section.has(region_key)) {
+        section
+            .report
+            .add(zone.at, format!("zones {:?}: need a region", zone.written));
+    }
+    Place { region, zones }
+}
+
+/// A region or zone value.
+fn topology(text: &str) -> Result<(Label, String), String> {
+    Ok((values::place(text)?, text.to_ascii_lowercase()))
+}
+
+/// A read value with its place.
+fn placed(read: Placed<(Label, String)>) -> Topology {
+    let (label, written) = read.value;
+    Topology {
+        label,
+        written,
+        at: read.at,
+    }
+}
+
+/// Reads one `[[region]]`.
+pub(super) fn region(section: Section<'_>) -> (Place, Option<StaticRegion>) {
+    section.require("name");
+    let place = place_of(&section, "name");
+    let location = section.table("location").and_then(|location| {
+        let degrees = |key, most: f64| {
+            location.require(key);
+            location.number(key, -most..=most)
+        };
+        let (lat, lon) = (degrees("lat", 90.0), degrees("lon", 180.0));
+        location.finish();
+        Some(Location {
+            lat: lat?,
+            lon: lon?,
+        })
+    });
+    section.finish();
+    let region = place.region.as_ref().map(|region| StaticRegion {
+        name: region.label.clone(),
+        zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
+        location,
+    });
+    (place, region)
+}
+
+/// What a `[[network]]` names.
+pub(super) struct NetworkDraft {
+    /// Its networks.
+    pub(super) cidrs: Vec<Placed<IpNet>>,
+    /// Its member.
+    pub(super) member: Option<Placed<Label>>,
+    /// Its region and zone.
+    pub(super) place: Place,
+}
+
+/// Reads one `[[network]]`.
+pub(super) fn network(section: Section<'_>) -> NetworkDraft {
+    section.require("cidrs");
+    let cidrs = section.texts("cidrs", values::network);
+    if cidrs.as_ref().is_some_and(Vec::is_empty)
+        && section.array("cidrs").is_some_and(<[_]>::is_empty)
+    {
+        section.report.add(section.at, "cidrs: names no network");
+    }
+    let member = section.text("member", "member", values::label);
+    let place = client_place(&section);
+    let places = section.has("region") || section.has("zone");
+    if section.has("member") == places {
+        let message = "network: give a region, a region and a zone, or a member";
+        section.report.add(section.at, message);
+    }
+    section.finish();
+    NetworkDraft {
+        cidrs: cidrs.unwrap_or_default(),
+        member,
+        place,
+    }
+}
+
+impl NetworkDraft {
+    /// Its networks, each with where its clients stand.
+    pub(super) fn networks(&self) -> impl Iterator<Item = Network> {
+        let mut place = self.place.standing();
+        place.member = self.member.as_ref().map(|member| member.value.clone());
+        self.cidrs.iter().map(move |cidr| Network {
+            cidr: cidr.value,
+            place: place.clone(),
+        })
+    }
+}
+
+impl Place {
+    /// Where a client in it stands.
+    pub(super) fn standing(&self) -> model::Place {
+        model::Place {
+            region: self.region.as_ref().map(|region| region.label.clone()),
+            zone: self.zones.first().map(|zone| zone.label.clone()),
+            member: None,
+        }
+    }
+}
+
+/// Reads `locality`.
+pub(super) fn locality(section: Section<'_>) -> Place {
+    section.require("region");
+    let place = client_place(&section);
+    section.finish();
+    place
+}
+
+/// Reads `region` and `zone`.
+fn client_place(section: &Section<'_>) -> Place {
+    let region = section.text("region", "region", topology).map(placed);
+    let zone = section.text("zone", "zone", topology).map(placed);
+    if let Some(zone) = zone.as_ref().filter(|_| !section.has("region")) {
+        section
+            .report
+            .add(zone.at, format!("zone {:?}: needs a region", zone.written));
+    }
+    Place {
+        region,
+        zones: zone.into_iter().collect(),
+    }
+}
+
+/// Reports labels that two different values would share, and zones listed twice in one list.
+pub(super) fn check_places<'a>(report: &Report<'_>, places: impl Iterator<Item = &'a Place>) {
+    let mut regions: Vec<&Topology> = Vec::new();
+    let mut zones: Vec<(Option<&Label>, &Topology)> = Vec::new();
+    for place in places {
+        let region = place.region.as_ref();
+        if let Some(region) = region {
+            match regions.iter().find(|known| known.label == region.label) {
+                Some(known) => collide(report, "region", known, region),
+                None => regions.push(region),
+            }
+        }
+        let within = region.map(|region| &region.label);
+        for (index, zone) in place.zones.iter().enumerate() {
+            let earlier = place.zones.iter().take(index);
+            if earlier
+                .clone()
+                .any(|earlier| earlier.written == zone.written)
+            {
+                report.add(zone.at, format!("zone {:?}: listed twice", zone.written));
+            }
+            match zones
+                .iter()
+                .find(|(of, known)| *of == within && known.label == zone.label)
+            {
+                Some((_, known)) => collide(report, "zone", known, zone),
+                None => zones.push((within, zone)),
+            }
+        }
+    }
+}
+
+/// Reports two different values that are published as one label.
+fn collide(report: &Report<'_>, kind: &str, known: &Topology, other: &Topology) {
+    if known.written != other.written {
+        let line = report.line(known.at);
+        let message = format!(
+            "{kind} {:?}: published as {:?}, as {:?} of line {line} is",
+            other.written,
+            other.label.as_str(),
+            known.written
+        );
+        report.add(other.at, message);
+    }
+}

@@ -1,0 +1,178 @@
+//! Single values as they are written in files.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::{Pattern, Policy, WhenAllDown};
+use crate::names::{Label, LabelError};
+use crate::wire::NameBuf;
+
+/// The longest duration of any key: one week.
+pub(super) const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// One hour.
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
+/// The longest TTL: one day.
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
+/// Any text but none.
+pub(super) fn plain(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("empty".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A DNS label.
+pub(super) fn label(text: &str) -> Result<Label, String> {
+    text.parse().map_err(|error: LabelError| error.to_string())
+}
+
+/// The name of a region or a zone, as it is published.
+pub(super) fn place(text: &str) -> Result<Label, String> {
+    Label::from_topology(text).map_err(|error| match error {
+        LabelError::Reserved => "reserved".to_owned(),
+        other => other.to_string(),
+    })
+}
+
+/// A domain name below the root.
+pub(super) fn name(text: &str) -> Result<NameBuf, String> {
+    let name: NameBuf = text
+        .parse()
+        .map_err(|error: crate::wire::NameError| error.to_string())?;
+    if name == NameBuf::root() {
+        Err("not a name below the root".to_owned())
+    } else {
+        Ok(name)
+    }
+}
+
+/// An address that a record may hold.
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    let address: IpAddr = text.parse().map_err(|_| "not an IP address".to_owned())?;
+    if address.is_unspecified() || address.is_multicast() {
+        Err("not the address of a machine".to_owned())
+    } else {
+        Ok(address)
+    }
+}
+
+/// An address and a port.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
+    text.parse()
+        .map_err(|_| "not an address and port, such as 127.0.0.1:53 or [::1]:53".to_owned())
+}
+
+/// An address with or without a port; 53 where there is none.
+pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
+    let alone = text
+        .parse()
+        .map(|address: IpAddr| SocketAddr::new(address, 53));
+    let socket = alone.or_else(|_| socket(text))?;
+    if socket.port() == 0 || socket.ip().is_unspecified() {
+        Err("not the address of a resolver".to_owned())
+    } else {
+        Ok(socket)
+    }
+}
+
+/// A network, or one address.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    let network: IpNet = text
+        .parse()
+        .map_err(|_| "not a network, such as 10.0.0.0/8".to_owned())?;
+    if network.trunc() == network {
+        Ok(network)
+    } else {
+        Err(format!(
+            "not the first address of a network; {} is",
+            network.trunc()
+        ))
+    }
+}
+
+/// A duration such as `30s` within `range`.
+pub(super) fn duration(
+    range: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text| {
+        let duration = jiff::fmt::friendly::SpanParser::new()
+            .parse_unsigned_duration(text)
+            .map_err(|_| "not a duration, such as 30s or 1m30s".to_owned())?;
+        if range.contains(&duration) {
+            Ok(duration)
+        } else {
+            let (low, high) = (show(*range.start()), show(*range.end()));
+            Err(format!("not within {low} to {high}"))
+        }
+    }
+}
+
+/// A TTL: whole seconds, a day at most.
+pub(super) fn ttl(text: &str) -> Result<Duration, String> {
+    let ttl = duration(Duration::ZERO..=DAY)(text)?;
+    if ttl.subsec_nanos() == 0 {
+        Ok(ttl)
+    } else {
+        Err("not whole seconds".to_owned())
+    }
+}
+
+/// A duration in the form that files use.
+fn show(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration).map_or_else(
+        |_| format!("{}s", duration.as_secs()),
+        |duration| format!("{duration:#}"),
+    )
+}
+
+/// A pattern over names: `*` stands for any run of characters.
+pub(super) fn pattern(text: &str) -> Result<(String, Pattern), String> {
+    let text = plain(text)?.to_ascii_lowercase();
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '*';
+    if text.chars().all(allowed) {
+        let pattern = Pattern::new(&text);
+        Ok((text, pattern))
+    } else {
+        Err("not a pattern (letters, digits, hyphens, and * for any run of them)".to_owned())
+    }
+}
+
+/// One of the words of `choices`.
+pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let found = choices.iter().find(|(word, _)| *word == text);
+        found.map(|(_, value)| *value).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            format!("not one of {}", words.join(", "))
+        })
+    }
+}
+
+/// A policy.
+pub(super) fn policy(text: &str) -> Result<Policy, String> {
+    choice(&[
+        ("nearest", Policy::Nearest),
+        ("spread", Policy::Spread),
+        ("weighted", Policy::Weighted),
+        ("failover", Policy::Failover),
+    ])(text)
+}
+
+/// What to answer when no member is eligible.
+pub(super) fn when_all_down(text: &str) -> Result<WhenAllDown, String> {
+    choice(&[
+        ("nodata", WhenAllDown::NoData),
+        ("nxdomain", WhenAllDown::NxDomain),
+        ("last-known", WhenAllDown::LastKnown),
+    ])(text)
+}

@@ -1,0 +1,91 @@
+//! Policies compiled to tiers.
+
+use crate::model::{MemberIdx, MemberSet, Policy, WhenAllDown};
+use crate::names::Label;
+
+/// What a service and its federation say about choosing: equal keys share one plan.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PlanKey {
+    /// The policy.
+    pub policy: Policy,
+    /// The order of the policy `failover`; empty for the others.
+    pub order: Vec<Label>,
+    /// Regions that answers may come from; `None` is all.
+    pub fence: Option<Vec<Label>>,
+    /// What to answer when no member is eligible.
+    pub when_all_down: WhenAllDown,
+}
+
+/// A compiled [`PlanKey`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Members within the fence.
+    pub fence: MemberSet,
+    /// Disjoint sets, tried in order; together they hold every member.
+    pub tiers: Box<[MemberSet]>,
+    /// At the global level the tiers of the client's place come first, if it is known.
+    pub is_nearest: bool,
+    /// What to answer when no member is eligible.
+    pub when_all_down: WhenAllDown,
+}
+
+impl Plan {
+    /// Compiles `key` for a fleet: `members` are the names of all members in configuration order,
+    /// `fence` the members that stand in its regions.
+    pub fn compile(key: &PlanKey, members: &[&Label], fence: MemberSet) -> Self {
+        let tiers = match key.policy {
+            Policy::Failover => failover(&key.order, members),
+            Policy::Nearest | Policy::Spread | Policy::Weighted => Box::new([MemberSet::ALL]),
+        };
+        Self {
+            fence,
+            tiers,
+            is_nearest: key.policy == Policy::Nearest,
+            when_all_down: key.when_all_down,
+        }
+    }
+}
+
+/// One tier for each member: the listed ones, then the others in configuration order
+/// (names: D.11, 9).
+fn failover(order: &[Label], members: &[&Label]) -> Box<[MemberSet]> {
+    let index = |name: &Label| members.iter().position(|member| *member == name);
+    let mut indices: Vec<usize> = order.iter().filter_map(index).collect();
+    indices.extend(0..members.len());
+    let mut seen = MemberSet::EMPTY;
+    let mut tiers = Vec::with_capacity(members.len());
+    for member in indices
+        .into_iter()
+        .filter_map(|index| u8::try_from(index).ok())
+        .map(MemberIdx)
+    {
+        if !seen.contains(member) {
+            seen.insert(member);
+            tiers.push(MemberSet::from_iter([member]));
+        }
+    }
+    tiers.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failover_lists_every_member_once() {
+        let names: Vec<Label> = ["a", "b", "c"].map(|name| name.parse().unwrap()).into();
+        let key = PlanKey {
+            policy: Policy::Failover,
+            order: vec![names[2].clone(), names[2].clone()],
+            fence: None,
+            when_all_down: WhenAllDown::NoData,
+        };
+        let plan = Plan::compile(&key, &names.iter().collect::<Vec<_>>(), MemberSet::ALL);
+        let tiers: Vec<_> = plan
+            .tiers
+            .iter()
+            .map(|tier| tier.iter().next().unwrap().0)
+            .collect();
+        assert_eq!(tiers, [2, 0, 1]);
+    }
+}

@@ -1,0 +1,36 @@
+//! The sockets that DNS queries come in by: UDP on threads of its own, TCP on the caller's runtime,
+//! both straight on [`crate::answer::respond`].
+//!
+//! ```text
+//! bind(&Listen) ──▶ Sockets ──run──▶ Serving ──shutdown──▶ ()
+//!                                      │
+//!        ┌─────────────────────────────┴─────────────────────────┐
+//! udp: `workers` threads per address               tcp: one task per listener
+//!   recvmmsg · respond · sendmmsg                    one task per connection
+//!   SO_REUSEPORT, 32 datagrams at a time             2-octet lengths, pipelined
+//! ```
+//!
+//! Invariants:
+//! * All addresses are bound, UDP and TCP, before any query is answered, and an address that
+//!   anybody else serves is refused (see [`bind`]).
+//! * A UDP worker takes no lock and allocates nothing after its start. It looks for a new snapshot
+//!   once per batch, and every 100 ms when idle, so that it never keeps an old generation alive.
+//! * A reply leaves from the address that was asked. A socket bound to one address does that by
+//!   itself; a wildcard socket takes the packet information of each query and gives it back with
+//!   the reply, in `udp/sys.rs`, the one file with unsafe code.
+//! * One message that panics, is cut short, or cannot be answered costs that message alone.
+//! * A connection at rest holds no buffer: requests are read into, and responses written from,
+//!   scratch space of the thread; a connection keeps only what is unfinished.
+//!
+//! Linux alone is supported.
+
+mod bind;
+mod error;
+mod exchange;
+mod running;
+mod tcp;
+mod udp;
+
+pub use bind::{Sockets, bind};
+pub use error::Error;
+pub use running::{Respond, Serving};

@@ -1,0 +1,148 @@
+//! Takes every address, alone, before anything is served.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Listen;
+
+use super::Error;
+use super::tcp::Limits;
+use super::udp;
+
+/// Ports tried for one that is free for both UDP and TCP.
+const PORT_TRIES: usize = 64;
+
+/// Connections that the kernel may hold before they are accepted; it caps this by its own limit.
+const BACKLOG: i32 = 4096;
+
+/// Buffers of a UDP socket in octets; the kernel caps them by its own limit. The default holds
+/// about 220 queries, which a burst fills while a worker waits for its core.
+const UDP_BUFFER: usize = 4 << 20;
+
+/// All DNS sockets, bound and not yet served. What arrives meanwhile waits in the kernel.
+#[derive(Debug)]
+pub struct Sockets {
+    /// In the order of the configuration.
+    pub(super) listeners: Vec<Bound>,
+    /// Limits of TCP connections, over all addresses.
+    pub(super) limits: Limits,
+}
+
+/// The sockets of one address.
+#[derive(Debug)]
+pub(super) struct Bound {
+    /// The address bound, with its real port.
+    pub(super) address: SocketAddr,
+    /// One for each worker.
+    pub(super) udp: Vec<UdpSocket>,
+    /// Listens already.
+    pub(super) tcp: TcpListener,
+}
+
+impl Sockets {
+    /// The addresses bound, in the order of the configuration, with their real ports.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(|bound| bound.address).collect()
+    }
+}
+
+/// Binds UDP and TCP on each address of `listen`, and `listen.workers` UDP sockets on each. Port 0
+/// takes one free port for both. `[::]` takes IPv6 only.
+///
+/// An address that anybody else serves is refused, though the workers' sockets share it by
+/// `SO_REUSEPORT`. The first UDP socket of an address is bound without that option, and the kernel
+/// then refuses it if any socket has the port on an overlapping address, wildcards included, and
+/// whatever options it has. Only when bound does it get the option, and the other workers' sockets
+/// join it. Since the address is never given back in between there is no gap to slip into, and of
+/// two daemons that start together one is refused. The TCP listener never shares, so that a
+/// program that joins the UDP group later still meets a taken address there.
+///
+/// For the same reason two entries that overlap, as `0.0.0.0:53` and `10.0.0.53:53`, are refused.
+pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
+    let workers = listen.workers.max(1);
+    let listeners = listen
+        .dns
+        .iter()
+        .map(|listener| bind_address(listener.address, workers))
+        .collect::<Result<_, _>>()?;
+    Ok(Sockets {
+        listeners,
+        limits: Limits::of(listen),
+    })
+}
+
+/// Binds one address.
+fn bind_address(asked: SocketAddr, workers: usize) -> Result<Bound, Error> {
+    let tries = if asked.port() == 0 { PORT_TRIES } else { 1 };
+    for _ in 0..tries {
+        let first = bind_udp(asked, None).map_err(|source| refusal(asked, "UDP", source))?;
+        let failed = |source| refusal(asked, "UDP", source);
+        let address = first.local_addr().map_err(failed)?;
+        let tcp = match bind_tcp(address) {
+            Ok(tcp) => tcp,
+            Err(error) if asked.port() == 0 && error.kind() == io::ErrorKind::AddrInUse => continue,
+            Err(error) => return Err(refusal(address, "TCP", error)),
+        };
+        let mut udp = vec![first];
+        while udp.len() < workers {
+            udp.push(bind_udp(address, udp.first()).map_err(failed)?);
+        }
+        return Ok(Bound { address, udp, tcp });
+    }
+    Err(Error::NoFreePort { address: asked })
+}
+
+/// Binds a UDP socket: alone, or beside the `first` one of its address.
+fn bind_udp(address: SocketAddr, first: Option<&UdpSocket>) -> io::Result<UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if first.is_some() {
+        socket.set_reuse_port(true)?;
+    }
+    // Smaller buffers work too.
+    let _ = socket.set_recv_buffer_size(UDP_BUFFER);
+    let _ = socket.set_send_buffer_size(UDP_BUFFER);
+    udp::set_options(&socket, address)?;
+    socket.bind(&address.into())?;
+    socket.set_reuse_port(true)?;
+    Ok(socket.into())
+}
+
+/// Binds a TCP socket and listens.
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Connections of an earlier run that linger do not hinder a restart; a listener does.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Says why an address was not bound.
+fn refusal(address: SocketAddr, protocol: &'static str, source: io::Error) -> Error {
+    if source.kind() == io::ErrorKind::AddrInUse {
+        Error::InUse { address, protocol }
+    } else {
+        Error::Bind {
+            address,
+            protocol,
+            source,
+        }
+    }
+}

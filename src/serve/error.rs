@@ -1,0 +1,46 @@
+//! What can go wrong before the first query is answered.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// Why nothing is served. After the start nothing in this room fails as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Another process, or an earlier entry of the configuration, serves this address. Stop the
+    /// other one, or choose another address or port.
+    #[error("{address} ({protocol}) is already served by another process or an earlier entry")]
+    InUse {
+        /// The address asked for.
+        address: SocketAddr,
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
+    },
+    /// The address cannot be bound: it is not an address of this machine, or its port needs a
+    /// right that the process lacks. Correct the configuration or the rights.
+    #[error("cannot bind {address} ({protocol})")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// No port was free for both UDP and TCP after many tries. Name a port.
+    #[error("no port of {address} is free for both UDP and TCP")]
+    NoFreePort {
+        /// The address asked for, with port 0.
+        address: SocketAddr,
+    },
+    /// The system refuses a thread, or a socket to the asynchronous runtime. Raise the limits of
+    /// the process.
+    #[error("cannot start serving {address}")]
+    Start {
+        /// The address bound.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,145 @@
+//! From bound sockets to a running service, and to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::answer::{Client, NoTrace, respond};
+use crate::snapshot::Snapshot;
+use crate::telemetry::Counters;
+
+use super::bind::Bound;
+use super::tcp::{self, Listener};
+use super::udp::Worker;
+use super::{Error, Sockets};
+
+/// What answers a request: [`crate::answer::respond`], or a stand-in of a test that fails where
+/// the real one must not. Every implementation is compiled into its own loop.
+pub trait Respond:
+    Fn(&Snapshot, &[u8], &Client, &mut [u8]) -> Option<usize> + Clone + Send + Sync + 'static
+{
+}
+
+impl<F> Respond for F where
+    F: Fn(&Snapshot, &[u8], &Client, &mut [u8]) -> Option<usize> + Clone + Send + Sync + 'static
+{
+}
+
+/// The threads and tasks that answer. Dropped, it tells them to end and does not wait.
+#[derive(Debug)]
+#[must_use = "dropping it ends the service"]
+pub struct Serving {
+    /// The addresses served.
+    addresses: Vec<SocketAddr>,
+    /// Tells the UDP workers to end.
+    stop: Arc<AtomicBool>,
+    /// Tells the TCP tasks to end.
+    cancel: CancellationToken,
+    /// The UDP workers.
+    workers: Vec<JoinHandle<()>>,
+    /// The TCP tasks.
+    tasks: TaskTracker,
+}
+
+impl Sockets {
+    /// Answers queries from `snapshots` until [`Serving::shutdown`]. To be called within a tokio
+    /// runtime, which the TCP side runs on; UDP has its own threads.
+    pub fn run(
+        self,
+        snapshots: &Arc<ArcSwap<Snapshot>>,
+        counters: &Counters,
+    ) -> Result<Serving, Error> {
+        self.run_with(
+            snapshots,
+            counters,
+            |snapshot: &Snapshot, request: &[u8], client: &Client, out: &mut [u8]| {
+                respond(snapshot, request, client, &mut NoTrace, out)
+            },
+        )
+    }
+
+    /// As [`Sockets::run`], with other answers.
+    pub fn run_with<R: Respond>(
+        self,
+        snapshots: &Arc<ArcSwap<Snapshot>>,
+        counters: &Counters,
+        respond: R,
+    ) -> Result<Serving, Error> {
+        let mut serving = Serving {
+            addresses: self.addresses(),
+            stop: Arc::default(),
+            cancel: CancellationToken::new(),
+            workers: Vec::new(),
+            tasks: TaskTracker::new(),
+        };
+        let open = Arc::new(tcp::Open::new(self.limits));
+        for Bound { address, udp, tcp } in self.listeners {
+            let failed = |source| Error::Start { address, source };
+            for socket in udp {
+                let worker = Worker {
+                    socket,
+                    address,
+                    respond: respond.clone(),
+                    snapshots: Arc::clone(snapshots),
+                    counters: counters.worker(),
+                    stop: Arc::clone(&serving.stop),
+                };
+                let index = serving.workers.len();
+                serving.workers.push(worker.start(index).map_err(failed)?);
+            }
+            let listener = Listener {
+                socket: tokio::net::TcpListener::from_std(tcp).map_err(failed)?,
+                address,
+                service: Arc::new(tcp::Service::new(
+                    respond.clone(),
+                    Arc::clone(snapshots),
+                    counters.worker(),
+                    self.limits.idle,
+                )),
+                open: Arc::clone(&open),
+                tasks: serving.tasks.clone(),
+                cancel: serving.cancel.clone(),
+            };
+            serving.tasks.spawn(listener.run());
+        }
+        serving.tasks.close();
+        Ok(serving)
+    }
+}
+
+impl Serving {
+    /// The addresses served, in the order of the configuration, with their real ports.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Ends the service: nothing new is accepted, what was received is answered, connections are
+    /// closed. Returns when every thread and task has ended, in a few seconds at most, which slow
+    /// readers take.
+    pub async fn shutdown(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
+        self.tasks.wait().await;
+        let workers = std::mem::take(&mut self.workers);
+        // A worker looks up every 100 ms; the runtime need not wait for that. Workers do not
+        // panic, and if one did there is nothing left to do about it.
+        let _ = tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                let _ = worker.join();
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.cancel.cancel();
+    }
+}

@@ -1,0 +1,128 @@
+//! TCP: a task per listener accepts, a task per connection answers (RFC 7766).
+
+mod connection;
+mod limits;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::snapshot::Snapshot;
+use crate::telemetry::WorkerCounters;
+
+use super::Respond;
+use connection::Connection;
+pub(super) use limits::{Limits, Open};
+
+/// How long accepting rests when the system gives no connection, as when files run out.
+const REST: Duration = Duration::from_millis(50);
+
+/// What the connections of one listener share.
+pub(super) struct Service<R> {
+    /// Answers.
+    respond: R,
+    /// Where snapshots appear.
+    snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Counters of this listener's connections, all together.
+    counters: Arc<WorkerCounters>,
+    /// How long a connection may take for its next query.
+    idle: Duration,
+    /// The same in units of 100 ms, for edns-tcp-keepalive (RFC 7828).
+    idle_units: u16,
+}
+
+impl<R> Service<R> {
+    /// Gathers what connections share.
+    pub(super) fn new(
+        respond: R,
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        counters: Arc<WorkerCounters>,
+        idle: Duration,
+    ) -> Self {
+        Self {
+            respond,
+            snapshots,
+            counters,
+            idle,
+            idle_units: u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX),
+        }
+    }
+}
+
+/// Accepts the connections of one address.
+pub(super) struct Listener<R> {
+    /// Bound and listening.
+    pub(super) socket: TcpListener,
+    /// The address that it is bound to.
+    pub(super) address: SocketAddr,
+    /// What its connections share.
+    pub(super) service: Arc<Service<R>>,
+    /// The connections open on all listeners.
+    pub(super) open: Arc<Open>,
+    /// Owns the connections' tasks.
+    pub(super) tasks: TaskTracker,
+    /// Ends accepting, and every connection.
+    pub(super) cancel: CancellationToken,
+}
+
+impl<R: Respond> Listener<R> {
+    /// Accepts until cancelled.
+    pub(super) async fn run(self) {
+        let mut failing = false;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, client)) => {
+                    if failing {
+                        failing = false;
+                        info!(address = %self.address, "accepting again");
+                    }
+                    self.serve(stream, client);
+                }
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    if !failing {
+                        failing = true;
+                        warn!(address = %self.address, %error, "cannot accept");
+                    }
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Starts the task of one connection, or closes it at once when a limit is reached.
+    fn serve(&self, stream: TcpStream, client: SocketAddr) {
+        let Some(slot) = self.open.enter(client.ip()) else {
+            self.service.counters.refused();
+            return;
+        };
+        // Without it a response could wait for the acknowledgement of the one before.
+        let _ = stream.set_nodelay(true);
+        let connection = Connection::new(stream, client.ip(), Arc::clone(&self.service), slot);
+        let cancel = self.cancel.clone();
+        self.tasks
+            .spawn(async move { connection.run(&cancel).await });
+    }
+}
+
+/// The connection was gone before it was accepted; the next one is unharmed.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

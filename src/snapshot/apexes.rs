@@ -1,0 +1,289 @@
+//! The apexes, their infrastructure names, and the federations in them: fixed by the configuration.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::model::{Fleet, MemberIdx, MemberSet, NameServer, Pattern};
+use crate::names::Label;
+use crate::wire::{NameBuf, Qname};
+
+/// The place of an apex in [`Apexes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ApexIdx(usize);
+
+/// The place of a federation in the fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FederationIdx(pub(super) usize);
+
+/// A served zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Apex {
+    /// Its name.
+    pub name: NameBuf,
+    /// How many labels its name has.
+    pub labels: usize,
+    /// The NS RRset.
+    pub nameservers: Vec<NameServer>,
+    /// SOA RNAME.
+    pub hostmaster: NameBuf,
+    /// TTL and MINIMUM of the SOA in negative answers, in seconds.
+    pub negative_ttl: u32,
+    /// TTL of its own RRsets and of its infrastructure names, in seconds.
+    pub ttl: u32,
+    /// The next served apex above this one.
+    pub parent: Option<ApexIdx>,
+    /// Its federations.
+    pub federations: Vec<FederationIdx>,
+    /// Infrastructure names, by their wire labels left of the apex.
+    fixed: HashMap<Box<[u8]>, FixedName>,
+}
+
+/// A name that exists by configuration, outside the service tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FixedName {
+    /// An empty non-terminal above a name server (RFC 4592 section 2.2.2).
+    EmptyNonTerminal,
+    /// A name server.
+    NameServer {
+        /// Its A records.
+        ipv4: Vec<Ipv4Addr>,
+        /// Its AAAA records.
+        ipv6: Vec<Ipv6Addr>,
+    },
+    /// `dns-version` (names: D.10).
+    Version,
+}
+
+/// A federation as answers need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FederationView {
+    /// Its apex.
+    pub apex: ApexIdx,
+    /// Members that take part.
+    pub members: MemberSet,
+}
+
+/// All apexes and federations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Apexes {
+    /// Those with more labels first, so that the first match is the longest.
+    zones: Vec<Apex>,
+    federations: Vec<FederationView>,
+    by_label: HashMap<Box<[u8]>, FederationIdx>,
+    /// The label of each member in wire form, in configuration order.
+    members: Vec<Box<[u8]>>,
+}
+
+/// The label of the version record.
+const VERSION: &str = "dns-version";
+
+impl Apexes {
+    /// Compiles what the configuration says.
+    pub(super) fn compile(fleet: &Fleet) -> Self {
+        let mut apexes: Vec<Apex> = Vec::new();
+        for federation in &fleet.federations {
+            if apexes.iter().any(|apex| apex.name == federation.apex) {
+                continue;
+            }
+            let sharing = || {
+                fleet
+                    .federations
+                    .iter()
+                    .filter(|f| f.apex == federation.apex)
+            };
+            let negative_ttl = sharing().map(|other| other.negative_ttl).min();
+            let ttl = sharing().map(|other| other.apex_ttl).min();
+            apexes.push(Apex {
+                name: federation.apex.clone(),
+                labels: federation.apex.labels().count(),
+                nameservers: federation.nameservers.clone(),
+                hostmaster: federation.hostmaster.clone(),
+                negative_ttl: super::seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
+                ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
+                parent: None,
+                federations: Vec::new(),
+                fixed: HashMap::from([(wire_labels([VERSION]), FixedName::Version)]),
+            });
+        }
+        apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
+        let members = fleet.members.iter();
+        let mut compiled = Self {
+            zones: apexes,
+            members: members
+                .map(|member| wire_labels([member.name.as_str()]))
+                .collect(),
+            ..Self::default()
+        };
+        compiled.link_parents();
+        compiled.place_name_servers();
+        for (index, federation) in fleet.federations.iter().enumerate() {
+            compiled.add_federation(FederationIdx(index), federation, fleet);
+        }
+        compiled
+    }
+
+    fn link_parents(&mut self) {
+        let names: Vec<NameBuf> = self.zones.iter().map(|apex| apex.name.clone()).collect();
+        for (index, apex) in self.zones.iter_mut().enumerate() {
+            let mut above = names.iter().enumerate().skip(index + 1);
+            apex.parent = above
+                .find(|(_, name)| apex.name.is_within(name))
+                .map(|(index, _)| ApexIdx(index));
+        }
+    }
+
+    /// Puts each name server inside an apex into the longest apex that holds it.
+    fn place_name_servers(&mut self) {
+        let servers: Vec<NameServer> = self
+            .zones
+            .iter()
+            .flat_map(|apex| apex.nameservers.clone())
+            .collect();
+        for server in servers {
+            let Some(apex) = self
+                .zones
+                .iter_mut()
+                .find(|apex| server.name.is_within(&apex.name))
+            else {
+                continue;
+            };
+            let labels: Vec<&str> = server.name.labels().collect();
+            let left = labels.len() - apex.labels;
+            for start in 1..left {
+                let parent = wire_labels(labels.iter().take(left).skip(start).copied());
+                apex.fixed
+                    .entry(parent)
+                    .or_insert(FixedName::EmptyNonTerminal);
+            }
+            let mut addresses = server.addresses.clone();
+            addresses.sort_unstable();
+            addresses.dedup();
+            let fixed = FixedName::NameServer {
+                ipv4: addresses
+                    .iter()
+                    .filter_map(|address| super::ipv4(*address))
+                    .collect(),
+                ipv6: addresses
+                    .iter()
+                    .filter_map(|address| super::ipv6(*address))
+                    .collect(),
+            };
+            apex.fixed
+                .insert(wire_labels(labels.iter().take(left).copied()), fixed);
+        }
+    }
+
+    fn add_federation(
+        &mut self,
+        index: FederationIdx,
+        federation: &crate::model::Federation,
+        fleet: &Fleet,
+    ) {
+        let Some(apex) = self
+            .zones
+            .iter()
+            .position(|apex| apex.name == federation.apex)
+        else {
+            return;
+        };
+        let members = (0u8..=u8::MAX).map(MemberIdx).zip(&fleet.members);
+        let members = members
+            .filter(|(_, member)| Pattern::any(&federation.members, &member.name))
+            .map(|(index, _)| index)
+            .collect();
+        self.federations.push(FederationView {
+            apex: ApexIdx(apex),
+            members,
+        });
+        self.by_label
+            .insert(wire_labels([federation.name.as_str()]), index);
+        if let Some(apex) = self.zones.get_mut(apex) {
+            apex.federations.push(index);
+        }
+    }
+
+    /// The longest apex that `qname` is, or lies below.
+    #[inline]
+    pub fn find(&self, qname: &Qname) -> Option<(ApexIdx, &Apex)> {
+        let labels = qname.label_count();
+        let holds = |apex: &Apex| {
+            labels >= apex.labels && qname.suffix(labels - apex.labels) == apex.name.as_wire()
+        };
+        self.zones
+            .iter()
+            .enumerate()
+            .find(|(_, apex)| holds(apex))
+            .map(|(i, apex)| (ApexIdx(i), apex))
+    }
+
+    /// Whether a name lies in a zone that is served here: its addresses are never resolved, as they
+    /// would be asked of ourselves (names: decision 9).
+    pub(super) fn holds(&self, name: &NameBuf) -> bool {
+        self.zones.iter().any(|apex| name.is_within(&apex.name))
+    }
+
+    /// An apex.
+    pub fn get(&self, apex: ApexIdx) -> Option<&Apex> {
+        self.zones.get(apex.0)
+    }
+
+    /// A federation.
+    #[inline]
+    pub fn federation(&self, federation: FederationIdx) -> Option<&FederationView> {
+        self.federations.get(federation.0)
+    }
+
+    /// The federation whose label, in wire form, is `label`, if it is in `apex`.
+    #[inline]
+    pub fn federation_of(&self, apex: ApexIdx, label: &[u8]) -> Option<FederationIdx> {
+        let index = *self.by_label.get(label)?;
+        (self.federation(index)?.apex == apex).then_some(index)
+    }
+
+    /// The label of a member, in wire form.
+    pub fn member_label(&self, member: MemberIdx) -> &[u8] {
+        self.members
+            .get(member.get())
+            .map(|label| &**label)
+            .unwrap_or_default()
+    }
+
+    /// Labels that no region or zone may have in names, because infrastructure names use them
+    /// (names: D.4).
+    pub(super) fn reserves(&self, label: &Label) -> bool {
+        let is_first = |name: &NameBuf, apex: &Apex| {
+            let labels: Vec<&str> = name.labels().collect();
+            name.is_within(&apex.name)
+                && labels
+                    .iter()
+                    .take(labels.len() - apex.labels)
+                    .any(|own| *own == label.as_str())
+        };
+        label.as_str() == "svc"
+            || label.as_str() == VERSION
+            || self.zones.iter().any(|apex| {
+                let servers = self.zones.iter().flat_map(|other| &other.nameservers);
+                servers
+                    .into_iter()
+                    .any(|server| is_first(&server.name, apex))
+                    || self.zones.iter().any(|nested| is_first(&nested.name, apex))
+            })
+    }
+}
+
+impl Apex {
+    /// The infrastructure name with these wire labels left of the apex.
+    pub fn fixed(&self, labels: &[u8]) -> Option<&FixedName> {
+        self.fixed.get(labels)
+    }
+}
+
+/// Labels in wire form, without a root.
+pub(super) fn wire_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Box<[u8]> {
+    let mut wire = Vec::new();
+    for label in labels {
+        wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+        wire.extend_from_slice(label.as_bytes());
+    }
+    wire.into()
+}

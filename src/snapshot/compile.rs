@@ -1,0 +1,234 @@
+//! From the facts of all members about one service to its entry in one federation.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::apexes::{FederationIdx, wire_labels};
+use super::service::{
+    Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard, named_ports,
+};
+use super::{Resolved, seconds};
+use crate::decide::{PlanKey, ShardHealth};
+use crate::model::{
+    Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Policy,
+    Service, ServiceKind, Steering,
+};
+use crate::names::Label;
+use crate::wire::NameBuf;
+
+/// What an entry is compiled from.
+pub(super) struct Input<'a> {
+    /// The configured world.
+    pub(super) fleet: &'a Fleet,
+    /// Which federation.
+    pub(super) federation: FederationIdx,
+    /// Its configuration.
+    pub(super) rules: &'a Federation,
+    /// The members that it takes.
+    pub(super) members: MemberSet,
+    /// Which service.
+    pub(super) name: &'a NamespacedName,
+    /// What each member says, in configuration order.
+    pub(super) facts: &'a [(MemberIdx, Arc<Service>)],
+}
+
+/// Compiles an entry; `None` when no member says anything that concerns the federation.
+pub(super) fn compile<'h>(
+    input: &Input<'_>,
+    resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
+    intern: impl FnOnce(PlanKey) -> PlanIdx,
+) -> Option<ServiceEntry> {
+    let mut known = Vec::new();
+    let mut ignored = Vec::new();
+    for (member, facts) in input.facts {
+        match input.ignores(*member, facts) {
+            None => known.push((*member, facts)),
+            Some(reason) => ignored.push(Ignored {
+                member: *member,
+                reason,
+            }),
+        }
+    }
+    if known.is_empty() && ignored.is_empty() {
+        return None;
+    }
+    let mut disagreements = BTreeSet::new();
+    let steering: Vec<&Steering> = known.iter().map(|(_, facts)| &facts.steering).collect();
+    let plan = intern(plan_key(input.rules, &steering, &mut disagreements));
+    let ttls = || steering.iter().filter_map(|steering| steering.ttl);
+    if ttls().min() != ttls().max() {
+        disagreements.insert(Disagreement::Ttl);
+    }
+    let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
+    let shards: Box<[Shard]> = known
+        .iter()
+        .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
+        .collect();
+    let name = input.name;
+    Some(ServiceEntry {
+        key: wire_labels([
+            name.name.as_str(),
+            name.namespace.as_str(),
+            input.rules.name.as_str(),
+        ]),
+        federation: input.federation,
+        plan,
+        ttl,
+        known: shards.iter().map(|shard| shard.member).collect(),
+        health: health(&shards),
+        ports: named_ports(&shards),
+        shards,
+        ignored: ignored.into(),
+        disagreements: disagreements.into_iter().collect(),
+    })
+}
+
+impl Input<'_> {
+    /// Why a member's service does not count as an export (names: decision 13).
+    fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
+        let offered = self
+            .fleet
+            .members
+            .get(member.get())
+            .map(|member| &*member.namespaces);
+        let namespace = &self.name.namespace;
+        if !self.members.contains(member) {
+            return Some(IgnoredReason::Member);
+        }
+        if !Pattern::any(&self.rules.namespaces, namespace)
+            || !Pattern::any(offered.unwrap_or_default(), namespace)
+        {
+            return Some(IgnoredReason::Namespace);
+        }
+        if facts
+            .federations
+            .as_ref()
+            .is_some_and(|names| !names.contains(&self.rules.name))
+        {
+            return Some(IgnoredReason::OtherFederations);
+        }
+        match (facts.export, self.rules.export, facts.kind) {
+            (Export::Refused, ..) => Some(IgnoredReason::Refused),
+            (_, _, ServiceKind::ExternalName) | (Export::Unsaid, ExportMode::Annotated, _) => {
+                Some(IgnoredReason::NotExported)
+            }
+            (Export::Exported, ..) | (Export::Unsaid, _, ServiceKind::LoadBalancer) => None,
+            (Export::Unsaid, ..) => Some(IgnoredReason::NotExported),
+        }
+    }
+}
+
+/// What counts when members disagree (names: decision 14).
+fn plan_key(
+    rules: &Federation,
+    steering: &[&Steering],
+    disagreements: &mut BTreeSet<Disagreement>,
+) -> PlanKey {
+    let policy = first(steering, |s| s.policy, Disagreement::Policy, disagreements);
+    let policy = policy.unwrap_or(rules.policy);
+    let order = first(
+        steering,
+        |s| s.order.as_deref(),
+        Disagreement::Order,
+        disagreements,
+    );
+    let order = order.unwrap_or(&rules.order);
+    let when_all_down = first(
+        steering,
+        |s| s.when_all_down,
+        Disagreement::WhenAllDown,
+        disagreements,
+    );
+    let sets = || {
+        steering
+            .iter()
+            .filter_map(|s| s.fence.as_deref().map(BTreeSet::from_iter))
+    };
+    let fences: BTreeSet<BTreeSet<&Label>> = sets().collect();
+    if fences.len() > 1 {
+        disagreements.insert(Disagreement::Fence);
+    }
+    let federation = rules.fence.as_ref().map(BTreeSet::from_iter);
+    let fence = sets()
+        .chain(federation)
+        .reduce(|all: BTreeSet<&Label>, next| &all & &next);
+    PlanKey {
+        policy,
+        order: if policy == Policy::Failover {
+            order.to_vec()
+        } else {
+            Vec::new()
+        },
+        fence: fence.map(|regions| regions.into_iter().cloned().collect()),
+        when_all_down: when_all_down.unwrap_or(rules.when_all_down),
+    }
+}
+
+/// The first value that is set, and whether a later one differs.
+fn first<'s, T: PartialEq>(
+    steering: &[&'s Steering],
+    value: impl Fn(&'s Steering) -> Option<T>,
+    matter: Disagreement,
+    disagreements: &mut BTreeSet<Disagreement>,
+) -> Option<T> {
+    let mut values = steering.iter().filter_map(|steering| value(steering));
+    let first = values.next()?;
+    if values.any(|other| other != first) {
+        disagreements.insert(matter);
+    }
+    Some(first)
+}
+
+/// A member's shard; only load balancers have addresses for clients outside.
+fn shard<'h>(
+    member: MemberIdx,
+    facts: &Arc<Service>,
+    ttl: u32,
+    resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
+) -> Shard {
+    let (mut ipv4, mut ipv6): (Vec<Ipv4Addr>, Vec<Ipv6Addr>) = (Vec::new(), Vec::new());
+    let mut smallest = ttl;
+    if facts.kind == ServiceKind::LoadBalancer {
+        for address in &facts.addresses {
+            match address {
+                IpAddr::V4(address) => ipv4.push(*address),
+                IpAddr::V6(address) => ipv6.push(*address),
+            }
+        }
+        for addresses in facts.hostnames.iter().filter_map(resolved) {
+            ipv4.extend(&addresses.ipv4);
+            ipv6.extend(&addresses.ipv6);
+            smallest = smallest.min(seconds(addresses.ttl));
+        }
+    }
+    ipv4.sort_unstable();
+    ipv4.dedup();
+    ipv6.sort_unstable();
+    ipv6.dedup();
+    Shard {
+        member,
+        ttl: smallest,
+        ipv4: ipv4.into(),
+        ipv6: ipv6.into(),
+        facts: facts.clone(),
+    }
+}
+
+/// Who is available, and who would be if readiness did not matter (names: D.1, decision 15).
+fn health(shards: &[Shard]) -> ShardHealth {
+    let publishable = shards.iter().filter(|shard| {
+        let has_address = !shard.ipv4.is_empty() || !shard.ipv6.is_empty();
+        has_address && shard.facts.steering.weight != Some(0)
+    });
+    let is_ready =
+        |shard: &Shard| shard.facts.endpoints.ready > 0 || shard.facts.allow_without_endpoints;
+    ShardHealth {
+        available: publishable
+            .clone()
+            .filter(|s| is_ready(s))
+            .map(|s| s.member)
+            .collect(),
+        last_known: publishable.map(|shard| shard.member).collect(),
+    }
+}

@@ -1,0 +1,85 @@
+//! What the states of the members mean for all names at once.
+
+use super::apexes::{Apexes, FederationIdx};
+use crate::decide::FleetHealth;
+use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus};
+
+/// The states of all members, compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetState {
+    /// Held and expired members.
+    pub health: FleetHealth,
+    /// What each federation knows.
+    federations: Vec<FederationSync>,
+    /// Each member's status.
+    pub(super) members: Vec<MemberStatus>,
+}
+
+/// What a federation knows of its members (names: decisions 8 and 10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FederationSync {
+    /// Members in their first sync.
+    pub syncing: MemberSet,
+    /// Those of them that the process started with.
+    pub syncing_from_start: MemberSet,
+    /// Members whose place is neither configured nor heard of: those in their first sync, and all
+    /// while none has facts.
+    pub unplaced: MemberSet,
+    /// Members whose facts are not live.
+    pub stale: MemberSet,
+    /// It has members, and none of them has facts.
+    pub is_blind: bool,
+}
+
+impl FleetState {
+    /// Compiles the states; `members` has one entry for each member.
+    pub(super) fn compile(fleet: &Fleet, apexes: &Apexes, members: Vec<MemberStatus>) -> Self {
+        let indices = || (0u8..=u8::MAX).map(MemberIdx);
+        let having = |wanted: &dyn Fn(MemberState) -> bool| -> MemberSet {
+            let those = indices()
+                .zip(&members)
+                .filter(|(_, member)| wanted(member.state));
+            those.map(|(index, _)| index).collect()
+        };
+        let syncing = having(&|state| matches!(state, MemberState::Syncing(_)));
+        let from_start = having(&|state| state == MemberState::Syncing(Joined::AtStart));
+        let never = having(&|state| state == MemberState::NeverSynced);
+        let expired = having(&|state| state == MemberState::Lost);
+        let stale =
+            expired | having(&|state| matches!(state, MemberState::Held | MemberState::Returning));
+        let unplaced = indices()
+            .zip(&fleet.members)
+            .filter(|(_, member)| member.region.is_none());
+        let unplaced: MemberSet = unplaced.map(|(index, _)| index).collect();
+        let sync = |index| {
+            let mine = apexes
+                .federation(FederationIdx(index))
+                .map_or(MemberSet::EMPTY, |f| f.members);
+            let mine = mine & indices().take(members.len()).collect();
+            let is_blind = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
+            let unheard = if is_blind { syncing | never } else { syncing };
+            FederationSync {
+                syncing: mine & syncing,
+                syncing_from_start: mine & from_start,
+                unplaced: mine & unheard & unplaced,
+                stale: mine & stale,
+                is_blind,
+            }
+        };
+        let federations = (0..fleet.federations.len()).map(sync).collect();
+        Self {
+            health: FleetHealth { stale, expired },
+            federations,
+            members,
+        }
+    }
+
+    /// What a federation knows.
+    #[inline]
+    pub fn federation(&self, federation: FederationIdx) -> FederationSync {
+        self.federations
+            .get(federation.0)
+            .copied()
+            .unwrap_or_default()
+    }
+}

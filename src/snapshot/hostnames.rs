@@ -1,0 +1,100 @@
+//! Load balancer host names: who names them, and what they last resolved to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::model::{MemberIdx, NamespacedName, Service};
+use crate::wire::NameBuf;
+
+/// The addresses of a load balancer host name, as last resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// From A records.
+    pub ipv4: Box<[Ipv4Addr]>,
+    /// From AAAA records.
+    pub ipv6: Box<[Ipv6Addr]>,
+    /// The smallest TTL among them.
+    pub ttl: Duration,
+}
+
+/// Every host name that a service names or that was resolved.
+#[derive(Debug, Default)]
+pub(super) struct Hostnames {
+    names: BTreeMap<NameBuf, Hostname>,
+    has_changed: bool,
+}
+
+/// One host name.
+#[derive(Debug, Default)]
+struct Hostname {
+    users: BTreeSet<(NamespacedName, MemberIdx)>,
+    resolved: Option<Resolved>,
+}
+
+impl Hostnames {
+    /// A member's service named the host names of `old`, and names those of `new` now.
+    pub(super) fn rename(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        old: Option<&Service>,
+        new: Option<&Service>,
+    ) {
+        let list = |service: Option<&Service>| {
+            service
+                .map(|service| service.hostnames.to_vec())
+                .unwrap_or_default()
+        };
+        let (old, new) = (list(old), list(new));
+        for hostname in old.iter().filter(|hostname| !new.contains(hostname)) {
+            if let Some(entry) = self.names.get_mut(hostname) {
+                entry.users.remove(&(name.clone(), member));
+                if entry.users.is_empty() {
+                    self.names.remove(hostname);
+                    self.has_changed = true;
+                }
+            }
+        }
+        for hostname in new {
+            let entry = self.names.entry(hostname).or_default();
+            self.has_changed |= entry.users.is_empty();
+            entry.users.insert((name.clone(), member));
+        }
+    }
+
+    /// A host name was resolved, or is forgotten. Returns the services that name it.
+    pub(super) fn resolve(
+        &mut self,
+        hostname: &NameBuf,
+        resolved: Option<Resolved>,
+    ) -> Vec<NamespacedName> {
+        let Some(entry) = self.names.get_mut(hostname) else {
+            return Vec::new();
+        };
+        if entry.resolved == resolved {
+            return Vec::new();
+        }
+        entry.resolved = resolved;
+        let mut users: Vec<_> = entry.users.iter().map(|(name, _)| name.clone()).collect();
+        users.dedup();
+        users
+    }
+
+    /// What a host name last resolved to.
+    pub(super) fn get(&self, hostname: &NameBuf) -> Option<&Resolved> {
+        self.names.get(hostname)?.resolved.as_ref()
+    }
+
+    /// Every host name, with what it last resolved to.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
+        self.names
+            .iter()
+            .map(|(name, hostname)| (name, hostname.resolved.as_ref()))
+    }
+
+    /// Whether the set of names changed since this was last asked.
+    pub(super) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
+    }
+}

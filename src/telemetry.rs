@@ -1,0 +1,16 @@
+//! What an operator sees: the clock that stamps it, logs, metrics, and the counters of the DNS
+//! workers. It decides nothing, and no static holds any of it: a [`Metrics`] is made once and
+//! passed on by `Arc`.
+//!
+//! ```text
+//! serve ──WorkerCounters──▶ Counters ─┐
+//! publish, sources ──gauges──────────▶ Metrics ──render──▶ /metrics (admin)
+//! ```
+//!
+//! Labels of metrics come from closed sets: a member's name at most, never a qname, a client or a
+//! service.
+
+pub mod clock;
+mod counters;
+
+pub use counters::{Counters, RCODES, Totals, Transport, WorkerCounters};

@@ -1,0 +1,144 @@
+//! What a request says in its OPT record (RFC 6891), client subnet included (RFC 7871).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::query::Reject;
+
+/// Option codes (IANA "DNS EDNS0 Option Codes").
+pub(super) mod option {
+    /// Name server identifier (RFC 5001).
+    pub(crate) const NSID: u16 = 3;
+    /// Client subnet (RFC 7871).
+    pub(crate) const CLIENT_SUBNET: u16 = 8;
+    /// How long a TCP connection may be idle (RFC 7828).
+    pub(crate) const TCP_KEEPALIVE: u16 = 11;
+    /// Extended DNS error (RFC 8914).
+    pub(crate) const EXTENDED_ERROR: u16 = 15;
+}
+
+/// The least UDP size that counts (RFC 6891 section 6.2.3).
+pub(super) const MIN_UDP_SIZE: u16 = 512;
+
+/// What a request asks for by EDNS, version 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Edns {
+    /// The largest UDP response that the client takes, at least 512.
+    pub udp_size: u16,
+    /// The DO bit (RFC 3225).
+    pub dnssec_ok: bool,
+    /// The client wants to know which server answers (RFC 5001).
+    pub nsid_requested: bool,
+    /// The client wants to know how long its connection may be idle (RFC 7828).
+    pub keepalive_requested: bool,
+    /// For whom the client asks; the first one if there are several.
+    pub client_subnet: Option<ClientSubnet>,
+}
+
+impl Edns {
+    /// The view of an OPT record. Unknown options are ignored (names: D.10).
+    #[inline]
+    pub(super) fn parse(udp_size: u16, dnssec_ok: bool, options: &[u8]) -> Result<Self, Reject> {
+        let mut edns = Self {
+            udp_size: udp_size.max(MIN_UDP_SIZE),
+            dnssec_ok,
+            nsid_requested: false,
+            keepalive_requested: false,
+            client_subnet: None,
+        };
+        let mut rest = options;
+        while !rest.is_empty() {
+            let [code0, code1, length0, length1, tail @ ..] = rest else {
+                return Err(Reject::FormErr);
+            };
+            let length = usize::from(u16::from_be_bytes([*length0, *length1]));
+            let Some((content, tail)) = tail.split_at_checked(length) else {
+                return Err(Reject::FormErr);
+            };
+            edns.read_option(u16::from_be_bytes([*code0, *code1]), content)?;
+            rest = tail;
+        }
+        Ok(edns)
+    }
+
+    /// Takes one option in.
+    fn read_option(&mut self, code: u16, content: &[u8]) -> Result<(), Reject> {
+        match code {
+            option::NSID if content.is_empty() => self.nsid_requested = true,
+            option::TCP_KEEPALIVE if content.is_empty() => self.keepalive_requested = true,
+            option::NSID | option::TCP_KEEPALIVE => return Err(Reject::FormErr),
+            option::CLIENT_SUBNET => {
+                let subnet = ClientSubnet::parse(content).ok_or(Reject::FormErr)?;
+                self.client_subnet.get_or_insert(subnet);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The network for which a resolver asks (RFC 7871 section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientSubnet {
+    /// As received: 1 for IPv4, 2 for IPv6, 0 for "no network" as `dig +subnet=0` sends it.
+    pub family: u16,
+    /// How many bits of `address` count, at most 32 or 128. 0 asks to forget the client.
+    pub source_prefix: u8,
+    /// The network; bits beyond `source_prefix` are zero. `0.0.0.0` for family 0.
+    pub address: IpAddr,
+}
+
+impl ClientSubnet {
+    /// Reads the option's content; `None` is a FORMERR (RFC 7871 section 7.1.2).
+    fn parse(content: &[u8]) -> Option<Self> {
+        let [family0, family1, source_prefix, scope_prefix, octets @ ..] = content else {
+            return None;
+        };
+        let family = u16::from_be_bytes([*family0, *family1]);
+        let width = match family {
+            0 => 0,
+            1 => 32,
+            2 => 128,
+            _ => return None,
+        };
+        if *scope_prefix != 0
+            || *source_prefix > width
+            || octets.len() != octets_of(*source_prefix)
+            || has_bits_beyond(octets, *source_prefix)
+        {
+            return None;
+        }
+        let address = if family == 2 {
+            IpAddr::V6(Ipv6Addr::from(padded::<16>(octets)?))
+        } else {
+            IpAddr::V4(Ipv4Addr::from(padded::<4>(octets)?))
+        };
+        Some(Self {
+            family,
+            source_prefix: *source_prefix,
+            address,
+        })
+    }
+
+    /// How many octets of the address an option carries.
+    pub(super) fn address_octets(&self) -> usize {
+        octets_of(self.source_prefix)
+    }
+}
+
+/// Octets that hold a prefix.
+fn octets_of(prefix: u8) -> usize {
+    usize::from(prefix.div_ceil(8))
+}
+
+/// Whether the last octet of a prefix has a bit that the prefix does not cover.
+fn has_bits_beyond(octets: &[u8], prefix: u8) -> bool {
+    let covered = prefix % 8;
+    covered != 0 && octets.last().is_some_and(|last| last << covered != 0)
+}
+
+/// `octets`, filled up with zeros.
+fn padded<const N: usize>(octets: &[u8]) -> Option<[u8; N]> {
+    let mut address = [0; N];
+    address.get_mut(..octets.len())?.copy_from_slice(octets);
+    Some(address)
+}

@@ -1,0 +1,181 @@
+//! The OPT record of a response (RFC 6891).
+
+use std::net::IpAddr;
+
+use super::edns::{ClientSubnet, Edns, option};
+use super::place::Place;
+
+/// Octets of an OPT record without options.
+const EMPTY: usize = 11;
+
+/// Octets of an option's code and length.
+const OPTION_HEAD: usize = 4;
+
+/// The UDP size that this server takes and sends at most: no fragments on any usual path.
+pub(super) const UDP_SIZE: u16 = 1232;
+
+/// What the OPT record of a response says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OptReply<'a> {
+    /// The DO bit, copied from the request.
+    pub dnssec_ok: bool,
+    /// The largest request that the server takes over UDP.
+    pub udp_size: u16,
+    /// The high eight bits of the response code.
+    pub extended_rcode: u8,
+    /// Name server identifier (RFC 5001).
+    pub nsid: Option<&'a [u8]>,
+    /// How long the TCP connection may be idle, in units of 100 ms (RFC 7828). Not on UDP.
+    pub keepalive: Option<u16>,
+    /// The client subnet of the request and the scope of the answer (RFC 7871).
+    pub client_subnet: Option<(ClientSubnet, u8)>,
+    /// Extended DNS errors (RFC 8914).
+    pub ede: EdeList<'a>,
+}
+
+impl OptReply<'_> {
+    /// A plain reply to a request's OPT record: size 1232, DO copied, no options.
+    #[inline]
+    pub fn new(edns: &Edns) -> Self {
+        Self::with_dnssec_ok(edns.dnssec_ok)
+    }
+
+    /// A plain OPT record.
+    #[inline]
+    pub(super) fn with_dnssec_ok(dnssec_ok: bool) -> Self {
+        Self {
+            dnssec_ok,
+            udp_size: UDP_SIZE,
+            ..Self::default()
+        }
+    }
+}
+
+/// Up to four extended DNS errors.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EdeList<'a> {
+    /// Information codes and texts; the first `length` count.
+    errors: [(u16, &'a str); 4],
+    /// How many there are.
+    length: usize,
+}
+
+impl<'a> EdeList<'a> {
+    /// Adds an error, unless its code is there already or four others are.
+    pub fn push(&mut self, info_code: u16, text: &'a str) {
+        if self.iter().any(|(code, _)| code == info_code) {
+            return;
+        }
+        if let Some(place) = self.errors.get_mut(self.length) {
+            *place = (info_code, text);
+            self.length += 1;
+        }
+    }
+
+    /// Information codes and texts, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &'a str)> {
+        self.errors.iter().copied().take(self.length)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+/// How much of an OPT record is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All of it.
+    Whole,
+    /// Extended errors without their texts.
+    WithoutTexts,
+    /// No option at all.
+    Empty,
+}
+
+impl OptReply<'_> {
+    /// Writes the record at the start of `out`; its length, or `None` if it does not fit.
+    #[inline]
+    pub(super) fn write(&self, out: &mut [u8], extent: Extent) -> Option<usize> {
+        let options = self.options_length(extent);
+        let length = EMPTY + options;
+        let (head, rest) = out.get_mut(..length)?.split_first_chunk_mut::<EMPTY>()?;
+        let [size0, size1] = self.udp_size.to_be_bytes();
+        let [length0, length1] = u16::try_from(options).ok()?.to_be_bytes();
+        let flags = if self.dnssec_ok { 0x80 } else { 0 };
+        let rcode = self.extended_rcode;
+        *head = [0, 0, 41, size0, size1, rcode, 0, flags, 0, length0, length1];
+        if options != 0 {
+            self.write_options(rest, extent)?;
+        }
+        Some(length)
+    }
+
+    /// Octets of all options.
+    #[inline]
+    fn options_length(&self, extent: Extent) -> usize {
+        if extent == Extent::Empty {
+            return 0;
+        }
+        let nsid = self.nsid.map_or(0, |nsid| OPTION_HEAD + nsid.len());
+        let keepalive = self.keepalive.map_or(0, |_| OPTION_HEAD + 2);
+        let subnet = self
+            .client_subnet
+            .map_or(0, |(subnet, _)| OPTION_HEAD + 4 + subnet.address_octets());
+        let mut errors = 0;
+        for (_, text) in self.ede.iter() {
+            errors += OPTION_HEAD + 2 + shown(text, extent).len();
+        }
+        nsid + keepalive + subnet + errors
+    }
+
+    /// Fills `rest`, which is as long as the options.
+    fn write_options(&self, rest: &mut [u8], extent: Extent) -> Option<()> {
+        let place = &mut Place(rest);
+        if let Some(nsid) = self.nsid {
+            put_option(place, option::NSID, [nsid, &[]])?;
+        }
+        if let Some((subnet, scope)) = &self.client_subnet {
+            let [family0, family1] = subnet.family.to_be_bytes();
+            let head = [family0, family1, subnet.source_prefix, *scope];
+            let length = subnet.address_octets();
+            let (four, sixteen);
+            let octets = match &subnet.address {
+                IpAddr::V4(address) => {
+                    four = address.octets();
+                    four.get(..length)?
+                }
+                IpAddr::V6(address) => {
+                    sixteen = address.octets();
+                    sixteen.get(..length)?
+                }
+            };
+            put_option(place, option::CLIENT_SUBNET, [&head, octets])?;
+        }
+        if let Some(timeout) = self.keepalive {
+            put_option(place, option::TCP_KEEPALIVE, [&timeout.to_be_bytes(), &[]])?;
+        }
+        for (code, text) in self.ede.iter() {
+            let parts = [&code.to_be_bytes()[..], shown(text, extent).as_bytes()];
+            put_option(place, option::EXTENDED_ERROR, parts)?;
+        }
+        Some(())
+    }
+}
+
+/// An error's text as far as it is written.
+fn shown(text: &str, extent: Extent) -> &str {
+    match extent {
+        Extent::Whole => text,
+        Extent::WithoutTexts | Extent::Empty => "",
+    }
+}
+
+/// Writes one option, its content in two parts.
+fn put_option(place: &mut Place<'_>, code: u16, parts: [&[u8]; 2]) -> Option<()> {
+    let length = u16::try_from(parts.iter().map(|part| part.len()).sum::<usize>()).ok()?;
+    place.put(&code.to_be_bytes())?;
+    place.put(&length.to_be_bytes())?;
+    parts.into_iter().try_for_each(|part| place.put(part))
+}
