@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// The platform's state folder: what systemd gives (`STATE_DIRECTORY`), else
 /// `$XDG_STATE_HOME/gazetteer`, else `/var/lib/gazetteer` for root, else
 /// `~/.local/state/gazetteer`. `None` when there is no home either.
-pub(super) fn default_state_dir() -> Option<PathBuf> {
+pub fn default_state_dir() -> Option<PathBuf> {
     let set = |name| env::var_os(name).filter(|value| !value.is_empty());
     if let Some(folders) = set("STATE_DIRECTORY") {
         return env::split_paths(&folders).next();
