@@ -1,48 +1,34 @@
-//! Query octets and a snapshot in, response octets out: the query path. No lock, no allocation.
+//! Query octets and a snapshot in, response octets out: the query path. No lock, no allocation, no
+//! clock; whatever the octets are, nothing here panics.
+//!
+//! ```text
+//! request ─▶ wire::Query ─▶ classify ─▶ Subject ─┬─ level: decide::choose, CNAMEs, addresses, SRV
+//!                              (names)           ├─ pinned: one member's shard
+//!                                                ├─ apex: SOA, NS, name servers
+//!                                                └─ negative: NODATA, NXDOMAIN, SERVFAIL
+//! ```
+//!
+//! `explain` runs the same functions with a recording trace, on the same snapshot.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
 
-use std::net::IpAddr;
+mod addresses;
+mod apex;
+mod classify;
+mod explain;
+mod level;
+mod respond;
+mod srv;
 
-use crate::snapshot::Snapshot;
+#[cfg(test)]
+mod tests;
 
-/// Who asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Client {
-    /// The source address.
-    pub address: IpAddr,
-    /// How the query came.
-    pub transport: Transport,
-}
-
-/// How a query came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// One datagram.
-    Udp,
-    /// A TCP connection that may be idle for this long, in units of 100 ms (RFC 7828).
-    Tcp {
-        /// What edns-tcp-keepalive says when it is asked for.
-        idle: u16,
-    },
-}
-
-/// Watches the steps of an answer; the query path runs with [`NoTrace`], which costs nothing.
-pub trait Trace {}
-
-/// Watches nothing.
-#[derive(Debug, Clone, Copy)]
-pub struct NoTrace;
-
-impl Trace for NoTrace {}
-
-/// Answers one request. Returns the length of the response in `out`, `None` for no reply.
-///
-/// `out` holds at least 65,535 octets for TCP, 1,232 for UDP.
-pub fn respond<T: Trace>(
-    _snapshot: &Snapshot,
-    _request: &[u8],
-    _client: &Client,
-    _trace: &mut T,
-    _out: &mut [u8],
-) -> Option<usize> {
-    todo!()
-}
+pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
+pub use respond::{Client, Transport, respond};

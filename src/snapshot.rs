@@ -18,9 +18,6 @@ mod hostnames;
 mod scopes;
 mod service;
 
-#[cfg(test)]
-mod tests;
-
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
 pub use generation::{Counts, Generation, Serial, Settings, Snapshot};

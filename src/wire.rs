@@ -23,6 +23,7 @@ mod finish;
 mod name;
 mod opt;
 mod patch;
+mod place;
 mod qname;
 mod query;
 mod rdata;

@@ -71,8 +71,12 @@ pub(super) fn classify<'s>(
             let federation = match below {
                 Below::Marker => None,
                 Below::Federation(label)
-                | Below::Namespace { federation: label, .. }
-                | Below::Service { federation: label, .. } => {
+                | Below::Namespace {
+                    federation: label, ..
+                }
+                | Below::Service {
+                    federation: label, ..
+                } => {
                     let Some(federation) = snapshot.apexes().federation_of(index, label) else {
                         return absent;
                     };
@@ -113,9 +117,17 @@ fn service<'s>(
 ) -> Subject<'s> {
     let has_protocol = |port: &NamedPort, protocol: &[u8]| port.protocol() == protocol;
     match prefix {
-        Prefix::None => Subject::Level { entry, scope, port: None },
+        Prefix::None => Subject::Level {
+            entry,
+            scope,
+            port: None,
+        },
         Prefix::Port(labels) => match entry.port(labels) {
-            Some(port) => Subject::Level { entry, scope, port: Some(port) },
+            Some(port) => Subject::Level {
+                entry,
+                scope,
+                port: Some(port),
+            },
             None => unknown(snapshot, entry.federation),
         },
         Prefix::Protocol(protocol) => {
@@ -125,24 +137,32 @@ fn service<'s>(
                 unknown(snapshot, entry.federation)
             }
         }
-        Prefix::Member(member) => {
-            pinned(snapshot, entry, scope, member, |shard| Some(Subject::Pinned {
+        Prefix::Member(member) => pinned(snapshot, entry, scope, member, |shard| {
+            Some(Subject::Pinned {
                 entry,
                 shard,
                 port: None,
-            }))
-        }
+            })
+        }),
         Prefix::MemberProtocol { member, protocol } => {
             pinned(snapshot, entry, scope, member, |shard| {
                 let has_port = |port: &&NamedPort| {
                     has_protocol(port, protocol) && port.number(shard.member).is_some()
                 };
-                entry.ports.iter().find(has_port).map(|_| Subject::EmptyNonTerminal)
+                entry
+                    .ports
+                    .iter()
+                    .find(has_port)
+                    .map(|_| Subject::EmptyNonTerminal)
             })
         }
         Prefix::MemberPort { member, port } => pinned(snapshot, entry, scope, member, |shard| {
             let port = entry.port(port)?.number(shard.member)?;
-            Some(Subject::Pinned { entry, shard, port: Some(port) })
+            Some(Subject::Pinned {
+                entry,
+                shard,
+                port: Some(port),
+            })
         }),
         Prefix::Unknown => Subject::Absent { federation: None },
     }
@@ -169,7 +189,9 @@ fn pinned<'s>(
     if sync.syncing.contains(index) {
         return Subject::NotReady;
     }
-    Subject::Absent { federation: Some(entry.federation) }
+    Subject::Absent {
+        federation: Some(entry.federation),
+    }
 }
 
 /// A namespace, service or port that no member's facts have.
@@ -178,14 +200,24 @@ fn unknown(snapshot: &Snapshot, federation: FederationIdx) -> Subject<'_> {
     if sync.is_blind || !sync.syncing.is_empty() {
         return Subject::NotReady;
     }
-    Subject::Absent { federation: Some(federation) }
+    Subject::Absent {
+        federation: Some(federation),
+    }
 }
 
 /// One or two topology labels that are no known region or zone (names: D.11, 6).
 fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
     let unplaced = |federation: &FederationIdx| snapshot.state().federation(*federation).unplaced;
-    let unplaced = apex.federations.iter().map(unplaced).fold(MemberSet::EMPTY, |a, b| a | b);
-    if unplaced.is_empty() { Subject::Absent { federation: None } } else { Subject::NotReady }
+    let unplaced = apex
+        .federations
+        .iter()
+        .map(unplaced)
+        .fold(MemberSet::EMPTY, |a, b| a | b);
+    if unplaced.is_empty() {
+        Subject::Absent { federation: None }
+    } else {
+        Subject::NotReady
+    }
 }
 
 /// How many labels a wire form without a root has.

@@ -23,6 +23,8 @@ pub struct Federation {
     pub ttl: Duration,
     /// TTL and SOA MINIMUM of negative answers (RFC 2308).
     pub negative_ttl: Duration,
+    /// TTL of the apex NS and SOA RRsets and of infrastructure names.
+    pub apex_ttl: Duration,
     /// How to choose among eligible members.
     pub policy: Policy,
     /// Members in the order of the policy `failover`.

@@ -111,16 +111,24 @@ impl MemberSet {
 impl std::ops::BitAnd for MemberSet {
     type Output = Self;
     fn bitand(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a & e, b & f, c & g, d & h])
+        let mut words = self.0;
+        words
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(word, other)| *word &= other);
+        Self(words)
     }
 }
 
 impl std::ops::BitOr for MemberSet {
     type Output = Self;
     fn bitor(self, other: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
-        Self([a | e, b | f, c | g, d | h])
+        let mut words = self.0;
+        words
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(word, other)| *word |= other);
+        Self(words)
     }
 }
 

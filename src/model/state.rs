@@ -1,6 +1,7 @@
 //! What the writer knows of each member besides its services.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::names::Label;
 
@@ -24,6 +25,19 @@ pub enum MemberState {
     Lost,
     /// In contact again and listing; its held facts count until the list is complete.
     Returning,
+}
+
+impl fmt::Display for MemberState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Syncing(_) => "Syncing",
+            Self::NeverSynced => "NeverSynced",
+            Self::Ready => "Ready",
+            Self::Held => "Held",
+            Self::Lost => "Lost",
+            Self::Returning => "Returning",
+        })
+    }
 }
 
 /// When a member came into the fleet.

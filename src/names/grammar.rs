@@ -157,16 +157,16 @@ mod tests {
 
     /// Splits `name`, of which all labels lie left of the apex, and prints the form in one line.
     fn check(name: &str, expected: &str) {
-        let qname = Qname::read(name.parse::<crate::wire::NameBuf>().unwrap().as_wire()).unwrap();
+        let qname = Qname::from_name(&name.parse().unwrap());
         let text = |wire: &[u8]| {
             let mut octets = wire.to_vec();
             octets.push(0);
-            Qname::read(&octets).map_or("?".into(), |name| {
-                let labels: Vec<_> = (0..name.label_count())
-                    .map(|label| name.label(label))
-                    .collect();
-                String::from_utf8(labels.join(&b'.')).unwrap()
-            })
+            let mut name = Qname::new();
+            name.read(&octets).unwrap();
+            let labels: Vec<_> = (0..name.label_count())
+                .map(|label| name.label(label))
+                .collect();
+            String::from_utf8(labels.join(&b'.')).unwrap()
         };
         let bare = |label: &[u8]| String::from_utf8(label.to_vec()).unwrap();
         let got = match split(&qname, qname.label_count()) {

@@ -19,7 +19,7 @@ use crate::telemetry::WorkerCounters;
 
 use super::Respond;
 use super::exchange::exchange;
-use sys::{Batch, PacketInfo, Wait};
+use sys::{Batch, Message, PacketInfo, Wait};
 
 /// How long an idle worker waits before it looks for a new snapshot and for the end.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -112,9 +112,7 @@ impl<R: Respond> Worker<R> {
                 self.counters.dropped();
                 continue;
             };
-            // Port 0 cannot be replied to; it is a forgery (names: D.10).
-            let request = message.request.filter(|_| message.source.port() != 0);
-            let Some(request) = request else {
+            let Some(request) = answerable(&message) else {
                 self.counters.dropped();
                 continue;
             };
@@ -138,5 +136,30 @@ impl<R: Respond> Worker<R> {
             self.counters.send_error();
         }
         Ok(received)
+    }
+}
+
+/// The request of a message that can be replied to: whole, and not from port 0, which is a forgery
+/// (names: D.10).
+fn answerable<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
+    message.request.filter(|_| message.source.port() != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_port_0_gets_no_reply() {
+        let answered = |port| {
+            let message = Message {
+                request: Some(&[1]),
+                source: SocketAddr::from(([192, 0, 2, 1], port)),
+                reply: &mut [],
+            };
+            answerable(&message).is_some()
+        };
+        assert!(!answered(0));
+        assert!(answered(1));
     }
 }

@@ -28,6 +28,8 @@ pub struct Apex {
     pub hostmaster: NameBuf,
     /// TTL and MINIMUM of the SOA in negative answers, in seconds.
     pub negative_ttl: u32,
+    /// TTL of its own RRsets and of its infrastructure names, in seconds.
+    pub ttl: u32,
     /// The next served apex above this one.
     pub parent: Option<ApexIdx>,
     /// Its federations.
@@ -65,9 +67,11 @@ pub struct FederationView {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Apexes {
     /// Those with more labels first, so that the first match is the longest.
-    apexes: Vec<Apex>,
+    zones: Vec<Apex>,
     federations: Vec<FederationView>,
     by_label: HashMap<Box<[u8]>, FederationIdx>,
+    /// The label of each member in wire form, in configuration order.
+    members: Vec<Box<[u8]>>,
 }
 
 /// The label of the version record.
@@ -81,25 +85,33 @@ impl Apexes {
             if apexes.iter().any(|apex| apex.name == federation.apex) {
                 continue;
             }
-            let sharing = fleet
-                .federations
-                .iter()
-                .filter(|other| other.apex == federation.apex);
-            let negative_ttl = sharing.map(|other| other.negative_ttl).min();
+            let sharing = || {
+                fleet
+                    .federations
+                    .iter()
+                    .filter(|f| f.apex == federation.apex)
+            };
+            let negative_ttl = sharing().map(|other| other.negative_ttl).min();
+            let ttl = sharing().map(|other| other.apex_ttl).min();
             apexes.push(Apex {
                 name: federation.apex.clone(),
                 labels: federation.apex.labels().count(),
                 nameservers: federation.nameservers.clone(),
                 hostmaster: federation.hostmaster.clone(),
                 negative_ttl: super::seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
+                ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
                 federations: Vec::new(),
                 fixed: HashMap::from([(wire_labels([VERSION]), FixedName::Version)]),
             });
         }
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
+        let members = fleet.members.iter();
         let mut compiled = Self {
-            apexes,
+            zones: apexes,
+            members: members
+                .map(|member| wire_labels([member.name.as_str()]))
+                .collect(),
             ..Self::default()
         };
         compiled.link_parents();
@@ -111,8 +123,8 @@ impl Apexes {
     }
 
     fn link_parents(&mut self) {
-        let names: Vec<NameBuf> = self.apexes.iter().map(|apex| apex.name.clone()).collect();
-        for (index, apex) in self.apexes.iter_mut().enumerate() {
+        let names: Vec<NameBuf> = self.zones.iter().map(|apex| apex.name.clone()).collect();
+        for (index, apex) in self.zones.iter_mut().enumerate() {
             let mut above = names.iter().enumerate().skip(index + 1);
             apex.parent = above
                 .find(|(_, name)| apex.name.is_within(name))
@@ -123,13 +135,13 @@ impl Apexes {
     /// Puts each name server inside an apex into the longest apex that holds it.
     fn place_name_servers(&mut self) {
         let servers: Vec<NameServer> = self
-            .apexes
+            .zones
             .iter()
             .flat_map(|apex| apex.nameservers.clone())
             .collect();
         for server in servers {
             let Some(apex) = self
-                .apexes
+                .zones
                 .iter_mut()
                 .find(|apex| server.name.is_within(&apex.name))
             else {
@@ -168,7 +180,7 @@ impl Apexes {
         fleet: &Fleet,
     ) {
         let Some(apex) = self
-            .apexes
+            .zones
             .iter()
             .position(|apex| apex.name == federation.apex)
         else {
@@ -185,7 +197,7 @@ impl Apexes {
         });
         self.by_label
             .insert(wire_labels([federation.name.as_str()]), index);
-        if let Some(apex) = self.apexes.get_mut(apex) {
+        if let Some(apex) = self.zones.get_mut(apex) {
             apex.federations.push(index);
         }
     }
@@ -197,7 +209,7 @@ impl Apexes {
         let holds = |apex: &Apex| {
             labels >= apex.labels && qname.suffix(labels - apex.labels) == apex.name.as_wire()
         };
-        self.apexes
+        self.zones
             .iter()
             .enumerate()
             .find(|(_, apex)| holds(apex))
@@ -206,7 +218,7 @@ impl Apexes {
 
     /// An apex.
     pub fn get(&self, apex: ApexIdx) -> Option<&Apex> {
-        self.apexes.get(apex.0)
+        self.zones.get(apex.0)
     }
 
     /// A federation.
@@ -222,6 +234,14 @@ impl Apexes {
         (self.federation(index)?.apex == apex).then_some(index)
     }
 
+    /// The label of a member, in wire form.
+    pub fn member_label(&self, member: MemberIdx) -> &[u8] {
+        self.members
+            .get(member.get())
+            .map(|label| &**label)
+            .unwrap_or_default()
+    }
+
     /// Labels that no region or zone may have in names, because infrastructure names use them
     /// (names: D.4).
     pub(super) fn reserves(&self, label: &Label) -> bool {
@@ -235,15 +255,12 @@ impl Apexes {
         };
         label.as_str() == "svc"
             || label.as_str() == VERSION
-            || self.apexes.iter().any(|apex| {
-                let servers = self.apexes.iter().flat_map(|other| &other.nameservers);
+            || self.zones.iter().any(|apex| {
+                let servers = self.zones.iter().flat_map(|other| &other.nameservers);
                 servers
                     .into_iter()
                     .any(|server| is_first(&server.name, apex))
-                    || self
-                        .apexes
-                        .iter()
-                        .any(|nested| is_first(&nested.name, apex))
+                    || self.zones.iter().any(|nested| is_first(&nested.name, apex))
             })
     }
 }

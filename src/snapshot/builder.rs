@@ -378,7 +378,7 @@ impl SnapshotBuilder {
         let federation = self.apexes.federation(entry.federation);
         let apex = federation.and_then(|federation| self.apexes.get(federation.apex));
         let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
-        entry.key.len() + 4 + self.scopes.longest + apex
+        entry.key.len() + self.scopes.longest + apex
     }
 
     /// Compiles every plan anew: fences follow the members of their regions.

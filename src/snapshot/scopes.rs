@@ -6,6 +6,9 @@ use super::apexes::{Apexes, wire_labels};
 use crate::model::{Fleet, MemberIdx, MemberSet, TopologyFacts};
 use crate::names::Label;
 
+/// The marker label in wire form.
+const MARKER: &[u8] = b"\x03svc";
+
 /// The place of a scope in [`Scopes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScopeIdx(usize);
@@ -13,8 +16,9 @@ pub struct ScopeIdx(usize);
 /// What the topology labels of a name pin down.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
-    /// The labels in wire form, without a root; empty at the global level.
-    pub labels: Box<[u8]>,
+    /// The marker `svc` and the labels in wire form, without a root: what stands between a key and
+    /// an apex.
+    pub path: Box<[u8]>,
     /// Its level.
     pub level: Level,
     /// Members that stand in it.
@@ -37,9 +41,9 @@ pub enum Level {
 /// Every known scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes {
-    scopes: Vec<Scope>,
+    all: Vec<Scope>,
     by_labels: HashMap<Box<[u8]>, ScopeIdx>,
-    /// The longest labels, in octets.
+    /// The longest path, in octets.
     pub(super) longest: usize,
     /// Labels that are not published, with the member that they were learnt for.
     pub(super) warnings: Vec<(MemberIdx, String)>,
@@ -64,8 +68,8 @@ impl Scopes {
             places.add_member(index, facts, apexes);
         }
         let mut scopes = Self {
-            scopes: vec![Scope {
-                labels: Box::default(),
+            all: vec![Scope {
+                path: MARKER.into(),
                 level: Level::Global,
                 members: MemberSet::ALL,
                 parent: None,
@@ -77,9 +81,9 @@ impl Scopes {
         scopes.fill(&mut places);
         scopes.warnings = places.warnings;
         scopes.longest = scopes
-            .scopes
+            .all
             .iter()
-            .map(|scope| scope.labels.len())
+            .map(|scope| scope.path.len())
             .max()
             .unwrap_or(0);
         scopes
@@ -128,11 +132,12 @@ impl Scopes {
         members: MemberSet,
         parent: ScopeIdx,
     ) -> ScopeIdx {
-        let index = ScopeIdx(self.scopes.len());
+        let index = ScopeIdx(self.all.len());
         let labels = wire_labels(labels);
-        self.by_labels.insert(labels.clone(), index);
-        self.scopes.push(Scope {
-            labels,
+        let path = [MARKER, &labels].concat().into();
+        self.by_labels.insert(labels, index);
+        self.all.push(Scope {
+            path,
             level,
             members,
             parent: Some(parent),
@@ -154,16 +159,14 @@ impl Scopes {
     /// The scope itself, then where it falls back to, the global level last.
     #[inline]
     pub fn chain(&self, scope: ScopeIdx) -> impl Iterator<Item = &Scope> {
-        std::iter::successors(self.scopes.get(scope.0), |scope| {
-            self.scopes.get(scope.parent?.0)
-        })
+        std::iter::successors(self.all.get(scope.0), |scope| self.all.get(scope.parent?.0))
     }
 
     /// Members that stand in any of `regions`.
     pub(super) fn members_of(&self, regions: &[Label]) -> MemberSet {
         let of = |region: &Label| {
             let scope = self.find(&wire_labels([region.as_str()]))?;
-            let scope = self.scopes.get(scope.0)?;
+            let scope = self.all.get(scope.0)?;
             (scope.level == Level::Region).then_some(scope.members)
         };
         regions

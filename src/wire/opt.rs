@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::edns::{ClientSubnet, Edns, option};
+use super::place::Place;
 
 /// Octets of an OPT record without options.
 const EMPTY: usize = 11;
@@ -129,11 +130,11 @@ impl OptReply<'_> {
         nsid + keepalive + subnet + errors
     }
 
-    /// Fills `rest`, which is as long as the options are.
-    fn write_options(&self, mut rest: &mut [u8], extent: Extent) -> Option<()> {
-        let rest = &mut rest;
+    /// Fills `rest`, which is as long as the options.
+    fn write_options(&self, rest: &mut [u8], extent: Extent) -> Option<()> {
+        let place = &mut Place(rest);
         if let Some(nsid) = self.nsid {
-            put_option(rest, option::NSID, [nsid, &[]])?;
+            put_option(place, option::NSID, [nsid, &[]])?;
         }
         if let Some((subnet, scope)) = &self.client_subnet {
             let [family0, family1] = subnet.family.to_be_bytes();
@@ -150,14 +151,14 @@ impl OptReply<'_> {
                     sixteen.get(..length)?
                 }
             };
-            put_option(rest, option::CLIENT_SUBNET, [&head, octets])?;
+            put_option(place, option::CLIENT_SUBNET, [&head, octets])?;
         }
         if let Some(timeout) = self.keepalive {
-            put_option(rest, option::TCP_KEEPALIVE, [&timeout.to_be_bytes(), &[]])?;
+            put_option(place, option::TCP_KEEPALIVE, [&timeout.to_be_bytes(), &[]])?;
         }
         for (code, text) in self.ede.iter() {
             let parts = [&code.to_be_bytes()[..], shown(text, extent).as_bytes()];
-            put_option(rest, option::EXTENDED_ERROR, parts)?;
+            put_option(place, option::EXTENDED_ERROR, parts)?;
         }
         Some(())
     }
@@ -172,18 +173,9 @@ fn shown(text: &str, extent: Extent) -> &str {
 }
 
 /// Writes one option, its content in two parts.
-fn put_option(rest: &mut &mut [u8], code: u16, parts: [&[u8]; 2]) -> Option<()> {
+fn put_option(place: &mut Place<'_>, code: u16, parts: [&[u8]; 2]) -> Option<()> {
     let length = u16::try_from(parts.iter().map(|part| part.len()).sum::<usize>()).ok()?;
-    put(rest, &code.to_be_bytes())?;
-    put(rest, &length.to_be_bytes())?;
-    parts.into_iter().try_for_each(|part| put(rest, part))
-}
-
-/// Writes octets and goes past them.
-#[inline]
-pub(super) fn put(rest: &mut &mut [u8], octets: &[u8]) -> Option<()> {
-    let (place, tail) = std::mem::take(rest).split_at_mut_checked(octets.len())?;
-    place.copy_from_slice(octets);
-    *rest = tail;
-    Some(())
+    place.put(&code.to_be_bytes())?;
+    place.put(&length.to_be_bytes())?;
+    parts.into_iter().try_for_each(|part| place.put(part))
 }

@@ -63,7 +63,8 @@ impl Qname {
         let mut labels = 0_usize;
         loop {
             let length = *octets.get(at)?;
-            *self.starts.get_mut(labels)? = u8::try_from(at).ok()?;
+            // Enough for a name that is not too long, which is found out once, at the end.
+            [*self.starts.get_mut(labels)?, ..] = at.to_le_bytes();
             if length == 0 {
                 break;
             }

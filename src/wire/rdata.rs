@@ -3,10 +3,29 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::codes::rrtype;
-use super::opt::put;
+use super::place::Place;
 use super::qname::Qname;
 use super::response::{POINTER, ResponseWriter};
 use super::target::{Owner, Soa, Target};
+
+/// What follows the labels of a name in the message.
+enum Tail {
+    /// The root label.
+    Root,
+    /// A compression pointer.
+    Pointer([u8; POINTER]),
+}
+
+impl Tail {
+    /// As written.
+    #[inline]
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Root => &[0],
+            Self::Pointer(pointer) => pointer,
+        }
+    }
+}
 
 /// Writing records.
 impl ResponseWriter<'_> {
@@ -18,17 +37,13 @@ impl ResponseWriter<'_> {
             return owner;
         }
         let start = self.position;
-        let (tail, tail_length) = self.tail(name);
-        let end = start + name.labels_length() + tail_length;
-        let Some(mut place) = self.out.get_mut(start..end) else {
+        let tail = self.tail(name);
+        let end = start + name.labels_length() + tail.octets().len();
+        let Some(place) = self.out.get_mut(start..end) else {
             self.overflow();
             return Owner::QUESTION;
         };
-        put_name(
-            &mut place,
-            name,
-            tail.get(..tail_length).unwrap_or_default(),
-        );
+        put_name(&mut Place(place), name, tail.octets());
         self.position = end;
         let owner = Owner::at(start);
         self.pending = Some(owner);
@@ -68,7 +83,7 @@ impl ResponseWriter<'_> {
     }
 
     /// Writes an SRV record; returns where its target is. The target is written without a pointer
-    /// (RFC 2782), also if it ends in a name that is in the message already.
+    /// (RFC 2782): what is in the message already is copied, in lower case.
     pub fn srv(
         &mut self,
         owner: Owner,
@@ -85,52 +100,43 @@ impl ResponseWriter<'_> {
         let Some(end) = target.end else {
             return self.named(owner, rrtype::SRV, ttl, &fixed, target);
         };
-        let mut name = Qname::new();
-        let expanded = self.expand(end, &mut name);
-        let tail = if expanded.is_some() {
-            name.as_wire()
-        } else {
-            &[0]
+        let Some(name) = self.expand(end) else {
+            self.overflow();
+            return Owner::QUESTION;
         };
-        self.named_with_tail(owner, rrtype::SRV, ttl, &fixed, target, tail)
+        self.named_with_tail(owner, rrtype::SRV, ttl, &fixed, target, name.as_wire())
     }
 
     /// Writes an SOA record.
     pub fn soa(&mut self, owner: Owner, ttl: u32, soa: &Soa<'_>) {
-        let (mname_tail, mname_length) = self.tail(&soa.mname);
-        let (rname_tail, rname_length) = self.tail(&soa.rname);
-        let length = soa.mname.labels_length() + mname_length;
-        let length = length + soa.rname.labels_length() + rname_length + 20;
-        let Some(mut rdata) = self.record(owner, rrtype::SOA, ttl, length) else {
+        let mname_tail = self.tail(&soa.mname);
+        let rname_tail = self.tail(&soa.rname);
+        let mname_length = soa.mname.labels_length() + mname_tail.octets().len();
+        let rname_length = soa.rname.labels_length() + rname_tail.octets().len();
+        let length = mname_length + rname_length + 20;
+        let Some(rdata) = self.record(owner, rrtype::SOA, ttl, length) else {
             return;
         };
-        let place = &mut rdata;
-        put_name(
-            place,
-            &soa.mname,
-            mname_tail.get(..mname_length).unwrap_or_default(),
-        );
-        put_name(
-            place,
-            &soa.rname,
-            rname_tail.get(..rname_length).unwrap_or_default(),
-        );
+        let place = &mut Place(rdata);
+        put_name(place, &soa.mname, mname_tail.octets());
+        put_name(place, &soa.rname, rname_tail.octets());
         let times = [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum];
         for number in times {
-            put(place, &number.to_be_bytes());
+            place.put(&number.to_be_bytes());
         }
     }
 
     /// Writes a TXT record, as many strings of at most 255 octets as `text` needs, at least one.
     pub fn txt(&mut self, owner: Owner, ttl: u32, text: &[u8]) {
         let strings = text.len().div_ceil(255).max(1);
-        let Some(mut rdata) = self.record(owner, rrtype::TXT, ttl, text.len() + strings) else {
+        let Some(rdata) = self.record(owner, rrtype::TXT, ttl, text.len() + strings) else {
             return;
         };
+        let place = &mut Place(rdata);
         let mut rest = text;
         for _ in 0..strings {
             let (string, tail) = rest.split_at_checked(255).unwrap_or((rest, &[]));
-            put_string(&mut rdata, string);
+            place.put_string(string);
             rest = tail;
         }
     }
@@ -140,9 +146,10 @@ impl ResponseWriter<'_> {
         let cpu = cpu.get(..255).unwrap_or(cpu);
         let os = os.get(..255).unwrap_or(os);
         let length = cpu.len() + os.len() + 2;
-        if let Some(mut rdata) = self.record(owner, rrtype::HINFO, ttl, length) {
-            put_string(&mut rdata, cpu);
-            put_string(&mut rdata, os);
+        if let Some(rdata) = self.record(owner, rrtype::HINFO, ttl, length) {
+            let place = &mut Place(rdata);
+            place.put_string(cpu);
+            place.put_string(os);
         }
     }
 
@@ -156,9 +163,8 @@ impl ResponseWriter<'_> {
         fixed: &[u8],
         target: &Target<'_>,
     ) -> Owner {
-        let (tail, length) = self.tail(target);
-        let tail = tail.get(..length).unwrap_or_default();
-        self.named_with_tail(owner, rrtype, ttl, fixed, target, tail)
+        let tail = self.tail(target);
+        self.named_with_tail(owner, rrtype, ttl, fixed, target, tail.octets())
     }
 
     /// Writes a record whose rdata is some octets, the labels of a name, and the name's tail.
@@ -173,31 +179,32 @@ impl ResponseWriter<'_> {
         tail: &[u8],
     ) -> Owner {
         let length = target.labels_length() + tail.len();
-        let Some(mut rdata) = self.record(owner, rrtype, ttl, fixed.len() + length) else {
+        let Some(rdata) = self.record(owner, rrtype, ttl, fixed.len() + length) else {
             return Owner::QUESTION;
         };
-        put(&mut rdata, fixed);
-        put_name(&mut rdata, target, tail);
+        let place = &mut Place(rdata);
+        place.put(fixed);
+        put_name(place, target, tail);
         Owner::at(self.position - length)
     }
 
-    /// What follows the labels of a name: a pointer, or the root; and its length.
+    /// What follows the labels of a name.
     #[inline]
-    fn tail(&mut self, target: &Target<'_>) -> ([u8; POINTER], usize) {
+    fn tail(&mut self, target: &Target<'_>) -> Tail {
         let Some(owner) = target.end else {
-            return ([0; POINTER], 1);
+            return Tail::Root;
         };
-        let pointer = owner.pointer().unwrap_or_else(|| {
+        let Some(pointer) = owner.pointer() else {
             self.overflow();
-            [0; POINTER]
-        });
-        (pointer, POINTER)
+            return Tail::Root;
+        };
+        Tail::Pointer(pointer)
     }
 
-    /// Reads a name that is in the message, following its pointers.
-    fn expand(&self, owner: Owner, name: &mut Qname) -> Option<usize> {
+    /// Reads a name that is in the message, following its pointers, in lower case.
+    fn expand(&self, owner: Owner) -> Option<Qname> {
         let mut octets = [0; 256];
-        let mut rest: &mut [u8] = &mut octets;
+        let mut place = Place(&mut octets);
         let mut at = owner.offset();
         let written = self.out.get(..self.position)?;
         loop {
@@ -213,28 +220,25 @@ impl ResponseWriter<'_> {
                 }
                 [length, ..] => {
                     let next = at + 1 + usize::from(*length);
-                    put(&mut rest, written.get(at..next)?)?;
+                    place.put(written.get(at..next)?)?;
                     at = next;
                 }
                 [] => return None,
             }
         }
-        name.read(&octets)
+        let mut name = Qname::new();
+        name.read(&octets)?;
+        Some(name)
     }
 }
 
 /// Writes the labels of a name and its tail.
 #[inline]
-fn put_name(place: &mut &mut [u8], name: &Target<'_>, tail: &[u8]) {
-    for part in name.parts.into_iter().filter(|part| !part.is_empty()) {
-        put(place, part);
+fn put_name(place: &mut Place<'_>, name: &Target<'_>, tail: &[u8]) {
+    for part in &name.parts {
+        if !part.is_empty() {
+            place.put(part);
+        }
     }
-    put(place, tail);
-}
-
-/// Writes a string of at most 255 octets with its length.
-fn put_string(place: &mut &mut [u8], string: &[u8]) {
-    let length = u8::try_from(string.len()).unwrap_or(u8::MAX);
-    put(place, &[length]);
-    put(place, string);
+    place.put(tail);
 }

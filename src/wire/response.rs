@@ -65,11 +65,13 @@ impl<'b> ResponseWriter<'b> {
     #[inline]
     pub fn new(out: &'b mut [u8], limit: usize, query: &Query<'_>) -> Self {
         let limit = limit.min(out.len()).min(usize::from(u16::MAX));
-        let (out, _) = out.split_at_mut_checked(limit).unwrap_or_default();
+        let (mut out, _) = out.split_at_mut_checked(limit).unwrap_or_default();
         let mut question_end = HEADER + query.question.len();
-        match out.get_mut(HEADER..question_end) {
-            Some(place) => place.copy_from_slice(query.question),
-            None => question_end = 0,
+        if let Some(place) = out.get_mut(HEADER..question_end) {
+            place.copy_from_slice(query.question);
+        } else {
+            question_end = 0;
+            out = &mut [];
         }
         let mut flags = flag::RESPONSE | flag::AUTHORITATIVE;
         if query.recursion_desired {
@@ -122,8 +124,10 @@ impl<'b> ResponseWriter<'b> {
     #[inline]
     pub fn begin_additional(&mut self) {
         self.drop_pending();
-        self.section = Section::Additional;
-        self.additional_start = self.position;
+        if self.section != Section::Additional {
+            self.section = Section::Additional;
+            self.additional_start = self.position;
+        }
     }
 
     /// How many records the section has so far.
@@ -199,7 +203,7 @@ impl<'b> ResponseWriter<'b> {
             self.overflow();
             return None;
         };
-        if end > self.out.len() || self.question_end == 0 {
+        if end > self.out.len() {
             self.overflow();
             return None;
         }

@@ -78,7 +78,8 @@ impl<'a> Target<'a> {
     /// Octets of the labels before the end.
     #[inline]
     pub(super) fn labels_length(&self) -> usize {
-        self.parts.iter().map(|part| part.len()).sum()
+        let [a, b, c, d] = &self.parts;
+        a.len() + b.len() + c.len() + d.len()
     }
 }
 

@@ -1,5 +1,9 @@
 //! Tests of the room, and what they share: requests by hand, responses read by another decoder.
 
+mod finish;
+mod property;
+mod query;
+mod reject;
 mod response;
 
 use hickory_proto::op::Message;
@@ -51,4 +55,23 @@ pub(crate) fn plain(name: &str, qtype: u16) -> Vec<u8> {
 /// What another implementation reads.
 pub(crate) fn decoded(octets: &[u8]) -> Message {
     Message::from_vec(octets).expect("a message that decodes")
+}
+
+/// One EDNS option.
+pub(crate) fn option(code: u16, content: &[u8]) -> Vec<u8> {
+    let mut octets = code.to_be_bytes().to_vec();
+    octets.extend(u16::try_from(content.len()).unwrap().to_be_bytes());
+    octets.extend(content);
+    octets
+}
+
+/// A query with one OPT record that holds `options`.
+pub(crate) fn with_opt(name: &str, qtype: u16, size: u16, options: &[u8]) -> Vec<u8> {
+    let body = [question(name, qtype), opt(size, options)].concat();
+    request([1, 0], [1, 0, 0, 1], &body)
+}
+
+/// Records as text, one each.
+pub(crate) fn texts(records: &[hickory_proto::rr::Record]) -> Vec<String> {
+    records.iter().map(ToString::to_string).collect()
 }

@@ -21,6 +21,7 @@ use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Client, Transport};
+use crate::snapshot::Snapshot;
 use crate::telemetry::clock::monotonic;
 
 use super::super::Respond;
@@ -37,8 +38,14 @@ const READ: usize = 4096;
 /// How long a client may take to accept responses.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Reads that are still answered when the service ends.
-const LAST_READS: usize = 16;
+/// When the service ends: how long queries on their way are waited for.
+const LAST_TIME: Duration = Duration::from_millis(100);
+
+/// When the service ends: reads that are still answered.
+const LAST_READS: usize = 64;
+
+/// When the service ends: how long slow readers are waited for.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Space that a thread lends to one connection at a time, never across an `await`.
 struct Scratch {
@@ -108,8 +115,12 @@ impl<R: Respond> Connection<R> {
 
     /// Answers until the client ends, is idle or too slow, or the service ends; then closes.
     pub(super) async fn run(mut self, cancel: &CancellationToken) {
+        let answered = tokio::select! {
+            answered = self.answer_all(cancel) => answered,
+            () = time_after(cancel) => return,
+        };
         // An error is the client's going away in some form: there is nobody to tell.
-        if self.answer_all(cancel).await.is_ok() {
+        if answered.is_ok() {
             let _ = self.stream.shutdown().await;
         }
     }
@@ -117,41 +128,42 @@ impl<R: Respond> Connection<R> {
     /// Answers as long as there is something to answer.
     async fn answer_all(&mut self, cancel: &CancellationToken) -> io::Result<()> {
         let mut deadline = monotonic() + self.service.idle;
-        let mut last_reads = LAST_READS;
-        loop {
-            if !cancel.is_cancelled() {
-                tokio::select! {
-                    biased;
-                    () = cancel.cancelled() => {}
-                    ready = timeout_at(deadline, self.stream.readable()) => match ready {
-                        Ok(ready) => ready?,
-                        Err(_idle) => return Ok(()),
-                    },
-                }
+        let ending = loop {
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => break monotonic() + LAST_TIME,
+                ready = timeout_at(deadline, self.stream.readable()) => match ready {
+                    Ok(ready) => ready?,
+                    Err(_idle) => return Ok(()),
+                },
             }
-            let mut found = self.read()?;
-            // What a slow reader held up is answered before anything else is read.
-            while !self.unsent.is_empty() {
-                self.send().await?;
-                let held_up = self.answer_unanswered()?;
-                if found == Found::Part {
-                    found = held_up;
-                }
-            }
-            match found {
+            match self.turn().await? {
                 Found::Queries => deadline = monotonic() + self.service.idle,
-                Found::Part => {}
-                Found::Nothing if cancel.is_cancelled() => return Ok(()),
-                Found::Nothing => {}
+                Found::Part | Found::Nothing => {}
                 Found::End => return Ok(()),
             }
-            if cancel.is_cancelled() {
-                last_reads -= 1;
-                if last_reads == 0 {
-                    return Ok(());
-                }
+        };
+        // The service ends: what the client has sent by now is answered.
+        for _ in 0..LAST_READS {
+            match timeout_at(ending, self.stream.readable()).await {
+                Ok(ready) => ready?,
+                Err(_idle) => break,
+            }
+            if self.turn().await? == Found::End {
+                break;
             }
         }
+        Ok(())
+    }
+
+    /// Reads once, and answers and sends until every whole query that was received is answered.
+    async fn turn(&mut self) -> io::Result<Found> {
+        let found = self.read()?;
+        while !self.unsent.is_empty() {
+            self.send().await?;
+            self.answer_unanswered()?;
+        }
+        Ok(found)
     }
 
     /// Reads once, without waiting, and answers the whole queries there are.
@@ -177,7 +189,7 @@ impl<R: Respond> Connection<R> {
         })
     }
 
-    /// Answers whole queries that were received and left.
+    /// Answers whole queries that were received and held up by a slow reader.
     fn answer_unanswered(&mut self) -> io::Result<Found> {
         SCRATCH.with_borrow_mut(|scratch| self.answer(scratch, 0))
     }
@@ -213,12 +225,7 @@ impl<R: Respond> Connection<R> {
 
     /// Writes one response with its length into `out`, and returns how much that is: nothing when
     /// the request gets no response.
-    fn respond(
-        &self,
-        snapshot: &crate::snapshot::Snapshot,
-        request: &[u8],
-        out: Option<&mut [u8]>,
-    ) -> usize {
+    fn respond(&self, snapshot: &Snapshot, request: &[u8], out: Option<&mut [u8]>) -> usize {
         let Some((length, out)) = out.and_then(<[u8]>::split_first_chunk_mut::<2>) else {
             return 0;
         };
@@ -263,6 +270,12 @@ impl<R: Respond> Connection<R> {
         let sent = sent.unwrap_or_else(|_slow| Err(io::ErrorKind::TimedOut.into()));
         sent.inspect_err(|_| self.service.counters.send_error())
     }
+}
+
+/// Returns [`END_TIMEOUT`] after the end of the service was asked for.
+async fn time_after(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    tokio::time::sleep(END_TIMEOUT).await;
 }
 
 /// Splits the first whole message off, without its length.

@@ -1,0 +1,34 @@
+# The menu. No logic here: what needs some is a test or a subcommand.
+
+# Formats everything.
+fmt:
+    cargo fmt
+
+# Lints as the build gate does.
+lint:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+
+# Everything that needs neither network nor other programs.
+test:
+    cargo test
+
+# The acceptance cases alone, in process and over sockets: `just cases h05` runs those of that name.
+cases *FILTER:
+    cargo test --test cases -- {{FILTER}}
+
+# A fuzz target for a minute each; needs cargo-fuzz and a nightly toolchain.
+fuzz TARGET="respond":
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{TARGET}} -- -max_total_time=60
+
+# The benches.
+bench:
+    cargo bench
+
+# Licences, bans, advisories and sources of dependencies; needs cargo-deny.
+deny:
+    cargo deny check
+
+# Exactly what the build gate runs.
+ci:
+    .ci/run

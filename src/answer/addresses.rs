@@ -1,0 +1,103 @@
+//! The A and AAAA RRsets of chosen members.
+
+use super::respond::Reply;
+use crate::model::MemberSet;
+use crate::snapshot::{ServiceEntry, Shard};
+use crate::wire::{Owner, rrtype};
+
+/// Octets of an A record whose owner is a pointer.
+const A_LENGTH: usize = 16;
+
+/// Octets of an AAAA record whose owner is a pointer.
+const AAAA_LENGTH: usize = 28;
+
+/// The shards whose addresses one owner name has, and their TTL.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'s> {
+    /// The service.
+    pub(super) entry: &'s ServiceEntry,
+    /// Its members that are chosen.
+    pub(super) members: MemberSet,
+    /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
+    pub(super) ttl: u32,
+}
+
+impl<'s> Chosen<'s> {
+    /// Chooses members; no TTL exceeds `cap`.
+    #[inline]
+    pub(super) fn new(entry: &'s ServiceEntry, members: MemberSet, cap: u32) -> Self {
+        let ttl = entry
+            .shards_of(members)
+            .map(|shard| shard.ttl)
+            .min()
+            .unwrap_or(entry.ttl);
+        Self {
+            entry,
+            members,
+            ttl: ttl.min(cap),
+        }
+    }
+
+    /// The chosen shards.
+    #[inline]
+    pub(super) fn shards(&self) -> impl Iterator<Item = &'s Shard> {
+        self.entry.shards_of(self.members)
+    }
+
+    /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
+    /// query. Returns the members whose addresses are in it.
+    ///
+    /// Nothing may rely on the order (names: D.5); turning it spreads clients that do.
+    #[inline]
+    pub(super) fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
+        let mut members = MemberSet::EMPTY;
+        let mark = reply.response.mark();
+        let length = if qtype == rrtype::A {
+            A_LENGTH
+        } else {
+            AAAA_LENGTH
+        };
+        for shard in self.shards() {
+            let before = reply.response.count();
+            if qtype == rrtype::A {
+                for address in &shard.ipv4 {
+                    if !reply
+                        .response
+                        .contains_rdata(mark, length, &address.octets())
+                    {
+                        reply.response.a(owner, self.ttl, *address);
+                    }
+                }
+            } else {
+                for address in &shard.ipv6 {
+                    if !reply
+                        .response
+                        .contains_rdata(mark, length, &address.octets())
+                    {
+                        reply.response.aaaa(owner, self.ttl, *address);
+                    }
+                }
+            }
+            if reply.response.count() != before {
+                members.insert(shard.member);
+            }
+        }
+        let count = reply.response.records_since(mark, length);
+        if count > 1 {
+            reply
+                .response
+                .rotate(mark, length, turn(reply.query.id, &self.entry.key) % count);
+        }
+        members
+    }
+}
+
+/// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state
+/// and both transports agree.
+fn turn(id: u16, key: &[u8]) -> usize {
+    let seed = u32::from(id).wrapping_mul(0x9e37_79b9);
+    let hash = key.iter().fold(seed, |hash, octet| {
+        (hash.rotate_left(5) ^ u32::from(*octet)).wrapping_mul(0x27d4_eb2d)
+    });
+    usize::try_from(hash >> 8).unwrap_or(0)
+}

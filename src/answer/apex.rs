@@ -1,0 +1,85 @@
+//! The apex and the infrastructure names below it.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::respond::{Negative, Reply};
+use crate::snapshot::{Apex, FixedName};
+use crate::wire::{Owner, Qname, Target, rrtype};
+
+/// What `dns-version.<apex>` says (names: D.10).
+const VERSION: &[u8] = b"1.1.0";
+
+/// Answers for the apex itself.
+pub(super) fn answer_apex(reply: &mut Reply<'_, '_>, apex: &Apex) {
+    match reply.query.qtype {
+        rrtype::SOA => reply.soa(Owner::QUESTION, apex, apex.ttl),
+        rrtype::NS => name_servers(reply, apex),
+        _ => match apex.fixed(&[]) {
+            Some(name) => answer_fixed(reply, apex, name),
+            None if reply.query.qtype == rrtype::ANY => {
+                reply.soa(Owner::QUESTION, apex, apex.ttl);
+            }
+            None => reply.negative(apex, Negative::NoData, None),
+        },
+    }
+}
+
+/// The NS RRset, and the addresses of the name servers inside the apex.
+fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
+    for server in &apex.nameservers {
+        reply.response.ns(
+            Owner::QUESTION,
+            apex.ttl,
+            &Target::name(server.name.as_wire()),
+        );
+    }
+    reply.response.begin_additional();
+    for server in &apex.nameservers {
+        let qname = Qname::from_name(&server.name);
+        let Some((_, holder)) = reply.snapshot.apexes().find(&qname) else {
+            continue;
+        };
+        let left = qname.between(0, qname.label_count() - holder.labels);
+        let Some(FixedName::NameServer { ipv4, ipv6 }) = holder.fixed(left) else {
+            continue;
+        };
+        if !(ipv4.is_empty() && ipv6.is_empty()) {
+            let owner = reply
+                .response
+                .owner_name(&Target::name(server.name.as_wire()));
+            addresses(reply, owner, holder.ttl, ipv4, ipv6);
+        }
+    }
+}
+
+/// Answers for an infrastructure name.
+pub(super) fn answer_fixed(reply: &mut Reply<'_, '_>, apex: &Apex, name: &FixedName) {
+    let owner = Owner::QUESTION;
+    match (name, reply.query.qtype) {
+        (FixedName::NameServer { ipv4, .. }, rrtype::A | rrtype::ANY) if !ipv4.is_empty() => {
+            addresses(reply, owner, apex.ttl, ipv4, &[]);
+        }
+        (FixedName::NameServer { ipv6, .. }, rrtype::AAAA | rrtype::ANY) if !ipv6.is_empty() => {
+            addresses(reply, owner, apex.ttl, &[], ipv6);
+        }
+        (FixedName::Version, rrtype::TXT | rrtype::ANY) => {
+            reply.response.txt(owner, apex.ttl, VERSION);
+        }
+        _ => reply.negative(apex, Negative::NoData, None),
+    }
+}
+
+fn addresses(
+    reply: &mut Reply<'_, '_>,
+    owner: Owner,
+    ttl: u32,
+    ipv4: &[Ipv4Addr],
+    ipv6: &[Ipv6Addr],
+) {
+    for address in ipv4 {
+        reply.response.a(owner, ttl, *address);
+    }
+    for address in ipv6 {
+        reply.response.aaaa(owner, ttl, *address);
+    }
+}

@@ -1,0 +1,268 @@
+//! From a decision to reasons.
+
+use std::net::IpAddr;
+
+use super::{Candidate, Explanation, LevelStep, Recorder};
+use crate::answer::classify::Subject;
+use crate::model::{MemberIdx, MemberSet, MemberState, ServiceKind};
+use crate::names::{Below, Form, Label, split};
+use crate::snapshot::{
+    Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, ServiceEntry, Shard, Snapshot,
+};
+use crate::wire::Qname;
+
+/// Fills in what the name is, the levels, the candidates and the notes.
+pub(super) fn fill(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    apex: &Apex,
+    qname: &Qname,
+    subject: &Subject<'_>,
+    recorder: &Recorder,
+) {
+    explanation.subject = describe(snapshot, apex, subject);
+    // An entry is there also when no member exports the service, to say why.
+    let known = match split(qname, qname.label_count() - apex.labels) {
+        Form::Tree {
+            below: Below::Service { key, .. },
+            ..
+        } => snapshot.entry(key),
+        _ => None,
+    };
+    let (entry, pinned) = match subject {
+        Subject::Level { entry, scope, .. } => {
+            let scopes = snapshot.scopes().chain(*scope);
+            let steps = scopes.zip(&recorder.levels);
+            explanation.levels = steps
+                .map(|(scope, step)| level(snapshot, scope, step))
+                .collect();
+            (Some(*entry), None)
+        }
+        Subject::Pinned { entry, shard, .. } => (Some(*entry), Some(shard.member)),
+        _ => (known, None),
+    };
+    let Some(entry) = entry else { return };
+    let members = snapshot.apexes().federation(entry.federation);
+    let taking = members.map_or(MemberSet::EMPTY, |federation| federation.members);
+    let concerned = taking | entry.ignored.iter().map(|ignored| ignored.member).collect();
+    explanation.candidates = (0u8..=u8::MAX)
+        .map(MemberIdx)
+        .zip(&snapshot.fleet().members)
+        .filter(|(index, _)| concerned.contains(*index))
+        .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
+        .collect();
+    explanation
+        .notes
+        .extend(entry.disagreements.iter().copied().map(disagreement));
+    if recorder
+        .eligible
+        .is_some_and(|eligible| eligible.is_last_known)
+    {
+        let note = "no member is eligible: the last known ones stand in";
+        explanation.notes.push(note.to_owned());
+    }
+    let sync = snapshot.state().federation(entry.federation);
+    if !sync.syncing.is_empty() {
+        let names = names(snapshot, sync.syncing)
+            .iter()
+            .map(Label::to_string)
+            .collect::<Vec<_>>();
+        explanation
+            .notes
+            .push(format!("in their first sync: {}", names.join(", ")));
+    }
+}
+
+/// What a name is, in words.
+fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
+    match subject {
+        Subject::Apex => format!("the apex {}", apex.name),
+        Subject::Fixed(FixedName::Version) => "the version record".to_owned(),
+        Subject::Fixed(_) => "a name server of the apex".to_owned(),
+        Subject::EmptyNonTerminal => "an empty non-terminal: names exist below it".to_owned(),
+        Subject::Level { scope, port, .. } => {
+            let scope = snapshot.scopes().chain(*scope).next();
+            let level = scope.map_or_else(String::new, level_name);
+            let what = if port.is_some() {
+                "a port of a service"
+            } else {
+                "a service"
+            };
+            format!("{what}, level {level}")
+        }
+        Subject::Pinned { shard, .. } => {
+            format!(
+                "a service in member {} and no other",
+                member_name(snapshot, shard.member)
+            )
+        }
+        Subject::Absent { .. } => "a name that does not exist".to_owned(),
+        Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
+    }
+}
+
+/// A level's name: `global`, or its labels.
+fn level_name(scope: &Scope) -> String {
+    let mut rest = scope.path.get(4..).unwrap_or_default();
+    let mut labels = Vec::new();
+    while let Some((label, tail)) = rest
+        .split_first()
+        .and_then(|(length, tail)| tail.split_at_checked(usize::from(*length)))
+    {
+        labels.push(String::from_utf8_lossy(label));
+        rest = tail;
+    }
+    match scope.level {
+        Level::Global => "global".to_owned(),
+        Level::Region => format!("region {}", labels.join(".")),
+        Level::Zone => format!("zone {}", labels.join(".")),
+    }
+}
+
+fn level(snapshot: &Snapshot, scope: &Scope, step: &(MemberSet, MemberSet)) -> LevelStep {
+    LevelStep {
+        level: level_name(scope),
+        eligible: names(snapshot, step.0),
+        chosen: names(snapshot, step.1),
+    }
+}
+
+fn names(snapshot: &Snapshot, members: MemberSet) -> Vec<Label> {
+    let all = snapshot.fleet().members.iter().enumerate();
+    let chosen = all.filter(|(index, _)| {
+        u8::try_from(*index).is_ok_and(|index| members.contains(MemberIdx(index)))
+    });
+    chosen.map(|(_, member)| member.name.clone()).collect()
+}
+
+fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
+    let member = snapshot.fleet().members.get(member.get());
+    member.map_or_else(String::new, |member| member.name.to_string())
+}
+
+/// One member's part in the answer.
+fn candidate(
+    snapshot: &Snapshot,
+    entry: &ServiceEntry,
+    (member, name): (MemberIdx, &Label),
+    pinned: Option<MemberIdx>,
+    recorder: &Recorder,
+) -> Candidate {
+    let shard = entry.shard(member);
+    let (answers, reason) = match (shard, pinned) {
+        (None, _) => (false, absent(snapshot, entry, member)),
+        (Some(_), Some(pinned)) if pinned != member => {
+            (false, "the name means another member".to_owned())
+        }
+        (Some(shard), Some(_)) if has_address(shard) => (true, "the name means it".to_owned()),
+        (Some(shard), _) => verdict(entry, shard, recorder),
+    };
+    let status = snapshot.members().get(member.get());
+    let place = snapshot.topology(member).map(|topology| {
+        let labels = topology.region.iter().chain(&topology.zones);
+        labels.map(Label::as_str).collect::<Vec<_>>().join(" ")
+    });
+    let addresses = shard.map(|shard| {
+        let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
+        ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6))
+            .collect()
+    });
+    Candidate {
+        member: name.clone(),
+        state: status.map_or_else(String::new, |status| status.state.to_string()),
+        place: place.unwrap_or_default(),
+        addresses: addresses.unwrap_or_default(),
+        answers,
+        reason,
+    }
+}
+
+fn has_address(shard: &Shard) -> bool {
+    !(shard.ipv4.is_empty() && shard.ipv6.is_empty())
+}
+
+/// Why a member has no shard of the service.
+fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> String {
+    let ignored = entry
+        .ignored
+        .iter()
+        .find(|ignored| ignored.member == member);
+    if let Some(ignored) = ignored {
+        let reason = match ignored.reason {
+            IgnoredReason::NotExported => "has the service, but does not export it",
+            IgnoredReason::Refused => "has the service, and its annotation says not to export it",
+            IgnoredReason::OtherFederations => "exports the service to other federations",
+            IgnoredReason::Member => "exports the service, but the federation leaves it out",
+            IgnoredReason::Namespace => "exports the service, but its namespace does not take part",
+        };
+        return reason.to_owned();
+    }
+    match snapshot
+        .members()
+        .get(member.get())
+        .map(|status| status.state)
+    {
+        Some(MemberState::Syncing(_)) => "in its first sync".to_owned(),
+        Some(MemberState::NeverSynced) => "never synced: counts as empty".to_owned(),
+        _ => "does not have the service".to_owned(),
+    }
+}
+
+/// Why a shard answers, or was left out.
+fn verdict(entry: &ServiceEntry, shard: &Shard, recorder: &Recorder) -> (bool, String) {
+    let member = shard.member;
+    let (at_level, chosen) = recorder.levels.last().copied().unwrap_or_default();
+    let passed = recorder.levels.len().saturating_sub(1);
+    if chosen.contains(member) {
+        let reason = match passed {
+            0 => "eligible at the level asked".to_owned(),
+            1 => "eligible one level up".to_owned(),
+            levels => format!("eligible {levels} levels up"),
+        };
+        return (true, reason);
+    }
+    let Some(eligible) = recorder.eligible else {
+        return (false, "not asked for".to_owned());
+    };
+    let facts = &shard.facts;
+    let reason = if at_level.contains(member) {
+        "eligible, but the policy prefers another"
+    } else if eligible.members.contains(member) {
+        "eligible, but not at this level"
+    } else if eligible.withdrawn.contains(member) {
+        "withdrawn: held for longer than hold, and another shard is live"
+    } else if eligible.fenced_off.contains(member) {
+        "outside the fence"
+    } else if facts.steering.weight == Some(0) {
+        "drained: weight 0"
+    } else if !has_address(shard) && facts.kind != ServiceKind::LoadBalancer {
+        "no address for clients outside: not a load balancer"
+    } else if !has_address(shard) && !facts.hostnames.is_empty() {
+        "its load balancer's host name is not resolved"
+    } else if !has_address(shard) {
+        "its load balancer has no address yet"
+    } else if !entry.health.available.contains(member) {
+        return (
+            false,
+            format!("0 of {} endpoints ready", facts.endpoints.total),
+        );
+    } else {
+        "not eligible"
+    };
+    (false, reason.to_owned())
+}
+
+fn disagreement(matter: Disagreement) -> String {
+    let text = match matter {
+        Disagreement::Ttl => "members disagree on ttl: the smallest counts",
+        Disagreement::Policy => {
+            "members disagree on policy: the first in configuration order counts"
+        }
+        Disagreement::Order => "members disagree on order: the first in configuration order counts",
+        Disagreement::Fence => "members disagree on fence: the intersection counts",
+        Disagreement::WhenAllDown => {
+            "members disagree on when-all-down: the first in configuration order counts"
+        }
+    };
+    text.to_owned()
+}

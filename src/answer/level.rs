@@ -1,0 +1,154 @@
+//! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
+
+use super::addresses::Chosen;
+use super::respond::{Negative, Reply};
+use super::srv;
+use crate::decide::{Trace, choose, eligible};
+use crate::model::{MemberSet, WhenAllDown};
+use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
+use crate::wire::{MAX_NAME, Owner, ede, rrtype};
+
+/// TTL at most while a member of the federation is in its first sync, in seconds (names:
+/// decision 8).
+const UNSETTLED_TTL: u32 = 5;
+
+/// Levels of a chain at most: zone, region, global.
+const LEVELS: usize = 3;
+
+/// Answers for a service name at a level, or for the SRV owner of one of its ports there.
+pub(super) fn answer<T: Trace>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    scope: ScopeIdx,
+    port: Option<&NamedPort>,
+    trace: &mut T,
+) {
+    let snapshot = reply.snapshot;
+    let Some(plan) = snapshot.plan(entry.plan) else {
+        return reply.not_ready();
+    };
+    let prefix = port.map_or(&[][..], |port| &port.labels);
+    let fixed = prefix.len() + entry.key.len() + apex.name.as_wire().len();
+    let mut levels: [Option<&Scope>; LEVELS] = [None; LEVELS];
+    // A fallback skips a level whose name would be over 255 octets (names: D.11, 10).
+    let published = snapshot
+        .scopes()
+        .chain(scope)
+        .filter(|scope| fixed + scope.path.len() <= MAX_NAME);
+    for (place, scope) in levels.iter_mut().zip(published) {
+        *place = Some(scope);
+    }
+    let candidates = eligible(plan, &entry.health, &snapshot.state().health);
+    let members = levels.iter().flatten().map(|scope| scope.members);
+    let decision = choose(plan, &candidates, members, trace);
+    let sync = snapshot.state().federation(entry.federation);
+    let is_down = decision.members.is_empty();
+    if is_down && !sync.syncing_from_start.is_empty() {
+        return reply.not_ready();
+    }
+    let cap = if sync.syncing.is_empty() {
+        u32::MAX
+    } else {
+        UNSETTLED_TTL
+    };
+    let chosen = Chosen::new(entry, decision.members, cap);
+    let chain_ttl = if is_down {
+        apex.negative_ttl
+    } else {
+        chosen.ttl
+    };
+    let mut owner = Owner::QUESTION;
+    let mut end = levels.first().copied().flatten();
+    for next in levels.iter().flatten().skip(1).take(decision.level) {
+        let target = reply.below_apex(apex, [prefix, &entry.key, &next.path]);
+        owner = reply.response.cname(owner, chain_ttl, &target);
+        end = Some(next);
+        if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
+            return;
+        }
+    }
+    if is_down {
+        if !candidates.fenced_off.is_empty() {
+            reply
+                .errors
+                .push(ede::OTHER, "no eligible member within the fence");
+        }
+        let negative = match plan.when_all_down {
+            WhenAllDown::NxDomain => Negative::NxDomain,
+            WhenAllDown::NoData | WhenAllDown::LastKnown => Negative::NoData,
+        };
+        return reply.negative(apex, negative, Some(entry.federation));
+    }
+    let Some(end) = end else { return };
+    let answering = match port {
+        Some(port) => srv::write(reply, apex, &chosen, owner, port, end, cap),
+        None => write_addresses(reply, &chosen, owner),
+    };
+    finish(reply, apex, entry, answering);
+}
+
+/// Answers for a service in one member and no other, or for an SRV owner of it (names:
+/// decision 7).
+pub(super) fn answer_pinned(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    shard: &Shard,
+    port: Option<u16>,
+) {
+    let sync = reply.snapshot.state().federation(entry.federation);
+    let cap = if sync.syncing.is_empty() {
+        u32::MAX
+    } else {
+        UNSETTLED_TTL
+    };
+    let chosen = Chosen::new(entry, MemberSet::from_iter([shard.member]), cap);
+    let answering = match port {
+        Some(port) => srv::write_pinned(reply, apex, &chosen, shard, port),
+        None => write_addresses(reply, &chosen, Owner::QUESTION),
+    };
+    finish(reply, apex, entry, answering);
+}
+
+/// The records of a name that has addresses. Returns the members in it, `None` for no record.
+fn write_addresses(
+    reply: &mut Reply<'_, '_>,
+    chosen: &Chosen<'_>,
+    owner: Owner,
+) -> Option<MemberSet> {
+    let types: &[u16] = match reply.query.qtype {
+        rrtype::A => &[rrtype::A],
+        rrtype::AAAA => &[rrtype::AAAA],
+        rrtype::ANY => &[rrtype::A, rrtype::AAAA],
+        _ => &[],
+    };
+    let mut sets = types.iter().map(|qtype| chosen.write(reply, owner, *qtype));
+    sets.find(|members| !members.is_empty())
+}
+
+/// Ends an answer: a positive one with a note if a held member's facts are in it, a negative one
+/// with the SOA record, or HINFO for ANY (RFC 8482).
+fn finish(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    answering: Option<MemberSet>,
+) {
+    match answering {
+        Some(members) => note_stale(reply, members),
+        None if reply.query.qtype == rrtype::ANY => {
+            reply
+                .response
+                .hinfo(Owner::QUESTION, apex.negative_ttl, b"RFC8482", b"");
+        }
+        None => reply.negative(apex, Negative::NoData, Some(entry.federation)),
+    }
+}
+
+/// Says so when facts of a member that is not live are in the answer (RFC 8914, code 3).
+fn note_stale(reply: &mut Reply<'_, '_>, members: MemberSet) {
+    if !(members & reply.snapshot.state().health.stale).is_empty() {
+        reply.errors.push(ede::STALE_ANSWER, "");
+    }
+}

@@ -1,0 +1,215 @@
+//! From request to response.
+
+use std::net::IpAddr;
+
+use super::classify::{Subject, classify};
+use super::{apex, level};
+use crate::decide::Trace;
+use crate::snapshot::{Apex, FederationIdx, Snapshot};
+use crate::wire::{
+    EdeList, OptReply, Owner, Qname, Query, ResponseWriter, Soa, Target, class, ede, rcode, reject,
+    rrtype, udp_limit,
+};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client {
+    /// The source address.
+    pub address: IpAddr,
+    /// How the query came.
+    pub transport: Transport,
+}
+
+/// How a query came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// One datagram.
+    Udp,
+    /// A TCP connection that may be idle for this long, in units of 100 ms (RFC 7828).
+    Tcp {
+        /// What edns-tcp-keepalive says when it is asked for.
+        idle: u16,
+    },
+}
+
+/// Answers one request. Returns the length of the response in `out`, `None` for no reply.
+///
+/// `out` holds at least 65,535 octets for TCP, 1,232 for UDP.
+pub fn respond<T: Trace>(
+    snapshot: &Snapshot,
+    request: &[u8],
+    client: &Client,
+    trace: &mut T,
+    out: &mut [u8],
+) -> Option<usize> {
+    let mut qname = Qname::new();
+    let query = match Query::parse(request, &mut qname) {
+        Ok(query) => query,
+        Err(error) => return reject(request, error, out),
+    };
+    let limit = match client.transport {
+        Transport::Udp => udp_limit(&query),
+        Transport::Tcp { .. } => usize::from(u16::MAX),
+    };
+    let mut reply = Reply {
+        snapshot,
+        query: &query,
+        qname: &qname,
+        response: ResponseWriter::new(out, limit, &query),
+        errors: EdeList::default(),
+    };
+    reply.fill(trace);
+    let errors = reply.errors;
+    let opt = query.edns.as_ref().map(|edns| {
+        let nsid = snapshot.settings().nsid.as_deref().map(str::as_bytes);
+        OptReply {
+            nsid: nsid.filter(|_| edns.nsid_requested),
+            keepalive: match client.transport {
+                Transport::Tcp { idle } if edns.keepalive_requested => Some(idle),
+                _ => None,
+            },
+            // No answer depends on the place of its client.
+            client_subnet: edns.client_subnet.map(|subnet| (subnet, 0)),
+            ede: errors,
+            ..OptReply::new(edns)
+        }
+    });
+    Some(reply.response.finish(opt.as_ref()))
+}
+
+/// One response in the making.
+pub(super) struct Reply<'a, 'b> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) query: &'a Query<'a>,
+    pub(super) qname: &'a Qname,
+    pub(super) response: ResponseWriter<'b>,
+    pub(super) errors: EdeList<'static>,
+}
+
+/// A negative answer for a name in an apex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Negative {
+    /// The name exists, records of the type do not.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+}
+
+impl Reply<'_, '_> {
+    /// Writes everything but the OPT record.
+    fn fill<T: Trace>(&mut self, trace: &mut T) {
+        let found = self.snapshot.apexes().find(self.qname);
+        let qtype = self.query.qtype;
+        let (Some((index, apex)), class::IN) = (found, self.query.qclass) else {
+            return self.refuse();
+        };
+        if matches!(qtype, rrtype::AXFR | rrtype::IXFR) {
+            return self.refuse();
+        }
+        match classify(self.snapshot, self.qname, index, apex) {
+            Subject::Apex if qtype == rrtype::DS => {
+                // DS records belong to the parent side of a zone cut (RFC 4035 section 2.4).
+                let parent = apex
+                    .parent
+                    .and_then(|parent| self.snapshot.apexes().get(parent));
+                self.negative(parent.unwrap_or(apex), Negative::NoData, None);
+            }
+            Subject::Apex => apex::answer_apex(self, apex),
+            Subject::Fixed(name) => apex::answer_fixed(self, apex, name),
+            Subject::EmptyNonTerminal => self.negative(apex, Negative::NoData, None),
+            Subject::Level { entry, scope, port } => {
+                level::answer(self, apex, entry, scope, port, trace);
+            }
+            Subject::Pinned { entry, shard, port } => {
+                level::answer_pinned(self, apex, entry, shard, port);
+            }
+            Subject::Absent { federation } => {
+                self.negative(apex, Negative::NxDomain, federation);
+            }
+            Subject::NotReady => self.not_ready(),
+        }
+    }
+
+    /// REFUSED: not a name, class or type that is served here.
+    fn refuse(&mut self) {
+        self.response.set_authoritative(false);
+        self.response.set_rcode(rcode::REFUSED);
+    }
+
+    /// SERVFAIL: too little is known yet for a negative answer (names: decision 10).
+    pub(super) fn not_ready(&mut self) {
+        self.response.set_rcode(rcode::SERVFAIL);
+        self.errors.push(ede::NOT_READY, "first sync");
+    }
+
+    /// A negative answer with the SOA record of the apex (RFC 2308). `federation` is the one whose
+    /// facts it rests on.
+    pub(super) fn negative(
+        &mut self,
+        apex: &Apex,
+        negative: Negative,
+        federation: Option<FederationIdx>,
+    ) {
+        if negative == Negative::NxDomain {
+            self.response.set_rcode(rcode::NXDOMAIN);
+        }
+        let stale = federation.map(|federation| self.snapshot.state().federation(federation).stale);
+        if stale.is_some_and(|stale| !stale.is_empty()) {
+            self.errors.push(ede::STALE_NXDOMAIN_ANSWER, "");
+        }
+        self.response.begin_authority();
+        let owner = self.apex_owner(apex);
+        self.soa(owner, apex, apex.negative_ttl);
+    }
+
+    /// Where the name of an apex is in the message; writes it as an owner name if it is not there.
+    pub(super) fn apex_owner(&mut self, apex: &Apex) -> Owner {
+        let skip = self.qname.label_count() - apex.labels;
+        if skip == 0 {
+            return Owner::QUESTION;
+        }
+        match self.query.suffix_owner(self.qname, skip) {
+            Some(owner) => owner,
+            None => self.response.owner_name(&Target::name(apex.name.as_wire())),
+        }
+    }
+
+    /// The name `labels` below `apex`, ending in a pointer if the apex is in the question.
+    pub(super) fn below_apex<'t, const N: usize>(
+        &self,
+        apex: &'t Apex,
+        labels: [&'t [u8]; N],
+    ) -> Target<'t> {
+        let skip = self.qname.label_count() - apex.labels;
+        let end = self.query.suffix_owner(self.qname, skip);
+        let wire = apex.name.as_wire();
+        let suffix = if end.is_some() {
+            &[]
+        } else {
+            wire.split_last().map_or(wire, |(_, l)| l)
+        };
+        let mut parts: [&[u8]; 4] = [&[]; 4];
+        for (place, part) in parts.iter_mut().zip(labels.into_iter().chain([suffix])) {
+            *place = part;
+        }
+        Target::new(parts, end)
+    }
+
+    /// The SOA record of an apex (RFC 1035 section 3.3.13).
+    pub(super) fn soa(&mut self, owner: Owner, apex: &Apex, ttl: u32) {
+        let primary = apex
+            .nameservers
+            .first()
+            .map_or(&apex.name, |server| &server.name);
+        let soa = Soa {
+            mname: Target::name(primary.as_wire()),
+            rname: Target::name(apex.hostmaster.as_wire()),
+            serial: self.snapshot.serial().0,
+            refresh: 3600,
+            retry: 600,
+            expire: 86_400,
+            minimum: apex.negative_ttl,
+        };
+        self.response.soa(owner, ttl, &soa);
+    }
+}

@@ -1,1 +1,0 @@
-//! A small world, built up and torn down.

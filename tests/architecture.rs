@@ -1,0 +1,306 @@
+//! The house rules that a program can judge: which room imports which, what a room may touch, how
+//! long a file may be. The table of rooms in ARCHITECTURE.md says the same in words.
+
+#[path = "architecture/source.rs"]
+mod source;
+
+use source::{Source, sources};
+
+/// A room, and the rooms above it that it may import.
+type Room = (&'static str, &'static [&'static str]);
+
+/// Every room in import order: a room imports only from what stands beside it.
+const ROOMS: &[Room] = &[
+    ("wire", &[]),
+    ("names", &["wire"]),
+    ("model", &["wire", "names"]),
+    ("config", &["wire", "names", "model"]),
+    ("decide", &["names", "model"]),
+    ("snapshot", &["wire", "names", "model", "decide"]),
+    ("answer", &["wire", "names", "model", "decide", "snapshot"]),
+    ("telemetry", &["wire", "model"]),
+    (
+        "publish",
+        &[
+            "wire",
+            "names",
+            "model",
+            "config",
+            "decide",
+            "snapshot",
+            "telemetry",
+        ],
+    ),
+    (
+        "sources",
+        &["wire", "names", "model", "config", "telemetry"],
+    ),
+    (
+        "serve",
+        &["wire", "config", "snapshot", "answer", "telemetry"],
+    ),
+    (
+        "admin",
+        &[
+            "wire",
+            "names",
+            "model",
+            "decide",
+            "snapshot",
+            "answer",
+            "telemetry",
+            "publish",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "wire",
+            "names",
+            "model",
+            "config",
+            "decide",
+            "snapshot",
+            "answer",
+            "telemetry",
+            "publish",
+            "sources",
+            "serve",
+            "admin",
+        ],
+    ),
+];
+
+/// Rooms without clock, sockets, tasks and global state: time and addresses are arguments.
+const PURE: &[&str] = &[
+    "wire", "names", "model", "config", "decide", "snapshot", "answer",
+];
+
+/// What a pure room never mentions.
+const IMPURE_PATHS: &[&str] = &[
+    "tokio",
+    "tokio_util",
+    "futures",
+    "nix",
+    "socket2",
+    "axum",
+    "ureq",
+    "notify",
+    "tracing",
+    "parking_lot",
+    "hickory_resolver",
+    "std::thread",
+    "std::process",
+    "std::time::Instant",
+    "std::time::SystemTime",
+    "std::net::UdpSocket",
+    "std::net::TcpStream",
+    "std::net::TcpListener",
+];
+
+/// A path prefix, and the start of the file paths that alone may mention it.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("anyhow", &["src/main.rs", "src/cli"]),
+    ("axum", &["src/admin"]),
+    ("clap", &["src/main.rs", "src/cli"]),
+    ("k8s_openapi", &["src/sources/kubernetes"]),
+    ("kube", &["src/sources/kubernetes"]),
+    ("prometheus", &["src/telemetry"]),
+    ("postcard", &["src/publish"]),
+    (
+        "serde",
+        &[
+            "src/config",
+            "src/sources",
+            "src/publish",
+            "src/admin",
+            "src/cli",
+        ],
+    ),
+    (
+        "serde_json",
+        &["src/sources", "src/publish", "src/admin", "src/cli"],
+    ),
+    ("socket2", &["src/serve"]),
+];
+
+/// The one file with unsafe code: packet information per message of a batch.
+const UNSAFE_FILE: &str = "src/serve/udp/sys.rs";
+
+/// No file is longer, in lines.
+const LONGEST: usize = 500;
+
+/// Names that say nothing of what is inside.
+const EMPTY_NAMES: &[&str] = &[
+    "util", "utils", "common", "helper", "helpers", "misc", "manager", "handler",
+];
+
+/// Fails with every finding, one on a line.
+fn report(rule: &str, findings: &[String]) {
+    assert!(findings.is_empty(), "{rule}:\n  {}", findings.join("\n  "));
+}
+
+#[test]
+fn rooms_import_only_rooms_above_them() {
+    let mut findings = Vec::new();
+    for source in sources("src") {
+        let Some(room) = source.room() else { continue };
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else {
+            findings.push(format!("{}: the table has no room {room}", source.path));
+            continue;
+        };
+        for (line, other) in source.crate_paths() {
+            let known = ROOMS.iter().any(|(name, _)| *name == other);
+            if known && other != room && !allowed.contains(&other.as_str()) {
+                findings.push(format!("{}:{line}: {room} imports {other}", source.path));
+            }
+        }
+    }
+    report("a room imports only what the table allows", &findings);
+}
+
+#[test]
+fn the_table_of_rooms_has_no_cycle() {
+    for (index, (room, allowed)) in ROOMS.iter().enumerate() {
+        for other in *allowed {
+            let above = ROOMS.iter().take(index).any(|(name, _)| name == other);
+            assert!(above, "{room} may import {other}, which is not above it");
+        }
+    }
+}
+
+#[test]
+fn room_roots_hold_docs_modules_and_reexports_only() {
+    let findings: Vec<_> = sources("src")
+        .iter()
+        .filter(|source| source.is_room_root())
+        .flat_map(|source| {
+            source
+                .items()
+                .into_iter()
+                .filter(|(_, item)| {
+                    !["mod ", "use "].iter().any(|word| {
+                        item.trim_start_matches("pub(crate) ")
+                            .trim_start_matches("pub ")
+                            .starts_with(word)
+                    })
+                })
+                .map(|(line, item)| format!("{}:{line}: {item}", source.path))
+        })
+        .collect();
+    report("code lives in src/<room>/*.rs", &findings);
+}
+
+#[test]
+fn pure_rooms_touch_no_clock_socket_or_task() {
+    let mut findings = Vec::new();
+    for source in sources("src") {
+        if source.room().is_some_and(|room| PURE.contains(&room)) {
+            for path in IMPURE_PATHS {
+                for line in source.mentions(path) {
+                    findings.push(format!("{}:{line}: {path}", source.path));
+                }
+            }
+        }
+    }
+    report("time, sockets and tasks stay below `answer`", &findings);
+}
+
+#[test]
+fn libraries_stay_in_their_rooms() {
+    let mut findings = Vec::new();
+    for source in sources("src") {
+        for (path, homes) in CONFINED {
+            if !homes.iter().any(|home| source.path.starts_with(home)) {
+                for line in source.mentions(path) {
+                    findings.push(format!("{}:{line}: {path}", source.path));
+                }
+            }
+        }
+    }
+    report("a library is used only where the table says", &findings);
+}
+
+#[test]
+fn unsafe_code_has_one_file() {
+    let findings: Vec<_> = sources("src")
+        .iter()
+        .filter(|source| source.path != UNSAFE_FILE)
+        .flat_map(|source| {
+            source
+                .words("unsafe")
+                .into_iter()
+                .map(|line| format!("{}:{line}", source.path))
+        })
+        .collect();
+    report("unsafe code outside src/serve/udp/sys.rs", &findings);
+}
+
+#[test]
+fn lints_are_expected_with_a_reason_never_allowed() {
+    let mut findings = Vec::new();
+    for source in sources("src").iter().chain(&sources("tests")) {
+        for (index, line) in source.code.lines().enumerate() {
+            let line = line.trim_start();
+            if line.starts_with("#[allow(") || line.starts_with("#![allow(") {
+                findings.push(format!("{}:{}: {line}", source.path, index + 1));
+            }
+        }
+    }
+    report("use #[expect(lint, reason = …)]", &findings);
+}
+
+#[test]
+fn files_are_short_and_named_for_what_they_hold() {
+    let mut findings = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for source in sources(folder) {
+            let length = source.text.lines().count();
+            if length > LONGEST {
+                findings.push(format!("{}: {length} lines", source.path));
+            }
+            for part in source.path.trim_end_matches(".rs").split('/') {
+                if EMPTY_NAMES.contains(&part) {
+                    findings.push(format!("{}: the name {part} says nothing", source.path));
+                }
+            }
+        }
+    }
+    report("at most 500 lines, and names that speak", &findings);
+}
+
+#[test]
+fn the_source_reader_sees_what_the_rules_need() {
+    let source = Source::new(
+        "src/decide/x.rs",
+        "//! crate::doc\nuse crate::{\n    names::{Label, Key},\n    model,\n};\n\
+         const A: &str = \"crate::text\"; // crate::comment\nfn f() { crate::wire::g('\"') }\n\
+         /* crate::block */ fn h() { crate::answer::i(r#\"crate::raw \"# ) }\n",
+    );
+    assert_eq!(source.room(), Some("decide"));
+    assert_eq!(
+        source.crate_paths(),
+        [
+            (3, "names".to_owned()),
+            (3, "names".to_owned()),
+            (4, "model".to_owned()),
+            (7, "wire".to_owned()),
+            (8, "answer".to_owned())
+        ]
+    );
+    let root = Source::new(
+        "src/decide.rs",
+        "//! Doc.\n#[cfg(test)]\nmod tests;\npub use a::{B, C};\npub struct D { e: u8 }\n",
+    );
+    assert!(root.is_room_root());
+    let items = root.items();
+    assert_eq!(items.len(), 3);
+    assert_eq!(
+        items.last(),
+        Some(&(5, "pub struct D { e: u8 }".to_owned()))
+    );
+    let grouped = Source::new("src/a/b.rs", "use std::{net::{IpAddr, UdpSocket}, fmt};\n");
+    assert_eq!(grouped.mentions("std::net::UdpSocket"), [1]);
+    assert!(grouped.mentions("std::net::TcpStream").is_empty());
+    assert!(grouped.mentions("td::net").is_empty());
+}

@@ -1,0 +1,60 @@
+//! Runs the case files of `tests/cases`: every query in process, over UDP and over TCP.
+//!
+//! `cargo test --test cases -- h05` runs the cases of that name; tests/cases/README.md has the
+//! language.
+
+#[path = "cases/ask.rs"]
+mod ask;
+#[path = "cases/dig.rs"]
+mod dig;
+#[path = "cases/edit.rs"]
+mod edit;
+#[path = "cases/expect.rs"]
+mod expect;
+#[path = "cases/run.rs"]
+mod run;
+#[path = "cases/script.rs"]
+mod script;
+#[path = "cases/sockets.rs"]
+mod sockets;
+#[path = "cases/world.rs"]
+mod world;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{Arguments, Trial};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
+    let runtime = Arc::new(sockets::runtime());
+    let cases = match script::load(&folder) {
+        Ok(cases) => cases,
+        Err(problem) => {
+            libtest_mimic::run(
+                &arguments,
+                vec![Trial::test("case files parse", move || Err(problem.into()))],
+            )
+            .exit();
+        }
+    };
+    let trials = cases
+        .into_iter()
+        .flat_map(|case| {
+            let case = Arc::new(case);
+            let (again, runtime, worlds) = (case.clone(), runtime.clone(), folder.join("worlds"));
+            let sockets = worlds.clone();
+            [
+                Trial::test(case.name.clone(), move || {
+                    run::in_process(&case, &worlds).map_err(Into::into)
+                }),
+                Trial::test(format!("{}::sockets", again.name), move || {
+                    run::over_sockets(&again, &sockets, &runtime).map_err(Into::into)
+                }),
+            ]
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,180 @@
+//! Requests, written octet by octet, apart from the code under test.
+
+/// How a query goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// One datagram.
+    Udp,
+    /// On a connection with others.
+    Tcp,
+}
+
+/// A request, and what any answer to it must keep.
+pub(crate) struct Ask {
+    /// The whole message.
+    pub(crate) octets: Vec<u8>,
+    /// The question section; empty when it is not whole.
+    pub(crate) question: Vec<u8>,
+    /// It was written octet by octet.
+    pub(crate) is_raw: bool,
+    /// It has an OPT record of a version that is known.
+    pub(crate) has_opt: bool,
+    /// TCP is answered otherwise than UDP (edns-tcp-keepalive).
+    pub(crate) differs: bool,
+}
+
+/// The name with a dot at its end: `@` and names without one are below `example.com.`.
+pub(crate) fn absolute(name: &str) -> String {
+    match name {
+        "@" => "example.com.".to_owned(),
+        _ if name.ends_with('.') => name.to_owned(),
+        _ => format!("{name}.example.com."),
+    }
+}
+
+/// The numbers of the types that cases ask for.
+fn type_number(text: &str) -> Option<u16> {
+    let known = [
+        ("A", 1),
+        ("NS", 2),
+        ("CNAME", 5),
+        ("SOA", 6),
+        ("PTR", 12),
+        ("MX", 15),
+        ("TXT", 16),
+        ("AAAA", 28),
+        ("SRV", 33),
+        ("DS", 43),
+        ("SVCB", 64),
+        ("HTTPS", 65),
+        ("IXFR", 251),
+        ("AXFR", 252),
+        ("ANY", 255),
+    ];
+    known
+        .iter()
+        .find(|(name, _)| *name == text)
+        .map(|(_, number)| *number)
+        .or_else(|| text.strip_prefix("TYPE")?.parse().ok())
+}
+
+impl Ask {
+    /// The request that the words after `QUERY` describe.
+    pub(crate) fn parse(words: &str, id: u16) -> Result<Self, String> {
+        if let Some(octets) = words.strip_prefix("0x ") {
+            return raw(octets);
+        }
+        let mut words = words.split_whitespace();
+        let name = words.next().ok_or("a name is missing")?;
+        let rrtype = words.next().and_then(type_number).ok_or("no type")?;
+        let (mut flags, mut class, mut size) = (0u16, 1u16, None);
+        let (mut version, mut opt_flags, mut options) = (0u8, 0u16, Vec::new());
+        let mut option = |code: u16, octets: &[u8]| {
+            options.extend(code.to_be_bytes());
+            options.extend(
+                u16::try_from(octets.len())
+                    .unwrap_or_default()
+                    .to_be_bytes(),
+            );
+            options.extend(octets);
+        };
+        let mut differs = false;
+        for word in words {
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            let number = || {
+                value
+                    .parse::<u16>()
+                    .map_err(|_| format!("no number: {word}"))
+            };
+            match key {
+                "rd" => flags |= 0x0100,
+                "cd" => flags |= 0x0010,
+                "do" => opt_flags = 0x8000,
+                "edns" if value.is_empty() => {}
+                "edns" => size = Some(number()?),
+                "version" => version = value.parse().map_err(|_| "no version")?,
+                "ecs" => option(8, &subnet(value)?),
+                "option" => option(number()?, b"x"),
+                "nsid" => option(3, b""),
+                "keepalive" => {
+                    option(11, b"");
+                    differs = true;
+                }
+                "class" if value == "CH" => class = 3,
+                "class" => class = number()?,
+                "opcode" => {
+                    let opcode = match value {
+                        "STATUS" => 2,
+                        "NOTIFY" => 4,
+                        "UPDATE" => 5,
+                        _ => return Err(format!("no opcode: {word}")),
+                    };
+                    flags |= opcode << 11;
+                }
+                _ => return Err(format!("no query option: {word}")),
+            }
+            let needs_opt = !matches!(key, "rd" | "cd" | "class" | "opcode");
+            if needs_opt && size.is_none() {
+                size = Some(1232);
+            }
+        }
+        let mut question = Vec::new();
+        for label in absolute(name).split('.').filter(|label| !label.is_empty()) {
+            question.push(u8::try_from(label.len()).map_err(|_| "a label is too long")?);
+            question.extend(label.bytes());
+        }
+        question.push(0);
+        question.extend(rrtype.to_be_bytes());
+        question.extend(class.to_be_bytes());
+        let mut octets = Vec::new();
+        for number in [id, flags, 1, 0, 0, u16::from(size.is_some())] {
+            octets.extend(number.to_be_bytes());
+        }
+        octets.extend(&question);
+        if let Some(size) = size {
+            octets.extend([0, 0, 41]);
+            octets.extend(size.to_be_bytes());
+            octets.extend([0, version]);
+            octets.extend(opt_flags.to_be_bytes());
+            octets.extend(
+                u16::try_from(options.len())
+                    .unwrap_or_default()
+                    .to_be_bytes(),
+            );
+            octets.extend(&options);
+        }
+        Ok(Self {
+            octets,
+            question,
+            is_raw: false,
+            has_opt: size.is_some(),
+            differs,
+        })
+    }
+}
+
+/// A request of the octets given.
+fn raw(text: &str) -> Result<Ask, String> {
+    let digits: Vec<_> = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let octets = digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16))
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
+    Ok(Ask {
+        octets,
+        question: Vec::new(),
+        is_raw: true,
+        has_opt: false,
+        differs: false,
+    })
+}
+
+/// The octets of an ECS option (RFC 7871) with an IPv4 prefix.
+fn subnet(text: &str) -> Result<Vec<u8>, String> {
+    let network: ipnet::Ipv4Net = text.parse().map_err(|_| format!("no prefix: {text}"))?;
+    let kept = usize::from(network.prefix_len().div_ceil(8));
+    let mut octets = vec![0, 1, network.prefix_len(), 0];
+    octets.extend(network.network().octets().iter().take(kept));
+    Ok(octets)
+}

@@ -1,0 +1,160 @@
+//! A response as hickory reads it, and as dig would show it.
+
+use std::fmt::Write;
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::{Name, RData, Record};
+
+/// A decoded response.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the flags of the message"
+)]
+pub(crate) struct Seen {
+    pub(crate) rcode: String,
+    pub(crate) aa: bool,
+    pub(crate) tc: bool,
+    pub(crate) has_opt: bool,
+    pub(crate) dnssec_ok: bool,
+    pub(crate) ede: Vec<u16>,
+    pub(crate) nsid: String,
+    pub(crate) size: usize,
+    pub(crate) answer: Vec<String>,
+    pub(crate) authority: Vec<String>,
+    pub(crate) additional: Vec<String>,
+}
+
+/// Info-code of an extended DNS error (RFC 8914), the number of its option.
+const EDE: u16 = 15;
+
+impl Seen {
+    /// Decodes a response.
+    pub(crate) fn read(response: &[u8]) -> Result<Self, String> {
+        let message =
+            Message::from_vec(response).map_err(|error| format!("does not decode: {error}"))?;
+        let texts = |records: &[Record]| records.iter().map(text).collect();
+        let edns = message.edns.as_ref();
+        let mut ede = Vec::new();
+        let mut nsid = String::new();
+        for (_, option) in edns.iter().flat_map(|edns| &edns.options().options) {
+            match option {
+                EdnsOption::Unknown(EDE, octets) => {
+                    if let [high, low, ..] = octets.as_slice() {
+                        ede.push(u16::from_be_bytes([*high, *low]));
+                    }
+                }
+                EdnsOption::NSID(octets) => {
+                    nsid = String::from_utf8_lossy(octets.as_ref()).into_owned();
+                }
+                _ => {}
+            }
+        }
+        ede.sort_unstable();
+        let low = response.get(3).copied().unwrap_or_default() & 0x0f;
+        let high = edns.map_or(0, hickory_proto::op::Edns::rcode_high);
+        Ok(Self {
+            rcode: rcode(u16::from(high) << 4 | u16::from(low)),
+            aa: message.metadata.authoritative,
+            tc: message.metadata.truncation,
+            has_opt: edns.is_some(),
+            dnssec_ok: edns.is_some_and(|edns| edns.flags().dnssec_ok),
+            ede,
+            nsid,
+            size: response.len(),
+            answer: texts(&message.answers),
+            authority: texts(&message.authorities),
+            additional: texts(&message.additionals),
+        })
+    }
+
+    /// What dig would show.
+    pub(crate) fn show(&self) -> String {
+        let mut out = format!("    status: {}, flags: qr", self.rcode);
+        for (set, flag) in [(self.aa, "aa"), (self.tc, "tc"), (self.dnssec_ok, "do")] {
+            if set {
+                let _ = write!(out, " {flag}");
+            }
+        }
+        let _ = writeln!(out, "; {} octets", self.size);
+        for code in &self.ede {
+            let _ = writeln!(out, "    EDE: {code}");
+        }
+        for (section, records) in [
+            ("ANSWER", &self.answer),
+            ("AUTHORITY", &self.authority),
+            ("ADDITIONAL", &self.additional),
+        ] {
+            if !records.is_empty() {
+                let _ = writeln!(out, "    {section}");
+            }
+            for record in records {
+                let _ = writeln!(out, "      {record}");
+            }
+        }
+        out
+    }
+}
+
+/// The usual name of an RCODE.
+fn rcode(code: u16) -> String {
+    let names = [
+        "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
+    ];
+    match names.get(usize::from(code)) {
+        Some(name) => (*name).to_owned(),
+        None if code == 16 => "BADVERS".to_owned(),
+        None => code.to_string(),
+    }
+}
+
+/// A name with all its dots, in the case that it came in.
+fn name(name: &Name) -> String {
+    let mut text = String::new();
+    for label in name {
+        text.push_str(&String::from_utf8_lossy(label));
+        text.push('.');
+    }
+    if text.is_empty() {
+        text.push('.');
+    }
+    text
+}
+
+/// One record as text.
+fn text(record: &Record) -> String {
+    let rdata = match &record.data {
+        RData::CNAME(target) => name(target),
+        RData::NS(target) => name(target),
+        RData::SOA(soa) => format!(
+            "{} {} {} {} {} {} {}",
+            name(&soa.mname),
+            name(&soa.rname),
+            soa.serial,
+            soa.refresh,
+            soa.retry,
+            soa.expire,
+            soa.minimum
+        ),
+        RData::SRV(srv) => format!(
+            "{} {} {} {}",
+            srv.priority,
+            srv.weight,
+            srv.port,
+            name(&srv.target)
+        ),
+        RData::TXT(txt) => txt
+            .txt_data
+            .iter()
+            .map(|part| format!("\"{}\"", String::from_utf8_lossy(part)))
+            .collect::<Vec<_>>()
+            .join(" "),
+        other => other.to_string(),
+    };
+    format!(
+        "{} {} {} {rdata}",
+        name(&record.name),
+        record.ttl,
+        record.record_type()
+    )
+}

@@ -1,0 +1,240 @@
+//! Runs the steps of one case.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use gazetteer::answer::{self, Client, NoTrace};
+use gazetteer::config::Config;
+use gazetteer::snapshot::Snapshot;
+use tokio::runtime::Runtime;
+
+use crate::ask::{Ask, Transport};
+use crate::dig::Seen;
+use crate::expect::Expect;
+use crate::script::{Case, Kind, Step};
+use crate::sockets::Server;
+use crate::world::World;
+
+/// The identifier of the first query; each has its own.
+const FIRST_ID: u16 = 0x1000;
+
+/// Every client of the cases.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Runs a case on snapshots alone: what is expected, from changes folded and from a new start.
+pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
+    let mut world = World::open(&worlds.join(&case.world))?;
+    let mut failures = Vec::new();
+    let mut id = FIRST_ID;
+    for step in &case.steps {
+        let fail = |why: String| format!("{}: {why}", step.place);
+        match &step.kind {
+            Kind::Event(words, block) => world.apply(words, block).map_err(fail)?,
+            Kind::Refuse(text, words, block) => world.refuses(text, words, block).map_err(fail)?,
+            Kind::Query(words, expects) => {
+                id += 1;
+                let ask = Ask::parse(words, id).map_err(fail)?;
+                let view = world.view().map_err(fail)?;
+                for transport in [Transport::Udp, Transport::Tcp] {
+                    let response = respond(&view.folded, &view.config, &ask, transport);
+                    let again = respond(&view.rebuilt, &view.config, &ask, transport);
+                    if response != again {
+                        failures.push(fail(format!("{transport:?}: a rebuilt snapshot differs")));
+                    }
+                    check(step, words, expects, transport, &ask, response.as_deref())
+                        .unwrap_or_else(|why| failures.push(why));
+                }
+                let [udp, tcp] = [Transport::Udp, Transport::Tcp]
+                    .map(|transport| respond(&view.folded, &view.config, &ask, transport));
+                same(&ask, udp.as_deref(), tcp.as_deref())
+                    .unwrap_or_else(|why| failures.push(fail(why)));
+            }
+        }
+    }
+    finish(&failures)
+}
+
+/// Runs a case through real sockets: each response has the octets of the one in process, and
+/// queries with no event between them share one TCP connection, pipelined.
+pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Result<(), String> {
+    let mut world = World::open(&worlds.join(&case.world))?;
+    let mut failures = Vec::new();
+    let mut id = FIRST_ID;
+    let first = world.view()?;
+    let server = Server::start(runtime, &first.config, first.folded)?;
+    let mut steps = case.steps.iter().peekable();
+    while let Some(step) = steps.next() {
+        let fail = |why: String| format!("{}: {why}", step.place);
+        match &step.kind {
+            Kind::Event(words, block) => world.apply(words, block).map_err(fail)?,
+            Kind::Refuse(..) => {}
+            Kind::Query(..) => {
+                let view = world.view().map_err(fail)?;
+                server.publish(view.folded.clone());
+                let mut pipelined = Vec::new();
+                let mut next = Some(step);
+                while let Some(step) = next {
+                    if let Kind::Query(words, expects) = &step.kind {
+                        id += 1;
+                        let ask = Ask::parse(words, id).map_err(fail)?;
+                        if !expects.iter().any(Expect::is_silence) {
+                            pipelined.push((step, ask));
+                        }
+                    }
+                    next = steps.next_if(|step| matches!(step.kind, Kind::Query(..)));
+                }
+                let asks: Vec<_> = pipelined.iter().map(|(_, ask)| ask).collect();
+                let streamed = server.tcp(&asks).map_err(fail)?;
+                for ((step, ask), tcp) in pipelined.iter().zip(streamed) {
+                    let udp = server.udp(ask);
+                    for (transport, got) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
+                        let want = respond(&view.folded, &view.config, ask, transport);
+                        match got {
+                            Err(why) => failures.push(format!("{}: {why}", step.place)),
+                            Ok(got) if want.as_deref() != Some(&got) => failures.push(format!(
+                                "{}: {transport:?}: other octets than in process\n{}",
+                                step.place,
+                                show(Some(&got))
+                            )),
+                            Ok(_) => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+    server.stop(runtime);
+    finish(&failures)
+}
+
+/// All failures of a case.
+fn finish(failures: &[String]) -> Result<(), String> {
+    if failures.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("\n{}", failures.join("\n")))
+    }
+}
+
+/// The response in process.
+fn respond(
+    snapshot: &Snapshot,
+    config: &Config,
+    ask: &Ask,
+    transport: Transport,
+) -> Option<Vec<u8>> {
+    let (size, transport) = match transport {
+        Transport::Udp => (1232, answer::Transport::Udp),
+        Transport::Tcp => {
+            let idle = config.listen.tcp_idle.as_millis() / 100;
+            let idle = u16::try_from(idle).unwrap_or(u16::MAX);
+            (65535, answer::Transport::Tcp { idle })
+        }
+    };
+    let client = Client {
+        address: CLIENT,
+        transport,
+    };
+    let mut out = vec![0; size];
+    let length = answer::respond(snapshot, &ask.octets, &client, &mut NoTrace, &mut out)?;
+    out.truncate(length);
+    Some(out)
+}
+
+/// Compares one response with what is expected over its transport.
+fn check(
+    step: &Step,
+    words: &str,
+    expects: &[Expect],
+    transport: Transport,
+    ask: &Ask,
+    response: Option<&[u8]>,
+) -> Result<(), String> {
+    let expects = expects
+        .iter()
+        .filter(|expect| expect.transport.is_none_or(|one| one == transport));
+    for expect in expects {
+        let differences = match response {
+            None if expect.is_silence() => continue,
+            None => vec!["no reply".to_owned()],
+            Some(_) if expect.is_silence() => vec!["a reply, expected none".to_owned()],
+            Some(octets) => match Seen::read(octets) {
+                Err(why) => vec![why],
+                Ok(seen) => {
+                    let mut found = header(ask, octets, &seen);
+                    found.extend(expect.differences(&seen));
+                    found
+                }
+            },
+        };
+        if !differences.is_empty() {
+            return Err(format!(
+                "{}: {transport:?}: QUERY {words} ({})\n  {}\n  got\n{}",
+                expect.place,
+                step.place,
+                differences.join("\n  "),
+                show(response)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What every response keeps of its request (names: D.10).
+fn header(ask: &Ask, response: &[u8], seen: &Seen) -> Vec<String> {
+    let mut found = Vec::new();
+    let octet = |message: &[u8], place: usize| message.get(place).copied().unwrap_or_default();
+    let mut check = |what: &str, holds: bool| {
+        if !holds {
+            found.push(format!("header: {what}"));
+        }
+    };
+    check(
+        "another identifier",
+        response.get(..2) == ask.octets.get(..2),
+    );
+    let (request_flags, flags) = (octet(&ask.octets, 2), octet(response, 2));
+    check("QR is not set", flags & 0x80 != 0);
+    check("another opcode", flags & 0x78 == request_flags & 0x78);
+    check("RD is not copied", flags & 0x01 == request_flags & 0x01);
+    let (request_flags, flags) = (octet(&ask.octets, 3), octet(response, 3));
+    check("RA, Z or AD is set", flags & 0xe0 == 0);
+    check("CD is not copied", flags & 0x10 == request_flags & 0x10);
+    if !ask.is_raw {
+        let echoed = response.get(12..12 + ask.question.len());
+        check("another question", echoed == Some(ask.question.as_slice()));
+        check(
+            "OPT does not follow the request",
+            ask.has_opt == seen.has_opt,
+        );
+    }
+    found
+}
+
+/// Whether UDP and TCP differ only by what UDP has no room for.
+fn same(ask: &Ask, udp: Option<&[u8]>, tcp: Option<&[u8]>) -> Result<(), String> {
+    if ask.differs || udp == tcp {
+        return Ok(());
+    }
+    let (Some(Ok(udp)), Some(Ok(tcp))) = (udp.map(Seen::read), tcp.map(Seen::read)) else {
+        return Err("UDP and TCP differ".to_owned());
+    };
+    let is_cut = udp.tc && udp.answer.is_empty();
+    let without_additional =
+        udp.answer == tcp.answer && udp.authority == tcp.authority && udp.additional.is_empty();
+    if is_cut || without_additional {
+        Ok(())
+    } else {
+        let (udp, tcp) = (udp.show(), tcp.show());
+        Err(format!("UDP and TCP differ\n{udp}\n  and\n{tcp}"))
+    }
+}
+
+/// A response for a failure.
+fn show(response: Option<&[u8]>) -> String {
+    match response.map(Seen::read) {
+        None => "    nothing\n".to_owned(),
+        Some(Ok(seen)) => seen.show(),
+        Some(Err(_)) => format!("    {response:02x?}\n"),
+    }
+}

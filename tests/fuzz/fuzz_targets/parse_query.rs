@@ -1,0 +1,83 @@
+//! Any octets are parsed or rejected without a panic, and what is sent back decodes.
+#![no_main]
+
+use gazetteer::wire::{
+    EdeList, OptReply, Owner, Qname, Query, ResponseWriter, Target, ede, reject, udp_limit,
+};
+use hickory_proto::op::Message;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|request: &[u8]| {
+    let mut qname = Qname::new();
+    let mut out = [0; 1232];
+    let length = match Query::parse(request, &mut qname) {
+        Err(rejected) => reject(request, rejected, &mut out),
+        Ok(query) => Some(answer(&query, &qname, &mut out)),
+    };
+    let Some(length) = length else {
+        return;
+    };
+    let response = &out[..length];
+    assert_eq!(response[..2], request[..2], "another id");
+    assert_ne!(response[2] & 0x80, 0, "no response");
+    if let Err(error) = Message::from_vec(response) {
+        panic!("{error}: {response:02x?}");
+    }
+});
+
+/// Writes a chain and addresses, every label of the name taken apart and put together again.
+fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
+    let labels = qname.label_count();
+    let octets: usize = (0..labels).map(|label| 1 + qname.label(label).len()).sum();
+    assert_eq!(octets + 1, qname.as_wire().len());
+    assert!(query.question[..=octets].eq_ignore_ascii_case(qname.as_wire()));
+
+    let limit = udp_limit(query);
+    let mut writer = ResponseWriter::new(out, limit, query);
+    let start = writer.mark();
+    let middle = usize::from(query.id) % (labels + 1);
+    let mut owner = Owner::QUESTION;
+    if middle > 0 {
+        let end = query.suffix_owner(qname, middle);
+        let whole = [
+            qname.between(1, middle),
+            &qname.suffix(middle)[..octets_of(qname, middle)],
+        ];
+        let target = match end {
+            Some(_) => Target::new([qname.between(1, middle)], end),
+            None => Target::new(whole, None),
+        };
+        owner = writer.cname(owner, 30, &target);
+    }
+    let mark = writer.mark();
+    for octet in query.question.iter().take(9) {
+        if !writer.contains_rdata(mark, 16, &[192, 0, 2, *octet]) {
+            writer.a(owner, 30, [192, 0, 2, *octet].into());
+        }
+    }
+    writer.rotate(mark, 16, usize::from(query.qtype));
+    writer.patch_ttls(start, 7);
+    writer.begin_additional();
+    let name = writer.owner_name(&Target::below(b"\x01x", b"\x07example\0"));
+    writer.srv(name, 30, 0, 0, 1, &Target::from(owner));
+
+    let mut list = EdeList::default();
+    list.push(ede::STALE_ANSWER, "held");
+    let opt = query.edns.map(|edns| OptReply {
+        nsid: edns.nsid_requested.then_some(b"name".as_slice()),
+        keepalive: edns.keepalive_requested.then_some(300),
+        client_subnet: edns
+            .client_subnet
+            .map(|subnet| (subnet, subnet.source_prefix)),
+        ede: list,
+        ..OptReply::new(&edns)
+    });
+    let length = writer.finish(opt.as_ref());
+    assert!(length <= limit, "{length} over {limit}");
+    length
+}
+
+/// Octets of the labels from `index` on, without the root.
+fn octets_of(qname: &Qname, index: usize) -> usize {
+    qname.suffix(index).len().saturating_sub(1)
+}

@@ -1,0 +1,152 @@
+//! The query path allocates nothing: neither an answer, nor the loop of a UDP worker around it.
+//!
+//! Allocations are counted by thread, so that other threads do not disturb.
+
+#[path = "sockets/world.rs"]
+mod world;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use gazetteer::answer::{Client, NoTrace, Transport, respond};
+use gazetteer::config::{DnsListener, Listen};
+use gazetteer::serve::bind;
+use gazetteer::snapshot::Snapshot;
+use gazetteer::telemetry::Counters;
+
+/// The system's allocator, with a count of its calls.
+struct Counting;
+
+thread_local! {
+    /// Allocations made by this thread.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged. Counting allocates nothing: the
+// thread's cell is initialized by a constant and has no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps the contract of this same function.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of this same function.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// The loopback address.
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+#[test]
+fn allocations_are_counted() {
+    let before = ALLOCATIONS.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(ALLOCATIONS.get(), before + 1);
+}
+
+#[test]
+fn an_answer_allocates_nothing() {
+    let snapshot = world::world();
+    let mut out = vec![0; 65_535];
+    let mut kinds = BTreeSet::new();
+    for request in world::requests() {
+        for (transport, room) in [
+            (Transport::Udp, 1232),
+            (Transport::Tcp { idle: 100 }, 65_535),
+        ] {
+            let client = Client {
+                address: LOCAL,
+                transport,
+            };
+            let before = ALLOCATIONS.get();
+            let answered = respond(&snapshot, &request, &client, &mut NoTrace, &mut out[..room]);
+            let allocations = ALLOCATIONS.get() - before;
+            assert_eq!(allocations, 0, "{request:?} by {transport:?}: {answered:?}");
+            // Response code, and whether there are answers.
+            kinds.insert(answered.map(|_| (out[3] & 15, out[7] > 0)));
+        }
+    }
+    for kind in [
+        Some((0, true)),
+        Some((0, false)),
+        Some((1, false)),
+        Some((3, false)),
+        Some((4, false)),
+        Some((5, false)),
+        None,
+    ] {
+        assert!(kinds.contains(&kind), "{kind:?} of {kinds:?}");
+    }
+}
+
+#[test]
+fn a_udp_worker_allocates_nothing_between_queries() {
+    // What the worker had allocated at its first query, and at its last one.
+    let first = Arc::new(AtomicU64::new(u64::MAX));
+    let last = Arc::new(AtomicU64::new(0));
+    let (at_first, at_last) = (Arc::clone(&first), Arc::clone(&last));
+    let echo = move |_: &Snapshot, request: &[u8], _: &Client, out: &mut [u8]| {
+        at_first.fetch_min(ALLOCATIONS.get(), Ordering::Relaxed);
+        at_last.store(ALLOCATIONS.get(), Ordering::Relaxed);
+        out.get_mut(..request.len())?.copy_from_slice(request);
+        Some(request.len())
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _guard = runtime.enter();
+    let snapshots = Arc::new(ArcSwap::from_pointee(world::world()));
+    let counters = Counters::default();
+    // A wildcard, for the packet information.
+    let sockets = bind(&listen("0.0.0.0:0")).unwrap();
+    let serving = sockets.run_with(&snapshots, &counters, echo).unwrap();
+    let server = (LOCAL, serving.addresses()[0].port());
+    let client = UdpSocket::bind((LOCAL, 0)).unwrap();
+    client
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    let mut reply = [0; 100];
+    for burst in 0..10 {
+        for _ in 0..50 {
+            client.send_to(&[7; 40], server).unwrap();
+        }
+        for _ in 0..50 {
+            assert_eq!(client.recv(&mut reply).unwrap(), 40);
+        }
+        // The second half sees another generation.
+        if burst == 5 {
+            snapshots.store(Arc::new(world::world()));
+        }
+    }
+    let (first, last) = (first.load(Ordering::Relaxed), last.load(Ordering::Relaxed));
+    assert_ne!(first, u64::MAX);
+    assert_eq!(last - first, 0);
+    runtime.block_on(serving.shutdown());
+}
+
+/// One worker on one address.
+fn listen(address: &str) -> Listen {
+    Listen {
+        dns: vec![DnsListener {
+            address: address.parse().unwrap(),
+            member: None,
+        }],
+        admin: None,
+        trusted: Vec::new(),
+        nsid: None,
+        workers: 1,
+        tcp_connections: 1,
+        tcp_connections_per_client: 1,
+        tcp_idle: Duration::from_secs(1),
+    }
+}

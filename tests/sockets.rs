@@ -1,0 +1,14 @@
+//! The `serve` room over real sockets on loopback.
+
+#[path = "sockets/answers.rs"]
+mod answers;
+#[path = "sockets/bind.rs"]
+mod bind;
+#[path = "sockets/fixture.rs"]
+mod fixture;
+#[path = "sockets/tcp.rs"]
+mod tcp;
+#[path = "sockets/udp.rs"]
+mod udp;
+#[path = "sockets/world.rs"]
+mod world;

@@ -1,0 +1,75 @@
+//! The real answers, over both transports.
+
+use std::io::Write;
+
+use crate::fixture::{Service, ask_tcp, ask_udp, framed, listen, read_message, tcp, udp};
+use crate::world::{A, AAAA, Edns, QUESTIONS, SRV, query, requests};
+
+/// Whether TC is set.
+fn is_truncated(response: &[u8]) -> bool {
+    response[2] & 0x02 != 0
+}
+
+#[test]
+fn both_transports_give_the_same_octets() {
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
+    let client = udp(service.address().ip());
+    let mut stream = tcp(service.address());
+    let mut truncated = 0;
+    for (edns, limit) in [(Edns::Without, 512), (Edns::Plain, 1232)] {
+        for (qname, qtype) in QUESTIONS {
+            let request = query(77, qname, *qtype, edns);
+            let by_udp = ask_udp(&client, service.address(), &request);
+            let by_tcp = ask_tcp(&mut stream, &request);
+            assert_eq!(by_udp[..2], 77_u16.to_be_bytes());
+            if is_truncated(&by_udp) {
+                truncated += 1;
+                assert!(by_udp.len() <= limit && limit < by_tcp.len(), "{qname}");
+                assert!(!is_truncated(&by_tcp), "{qname}");
+            } else {
+                assert_eq!(by_udp, by_tcp, "{qname} {qtype}");
+            }
+        }
+    }
+    assert_ne!(truncated, 0);
+}
+
+#[test]
+fn three_pipelined_queries_get_three_answers() {
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
+    let mut stream = tcp(service.address());
+    let qname = "my-service.my-namespace.my-federation.svc.europe-west1-d.example.com";
+    let questions = [(1, qname, A), (2, qname, AAAA), (3, "example.com", SRV)];
+    let together: Vec<u8> = questions
+        .into_iter()
+        .flat_map(|(id, qname, qtype)| framed(&query(id, qname, qtype, Edns::Full)))
+        .collect();
+    stream.write_all(&together).unwrap();
+    for (id, ..) in questions {
+        let response = read_message(&mut stream).unwrap();
+        assert_eq!(response[..2], u16::to_be_bytes(id));
+        assert_eq!(response[2] & 0x84, 0x84, "QR and AA");
+    }
+}
+
+#[test]
+fn no_request_stops_the_service() {
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
+    let client = udp(service.address().ip());
+    let mut stream = tcp(service.address());
+    let last = query(1, "example.com", A, Edns::Without);
+    for request in requests() {
+        client.send_to(&request, service.address()).unwrap();
+        stream.write_all(&framed(&request)).unwrap();
+    }
+    stream.write_all(&framed(&last)).unwrap();
+    loop {
+        if read_message(&mut stream).unwrap()[..2] == [0, 1] {
+            break;
+        }
+    }
+    // A client of its own gets this one reply.
+    let reply = ask_udp(&udp(service.address().ip()), service.address(), &last);
+    assert_eq!(reply[..2], [0, 1]);
+    assert_eq!(service.counters.totals().panics, 0);
+}

@@ -1,0 +1,274 @@
+//! A small world: five members, and services that give answers of every kind.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gazetteer::model::{
+    Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState, MemberStatus,
+    NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service, ServiceKind, Steering,
+    TopologyFacts, UnixSeconds, WhenAllDown,
+};
+use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use gazetteer::wire::NameBuf;
+
+/// Members with their region, zone and the last octet of their address.
+const MEMBERS: [(&str, &str, &str, u8); 5] = [
+    ("ew1d", "europe-west1", "europe-west1-d", 11),
+    ("ew1b", "europe-west1", "europe-west1-b", 12),
+    ("uc1a", "us-central1", "us-central1-a", 21),
+    ("uc1f", "us-central1", "us-central1-f", 22),
+    ("ae1a", "asia-east1", "asia-east1-a", 31),
+];
+
+/// Names and types. `ae1a` is held; `large` has 40 addresses in each member; `out` is ready nowhere
+/// but in `ae1a`.
+pub(crate) const QUESTIONS: &[(&str, u16)] = &[
+    ("my-service.my-namespace.my-federation.svc.example.com", A),
+    (
+        "MY-service.my-namespace.my-federation.svc.example.com",
+        AAAA,
+    ),
+    (
+        "my-service.my-namespace.my-federation.svc.europe-west1.example.com",
+        A,
+    ),
+    (
+        "my-service.my-namespace.my-federation.svc.europe-west1-d.example.com",
+        A,
+    ),
+    (
+        "my-service.my-namespace.my-federation.svc.europe-west1-d.europe-west1.example.com",
+        A,
+    ),
+    (
+        "my-service.my-namespace.my-federation.svc.asia-east1-a.example.com",
+        A,
+    ),
+    (
+        "out.my-namespace.my-federation.svc.europe-west1-d.europe-west1.example.com",
+        A,
+    ),
+    (
+        "_http._tcp.my-service.my-namespace.my-federation.svc.example.com",
+        SRV,
+    ),
+    (
+        "_http._tcp.out.my-namespace.my-federation.svc.europe-west1-d.example.com",
+        SRV,
+    ),
+    (
+        "_tcp.my-service.my-namespace.my-federation.svc.example.com",
+        A,
+    ),
+    (
+        "ew1d.my-service.my-namespace.my-federation.svc.example.com",
+        A,
+    ),
+    ("large.my-namespace.my-federation.svc.example.com", A),
+    ("large.my-namespace.my-federation.svc.example.com", ANY),
+    ("my-service.my-namespace.my-federation.svc.example.com", TXT),
+    ("my-service.my-namespace.my-federation.svc.example.com", ANY),
+    ("unknown.my-namespace.my-federation.svc.example.com", A),
+    (
+        "my-service.my-namespace.my-federation.svc.mars-north1.example.com",
+        A,
+    ),
+    ("my-namespace.my-federation.svc.example.com", A),
+    ("europe-west1.example.com", A),
+    ("example.com", SOA),
+    ("example.com", NS),
+    ("example.com", A),
+    ("ns1.example.com", A),
+    ("dns-version.example.com", TXT),
+    ("www.example.org", A),
+];
+
+pub(crate) const A: u16 = 1;
+pub(crate) const NS: u16 = 2;
+pub(crate) const SOA: u16 = 6;
+pub(crate) const TXT: u16 = 16;
+pub(crate) const AAAA: u16 = 28;
+pub(crate) const SRV: u16 = 33;
+pub(crate) const ANY: u16 = 255;
+
+/// A snapshot of the world.
+pub(crate) fn world() -> Snapshot {
+    let settings = Settings {
+        nsid: Some("ams1".into()),
+    };
+    let mut builder = SnapshotBuilder::new(Arc::new(fleet()), settings);
+    for (index, (name, region, zone, host)) in MEMBERS.into_iter().enumerate() {
+        let member = MemberIdx(u8::try_from(index).unwrap());
+        let zone = zone.parse().unwrap();
+        builder.set_topology(
+            member,
+            TopologyFacts {
+                region: Some(region.parse().unwrap()),
+                zones: [zone].into(),
+                known: [].into(),
+            },
+        );
+        let state = match name {
+            "ae1a" => MemberState::Held,
+            _ => MemberState::Ready,
+        };
+        builder.set_status(
+            member,
+            MemberStatus {
+                name: name.parse().unwrap(),
+                state,
+                reason: None,
+                since: UnixSeconds(1),
+                version: None,
+                first_synced: Some(UnixSeconds(1)),
+                warnings: Vec::new(),
+            },
+        );
+        let mut publish = |name: &str, service| {
+            let name = NamespacedName {
+                namespace: "my-namespace".parse().unwrap(),
+                name: name.parse().unwrap(),
+            };
+            builder.upsert(member, &name, Arc::new(service));
+        };
+        let address = IpAddr::from([203, 0, 113, host]);
+        let ready = u32::from(name == "ae1a");
+        publish("my-service", service(vec![address], 1));
+        publish("out", service(vec![address], ready));
+        let many = (1..=40).map(|last| Ipv4Addr::new(198, 51, host, last).into());
+        publish("large", service(many.collect(), 1));
+    }
+    builder.snapshot(Generation(1), Serial(2_026_112_100))
+}
+
+/// The configured part.
+fn fleet() -> Fleet {
+    let everything = || vec![Pattern::new("*")];
+    Fleet {
+        federations: vec![Federation {
+            name: "my-federation".parse().unwrap(),
+            apex: name("example.com"),
+            nameservers: vec![NameServer {
+                name: name("ns1.example.com"),
+                addresses: vec!["192.0.2.53".parse().unwrap()],
+            }],
+            hostmaster: name("hostmaster.example.com"),
+            export: ExportMode::LoadBalancers,
+            ttl: Duration::from_secs(30),
+            apex_ttl: Duration::from_secs(3600),
+            negative_ttl: Duration::from_secs(5),
+            policy: Policy::Spread,
+            order: Vec::new(),
+            fence: None,
+            when_all_down: WhenAllDown::NoData,
+            hold: Duration::from_secs(60),
+            sync_timeout: Duration::from_secs(30),
+            members: everything(),
+            namespaces: everything(),
+        }],
+        members: MEMBERS
+            .into_iter()
+            .map(|(name, ..)| Member {
+                name: name.parse().unwrap(),
+                region: None,
+                zones: Vec::new(),
+                namespaces: everything(),
+            })
+            .collect(),
+        regions: Vec::new(),
+    }
+}
+
+/// A load balancer with a port `http`, and `ready` endpoints out of one.
+fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
+    Service {
+        kind: ServiceKind::LoadBalancer,
+        export: Export::Unsaid,
+        federations: None,
+        ports: [Port {
+            name: Some("http".parse().unwrap()),
+            protocol: Protocol::Tcp,
+            port: 80,
+        }]
+        .into(),
+        addresses: addresses.into(),
+        hostnames: [].into(),
+        endpoints: Endpoints { ready, total: 1 },
+        allow_without_endpoints: false,
+        steering: Steering::default(),
+    }
+}
+
+/// A name from its text.
+fn name(text: &str) -> NameBuf {
+    text.parse().unwrap()
+}
+
+/// EDNS of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Edns {
+    /// None.
+    Without,
+    /// Version 0, 1,232 octets, DO, without options.
+    Plain,
+    /// The same with the options NSID, client subnet and keepalive.
+    Full,
+    /// Version 1.
+    Unknown,
+}
+
+/// A request in octets.
+pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
+    let mut octets = id.to_be_bytes().to_vec();
+    let additional = u8::from(edns != Edns::Without);
+    octets.extend([1, 0, 0, 1, 0, 0, 0, 0, 0, additional]);
+    for label in qname.split('.') {
+        octets.push(u8::try_from(label.len()).unwrap());
+        octets.extend(label.as_bytes());
+    }
+    octets.push(0);
+    octets.extend(qtype.to_be_bytes());
+    octets.extend([0, 1]);
+    let (version, options): (u8, &[u8]) = match edns {
+        Edns::Without => return octets,
+        Edns::Plain => (0, &[]),
+        Edns::Full => (
+            0,
+            &[
+                0, 3, 0, 0, // NSID
+                0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2, // client subnet 192.0.2.0/24
+                0, 11, 0, 0, // keepalive
+            ],
+        ),
+        Edns::Unknown => (1, &[]),
+    };
+    octets.extend([0, 0, 41, 0x04, 0xd0, 0, version, 0x80, 0]);
+    octets.extend(u16::try_from(options.len()).unwrap().to_be_bytes());
+    octets.extend(options);
+    octets
+}
+
+/// Requests of every kind: each question with and without EDNS, and what is no proper query.
+pub(crate) fn requests() -> Vec<Vec<u8>> {
+    let mut requests = Vec::new();
+    for (qname, qtype) in QUESTIONS {
+        for edns in [Edns::Without, Edns::Plain, Edns::Full, Edns::Unknown] {
+            requests.push(query(4242, qname, *qtype, edns));
+        }
+    }
+    let usual = query(4242, "example.com", SOA, Edns::Full);
+    let changed = |place: usize, octet: u8| {
+        let mut request = usual.clone();
+        request[place] = octet;
+        request
+    };
+    requests.push(changed(2, 0x29)); // opcode UPDATE
+    requests.push(changed(2, 0x80)); // a response
+    requests.push(changed(5, 0)); // no question
+    requests.push(changed(5, 2)); // two questions
+    requests.push(changed(12, 0xc0)); // a pointer in the question
+    requests.push(changed(28, 3)); // class CH
+    requests.extend((0..usual.len()).map(|length| usual[..length].to_vec()));
+    requests
+}
