@@ -31,4 +31,5 @@ mod srv;
 mod tests;
 
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
+pub use crate::decide::{NoTrace, Trace};
 pub use respond::{Client, Transport, respond};

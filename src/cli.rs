@@ -9,6 +9,7 @@
 //! Standard output is for what was asked; logs and errors go to standard error.
 
 mod admin_client;
+mod age;
 mod arguments;
 mod check;
 mod clusters;
@@ -16,7 +17,9 @@ mod completions;
 mod explain;
 mod logs;
 mod output;
+mod ready;
 mod reload;
+mod resolving;
 mod run;
 mod serve;
 mod signals;

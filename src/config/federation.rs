@@ -59,6 +59,7 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
     let fence = fence(&section);
     let ttl = duration("ttl", &values::ttl, seconds(30));
     let negative_ttl = duration("negative-ttl", &values::ttl, seconds(5));
+    let apex_ttl = duration("apex-ttl", &values::ttl, seconds(3600));
     let long = values::duration(Duration::ZERO..=values::WEEK);
     let hold = duration("hold", &long, seconds(60));
     let sync_timeout = duration("sync-timeout", &long, seconds(30));
@@ -78,6 +79,7 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
             export: rules.0.map_or(ExportMode::Annotated, |export| export.value),
             ttl,
             negative_ttl,
+            apex_ttl,
             policy: rules.1.map_or(Policy::Nearest, |policy| policy.value),
             order: order.iter().map(|member| member.value.clone()).collect(),
             fence,

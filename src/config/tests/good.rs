@@ -35,6 +35,7 @@ hostmaster = "dns-admin.example.com"
 export = "load-balancers"
 ttl = "1m"
 negative-ttl = "6s"
+apex-ttl = "2h"
 policy = "failover"
 order = ["gce-europe-west1", "vm-ams"]
 fence = ["Europe_West1"]
@@ -115,6 +116,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!(federation.export, ExportMode::LoadBalancers);
     assert_eq!(federation.ttl, Duration::from_secs(60));
     assert_eq!(federation.negative_ttl, Duration::from_secs(6));
+    assert_eq!(federation.apex_ttl, Duration::from_secs(7200));
     assert_eq!(federation.policy, Policy::Failover);
     assert_eq!(
         federation.order,
@@ -172,7 +174,7 @@ fn what_is_left_out_has_its_default() {
         .map(|dns| dns.address.to_string())
         .collect();
     assert_eq!(listen, ["0.0.0.0:53", "[::]:53"]);
-    assert!(config.listen.admin.is_none() && config.listen.workers >= 1);
+    assert!(config.listen.admin.is_none() && config.listen.workers == 0);
     assert_eq!(config.shutdown_delay, Duration::from_secs(5));
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.hostmaster.to_string(), "hostmaster.example.com.");
