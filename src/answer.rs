@@ -30,6 +30,7 @@ mod srv;
 #[cfg(test)]
 mod tests;
 
+pub use crate::decide::{NoTrace, Trace};
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use crate::decide::{NoTrace, Trace};
 pub use respond::{Client, Transport, respond};

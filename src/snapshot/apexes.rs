@@ -216,6 +216,12 @@ impl Apexes {
             .map(|(i, apex)| (ApexIdx(i), apex))
     }
 
+    /// Whether a name lies in a zone that is served here: its addresses are never resolved, as they
+    /// would be asked of ourselves (names: decision 9).
+    pub(super) fn holds(&self, name: &NameBuf) -> bool {
+        self.zones.iter().any(|apex| name.is_within(&apex.name))
+    }
+
     /// An apex.
     pub fn get(&self, apex: ApexIdx) -> Option<&Apex> {
         self.zones.get(apex.0)

@@ -218,9 +218,12 @@ impl SnapshotBuilder {
         !users.is_empty()
     }
 
-    /// The load balancer host names that services name, and what they last resolved to.
+    /// The load balancer host names that services name outside the apexes, and what they last resolved to.
     pub fn hostnames(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
-        self.hostnames.iter()
+        let own = |hostname: &NameBuf| self.apexes.holds(hostname);
+        self.hostnames
+            .iter()
+            .filter(move |(hostname, _)| !own(hostname))
     }
 
     /// Whether the set of host names changed since this was last asked.
@@ -303,11 +306,11 @@ impl SnapshotBuilder {
             name,
             facts,
         };
-        let hostnames = &self.hostnames;
+        let (hostnames, apexes) = (&self.hostnames, &self.apexes);
         let (plan_keys, plans, scopes) = (&mut self.plan_keys, &mut self.plans, &self.scopes);
         let entry = compile(
             &input,
-            |hostname| hostnames.get(hostname),
+            |hostname| hostnames.get(hostname).filter(|_| !apexes.holds(hostname)),
             |key| intern(plan_keys, plans, scopes, &fleet, key),
         );
         let key = wire_labels(labels);
