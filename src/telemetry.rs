@@ -12,5 +12,9 @@
 
 pub mod clock;
 mod counters;
+mod logs;
+mod metrics;
 
 pub use counters::{Counters, RCODES, Totals, Transport, WorkerCounters};
+pub use logs::{LogError, LogFormat, init};
+pub use metrics::{DeltaOutcome, MemberGauges, Metrics, SnapshotSums, SourceEvent};
