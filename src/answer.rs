@@ -32,5 +32,4 @@ mod tests;
 
 pub use crate::decide::{NoTrace, Trace};
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
-pub use crate::decide::{NoTrace, Trace};
 pub use respond::{Client, Transport, respond};

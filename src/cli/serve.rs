@@ -86,8 +86,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         None => None,
     };
     let metrics = Arc::new(Metrics::new());
-    let writer = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
-    let handle = writer.handle().clone();
+    let (handle, writer) = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
     let serving = sockets.run(&handle.snapshots, metrics.counters())?;
     let ready_line = ReadyLine {
         dns: serving.addresses().to_vec(),
@@ -139,7 +138,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
                 }
                 None
             }
-            () = daemon.writer.failed() => anyhow::bail!("the writer of snapshots has ended"),
+            () = handle.deltas.closed() => anyhow::bail!("the writer of snapshots has ended"),
         };
         if let Some(new) = new {
             daemon.apply(&new, &handle).await;
@@ -180,7 +179,8 @@ impl Daemon {
         self.serving.shutdown().await;
         self.supervisor.shutdown().await;
         self.resolving.shutdown().await;
-        self.writer.shutdown().await;
+        // A writer that panicked has said so; then there is nothing left to wait for.
+        let _ = tokio::task::spawn_blocking(|| self.writer.stop()).await;
         self.state.set_address(None)?;
         self.end_admin.cancel();
         self.admin.wait().await;
