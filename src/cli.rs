@@ -15,7 +15,6 @@ mod check;
 mod clusters;
 mod completions;
 mod explain;
-mod logs;
 mod output;
 mod ready;
 mod reload;

@@ -22,8 +22,8 @@ mod values;
 
 pub use file::{load, load_with_text, parse};
 pub use problem::Problem;
-pub use state_dir::default_state_dir;
 pub use settings::{Config, DnsListener, Listen, MemberSource, Source};
+pub use state_dir::default_state_dir;
 
 #[cfg(test)]
 mod tests {

@@ -30,13 +30,21 @@ impl Question {
             source,
         })?;
         let upper = qtype.to_ascii_uppercase();
-        let number = upper.strip_prefix("TYPE").and_then(|number| number.parse::<u16>().ok());
-        let unknown = || QuestionError::Type { qtype: qtype.to_owned() };
+        let number = upper
+            .strip_prefix("TYPE")
+            .and_then(|number| number.parse::<u16>().ok());
+        let unknown = || QuestionError::Type {
+            qtype: qtype.to_owned(),
+        };
         let qtype = match number {
             Some(number) => RecordType::from(number),
             None => upper.parse().map_err(|_| unknown())?,
         };
-        Ok(Self { name: read, qtype, from })
+        Ok(Self {
+            name: read,
+            qtype,
+            from,
+        })
     }
 }
 
@@ -110,7 +118,11 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explained {
         serial: explanation.serial.0,
         subject: explanation.subject,
         levels: explanation.levels.into_iter().map(Level::from).collect(),
-        members: explanation.candidates.into_iter().map(MemberPart::from).collect(),
+        members: explanation
+            .candidates
+            .into_iter()
+            .map(MemberPart::from)
+            .collect(),
         notes: explanation.notes,
         response: octets.map(|octet| format!("{octet:02x}")).collect(),
         text,
@@ -149,7 +161,11 @@ mod tests {
         let from = IpAddr::from([127, 0, 0, 1]);
         let check = |qtype: &str, number: Option<u16>| {
             let read = Question::new("a.example.com", qtype, from);
-            assert_eq!(read.ok().map(|read| u16::from(read.qtype)), number, "{qtype}");
+            assert_eq!(
+                read.ok().map(|read| u16::from(read.qtype)),
+                number,
+                "{qtype}"
+            );
         };
         check("a", Some(1));
         check("AAAA", Some(28));

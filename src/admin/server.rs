@@ -96,7 +96,10 @@ fn router(shown: Shown) -> Router {
 /// `/metrics`
 async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], shown.metrics.render(clock::now()))
+    (
+        [(header::CONTENT_TYPE, kind)],
+        shown.metrics.render(clock::now()),
+    )
 }
 
 /// `/readyz`: names the members that are waited for.

@@ -38,9 +38,16 @@ pub(super) fn get(
         .query_pairs(parameters.iter().copied());
     let unreachable = || format!("the daemon does not answer at {admin}");
     let mut response = request.call().with_context(unreachable)?;
-    let body = response.body_mut().read_to_string().with_context(unreachable)?;
+    let body = response
+        .body_mut()
+        .read_to_string()
+        .with_context(unreachable)?;
     if !response.status().is_success() {
-        bail!("the daemon at {admin} says {}: {}", response.status(), body.trim());
+        bail!(
+            "the daemon at {admin} says {}: {}",
+            response.status(),
+            body.trim()
+        );
     }
     Ok(body)
 }

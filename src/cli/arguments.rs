@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::telemetry;
+
 /// What the program is, for `--help`.
 const ABOUT: &str = "\
 gazetteer answers DNS queries for services that run in several Kubernetes clusters.
@@ -125,7 +127,9 @@ pub(super) enum Command {
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
     /// Print completions for a shell
-    #[command(after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer")]
+    #[command(
+        after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"
+    )]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -138,10 +142,22 @@ pub(super) struct Serve {
     /// The configuration
     pub(super) file: PathBuf,
     /// Form of the logs on standard error
-    #[arg(long, value_enum, default_value_t, env = "GAZETTEER_LOG_FORMAT")]
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "GAZETTEER_LOG_FORMAT",
+        hide_env_values = true
+    )]
     pub(super) log_format: LogFormat,
     /// What is logged: a level, or levels of parts as in `gazetteer=debug,kube=warn`
-    #[arg(long, default_value = "info", env = "RUST_LOG", value_name = "FILTER")]
+    #[arg(
+        long,
+        default_value = "info",
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        hide_env_values = true
+    )]
     pub(super) log: String,
 }
 
@@ -171,10 +187,20 @@ pub(super) struct Explain {
 #[derive(Debug, Args)]
 pub(super) struct Daemon {
     /// Admin address of the daemon; without it, the one that the daemon left in its state folder
-    #[arg(long, value_name = "ADDRESS", env = "GAZETTEER_ADMIN")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GAZETTEER_ADMIN",
+        hide_env_values = true
+    )]
     pub(super) admin: Option<SocketAddr>,
     /// State folder of the daemon (`state-dir`); without it, the platform's
-    #[arg(long, value_name = "FOLDER", env = "GAZETTEER_STATE_DIR")]
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "GAZETTEER_STATE_DIR",
+        hide_env_values = true
+    )]
     pub(super) state_dir: Option<PathBuf>,
 }
 
@@ -196,4 +222,13 @@ pub(super) enum LogFormat {
     Text,
     /// One JSON object per line
     Json,
+}
+
+impl From<LogFormat> for telemetry::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
 }

@@ -14,13 +14,18 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
         Err(found) => problems = found,
         Ok(config) => {
             for member in &config.sources {
-                let Source::File { path } = &member.source else { continue };
+                let Source::File { path } = &member.source else {
+                    continue;
+                };
                 if path.exists() {
                     problems.extend(facts::load(path).err().unwrap_or_default());
                 } else {
                     // No error: a file may come later, and its member's last facts are held.
                     let path = path.display();
-                    notes += &format!("note: member \"{}\": {path} does not exist\n", member.member);
+                    notes += &format!(
+                        "note: member \"{}\": {path} does not exist\n",
+                        member.member
+                    );
                 }
             }
             if problems.is_empty() {
@@ -35,7 +40,14 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    let lines: String = problems.iter().map(|problem| format!("{problem}\n")).collect();
+    let lines: String = problems
+        .iter()
+        .map(|problem| format!("{problem}\n"))
+        .collect();
     output::print(&(lines + &notes))?;
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

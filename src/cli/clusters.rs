@@ -11,7 +11,9 @@ use super::output;
 use crate::admin::Cluster;
 
 /// The heads of the columns.
-const HEADS: [&str; 7] = ["NAME", "STATUS", "VERSION", "AGE", "REGION", "ZONES", "SERVICES"];
+const HEADS: [&str; 7] = [
+    "NAME", "STATUS", "VERSION", "AGE", "REGION", "ZONES", "SERVICES",
+];
 
 /// Prints the members of the running daemon.
 pub(super) fn clusters(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCode> {
@@ -51,7 +53,10 @@ fn table(clusters: &[Cluster]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         text += cells.collect::<Vec<_>>().join("   ").trim_end();
         text.push('\n');
     }

@@ -54,22 +54,33 @@ fn from_files(file: &Path, question: &Question) -> anyhow::Result<Option<Explain
     let mut notes = Vec::new();
     let mut read = Vec::new();
     for member in &config.sources {
-        let Source::File { path } = &member.source else { continue };
+        let Source::File { path } = &member.source else {
+            continue;
+        };
         match facts::load(path) {
             Ok(services) => {
                 let services = services.into_iter();
-                let shared = services.map(|(name, service)| (name, Arc::new(service))).collect();
+                let shared = services
+                    .map(|(name, service)| (name, Arc::new(service)))
+                    .collect();
                 world.replace(&member.member, shared);
                 notes.push(format!("{}: from {}", member.member, path.display()));
                 read.push(member.member.clone());
             }
             Err(problems) => {
-                notes.extend(problems.iter().map(|problem| format!("{}: {problem}", member.member)));
+                notes.extend(
+                    problems
+                        .iter()
+                        .map(|problem| format!("{}: {problem}", member.member)),
+                );
             }
         }
     }
     let now = clock::now();
-    for (member, seen) in world.last_live().filter(|(member, _)| !read.contains(member)) {
+    for (member, seen) in world
+        .last_live()
+        .filter(|(member, _)| !read.contains(member))
+    {
         notes.push(match seen {
             Some(seen) => {
                 let age = age(now.0.saturating_sub(seen.0));

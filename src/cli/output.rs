@@ -5,7 +5,9 @@ use std::io::{self, ErrorKind, Write};
 /// Writes a text that was asked for.
 pub(super) fn print(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    let written = output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush());
     written.or_else(|error| match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),
         _ => Err(error),

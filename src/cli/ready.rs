@@ -28,7 +28,11 @@ struct Line<'a> {
 impl ReadyLine {
     /// Prints the line: once when bound, and again when ready.
     pub(super) fn print(&self, ready: bool) -> anyhow::Result<()> {
-        let line = Line { ready, dns: &self.dns, admin: self.admin };
+        let line = Line {
+            ready,
+            dns: &self.dns,
+            admin: self.admin,
+        };
         output::print(&(serde_json::to_string(&line)? + "\n"))?;
         Ok(())
     }

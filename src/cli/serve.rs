@@ -11,16 +11,16 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::arguments::Serve;
+use super::output;
 use super::ready::ReadyLine;
 use super::reload::Running;
 use super::resolving::Resolving;
 use super::signals::{Asked, Signals};
 use super::state_dir::StateDir;
-use super::{logs, output};
 use crate::config::{self, Config, Listen, Source};
 use crate::sources::{Lifetime, Supervisor};
 use crate::telemetry::Metrics;
-use crate::{admin, publish, serve, sources};
+use crate::{admin, publish, serve, sources, telemetry};
 
 /// How long threads of the runtime may take after everything else has ended.
 const RUNTIME_END: Duration = Duration::from_secs(1);
@@ -35,7 +35,7 @@ enum End {
 
 /// Serves until a signal.
 pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
-    logs::start(&arguments.log, arguments.log_format)?;
+    telemetry::init(&arguments.log, arguments.log_format.into())?;
     let (config, text) = match config::load_with_text(&arguments.file) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -191,7 +191,12 @@ impl Daemon {
 
 /// Runs the source of a member.
 async fn run_source(lifetime: Lifetime) {
-    let Lifetime { source, epoch, deltas, cancel } = lifetime;
+    let Lifetime {
+        source,
+        epoch,
+        deltas,
+        cancel,
+    } = lifetime;
     match source.source {
         Source::File { path } => {
             sources::file::run(source.member, path, epoch, deltas, cancel).await;
