@@ -29,12 +29,12 @@ pub enum Error {
 #[derive(Debug, thiserror::Error)]
 pub enum QuestionError {
     /// The name is no domain name.
-    #[error("name {name:?}: {source}")]
+    #[error("name {name:?}: {problem}")]
     Name {
         /// What was given.
         name: String,
         /// What is wrong with it.
-        source: NameError,
+        problem: NameError,
     },
     /// There is no such type.
     #[error("type {qtype:?}: not a record type, such as A, SRV or TYPE65280")]

@@ -25,9 +25,9 @@ impl Question {
     /// Reads a query as a person writes it: a type is a mnemonic in either case, or `TYPE` and a
     /// number (RFC 3597 section 5).
     pub fn new(name: &str, qtype: &str, from: IpAddr) -> Result<Self, QuestionError> {
-        let read = name.parse().map_err(|source| QuestionError::Name {
+        let read = name.parse().map_err(|problem| QuestionError::Name {
             name: name.to_owned(),
-            source,
+            problem,
         })?;
         let upper = qtype.to_ascii_uppercase();
         let number = upper
@@ -110,6 +110,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explained {
     let explanation = answer::explain(snapshot, name, *qtype, *from);
     let text = explanation.to_string();
     let octets = explanation.response.iter();
+    let octets: Vec<_> = octets.map(|octet| format!("{octet:02x}")).collect();
     Explained {
         name: explanation.name.to_string(),
         qtype: explanation.qtype.to_string(),
@@ -124,7 +125,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> Explained {
             .map(MemberPart::from)
             .collect(),
         notes: explanation.notes,
-        response: octets.map(|octet| format!("{octet:02x}")).collect(),
+        response: octets.concat(),
         text,
     }
 }

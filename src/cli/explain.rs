@@ -18,18 +18,17 @@ use crate::telemetry::clock;
 /// Prints how a query is answered, and why.
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
     let question = Question::new(&arguments.name, &arguments.qtype, arguments.from)?;
-    let explained = match &arguments.config {
-        Some(file) => match from_files(file, &question)? {
-            Some(explained) => explained,
-            None => return Ok(ExitCode::FAILURE),
-        },
-        None => {
-            let (qtype, from) = (question.qtype.to_string(), question.from.to_string());
-            let name = question.name.to_string();
-            let parameters = [("name", &*name), ("type", &*qtype), ("from", &*from)];
-            let body = get(locate(&arguments.daemon)?, "/v1/explain", &parameters)?;
-            serde_json::from_str(&body).context("answer of the daemon")?
-        }
+    let explained = if let Some(file) = &arguments.config {
+        let Some(explained) = from_files(file, &question) else {
+            return Ok(ExitCode::FAILURE);
+        };
+        explained
+    } else {
+        let (qtype, from) = (question.qtype.to_string(), question.from.to_string());
+        let name = question.name.to_string();
+        let parameters = [("name", &*name), ("type", &*qtype), ("from", &*from)];
+        let body = get(locate(&arguments.daemon)?, "/v1/explain", &parameters)?;
+        serde_json::from_str(&body).context("answer of the daemon")?
     };
     output::print(&match arguments.output {
         Output::Text => explained.text,
@@ -40,14 +39,14 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
 
 /// Explains from a configuration, the facts files of its members and the persisted facts of the
 /// others. `None` after its problems were printed. Contacts nothing and writes nothing.
-fn from_files(file: &Path, question: &Question) -> anyhow::Result<Option<Explained>> {
+fn from_files(file: &Path, question: &Question) -> Option<Explained> {
     let config = match config::load(file) {
         Ok(config) => Arc::new(config),
         Err(problems) => {
             for problem in problems {
                 output::complain(&problem.to_string());
             }
-            return Ok(None);
+            return None;
         }
     };
     let mut world = publish::restore(Arc::clone(&config));
@@ -90,8 +89,8 @@ fn from_files(file: &Path, question: &Question) -> anyhow::Result<Option<Explain
         });
     }
     let mut explained = admin::explain(&world.snapshot(), question);
-    let lines: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
-    explained.text = format!("{lines}\n{}", explained.text);
+    let lines: Vec<_> = notes.iter().map(|note| format!("note: {note}\n")).collect();
+    explained.text = format!("{}\n{}", lines.concat(), explained.text);
     explained.notes.extend(notes);
-    Ok(Some(explained))
+    Some(explained)
 }
