@@ -12,7 +12,9 @@
 //! function with another [`Trace`].
 
 mod choose;
+mod nearest;
 mod plan;
 
 pub use choose::{Decision, Eligible, FleetHealth, NoTrace, ShardHealth, Trace, choose, eligible};
+pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};

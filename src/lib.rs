@@ -19,4 +19,5 @@ pub mod serve;
 pub mod snapshot;
 pub mod sources;
 pub mod telemetry;
+pub mod vantage;
 pub mod wire;

@@ -6,12 +6,14 @@
 mod delta;
 mod federation;
 mod member;
+mod place;
 mod service;
 mod state;
 
 pub use delta::{Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};
 pub use member::{Fleet, Member, MemberIdx, MemberSet, StaticRegion};
+pub use place::{Location, Network, Place, VantageIdx};
 pub use service::{
     Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Steering,
 };

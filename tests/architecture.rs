@@ -15,9 +15,13 @@ const ROOMS: &[Room] = &[
     ("names", &["wire"]),
     ("model", &["wire", "names"]),
     ("config", &["wire", "names", "model"]),
-    ("decide", &["names", "model"]),
-    ("snapshot", &["wire", "names", "model", "decide"]),
-    ("answer", &["wire", "names", "model", "decide", "snapshot"]),
+    ("vantage", &["wire", "names", "model"]),
+    ("decide", &["names", "model", "vantage"]),
+    ("snapshot", &["wire", "names", "model", "vantage", "decide"]),
+    (
+        "answer",
+        &["wire", "names", "model", "vantage", "decide", "snapshot"],
+    ),
     ("telemetry", &["wire", "model"]),
     (
         "publish",
@@ -73,7 +77,7 @@ const ROOMS: &[Room] = &[
 
 /// Rooms without clock, sockets, tasks and global state: time and addresses are arguments.
 const PURE: &[&str] = &[
-    "wire", "names", "model", "config", "decide", "snapshot", "answer",
+    "wire", "names", "model", "config", "vantage", "decide", "snapshot", "answer",
 ];
 
 /// What a pure room never mentions.

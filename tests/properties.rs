@@ -1,1 +1,133 @@
-//! x
+//! What holds for every world (names: "Properties every build must hold").
+//!
+//! `oracle` says what is answered, from the text of names D.5 and D.6 alone; `world` makes random
+//! worlds; here they meet the code.
+
+#[path = "properties/ask.rs"]
+mod ask;
+#[path = "properties/oracle.rs"]
+mod oracle;
+#[path = "properties/rules.rs"]
+mod rules;
+#[path = "properties/world.rs"]
+mod world;
+
+use proptest::prelude::*;
+
+use ask::{Answer, ask, octets};
+use oracle::{Expected, Oracle};
+use world::world;
+
+/// Every type that the rules look at.
+const TYPES: &[&str] = &["A", "AAAA", "CNAME", "SRV", "TXT", "NS"];
+
+/// Names to ask of a world: what exists, and what is close to it.
+fn names(oracle: &Oracle<'_>, picks: &[(usize, u8)]) -> Vec<String> {
+    let existing: Vec<_> = oracle.names().collect();
+    let close = |(pick, way): &(usize, u8)| -> Option<String> {
+        let name = existing.get(pick % existing.len().max(1))?;
+        let mut labels: Vec<&str> = name.split('.').collect();
+        let place = pick / 7 % labels.len();
+        match way {
+            0 => labels.insert(0, "x"),
+            1 => labels.insert(0, "m0"),
+            2 => labels.insert(0, "_http"),
+            3 => labels.insert(place, "r0"),
+            4 => {
+                labels.remove(place);
+            }
+            5 => {
+                let other = labels.len().saturating_sub(3);
+                labels.swap(place, other);
+            }
+            6 => *labels.get_mut(place)? = "s1",
+            _ => {}
+        }
+        (!labels.is_empty()).then(|| labels.join("."))
+    };
+    picks.iter().filter_map(close).collect()
+}
+
+/// Which names to ask.
+fn picks() -> impl Strategy<Value = Vec<(usize, u8)>> {
+    prop::collection::vec((any::<u16>().prop_map(usize::from), 0u8..16), 40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_are_what_the_text_says(world in world(), picks in picks()) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        for name in names(&oracle, &picks) {
+            for rrtype in ["A", "AAAA", "CNAME", "SRV", "TXT"] {
+                if let Some(expected) = oracle.expect(&name, rrtype) {
+                    let got = Expected::of(&ask(&snapshot, &name, rrtype));
+                    prop_assert_eq!(got, expected, "{} {}\n{:#?}", name, rrtype, world);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_fold_of_changes_equals_a_new_start(first in world(), changes in world::changes(), picks in picks()) {
+        let (folded, world) = first.fold(&changes);
+        let rebuilt = world.build();
+        let oracle = Oracle::new(&world);
+        for name in names(&oracle, &picks) {
+            for rrtype in TYPES {
+                let query = octets(&name, rrtype);
+                let (folded, rebuilt) = (ask::respond(&folded, &query), ask::respond(&rebuilt, &query));
+                prop_assert_eq!(folded, rebuilt, "{} {}\n{:#?}\n{:#?}", name, rrtype, changes, world);
+            }
+        }
+    }
+
+    #[test]
+    fn no_rule_of_names_is_broken(world in world(), picks in picks()) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        for name in names(&oracle, &picks) {
+            let answers: Vec<(&str, Answer)> =
+                TYPES.iter().map(|rrtype| (*rrtype, ask(&snapshot, &name, rrtype))).collect();
+            let broken = rules::at_one_name(&name, &answers)
+                .or_else(|| rules::ancestors(&name, &oracle, &snapshot))
+                .or_else(|| rules::owners(&answers, &snapshot));
+            prop_assert_eq!(broken, None, "{}\n{:#?}", name, world);
+        }
+        let broken = rules::services(&world, &oracle, &snapshot);
+        prop_assert_eq!(broken, None, "{:#?}", world);
+    }
+
+    #[test]
+    fn ignorance_fails_and_never_denies(world in world(), syncing in 0usize..5, picks in picks()) {
+        let empty = world.with_state(syncing, world::State::NeverSynced).build();
+        let unsure = world.with_state(syncing, world::State::Syncing).build();
+        let oracle = Oracle::new(&world);
+        for name in names(&oracle, &picks) {
+            for rrtype in TYPES {
+                // A chain that ends in nothing may become another one, and so may its first CNAME.
+                let is_denied = ["A", "AAAA", "SRV", rrtype]
+                    .iter()
+                    .all(|rrtype| *rrtype == "CNAME" || !ask(&empty, &name, rrtype).is_positive());
+                let (empty, unsure) = (ask(&empty, &name, rrtype), ask(&unsure, &name, rrtype));
+                let same = empty.rcode == unsure.rcode && empty.records() == unsure.records();
+                let failed = unsure.rcode == 2 && is_denied;
+                prop_assert!(same || failed, "{} {}\n{:?}\n{:?}\n{:#?}", name, rrtype, empty, unsure, world);
+            }
+        }
+    }
+
+    #[test]
+    fn explanations_are_the_answers(world in world(), picks in picks()) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        for name in names(&oracle, &picks) {
+            for rrtype in TYPES {
+                let broken = rules::explained(&snapshot, &name, rrtype);
+                prop_assert_eq!(broken, None, "{} {}\n{:#?}", name, rrtype, world);
+            }
+        }
+    }
+}

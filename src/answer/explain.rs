@@ -14,6 +14,7 @@ use crate::decide::{Eligible, Trace};
 use crate::model::MemberSet;
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
+use crate::vantage::Vantage;
 use crate::wire::{NameBuf, Qname};
 
 /// An answer and its reasons, all of one snapshot.
@@ -31,6 +32,8 @@ pub struct Explanation {
     pub serial: Serial,
     /// What the name is.
     pub subject: String,
+    /// Where the client counts as standing, if the answer depends on it.
+    pub vantage: Option<String>,
     /// The levels that were looked at, the one asked first.
     pub levels: Vec<LevelStep>,
     /// Every member of the federation, and its part in the answer.
@@ -76,11 +79,17 @@ pub struct Recorder {
     pub eligible: Option<Eligible>,
     /// Each level: who was eligible there, and who was chosen.
     pub levels: Vec<(MemberSet, MemberSet)>,
+    /// Where the client stands, if that counts.
+    pub vantage: Option<Vantage>,
 }
 
 impl Trace for Recorder {
     fn eligible(&mut self, eligible: &Eligible) {
         self.eligible = Some(*eligible);
+    }
+
+    fn vantage(&mut self, vantage: &Vantage) {
+        self.vantage = Some(*vantage);
     }
 
     fn level(&mut self, _level: usize, eligible: MemberSet, chosen: MemberSet) {
@@ -116,6 +125,9 @@ pub fn explain(
         generation: snapshot.generation(),
         serial: snapshot.serial(),
         subject: String::new(),
+        vantage: recorder
+            .vantage
+            .map(|vantage| reasons::vantage(snapshot, vantage)),
         levels: Vec::new(),
         candidates: Vec::new(),
         notes: Vec::new(),

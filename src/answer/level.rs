@@ -40,8 +40,22 @@ pub(super) fn answer<T: Trace>(
         *place = Some(scope);
     }
     let candidates = eligible(plan, &entry.health, &snapshot.state().health);
-    let members = levels.iter().flatten().map(|scope| scope.members);
+    let mut vantage = None;
+    let members = levels.iter().flatten().map(|scope| {
+        let is_nearest = plan.is_nearest && scope.parent.is_none();
+        let found = is_nearest.then(|| reply.vantage());
+        vantage = found.or(vantage);
+        let place = found.and_then(|vantage| vantage.place);
+        (
+            scope.members,
+            place.and_then(|place| snapshot.nearest(place)),
+        )
+    });
     let decision = choose(plan, &candidates, members, trace);
+    if let Some(vantage) = vantage {
+        trace.vantage(&vantage);
+        reply.scope = vantage.scope;
+    }
     let sync = snapshot.state().federation(entry.federation);
     let is_down = decision.members.is_empty();
     if is_down && !sync.syncing_from_start.is_empty() {

@@ -6,6 +6,7 @@ use super::classify::{Subject, classify};
 use super::{apex, level};
 use crate::decide::Trace;
 use crate::snapshot::{Apex, FederationIdx, Snapshot};
+use crate::vantage::Vantage;
 use crate::wire::{
     EdeList, OptReply, Owner, Qname, Query, ResponseWriter, Soa, Target, class, ede, rcode, reject,
     rrtype, udp_limit,
@@ -55,11 +56,13 @@ pub fn respond<T: Trace>(
         snapshot,
         query: &query,
         qname: &qname,
+        client,
+        scope: 0,
         response: ResponseWriter::new(out, limit, &query),
         errors: EdeList::default(),
     };
     reply.fill(trace);
-    let errors = reply.errors;
+    let (errors, scope) = (reply.errors, reply.scope);
     let opt = query.edns.as_ref().map(|edns| {
         let nsid = snapshot.settings().nsid.as_deref().map(str::as_bytes);
         OptReply {
@@ -68,8 +71,7 @@ pub fn respond<T: Trace>(
                 Transport::Tcp { idle } if edns.keepalive_requested => Some(idle),
                 _ => None,
             },
-            // No answer depends on the place of its client.
-            client_subnet: edns.client_subnet.map(|subnet| (subnet, 0)),
+            client_subnet: edns.client_subnet.map(|subnet| (subnet, scope)),
             ede: errors,
             ..OptReply::new(edns)
         }
@@ -82,6 +84,9 @@ pub(super) struct Reply<'a, 'b> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) query: &'a Query<'a>,
     pub(super) qname: &'a Qname,
+    pub(super) client: &'a Client,
+    /// How many leading bits of the client subnet the answer depends on.
+    pub(super) scope: u8,
     pub(super) response: ResponseWriter<'b>,
     pub(super) errors: EdeList<'static>,
 }
@@ -128,6 +133,16 @@ impl Reply<'_, '_> {
             }
             Subject::NotReady => self.not_ready(),
         }
+    }
+
+    /// Where the client stands.
+    pub(super) fn vantage(&self) -> Vantage {
+        let subnet = self
+            .query
+            .edns
+            .as_ref()
+            .and_then(|edns| edns.client_subnet.as_ref());
+        self.snapshot.vantages().find(subnet, self.client.address)
     }
 
     /// REFUSED: not a name, class or type that is served here.

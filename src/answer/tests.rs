@@ -6,15 +6,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, Query as Question, ResponseCode};
+use hickory_proto::op::{Edns, Message, Query as Question, ResponseCode};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 
 use super::{Client, Transport, explain, respond};
 use crate::decide::NoTrace;
 use crate::model::{
     Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState, MemberStatus,
-    NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service, ServiceKind, Steering,
-    TopologyFacts, UnixSeconds, WhenAllDown,
+    NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Protocol, Service,
+    ServiceKind, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Settings, SnapshotBuilder};
@@ -36,7 +37,7 @@ fn federation() -> Federation {
         ttl: Duration::from_secs(30),
         negative_ttl: Duration::from_secs(5),
         apex_ttl: Duration::from_secs(3600),
-        policy: Policy::Spread,
+        policy: Policy::Nearest,
         order: Vec::new(),
         fence: None,
         when_all_down: WhenAllDown::NoData,
@@ -85,7 +86,14 @@ fn world() -> SnapshotBuilder {
     let fleet = Fleet {
         federations: vec![federation()],
         members,
-        regions: Vec::new(),
+        networks: vec![Network {
+            cidr: "198.51.100.0/24".parse().unwrap(),
+            place: Place {
+                region: Some(label("q")),
+                ..Place::default()
+            },
+        }],
+        ..Fleet::default()
     };
     let mut builder = SnapshotBuilder::new(Arc::new(fleet), Settings::default());
     for index in 0..3 {
@@ -112,7 +120,22 @@ fn set_state(builder: &mut SnapshotBuilder, member: u8, state: MemberState) {
 }
 
 fn ask(builder: &SnapshotBuilder, name: &str, qtype: RecordType) -> Message {
+    ask_for(builder, name, qtype, None)
+}
+
+/// Asks with a client subnet.
+fn ask_for(
+    builder: &SnapshotBuilder,
+    name: &str,
+    qtype: RecordType,
+    subnet: Option<ClientSubnet>,
+) -> Message {
     let mut query = Message::query();
+    if let Some(subnet) = subnet {
+        let mut edns = Edns::new();
+        edns.options_mut().insert(EdnsOption::Subnet(subnet));
+        query.set_edns(edns);
+    }
     query.add_query(Question::query(Name::from_ascii(name).unwrap(), qtype));
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -312,6 +335,7 @@ fn an_explanation_names_the_reasons_and_holds_the_answer() {
 s.n.fed.svc.zb.example.com. A asked from 192.0.2.1
 generation 7, serial 1
 this is a service, level zone zb
+the client is in no known place: every region is as near as any
   zone zb: no eligible member
   region r: no eligible member
   global: eligible c; answers c
@@ -329,4 +353,39 @@ s.n.fed.svc.r.example.com.\t30\tIN\tCNAME\ts.n.fed.svc.example.com.
 s.n.fed.svc.example.com.\t30\tIN\tA\t203.0.113.3
 ";
     assert_eq!(text, expected);
+}
+
+#[test]
+fn a_client_of_known_place_gets_the_nearest_at_the_global_name_only() {
+    let world = world();
+    let check = |name: &str, subnet: &str, scope: u8, last: &[u8]| {
+        let (address, prefix) = subnet.split_once('/').unwrap();
+        let subnet = ClientSubnet::new(address.parse().unwrap(), prefix.parse().unwrap(), 0);
+        let message = ask_for(&world, name, RecordType::A, Some(subnet.clone()));
+        let mut got: Vec<_> = message
+            .answers
+            .iter()
+            .filter_map(|record| record.data.ip_addr())
+            .collect();
+        got.sort();
+        let expected: Vec<_> = last
+            .iter()
+            .map(|last| IpAddr::from([203, 0, 113, *last]))
+            .collect();
+        assert_eq!(got, expected, "{name}");
+        let options = message.edns.as_ref().unwrap().options();
+        let Some(EdnsOption::Subnet(echoed)) = options.get(EdnsCode::Subnet) else {
+            panic!("no client subnet");
+        };
+        assert_eq!(
+            (echoed.addr(), echoed.source_prefix()),
+            (subnet.addr(), subnet.source_prefix())
+        );
+        assert_eq!(echoed.scope_prefix(), scope, "{name}");
+    };
+    check(G, "198.51.100.0/25", 24, &[3]);
+    check(G, "192.0.2.0/24", 6, &[1, 3]);
+    check(G, "0.0.0.0/0", 0, &[1, 3]);
+    check("s.n.fed.svc.r.example.com.", "198.51.100.0/25", 0, &[1]);
+    check("x.n.fed.svc.example.com.", "198.51.100.0/25", 0, &[]);
 }

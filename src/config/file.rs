@@ -15,7 +15,7 @@ use super::problem::{Problem, Report};
 use super::section::Section;
 use super::settings::Config;
 use super::state_dir::default_state_dir;
-use super::topology::{locality, network, region};
+use super::topology::{NetworkDraft, Place, locality, network, region};
 use super::values;
 use crate::model::Fleet;
 
@@ -121,6 +121,17 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
     if !report.is_empty() {
         return None;
     }
+    let networks = drafts
+        .networks
+        .iter()
+        .flat_map(NetworkDraft::networks)
+        .chain(
+            drafts
+                .members
+                .iter()
+                .flat_map(|draft| draft.networks.clone()),
+        )
+        .collect();
     let (members, sources) = drafts
         .members
         .into_iter()
@@ -148,6 +159,8 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
                 .into_iter()
                 .filter_map(|(_, region)| region)
                 .collect(),
+            networks,
+            locality: drafts.locality.as_ref().map(Place::standing),
         }),
         sources,
         shutdown_delay,

@@ -7,7 +7,7 @@ use super::section::Section;
 use super::settings::{MemberSource, Source};
 use super::topology::{Place, place_of};
 use super::values;
-use crate::model::{Member, Pattern};
+use crate::model::{self, Member, Network, Pattern};
 use crate::names::Label;
 
 /// A member and the places of what other sections are checked against.
@@ -16,6 +16,8 @@ pub(super) struct MemberDraft {
     pub(super) name: Option<Placed<Label>>,
     /// Its region and zones, as written.
     pub(super) place: Place,
+    /// Networks whose clients are in it.
+    pub(super) networks: Vec<Network>,
     /// The member, when it is whole.
     pub(super) whole: Option<(Member, MemberSource)>,
 }
@@ -29,7 +31,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
     let has_zones = section.has("zones");
     let place = place_of(&section, "region");
     let namespaces = patterns(&section, "namespaces");
-    section.texts("cidrs", values::network);
+    let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
     let source = section
         .table("source")
         .and_then(|table| source(table, folder));
@@ -48,7 +50,21 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
         };
         (member, source)
     });
-    MemberDraft { name, place, whole }
+    let networks = name.iter().flat_map(|name| {
+        cidrs.iter().map(|cidr| Network {
+            cidr: cidr.value,
+            place: model::Place {
+                member: Some(name.value.clone()),
+                ..model::Place::default()
+            },
+        })
+    });
+    MemberDraft {
+        networks: networks.collect(),
+        name,
+        place,
+        whole,
+    }
 }
 
 /// A list of patterns with their texts; the default is everything.

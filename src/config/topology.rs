@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use super::problem::{Placed, Report};
 use super::section::Section;
 use super::values;
-use crate::model::StaticRegion;
+use crate::model::{self, Location, Network, StaticRegion};
 use crate::names::Label;
 
 /// A region or zone as it is written and as it is published.
@@ -60,17 +60,23 @@ fn placed(read: Placed<(Label, String)>) -> Topology {
 pub(super) fn region(section: Section<'_>) -> (Place, Option<StaticRegion>) {
     section.require("name");
     let place = place_of(&section, "name");
-    if let Some(location) = section.table("location") {
-        for (key, most) in [("lat", 90.0), ("lon", 180.0)] {
+    let location = section.table("location").and_then(|location| {
+        let degrees = |key, most: f64| {
             location.require(key);
-            location.number(key, -most..=most);
-        }
+            location.number(key, -most..=most)
+        };
+        let (lat, lon) = (degrees("lat", 90.0), degrees("lon", 180.0));
         location.finish();
-    }
+        Some(Location {
+            lat: lat?,
+            lon: lon?,
+        })
+    });
     section.finish();
     let region = place.region.as_ref().map(|region| StaticRegion {
         name: region.label.clone(),
         zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
+        location,
     });
     (place, region)
 }
@@ -106,6 +112,29 @@ pub(super) fn network(section: Section<'_>) -> NetworkDraft {
         cidrs: cidrs.unwrap_or_default(),
         member,
         place,
+    }
+}
+
+impl NetworkDraft {
+    /// Its networks, each with where its clients stand.
+    pub(super) fn networks(&self) -> impl Iterator<Item = Network> {
+        let mut place = self.place.standing();
+        place.member = self.member.as_ref().map(|member| member.value.clone());
+        self.cidrs.iter().map(move |cidr| Network {
+            cidr: cidr.value,
+            place: place.clone(),
+        })
+    }
+}
+
+impl Place {
+    /// Where a client in it stands.
+    pub(super) fn standing(&self) -> model::Place {
+        model::Place {
+            region: self.region.as_ref().map(|region| region.label.clone()),
+            zone: self.zones.first().map(|zone| zone.label.clone()),
+            member: None,
+        }
     }
 }
 

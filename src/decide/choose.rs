@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::model::{MemberSet, WhenAllDown};
+use crate::vantage::Vantage;
 
 /// What holds for all services of a fleet at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +48,8 @@ pub struct Decision {
 pub trait Trace {
     /// Who is eligible, at whatever level.
     fn eligible(&mut self, _eligible: &Eligible) {}
+    /// Where the client stands counts.
+    fn vantage(&mut self, _vantage: &Vantage) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
 }
@@ -84,20 +87,22 @@ pub fn eligible(plan: &Plan, shards: &ShardHealth, fleet: &FleetHealth) -> Eligi
 /// Chooses members: the first of `levels` with an eligible member answers, with the first tier of
 /// the plan that has one of them.
 ///
-/// `levels` are the members at each level, the one asked first and the global one last.
+/// `levels` are the members at each level, the one asked first and the global one last, each with
+/// the tiers of the client's place if they count there: for `nearest` at the global level only, as
+/// zone and region names ignore where a client stands (names: decision 6).
 #[inline]
-pub fn choose<T: Trace>(
+pub fn choose<'t, T: Trace>(
     plan: &Plan,
     eligible: &Eligible,
-    levels: impl IntoIterator<Item = MemberSet>,
+    levels: impl IntoIterator<Item = (MemberSet, Option<&'t [MemberSet]>)>,
     trace: &mut T,
 ) -> Decision {
     trace.eligible(eligible);
     let mut last = 0;
-    for (level, at_level) in levels.into_iter().enumerate() {
+    for (level, (at_level, nearest)) in levels.into_iter().enumerate() {
         let candidates = eligible.members & at_level;
-        let chosen = plan
-            .tiers
+        let chosen = nearest
+            .unwrap_or(&plan.tiers)
             .iter()
             .map(|tier| *tier & candidates)
             .find(|tier| !tier.is_empty());
@@ -127,6 +132,7 @@ mod tests {
         Plan {
             fence: set(fence),
             tiers,
+            is_nearest: false,
             when_all_down,
         }
     }
@@ -147,7 +153,7 @@ mod tests {
             stale: set(stale),
             expired: set(expired),
         };
-        let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL];
+        let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| (members, None));
         let decision = choose(plan, &eligible(plan, &shards, &fleet), levels, &mut NoTrace);
         assert_eq!(
             (decision.level, decision.members),

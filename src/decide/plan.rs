@@ -23,6 +23,8 @@ pub struct Plan {
     pub fence: MemberSet,
     /// Disjoint sets, tried in order; together they hold every member.
     pub tiers: Box<[MemberSet]>,
+    /// At the global level the tiers of the client's place come first, if it is known.
+    pub is_nearest: bool,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
 }
@@ -38,6 +40,7 @@ impl Plan {
         Self {
             fence,
             tiers,
+            is_nearest: key.policy == Policy::Nearest,
             when_all_down: key.when_all_down,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Federation, Pattern};
+use super::{Federation, Location, Network, Pattern, Place};
 use crate::names::Label;
 
 /// Everything that the configuration says about names: the fixed part of the world.
@@ -14,6 +14,10 @@ pub struct Fleet {
     pub members: Vec<Member>,
     /// Regions and zones that exist even without a member.
     pub regions: Vec<StaticRegion>,
+    /// Networks whose clients stand in a known place, those of members included.
+    pub networks: Vec<Network>,
+    /// Where this daemon itself stands.
+    pub locality: Option<Place>,
 }
 
 /// A member cluster, as configured.
@@ -36,6 +40,8 @@ pub struct StaticRegion {
     pub name: Label,
     /// Its zones.
     pub zones: Vec<Label>,
+    /// Where it lies, for distances between regions.
+    pub location: Option<Location>,
 }
 
 /// The place of a member in [`Fleet::members`].

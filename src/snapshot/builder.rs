@@ -10,12 +10,13 @@ use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
 use super::scopes::Scopes;
 use super::service::{Keyed, PlanIdx, ServiceEntry};
-use crate::decide::{Plan, PlanKey};
+use crate::decide::{Plan, PlanKey, nearest};
 use crate::model::{
     Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
     TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
+use crate::vantage::VantageTable;
 use crate::wire::{MAX_NAME, NameBuf};
 
 /// What each member says about one service, in configuration order.
@@ -37,6 +38,8 @@ pub struct SnapshotBuilder {
     hostnames: Hostnames,
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
+    vantages: Arc<VantageTable>,
+    nearest: Arc<Vec<Box<[MemberSet]>>>,
     services: Table<Keyed, ()>,
     namespaces: Table<Arc<[u8]>, usize>,
     counts: Arc<Counts>,
@@ -78,6 +81,8 @@ impl SnapshotBuilder {
             hostnames: Hostnames::default(),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
+            vantages: Arc::new(VantageTable::compile(&fleet)),
+            nearest: Arc::default(),
             services: Table::default(),
             namespaces: Table::default(),
             counts: Arc::new(counts),
@@ -91,6 +96,7 @@ impl SnapshotBuilder {
                 builder.set_topology(index, TopologyFacts::default());
             }
         }
+        builder.recompile_nearest();
         builder
     }
 
@@ -107,21 +113,18 @@ impl SnapshotBuilder {
         service: Arc<Service>,
     ) -> bool {
         let shards = self.facts.entry(name.clone()).or_default();
-        let place = shards.binary_search_by_key(&member, |(of, _)| *of);
-        let old = match place {
-            Ok(place) => shards
-                .get_mut(place)
-                .map(|(_, facts)| std::mem::replace(facts, service.clone())),
+        let old = match shards.binary_search_by_key(&member, |(of, _)| *of) {
+            Ok(place) => match shards.get_mut(place) {
+                Some((_, facts)) if *facts == service => return false,
+                facts => facts.map(|(_, facts)| std::mem::replace(facts, service.clone())),
+            },
             Err(place) => {
                 shards.insert(place, (member, service.clone()));
                 None
             }
         };
-        if old.as_ref() == Some(&service) {
-            return false;
-        }
-        self.hostnames
-            .rename(member, name, old.as_deref(), Some(&service));
+        let new = Some(&*service);
+        self.hostnames.rename(member, name, old.as_deref(), new);
         self.recompile(name);
         true
     }
@@ -187,6 +190,7 @@ impl SnapshotBuilder {
         *place = facts;
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
         self.recompile_plans();
+        self.recompile_nearest();
     }
 
     /// Where a member stands.
@@ -243,6 +247,8 @@ impl SnapshotBuilder {
             topology: self.topology.clone(),
             state: self.state.clone(),
             plans: self.plans.clone(),
+            vantages: self.vantages.clone(),
+            nearest: self.nearest.clone(),
             services: self.services.clone(),
             namespaces: self.namespaces.clone(),
             counts: self.counts.clone(),
@@ -382,6 +388,13 @@ impl SnapshotBuilder {
         let apex = federation.and_then(|federation| self.apexes.get(federation.apex));
         let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
         entry.key.len() + self.scopes.longest + apex
+    }
+
+    /// Compiles the tiers of every place anew: they follow where the members stand.
+    fn recompile_nearest(&mut self) {
+        let places = self.vantages.places().iter();
+        let tiers = places.map(|place| nearest(&self.fleet, &self.topology, place));
+        self.nearest = Arc::new(tiers.collect());
     }
 
     /// Compiles every plan anew: fences follow the members of their regions.

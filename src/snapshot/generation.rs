@@ -9,7 +9,8 @@ use super::health::FleetState;
 use super::scopes::Scopes;
 use super::service::{Keyed, PlanIdx, ServiceEntry};
 use crate::decide::Plan;
-use crate::model::{Fleet, MemberIdx, MemberStatus, TopologyFacts};
+use crate::model::{Fleet, MemberIdx, MemberSet, MemberStatus, TopologyFacts, VantageIdx};
+use crate::vantage::VantageTable;
 
 /// Counts publications of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -57,6 +58,9 @@ pub struct Snapshot {
     pub(super) topology: Arc<Vec<TopologyFacts>>,
     pub(super) state: Arc<FleetState>,
     pub(super) plans: Arc<Vec<Plan>>,
+    pub(super) vantages: Arc<VantageTable>,
+    /// The tiers of `nearest` for each place of `vantages`.
+    pub(super) nearest: Arc<Vec<Box<[MemberSet]>>>,
     pub(super) services: Table<Keyed, ()>,
     /// How many services exist below each `ns.fed`.
     pub(super) namespaces: Table<Arc<[u8]>, usize>,
@@ -106,6 +110,19 @@ impl Snapshot {
     #[inline]
     pub fn plan(&self, plan: PlanIdx) -> Option<&Plan> {
         self.plans.get(plan.0)
+    }
+
+    /// Where clients stand.
+    #[inline]
+    pub fn vantages(&self) -> &VantageTable {
+        &self.vantages
+    }
+
+    /// The tiers of `nearest` for a client at a place.
+    #[inline]
+    pub fn nearest(&self, place: VantageIdx) -> Option<&[MemberSet]> {
+        let tiers = self.nearest.get(usize::try_from(place.0).ok()?)?;
+        Some(tiers)
     }
 
     /// The service with the wire labels `service.ns.fed`, if it exists in `apex`.

@@ -160,16 +160,36 @@ fn a_client_has_its_own_limit() {
 }
 
 #[test]
-fn all_clients_share_the_total() {
+fn connections_at_rest_keep_nobody_out() {
     let mut listen = listen(&["127.0.0.1:0"]);
-    listen.tcp_connections = 2;
+    listen.tcp_connections = 5;
+    let service = Service::stand_in(&listen);
+    // They stay open on this side.
+    let mut resting = Vec::new();
+    for id in 0..30 {
+        let mut stream = tcp(service.address());
+        let sent = stream.write_all(&framed(&say(id, "a")));
+        if sent.is_ok() && read_message(&mut stream).is_ok() {
+            resting.push(stream);
+        }
+    }
+    // Each took the place of another, but for the few that came while that one was not yet at rest.
+    assert!(resting.len() > 20, "{}", resting.len());
+    let mut first = resting.remove(0);
+    assert_closed(&mut first);
+}
+
+#[test]
+fn a_place_of_a_busy_connection_is_not_given_away() {
+    let mut listen = listen(&["127.0.0.1:0"]);
+    listen.tcp_connections = 1;
     let service = Service::stand_in(&listen);
     let server = service.address();
-    let mut open = [from([127, 0, 0, 8], server), from([127, 0, 0, 9], server)];
-    for stream in &mut open {
-        assert_eq!(ask_tcp(stream, &say(1, "a")), said(1, "a"));
-    }
+    let mut busy = tcp(server);
+    flood(&mut busy);
+    service.wait_for(|totals| totals.queries[1] > 0);
     assert_closed(&mut tcp(server));
+    assert_eq!(service.counters.totals().refused, 1);
     // UDP goes on.
     let client = udp(server.ip());
     assert_eq!(ask_udp(&client, server, &say(2, "b")), said(2, "b"));

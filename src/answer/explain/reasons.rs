@@ -9,6 +9,7 @@ use crate::names::{Below, Form, Label, split};
 use crate::snapshot::{
     Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, ServiceEntry, Shard, Snapshot,
 };
+use crate::vantage::{Vantage, VantageSource};
 use crate::wire::Qname;
 
 /// Fills in what the name is, the levels, the candidates and the notes.
@@ -265,4 +266,22 @@ fn disagreement(matter: Disagreement) -> String {
         }
     };
     text.to_owned()
+}
+
+/// Where a client counts as standing, and what says so.
+pub(super) fn vantage(snapshot: &Snapshot, vantage: Vantage) -> String {
+    let index = vantage
+        .place
+        .and_then(|place| usize::try_from(place.0).ok());
+    let Some(place) = index.and_then(|index| snapshot.vantages().places().get(index)) else {
+        return "in no known place: every region is as near as any".to_owned();
+    };
+    let source = match vantage.source {
+        VantageSource::ClientSubnet => "by its client subnet",
+        VantageSource::Source => "by its source address",
+        VantageSource::Own | VantageSource::Unknown => "as this server itself is",
+    };
+    let labels = [&place.member, &place.region, &place.zone];
+    let labels: Vec<_> = labels.into_iter().flatten().map(Label::as_str).collect();
+    format!("in {} ({source})", labels.join(" "))
 }

@@ -18,6 +18,9 @@ impl fmt::Display for Explanation {
             self.generation.0, self.serial.0
         )?;
         writeln!(f, "this is {}", self.subject)?;
+        if let Some(vantage) = &self.vantage {
+            writeln!(f, "the client is {vantage}")?;
+        }
         for step in &self.levels {
             let eligible = list(&step.eligible);
             if step.chosen.is_empty() {

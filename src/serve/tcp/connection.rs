@@ -39,7 +39,7 @@ const READ: usize = 4096;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// When the service ends: how long queries on their way are waited for.
-const LAST_TIME: Duration = Duration::from_millis(100);
+const LAST_TIME: Duration = Duration::from_millis(200);
 
 /// When the service ends: reads that are still answered.
 const LAST_READS: usize = 64;
@@ -89,7 +89,7 @@ pub(super) struct Connection<R> {
     /// Octets of responses not yet sent; no room is kept when there are none.
     unsent: Vec<u8>,
     /// Its place among the open connections.
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl<R: Respond> Connection<R> {
@@ -109,7 +109,7 @@ impl<R: Respond> Connection<R> {
             service,
             unanswered: Vec::new(),
             unsent: Vec::new(),
-            _slot: slot,
+            slot,
         }
     }
 
@@ -136,6 +136,7 @@ impl<R: Respond> Connection<R> {
                     Ok(ready) => ready?,
                     Err(_idle) => return Ok(()),
                 },
+                () = self.slot.needed() => return Ok(()),
             }
             match self.turn().await? {
                 Found::Queries => deadline = monotonic() + self.service.idle,

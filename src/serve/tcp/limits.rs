@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::config::Listen;
@@ -33,12 +35,20 @@ impl Limits {
 }
 
 /// The connections open now. Locked when one opens or closes, never for a query.
+///
+/// When the last place is taken, the connection that has waited longest for its next query is
+/// closed, so that connections at rest, however many, keep nobody out (RFC 7766 section 6.2.3).
+/// Only when all are busy is a new one refused.
 #[derive(Debug)]
 pub(in crate::serve) struct Open {
     /// What is allowed.
     limits: Limits,
     /// What is there.
     counts: Mutex<Counts>,
+    /// Where connections at rest wait to be closed, in the order in which they came to rest.
+    at_rest: Notify,
+    /// How many wait there: told when there are none, `at_rest` would close the next one.
+    resting: AtomicUsize,
 }
 
 /// How many connections there are.
@@ -58,6 +68,15 @@ impl Open {
         Self {
             limits,
             counts: Mutex::default(),
+            at_rest: Notify::new(),
+            resting: AtomicUsize::new(0),
+        }
+    }
+
+    /// Closes the connection that has been at rest longest, if any is.
+    fn make_room(&self) {
+        if self.resting.load(Ordering::Relaxed) > 0 {
+            self.at_rest.notify_one();
         }
     }
 
@@ -70,6 +89,7 @@ impl Open {
                 counts.is_full = true;
                 warn!(limit = self.limits.total, "refusing TCP connections");
             }
+            self.make_room();
             return None;
         }
         let of_client = counts.clients.entry(client).or_default();
@@ -81,6 +101,9 @@ impl Open {
         }
         *of_client += 1;
         counts.total += 1;
+        if counts.total == self.limits.total {
+            self.make_room();
+        }
         if counts.is_full {
             counts.is_full = false;
             info!(open = counts.total, "taking TCP connections again");
@@ -99,6 +122,31 @@ pub(super) struct Slot {
     open: Arc<Open>,
     /// By whom it is counted.
     client: IpAddr,
+}
+
+impl Slot {
+    /// Returns when this place, of a connection at rest, is needed by another.
+    pub(super) async fn needed(&self) {
+        let _resting = Resting::new(&self.open.resting);
+        self.open.at_rest.notified().await;
+    }
+}
+
+/// Counts one connection at rest while it lives.
+struct Resting<'a>(&'a AtomicUsize);
+
+impl<'a> Resting<'a> {
+    /// Counts one more.
+    fn new(resting: &'a AtomicUsize) -> Self {
+        resting.fetch_add(1, Ordering::Relaxed);
+        Self(resting)
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Slot {
@@ -124,6 +172,9 @@ fn client(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
 
     /// Limits of 3 connections, 2 for each client.
@@ -156,6 +207,33 @@ mod tests {
         drop(slots);
         assert!(open.enter(IpAddr::from([192, 0, 2, 4])).is_some());
         assert!(open.counts.lock().clients.is_empty());
+    }
+
+    #[test]
+    fn the_last_place_costs_the_connection_that_rests_longest() {
+        let open = open();
+        let enter = |host| open.enter(IpAddr::from([192, 0, 2, host])).unwrap();
+        let (first, second) = (enter(1), enter(2));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut first = pin!(first.needed());
+        let mut second = pin!(second.needed());
+        assert!(first.as_mut().poll(&mut context).is_pending());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        let third = enter(3);
+        assert!(first.as_mut().poll(&mut context).is_ready());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        assert!(pin!(third.needed()).poll(&mut context).is_pending());
+    }
+
+    #[test]
+    fn a_place_is_not_needed_for_those_that_came_before_it_rested() {
+        let open = open();
+        let slots: Vec<_> = (1..=3)
+            .map(|host| open.enter(IpAddr::from([192, 0, 2, host])).unwrap())
+            .collect();
+        assert!(open.enter(IpAddr::from([192, 0, 2, 4])).is_none());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(pin!(slots[0].needed()).poll(&mut context).is_pending());
     }
 
     #[test]

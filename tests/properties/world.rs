@@ -1,0 +1,445 @@
+//! Random worlds, and the snapshots of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gazetteer::model::{
+    Endpoints, Export, ExportMode, Federation, Fleet, Joined, Member, MemberIdx, MemberState,
+    MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service,
+    ServiceKind, StaticRegion, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+};
+use gazetteer::names::Label;
+use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+/// The state of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Ready,
+    Held,
+    Lost,
+    Returning,
+    NeverSynced,
+    Syncing,
+}
+
+/// A federation.
+#[derive(Debug, Clone)]
+pub(crate) struct Fed {
+    pub(crate) name: &'static str,
+    pub(crate) apex: &'static str,
+    pub(crate) failover: Option<Vec<usize>>,
+    pub(crate) fence: Option<Vec<&'static str>>,
+    pub(crate) all_down: WhenAllDown,
+    pub(crate) members: Vec<usize>,
+}
+
+/// A member.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) region: Option<&'static str>,
+    pub(crate) zones: Vec<&'static str>,
+    pub(crate) state: State,
+}
+
+/// What a member says of the policy of a service.
+#[derive(Debug, Clone)]
+pub(crate) enum Said {
+    Nothing,
+    Spread,
+    Failover(Vec<usize>),
+}
+
+/// What one member says of one service.
+#[derive(Debug, Clone)]
+pub(crate) struct Shard {
+    pub(crate) federations: Option<Vec<&'static str>>,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) is_ready: bool,
+    pub(crate) weight: Option<u32>,
+    pub(crate) port: Option<u16>,
+    pub(crate) steering: Said,
+    pub(crate) all_down: Option<WhenAllDown>,
+}
+
+/// Namespace, name, member.
+pub(crate) type Place3 = (&'static str, &'static str, usize);
+
+/// A whole world.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) federations: Vec<Fed>,
+    pub(crate) members: Vec<Place>,
+    pub(crate) static_regions: Vec<(&'static str, Vec<&'static str>)>,
+    pub(crate) shards: BTreeMap<Place3, Shard>,
+}
+
+/// One change.
+#[derive(Debug, Clone)]
+pub(crate) enum Change {
+    Shard(Place3, Option<Shard>),
+    State(usize, State),
+}
+
+/// Members of every world.
+const MEMBERS: usize = 5;
+
+/// Regions; `z0` is a zone too.
+const REGIONS: &[&str] = &["r0", "r1", "r2", "z0"];
+
+/// Zones; each may be in several regions.
+const ZONES: &[&str] = &["z0", "z1", "z2", "z3", "r1"];
+
+fn all_down() -> impl Strategy<Value = WhenAllDown> {
+    select(vec![
+        WhenAllDown::NoData,
+        WhenAllDown::NoData,
+        WhenAllDown::NxDomain,
+        WhenAllDown::LastKnown,
+    ])
+}
+
+fn order() -> impl Strategy<Value = Vec<usize>> {
+    subsequence((0..MEMBERS).collect::<Vec<_>>(), 0..=MEMBERS).prop_shuffle()
+}
+
+fn federation(name: &'static str) -> impl Strategy<Value = Fed> {
+    let apexes = select(vec!["example.com", "example.com", "inner.example.com"]);
+    let fence = prop::option::weighted(0.3, subsequence(REGIONS.to_vec(), 0..=3));
+    let members = prop_oneof![
+        3 => Just((0..MEMBERS).collect::<Vec<_>>()),
+        1 => subsequence((0..MEMBERS).collect::<Vec<_>>(), 1..MEMBERS),
+    ];
+    let failover = prop::option::weighted(0.3, order());
+    (apexes, failover, fence, all_down(), members).prop_map(
+        move |(apex, failover, fence, all_down, members)| Fed {
+            name,
+            apex,
+            failover,
+            fence,
+            all_down,
+            members,
+        },
+    )
+}
+
+fn state() -> impl Strategy<Value = State> {
+    use State::{Held, Lost, NeverSynced, Ready, Returning};
+    select(vec![
+        Ready,
+        Ready,
+        Ready,
+        Held,
+        Lost,
+        Lost,
+        Returning,
+        NeverSynced,
+    ])
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    let region = prop::option::weighted(0.85, select(REGIONS.to_vec()));
+    (region, subsequence(ZONES.to_vec(), 0..=2), state()).prop_map(|(region, zones, state)| Place {
+        region,
+        zones: if region.is_some() { zones } else { Vec::new() },
+        state,
+    })
+}
+
+fn shard(member: usize) -> impl Strategy<Value = Shard> {
+    let pool = move |first: bool| -> Vec<IpAddr> {
+        let mut all: Vec<String> = vec![format!("192.0.2.{member}"), format!("192.0.2.1{member}")];
+        all.push(format!("2001:db8::{member}"));
+        if first {
+            all.push("192.0.2.200".to_owned());
+        }
+        all.iter().filter_map(|text| text.parse().ok()).collect()
+    };
+    (
+        prop::option::weighted(0.2, subsequence(vec!["fa", "fb", "fc"], 0..=2)),
+        any::<bool>().prop_flat_map(move |first| subsequence(pool(first), 0..=3)),
+        prop::bool::weighted(0.6),
+        select(vec![None, None, None, Some(0), Some(1)]),
+        select(vec![None, Some(80), Some(80), Some(8080)]),
+        prop_oneof![
+            8 => Just(Said::Nothing),
+            1 => Just(Said::Spread),
+            1 => order().prop_map(Said::Failover),
+        ],
+        prop::option::weighted(0.1, all_down()),
+    )
+        .prop_map(
+            |(federations, addresses, is_ready, weight, port, steering, all_down)| Shard {
+                federations,
+                addresses,
+                is_ready,
+                weight,
+                port,
+                steering,
+                all_down,
+            },
+        )
+}
+
+fn key() -> impl Strategy<Value = Place3> {
+    let names = select(vec![("n0", "s0"), ("n0", "s1"), ("svc", "svc")]);
+    (names, 0..MEMBERS).prop_map(|((namespace, name), member)| (namespace, name, member))
+}
+
+/// A shard, and where it is.
+fn placed() -> impl Strategy<Value = (Place3, Shard)> {
+    key().prop_flat_map(|key| (Just(key), shard(key.2)))
+}
+
+/// Any world.
+pub(crate) fn world() -> impl Strategy<Value = World> {
+    (
+        (
+            federation("fa"),
+            federation("fb"),
+            federation("fc"),
+            1usize..=3,
+        ),
+        prop::collection::vec(place(), MEMBERS),
+        prop::option::weighted(0.4, subsequence(vec!["z1", "z9"], 0..=2)),
+        prop::collection::vec(placed(), 0..14),
+    )
+        .prop_map(|((a, b, c, count), members, extra, shards)| World {
+            federations: [a, b, c].into_iter().take(count).collect(),
+            members,
+            static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
+            shards: shards.into_iter().collect(),
+        })
+}
+
+/// Changes to a world.
+pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
+    let change = prop_oneof![
+        3 => placed().prop_map(|(key, shard)| Change::Shard(key, Some(shard))),
+        2 => key().prop_map(|key| Change::Shard(key, None)),
+        1 => (0..MEMBERS, state()).prop_map(|(member, state)| Change::State(member, state)),
+    ];
+    prop::collection::vec(change, 1..20)
+}
+
+fn label(text: &str) -> Label {
+    text.parse().expect("a label")
+}
+
+/// The name of a member.
+pub(crate) fn member_name(index: usize) -> String {
+    format!("m{index}")
+}
+
+fn index(member: usize) -> MemberIdx {
+    MemberIdx(u8::try_from(member).expect("few members"))
+}
+
+fn order_labels(order: &[usize]) -> Vec<Label> {
+    order
+        .iter()
+        .map(|member| label(&member_name(*member)))
+        .collect()
+}
+
+impl Fed {
+    fn model(&self) -> Federation {
+        let name = |text: String| text.parse().expect("a name");
+        Federation {
+            name: label(self.name),
+            apex: name(self.apex.to_owned()),
+            nameservers: vec![NameServer {
+                name: name(format!("ns1.dns.{}", self.apex)),
+                addresses: vec!["198.51.100.1".parse().expect("an address")],
+            }],
+            hostmaster: name(format!("hostmaster.{}", self.apex)),
+            export: ExportMode::Annotated,
+            ttl: Duration::from_secs(30),
+            negative_ttl: Duration::from_secs(5),
+            apex_ttl: Duration::from_secs(3600),
+            policy: (self.failover.as_ref()).map_or(Policy::Spread, |_| Policy::Failover),
+            order: order_labels(self.failover.as_deref().unwrap_or_default()),
+            fence: (self.fence.as_ref()).map(|fence| fence.iter().map(|one| label(one)).collect()),
+            when_all_down: self.all_down,
+            hold: Duration::from_secs(60),
+            sync_timeout: Duration::from_secs(30),
+            members: (self.members.iter())
+                .map(|member| Pattern::new(&member_name(*member)))
+                .collect(),
+            namespaces: vec![Pattern::new("*")],
+        }
+    }
+}
+
+impl Shard {
+    fn model(&self) -> Service {
+        let (policy, order) = match &self.steering {
+            Said::Nothing => (None, None),
+            Said::Spread => (Some(Policy::Spread), None),
+            Said::Failover(order) => (Some(Policy::Failover), Some(order_labels(order).into())),
+        };
+        Service {
+            kind: ServiceKind::LoadBalancer,
+            export: Export::Exported,
+            federations: (self.federations.as_ref())
+                .map(|names| names.iter().map(|name| label(name)).collect()),
+            ports: self
+                .port
+                .iter()
+                .map(|port| Port {
+                    name: Some(label("http")),
+                    protocol: Protocol::Tcp,
+                    port: *port,
+                })
+                .collect(),
+            addresses: self.addresses.clone().into(),
+            hostnames: Box::default(),
+            endpoints: Endpoints {
+                ready: u32::from(self.is_ready),
+                total: 1,
+            },
+            allow_without_endpoints: false,
+            steering: Steering {
+                weight: self.weight,
+                policy,
+                order,
+                when_all_down: self.all_down,
+                ..Steering::default()
+            },
+        }
+    }
+}
+
+fn key_of((namespace, name, _): Place3) -> NamespacedName {
+    NamespacedName {
+        namespace: label(namespace),
+        name: label(name),
+    }
+}
+
+impl World {
+    fn fleet(&self) -> Fleet {
+        let labels = |zones: &[&str]| zones.iter().map(|zone| label(zone)).collect();
+        Fleet {
+            federations: self.federations.iter().map(Fed::model).collect(),
+            members: (self.members.iter().enumerate())
+                .map(|(index, place)| Member {
+                    name: label(&member_name(index)),
+                    region: place.region.map(label),
+                    zones: labels(&place.zones),
+                    namespaces: vec![Pattern::new("*")],
+                })
+                .collect(),
+            regions: (self.static_regions.iter())
+                .map(|(name, zones)| StaticRegion {
+                    name: label(name),
+                    zones: labels(zones),
+                    location: None,
+                })
+                .collect(),
+            ..Fleet::default()
+        }
+    }
+
+    /// The snapshot of this world, from nothing.
+    pub(crate) fn build(&self) -> Snapshot {
+        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), Settings::default());
+        for member in 0..self.members.len() {
+            self.fill(&mut builder, member);
+        }
+        builder.snapshot(Generation(1), Serial(1))
+    }
+
+    /// The snapshot after changes one by one, and the world that they lead to.
+    pub(crate) fn fold(&self, changes: &[Change]) -> (Snapshot, Self) {
+        let mut world = self.clone();
+        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), Settings::default());
+        for member in 0..self.members.len() {
+            self.fill(&mut builder, member);
+        }
+        for change in changes {
+            match change {
+                Change::Shard(key, Some(shard)) => {
+                    world.shards.insert(*key, shard.clone());
+                    if world.has_facts(key.2) {
+                        let service = Arc::new(shard.model());
+                        builder.upsert(index(key.2), &key_of(*key), service);
+                    }
+                }
+                Change::Shard(key, None) => {
+                    world.shards.remove(key);
+                    builder.remove(index(key.2), &key_of(*key));
+                }
+                Change::State(member, state) => {
+                    if let Some(place) = world.members.get_mut(*member) {
+                        place.state = *state;
+                    }
+                    world.fill(&mut builder, *member);
+                }
+            }
+            // Publishing in between must not matter.
+            drop(builder.snapshot(Generation(0), Serial(0)));
+        }
+        (builder.snapshot(Generation(1), Serial(1)), world)
+    }
+
+    /// The same world with another state of one member.
+    pub(crate) fn with_state(&self, member: usize, state: State) -> Self {
+        let mut world = self.clone();
+        if let Some(place) = world.members.get_mut(member) {
+            place.state = state;
+        }
+        world
+    }
+
+    /// Whether anything is known of a member.
+    pub(crate) fn has_facts(&self, member: usize) -> bool {
+        let state = self.members.get(member).map(|place| place.state);
+        !matches!(state, Some(State::NeverSynced | State::Syncing) | None)
+    }
+
+    /// Gives a builder the facts and the state of one member.
+    fn fill(&self, builder: &mut SnapshotBuilder, member: usize) {
+        let Some(place) = self.members.get(member) else {
+            return;
+        };
+        let kept: BTreeSet<_> = (self.shards.keys())
+            .filter(|key| key.2 == member && self.has_facts(member))
+            .map(|key| key_of(*key))
+            .collect();
+        let held: Vec<_> = (builder.facts(index(member)))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in held.iter().filter(|key| !kept.contains(key)) {
+            builder.remove(index(member), key);
+        }
+        for (key, shard) in &self.shards {
+            if key.2 == member && self.has_facts(member) {
+                builder.upsert(index(member), &key_of(*key), Arc::new(shard.model()));
+            }
+        }
+        builder.set_topology(index(member), TopologyFacts::default());
+        builder.set_status(
+            index(member),
+            MemberStatus {
+                name: label(&member_name(member)),
+                state: match place.state {
+                    State::Ready => MemberState::Ready,
+                    State::Held => MemberState::Held,
+                    State::Lost => MemberState::Lost,
+                    State::Returning => MemberState::Returning,
+                    State::NeverSynced => MemberState::NeverSynced,
+                    State::Syncing => MemberState::Syncing(Joined::AtStart),
+                },
+                reason: None,
+                since: UnixSeconds(0),
+                version: None,
+                first_synced: None,
+                warnings: Vec::new(),
+            },
+        );
+    }
+}

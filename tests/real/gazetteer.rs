@@ -1,0 +1,367 @@
+//! The daemon under test: its files, its process, and questions to it.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hickory_proto::rr::RecordType;
+use nix::sys::signal::Signal;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::dns::{self, Answer, Client};
+use crate::files;
+use crate::fleet::Fleet;
+use crate::member::Member;
+use crate::process::Process;
+use crate::wait::{SOON, START, until};
+
+/// The apex of every scenario.
+pub(crate) const APEX: &str = "example.com";
+
+/// A member as one gazetteer knows it.
+pub(crate) struct Seat {
+    /// Its name in the configuration.
+    name: String,
+    /// The URL of its API, perhaps through a gate.
+    url: String,
+    /// The certificate of its authority.
+    authority: PathBuf,
+    /// Its token, kept in a file that the kubeconfig names.
+    token: String,
+}
+
+impl Seat {
+    /// A member with a fresh token of the service account of `deploy/rbac.yaml`.
+    pub(crate) fn of(fleet: &Fleet, member: &Member) -> Self {
+        let (namespace, account) = fleet.account();
+        Self {
+            name: member.name.to_owned(),
+            url: member.url(),
+            authority: member.authority().to_owned(),
+            token: member.token(namespace, account),
+        }
+    }
+
+    /// The same member at another URL.
+    pub(crate) fn at(mut self, url: String) -> Self {
+        self.url = url;
+        self
+    }
+
+    /// The same member with another token.
+    pub(crate) fn with_token(mut self, token: &str) -> Self {
+        token.clone_into(&mut self.token);
+        self
+    }
+}
+
+/// What a gazetteer is started with.
+pub(crate) struct Setup {
+    /// Its members, in configuration order.
+    seats: Vec<Seat>,
+    /// More keys of the federation, in TOML.
+    federation: String,
+    /// More keys at the top of the file, in TOML.
+    top: String,
+}
+
+impl Setup {
+    /// All members of the fleet.
+    pub(crate) fn all(fleet: &Fleet) -> Self {
+        Self::with(
+            fleet
+                .members
+                .iter()
+                .map(|member| Seat::of(fleet, member))
+                .collect(),
+        )
+    }
+
+    /// These members, and the defaults for all else.
+    pub(crate) fn with(seats: Vec<Seat>) -> Self {
+        Self {
+            seats,
+            federation: String::new(),
+            top: String::new(),
+        }
+    }
+
+    /// With one more key of the federation.
+    pub(crate) fn federation(mut self, key: &str) -> Self {
+        self.federation += key;
+        self
+    }
+
+    /// With one more key at the top of the file.
+    pub(crate) fn top(mut self, key: &str) -> Self {
+        self.top += key;
+        self
+    }
+}
+
+/// A running gazetteer.
+pub(crate) struct Gazetteer {
+    /// Its files.
+    folder: PathBuf,
+    /// Its process.
+    process: Process,
+    /// The ready lines so far.
+    lines: Arc<Mutex<Vec<Value>>>,
+    /// Where it answers.
+    pub(crate) dns: SocketAddr,
+    /// A client of it.
+    client: Client,
+}
+
+impl Gazetteer {
+    /// Starts it and waits until it is ready.
+    pub(crate) fn start(fleet: &Fleet, setup: &Setup) -> Self {
+        let gazetteer = Self::launch(fleet, setup);
+        gazetteer.until_ready();
+        gazetteer
+    }
+
+    /// Starts it and waits until its sockets are bound.
+    pub(crate) fn launch(fleet: &Fleet, setup: &Setup) -> Self {
+        let folder = fleet.daemon_folder();
+        write_files(&folder, setup, "127.0.0.1:0");
+        Self::run(folder)
+    }
+
+    /// Starts the program on the files of a folder.
+    pub(crate) fn run(folder: PathBuf) -> Self {
+        let arguments = ["serve".into(), folder.join("gazetteer.toml").into()];
+        let program = Path::new(env!("CARGO_BIN_EXE_gazetteer"));
+        let log = folder.join("gazetteer.log");
+        let mut process = Process::spawn("gazetteer", program, &arguments, &log, true);
+        let output = BufReader::new(process.take_output());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                sink.lock()
+                    .push(serde_json::from_str(&line).unwrap_or(Value::String(line)));
+            }
+        });
+        let shared = Mutex::new(process);
+        let dns = until("gazetteer's first ready line", START, || {
+            shared.lock().check_alive()?;
+            let lines = lines.lock();
+            let first = lines.first().ok_or("no line")?;
+            let address = first["dns"][0].as_str().ok_or_else(|| first.to_string())?;
+            address
+                .parse::<SocketAddr>()
+                .map_err(|error| format!("{address}: {error}"))
+        });
+        let process = shared.into_inner();
+        Self {
+            folder,
+            process,
+            lines,
+            dns,
+            client: Client::new(dns),
+        }
+    }
+
+    /// Waits for the line that says `"ready":true`.
+    pub(crate) fn until_ready(&self) {
+        until("gazetteer's line with \"ready\":true", START, || {
+            let lines = self.lines.lock();
+            if lines.iter().any(|line| line["ready"] == true) {
+                Ok(())
+            } else {
+                Err(format!(
+                    "{:?}",
+                    lines.iter().map(Value::to_string).collect::<Vec<_>>()
+                ))
+            }
+        });
+    }
+
+    /// Kills it and starts it again on the same files and address.
+    pub(crate) fn restart_after_kill(self) -> Self {
+        let Self {
+            folder,
+            mut process,
+            dns,
+            ..
+        } = self;
+        process.kill();
+        let path = folder.join("gazetteer.toml");
+        let text = std::fs::read_to_string(&path).expect("configuration");
+        files::write(
+            &path,
+            text.replace("\"127.0.0.1:0\"]", &format!("\"{dns}\"]")),
+        );
+        Self::run(folder)
+    }
+
+    /// Ends it as an operator would, and gives its exit code.
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        self.process.terminate()
+    }
+
+    /// Writes other files under the running daemon, keeping its address.
+    pub(crate) fn rewrite(&self, setup: &Setup) {
+        write_files(&self.folder, setup, &self.dns.to_string());
+    }
+
+    /// Asks it to reload.
+    pub(crate) fn hang_up(&self) {
+        self.process.signal(Signal::SIGHUP);
+    }
+
+    /// Replaces the token of a member.
+    pub(crate) fn set_token(&self, member: &str, token: &str) {
+        files::write(&token_path(&self.folder, member), token);
+    }
+
+    /// One answer over UDP.
+    pub(crate) fn ask(&self, name: &str, kind: RecordType) -> Result<Answer, String> {
+        self.client.ask(name, kind)
+    }
+
+    /// Waits until the A answer at a name reads so (see [`Answer`]), also over TCP.
+    pub(crate) fn until_answers(&self, name: &str, expected: &str) {
+        until(&format!("{name} answers {expected}"), SOON, || {
+            same(&self.ask(name, RecordType::A)?, expected)
+        });
+        until(&format!("{name} answers {expected} over TCP"), SOON, || {
+            same(&dns::ask_tcp(self.dns, name, RecordType::A)?, expected)
+        });
+    }
+
+    /// Waits for an answer that follows a member back in time, which takes more than one attempt.
+    pub(crate) fn until_restored(&self, name: &str, expected: &str) {
+        until(&format!("{name} answers {expected}"), 4 * SOON, || {
+            self.check(name, expected)
+        });
+    }
+
+    /// Waits until so many files of the state folder name a namespace, which nothing else tells.
+    pub(crate) fn until_state_holds(&self, namespace: &str, count: usize) {
+        until(
+            &format!("{namespace} is persisted for {count} members"),
+            SOON,
+            || {
+                let mut files = files_below(&self.folder.join("state"));
+                files.retain(|path| holds(path, namespace.as_bytes()));
+                if files.len() >= count {
+                    Ok(())
+                } else {
+                    Err(format!("only in {files:?}"))
+                }
+            },
+        );
+    }
+
+    /// Whether the A answer at a name reads so now.
+    pub(crate) fn check(&self, name: &str, expected: &str) -> Result<(), String> {
+        same(&self.ask(name, RecordType::A)?, expected)
+    }
+
+    /// Waits until the A answer at a name reads so, and says or does not say that it is held.
+    pub(crate) fn until_held(&self, name: &str, expected: &str, held: bool) {
+        let say = if held { "with EDE 3" } else { "without EDE 3" };
+        until(
+            &format!("{name} answers {expected} {say}"),
+            3 * SOON,
+            || {
+                let answer = self.ask(name, RecordType::A)?;
+                same(&answer, expected)?;
+                if answer.held() == held {
+                    Ok(())
+                } else {
+                    Err(format!("{answer} {:?}", answer.errors))
+                }
+            },
+        );
+    }
+}
+
+/// Whether a file holds some octets.
+fn holds(path: &Path, octets: &[u8]) -> bool {
+    let content = std::fs::read(path).unwrap_or_default();
+    content.windows(octets.len()).any(|window| window == octets)
+}
+
+/// Every file below a folder.
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths
+        .flat_map(|path| {
+            if path.is_dir() {
+                files_below(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .collect()
+}
+
+/// Whether an answer reads as expected.
+fn same(answer: &Answer, expected: &str) -> Result<(), String> {
+    if answer.to_string() == expected {
+        Ok(())
+    } else {
+        Err(format!("{answer} {:?}", answer.errors))
+    }
+}
+
+/// The global name of a service.
+pub(crate) fn global(namespace: &str, service: &str) -> String {
+    format!("{service}.{namespace}.fed.svc.{APEX}")
+}
+
+/// The name of a service in a region, a zone, or a zone of a region.
+pub(crate) fn within(namespace: &str, service: &str, place: &str) -> String {
+    format!("{service}.{namespace}.fed.svc.{place}.{APEX}")
+}
+
+/// Where a member's token is.
+fn token_path(folder: &Path, member: &str) -> PathBuf {
+    folder.join(format!("{member}.token"))
+}
+
+/// Writes the configuration, the kubeconfig and the tokens.
+fn write_files(folder: &Path, setup: &Setup, listen: &str) {
+    let (mut clusters, mut users, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut members = String::new();
+    for seat in &setup.seats {
+        let name = &seat.name;
+        let token = token_path(folder, name);
+        files::write(&token, &seat.token);
+        clusters.push(json!({"name": name, "cluster": {
+            "server": seat.url, "certificate-authority": seat.authority,
+        }}));
+        users.push(json!({"name": name, "user": {"tokenFile": token}}));
+        let context = json!({"cluster": name, "user": name});
+        contexts.push(json!({"name": format!("admin@{name}"), "context": context}));
+        write!(
+            members,
+            "[[member]]\nname = \"{name}\"\n\
+             source = {{ kubeconfig = \"members.kubeconfig\", context = \"admin@{name}\" }}\n\n"
+        )
+        .expect("text");
+    }
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": clusters, "users": users, "contexts": contexts,
+    });
+    files::write(&folder.join("members.kubeconfig"), kubeconfig.to_string());
+    let Setup {
+        federation, top, ..
+    } = setup;
+    let text = format!(
+        "version = \"v1\"\nstate-dir = \"state\"\n{top}\n\
+         [listen]\ndns = [\"{listen}\"]\nadmin = \"127.0.0.1:0\"\n\n\
+         [[federation]]\nname = \"fed\"\napex = \"{APEX}\"\n\
+         nameservers = [{{ name = \"ns1.{APEX}\", addresses = [\"192.0.2.53\"] }}]\n\
+         hostmaster = \"hostmaster.{APEX}\"\n{federation}\n\n{members}"
+    );
+    files::write(&folder.join("gazetteer.toml"), text);
+}

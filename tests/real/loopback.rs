@@ -1,0 +1,23 @@
+//! Addresses of this run alone.
+
+use std::net::{Ipv4Addr, TcpListener};
+
+/// Loopback addresses on which nothing uses these ports. The whole of 127/8 is local, so each run
+/// takes a network of its own and fixed ports in it: a program that is started again finds its
+/// port free, and no program can be given it meanwhile.
+pub(crate) fn addresses<const N: usize>(hosts: [u8; N], ports: &[u16]) -> [Ipv4Addr; N] {
+    let id = std::process::id();
+    for offset in 0..1000 {
+        let [.., high, low] = (id + offset).to_be_bytes();
+        let addresses = hosts.map(|host| Ipv4Addr::new(127, 64 | (high & 63), low, host));
+        let is_free = |address| {
+            ports
+                .iter()
+                .all(|port| TcpListener::bind((address, *port)).is_ok())
+        };
+        if addresses.into_iter().all(is_free) {
+            return addresses;
+        }
+    }
+    panic!("no free loopback addresses");
+}

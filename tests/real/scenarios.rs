@@ -1,0 +1,83 @@
+//! The scenarios, in the order in which they run.
+
+use std::path::Path;
+
+use crate::fleet::Fleet;
+
+mod latency;
+mod live;
+mod losses;
+mod members;
+mod planes;
+mod recovery;
+mod resolvers;
+mod restart;
+mod rights;
+
+/// A test that needs no control planes, and its folder.
+type Alone = fn(&Path);
+/// A test on the shared control planes.
+type Scenario = fn(&Fleet);
+
+/// Tests that need no control planes.
+pub(crate) const ALONE: &[(&str, Alone)] = &[
+    ("unbound_resolves_through_a_stub_zone", resolvers::unbound),
+    (
+        "coredns_forwards_a_stub_domain_over_tcp",
+        resolvers::coredns,
+    ),
+];
+
+/// Tests on the shared control planes.
+pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
+    (
+        "a_ready_pod_is_a_ready_endpoint",
+        planes::pods_become_endpoints,
+    ),
+    (
+        "answers_fall_back_from_zone_to_region_to_global",
+        live::levels,
+    ),
+    ("scaling_to_zero_and_back_is_followed", live::scale),
+    ("pods_that_stop_being_ready_are_left", live::readiness),
+    (
+        "a_new_load_balancer_address_replaces_the_old",
+        live::address,
+    ),
+    ("load_balancer_hostnames_are_resolved", live::hostname),
+    ("a_deleted_service_does_not_exist", live::deletion),
+    ("node_labels_move_a_member", live::labels),
+    ("moving_a_slice_interrupts_nothing", live::moved_slice),
+    ("changes_reach_answers_quickly", latency::report),
+    (
+        "a_killed_api_server_changes_no_answer_within_hold",
+        losses::killed_server,
+    ),
+    (
+        "a_lost_member_is_withdrawn_only_where_others_serve",
+        losses::withdrawal,
+    ),
+    ("losing_most_members_withdraws_nothing", losses::brake),
+    ("a_silent_network_is_noticed", losses::silence),
+    ("an_expired_watch_starts_over", recovery::expired_watch),
+    (
+        "a_restored_etcd_is_followed_backwards",
+        recovery::restored_etcd,
+    ),
+    ("each_right_is_needed", rights::denied),
+    ("refused_paths_are_no_loss", rights::refused_paths),
+    ("a_rotated_token_is_picked_up", rights::rotated_token),
+    (
+        "service_exports_count_once_their_kind_exists",
+        rights::service_exports,
+    ),
+    (
+        "a_member_that_never_worked_delays_nothing",
+        members::bad_credentials,
+    ),
+    ("members_come_and_go_by_reload", members::reload),
+    (
+        "a_restart_without_any_api_answers_at_once",
+        restart::without_apis,
+    ),
+];

@@ -1,0 +1,295 @@
+//! What gazetteer may see, taken away and given again.
+
+use serde_json::{Value, json};
+
+use crate::fleet::Fleet;
+use crate::gazetteer::{Gazetteer, Setup, global};
+use crate::member::{Member, RBAC};
+use crate::objects::service_path;
+use crate::wait::{SOON, throughout, until};
+use crate::watcher::Watcher;
+
+use std::time::Duration;
+
+/// The path of the kind of ServiceExports' definition.
+const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/\
+                          serviceexports.multicluster.x-k8s.io";
+
+/// Each kind and verb that facts depend on is denied in turn, list and watch apart: the member is
+/// held, its names stay, and it recovers when the right is back.
+pub(crate) fn denied(fleet: &Fleet) {
+    let [ew1b, ew1d, _] = &fleet.members;
+    ew1b.simple_service("rights", "web", 1);
+    ew1d.simple_service("rights", "web", 1);
+    ew1b.simple_service("rights", "probe", 2);
+    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
+    let (web, probe) = (global("rights", "web"), global("rights", "probe"));
+    let expected = format!("A {} {}", ew1b.balancer(1), ew1d.balancer(1));
+    gazetteer.until_answers(&web, &expected);
+    let watcher = Watcher::start(gazetteer.dns, std::slice::from_ref(&web));
+
+    let mut address = 3;
+    for resource in ["services", "endpointslices", "nodes"] {
+        for verb in ["list", "watch"] {
+            deny(fleet, ew1b, resource, &[verb]);
+            // Open watches outlive their right. A server that starts again ends them, and has no
+            // history to resume them from.
+            ew1b.kill_server();
+            ew1b.start_server();
+            until(
+                &format!("held without {verb} of {resource}"),
+                3 * SOON,
+                || {
+                    let answer = gazetteer.ask(&web, hickory_proto::rr::RecordType::A)?;
+                    if answer.held() {
+                        Ok(())
+                    } else {
+                        Err(format!("{answer}, no EDE 3"))
+                    }
+                },
+            );
+            throughout("names stay", Duration::from_secs(1), || {
+                gazetteer.check(&web, &expected)
+            });
+
+            ew1b.apply_rights(&fleet.rights);
+            ew1b.set_ingress("rights", "probe", &json!([{"ip": ew1b.balancer(address)}]));
+            gazetteer.until_held(&probe, &format!("A {}", ew1b.balancer(address)), false);
+            gazetteer.until_held(&web, &expected, false);
+            address += 1;
+        }
+    }
+    watcher.stop().assert_unchanged(1);
+}
+
+/// Takes verbs of a resource out of gazetteer's role, and waits until the API refuses them.
+fn deny(fleet: &Fleet, member: &Member, resource: &str, verbs: &[&str]) {
+    let role = fleet
+        .rights
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole");
+    let mut role = role.expect("a ClusterRole in deploy/rbac.yaml").clone();
+    let mut rules = Vec::new();
+    let mut group = None;
+    for rule in role["rules"].as_array().expect("rules") {
+        let Some(resources) = rule["resources"].as_array() else {
+            rules.push(rule.clone());
+            continue;
+        };
+        // One rule for each resource, so that one of them can lose a verb.
+        for name in resources {
+            let mut single = rule.clone();
+            single["resources"] = json!([name]);
+            if name == resource {
+                group = rule["apiGroups"][0].as_str();
+                let verbs = |verb: &Value| !verbs.iter().any(|denied| verb == denied);
+                single["verbs"].as_array_mut().expect("verbs").retain(verbs);
+            }
+            rules.push(single);
+        }
+    }
+    let group = group
+        .unwrap_or_else(|| panic!("{resource} in deploy/rbac.yaml"))
+        .to_owned();
+    role["rules"] = json!(rules);
+    let name = role["metadata"]["name"].as_str().expect("name").to_owned();
+    member
+        .api
+        .apply(&format!("{RBAC}/clusterroles/{name}"), &role);
+    let (namespace, account) = fleet.account();
+    let user = format!("system:serviceaccount:{namespace}:{account}");
+    for verb in verbs {
+        let attributes = json!({"group": group, "resource": resource, "verb": verb});
+        until_refused(
+            member,
+            &json!({"user": user, "resourceAttributes": attributes}),
+        );
+    }
+}
+
+/// Without `/readyz` and `/version` nothing is lost: the API answers, if only with refusals.
+pub(crate) fn refused_paths(fleet: &Fleet) {
+    let [ew1b, ew1d, _] = &fleet.members;
+    ew1b.simple_service("paths", "web", 1);
+    ew1d.simple_service("paths", "web", 1);
+    let role = fleet
+        .rights
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole");
+    let mut role = role.expect("a ClusterRole in deploy/rbac.yaml").clone();
+    let rules = role["rules"].as_array_mut().expect("rules");
+    rules.retain(|rule| rule["nonResourceURLs"].is_null());
+    let name = role["metadata"]["name"].as_str().expect("name").to_owned();
+    ew1b.api
+        .apply(&format!("{RBAC}/clusterroles/{name}"), &role);
+    // By default every account may ask for these paths; a server that starts again restores that.
+    for default in [
+        "system:public-info-viewer",
+        "system:discovery",
+        "system:monitoring",
+    ] {
+        ew1b.api.patch(
+            &format!("{RBAC}/clusterrolebindings/{default}"),
+            &json!({"subjects": []}),
+        );
+    }
+    let (namespace, account) = fleet.account();
+    let user = format!("system:serviceaccount:{namespace}:{account}");
+    for path in ["/readyz", "/version"] {
+        let attributes = json!({"path": path, "verb": "get"});
+        until_refused(
+            ew1b,
+            &json!({"user": user, "nonResourceAttributes": attributes}),
+        );
+    }
+
+    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
+    let web = global("paths", "web");
+    let expected = format!("A {} {}", ew1b.balancer(1), ew1d.balancer(1));
+    gazetteer.until_answers(&web, &expected);
+    // Longer than three heartbeats with their time-outs.
+    throughout(
+        "not held for refused paths",
+        Duration::from_secs(22),
+        || {
+            let answer = gazetteer.ask(&web, hickory_proto::rr::RecordType::A)?;
+            if answer.held() {
+                Err("EDE 3".to_owned())
+            } else {
+                gazetteer.check(&web, &expected)
+            }
+        },
+    );
+    ew1b.kill_server();
+    ew1b.start_server();
+}
+
+/// Waits until the API refuses something, as a review of the access says.
+fn until_refused(member: &Member, access: &Value) {
+    let review = json!({
+        "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": access,
+    });
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    until(&format!("refused: {access}"), SOON, || {
+        let answer = member.api.create(path, &review);
+        if answer["status"]["allowed"] == false {
+            Ok(())
+        } else {
+            Err(answer["status"].to_string())
+        }
+    });
+}
+
+/// A token is refused from one moment on; the file of the kubeconfig then gets a new one.
+pub(crate) fn rotated_token(fleet: &Fleet) {
+    let [ew1b, ew1d, _] = &fleet.members;
+    ew1b.simple_service("token", "web", 1);
+    ew1d.simple_service("token", "web", 1);
+    let (namespace, account) = fleet.account();
+    let old = ew1b.token(namespace, account);
+    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
+    let web = global("token", "web");
+    let expected = format!("A {} {}", ew1b.balancer(1), ew1d.balancer(1));
+    gazetteer.until_answers(&web, &expected);
+    let watcher = Watcher::start(gazetteer.dns, std::slice::from_ref(&web));
+
+    // A token belongs to one account object: its successor of the same name has others.
+    ew1b.api.delete(&format!(
+        "/api/v1/namespaces/{namespace}/serviceaccounts/{account}"
+    ));
+    ew1b.apply_rights(&fleet.rights);
+    ew1b.kill_server();
+    ew1b.start_server();
+    until("the old token is refused", SOON, || {
+        match ew1b.status_with(&old) {
+            401 => Ok(()),
+            status => Err(format!("status {status}")),
+        }
+    });
+    gazetteer.until_held(&web, &expected, true);
+
+    gazetteer.set_token(ew1b.name, &ew1b.token(namespace, account));
+    gazetteer.until_held(&web, &expected, false);
+    watcher.stop().assert_unchanged(1);
+    ew1b.set_slice("token", "web", false);
+    gazetteer.until_answers(&web, &format!("A {}", ew1d.balancer(1)));
+}
+
+/// ServiceExports count from the moment that their kind exists, and annotations do so without them.
+pub(crate) fn service_exports(fleet: &Fleet) {
+    let [ew1b, ..] = &fleet.members;
+    ew1b.simple_service("exports", "annotated", 1);
+    ew1b.simple_service("exports", "plain", 2);
+    let annotation = json!({"metadata": {"annotations": {"gazetteer.dev/export": null}}});
+    ew1b.api
+        .patch(&service_path("exports", "plain"), &annotation);
+    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
+    let (annotated, plain) = (global("exports", "annotated"), global("exports", "plain"));
+    let expected = format!("A {}", ew1b.balancer(1));
+    gazetteer.until_held(&annotated, &expected, false);
+    gazetteer.until_answers(&plain, "NXDOMAIN");
+
+    let group = "/apis/multicluster.x-k8s.io/v1alpha1";
+    let path = format!("{group}/namespaces/exports/serviceexports");
+    let versions = ["v1alpha1", "v1beta1"].map(|version| {
+        json!({
+            "name": version, "served": true, "storage": version == "v1alpha1",
+            "subresources": {"status": {}},
+            "schema": {"openAPIV3Schema": {
+                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
+            }},
+        })
+    });
+    ew1b.api.apply(
+        DEFINITION,
+        &json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "serviceexports.multicluster.x-k8s.io"},
+            "spec": {
+                "group": "multicluster.x-k8s.io", "scope": "Namespaced", "versions": versions,
+                "names": {
+                    "plural": "serviceexports", "singular": "serviceexport",
+                    "kind": "ServiceExport", "listKind": "ServiceExportList",
+                },
+            },
+        }),
+    );
+    until("ServiceExports are served", SOON, || {
+        ew1b.api.get(&path).map_err(|refusal| refusal.to_string())
+    });
+    ew1b.api.create(
+        &path,
+        &json!({
+            "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceExport",
+            "metadata": {"name": "plain"},
+        }),
+    );
+    // The kind is looked for now and then.
+    until("the ServiceExport counts", 6 * SOON, || {
+        gazetteer.check(&plain, &format!("A {}", ew1b.balancer(2)))
+    });
+    ew1b.api.delete(&format!("{path}/plain"));
+    gazetteer.until_answers(&plain, "NXDOMAIN");
+
+    // Without the right to see them, annotations alone count, and the member is not held for it.
+    deny(fleet, ew1b, "serviceexports", &["get", "list", "watch"]);
+    ew1b.kill_server();
+    ew1b.start_server();
+    gazetteer.until_held(&annotated, &expected, false);
+    ew1b.set_ingress("exports", "annotated", &json!([{"ip": ew1b.balancer(3)}]));
+    let expected = format!("A {}", ew1b.balancer(3));
+    gazetteer.until_held(&annotated, &expected, false);
+    throughout(
+        "not held for want of ServiceExports",
+        Duration::from_secs(8),
+        || {
+            let answer = gazetteer.ask(&annotated, hickory_proto::rr::RecordType::A)?;
+            if answer.held() {
+                Err("EDE 3".to_owned())
+            } else {
+                gazetteer.check(&annotated, &expected)
+            }
+        },
+    );
+    ew1b.api.delete(DEFINITION);
+}
