@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -24,6 +25,10 @@ use crate::{admin, publish, serve, sources, telemetry};
 
 /// How long threads of the runtime may take after everything else has ended.
 const RUNTIME_END: Duration = Duration::from_secs(1);
+
+/// How many lists members may make at once: enough that a slow one delays nobody for long, and few
+/// enough that a start with many members stays small.
+const LISTS: usize = 8;
 
 /// How the daemon ended.
 enum End {
@@ -109,7 +114,10 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
     ready_line.print(false)?;
     info!(members = config.sources.len(), "serving");
 
-    let mut supervisor = Supervisor::new(handle.deltas.clone(), run_source);
+    let lists = Arc::new(Semaphore::new(LISTS));
+    let mut supervisor = Supervisor::new(handle.deltas.clone(), move |lifetime| {
+        run_source(lifetime, Arc::clone(&lists))
+    });
     supervisor.apply(&config.sources);
     let mut daemon = Daemon {
         serving,
@@ -189,19 +197,21 @@ impl Daemon {
     }
 }
 
-/// Runs the source of a member.
-async fn run_source(lifetime: Lifetime) {
+/// Runs the source of a member. `lists` bounds the lists that all members make at once.
+async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>) {
     let Lifetime {
         source,
         epoch,
         deltas,
         cancel,
     } = lifetime;
-    match source.source {
+    match &source.source {
         Source::File { path } => {
-            sources::file::run(source.member, path, epoch, deltas, cancel).await;
+            sources::file::run(source.member, path.clone(), epoch, deltas, cancel).await;
         }
-        Source::Kubeconfig { .. } | Source::InCluster => todo!(),
+        Source::Kubeconfig { .. } | Source::InCluster => {
+            sources::kubernetes::run(&source, epoch, deltas, cancel, lists).await;
+        }
     }
 }
 
