@@ -28,6 +28,8 @@ const HEARTBEATS: u32 = 3;
 pub(super) enum News {
     /// It waits for its turn to list.
     Queued,
+    /// It has its turn.
+    Turn,
     /// Its first page is there.
     Listing,
     /// Another page is there.
@@ -87,8 +89,8 @@ struct Watch {
     down_since: Option<Instant>,
     /// Why it is down.
     failure: Failure,
-    /// It waits for its turn.
-    is_queued: bool,
+    /// Since when it waits for its turn.
+    queued_at: Option<Instant>,
     /// How many lists have begun since it was up last.
     lists: u32,
     /// When a page last came.
@@ -106,7 +108,7 @@ impl Contact {
         let watch = || Watch {
             down_since: Some(now),
             failure: Failure::Transport("no answer yet".to_owned()),
-            is_queued: false,
+            queued_at: None,
             lists: 0,
             page_at: None,
         };
@@ -289,12 +291,20 @@ impl Contact {
 impl Watch {
     /// Takes in what the watch says.
     fn hear(&mut self, news: News, now: Instant) {
-        self.is_queued = matches!(news, News::Queued);
+        if let Some(at) = self.queued_at.take()
+            && let Some(since) = &mut self.down_since
+        {
+            *since += now.duration_since(at);
+        }
         match news {
-            News::Queued => {}
+            News::Queued => self.queued_at = Some(now),
+            News::Turn => {}
             News::Listing => {
                 self.lists = self.lists.saturating_add(1);
                 self.page_at = Some(now);
+                if !self.is_refused() {
+                    self.failure = Failure::Transport("the list does not go on".to_owned());
+                }
             }
             News::Progress => self.page_at = Some(now),
             News::Up => {
@@ -323,7 +333,7 @@ impl Watch {
     fn is_lost(&self, patience: Duration, now: Instant) -> bool {
         let is_old = |since: Instant| now.duration_since(since) >= patience;
         let is_listing = self.lists == 1 && self.page_at.is_some_and(|at| !is_old(at));
-        self.down_since.is_some_and(is_old) && !is_listing && !self.is_queued
+        self.down_since.is_some_and(is_old) && !is_listing && self.queued_at.is_none()
     }
 }
 

@@ -42,8 +42,8 @@ pub(super) struct Link {
     pub(super) restarts: watch::Receiver<u64>,
     /// Bounds lists of all members.
     pub(super) lists: Arc<Semaphore>,
-    /// Whether the server has refused to stream a list, or did not know how.
-    pub(super) cannot_stream: Arc<AtomicBool>,
+    /// The server has refused to stream a list, or did not end one.
+    pub(super) never_streams: Arc<AtomicBool>,
     /// How long things take.
     pub(super) timing: Timing,
 }

@@ -14,6 +14,7 @@ use kube::runtime::watcher::Event;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
+use tracing::debug;
 
 use super::super::convert;
 use super::super::failure::Failure;
@@ -27,6 +28,10 @@ const PAGE: u32 = 500;
 
 /// How long a member that does not answer keeps its place among those that list.
 const PLACE: Duration = Duration::from_secs(3);
+
+/// The minor version 1.x that streams lists by default; where that is switched off again, it says
+/// so at once.
+const STREAMS_SINCE: u32 = 32;
 
 /// The annotation of the bookmark that ends a streamed list.
 const END: &str = "k8s.io/initial-events-end";
@@ -145,10 +150,15 @@ pub(super) async fn list<W: Watched>(
     link: &Link,
     path: &str,
 ) -> Result<Result<Listed<W>, Failure>, Over> {
+    let can_stream = match can_stream(link).await {
+        Ok(can_stream) => can_stream,
+        Err(failure) => return Ok(Err(failure)),
+    };
     link.say(W::KIND, News::Queued).await?;
     // The semaphore is never closed: at worst everything lists at once.
     let mut place = link.lists.acquire().await.ok();
-    if !link.cannot_stream.load(Ordering::Relaxed) {
+    link.say(W::KIND, News::Turn).await?;
+    if can_stream {
         let streamed = streamed::<W>(link, path, &mut place);
         let streamed = match tokio::time::timeout(link.timing.streamed_list, streamed).await {
             Ok(streamed) => streamed?,
@@ -156,11 +166,36 @@ pub(super) async fn list<W: Watched>(
         };
         match streamed {
             // What the server does not understand, it may understand in pages.
-            Err(Failure::Answer(_)) => link.cannot_stream.store(true, Ordering::Relaxed),
+            Err(Failure::Answer(why)) => {
+                debug!(resource = W::KIND.resource(), reason = %why, "lists in pages");
+                link.never_streams.store(true, Ordering::Relaxed);
+            }
             done => return Ok(done),
         }
     }
     paged::<W>(link, path, &mut place).await
+}
+
+/// Whether to try to stream a list: a server that does not know how would let it wait in silence.
+///
+/// It is asked each time, since the answer also shows that the API lives: one that does not takes no
+/// place among those that list.
+async fn can_stream(link: &Link) -> Result<bool, Failure> {
+    let client = link.client();
+    let version = tokio::time::timeout(link.timing.answer, client.apiserver_version()).await;
+    let version = match version {
+        Err(_) => return Err(no_answer(link.timing.answer)),
+        Ok(Ok(version)) => version,
+        Ok(Err(error)) => {
+            return match Failure::of(&error) {
+                failure @ Failure::Transport(_) => Err(failure),
+                _ => Ok(false),
+            };
+        }
+    };
+    let minor = version.minor.trim_end_matches('+').parse::<u32>();
+    let is_new = version.major != "1" || minor.is_ok_and(|minor| minor >= STREAMS_SINCE);
+    Ok(is_new && !link.never_streams.load(Ordering::Relaxed))
 }
 
 /// The version at which a list of `path` stands now: a list of one object.

@@ -2,7 +2,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use kube::Client;
@@ -204,7 +203,7 @@ impl Session<'_> {
             wake: Arc::clone(&wake),
             restarts: restart,
             lists,
-            cannot_stream: Arc::new(AtomicBool::new(false)),
+            never_streams: Arc::default(),
             timing,
         };
         let controls = Controls {

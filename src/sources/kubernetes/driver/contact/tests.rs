@@ -211,6 +211,11 @@ fn a_member_that_waits_for_its_turn_is_not_lost() {
         .hear(Kind::Services, News::Queued)
         .hear(Kind::Slices, News::Queued);
     assert_eq!(member.wait(60).said(), None);
+    member
+        .hear(Kind::Services, News::Turn)
+        .hear(Kind::Slices, News::Turn);
+    assert_eq!(member.wait(4).said(), None);
+    assert_eq!(member.wait(1).lost(), "watch");
 }
 
 #[test]
