@@ -2,6 +2,8 @@
 
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/members.rs"]
+mod members;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/program.rs"]
