@@ -1,4 +1,4 @@
-//! Logs: on standard error, as text or JSON, filtered by `RUST_LOG`.
+//! Logs: on standard error, as text or JSON, filtered by level and part of the program.
 
 use std::io::{self, IsTerminal};
 
@@ -18,20 +18,18 @@ pub enum LogFormat {
 /// Why logging cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// `RUST_LOG` is wrong: correct or unset it.
-    #[error("RUST_LOG: {0}")]
-    Filter(#[from] tracing_subscriber::filter::FromEnvError),
+    /// The filter is wrong: correct it.
+    #[error("log filter: {0}")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
     /// Logging was set up before: do it once.
     #[error(transparent)]
     Twice(#[from] TryInitError),
 }
 
-/// Sets up logging for the whole process. Without `RUST_LOG`, `info` and what is worse is shown.
-pub fn init(format: LogFormat) -> Result<(), LogError> {
-    let filter = match std::env::var_os("RUST_LOG") {
-        Some(filter) if !filter.is_empty() => EnvFilter::try_from_default_env()?,
-        _ => EnvFilter::new("info"),
-    };
+/// Sets up logging for the whole process. `filter` is a level, or levels of parts as in
+/// `gazetteer=debug,kube=warn`.
+pub fn init(filter: &str, format: LogFormat) -> Result<(), LogError> {
+    let filter = EnvFilter::try_new(filter)?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr);
