@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Compares gazetteer with other servers: see ../README.md.
 
+  run.py build                    builds gazetteer and the programs here, and CoreDNS where there is Go
   run.py world 10k|1m             makes a world
   run.py check [--only RE]        starts each server once, compares every answer, tells its memory
   run.py run [--mix M] [--tag T]  interleaved rounds
   run.py report [--tag T]         their table, in Markdown
   run.py profile NAME             where the time of a server goes, by symbol
+  run.py instructions [--only RE] instructions for each answer outside the kernel, by callgrind
   run.py memory [--only RE]       start-up time and memory
 """
 import argparse
@@ -43,11 +45,10 @@ def work(*parts):
 
 def programs():
     """Where the programs are; each can be set by a variable."""
-    real = glob.glob(os.path.expanduser("~/.cache/gazetteer/real-*/coredns"))
     return {
-        "@BIN@": os.environ.get("VERSUS_BIN", os.path.join(HERE, "target", "release")),
+        "@BIN@": os.environ.get("VERSUS_BIN", work("build", "release")),
         "@GAZETTEER@": os.environ.get("GAZETTEER", os.path.join(ROOT, "target", "release", "gazetteer")),
-        "@COREDNS@": os.environ.get("COREDNS", real[0] if real else "coredns"),
+        "@COREDNS@": os.environ.get("COREDNS", work("coredns")),
     }
 
 
@@ -266,6 +267,17 @@ def settle(server, limit=25):
 
 # -- the verbs
 
+def build(_options):
+    """Builds what runs."""
+    os.makedirs(work(), exist_ok=True)
+    subprocess.run(["cargo", "build", "--release", "--bin", "gazetteer"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--release", "--target-dir", work("build")], cwd=HERE, check=True)
+    if shutil.which("go"):
+        environment = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-trimpath -mod=readonly -buildvcs=false"}
+        subprocess.run(["go", "build", "-ldflags", "-s -w", "-o", work("coredns"), "."],
+                       cwd=os.path.join(HERE, "coredns"), env=environment, check=True)
+
+
 def make_world(options):
     """Makes a world."""
     folder = work("worlds", options.name)
@@ -392,6 +404,33 @@ def profile(options):
         print("\n".join(lines[:options.lines]), "\n", flush=True)
 
 
+def instructions(options):
+    """Instructions for each answer, without those of the kernel."""
+    print("| server | answers | instructions each |\n|---|---|---|")
+    for server in servers(options.only, options.world):
+        output = work("logs", f"{server['name']}.callgrind")
+        for old in glob.glob(output + "*"):
+            os.remove(old)
+        server["command"] = f"valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file={output} " \
+            + server["command"]
+        if not start(server, options.world):
+            continue
+        pid = str(server["process"].pid)
+        try:
+            load(server, options, 1.0)
+            subprocess.run(["callgrind_control", "-i", "on", pid], check=True, capture_output=True)
+            load(server, options, 1.0)
+            subprocess.run(["callgrind_control", "-z", pid], check=True, capture_output=True)
+            seen = load(server, options, options.secs)
+            subprocess.run(["callgrind_control", "-d", pid], check=True, capture_output=True)
+        finally:
+            stop(server)
+        dumps = [path for path in glob.glob(output + "*") if os.path.getsize(path)]
+        total = max(int(re.search(r"^(?:totals|summary): (\d+)", open(path).read(), re.M)[1]) for path in dumps)
+        wrong = f", {seen['wrong']} wrong" if seen["wrong"] else ""
+        print(f"| {server['name']} | {seen['answers']}{wrong} | {total / max(seen['answers'], 1):.0f} |", flush=True)
+
+
 def start_up(options):
     """Start-up time and memory of each server, one after the other."""
     print("| server | first answer s | loaded s | CPU s | resident MiB | peak MiB |\n|---|---|---|---|---|---|")
@@ -412,10 +451,12 @@ def main():
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(required=True)
+    verbs.add_parser("build").set_defaults(run=build)
     verb = verbs.add_parser("world")
     verb.add_argument("name", choices=WORLDS)
     verb.set_defaults(run=make_world)
-    for name, function in (("check", check), ("run", run), ("report", report), ("profile", profile), ("memory", start_up)):
+    for name, function in (("check", check), ("run", run), ("report", report), ("profile", profile),
+                           ("instructions", instructions), ("memory", start_up)):
         verb = verbs.add_parser(name)
         verb.set_defaults(run=function)
         verb.add_argument("--world", default="10k", choices=WORLDS)
