@@ -12,9 +12,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::client::{Connection, connect};
+use super::super::failure::Failure;
 use super::super::index::{Index, Kind, TopologySource};
 use super::super::objects::{ServiceObject, SliceObject};
-use super::contact::Contact;
+use super::contact::{Contact, News};
 use super::identity::identify;
 use super::link::{Link, Over, Pauses, Report};
 use super::list::NodeMetadata;
@@ -113,6 +114,7 @@ pub(super) async fn run(
             url: connection.url.clone(),
             identity: None,
             asks_identity: false,
+            credentials: None,
             tasks: JoinSet::new(),
         };
         connection = match session
@@ -170,6 +172,8 @@ struct Session<'a> {
     identity: Option<Identity>,
     /// The question is under way.
     asks_identity: bool,
+    /// Why new credentials cannot be used.
+    credentials: Option<String>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -201,6 +205,7 @@ impl Session<'_> {
             client: clients,
             reports,
             wake: Arc::clone(&wake),
+            renew: Arc::default(),
             restarts: restart,
             lists,
             never_streams: Arc::default(),
@@ -279,6 +284,9 @@ impl Session<'_> {
                 }
             }
             Report::Watch(kind, news) => {
+                if let News::Failed(Failure::Unauthorized(_)) = news {
+                    link.renew.notify_one();
+                }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
             }
@@ -296,13 +304,18 @@ impl Session<'_> {
                 }
             }
             Report::Connection(Err(error)) => {
-                warn!(%error, "credentials have changed and cannot be used, the old ones stay");
+                let error = error.to_string();
+                if self.credentials.as_ref() != Some(&error) {
+                    warn!(%error, "credentials have changed and cannot be used, the old ones stay");
+                    self.credentials = Some(error);
+                }
             }
             Report::Connection(Ok(connection)) if connection.url != self.url => {
                 return Ok(Some(*connection));
             }
             Report::Connection(Ok(connection)) => {
                 info!("credentials renewed");
+                self.credentials = None;
                 controls.client.send_replace(connection.client.clone());
                 controls.wake.notify_waiters();
                 self.renew_later(link, *connection);
@@ -358,12 +371,16 @@ impl Session<'_> {
         let Connection {
             mut files,
             renew_at,
+            has_plugin,
             ..
         } = connection;
         self.spawn(async move {
             let mut pauses = Pauses::new(&link.timing);
             loop {
-                tokio::time::sleep(link.timing.files).await;
+                let is_asked = tokio::select! {
+                    () = tokio::time::sleep(link.timing.files) => false,
+                    () = link.renew.notified(), if has_plugin => true,
+                };
                 let looked = tokio::task::spawn_blocking(move || {
                     let is_changed = files.refresh();
                     (files, is_changed)
@@ -373,7 +390,8 @@ impl Session<'_> {
                     return Over;
                 };
                 files = looked_at;
-                if !is_changed && renew_at.is_none_or(|at| Instant::now() < at) {
+                let is_due = renew_at.is_some_and(|at| Instant::now() >= at);
+                if !is_changed && !is_asked && !is_due {
                     continue;
                 }
                 let connection = connect(&source).await.map(Box::new);
