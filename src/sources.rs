@@ -13,6 +13,7 @@
 //! ```
 
 pub mod file;
+pub mod hostnames;
 pub mod kubernetes;
 mod supervisor;
 pub mod watch;
