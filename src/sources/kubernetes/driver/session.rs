@@ -23,6 +23,7 @@ use super::{Timing, exports, follow, heartbeat};
 use crate::config::{MemberSource, Source};
 use crate::model::{Change, Delta, Epoch, Identity, Loss};
 use crate::names::Label;
+use crate::telemetry::{Metrics, SourceEvent};
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
 const REPORTS: usize = 64;
@@ -38,16 +39,29 @@ pub(super) struct Speaker {
     epoch: Epoch,
     /// Where changes go.
     deltas: mpsc::Sender<Delta>,
+    /// Where events are counted.
+    metrics: Arc<Metrics>,
 }
 
 impl Speaker {
     /// Speaks for `member`.
-    pub(super) fn new(member: Label, epoch: Epoch, deltas: mpsc::Sender<Delta>) -> Self {
+    pub(super) fn new(
+        member: Label,
+        epoch: Epoch,
+        deltas: mpsc::Sender<Delta>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             member,
             epoch,
             deltas,
+            metrics,
         }
+    }
+
+    /// Counts an event.
+    fn count(&self, event: SourceEvent) {
+        self.metrics.source_event(self.member.as_str(), event);
     }
 
     /// Says a change. Waits while the queue is full.
@@ -279,18 +293,31 @@ impl Session<'_> {
                     }
                 }
                 for warning in self.index.take_warnings() {
+                    if warning.is_malformed {
+                        self.speaker.count(SourceEvent::Malformed);
+                    }
                     let resource = warning.kind.resource();
                     warn!(resource, object = %warning.object, "{}", warning.text);
                 }
             }
             Report::Watch(kind, news) => {
-                if let News::Failed(Failure::Unauthorized(_)) = news {
-                    link.renew.notify_one();
+                match &news {
+                    News::Listing => self.speaker.count(SourceEvent::Relist),
+                    News::Failed(failure) => {
+                        self.speaker.count(SourceEvent::Failure);
+                        if matches!(failure, Failure::Unauthorized(_)) {
+                            link.renew.notify_one();
+                        }
+                    }
+                    _ => {}
                 }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
             }
             Report::Beat(result) => {
+                if result.is_err() {
+                    self.speaker.count(SourceEvent::Heartbeat);
+                }
                 if self.contact.beat(result, Instant::now()) {
                     controls.restarts.send_modify(|count| *count += 1);
                     controls.wake.notify_waiters();
