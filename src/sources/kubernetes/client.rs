@@ -208,3 +208,6 @@ async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or(Err(ClientError::Slow))
 }
+
+#[cfg(test)]
+mod tests;

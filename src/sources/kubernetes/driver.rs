@@ -63,6 +63,8 @@ pub struct Timing {
     pub exports_wait: Duration,
     /// Between looks at the files that credentials come from.
     pub files: Duration,
+    /// Between questions which cluster it is, while in contact: its version changes.
+    pub identity: Duration,
 }
 
 impl Default for Timing {
@@ -83,6 +85,7 @@ impl Default for Timing {
             exports_probe: seconds(10),
             exports_wait: seconds(10),
             files: seconds(2),
+            identity: seconds(600),
         }
     }
 }

@@ -128,6 +128,7 @@ pub(super) async fn run(
             url: connection.url.clone(),
             identity: None,
             asks_identity: false,
+            asked_at: Instant::now(),
             credentials: None,
             tasks: JoinSet::new(),
         };
@@ -186,6 +187,8 @@ struct Session<'a> {
     identity: Option<Identity>,
     /// The question is under way.
     asks_identity: bool,
+    /// When that was asked last.
+    asked_at: Instant,
     /// Why new credentials cannot be used.
     credentials: Option<String>,
     /// Everything that runs for this session; ends with it.
@@ -326,7 +329,7 @@ impl Session<'_> {
             Report::Identity(result) => {
                 self.asks_identity = false;
                 match result {
-                    Ok(identity) => self.identity = Some(identity),
+                    Ok(identity) => self.identify(identity).await?,
                     Err(error) => debug!(%error, "identity unknown"),
                 }
             }
@@ -361,6 +364,10 @@ impl Session<'_> {
             self.speaker.say_contact(change).await?;
         }
         if !self.contact.may_sync(now) {
+            let is_time = now.duration_since(self.asked_at) >= link.timing.identity;
+            if is_time && self.contact.passes_changes() {
+                self.ask_identity(link);
+            }
             return Ok(());
         }
         let Some(identity) = self.identity.clone() else {
@@ -378,12 +385,24 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Takes in which cluster this is. A version that is new while in contact is said at once.
+    async fn identify(&mut self, identity: Identity) -> Result<(), Over> {
+        let known = self.identity.replace(identity.clone());
+        match known {
+            Some(known) if known != identity && self.contact.passes_changes() => {
+                self.speaker.say(Change::Identity(identity)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Asks which cluster this is, unless that is under way.
     fn ask_identity(&mut self, link: &Link) {
         if self.asks_identity {
             return;
         }
         self.asks_identity = true;
+        self.asked_at = Instant::now();
         let (link, url) = (link.clone(), self.url.clone());
         self.tasks.spawn(async move {
             let identity = identify(&link.client(), url, link.timing.answer).await;
