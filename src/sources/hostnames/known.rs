@@ -117,7 +117,7 @@ impl Known {
         };
         let pauses = [ttl, retry, absent].into_iter().flatten();
         let pause = pauses.min().unwrap_or(ABSENT_RETRY);
-        pause - pause / 10 * u32::from(jitter) / 255
+        pause.saturating_sub(pause / 10 * u32::from(jitter) / 255)
     }
 
     /// The smallest TTL of what is known.
@@ -201,7 +201,7 @@ mod tests {
         )
     }
 
-    /// Addresses 2001:db8::x with a TTL.
+    /// Addresses `2001:db8::x` with a TTL.
     fn found6(hosts: &[u16], ttl: u64) -> Outcome<Ipv6Addr> {
         let address = |host: &u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, *host);
         Outcome::Found(
