@@ -15,9 +15,13 @@ const ROOMS: &[Room] = &[
     ("names", &["wire"]),
     ("model", &["wire", "names"]),
     ("config", &["wire", "names", "model"]),
-    ("decide", &["names", "model"]),
-    ("snapshot", &["wire", "names", "model", "decide"]),
-    ("answer", &["wire", "names", "model", "decide", "snapshot"]),
+    ("vantage", &["wire", "names", "model"]),
+    ("decide", &["names", "model", "vantage"]),
+    ("snapshot", &["wire", "names", "model", "vantage", "decide"]),
+    (
+        "answer",
+        &["wire", "names", "model", "vantage", "decide", "snapshot"],
+    ),
     ("telemetry", &["wire", "model"]),
     (
         "publish",
@@ -73,7 +77,7 @@ const ROOMS: &[Room] = &[
 
 /// Rooms without clock, sockets, tasks and global state: time and addresses are arguments.
 const PURE: &[&str] = &[
-    "wire", "names", "model", "config", "decide", "snapshot", "answer",
+    "wire", "names", "model", "config", "vantage", "decide", "snapshot", "answer",
 ];
 
 /// What a pure room never mentions.
@@ -96,6 +100,20 @@ const IMPURE_PATHS: &[&str] = &[
     "std::net::UdpSocket",
     "std::net::TcpStream",
     "std::net::TcpListener",
+];
+
+/// What a pure room may mention all the same: file, path, and why.
+const ALLOWED: &[(&str, &str, &str)] = &[
+    (
+        "src/config/listen.rs",
+        "std::thread",
+        "the default number of workers is that of the cores",
+    ),
+    (
+        "src/config/state_dir.rs",
+        "nix",
+        "the default folder of root is another one",
+    ),
 ];
 
 /// A path prefix, and the start of the file paths that alone may mention it.
@@ -196,7 +214,11 @@ fn pure_rooms_touch_no_clock_socket_or_task() {
     let mut findings = Vec::new();
     for source in sources("src") {
         if source.room().is_some_and(|room| PURE.contains(&room)) {
-            for path in IMPURE_PATHS {
+            let is_allowed = |path: &str| {
+                let mut allowed = ALLOWED.iter();
+                allowed.any(|(file, of, _)| *file == source.path && *of == path)
+            };
+            for path in IMPURE_PATHS.iter().filter(|path| !is_allowed(path)) {
                 for line in source.mentions(path) {
                     findings.push(format!("{}:{line}: {path}", source.path));
                 }

@@ -176,7 +176,7 @@ fn fleet() -> Fleet {
                 namespaces: everything(),
             })
             .collect(),
-        regions: Vec::new(),
+        ..Fleet::default()
     }
 }
 
