@@ -13,6 +13,7 @@
 //! a start; whoever drops the last reference to a snapshot is the writer.
 
 mod begin;
+mod contact;
 mod disk;
 mod error;
 mod fact;
@@ -34,6 +35,9 @@ mod serial;
 mod states;
 mod thread;
 mod world;
+
+#[cfg(test)]
+mod tests;
 
 pub use error::Error;
 pub use handle::Handle;

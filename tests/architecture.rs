@@ -102,6 +102,20 @@ const IMPURE_PATHS: &[&str] = &[
     "std::net::TcpListener",
 ];
 
+/// What a pure room may mention all the same: file, path, and why.
+const ALLOWED: &[(&str, &str, &str)] = &[
+    (
+        "src/config/listen.rs",
+        "std::thread",
+        "the default number of workers is that of the cores",
+    ),
+    (
+        "src/config/state_dir.rs",
+        "nix",
+        "the default folder of root is another one",
+    ),
+];
+
 /// A path prefix, and the start of the file paths that alone may mention it.
 const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["src/main.rs", "src/cli"]),
@@ -200,7 +214,11 @@ fn pure_rooms_touch_no_clock_socket_or_task() {
     let mut findings = Vec::new();
     for source in sources("src") {
         if source.room().is_some_and(|room| PURE.contains(&room)) {
-            for path in IMPURE_PATHS {
+            let is_allowed = |path: &str| {
+                let mut allowed = ALLOWED.iter();
+                allowed.any(|(file, of, _)| *file == source.path && *of == path)
+            };
+            for path in IMPURE_PATHS.iter().filter(|path| !is_allowed(path)) {
                 for line in source.mentions(path) {
                     findings.push(format!("{}:{line}: {path}", source.path));
                 }

@@ -10,10 +10,11 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::contact::status;
 use super::files::{Owner, Paths, Tail, Whole};
 use super::identity;
 use super::states::{Happening, States};
-use super::world::{Now, Profile, status};
+use super::world::{Now, Profile};
 use crate::config::Config;
 use crate::model::{Joined, Member, MemberIdx};
 use crate::names::Label;

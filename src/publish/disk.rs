@@ -237,7 +237,7 @@ impl Thread {
         }
         if let Owner::Member(name) = owner {
             let octets = self.lane(owner).octets();
-            self.metrics.set_persisted(name, octets);
+            self.metrics.set_persisted(name.as_str(), octets);
         }
     }
 }

@@ -104,7 +104,7 @@ impl World {
                 services: snapshot.exported(index),
                 warnings: profile.warnings.len(),
             };
-            self.metrics.set_member(&member.name, &gauges);
+            self.metrics.set_member(member.name.as_str(), &gauges);
         }
     }
 }

@@ -43,6 +43,15 @@ impl Lane {
         }
     }
 
+    /// The same, with another shortest log that is compacted.
+    #[cfg(test)]
+    pub(super) fn compacting(paths: Paths, tail: Tail, compact_from: u64) -> Self {
+        Self {
+            compact_from,
+            ..Self::new(paths, tail)
+        }
+    }
+
     /// Takes a change, to be written by [`Self::write`]. While a new base is owed, changes are
     /// dropped: the base will have them.
     pub(super) fn append(&mut self, fact: &Fact) {

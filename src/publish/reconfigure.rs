@@ -79,7 +79,7 @@ impl World {
         }
         for (gone, _) in std::mem::take(&mut self.index) {
             info!(member = %gone, "member removed");
-            self.metrics.remove_member(&gone);
+            self.metrics.remove_member(gone.as_str());
             self.disk.remove(&Owner::Member(gone));
         }
         self.index = members(&config)

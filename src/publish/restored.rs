@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::begin::{self, Beginning, FOLDER, members};
+use super::contact::status;
 use super::files::Owner;
 use super::states::Happening;
-use super::world::{Now, Profile, status};
+use super::world::{Now, Profile};
 use crate::config::Config;
 use crate::model::{MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};
 use crate::names::Label;

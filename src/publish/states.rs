@@ -232,7 +232,7 @@ impl States {
 
     /// Puts the brake on or takes it off.
     fn settle_brake(&mut self, now: Instant) {
-        let live = self.count(|tracked| tracked.is_in_contact());
+        let live = self.count(Tracked::is_in_contact);
         match self.brake {
             None => {
                 let recent = |lost: &Instant| now.duration_since(*lost) < BRAKE_WINDOW;

@@ -19,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) dnssec_ok: bool,
     pub(crate) ede: Vec<u16>,
     pub(crate) nsid: String,
+    /// Scope prefix length of the client subnet (RFC 7871).
+    pub(crate) scope: Option<u8>,
     pub(crate) size: usize,
     pub(crate) answer: Vec<String>,
     pub(crate) authority: Vec<String>,
@@ -36,7 +38,7 @@ impl Seen {
         let texts = |records: &[Record]| records.iter().map(text).collect();
         let edns = message.edns.as_ref();
         let mut ede = Vec::new();
-        let mut nsid = String::new();
+        let (mut nsid, mut scope) = (String::new(), None);
         for (_, option) in edns.iter().flat_map(|edns| &edns.options().options) {
             match option {
                 EdnsOption::Unknown(EDE, octets) => {
@@ -44,6 +46,7 @@ impl Seen {
                         ede.push(u16::from_be_bytes([*high, *low]));
                     }
                 }
+                EdnsOption::Subnet(subnet) => scope = Some(subnet.scope_prefix()),
                 EdnsOption::NSID(octets) => {
                     nsid = String::from_utf8_lossy(octets.as_ref()).into_owned();
                 }
@@ -61,6 +64,7 @@ impl Seen {
             dnssec_ok: edns.is_some_and(|edns| edns.flags().dnssec_ok),
             ede,
             nsid,
+            scope,
             size: response.len(),
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
@@ -77,6 +81,9 @@ impl Seen {
             }
         }
         let _ = writeln!(out, "; {} octets", self.size);
+        if let Some(scope) = self.scope {
+            let _ = writeln!(out, "    CLIENT-SUBNET scope: {scope}");
+        }
         for code in &self.ede {
             let _ = writeln!(out, "    EDE: {code}");
         }

@@ -118,6 +118,10 @@ impl Expect {
         }
         let nsid = self.value("nsid=").unwrap_or_default();
         check("nsid", nsid.to_owned(), seen.nsid.clone());
+        if let Some(scope) = self.value("scope=") {
+            let got = seen.scope.map_or("none".to_owned(), |got| got.to_string());
+            check("scope", scope.to_owned(), got);
+        }
         if let Some(most) = self.value("size=").and_then(|most| most.parse().ok())
             && seen.size > most
         {

@@ -112,6 +112,10 @@ pub(crate) struct Script {
     pub(crate) token: Option<String>,
     /// A path before every path of the API, such as `/k8s/clusters/c-1`.
     pub(crate) prefix: String,
+    /// How many pages after the first are refused with 410 from now on.
+    pub(crate) expired_pages: usize,
+    /// Break a streamed list off after this many objects, as often as the second number says.
+    pub(crate) broken_streams: Option<(usize, usize)>,
     /// Accept everything, answer nothing, and send nothing on open watches.
     pub(crate) hangs: bool,
     /// See there.
@@ -135,6 +139,24 @@ impl Script {
     /// Answers such requests as it should.
     pub(super) fn heal(&mut self, resource: Resource, verb: Verb) {
         self.replies.remove(&(resource, verb));
+    }
+
+    /// Whether this page after the first is refused.
+    pub(super) fn expires_page(&mut self) -> bool {
+        let expires = self.expired_pages > 0;
+        self.expired_pages = self.expired_pages.saturating_sub(1);
+        expires
+    }
+
+    /// After how many objects this streamed list breaks off.
+    pub(super) fn breaks_stream(&mut self) -> Option<usize> {
+        let (objects, times) = self.broken_streams.as_mut()?;
+        let objects = *objects;
+        *times -= 1;
+        if *times == 0 {
+            self.broken_streams = None;
+        }
+        Some(objects)
     }
 
     /// What to do with this request, if anything is scripted.

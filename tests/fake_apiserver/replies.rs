@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::State;
+use axum::extract;
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use futures::StreamExt;
@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::faults::{Reply, gone, status};
 use super::request::{Request, Resource, Verb};
 use super::store::Store;
-use super::{Shared, stream};
+use super::{Shared, State, stream};
 
 /// Answers a request.
 pub(super) async fn handle(
-    State(shared): State<Arc<Shared>>,
-    raw: axum::extract::Request,
+    extract::State(shared): extract::State<Arc<Shared>>,
+    raw: extract::Request,
 ) -> Response {
     // The body is not needed, and may not be kept across an await.
     let (raw, _) = raw.into_parts();
@@ -94,7 +94,14 @@ fn answer(shared: &Arc<Shared>, request: Request, form: Form) -> Response {
             "gitTreeState": "clean", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64",
         })),
         (_, Verb::Get) => get(&shared.state.lock().store, &request, form),
-        (_, Verb::List) => list(&mut shared.state.lock().store, &request, form),
+        (_, Verb::List) => {
+            let mut state = shared.state.lock();
+            let State { store, script, .. } = &mut *state;
+            if request.is_later_page() && script.expires_page() {
+                return json_reply(&gone());
+            }
+            list(store, &request, form)
+        }
         (_, Verb::Watch) => stream::watch(shared, request, form),
     }
 }

@@ -134,6 +134,12 @@ impl Request {
         })
     }
 
+    /// Whether it goes on with a list.
+    pub(super) fn is_later_page(&self) -> bool {
+        self.parameter("continue")
+            .is_some_and(|token| !token.is_empty())
+    }
+
     /// The value of a query parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<String> {
         let uri: Uri = format!("/?{}", self.query).parse().ok()?;

@@ -111,7 +111,11 @@ impl Watch {
         }
         if streams || from == 0 {
             let mut queue = Self::objects(store, request, form);
-            if streams && streaming == StreamingLists::Supported {
+            let broken = streams.then(|| state.script.breaks_stream()).flatten();
+            if let Some(objects) = broken {
+                queue.truncate(objects);
+                queue.push_back(Part::Break);
+            } else if streams && streaming == StreamingLists::Supported {
                 queue.push_back(Part::Text(bookmark(store.version, request, true)));
             }
             return Ok((queue, store.version));

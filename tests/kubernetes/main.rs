@@ -3,6 +3,7 @@
 mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
+mod faults;
 mod loss;
 mod member;
 mod smoke;

@@ -83,6 +83,16 @@ impl Member {
                 context: context.to_owned(),
             },
         };
+        Self::run(folder, source, timing, lists)
+    }
+
+    /// A member of `source`, whose files are in `folder`.
+    pub(crate) fn run(
+        folder: TempDir,
+        source: MemberSource,
+        timing: Timing,
+        lists: Arc<Semaphore>,
+    ) -> Self {
         let (sender, deltas) = mpsc::channel(16);
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -157,6 +167,16 @@ impl Member {
     /// Ends the source; it must end in time.
     pub(crate) async fn stop(mut self) {
         self.cancel.cancel();
+        let ended = tokio::time::timeout(DEADLINE, self.tasks.join_next()).await;
+        ended
+            .expect("it ends")
+            .expect("one task")
+            .expect("no panic");
+    }
+
+    /// Stops listening; the source must end by itself.
+    pub(crate) async fn leave(mut self) {
+        drop(self.deltas);
         let ended = tokio::time::timeout(DEADLINE, self.tasks.join_next()).await;
         ended
             .expect("it ends")

@@ -1,17 +1,19 @@
 //! Random worlds, and the snapshots of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Endpoints, Export, ExportMode, Federation, Fleet, Joined, Member, MemberIdx, MemberState,
-    MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service,
-    ServiceKind, StaticRegion, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    self, Endpoints, Export, ExportMode, Federation, Fleet, Joined, Location, Member, MemberIdx,
+    MemberState, MemberStatus, NameServer, NamespacedName, Network, Pattern, Policy, Port,
+    Protocol, Service, ServiceKind, StaticRegion, Steering, TopologyFacts, UnixSeconds,
+    WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -32,6 +34,8 @@ pub(crate) struct Fed {
     pub(crate) name: &'static str,
     pub(crate) apex: &'static str,
     pub(crate) failover: Option<Vec<usize>>,
+    /// Without `failover`: `nearest`, else `spread`.
+    pub(crate) is_nearest: bool,
     pub(crate) fence: Option<Vec<&'static str>>,
     pub(crate) all_down: WhenAllDown,
     pub(crate) members: Vec<usize>,
@@ -68,6 +72,15 @@ pub(crate) struct Shard {
 /// Namespace, name, member.
 pub(crate) type Place3 = (&'static str, &'static str, usize);
 
+/// A network, and where its clients stand: a region with or without a zone, or a member.
+#[derive(Debug, Clone)]
+pub(crate) struct Net {
+    pub(crate) cidr: Ipv4Net,
+    pub(crate) region: Option<&'static str>,
+    pub(crate) zone: Option<&'static str>,
+    pub(crate) member: Option<usize>,
+}
+
 /// A whole world.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -75,6 +88,9 @@ pub(crate) struct World {
     pub(crate) members: Vec<Place>,
     pub(crate) static_regions: Vec<(&'static str, Vec<&'static str>)>,
     pub(crate) shards: BTreeMap<Place3, Shard>,
+    pub(crate) networks: Vec<Net>,
+    /// Places of regions on the equator, in degrees of longitude.
+    pub(crate) longitudes: BTreeMap<&'static str, u8>,
 }
 
 /// One change.
@@ -114,11 +130,13 @@ fn federation(name: &'static str) -> impl Strategy<Value = Fed> {
         1 => subsequence((0..MEMBERS).collect::<Vec<_>>(), 1..MEMBERS),
     ];
     let failover = prop::option::weighted(0.3, order());
-    (apexes, failover, fence, all_down(), members).prop_map(
-        move |(apex, failover, fence, all_down, members)| Fed {
+    let steered = (failover, any::<bool>());
+    (apexes, steered, fence, all_down(), members).prop_map(
+        move |(apex, (failover, is_nearest), fence, all_down, members)| Fed {
             name,
             apex,
             failover,
+            is_nearest,
             fence,
             all_down,
             members,
@@ -194,6 +212,26 @@ fn placed() -> impl Strategy<Value = (Place3, Shard)> {
     key().prop_flat_map(|key| (Just(key), shard(key.2)))
 }
 
+/// An address of a few networks, so that many fall together.
+pub(crate) fn client() -> impl Strategy<Value = Ipv4Addr> {
+    any::<u32>().prop_map(|bits| Ipv4Addr::from(0x0a00_0000 | bits & 0x00c0_c0ff))
+}
+
+fn network() -> impl Strategy<Value = Net> {
+    let place = prop_oneof![
+        4 => (select(REGIONS.to_vec()), prop::option::of(select(ZONES.to_vec())))
+            .prop_map(|(region, zone)| (Some(region), zone, None)),
+        1 => (0..MEMBERS).prop_map(|member| (None, None, Some(member))),
+    ];
+    let length = select(vec![0u8, 4, 8, 9, 10, 16, 17, 18, 24, 28, 32]);
+    (client(), length, place).prop_map(|(address, length, (region, zone, member))| Net {
+        cidr: Ipv4Net::new(address, length).expect("at most 32").trunc(),
+        region,
+        zone,
+        member,
+    })
+}
+
 /// Any world.
 pub(crate) fn world() -> impl Strategy<Value = World> {
     (
@@ -206,13 +244,19 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         prop::collection::vec(place(), MEMBERS),
         prop::option::weighted(0.4, subsequence(vec!["z1", "z9"], 0..=2)),
         prop::collection::vec(placed(), 0..14),
+        prop::collection::vec(network(), 0..6),
+        prop::collection::btree_map(select(REGIONS.to_vec()), 0u8..4, 0..4),
     )
-        .prop_map(|((a, b, c, count), members, extra, shards)| World {
-            federations: [a, b, c].into_iter().take(count).collect(),
-            members,
-            static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
-            shards: shards.into_iter().collect(),
-        })
+        .prop_map(
+            |((a, b, c, count), members, extra, shards, networks, longitudes)| World {
+                networks,
+                longitudes,
+                federations: [a, b, c].into_iter().take(count).collect(),
+                members,
+                static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
+                shards: shards.into_iter().collect(),
+            },
+        )
 }
 
 /// Changes to a world.
@@ -260,7 +304,11 @@ impl Fed {
             ttl: Duration::from_secs(30),
             negative_ttl: Duration::from_secs(5),
             apex_ttl: Duration::from_secs(3600),
-            policy: (self.failover.as_ref()).map_or(Policy::Spread, |_| Policy::Failover),
+            policy: match &self.failover {
+                Some(_) => Policy::Failover,
+                None if self.is_nearest => Policy::Nearest,
+                None => Policy::Spread,
+            },
             order: order_labels(self.failover.as_deref().unwrap_or_default()),
             fence: (self.fence.as_ref()).map(|fence| fence.iter().map(|one| label(one)).collect()),
             when_all_down: self.all_down,
@@ -320,9 +368,39 @@ fn key_of((namespace, name, _): Place3) -> NamespacedName {
     }
 }
 
+impl Net {
+    fn model(&self) -> Network {
+        Network {
+            cidr: self.cidr.into(),
+            place: model::Place {
+                region: self.region.map(label),
+                zone: self.zone.map(label),
+                member: self.member.map(|member| label(&member_name(member))),
+            },
+        }
+    }
+}
+
 impl World {
+    /// Every configured region, those that are there for their location too.
+    pub(crate) fn static_regions(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let located = self.longitudes.keys().map(|name| (*name, Vec::new()));
+        self.static_regions.iter().cloned().chain(located).collect()
+    }
+
     fn fleet(&self) -> Fleet {
         let labels = |zones: &[&str]| zones.iter().map(|zone| label(zone)).collect();
+        let regions = self.static_regions().into_iter().map(|(name, zones)| {
+            let longitude = self.longitudes.get(name);
+            StaticRegion {
+                name: label(name),
+                zones: labels(&zones),
+                location: longitude.map(|degrees| Location {
+                    lat: 0.0,
+                    lon: f64::from(*degrees),
+                }),
+            }
+        });
         Fleet {
             federations: self.federations.iter().map(Fed::model).collect(),
             members: (self.members.iter().enumerate())
@@ -333,13 +411,8 @@ impl World {
                     namespaces: vec![Pattern::new("*")],
                 })
                 .collect(),
-            regions: (self.static_regions.iter())
-                .map(|(name, zones)| StaticRegion {
-                    name: label(name),
-                    zones: labels(zones),
-                    location: None,
-                })
-                .collect(),
+            regions: regions.collect(),
+            networks: self.networks.iter().map(Net::model).collect(),
             ..Fleet::default()
         }
     }

@@ -42,7 +42,7 @@ pub(super) enum ClientError {
     /// The kubeconfig cannot be used: correct it, or the context in the configuration.
     #[error("kubeconfig: {0}")]
     Kubeconfig(#[from] Box<KubeconfigError>),
-    /// This process does not run in a cluster, or its ServiceAccount is not mounted.
+    /// This process does not run in a cluster, or its `ServiceAccount` is not mounted.
     #[error("in-cluster: {0}")]
     InCluster(#[from] Box<InClusterError>),
     /// Credentials or certificates cannot be read: correct them.

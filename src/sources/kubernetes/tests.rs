@@ -128,7 +128,7 @@ impl World {
     }
 }
 
-/// A Service of type LoadBalancer with one port and one address.
+/// A Service of type `LoadBalancer` with one port and one address.
 fn load_balancer(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Service",
@@ -141,7 +141,7 @@ fn load_balancer(name: &str) -> Value {
     })
 }
 
-/// A Service of type ClusterIP.
+/// A Service of type `ClusterIP`.
 fn cluster_ip(name: &str) -> Value {
     let mut object = load_balancer(name);
     object["spec"]["type"] = json!("ClusterIP");
@@ -195,22 +195,22 @@ fn name(name: &str) -> NamespacedName {
 }
 
 /// The facts of the one service that changed.
-fn upserted(changes: Vec<Change>) -> Arc<Service> {
-    match changes.as_slice() {
+fn upserted(changes: &[Change]) -> Arc<Service> {
+    match changes {
         [Change::Upsert(_, facts)] => Arc::clone(facts),
         other => panic!("expected one upsert, got {other:?}"),
     }
 }
 
 /// The endpoints of the one service that changed, as (ready, total).
-fn endpoints(changes: Vec<Change>) -> (u32, u32) {
+fn endpoints(changes: &[Change]) -> (u32, u32) {
     let Endpoints { ready, total } = upserted(changes).endpoints;
     (ready, total)
 }
 
 /// The topology of the one change.
-fn learnt(changes: Vec<Change>) -> LearntTopology {
-    match changes.as_slice() {
+fn learnt(changes: &[Change]) -> LearntTopology {
+    match changes {
         [Change::Topology(learnt)] => learnt.clone(),
         other => panic!("expected one topology, got {other:?}"),
     }

@@ -161,24 +161,20 @@ impl Contact {
     /// Takes in a heartbeat. Says whether contact came back with it: then watches that seem to
     /// live must prove it, since a network that was gone forgets connections.
     pub(super) fn beat(&mut self, result: Result<(), String>, now: Instant) -> bool {
-        match result {
-            Err(why) => {
-                self.failed_beats = self.failed_beats.saturating_add(1);
-                self.beat_failure = why;
-                false
-            }
-            Ok(()) => {
-                let is_back = self.failed_beats >= HEARTBEATS;
-                self.failed_beats = 0;
-                if is_back {
-                    for watch in self.watches.values_mut() {
-                        watch.down_since.get_or_insert(now);
-                    }
-                    self.notice_up(now);
-                }
-                is_back
-            }
+        if let Err(why) = result {
+            self.failed_beats = self.failed_beats.saturating_add(1);
+            self.beat_failure = why;
+            return false;
         }
+        let is_back = self.failed_beats >= HEARTBEATS;
+        self.failed_beats = 0;
+        if is_back {
+            for watch in self.watches.values_mut() {
+                watch.down_since.get_or_insert(now);
+            }
+            self.notice_up(now);
+        }
+        is_back
     }
 
     /// What is to be said now: a loss, or the way back from one.

@@ -368,12 +368,11 @@ impl Session<'_> {
                     let is_changed = files.refresh();
                     (files, is_changed)
                 });
-                let is_changed;
                 // A panic ends this task; the session goes on with the client that it has.
-                (files, is_changed) = match looked.await {
-                    Ok(looked) => looked,
-                    Err(_) => return Over,
+                let Ok((looked_at, is_changed)) = looked.await else {
+                    return Over;
                 };
+                files = looked_at;
                 if !is_changed && renew_at.is_none_or(|at| Instant::now() < at) {
                     continue;
                 }

@@ -102,7 +102,7 @@ fn federations_that_are_no_labels_never_widen_the_export() {
 
 #[test]
 fn a_load_balancer_is_sent_without_saying_anything() {
-    let facts = upserted(World::synced().service(How::Applied, &load_balancer("web")));
+    let facts = upserted(&World::synced().service(How::Applied, &load_balancer("web")));
     assert_eq!(facts.kind, ServiceKind::LoadBalancer);
     assert_eq!(facts.export, Export::Unsaid);
     assert_eq!(
@@ -115,7 +115,7 @@ fn a_load_balancer_is_sent_without_saying_anything() {
 fn other_types_are_sent_once_they_are_exported() {
     let mut world = World::synced();
     assert_eq!(world.service(How::Applied, &cluster_ip("web")), []);
-    let facts = upserted(world.service(
+    let facts = upserted(&world.service(
         How::Applied,
         &annotated(cluster_ip("web"), "export", "true"),
     ));
@@ -131,11 +131,11 @@ fn other_types_are_sent_once_they_are_exported() {
 fn a_service_export_exports_before_and_after_its_service() {
     let mut world = World::synced();
     assert_eq!(world.export(How::Applied, &service_export("web")), []);
-    let facts = upserted(world.service(How::Applied, &cluster_ip("web")));
+    let facts = upserted(&world.service(How::Applied, &cluster_ip("web")));
     assert_eq!(facts.export, Export::Exported);
     let gone = world.export(How::Deleted, &service_export("web"));
     assert_eq!(gone, [Change::Remove(name("web"))]);
-    let facts = upserted(world.export(How::Applied, &service_export("web")));
+    let facts = upserted(&world.export(How::Applied, &service_export("web")));
     assert_eq!(facts.export, Export::Exported);
 }
 
@@ -143,7 +143,7 @@ fn a_service_export_exports_before_and_after_its_service() {
 fn the_annotation_false_wins_over_a_service_export() {
     let mut world = World::synced();
     world.export(How::Applied, &service_export("web"));
-    let facts = upserted(world.service(
+    let facts = upserted(&world.service(
         How::Applied,
         &annotated(cluster_ip("web"), "export", "false"),
     ));
@@ -156,7 +156,7 @@ fn a_service_export_being_deleted_exports_nothing() {
     world.service(How::Applied, &cluster_ip("web"));
     let mut export = service_export("web");
     assert_eq!(
-        upserted(world.export(How::Applied, &export)).export,
+        upserted(&world.export(How::Applied, &export)).export,
         Export::Exported
     );
     export["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
@@ -171,7 +171,7 @@ fn an_external_name_is_never_exported() {
     object["spec"]["type"] = json!("ExternalName");
     world.export(How::Applied, &service_export("web"));
     assert_eq!(world.service(How::Applied, &object), []);
-    let facts = upserted(world.service(How::Applied, &annotated(object, "export", "true")));
+    let facts = upserted(&world.service(How::Applied, &annotated(object, "export", "true")));
     assert_eq!(
         (facts.kind, facts.export),
         (ServiceKind::ExternalName, Export::Refused)
@@ -183,7 +183,7 @@ fn an_external_name_is_never_exported() {
 fn a_cluster_ip_of_none_is_headless() {
     let mut object = annotated(cluster_ip("web"), "export", "true");
     object["spec"]["clusterIP"] = json!("None");
-    let facts = upserted(World::synced().service(How::Applied, &object));
+    let facts = upserted(&World::synced().service(How::Applied, &object));
     assert_eq!(facts.kind, ServiceKind::Headless);
 }
 
@@ -199,7 +199,7 @@ fn load_balancer_ingress_is_read_by_address_and_host_name() {
         { "ip": "203.0.113.14", "ports": [{ "port": 80, "protocol": "TCP" }] },
         { "ip": "not an address" },
     ]);
-    let facts = upserted(world.service(How::Applied, &object));
+    let facts = upserted(&world.service(How::Applied, &object));
     let addresses: Vec<String> = facts.addresses.iter().map(ToString::to_string).collect();
     assert_eq!(addresses, ["203.0.113.12", "203.0.113.14", "2001:db8::1"]);
     let hostnames: Vec<String> = facts.hostnames.iter().map(ToString::to_string).collect();

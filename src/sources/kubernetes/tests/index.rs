@@ -86,7 +86,7 @@ fn a_relist_of_slices_removes_no_service() {
     let mut world = World::synced();
     world.service(How::Applied, &load_balancer("web"));
     world.slice(How::Applied, &slice("web-1", "web", &["10.1.0.1"]));
-    assert_eq!(endpoints(world.list_slices(&[])), (0, 0));
+    assert_eq!(endpoints(&world.list_slices(&[])), (0, 0));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_relist_from_an_earlier_state_goes_by_the_list_alone() {
     world.service(How::Applied, &later);
     let mut earlier = load_balancer("web");
     earlier["metadata"]["resourceVersion"] = json!("100");
-    let facts = upserted(world.list_services(&[earlier]));
+    let facts = upserted(&world.list_services(&[earlier]));
     assert_eq!(facts.addresses[0].to_string(), "203.0.113.11");
 }
 

@@ -16,14 +16,14 @@ fn world() -> World {
 fn with_conditions(conditions: Value) -> (u32, u32) {
     let mut object = slice("web-1", "web", &["10.1.0.1"]);
     object["endpoints"][0]["conditions"] = conditions;
-    endpoints(world().slice(How::Applied, &object))
+    endpoints(&world().slice(How::Applied, &object))
 }
 
 #[test]
 fn no_slices_is_not_ready() {
     let mut world = World::synced();
     let changes = world.service(How::Applied, &load_balancer("web"));
-    assert_eq!(endpoints(changes), (0, 0));
+    assert_eq!(endpoints(&changes), (0, 0));
 }
 
 #[test]
@@ -47,10 +47,10 @@ fn not_ready_addresses_count_where_they_are_published() {
     let mut object = slice("web-1", "web", &["10.1.0.1", "10.1.0.2"]);
     object["endpoints"][0]["conditions"] = json!({ "ready": false });
     object["endpoints"][1]["conditions"] = json!({ "ready": true, "terminating": true });
-    assert_eq!(endpoints(world.slice(How::Applied, &object)), (0, 2));
+    assert_eq!(endpoints(&world.slice(How::Applied, &object)), (0, 2));
     let mut service = load_balancer("web");
     service["spec"]["publishNotReadyAddresses"] = json!(true);
-    assert_eq!(endpoints(world.service(How::Applied, &service)), (2, 2));
+    assert_eq!(endpoints(&world.service(How::Applied, &service)), (2, 2));
 }
 
 #[test]
@@ -62,13 +62,13 @@ fn endpoints_are_the_union_over_slices_by_address_and_port_set() {
     );
     let mut copy = slice("web-2", "web", &["10.1.0.2", "10.1.0.3"]);
     copy["endpoints"][0]["conditions"]["ready"] = json!(false);
-    assert_eq!(endpoints(world.slice(How::Applied, &copy)), (3, 3));
+    assert_eq!(endpoints(&world.slice(How::Applied, &copy)), (3, 3));
     let mut admin = slice("web-3", "web", &["10.1.0.1"]);
     admin["ports"][0] = json!({ "name": "admin", "protocol": "TCP", "port": 9090 });
-    assert_eq!(endpoints(world.slice(How::Applied, &admin)), (4, 4));
+    assert_eq!(endpoints(&world.slice(How::Applied, &admin)), (4, 4));
     let mut ipv6 = slice("web-4", "web", &["2001:db8::1"]);
     ipv6["addressType"] = json!("IPv6");
-    assert_eq!(endpoints(world.slice(How::Applied, &ipv6)), (5, 5));
+    assert_eq!(endpoints(&world.slice(How::Applied, &ipv6)), (5, 5));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn an_endpoint_is_ready_while_any_copy_is() {
     copy["endpoints"][0]["conditions"]["ready"] = json!(false);
     assert_eq!(world.slice(How::Applied, &copy), []);
     let gone = world.slice(How::Deleted, &slice("web-1", "web", &["10.1.0.1"]));
-    assert_eq!(endpoints(gone), (0, 1));
+    assert_eq!(endpoints(&gone), (0, 1));
 }
 
 #[test]
@@ -98,9 +98,9 @@ fn an_endpoint_that_moves_between_slices_is_counted_once() {
     let mut removed_first = world();
     removed_first.slice(How::Applied, &slice("web-1", "web", &["10.1.0.1"]));
     let gone = removed_first.slice(How::Applied, &slice("web-1", "web", &[]));
-    assert_eq!(endpoints(gone), (0, 0));
+    assert_eq!(endpoints(&gone), (0, 0));
     let back = removed_first.slice(How::Applied, &slice("web-2", "web", &["10.1.0.1"]));
-    assert_eq!(endpoints(back), (1, 1));
+    assert_eq!(endpoints(&back), (1, 1));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn slices_may_come_before_their_service() {
     let early = world.slice(How::Applied, &slice("web-1", "web", &["10.1.0.1"]));
     assert_eq!(early, []);
     let changes = world.service(How::Applied, &load_balancer("web"));
-    assert_eq!(endpoints(changes), (1, 1));
+    assert_eq!(endpoints(&changes), (1, 1));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn hand_made_slices_count() {
     let mut object = slice("by-hand", "web", &["192.0.2.1"]);
     object["metadata"]["labels"]["endpointslice.kubernetes.io/managed-by"] =
         json!("cluster-admins");
-    assert_eq!(endpoints(world.slice(How::Applied, &object)), (1, 1));
+    assert_eq!(endpoints(&world.slice(How::Applied, &object)), (1, 1));
 }
 
 #[test]
@@ -183,5 +183,5 @@ fn a_slice_being_deleted_is_gone() {
     let mut object = slice("web-1", "web", &["10.1.0.1"]);
     world.slice(How::Applied, &object);
     object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(endpoints(world.slice(How::Applied, &object)), (0, 0));
+    assert_eq!(endpoints(&world.slice(How::Applied, &object)), (0, 0));
 }

@@ -88,13 +88,13 @@ fn legacy_labels_are_read_where_the_new_ones_are_missing() {
         "failure-domain.beta.kubernetes.io/region": "r1",
         "failure-domain.beta.kubernetes.io/zone": "r1-a",
     });
-    let first = learnt(world.node(How::Applied, &old));
+    let first = learnt(&world.node(How::Applied, &old));
     assert_eq!(texts(&first), (Some("r1"), vec!["r1-a"]));
     old["metadata"]["labels"]["topology.kubernetes.io/zone"] = json!("r1-b");
-    let second = learnt(world.node(How::Applied, &old));
+    let second = learnt(&world.node(How::Applied, &old));
     assert_eq!(texts(&second), (Some("r1"), vec!["r1-b"]));
     assert_eq!(
-        texts(&learnt(world.node(How::Deleted, &old))),
+        texts(&learnt(&world.node(How::Deleted, &old))),
         (None, vec![])
     );
 }
