@@ -174,7 +174,7 @@ fn what_is_left_out_has_its_default() {
         .map(|dns| dns.address.to_string())
         .collect();
     assert_eq!(listen, ["0.0.0.0:53", "[::]:53"]);
-    assert!(config.listen.admin.is_none() && config.listen.workers >= 1);
+    assert!(config.listen.admin.is_none() && config.listen.workers == 0);
     assert_eq!(config.shutdown_delay, Duration::from_secs(5));
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.hostmaster.to_string(), "hostmaster.example.com.");
