@@ -425,17 +425,23 @@ def instructions(options):
             subprocess.run(["callgrind_control", "-d", pid], check=True, capture_output=True)
         finally:
             stop(server)
-        dumps = [path for path in glob.glob(output + "*") if os.path.getsize(path)]
-        total = max(int(re.search(r"^(?:totals|summary): (\d+)", open(path).read(), re.M)[1]) for path in dumps)
+        total = int(re.search(r"^totals: (\d+)", open(f"{output}.1").read(), re.M)[1])
         wrong = f", {seen['wrong']} wrong" if seen["wrong"] else ""
         print(f"| {server['name']} | {seen['answers']}{wrong} | {total / max(seen['answers'], 1):.0f} |", flush=True)
+        if options.lines:
+            shown = subprocess.run(["callgrind_annotate", f"{output}.1"], capture_output=True, text=True,
+                                   check=False).stdout
+            lines = [line for line in shown.splitlines() if re.match(r"\s*[\d,]+ \(", line)]
+            print("\n".join(lines[:options.lines]), flush=True)
 
 
 def start_up(options):
     """Start-up time and memory of each server, one after the other."""
     print("| server | first answer s | loaded s | CPU s | resident MiB | peak MiB |\n|---|---|---|---|---|---|")
     for server in servers(options.only, options.world):
-        if not start(server, options.world, fresh=not options.again):
+        if options.restored:
+            leave_facts(server, options.world)
+        if not start(server, options.world, fresh=not options.restored):
             continue
         try:
             settle(server)
@@ -445,6 +451,23 @@ def start_up(options):
                   f"| {resident:.0f} | {peak:.0f} |", flush=True)
         finally:
             stop(server)
+            if options.restored:
+                move(options.world, ".toml.away", ".toml")
+
+
+def leave_facts(server, world):
+    """Lets a gazetteer persist its facts, and takes the facts files away: the next start is from
+    what was persisted alone, as it is where no member can be reached."""
+    if start(server, world):
+        settle(server)
+    stop(server)
+    move(world, ".toml", ".toml.away")
+
+
+def move(world, old, new):
+    """Gives the facts files another suffix."""
+    for path in glob.glob(work("worlds", world, "gazetteer", f"*-*{old}")):
+        os.rename(path, path.removesuffix(old) + new)
 
 
 def main():
@@ -470,8 +493,10 @@ def main():
         if name == "profile":
             verb.add_argument("name")
             verb.add_argument("--lines", type=int, default=30)
+        if name == "instructions":
+            verb.add_argument("--lines", type=int, default=0, help="functions shown")
         if name == "memory":
-            verb.add_argument("--again", action="store_true", help="keep what the last start left")
+            verb.add_argument("--restored", action="store_true", help="start from persisted facts, for gazetteer")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     options.run(options)

@@ -282,14 +282,8 @@ fn send_all(socket: &UdpSocket, headers: &mut [libc::mmsghdr]) -> u64 {
     while done < headers.len() && failed < 1000 {
         let left = &mut headers[done..];
         // SAFETY: as many headers as the slice has, whose pointers are live.
-        let sent = unsafe {
-            libc::sendmmsg(
-                socket.as_raw_fd(),
-                left.as_mut_ptr(),
-                left.len() as u32,
-                0,
-            )
-        };
+        let sent =
+            unsafe { libc::sendmmsg(socket.as_raw_fd(), left.as_mut_ptr(), left.len() as u32, 0) };
         calls += 1;
         match usize::try_from(sent) {
             Ok(sent) => done += sent,

@@ -17,7 +17,9 @@ const RECORD: [u8; 16] = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 30, 0, 4, 100, 64, 0, 1
 fn answer(buffer: &mut [u8], length: usize) -> Option<usize> {
     let after_name = skip_name(buffer.get(12..length)?)?.len();
     let end = length - after_name + 4;
-    buffer.get_mut(end..end + RECORD.len())?.copy_from_slice(&RECORD);
+    buffer
+        .get_mut(end..end + RECORD.len())?
+        .copy_from_slice(&RECORD);
     buffer[2] = buffer[2] & 0x79 | 0x84;
     buffer[3] = 0;
     buffer[4..12].copy_from_slice(&[0, 1, 0, 1, 0, 0, 0, 0]);

@@ -5,6 +5,10 @@
 //!
 //! Without `--rate` a closed loop with a fixed number in flight (`--sockets` times `--window`); with
 //! it an open loop, whose latencies count from when a query was due, not from when it was sent.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the ban on the system's clock is for the daemon, whose tests stop it"
+)]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -143,14 +147,10 @@ impl Load {
         let mut ranges = [(0, 0); BATCH];
         let count = count.min(BATCH);
         for (index, range) in ranges.iter_mut().take(count).enumerate() {
-            let mut id = lane.next;
             // A slow one keeps its slot as long as there are others.
-            for _ in 0..SLOTS {
-                if lane.slots[usize::from(id) % SLOTS].since == 0 {
-                    break;
-                }
-                id = id.wrapping_add(1);
-            }
+            let is_free = |id: &u16| lane.slots[usize::from(*id) % SLOTS].since == 0;
+            let mut next = (0..SLOTS as u16).map(|step| lane.next.wrapping_add(step));
+            let id = next.find(is_free).unwrap_or(lane.next);
             lane.next = id.wrapping_add(1);
             let slot = &mut lane.slots[usize::from(id) % SLOTS];
             if slot.since != 0 {
@@ -310,7 +310,11 @@ impl Load {
                 self.reclaim();
             }
             let next = ((paced + 1) as f64 * 1e9 / rate.max(50.0)) as u64;
-            let wait = if over.is_none() { next.saturating_sub(self.now()) } else { LOST };
+            let wait = if over.is_none() {
+                next.saturating_sub(self.now())
+            } else {
+                LOST
+            };
             wait_readable(&poll, wait.min(20_000_000));
         }
         self.seen.lost += self.lanes.iter().map(|lane| lane.out as u64).sum::<u64>();
@@ -337,7 +341,11 @@ fn is_right(expect: Expect, query: &Query, read: Option<(u8, answers::Section)>)
 
 /// Octets as text.
 fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
+    octets.iter().fold(String::new(), |text, octet| {
+        let low = char::from_digit(u32::from(octet & 15), 16);
+        let high = char::from_digit(u32::from(octet >> 4), 16);
+        text + &high.into_iter().chain(low).collect::<String>()
+    })
 }
 
 fn main() -> io::Result<()> {

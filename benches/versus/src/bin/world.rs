@@ -20,7 +20,7 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use place::{Clients, Random, REGIONS, Spot};
+use place::{Clients, REGIONS, Random, Spot};
 
 /// The apex of the world.
 const APEX: &str = "fed.example";
@@ -54,10 +54,10 @@ struct Service {
     down: Spot,
 }
 
-impl World {
-    /// A service by its number: the same one every time.
-    fn service(&self, index: u32) -> Service {
-        let mut random = Random::new(u64::from(index) << 8 | 1);
+impl Service {
+    /// By its number: the same one every time.
+    fn new(index: u32) -> Self {
+        let mut random = Random::new((u64::from(index) << 8) | 1);
         let mut regions: [usize; REGIONS.len()] = std::array::from_fn(|region| region);
         let spots: [Spot; SHARDS + 1] = std::array::from_fn(|place| {
             let with = place + random.below((REGIONS.len() - place) as u32) as usize;
@@ -68,15 +68,13 @@ impl World {
             }
         });
         let [first, second, third, down] = spots;
-        Service {
+        Self {
             index,
             spots: [first, second, third],
             down,
         }
     }
-}
 
-impl Service {
     /// Its global name below the apex.
     fn name(&self) -> String {
         let Self { index, .. } = self;
@@ -91,7 +89,7 @@ impl Service {
     /// Its address at a place.
     fn ipv6(&self, place: usize) -> Ipv6Addr {
         let prefix = 0x2001_0db8_u128 << 96;
-        (prefix | u128::from(self.index) << 64 | place as u128 + 1).into()
+        (prefix | (u128::from(self.index) << 64) | (place as u128 + 1)).into()
     }
 
     /// The place nearest to a region.

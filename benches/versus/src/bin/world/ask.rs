@@ -12,10 +12,10 @@ use super::{APEX, SHARDS, Service, World};
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mix {
     /// 60 % A, 20 % AAAA, 10 % SRV, 8 % NXDOMAIN, 2 % NODATA, half of them with ECS.
-    Mix,
+    Usual,
     /// The same, all with ECS.
     Ecs,
-    /// A fifth ask where the service is down, the rest as in `Mix`.
+    /// A fifth ask where the service is down, the rest as in `Usual`.
     Chains,
 }
 
@@ -33,7 +33,7 @@ enum Level {
 /// Writes the query files.
 pub fn write(world: &World) -> io::Result<()> {
     let mixes = [
-        (Mix::Mix, "queries-mix"),
+        (Mix::Usual, "queries-mix"),
         (Mix::Ecs, "queries-ecs"),
         (Mix::Chains, "queries-chains"),
     ];
@@ -62,7 +62,7 @@ fn query(
     subnet: Option<(u8, u8)>,
     is_down: bool,
 ) -> (Vec<u8>, Expected) {
-    let service = world.service(random.below(world.services));
+    let service = Service::new(random.below(world.services));
     let client = subnet.and_then(|(second, third)| world.clients.spot(second, third));
     let level = level(world, random, is_down);
     let kind = random.below(if is_down { 90 } else { 100 });
@@ -72,7 +72,11 @@ fn query(
         80..90 => positive(&service, level, rrtype::SRV, client),
         90..98 => absent(random, &service),
         _ => {
-            let rtype = if random.below(2) == 0 { rrtype::MX } else { rrtype::TXT };
+            let rtype = if random.below(2) == 0 {
+                rrtype::MX
+            } else {
+                rrtype::TXT
+            };
             (owner(&service, level), rtype, Expected::default())
         }
     };
@@ -140,8 +144,16 @@ fn positive(
         fixed: section(places),
         steered: section(steered),
     };
-    let prefix = if rtype == rrtype::SRV { "_http._tcp." } else { "" };
-    (format!("{prefix}{}", owner(service, level)), rtype, expected)
+    let prefix = if rtype == rrtype::SRV {
+        "_http._tcp."
+    } else {
+        ""
+    };
+    (
+        format!("{prefix}{}", owner(service, level)),
+        rtype,
+        expected,
+    )
 }
 
 /// A name of a service that there is not.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 
 use super::place::{REGIONS, Spot, ZONES};
-use super::{APEX, SHARDS, World};
+use super::{APEX, SHARDS, Service, World};
 
 /// Writes `gazetteer/`.
 pub fn write(world: &World) -> io::Result<()> {
@@ -39,18 +39,26 @@ policy = "nearest""#
     let mut files = Vec::new();
     for spot in Spot::all() {
         writeln!(config, "\n[[member]]\nname = \"{spot}\"")?;
-        writeln!(config, "region = \"{}\"\nzones = [\"{spot}\"]", spot.region())?;
+        writeln!(
+            config,
+            "region = \"{}\"\nzones = [\"{spot}\"]",
+            spot.region()
+        )?;
         writeln!(config, "source = {{ file = \"{spot}.toml\" }}")?;
         let path = folder.join(format!("{spot}.toml"));
         files.push(BufWriter::new(File::create(path)?));
     }
     config.flush()?;
     for index in 0..world.services {
-        let service = world.service(index);
+        let service = Service::new(index);
         let down = world.has_chains.then_some((SHARDS, &service.down));
         for (place, spot) in service.spots.iter().enumerate().chain(down) {
             let (ipv4, ipv6) = (service.ipv4(place), service.ipv6(place));
-            let ready = if place == SHARDS { "endpoints = []\n" } else { "" };
+            let ready = if place == SHARDS {
+                "endpoints = []\n"
+            } else {
+                ""
+            };
             write!(
                 files[spot.index()],
                 "[[service]]\nnamespace = \"ns{}\"\nname = \"svc{index:07}\"\n\

@@ -33,7 +33,8 @@ pub struct Spot {
 impl Spot {
     /// Every one.
     pub fn all() -> impl Iterator<Item = Self> {
-        (0..REGIONS.len()).flat_map(|region| (0..ZONES.len()).map(move |zone| Self { region, zone }))
+        (0..REGIONS.len())
+            .flat_map(|region| (0..ZONES.len()).map(move |zone| Self { region, zone }))
     }
 
     /// Its number.
@@ -113,7 +114,9 @@ impl Clients {
         let mut nested: Vec<_> = self.nested.iter().collect();
         nested.sort_by_key(|(octets, _)| **octets);
         for ((second, third), spot) in nested {
-            networks[spot.index()].1.push(format!("10.{second}.{third}.0/24"));
+            networks[spot.index()]
+                .1
+                .push(format!("10.{second}.{third}.0/24"));
         }
         networks
     }
@@ -135,6 +138,6 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
-        ((mixed >> 32) * u64::from(limit) >> 32) as u32
+        (((mixed >> 32) * u64::from(limit)) >> 32) as u32
     }
 }

@@ -15,7 +15,7 @@ pub fn write(world: &World) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(world.out.join("zone"))?);
     head(&mut file)?;
     for index in 0..world.services {
-        let service = world.service(index);
+        let service = Service::new(index);
         addresses(&mut file, &service, &service.name(), 0..SHARDS)?;
         below(&mut file, world, &service)?;
     }
@@ -98,7 +98,7 @@ fn steered(world: &World) -> io::Result<()> {
     write!(plugins, " }} }} }}\n resources => {{\n")?;
     head(&mut zone)?;
     for index in 0..world.services {
-        let service = world.service(index);
+        let service = Service::new(index);
         let global = service.name();
         writeln!(zone, "{global} DYNA geoip!s{index}")?;
         srv(&mut zone, &global)?;
