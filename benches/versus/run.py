@@ -429,10 +429,18 @@ def instructions(options):
         wrong = f", {seen['wrong']} wrong" if seen["wrong"] else ""
         print(f"| {server['name']} | {seen['answers']}{wrong} | {total / max(seen['answers'], 1):.0f} |", flush=True)
         if options.lines:
-            shown = subprocess.run(["callgrind_annotate", f"{output}.1"], capture_output=True, text=True,
-                                   check=False).stdout
-            lines = [line for line in shown.splitlines() if re.match(r"\s*[\d,]+ \(", line)]
-            print("\n".join(lines[:options.lines]), flush=True)
+            show_functions(f"{output}.1", seen["answers"], options.lines)
+
+
+def show_functions(path, answers, lines):
+    """The functions of a callgrind file that take most, inlined ones with what they are inlined into."""
+    shown = subprocess.run(["callgrind_annotate", "--auto=no", "--threshold=99.9", path],
+                           capture_output=True, text=True, check=False).stdout
+    taken = {}
+    for count, function in re.findall(r"^\s*([\d,]+) \([\s\d.]+%\)\s+[^\s:]*:(.*?)(?: \[.*)?$", shown, re.M):
+        taken[function] = taken.get(function, 0) + int(count.replace(",", ""))
+    for function, count in sorted(taken.items(), key=lambda item: -item[1])[:lines]:
+        print(f"{count / max(answers, 1):8.0f}  {function}", flush=True)
 
 
 def start_up(options):
