@@ -2,7 +2,7 @@
 """Compares gazetteer with other servers: see ../README.md.
 
   run.py build                    builds gazetteer and the programs here, and CoreDNS where there is Go
-  run.py world 10k|1m             makes a world
+  run.py world 10k|100k|1m        makes a world
   run.py check [--only RE]        starts each server once, compares every answer, tells its memory
   run.py run [--mix M] [--tag T]  interleaved rounds
   run.py report [--tag T]         their table, in Markdown
@@ -31,6 +31,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 TICK = os.sysconf("SC_CLK_TCK")
 WORLDS = {
     "10k": ["--services", "10000", "--queries", "100000"],
+    "100k": ["--services", "100000", "--shards", "2", "--chains", "no"],
     "1m": ["--services", "1000000", "--queries", "1000000", "--static-places", "1", "--chains", "no"],
 }
 FIRST = "svc0000000.ns0.fed.svc.fed.example"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long one change takes until it is served, while queries run: see ../README.md.
 
-  update.py [--world 10k|1m] [--only gazetteer|bind|knot|gdnsd|nsd] [--count N] [--rate QPS]
+  update.py [--world 10k|100k|1m] [--only gazetteer|bind|knot|gdnsd|nsd] [--count N] [--rate QPS]
 
 gazetteer's change comes as an event of a Kubernetes watch, from an API server in this process, and
 is timed from the moment that the event is written. BIND and Knot take a dynamic update (RFC 2136);

@@ -1,7 +1,7 @@
 //! The world: a federation of 30 members in 10 regions, the same names as a static zone, and
 //! queries with the answers that they should bring.
 //!
-//! `world --services N --out FOLDER [--queries N] [--static-places 3] [--chains yes|no]`
+//! `world --services N --out FOLDER [--queries N] [--shards 3] [--static-places 3] [--chains yes|no]`
 //!
 //! Writes `gazetteer/` (facts files, and the sections of the configuration that name the world),
 //! `zone` (a master file), `gdnsd-geo/` (the zone and the resources of gdnsd's plugins), and
@@ -25,13 +25,15 @@ use place::{Clients, REGIONS, Random, Spot};
 /// The apex of the world.
 const APEX: &str = "fed.example";
 
-/// Members that serve each service.
+/// Members that serve each service, at most.
 const SHARDS: usize = 3;
 
 /// What is made.
 struct World {
     /// Services.
     services: u32,
+    /// Members that serve each service.
+    shards: usize,
     /// Of how many members of a service the zone file has region and zone names.
     static_places: usize,
     /// Whether each service has a member that is down, whose names fall back to the global one.
@@ -48,15 +50,17 @@ struct World {
 struct Service {
     /// Its number.
     index: u32,
-    /// Where it is served.
+    /// In how many members it is served.
+    shards: usize,
+    /// Where; only the first `shards` count.
     spots: [Spot; SHARDS],
     /// Where it is down.
     down: Spot,
 }
 
 impl Service {
-    /// By its number: the same one every time.
-    fn new(index: u32) -> Self {
+    /// By its number: the same one every time, whatever else is in the world.
+    fn new(world: &World, index: u32) -> Self {
         let mut random = Random::new((u64::from(index) << 8) | 1);
         let mut regions: [usize; REGIONS.len()] = std::array::from_fn(|region| region);
         let spots: [Spot; SHARDS + 1] = std::array::from_fn(|place| {
@@ -70,6 +74,7 @@ impl Service {
         let [first, second, third, down] = spots;
         Self {
             index,
+            shards: world.shards,
             spots: [first, second, third],
             down,
         }
@@ -95,7 +100,7 @@ impl Service {
     /// The place nearest to a region.
     fn nearest(&self, region: usize) -> usize {
         let distance = |place: &usize| place::distance(region, self.spots[*place].region);
-        (0..SHARDS).min_by_key(distance).unwrap_or(0)
+        (0..self.shards).min_by_key(distance).unwrap_or(0)
     }
 }
 
@@ -117,9 +122,11 @@ fn main() -> io::Result<()> {
     if services == 0 || services > 1 << 20 {
         return Err(io::Error::other("--services: 1 to 1048576"));
     }
+    let shards = (number("--shards", "3")? as usize).clamp(1, SHARDS);
     let world = World {
         services,
-        static_places: (number("--static-places", "3")? as usize).clamp(1, SHARDS),
+        shards,
+        static_places: (number("--static-places", "3")? as usize).clamp(1, shards),
         has_chains: argument("--chains", "yes") == "yes",
         queries: number("--queries", "100000")?,
         clients: Clients::new(),

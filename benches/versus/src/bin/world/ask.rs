@@ -62,7 +62,7 @@ fn query(
     subnet: Option<(u8, u8)>,
     is_down: bool,
 ) -> (Vec<u8>, Expected) {
-    let service = Service::new(random.below(world.services));
+    let service = Service::new(world, random.below(world.services));
     let client = subnet.and_then(|(second, third)| world.clients.spot(second, third));
     let level = level(world, random, is_down);
     let kind = random.below(if is_down { 90 } else { 100 });
@@ -114,7 +114,7 @@ fn positive(
 ) -> (String, u16, Expected) {
     let places = match level {
         Level::Region(place) | Level::Zone(place) if place < SHARDS => place..place + 1,
-        _ => 0..SHARDS,
+        _ => 0..service.shards,
     };
     let is_global = places.len() > 1;
     let steered = match client {

@@ -50,9 +50,9 @@ policy = "nearest""#
     }
     config.flush()?;
     for index in 0..world.services {
-        let service = Service::new(index);
+        let service = Service::new(world, index);
         let down = world.has_chains.then_some((SHARDS, &service.down));
-        for (place, spot) in service.spots.iter().enumerate().chain(down) {
+        for (place, spot) in service.spots[..world.shards].iter().enumerate().chain(down) {
             let (ipv4, ipv6) = (service.ipv4(place), service.ipv6(place));
             let ready = if place == SHARDS {
                 "endpoints = []\n"

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 
 use super::place::REGIONS;
-use super::{APEX, SHARDS, Service, World};
+use super::{APEX, Service, World};
 
 /// Services up to which gdnsd's plugins get their files.
 const STEERED: u32 = 100_000;
@@ -15,8 +15,8 @@ pub fn write(world: &World) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(world.out.join("zone"))?);
     head(&mut file)?;
     for index in 0..world.services {
-        let service = Service::new(index);
-        addresses(&mut file, &service, &service.name(), 0..SHARDS)?;
+        let service = Service::new(world, index);
+        addresses(&mut file, &service, &service.name(), 0..world.shards)?;
         below(&mut file, world, &service)?;
     }
     file.flush()?;
@@ -98,7 +98,7 @@ fn steered(world: &World) -> io::Result<()> {
     write!(plugins, " }} }} }}\n resources => {{\n")?;
     head(&mut zone)?;
     for index in 0..world.services {
-        let service = Service::new(index);
+        let service = Service::new(world, index);
         let global = service.name();
         writeln!(zone, "{global} DYNA geoip!s{index}")?;
         srv(&mut zone, &global)?;
