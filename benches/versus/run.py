@@ -119,6 +119,7 @@ def start(server, world, wait=600, fresh=True):
         if server["first"] is not None and server.get("ready", "") in open(log).read():
             server["load"] = time.monotonic() - begin
             pin(server)
+            settle(server, 60)
             return True
         time.sleep(0.002)
     print(f"{server['name']}: does not start:\n{open(log).read()[-800:]}", flush=True)
@@ -194,19 +195,35 @@ def tree(pid):
     return found
 
 
-def cpu(pids):
-    """User and system ticks and the scheduler's nanoseconds of all threads."""
-    user = system = nanos = 0
+def cpu(pids, beside=None):
+    """User and system ticks and the scheduler's nanoseconds of all threads, and the nanoseconds of those
+    whose names do not match `beside`."""
+    user = system = nanos = others = 0
     for pid in pids:
         for task in glob.glob(f"/proc/{pid}/task/*"):
             try:
                 fields = open(f"{task}/stat").read().rsplit(")", 1)[1].split()
-                nanos += int(open(f"{task}/schedstat").read().split()[0])
+                own = int(open(f"{task}/schedstat").read().split()[0])
+                name = open(f"{task}/comm").read()
             except OSError:
                 continue
+            nanos += own
+            others += own if beside and not re.match(beside, name) else 0
             user += int(fields[11])
             system += int(fields[12])
-    return user, system, nanos
+    return user, system, nanos, others
+
+
+def used(pids):
+    """Seconds of CPU so far, those of threads that have ended too."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
 
 
 def busy():
@@ -233,22 +250,23 @@ def load(server, options, secs, rate=0, offset=0):
     """Loads a server from core 0; what was seen and what it cost."""
     pids = tree(server["process"].pid)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    busy_before, begin, before = busy(), time.monotonic(), cpu(pids)
+    threads = server.get("threads")
+    busy_before, begin, before = busy(), time.monotonic(), cpu(pids, threads)
     result = subprocess.run(
         ["taskset", "-c", "0", os.path.join(programs()["@BIN@"], "load"), "--port", str(server["port"]),
          "--queries", work("worlds", options.world, f"queries-{options.mix}"),
          "--expect", server["expect"], "--secs", str(secs), "--rate", str(rate), "--offset", str(offset)],
         capture_output=True, text=True, check=True)
-    after, wall = cpu(pids), time.monotonic() - begin
+    after, wall = cpu(pids, threads), time.monotonic() - begin
     busy_after = busy()
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    usage_after = resource.getrusage(resource.RUSAGE_CHILDREN)
     seen = json.loads(result.stdout)
-    user, system, nanos = (now - then for now, then in zip(after, before))
-    own = used.ru_utime + used.ru_stime - usage.ru_utime - usage.ru_stime
+    user, system, nanos, others = (now - then for now, then in zip(after, before))
+    own = usage_after.ru_utime + usage_after.ru_stime - usage.ru_utime - usage.ru_stime
     answers = max(seen["answers"], 1)
     seen |= {
         "user": user, "system": system, "nanos": nanos,
-        "each": nanos / 1e3 / answers,
+        "each": nanos / 1e3 / answers, "beside": others / 1e3 / answers,
         "use": nanos / 1e9 / seen["secs"], "load_use": own / wall,
         "foreign": max(0.0, busy_after - busy_before - own - nanos / 1e9) / wall,
         "complaint": result.stderr.strip(),
@@ -257,7 +275,7 @@ def load(server, options, secs, rate=0, offset=0):
 
 
 def settle(server, limit=25):
-    """Waits until a server has worked off its queue."""
+    """Waits until a server has nothing to do: its queue is empty, and what its start left is tidied up."""
     pids, begin = tree(server["process"].pid), time.monotonic()
     while time.monotonic() - begin < limit:
         before = cpu(pids)[2]
@@ -369,15 +387,15 @@ def report(options):
     foreign = [row["saturated"]["foreign"] for row in rows]
     print(f"\nWorld {row['world']}, mix {row['mix']}, medians of {rounds} rounds of {row['saturated']['secs']:.0f} s; "
           f"other work on the machine took {statistics.median(foreign):.2f} cores (at most {max(foreign):.2f}).\n")
-    print("| server | answers/s | user µs | system µs | total µs | × echo | × gdnsd | user × gdnsd's | rate "
+    print("| server | answers/s | user µs | system µs | total µs | of which beside | × echo | × gdnsd | user × gdnsd's | rate "
           "| p50 µs | p99 µs | p99.9 µs | octets | core used | wrong | lost |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in names:
         each = median(name, "saturated", "each")
         base = f"{user(name) / user('gdnsd'):.2f}" if "gdnsd" in names and user("gdnsd") else "-"
         count = lambda key: sum(row[phase][key] for row in of[name] for phase in ("saturated", "paced"))
         print(f"| {name} | {median(name, 'saturated', 'qps'):,.0f} | {user(name):.2f} | {each - user(name):.2f} "
-              f"| {each:.2f} | {ratio(name, 'echo')} | {ratio(name, 'gdnsd')} | {base} | {of[name][0]['rate']:,} "
+              f"| {each:.2f} | {median(name, 'saturated', 'beside'):.2f} | {ratio(name, 'echo')} | {ratio(name, 'gdnsd')} | {base} | {of[name][0]['rate']:,} "
               f"| {median(name, 'paced', 'p50'):.0f} | {median(name, 'paced', 'p99'):.0f} "
               f"| {median(name, 'paced', 'p999'):.0f} | {median(name, 'saturated', 'size'):.0f} "
               f"| {median(name, 'saturated', 'use'):.2f} | {count('wrong')} | {count('lost')} |")
@@ -453,10 +471,9 @@ def start_up(options):
         if not start(server, options.world, fresh=not options.restored):
             continue
         try:
-            settle(server)
             pids = tree(server["process"].pid)
             resident, peak = memory(pids)
-            print(f"| {server['name']} | {server['first']:.2f} | {server['load']:.2f} | {cpu(pids)[2] / 1e9:.1f} "
+            print(f"| {server['name']} | {server['first']:.2f} | {server['load']:.2f} | {used(pids):.1f} "
                   f"| {resident:.0f} | {peak:.0f} |", flush=True)
         finally:
             stop(server)
@@ -467,8 +484,7 @@ def start_up(options):
 def leave_facts(server, world):
     """Lets a gazetteer persist its facts, and takes the facts files away: the next start is from
     what was persisted alone, as it is where no member can be reached."""
-    if start(server, world):
-        settle(server)
+    start(server, world)
     stop(server)
     move(world, ".toml", ".toml.away")
 
