@@ -195,9 +195,9 @@ def tree(pid):
     return found
 
 
-def cpu(pids, beside=None):
-    """User and system ticks and the scheduler's nanoseconds of all threads, and the nanoseconds of those
-    whose names do not match `beside`."""
+def cpu(pids, answering=""):
+    """User and system ticks and the scheduler's nanoseconds of the threads that answer, those whose names
+    begin with `answering`; and the nanoseconds of all others."""
     user = system = nanos = others = 0
     for pid in pids:
         for task in glob.glob(f"/proc/{pid}/task/*"):
@@ -207,10 +207,12 @@ def cpu(pids, beside=None):
                 name = open(f"{task}/comm").read()
             except OSError:
                 continue
-            nanos += own
-            others += own if beside and not re.match(beside, name) else 0
-            user += int(fields[11])
-            system += int(fields[12])
+            if name.startswith(answering):
+                user += int(fields[11])
+                system += int(fields[12])
+                nanos += own
+            else:
+                others += own
     return user, system, nanos, others
 
 
@@ -250,7 +252,7 @@ def load(server, options, secs, rate=0, offset=0):
     """Loads a server from core 0; what was seen and what it cost."""
     pids = tree(server["process"].pid)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    threads = server.get("threads")
+    threads = server.get("threads", "")
     busy_before, begin, before = busy(), time.monotonic(), cpu(pids, threads)
     result = subprocess.run(
         ["taskset", "-c", "0", os.path.join(programs()["@BIN@"], "load"), "--port", str(server["port"]),
@@ -267,8 +269,8 @@ def load(server, options, secs, rate=0, offset=0):
     seen |= {
         "user": user, "system": system, "nanos": nanos,
         "each": nanos / 1e3 / answers, "beside": others / 1e3 / answers,
-        "use": nanos / 1e9 / seen["secs"], "load_use": own / wall,
-        "foreign": max(0.0, busy_after - busy_before - own - nanos / 1e9) / wall,
+        "use": (nanos + others) / 1e9 / seen["secs"], "load_use": own / wall,
+        "foreign": max(0.0, busy_after - busy_before - own - (nanos + others) / 1e9) / wall,
         "complaint": result.stderr.strip(),
     }
     return seen
@@ -387,7 +389,7 @@ def report(options):
     foreign = [row["saturated"]["foreign"] for row in rows]
     print(f"\nWorld {row['world']}, mix {row['mix']}, medians of {rounds} rounds of {row['saturated']['secs']:.0f} s; "
           f"other work on the machine took {statistics.median(foreign):.2f} cores (at most {max(foreign):.2f}).\n")
-    print("| server | answers/s | user µs | system µs | total µs | of which beside | × echo | × gdnsd | user × gdnsd's | rate "
+    print("| server | answers/s | user µs | system µs | total µs | beside µs | × echo | × gdnsd | user × gdnsd's | rate "
           "| p50 µs | p99 µs | p99.9 µs | octets | core used | wrong | lost |")
     print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in names:
