@@ -112,11 +112,16 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
     }
     admin_task.close();
     ready_line.print(false)?;
-    info!(members = config.sources.len(), "serving");
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        members = config.sources.len(),
+        "serving"
+    );
 
     let lists = Arc::new(Semaphore::new(LISTS));
+    let events = Arc::clone(&metrics);
     let mut supervisor = Supervisor::new(handle.deltas.clone(), move |lifetime| {
-        run_source(lifetime, Arc::clone(&lists))
+        run_source(lifetime, Arc::clone(&lists), Arc::clone(&events))
     });
     supervisor.apply(&config.sources);
     let mut daemon = Daemon {
@@ -198,7 +203,7 @@ impl Daemon {
 }
 
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.
-async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>) {
+async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
     let Lifetime {
         source,
         epoch,
@@ -210,7 +215,7 @@ async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>) {
             sources::file::run(source.member, path.clone(), epoch, deltas, cancel).await;
         }
         Source::Kubeconfig { .. } | Source::InCluster => {
-            sources::kubernetes::run(&source, epoch, deltas, cancel, lists).await;
+            sources::kubernetes::run(&source, epoch, deltas, cancel, lists, metrics).await;
         }
     }
 }

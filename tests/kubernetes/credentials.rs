@@ -117,6 +117,28 @@ async fn exec_plugins_give_tokens() {
 }
 
 #[tokio::test]
+async fn exec_plugins_run_again_when_their_token_is_not_accepted() {
+    let api = api();
+    api.script(|script| script.token = Some("one".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    plugin(folder.path(), "");
+    write(&folder.path().join("secret"), "one");
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
+        "env": [{ "name": "TOKEN_FILE", "value": "secret" }],
+    });
+    let cluster = json!({ "server": api.url() });
+    kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
+    let mut member = member(folder);
+    member.until_said("synced").await;
+    write(&member.folder.path().join("secret"), "two");
+    api.script(|script| script.token = Some("two".to_owned()));
+    api.push(Resource::Services, Push::End);
+    api.apply(Resource::Services, service("api"));
+    member.until_services(&["api", "web"]).await;
+}
+
+#[tokio::test]
 async fn exec_plugins_that_fail_say_why() {
     let folder = tempfile::tempdir().unwrap();
     plugin(folder.path(), "echo 'please log in' >&2; exit 3");

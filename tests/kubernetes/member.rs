@@ -8,6 +8,7 @@ use std::time::Duration;
 use gazetteer::config::{MemberSource, Source};
 use gazetteer::model::{Change, Delta, Epoch, Identity, LearntTopology, Loss, Service};
 use gazetteer::sources::kubernetes::{Timing, run_with};
+use gazetteer::telemetry::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
@@ -97,7 +98,10 @@ impl Member {
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let token = cancel.clone();
-        tasks.spawn(async move { run_with(&source, Epoch(7), sender, token, lists, timing).await });
+        let metrics = Arc::new(Metrics::new());
+        tasks.spawn(async move {
+            run_with(&source, Epoch(7), sender, token, lists, metrics, timing).await;
+        });
         Self {
             folder,
             deltas,

@@ -85,6 +85,58 @@ async fn watches_ask_for_what_the_design_says() {
 }
 
 #[tokio::test]
+async fn a_watch_that_ends_by_its_time_out_goes_on_without_a_list() {
+    let api = api();
+    let folder = tempfile::tempdir().unwrap();
+    api.kubeconfig(folder.path());
+    let mut timing = short();
+    timing.watch = Duration::from_secs(1);
+    let mut member = Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    api.until("three watches", |state| {
+        state.count(Resource::Services, Verb::Watch) >= 3
+    })
+    .await;
+    api.apply(Resource::Services, service("api"));
+    member.until_services(&["api", "web"]).await;
+    assert_eq!(member.said, ["synced"]);
+    api.read(|state| {
+        let watches = state.queries(Resource::Services, Verb::Watch);
+        assert_eq!(
+            watches
+                .filter(|query| query.contains("sendInitialEvents"))
+                .count(),
+            1
+        );
+        assert_eq!(state.count(Resource::Services, Verb::List), 0);
+    });
+}
+
+#[tokio::test]
+async fn an_upgrade_is_noticed_without_a_loss() {
+    let api = api();
+    let folder = tempfile::tempdir().unwrap();
+    api.kubeconfig(folder.path());
+    let mut timing = short();
+    timing.identity = Duration::from_millis(200);
+    let mut member = Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    let version = r#"{"major":"1","minor":"34","gitVersion":"v1.34.0","gitCommit":"","buildDate":"",
+        "gitTreeState":"","goVersion":"","compiler":"","platform":""}"#;
+    api.set(Resource::Version, Verb::Get, Reply::Text(200, version));
+    member
+        .until("the new version", |member| {
+            let version = member
+                .identity
+                .as_ref()
+                .and_then(|it| it.version.as_deref());
+            version == Some("v1.34.0")
+        })
+        .await;
+    assert_eq!(member.said, ["synced"]);
+}
+
+#[tokio::test]
 async fn lists_are_streamed_where_the_server_can() {
     let api = api();
     let mut member = Member::of(&api);

@@ -75,6 +75,8 @@ pub(super) struct Connection {
     pub(super) files: Files,
     /// When its credentials must be renewed.
     pub(super) renew_at: Option<Instant>,
+    /// Its credentials come from a plugin, which may have others.
+    pub(super) has_plugin: bool,
 }
 
 /// Builds the client of a member.
@@ -88,6 +90,7 @@ pub(super) async fn connect(source: &Source) -> Result<Connection, ClientError> 
 async fn build(source: &Source) -> Result<Connection, ClientError> {
     let (mut config, files) = load(source).await?;
     let mut renew_at = None;
+    let has_plugin = config.auth_info.exec.is_some();
     if let Some(plugin) = config.auth_info.exec.take() {
         renew_at = exec::authenticate(&plugin, &mut config.auth_info).await?;
     }
@@ -98,6 +101,7 @@ async fn build(source: &Source) -> Result<Connection, ClientError> {
         url,
         files,
         renew_at,
+        has_plugin,
     })
 }
 
@@ -204,3 +208,6 @@ async fn blocking<T: Send + 'static>(
         .await
         .unwrap_or(Err(ClientError::Slow))
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,7 @@ use tracing::{Instrument, info_span};
 
 use crate::config::MemberSource;
 use crate::model::{Delta, Epoch};
+use crate::telemetry::Metrics;
 
 /// How long things take. Tests shorten it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub struct Timing {
     pub exports_wait: Duration,
     /// Between looks at the files that credentials come from.
     pub files: Duration,
+    /// Between questions which cluster it is, while in contact: its version changes.
+    pub identity: Duration,
 }
 
 impl Default for Timing {
@@ -82,6 +85,7 @@ impl Default for Timing {
             exports_probe: seconds(10),
             exports_wait: seconds(10),
             files: seconds(2),
+            identity: seconds(600),
         }
     }
 }
@@ -97,8 +101,10 @@ pub async fn run(
     deltas: mpsc::Sender<Delta>,
     cancel: CancellationToken,
     lists: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
 ) {
-    run_with(source, epoch, deltas, cancel, lists, Timing::default()).await;
+    let timing = Timing::default();
+    run_with(source, epoch, deltas, cancel, lists, metrics, timing).await;
 }
 
 /// [`run`] with other times.
@@ -108,10 +114,11 @@ pub async fn run_with(
     deltas: mpsc::Sender<Delta>,
     cancel: CancellationToken,
     lists: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
     timing: Timing,
 ) {
     let span = info_span!("source", member = %source.member);
-    let speaker = session::Speaker::new(source.member.clone(), epoch, deltas);
+    let speaker = session::Speaker::new(source.member.clone(), epoch, deltas, metrics);
     let run = session::run(source, speaker, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;

@@ -31,6 +31,7 @@ impl Failure {
             Error::SerdeError(_) | Error::FromUtf8(_) | Error::BuildRequest(_) => {
                 Self::Answer(chain(error))
             }
+            Error::Service(source) => Self::Transport(chain(&**source)),
             _ => Self::Transport(chain(error)),
         }
     }

@@ -83,6 +83,8 @@ pub(super) struct Warning {
     pub(super) object: ObjectKey,
     /// What.
     pub(super) text: String,
+    /// The object could not be read at all.
+    pub(super) is_malformed: bool,
 }
 
 /// Where a member's region and zones come from.

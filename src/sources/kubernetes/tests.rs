@@ -3,6 +3,7 @@
 mod annotations;
 mod conformance;
 mod index;
+mod property;
 mod slices;
 mod topology;
 

@@ -43,7 +43,7 @@ async fn follow(link: &Link) -> Result<Never, Over> {
                 link.say(Kind::Exports, News::Failed(failure.clone()))
                     .await?;
                 if !matches!(failure, Failure::Refused { .. }) {
-                    link.pause(pauses.longer()).await;
+                    link.pause(pauses.after(&failure)).await;
                 }
                 failure
             }

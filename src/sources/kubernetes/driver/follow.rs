@@ -73,8 +73,9 @@ pub(super) async fn cycle<W: Watched>(
     } = match list::<W>(link, path).await? {
         Ok(listed) => listed,
         Err(failure) => {
+            let pause = pauses.after(&failure);
             link.say(W::KIND, News::Failed(failure.clone())).await?;
-            link.pause(pauses.longer()).await;
+            link.pause(pause).await;
             return Ok(failure);
         }
     };
@@ -90,8 +91,9 @@ pub(super) async fn cycle<W: Watched>(
             Err(failure) => {
                 failures += 1;
                 let since = *failing_since.get_or_insert_with(Instant::now);
+                let pause = pauses.after(&failure);
                 link.say(W::KIND, News::Failed(failure.clone())).await?;
-                link.pause(pauses.longer()).await;
+                link.pause(pause).await;
                 let is_stuck = failures >= STARTS || since.elapsed() >= link.timing.restart;
                 match next(&failure) {
                     Next::Start if !is_stuck => continue,
@@ -117,9 +119,10 @@ pub(super) async fn cycle<W: Watched>(
                     pauses.reset();
                 }
                 if let Some(failure) = look_back::<W>(link, path, &version).await {
+                    let pause = pauses.after(&failure);
                     link.say(W::KIND, News::Failed(failure.clone())).await?;
                     if !matches!(failure, Failure::Expired(_)) {
-                        link.pause(pauses.longer()).await;
+                        link.pause(pause).await;
                     }
                     return Ok(failure);
                 }

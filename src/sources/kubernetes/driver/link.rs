@@ -1,5 +1,6 @@
 //! What the tasks of one member share.
 
+use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use kube::Client;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::super::client::{ClientError, Connection};
+use super::super::failure::Failure;
 use super::super::index::{Kind, Observation};
 use super::Timing;
 use super::contact::News;
@@ -38,6 +40,8 @@ pub(super) struct Link {
     pub(super) reports: mpsc::Sender<Report>,
     /// Ends pauses: the API answers again, or there are new credentials.
     pub(super) wake: Arc<Notify>,
+    /// Asks for new credentials: those of a plugin were not accepted.
+    pub(super) renew: Arc<Notify>,
     /// Counts calls on open watches to start again.
     pub(super) restarts: watch::Receiver<u64>,
     /// Bounds lists of all members.
@@ -83,6 +87,8 @@ pub(super) struct Pauses {
     builder: ExponentialBuilder,
     /// The ones to come.
     next: ExponentialBackoff,
+    /// What kind of failure they followed.
+    follow: Option<Discriminant<Failure>>,
 }
 
 impl Pauses {
@@ -96,7 +102,19 @@ impl Pauses {
         Self {
             builder,
             next: builder.build(),
+            follow: None,
         }
+    }
+
+    /// The next pause, after `failure`. Another kind of failure is progress: an API that starts
+    /// refuses connections first, and rights next.
+    pub(super) fn after(&mut self, failure: &Failure) -> Duration {
+        let follow = Some(discriminant(failure));
+        if self.follow != follow {
+            self.reset();
+            self.follow = follow;
+        }
+        self.longer()
     }
 
     /// The next pause.

@@ -12,9 +12,10 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::client::{Connection, connect};
+use super::super::failure::Failure;
 use super::super::index::{Index, Kind, TopologySource};
 use super::super::objects::{ServiceObject, SliceObject};
-use super::contact::Contact;
+use super::contact::{Contact, News};
 use super::identity::identify;
 use super::link::{Link, Over, Pauses, Report};
 use super::list::NodeMetadata;
@@ -22,6 +23,7 @@ use super::{Timing, exports, follow, heartbeat};
 use crate::config::{MemberSource, Source};
 use crate::model::{Change, Delta, Epoch, Identity, Loss};
 use crate::names::Label;
+use crate::telemetry::{Metrics, SourceEvent};
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
 const REPORTS: usize = 64;
@@ -37,16 +39,29 @@ pub(super) struct Speaker {
     epoch: Epoch,
     /// Where changes go.
     deltas: mpsc::Sender<Delta>,
+    /// Where events are counted.
+    metrics: Arc<Metrics>,
 }
 
 impl Speaker {
     /// Speaks for `member`.
-    pub(super) fn new(member: Label, epoch: Epoch, deltas: mpsc::Sender<Delta>) -> Self {
+    pub(super) fn new(
+        member: Label,
+        epoch: Epoch,
+        deltas: mpsc::Sender<Delta>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             member,
             epoch,
             deltas,
+            metrics,
         }
+    }
+
+    /// Counts an event.
+    fn count(&self, event: SourceEvent) {
+        self.metrics.source_event(self.member.as_str(), event);
     }
 
     /// Says a change. Waits while the queue is full.
@@ -113,6 +128,8 @@ pub(super) async fn run(
             url: connection.url.clone(),
             identity: None,
             asks_identity: false,
+            asked_at: Instant::now(),
+            credentials: None,
             tasks: JoinSet::new(),
         };
         connection = match session
@@ -170,6 +187,10 @@ struct Session<'a> {
     identity: Option<Identity>,
     /// The question is under way.
     asks_identity: bool,
+    /// When that was asked last.
+    asked_at: Instant,
+    /// Why new credentials cannot be used.
+    credentials: Option<String>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -201,6 +222,7 @@ impl Session<'_> {
             client: clients,
             reports,
             wake: Arc::clone(&wake),
+            renew: Arc::default(),
             restarts: restart,
             lists,
             never_streams: Arc::default(),
@@ -274,15 +296,31 @@ impl Session<'_> {
                     }
                 }
                 for warning in self.index.take_warnings() {
+                    if warning.is_malformed {
+                        self.speaker.count(SourceEvent::Malformed);
+                    }
                     let resource = warning.kind.resource();
                     warn!(resource, object = %warning.object, "{}", warning.text);
                 }
             }
             Report::Watch(kind, news) => {
+                match &news {
+                    News::Listing => self.speaker.count(SourceEvent::Relist),
+                    News::Failed(failure) => {
+                        self.speaker.count(SourceEvent::Failure);
+                        if matches!(failure, Failure::Unauthorized(_)) {
+                            link.renew.notify_one();
+                        }
+                    }
+                    _ => {}
+                }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
             }
             Report::Beat(result) => {
+                if result.is_err() {
+                    self.speaker.count(SourceEvent::Heartbeat);
+                }
                 if self.contact.beat(result, Instant::now()) {
                     controls.restarts.send_modify(|count| *count += 1);
                     controls.wake.notify_waiters();
@@ -291,18 +329,23 @@ impl Session<'_> {
             Report::Identity(result) => {
                 self.asks_identity = false;
                 match result {
-                    Ok(identity) => self.identity = Some(identity),
+                    Ok(identity) => self.identify(identity).await?,
                     Err(error) => debug!(%error, "identity unknown"),
                 }
             }
             Report::Connection(Err(error)) => {
-                warn!(%error, "credentials have changed and cannot be used, the old ones stay");
+                let error = error.to_string();
+                if self.credentials.as_ref() != Some(&error) {
+                    warn!(%error, "credentials have changed and cannot be used, the old ones stay");
+                    self.credentials = Some(error);
+                }
             }
             Report::Connection(Ok(connection)) if connection.url != self.url => {
                 return Ok(Some(*connection));
             }
             Report::Connection(Ok(connection)) => {
                 info!("credentials renewed");
+                self.credentials = None;
                 controls.client.send_replace(connection.client.clone());
                 controls.wake.notify_waiters();
                 self.renew_later(link, *connection);
@@ -321,6 +364,10 @@ impl Session<'_> {
             self.speaker.say_contact(change).await?;
         }
         if !self.contact.may_sync(now) {
+            let is_time = now.duration_since(self.asked_at) >= link.timing.identity;
+            if is_time && self.contact.passes_changes() {
+                self.ask_identity(link);
+            }
             return Ok(());
         }
         let Some(identity) = self.identity.clone() else {
@@ -338,12 +385,24 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Takes in which cluster this is. A version that is new while in contact is said at once.
+    async fn identify(&mut self, identity: Identity) -> Result<(), Over> {
+        let known = self.identity.replace(identity.clone());
+        match known {
+            Some(known) if known != identity && self.contact.passes_changes() => {
+                self.speaker.say(Change::Identity(identity)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Asks which cluster this is, unless that is under way.
     fn ask_identity(&mut self, link: &Link) {
         if self.asks_identity {
             return;
         }
         self.asks_identity = true;
+        self.asked_at = Instant::now();
         let (link, url) = (link.clone(), self.url.clone());
         self.tasks.spawn(async move {
             let identity = identify(&link.client(), url, link.timing.answer).await;
@@ -358,12 +417,16 @@ impl Session<'_> {
         let Connection {
             mut files,
             renew_at,
+            has_plugin,
             ..
         } = connection;
         self.spawn(async move {
             let mut pauses = Pauses::new(&link.timing);
             loop {
-                tokio::time::sleep(link.timing.files).await;
+                let is_asked = tokio::select! {
+                    () = tokio::time::sleep(link.timing.files) => false,
+                    () = link.renew.notified(), if has_plugin => true,
+                };
                 let looked = tokio::task::spawn_blocking(move || {
                     let is_changed = files.refresh();
                     (files, is_changed)
@@ -373,7 +436,8 @@ impl Session<'_> {
                     return Over;
                 };
                 files = looked_at;
-                if !is_changed && renew_at.is_none_or(|at| Instant::now() < at) {
+                let is_due = renew_at.is_some_and(|at| Instant::now() >= at);
+                if !is_changed && !is_asked && !is_due {
                     continue;
                 }
                 let connection = connect(&source).await.map(Box::new);

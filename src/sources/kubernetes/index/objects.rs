@@ -125,6 +125,7 @@ impl<T: PartialEq> Objects<T> {
             kind: self.kind,
             object: seen.key.clone(),
             text: text.clone(),
+            is_malformed: matches!(seen.said, Said::Unreadable),
         }));
     }
 }
