@@ -5,6 +5,8 @@
 
 #[path = "properties/ask.rs"]
 mod ask;
+#[path = "properties/model.rs"]
+mod model;
 #[path = "properties/oracle.rs"]
 mod oracle;
 #[path = "properties/rules.rs"]
@@ -16,7 +18,7 @@ use proptest::prelude::*;
 
 use ask::{Answer, ask, octets};
 use oracle::{Expected, Oracle};
-use world::world;
+use world::{World, world};
 
 /// Every type that the rules look at.
 const TYPES: &[&str] = &["A", "AAAA", "CNAME", "SRV", "TXT", "NS"];
@@ -120,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn the_nearest_answer_and_their_scope_holds(world in world(), clients in prop::collection::vec((world::client(), any::<u32>()), 20)) {
+    fn the_nearest_answer_and_their_scope_holds(world in world().prop_map(World::with_nearest), clients in prop::collection::vec((world::client(), any::<u32>()), 20)) {
         let snapshot = world.build();
         let oracle = Oracle::new(&world);
         for fed in &world.federations {

@@ -173,7 +173,7 @@ pub(super) struct Explain {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(super) from: IpAddr,
     /// Explain from this configuration, without a daemon
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["admin", "state_dir"])]
+    #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Where the daemon is.
     #[command(flatten)]

@@ -112,7 +112,11 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
     }
     admin_task.close();
     ready_line.print(false)?;
-    info!(members = config.sources.len(), "serving");
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        members = config.sources.len(),
+        "serving"
+    );
 
     let lists = Arc::new(Semaphore::new(LISTS));
     let events = Arc::clone(&metrics);

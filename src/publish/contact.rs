@@ -59,7 +59,7 @@ impl World {
             return;
         };
         match to {
-            MemberState::Ready => profile.reason = None,
+            MemberState::Ready | MemberState::Syncing(_) => profile.reason = None,
             MemberState::NeverSynced if profile.reason.is_none() => {
                 profile.reason = Some("not one complete list within sync-timeout".into());
             }
@@ -70,9 +70,9 @@ impl World {
         match to {
             _ if from == to => {}
             MemberState::Held | MemberState::Lost | MemberState::NeverSynced => {
-                warn!(member = ?name, ?from, ?to, reason, "member");
+                warn!(member = name.map(display), %from, %to, reason, "member");
             }
-            _ => info!(member = ?name, ?from, ?to, "member"),
+            _ => info!(member = name.map(display), %from, %to, "member"),
         }
         self.show(member);
     }

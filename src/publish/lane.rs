@@ -19,6 +19,8 @@ pub(super) struct Lane {
     paths: Paths,
     /// Where writing goes on.
     tail: Tail,
+    /// The last base that was written or read: its number is never used again.
+    last: BaseId,
     /// The log, once something was written to it.
     log: Option<File>,
     /// Frames that are not written yet.
@@ -33,9 +35,14 @@ impl Lane {
     /// The files at `tail`, as they were read. Touches nothing yet.
     pub(super) fn new(paths: Paths, tail: Tail) -> Self {
         let buffer = Vec::new();
+        let last = match tail {
+            Tail::At { id, .. } => id,
+            _ => BaseId::default(),
+        };
         Self {
             paths,
             tail,
+            last,
             log: None,
             buffer,
             is_unsynced: false,
@@ -168,7 +175,7 @@ impl Lane {
         let id = match self.tail {
             Tail::At { id, .. } => id.0 + 1,
             // Greater than those of any file that may still lie there.
-            _ => clock::now().0 << 20,
+            _ => (self.last.0 + 1).max(clock::now().0 << 20),
         };
         self.finish(BaseWriter::create(&self.paths, BaseId(id))?, whole)
     }
@@ -194,6 +201,7 @@ impl Lane {
             }
         }
         File::open(&self.paths.folder)?.sync_all()?;
+        self.last = id;
         self.tail = Tail::At {
             id,
             base,

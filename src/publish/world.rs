@@ -279,7 +279,12 @@ impl World {
             }
         }
         let name = self.name(member);
-        info!(member = ?name, services = total, changed = count, "synced");
+        info!(
+            member = name.map(display),
+            services = total,
+            changed = count,
+            "synced"
+        );
         self.is_dirty = true;
         self.happen(member, Happening::Synced, now);
         if is_first {
@@ -298,7 +303,7 @@ impl World {
             .filter(|old| identity::is_other(old, &identity))
         {
             let name = self.name(member);
-            warn!(member = ?name, from = %old.origin, to = %identity.origin,
+            warn!(member = name.map(display), from = %old.origin, to = %identity.origin,
                 "another cluster: its facts are discarded");
             self.discard(member, now);
         }

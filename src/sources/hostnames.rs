@@ -82,7 +82,7 @@ struct Names {
     /// Where resolved names go.
     deltas: mpsc::Sender<Delta>,
     /// Wanted names.
-    names: BTreeMap<NameBuf, Hostname>,
+    hostnames: BTreeMap<NameBuf, Hostname>,
     /// Names that are not being asked for, by when to ask.
     due: BTreeSet<(Instant, NameBuf)>,
     /// Seeds jitter.
@@ -107,7 +107,7 @@ impl Names {
         Self {
             own_apexes,
             deltas,
-            names: BTreeMap::new(),
+            hostnames: BTreeMap::new(),
             due: BTreeSet::new(),
             random: foldhash::fast::RandomState::default(),
         }
@@ -149,7 +149,7 @@ impl Names {
     /// Makes `wanted` the names to keep resolved: new ones are asked for at once.
     fn want(&mut self, wanted: &BTreeSet<NameBuf>) {
         let due = &mut self.due;
-        self.names.retain(|hostname, entry| {
+        self.hostnames.retain(|hostname, entry| {
             let is_wanted = wanted.contains(hostname);
             if let (false, Some(at)) = (is_wanted, entry.due) {
                 due.remove(&(at, hostname.clone()));
@@ -157,7 +157,7 @@ impl Names {
             is_wanted
         });
         for hostname in wanted {
-            if self.names.contains_key(hostname) {
+            if self.hostnames.contains_key(hostname) {
                 continue;
             }
             let mut entry = Hostname::default();
@@ -169,7 +169,7 @@ impl Names {
                 entry.due = Some(now);
                 self.due.insert((now, hostname.clone()));
             }
-            self.names.insert(hostname.clone(), entry);
+            self.hostnames.insert(hostname.clone(), entry);
         }
     }
 
@@ -180,7 +180,7 @@ impl Names {
             return None;
         }
         let (_, hostname) = self.due.pop_first()?;
-        if let Some(entry) = self.names.get_mut(&hostname) {
+        if let Some(entry) = self.hostnames.get_mut(&hostname) {
             entry.due = None;
         }
         Some(hostname)
@@ -189,7 +189,7 @@ impl Names {
     /// Takes in answers, and says what is news. Answers for a name that is not wanted any more are
     /// dropped.
     async fn learn(&mut self, hostname: NameBuf, answers: Answers) -> Result<(), Over> {
-        let Some(entry) = self.names.get_mut(&hostname) else {
+        let Some(entry) = self.hostnames.get_mut(&hostname) else {
             return Ok(());
         };
         let now = Instant::now();

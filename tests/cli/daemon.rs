@@ -37,8 +37,13 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts `gazetteer serve` in `folder`, and waits until its sockets are bound.
     pub(crate) fn start(folder: &Path, file: &str) -> Self {
+        Self::start_with(folder, &["serve", file])
+    }
+
+    /// As [`Daemon::start`], with other arguments.
+    pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
         let mut process = command(folder)
-            .args(["serve", file])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

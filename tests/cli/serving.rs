@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use crate::daemon::{Daemon, eventually};
 use crate::program::{demo, run, transcript, write};
@@ -12,7 +13,21 @@ const SERVICE: &str = "my-service.my-namespace.my-federation.svc";
 /// A service that is out in zone europe-west1-d alone.
 const WEB: &str = "my-web.my-namespace.my-federation.svc";
 
+/// The members of the example.
+const MEMBERS: [&str; 6] = [
+    "gce-asia-east1",
+    "gce-europe-west1",
+    "gce-europe-west1-b",
+    "gce-us-central1",
+    "gce-us-east1",
+    "on-premises",
+];
+
 /// A set of addresses.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with what a daemon answers"
+)]
 fn set(addresses: &[&str]) -> Option<BTreeSet<String>> {
     Some(
         addresses
@@ -203,18 +218,15 @@ fn after_a_kill_the_last_answers_are_served_without_the_members() {
     let name = format!("{SERVICE}.europe-west1-d.example.com.");
     let before = daemon.addresses(&name);
     assert_eq!(before.as_ref().map(BTreeSet::len), Some(4));
-    // What was read last is on disk once the file shows it.
-    let facts = folder.path().join("state/facts");
-    eventually("facts are persisted", || {
-        let kept = |entry: fs::DirEntry| entry.metadata().is_ok_and(|file| file.len() > 100);
-        let files = fs::read_dir(&facts).into_iter().flatten().flatten();
-        files
-            .filter(|entry| entry.file_name() != "lock")
-            .map(kept)
-            .filter(|kept| *kept)
-            .count()
-            >= 6
-    });
+    for member in MEMBERS {
+        let files =
+            ["base", "log"].map(|kind| folder.path().join(format!("state/facts/{member}.{kind}")));
+        let holds = |file: &PathBuf| {
+            let octets = fs::read(file).unwrap_or_default();
+            octets.windows(10).any(|window| window == b"my-service")
+        };
+        eventually("facts are persisted", || files.iter().any(holds));
+    }
     daemon.signal("KILL");
     daemon.end();
     for entry in fs::read_dir(folder.path()).unwrap() {
@@ -228,4 +240,40 @@ fn after_a_kill_the_last_answers_are_served_without_the_members() {
     let output = run(folder.path(), &["clusters", "--state-dir", "state"]);
     let table = String::from_utf8(output.stdout).unwrap();
     assert_eq!(table.matches("Held").count(), 6, "{table}");
+}
+
+#[test]
+fn explain_without_a_daemon_tells_the_age_of_persisted_facts() {
+    let folder = demo();
+    let mut daemon = Daemon::start(folder.path(), "demo.toml").ready();
+    daemon.signal("INT");
+    assert!(daemon.end().success());
+    fs::remove_file(folder.path().join("on-premises.toml")).unwrap();
+    let name = format!("{SERVICE}.dc1.example.com");
+    let output = run(folder.path(), &["explain", &name, "--config", "demo.toml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let note = text
+        .lines()
+        .find(|line| line.starts_with("note: on-premises: from state, "));
+    assert!(note.is_some_and(|note| note.ends_with("s old")), "{text}");
+    assert!(
+        text.contains("note: gce-us-east1: from gce-us-east1.toml\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("EDE: 3") && text.contains("A\t198.51.100.7"),
+        "{text}"
+    );
+}
+
+#[test]
+fn logs_can_be_json_lines() {
+    let folder = demo();
+    let daemon = Daemon::start_with(
+        folder.path(),
+        &["serve", "demo.toml", "--log-format", "json"],
+    );
+    let line = daemon.ready().log(&["serving"]);
+    let event: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(event["fields"]["members"], 6, "{line}");
 }

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use gazetteer::model::WhenAllDown;
 
 use crate::ask::Answer;
-use crate::world::{Fed, Said, Shard, State, World, member_name};
+use crate::model::member_name;
+use crate::world::{Fed, Said, Shard, State, World};
 
 /// What is answered.
 #[derive(Debug, PartialEq, Eq)]

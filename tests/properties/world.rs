@@ -3,19 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use gazetteer::model::{
-    self, Endpoints, Export, ExportMode, Federation, Fleet, Joined, Location, Member, MemberIdx,
-    MemberState, MemberStatus, NameServer, NamespacedName, Network, Pattern, Policy, Port,
-    Protocol, Service, ServiceKind, StaticRegion, Steering, TopologyFacts, UnixSeconds,
-    WhenAllDown,
+    Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, WhenAllDown,
 };
-use gazetteer::names::Label;
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+
+use crate::model::{index, key_of, label, member_name};
 
 /// The state of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +102,9 @@ const MEMBERS: usize = 5;
 
 /// Regions; `z0` is a zone too.
 const REGIONS: &[&str] = &["r0", "r1", "r2", "z0"];
+
+/// Regions of networks and with locations; `r9` never has a member.
+const PLACES: &[&str] = &["r0", "r1", "r2", "z0", "r9"];
 
 /// Zones; each may be in several regions.
 const ZONES: &[&str] = &["z0", "z1", "z2", "z3", "r1"];
@@ -219,11 +219,11 @@ pub(crate) fn client() -> impl Strategy<Value = Ipv4Addr> {
 
 fn network() -> impl Strategy<Value = Net> {
     let place = prop_oneof![
-        4 => (select(REGIONS.to_vec()), prop::option::of(select(ZONES.to_vec())))
+        4 => (select(PLACES.to_vec()), prop::option::of(select(ZONES.to_vec())))
             .prop_map(|(region, zone)| (Some(region), zone, None)),
         1 => (0..MEMBERS).prop_map(|member| (None, None, Some(member))),
     ];
-    let length = select(vec![0u8, 4, 8, 9, 10, 16, 17, 18, 24, 28, 32]);
+    let length = select(vec![4u8, 8, 9, 10, 16, 17, 18, 24, 28, 32]);
     (client(), length, place).prop_map(|(address, length, (region, zone, member))| Net {
         cidr: Ipv4Net::new(address, length).expect("at most 32").trunc(),
         region,
@@ -245,7 +245,7 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         prop::option::weighted(0.4, subsequence(vec!["z1", "z9"], 0..=2)),
         prop::collection::vec(placed(), 0..14),
         prop::collection::vec(network(), 0..6),
-        prop::collection::btree_map(select(REGIONS.to_vec()), 0u8..4, 0..4),
+        prop::collection::btree_map(select(PLACES.to_vec()), 0u8..4, 0..6),
     )
         .prop_map(
             |((a, b, c, count), members, extra, shards, networks, longitudes)| World {
@@ -269,152 +269,30 @@ pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..20)
 }
 
-fn label(text: &str) -> Label {
-    text.parse().expect("a label")
-}
-
-/// The name of a member.
-pub(crate) fn member_name(index: usize) -> String {
-    format!("m{index}")
-}
-
-fn index(member: usize) -> MemberIdx {
-    MemberIdx(u8::try_from(member).expect("few members"))
-}
-
-fn order_labels(order: &[usize]) -> Vec<Label> {
-    order
-        .iter()
-        .map(|member| label(&member_name(*member)))
-        .collect()
-}
-
-impl Fed {
-    fn model(&self) -> Federation {
-        let name = |text: String| text.parse().expect("a name");
-        Federation {
-            name: label(self.name),
-            apex: name(self.apex.to_owned()),
-            nameservers: vec![NameServer {
-                name: name(format!("ns1.dns.{}", self.apex)),
-                addresses: vec!["198.51.100.1".parse().expect("an address")],
-            }],
-            hostmaster: name(format!("hostmaster.{}", self.apex)),
-            export: ExportMode::Annotated,
-            ttl: Duration::from_secs(30),
-            negative_ttl: Duration::from_secs(5),
-            apex_ttl: Duration::from_secs(3600),
-            policy: match &self.failover {
-                Some(_) => Policy::Failover,
-                None if self.is_nearest => Policy::Nearest,
-                None => Policy::Spread,
-            },
-            order: order_labels(self.failover.as_deref().unwrap_or_default()),
-            fence: (self.fence.as_ref()).map(|fence| fence.iter().map(|one| label(one)).collect()),
-            when_all_down: self.all_down,
-            hold: Duration::from_secs(60),
-            sync_timeout: Duration::from_secs(30),
-            members: (self.members.iter())
-                .map(|member| Pattern::new(&member_name(*member)))
-                .collect(),
-            namespaces: vec![Pattern::new("*")],
-        }
-    }
-}
-
-impl Shard {
-    fn model(&self) -> Service {
-        let (policy, order) = match &self.steering {
-            Said::Nothing => (None, None),
-            Said::Spread => (Some(Policy::Spread), None),
-            Said::Failover(order) => (Some(Policy::Failover), Some(order_labels(order).into())),
-        };
-        Service {
-            kind: ServiceKind::LoadBalancer,
-            export: Export::Exported,
-            federations: (self.federations.as_ref())
-                .map(|names| names.iter().map(|name| label(name)).collect()),
-            ports: self
-                .port
-                .iter()
-                .map(|port| Port {
-                    name: Some(label("http")),
-                    protocol: Protocol::Tcp,
-                    port: *port,
-                })
-                .collect(),
-            addresses: self.addresses.clone().into(),
-            hostnames: Box::default(),
-            endpoints: Endpoints {
-                ready: u32::from(self.is_ready),
-                total: 1,
-            },
-            allow_without_endpoints: false,
-            steering: Steering {
-                weight: self.weight,
-                policy,
-                order,
-                when_all_down: self.all_down,
-                ..Steering::default()
-            },
-        }
-    }
-}
-
-fn key_of((namespace, name, _): Place3) -> NamespacedName {
-    NamespacedName {
-        namespace: label(namespace),
-        name: label(name),
-    }
-}
-
-impl Net {
-    fn model(&self) -> Network {
-        Network {
-            cidr: self.cidr.into(),
-            place: model::Place {
-                region: self.region.map(label),
-                zone: self.zone.map(label),
-                member: self.member.map(|member| label(&member_name(member))),
-            },
-        }
-    }
-}
-
 impl World {
-    /// Every configured region, those that are there for their location too.
-    pub(crate) fn static_regions(&self) -> Vec<(&'static str, Vec<&'static str>)> {
-        let located = self.longitudes.keys().map(|name| (*name, Vec::new()));
-        self.static_regions.iter().cloned().chain(located).collect()
-    }
-
-    fn fleet(&self) -> Fleet {
-        let labels = |zones: &[&str]| zones.iter().map(|zone| label(zone)).collect();
-        let regions = self.static_regions().into_iter().map(|(name, zones)| {
-            let longitude = self.longitudes.get(name);
-            StaticRegion {
-                name: label(name),
-                zones: labels(&zones),
-                location: longitude.map(|degrees| Location {
-                    lat: 0.0,
-                    lon: f64::from(*degrees),
-                }),
-            }
-        });
-        Fleet {
-            federations: self.federations.iter().map(Fed::model).collect(),
-            members: (self.members.iter().enumerate())
-                .map(|(index, place)| Member {
-                    name: label(&member_name(index)),
-                    region: place.region.map(label),
-                    zones: labels(&place.zones),
-                    namespaces: vec![Pattern::new("*")],
-                })
-                .collect(),
-            regions: regions.collect(),
-            networks: self.networks.iter().map(Net::model).collect(),
-            ..Fleet::default()
+    /// The same world, with one service of a `nearest` federation in every member.
+    pub(crate) fn with_nearest(mut self) -> Self {
+        if let Some(fed) = self.federations.first_mut() {
+            fed.is_nearest = true;
+            fed.failover = None;
+            fed.fence = None;
         }
+        for member in 0..MEMBERS {
+            let shard = self.shards.entry(("n0", "s0", member)).or_insert(Shard {
+                federations: None,
+                addresses: Vec::new(),
+                is_ready: true,
+                weight: None,
+                port: None,
+                steering: Said::Nothing,
+                all_down: None,
+            });
+            shard.federations = None;
+            shard.steering = Said::Nothing;
+            let own = [192, 0, 2, u8::try_from(member).unwrap_or_default()];
+            shard.addresses.push(Ipv4Addr::from(own).into());
+        }
+        self
     }
 
     /// The snapshot of this world, from nothing.

@@ -222,3 +222,20 @@ fn the_example_and_its_facts_files_are_right() {
         assert!(!services.is_empty(), "{path:?}");
     }
 }
+
+#[test]
+fn the_reference_names_every_key() {
+    let reference = include_str!("../../../CONFIGURATION.md");
+    let keys = |text: &'static str| {
+        let words = text.split(['\n', '{', ',', '[', '(']);
+        let keys = words.filter_map(|word| word.split_once(" = ").map(|(key, _)| key.trim()));
+        keys.filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+    };
+    let mut count = 0;
+    for key in keys(EVERY_KEY).chain(keys(super::facts::EVERY_KEY)) {
+        let named = [format!("`{key}`"), format!(" {key} = ")];
+        assert!(named.iter().any(|form| reference.contains(form)), "{key}");
+        count += 1;
+    }
+    assert!(count > 80, "{count} keys");
+}

@@ -85,7 +85,8 @@ impl Known {
         };
         let is_empty = resolved.ipv4.is_empty() && resolved.ipv6.is_empty();
         let is_news = match &self.said {
-            None => !is_empty,
+            // Whoever listens may have addresses from a run before this one.
+            None => !is_empty || (self.ipv4.is_gone && self.ipv6.is_gone),
             Some(said) => *said != resolved,
         };
         is_news.then(|| {
@@ -117,7 +118,7 @@ impl Known {
         };
         let pauses = [ttl, retry, absent].into_iter().flatten();
         let pause = pauses.min().unwrap_or(ABSENT_RETRY);
-        pause - pause / 10 * u32::from(jitter) / 255
+        pause.saturating_sub(pause / 10 * u32::from(jitter) / 255)
     }
 
     /// The smallest TTL of what is known.
@@ -134,6 +135,8 @@ struct Family<A> {
     good: Option<(Vec<A>, Duration)>,
     /// Since when the answer is negative.
     absent_since: Option<Instant>,
+    /// The negative has stood for long enough.
+    is_gone: bool,
 }
 
 impl<A> Default for Family<A> {
@@ -141,6 +144,7 @@ impl<A> Default for Family<A> {
         Self {
             good: None,
             absent_since: None,
+            is_gone: false,
         }
     }
 }
@@ -154,11 +158,13 @@ impl<A: Ord + Copy> Family<A> {
                 addresses.dedup();
                 self.good = Some((addresses, ttl));
                 self.absent_since = None;
+                self.is_gone = false;
             }
             Outcome::Absent => {
                 let since = *self.absent_since.get_or_insert(now);
                 if now.duration_since(since) >= ABSENT_FOR {
                     self.good = None;
+                    self.is_gone = true;
                 }
             }
             Outcome::Failed => {}
@@ -201,7 +207,7 @@ mod tests {
         )
     }
 
-    /// Addresses 2001:db8::x with a TTL.
+    /// Addresses `2001:db8::x` with a TTL.
     fn found6(hosts: &[u16], ttl: u64) -> Outcome<Ipv6Addr> {
         let address = |host: &u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, *host);
         Outcome::Found(
@@ -296,6 +302,18 @@ mod tests {
             (360, both(Absent, Absent), None),
             (659, both(Absent, Absent), None),
             (660, both(Absent, Absent), Some((&[], &[], 0))),
+        ]);
+    }
+
+    #[test]
+    fn a_name_that_was_never_there_is_said_to_be_gone_once() {
+        use Outcome::{Absent, Failed};
+        check(&[
+            (0, both(Absent, Absent), None),
+            (299, both(Absent, Absent), None),
+            (300, both(Absent, Failed), None),
+            (330, both(Absent, Absent), Some((&[], &[], 0))),
+            (360, both(Absent, Absent), None),
         ]);
     }
 

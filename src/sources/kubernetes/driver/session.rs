@@ -322,7 +322,7 @@ impl Session<'_> {
                 self.speaker.say(change).await?;
             }
             self.contact.synced();
-            info!(member = %self.speaker.member, services = self.index.published(), "synced");
+            debug!(member = %self.speaker.member, services = self.index.published(), "listed");
         }
         Ok(())
     }
