@@ -13,8 +13,10 @@
 
 mod clusters;
 mod error;
+mod explain;
 mod server;
 
 pub use clusters::{Cluster, clusters};
-pub use error::Error;
+pub use error::{Error, QuestionError};
+pub use explain::{Explained, Level, MemberPart, Question, explain};
 pub use server::{Bound, Shown, bind};

@@ -20,9 +20,10 @@ mod state_dir;
 mod topology;
 mod values;
 
-pub use file::{load, parse};
+pub use file::{load, load_with_text, parse};
 pub use problem::Problem;
 pub use settings::{Config, DnsListener, Listen, MemberSource, Source};
+pub use state_dir::default_state_dir;
 
 #[cfg(test)]
 mod tests {

@@ -1,27 +1,45 @@
 //! The one writer: its thread, its clock, coalescing, member states, and the persisted facts.
+//!
+//! ```text
+//! sources ──Delta──▶ fold ──▶ SnapshotBuilder ──publish──▶ ArcSwap<Snapshot> ──▶ answer
+//!                     │  ▲          (at once when idle, once in 10 ms under load)
+//!                     │  └── losses wait 10 ms for what puts them back
+//!                     ├──▶ States: time, holds, the brake
+//!                     └──▶ second thread ──▶ state-dir/facts/<member>.{base,log}
+//! ```
+//!
+//! It never asks a source for anything and never decides an answer. Invariants: nothing a source
+//! fails to say removes a name; a slow or broken disk delays no publication; wrong files never stop
+//! a start; whoever drops the last reference to a snapshot is the writer.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+mod begin;
+mod contact;
+mod disk;
+mod error;
+mod fact;
+mod facts_v1;
+mod files;
+mod frames;
+mod handle;
+mod house;
+mod identity;
+mod lane;
+mod learnt;
+mod loss;
+mod pace;
+mod reconfigure;
+mod restored;
+mod retire;
+mod run;
+mod serial;
+mod states;
+mod thread;
+mod world;
 
-use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, watch};
+#[cfg(test)]
+mod tests;
 
-use crate::config::Config;
-use crate::model::Delta;
-use crate::snapshot::Snapshot;
-use crate::wire::NameBuf;
-
-/// What the rest of the process holds of the writer.
-#[derive(Debug, Clone)]
-pub struct Handle {
-    /// Where sources send changes. Bounded: a full queue makes sources wait, and loses nothing.
-    pub deltas: mpsc::Sender<Delta>,
-    /// A new configuration, already validated.
-    pub configs: mpsc::Sender<Arc<Config>>,
-    /// The present snapshot.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
-    /// The load balancer host names to keep resolved.
-    pub hostnames: watch::Receiver<Arc<BTreeSet<NameBuf>>>,
-    /// Whether the daemon is ready (names: decision 10).
-    pub ready: watch::Receiver<bool>,
-}
+pub use error::Error;
+pub use handle::Handle;
+pub use restored::{Restored, restore};
+pub use thread::{Writer, spawn};

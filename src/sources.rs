@@ -13,6 +13,8 @@
 //! ```
 
 pub mod file;
+pub mod hostnames;
+pub mod kubernetes;
 mod supervisor;
 pub mod watch;
 

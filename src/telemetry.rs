@@ -12,5 +12,12 @@
 
 pub mod clock;
 mod counters;
+mod logs;
+mod members;
+mod metrics;
+mod serve;
 
 pub use counters::{Counters, RCODES, Totals, Transport, WorkerCounters};
+pub use logs::{LogError, LogFormat, init};
+pub use members::{MemberGauges, SourceEvent};
+pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};

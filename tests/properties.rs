@@ -5,6 +5,8 @@
 
 #[path = "properties/ask.rs"]
 mod ask;
+#[path = "properties/model.rs"]
+mod model;
 #[path = "properties/oracle.rs"]
 mod oracle;
 #[path = "properties/rules.rs"]
@@ -16,7 +18,7 @@ use proptest::prelude::*;
 
 use ask::{Answer, ask, octets};
 use oracle::{Expected, Oracle};
-use world::world;
+use world::{World, world};
 
 /// Every type that the rules look at.
 const TYPES: &[&str] = &["A", "AAAA", "CNAME", "SRV", "TXT", "NS"];
@@ -54,7 +56,7 @@ fn picks() -> impl Strategy<Value = Vec<(usize, u8)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn answers_are_what_the_text_says(world in world(), picks in picks()) {
@@ -115,6 +117,33 @@ proptest! {
                 let same = empty.rcode == unsure.rcode && empty.records() == unsure.records();
                 let failed = unsure.rcode == 2 && is_denied;
                 prop_assert!(same || failed, "{} {}\n{:?}\n{:?}\n{:#?}", name, rrtype, empty, unsure, world);
+            }
+        }
+    }
+
+    #[test]
+    fn the_nearest_answer_and_their_scope_holds(world in world().prop_map(World::with_nearest), clients in prop::collection::vec((world::client(), any::<u32>()), 20)) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        for fed in &world.federations {
+            for key in oracle.known(fed) {
+                let name = oracle::owner(fed, key, (None, None));
+                for (client, other) in &clients {
+                    let [v4, v6] = ["A", "AAAA"].map(|rrtype| ask::ask_for(&snapshot, &name, rrtype, *client));
+                    let got: std::collections::BTreeSet<_> = v4.addresses().union(&v6.addresses()).copied().collect();
+                    if let Some(expected) = oracle.nearest(fed, key, *client) {
+                        prop_assert_eq!(got, expected, "{} for {}\n{:#?}", name, client, world);
+                    }
+                    let scope = v4.scope.expect("a client subnet is answered");
+                    prop_assert_eq!(v6.scope, Some(scope), "the type changes the scope of {}", name);
+                    let kept = u32::MAX.checked_shl(32 - u32::from(scope)).unwrap_or(0);
+                    let sharing = std::net::Ipv4Addr::from(u32::from(*client) & kept | other & !kept);
+                    let same = ask::ask_for(&snapshot, &name, "A", sharing);
+                    prop_assert_eq!(
+                        (v4.records(), v4.scope), (same.records(), same.scope),
+                        "{} for {} and {}\n{:#?}", name, client, sharing, world
+                    );
+                }
             }
         }
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use crate::wire::NameError;
+
 /// Why the admin address is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,5 +22,24 @@ pub enum Error {
         /// What the system says.
         #[source]
         source: io::Error,
+    },
+}
+
+/// Why a question cannot be asked. Correct it.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    /// The name is no domain name.
+    #[error("name {name:?}: {problem}")]
+    Name {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        problem: NameError,
+    },
+    /// There is no such type.
+    #[error("type {qtype:?}: not a record type, such as A, SRV or TYPE65280")]
+    Type {
+        /// What was given.
+        qtype: String,
     },
 }

@@ -1,14 +1,14 @@
 //! The HTTP server of the admin address.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Json;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -19,8 +19,9 @@ use tracing::warn;
 
 use super::clusters::{Cluster, clusters};
 use super::error::Error;
+use super::explain::{Explained, Question, explain};
 use crate::snapshot::Snapshot;
-use crate::telemetry::clock;
+use crate::telemetry::{Metrics, clock};
 
 /// How long open connections may take when the process ends.
 const END_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,8 +35,8 @@ pub struct Shown {
     pub ready: watch::Receiver<bool>,
     /// Cancelled when the daemon begins to end: it goes on answering and is not ready any more.
     pub ending: CancellationToken,
-    /// Renders the metrics.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The admin address, bound and not yet served.
@@ -88,13 +89,17 @@ fn router(shown: Shown) -> Router {
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz))
         .route("/v1/clusters", get(all_clusters))
+        .route("/v1/explain", get(explained))
         .with_state(shown)
 }
 
 /// `/metrics`
 async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], (shown.metrics)())
+    (
+        [(header::CONTENT_TYPE, kind)],
+        shown.metrics.render(clock::now()),
+    )
 }
 
 /// `/readyz`: names the members that are waited for.
@@ -115,4 +120,39 @@ async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
 /// `/v1/clusters`
 async fn all_clusters(State(shown): State<Shown>) -> Json<Vec<Cluster>> {
     Json(clusters(&shown.snapshots.load(), clock::now()))
+}
+
+/// The parameters of `/v1/explain`.
+#[derive(Debug, serde::Deserialize)]
+struct ExplainQuery {
+    /// The name.
+    name: String,
+    /// The type; A when left out.
+    #[serde(rename = "type", default = "address_type")]
+    qtype: String,
+    /// The client; loopback when left out.
+    #[serde(default = "loopback")]
+    from: IpAddr,
+}
+
+/// The type that is asked when none is given.
+fn address_type() -> String {
+    "A".to_owned()
+}
+
+/// The client that asks when none is given.
+fn loopback() -> IpAddr {
+    IpAddr::from([127, 0, 0, 1])
+}
+
+/// `/v1/explain`
+async fn explained(
+    State(shown): State<Shown>,
+    Query(query): Query<ExplainQuery>,
+) -> Result<Json<Explained>, (StatusCode, String)> {
+    let question = Question::new(&query.name, &query.qtype, query.from);
+    let question = question.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
+    // Own copy of the root: the guard of a load is not held while rendering.
+    let snapshot = shown.snapshots.load_full();
+    Ok(Json(explain(&snapshot, &question)))
 }

@@ -39,7 +39,8 @@ pub(super) fn answer<T: Trace>(
     for (place, scope) in levels.iter_mut().zip(published) {
         *place = Some(scope);
     }
-    let candidates = eligible(plan, &entry.health, &snapshot.state().health);
+    let health = snapshot.state().health_in(entry.federation);
+    let candidates = eligible(plan, &entry.health, &health);
     let mut vantage = None;
     let members = levels.iter().flatten().map(|scope| {
         let is_nearest = plan.is_nearest && scope.parent.is_none();

@@ -26,7 +26,13 @@ const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
-    parse(&read(path)?, path)
+    load_with_text(path).map(|(config, _)| config)
+}
+
+/// As [`load`], with the text that was read, for who watches the file for another.
+pub fn load_with_text(path: &Path) -> Result<(Config, String), Vec<Problem>> {
+    let text = read(path)?;
+    Ok((parse(&text, path)?, text))
 }
 
 /// Reads a file that must be UTF-8.

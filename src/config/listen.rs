@@ -1,7 +1,6 @@
 //! `[listen]`: sockets and their limits.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZero;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -53,7 +52,7 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             admin: None,
             trusted: Vec::new(),
             nsid: None,
-            workers: std::thread::available_parallelism().map_or(1, NonZero::get),
+            workers: 0,
             tcp_connections: TCP_CONNECTIONS,
             tcp_connections_per_client: TCP_CONNECTIONS_PER_CLIENT,
             tcp_idle: TCP_IDLE,

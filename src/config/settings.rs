@@ -40,7 +40,7 @@ pub struct Listen {
     pub trusted: Vec<IpNet>,
     /// Name server identifier (RFC 5001).
     pub nsid: Option<String>,
-    /// UDP threads for each address.
+    /// UDP threads for each address; 0 is one per core.
     pub workers: usize,
     /// TCP connections at once, all clients together.
     pub tcp_connections: usize,

@@ -34,6 +34,7 @@ pub struct SnapshotBuilder {
     topology: Arc<Vec<TopologyFacts>>,
     scopes: Arc<Scopes>,
     state: Arc<FleetState>,
+    expired: Vec<MemberSet>,
     facts: HashMap<NamespacedName, Shards, foldhash::fast::RandomState>,
     hostnames: Hostnames,
     plan_keys: HashMap<PlanKey, PlanIdx>,
@@ -66,7 +67,7 @@ impl SnapshotBuilder {
             warnings: Vec::new(),
         };
         let status = fleet.members.iter().map(status).collect();
-        let state = FleetState::compile(&fleet, &apexes, status);
+        let state = FleetState::compile(&fleet, &apexes, status, &[]);
         let counts = Counts {
             exported: vec![0; fleet.members.len()],
             ..Counts::default()
@@ -77,6 +78,7 @@ impl SnapshotBuilder {
             topology: Arc::new(topology),
             scopes: Arc::new(scopes),
             state: Arc::new(state),
+            expired: Vec::new(),
             facts: HashMap::default(),
             hostnames: Hostnames::default(),
             plan_keys: HashMap::new(),
@@ -204,7 +206,22 @@ impl SnapshotBuilder {
         if let Some(place) = members.get_mut(member.get()) {
             *place = status;
         }
-        self.state = Arc::new(FleetState::compile(&self.fleet, &self.apexes, members));
+        self.compile_state(members);
+    }
+
+    /// The members whose hold has passed, for each federation in configuration order; members that
+    /// are `Lost` need not be told.
+    pub fn set_expired(&mut self, expired: Vec<MemberSet>) {
+        if self.expired != expired {
+            self.expired = expired;
+            self.compile_state(self.state.members.clone());
+        }
+    }
+
+    /// Compiles the states of the members.
+    fn compile_state(&mut self, members: Vec<MemberStatus>) {
+        let state = FleetState::compile(&self.fleet, &self.apexes, members, &self.expired);
+        self.state = Arc::new(state);
     }
 
     /// The state of a member.

@@ -7,7 +7,7 @@ use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatu
 /// The states of all members, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetState {
-    /// Held and expired members.
+    /// Held members, and those whose hold has passed in every federation.
     pub health: FleetHealth,
     /// What each federation knows.
     federations: Vec<FederationSync>,
@@ -27,13 +27,22 @@ pub struct FederationSync {
     pub unplaced: MemberSet,
     /// Members whose facts are not live.
     pub stale: MemberSet,
+    /// Those of them whose hold has passed here: `hold` belongs to a federation, a state to a
+    /// member.
+    pub expired: MemberSet,
     /// It has members, and none of them has facts.
     pub is_blind: bool,
 }
 
 impl FleetState {
-    /// Compiles the states; `members` has one entry for each member.
-    pub(super) fn compile(fleet: &Fleet, apexes: &Apexes, members: Vec<MemberStatus>) -> Self {
+    /// Compiles the states; `members` has one entry for each member, and `expired` one for each
+    /// federation: members whose hold has passed in it, beside those that are `Lost`.
+    pub(super) fn compile(
+        fleet: &Fleet,
+        apexes: &Apexes,
+        members: Vec<MemberStatus>,
+        expired_in: &[MemberSet],
+    ) -> Self {
         let indices = || (0u8..=u8::MAX).map(MemberIdx);
         let having = |wanted: &dyn Fn(MemberState) -> bool| -> MemberSet {
             let those = indices()
@@ -63,6 +72,9 @@ impl FleetState {
                 syncing_from_start: mine & from_start,
                 unplaced: mine & unheard & unplaced,
                 stale: mine & stale,
+                expired: mine
+                    & stale
+                    & (expired | expired_in.get(index).copied().unwrap_or_default()),
                 is_blind,
             }
         };
@@ -71,6 +83,16 @@ impl FleetState {
             health: FleetHealth { stale, expired },
             federations,
             members,
+        }
+    }
+
+    /// Held and expired members, as a federation sees them.
+    #[inline]
+    pub fn health_in(&self, federation: FederationIdx) -> FleetHealth {
+        let expired = self.federation(federation).expired;
+        FleetHealth {
+            expired,
+            ..self.health
         }
     }
 

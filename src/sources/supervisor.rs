@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
-use crate::config::{MemberSource, Source};
+use crate::config::MemberSource;
 use crate::model::{Change, Delta, Epoch, Loss};
 use crate::names::Label;
 
@@ -115,20 +114,6 @@ impl Supervisor {
             if kept.is_none_or(|kept| kept.source.as_ref() != Some(source)) {
                 self.replace(source.clone());
             }
-        }
-    }
-
-    /// Starts the members of a kubeconfig anew: it has changed.
-    pub fn rebuild(&mut self, kubeconfig: &Path) {
-        let uses = |source: &&MemberSource| matches!(&source.source, Source::Kubeconfig { path, .. } if path == kubeconfig);
-        let present = self
-            .members
-            .values()
-            .filter_map(|kept| kept.source.as_ref());
-        let affected: Vec<_> = present.filter(uses).cloned().collect();
-        for source in affected {
-            info!(member = %source.member, kubeconfig = %kubeconfig.display(), "source restarts");
-            self.replace(source);
         }
     }
 
@@ -237,6 +222,7 @@ async fn end(mut task: JoinHandle<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Source;
 
     /// A file source of `member`.
     fn file(member: &str, path: &str) -> MemberSource {
@@ -329,29 +315,5 @@ mod tests {
             }
         }
         supervisor.shutdown().await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_changed_kubeconfig_restarts_its_members_alone() {
-        let (deltas, _received) = mpsc::channel(1);
-        let (said, mut heard) = mpsc::unbounded_channel();
-        let mut supervisor = Supervisor::new(deltas, move |lifetime: Lifetime| {
-            said.send(lifetime.source.member.to_string()).unwrap();
-            async move { lifetime.cancel.cancelled().await }
-        });
-        let context = |member: &str, path: &str| MemberSource {
-            source: Source::Kubeconfig {
-                path: path.into(),
-                context: member.to_owned(),
-            },
-            ..file(member, "")
-        };
-        supervisor.apply(&[context("a", "k1"), context("b", "k2")]);
-        heard.recv().await.unwrap();
-        heard.recv().await.unwrap();
-        supervisor.rebuild(Path::new("k2"));
-        assert_eq!(heard.recv().await.unwrap(), "b");
-        supervisor.shutdown().await;
-        assert_eq!(heard.recv().await, None);
     }
 }

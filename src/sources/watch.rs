@@ -5,23 +5,25 @@
 //! symlink on the way to it are watched, an event there is only a reason to look, and a change is
 //! a difference of content.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod places;
+
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::BuildHasher;
 use std::io::{self, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::warn;
 
+use self::places::{Places, folders, matters, places};
+
 /// The largest file that is read, in octets; larger ones are errors.
 const MAX_FILE: u64 = 256 << 20;
-
-/// How many links of symlinks are followed before a path counts as a loop.
-const MAX_LINKS: usize = 40;
 
 /// How often a content that keeps changing is read again before it is taken as it is.
 const MAX_SETTLE: usize = 20;
@@ -58,8 +60,10 @@ pub struct Changed {
 pub struct FileWatch {
     /// What each file held when it was last reported; `None` before the first report.
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
-    /// The folders that are watched now.
-    folders: BTreeSet<PathBuf>,
+    /// What is watched now.
+    places: Places,
+    /// The same for the thread that gets events: others in the same folders are no reason to look.
+    shared: Arc<Mutex<Places>>,
     /// Says when to look; `None` when the platform gives no events, which leaves the poll.
     events: Option<RecommendedWatcher>,
     /// Set by an event.
@@ -77,10 +81,10 @@ impl FileWatch {
     /// As [`new`](Self::new), with other intervals.
     pub fn with_pace(paths: impl IntoIterator<Item = PathBuf>, pace: Pace) -> Self {
         let look = Arc::new(Notify::new());
-        let wake = Arc::clone(&look);
+        let shared = Arc::new(Mutex::new(Places::new()));
+        let (wake, places) = (Arc::clone(&look), Arc::clone(&shared));
         let events = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            // Our own reading is an event too.
-            if !matches!(event, Ok(ref event) if matches!(event.kind, EventKind::Access(_))) {
+            if event.map_or(true, |event| matters(&event, &places.lock())) {
                 wake.notify_one();
             }
         });
@@ -89,7 +93,8 @@ impl FileWatch {
         }
         Self {
             seen: paths.into_iter().map(|path| (path, None)).collect(),
-            folders: BTreeSet::new(),
+            places: Places::new(),
+            shared,
             events: events.ok(),
             look,
             pace,
@@ -157,16 +162,16 @@ impl FileWatch {
         loop {
             let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
             let read = tokio::task::spawn_blocking(move || {
-                let folders: BTreeSet<_> = paths.iter().flat_map(|path| folders(path)).collect();
+                let places: Places = paths.iter().flat_map(|path| places(path)).collect();
                 let files: Vec<_> = paths.into_iter().map(Found::read).collect();
-                (folders, files)
+                (places, files)
             });
-            let Ok((folders, files)) = read.await else {
+            let Ok((places, files)) = read.await else {
                 // The runtime shuts down.
                 return Vec::new();
             };
-            let known = folders == self.folders;
-            self.watch(folders);
+            let known = places == self.places;
+            self.watch(places);
             // What changed before its folder was watched gave no event: look again.
             if known || self.events.is_none() {
                 return files;
@@ -174,24 +179,27 @@ impl FileWatch {
         }
     }
 
-    /// Watches `folders` and no others. A folder that was replaced by another of its name needs a
-    /// new watch, which looks the same from here, so all are watched again.
-    fn watch(&mut self, folders: BTreeSet<PathBuf>) {
+    /// Watches the folders of `places` and no others. A folder that was replaced by another of its
+    /// name needs a new watch, which looks the same from here, so all are watched again.
+    fn watch(&mut self, places: Places) {
         let Some(events) = &mut self.events else {
             return;
         };
-        for gone in self.folders.difference(&folders) {
+        self.shared.lock().clone_from(&places);
+        let before = folders(&self.places);
+        let now = folders(&places);
+        for gone in before.difference(&now) {
             // It may be gone already, and its watch with it.
             let _ = events.unwatch(gone);
         }
-        for folder in &folders {
+        for folder in &now {
             let watched = events.watch(folder, RecursiveMode::NonRecursive);
-            if let (Err(error), false) = (watched, self.folders.contains(folder)) {
+            if let (Err(error), false) = (watched, before.contains(folder)) {
                 warn!(folder = %folder.display(), %error, poll = ?self.pace.poll,
                     "no file events for a folder, its files are polled");
             }
         }
-        self.folders = folders;
+        self.places = places;
     }
 }
 
@@ -199,7 +207,7 @@ impl std::fmt::Debug for FileWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FileWatch")
             .field("files", &self.seen)
-            .field("folders", &self.folders)
+            .field("places", &self.places)
             .finish_non_exhaustive()
     }
 }
@@ -265,147 +273,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(octets)
 }
 
-/// The folders in which a change can give `path` another content: those that hold the file, and
-/// every symlink on the way to it. Where a folder is missing, the nearest one that exists.
-fn folders(path: &Path) -> BTreeSet<PathBuf> {
-    let mut folders = BTreeSet::new();
-    let Ok(path) = std::path::absolute(path) else {
-        return folders;
-    };
-    let mut rest: Vec<_> = path.components().rev().map(owned).collect();
-    let mut at = PathBuf::new();
-    let mut links = 0;
-    while let Some(part) = rest.pop() {
-        let parent = at.clone();
-        at.push(&part);
-        if let Ok(target) = std::fs::read_link(&at) {
-            folders.insert(parent.clone());
-            links += 1;
-            if links > MAX_LINKS {
-                break;
-            }
-            // An absolute target replaces the path so far when it is pushed.
-            rest.extend(target.components().rev().map(owned));
-            at = parent;
-        } else if part.as_os_str() == ".." {
-            at = parent.parent().map_or(parent.clone(), Path::to_path_buf);
-        } else if !at.exists() || rest.is_empty() {
-            folders.insert(parent);
-            break;
-        }
-    }
-    folders
-}
-
-/// A component that outlives its path.
-fn owned(part: Component<'_>) -> PathBuf {
-    PathBuf::from(part.as_os_str())
-}
-
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    /// No look without an event.
-    const EVENTS_ONLY: Pace = Pace {
-        settle: Duration::from_millis(5),
-        poll: Duration::from_secs(3600),
-    };
-
-    /// Writes a file in place.
-    #[expect(clippy::disallowed_methods, reason = "tests write as editors do")]
-    fn write(path: &Path, text: &str) {
-        std::fs::write(path, text).unwrap();
-    }
-
-    /// The next changes as path and content, in order; a missing file has none.
-    async fn next(watch: &mut FileWatch) -> Vec<(PathBuf, Option<String>)> {
-        let changes = tokio::time::timeout(Duration::from_secs(20), watch.changed());
-        let text = |content: io::Result<Vec<u8>>| Some(String::from_utf8(content.ok()?).unwrap());
-        let changes = changes.await.expect("a change in time");
-        changes
-            .into_iter()
-            .map(|change| (change.path, text(change.content)))
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn first_call_reports_every_file_and_later_ones_what_differs() {
-        let folder = tempfile::tempdir().unwrap();
-        let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
-        write(&a, "1");
-        write(&b, "1");
-        let mut watch = FileWatch::with_pace([a.clone(), b.clone(), c.clone()], EVENTS_ONLY);
-        let some = |text: &str| Some(text.to_owned());
-        assert_eq!(
-            next(&mut watch).await,
-            [
-                (a.clone(), some("1")),
-                (b.clone(), some("1")),
-                (c.clone(), None)
-            ]
-        );
-        write(&a, "1");
-        write(&b, "2");
-        assert_eq!(next(&mut watch).await, [(b.clone(), some("2"))]);
-        let new = folder.path().join("new");
-        write(&new, "3");
-        std::fs::rename(&new, &c).unwrap();
-        assert_eq!(next(&mut watch).await, [(c.clone(), some("3"))]);
-        std::fs::remove_file(&a).unwrap();
-        assert_eq!(next(&mut watch).await, [(a.clone(), None)]);
-    }
-
-    #[tokio::test]
-    async fn swap_of_a_config_map_link_is_a_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("mount");
-        for (version, text) in [("..1", "one"), ("..2", "two")] {
-            std::fs::create_dir_all(root.join(version)).unwrap();
-            write(&root.join(version).join("facts.toml"), text);
-        }
-        symlink("..1", root.join("..data")).unwrap();
-        symlink("..data/facts.toml", root.join("facts.toml")).unwrap();
-        // Reached through one more link, in another folder.
-        let path = folder.path().join("link.toml");
-        symlink(root.join("facts.toml"), &path).unwrap();
-        let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
-        assert_eq!(next(&mut watch).await, [(path.clone(), Some("one".into()))]);
-        symlink("..2", root.join("..tmp")).unwrap();
-        std::fs::rename(root.join("..tmp"), root.join("..data")).unwrap();
-        assert_eq!(next(&mut watch).await, [(path.clone(), Some("two".into()))]);
-        write(&root.join("..2/facts.toml"), "three");
-        assert_eq!(next(&mut watch).await, [(path, Some("three".into()))]);
-    }
-
-    #[tokio::test]
-    async fn file_in_a_folder_that_comes_later_is_seen() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("x/y/file");
-        let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
-        assert_eq!(next(&mut watch).await, [(path.clone(), None)]);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        write(&path, "here");
-        assert_eq!(next(&mut watch).await, [(path, Some("here".into()))]);
-    }
-
-    #[tokio::test]
-    async fn poll_sees_changes_without_events() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let poll = Duration::from_millis(5);
-        let mut watch = FileWatch::with_pace(
-            [path.clone()],
-            Pace {
-                poll,
-                ..EVENTS_ONLY
-            },
-        );
-        watch.events = None;
-        assert_eq!(next(&mut watch).await, [(path.clone(), None)]);
-        write(&path, "here");
-        assert_eq!(next(&mut watch).await, [(path, Some("here".into()))]);
-    }
-}
+#[path = "tests/watch.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! Requests, written octet by octet, apart from the code under test.
 
+use std::net::IpAddr;
+
 /// How a query goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -170,11 +172,15 @@ fn raw(text: &str) -> Result<Ask, String> {
     })
 }
 
-/// The octets of an ECS option (RFC 7871) with an IPv4 prefix.
+/// The octets of an ECS option (RFC 7871).
 fn subnet(text: &str) -> Result<Vec<u8>, String> {
-    let network: ipnet::Ipv4Net = text.parse().map_err(|_| format!("no prefix: {text}"))?;
+    let network: ipnet::IpNet = text.parse().map_err(|_| format!("no prefix: {text}"))?;
+    let (family, address) = match network.network() {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
     let kept = usize::from(network.prefix_len().div_ceil(8));
-    let mut octets = vec![0, 1, network.prefix_len(), 0];
-    octets.extend(network.network().octets().iter().take(kept));
+    let mut octets = vec![0, family, network.prefix_len(), 0];
+    octets.extend(address.iter().take(kept));
     Ok(octets)
 }

@@ -19,6 +19,10 @@ pub(crate) struct Seen {
     pub(crate) dnssec_ok: bool,
     pub(crate) ede: Vec<u16>,
     pub(crate) nsid: String,
+    /// What edns-tcp-keepalive says, in units of 100 ms (RFC 7828).
+    pub(crate) keepalive: Option<u16>,
+    /// Scope prefix length of the client subnet (RFC 7871).
+    pub(crate) scope: Option<u8>,
     pub(crate) size: usize,
     pub(crate) answer: Vec<String>,
     pub(crate) authority: Vec<String>,
@@ -28,6 +32,9 @@ pub(crate) struct Seen {
 /// Info-code of an extended DNS error (RFC 8914), the number of its option.
 const EDE: u16 = 15;
 
+/// Number of the option edns-tcp-keepalive (RFC 7828).
+const KEEPALIVE: u16 = 11;
+
 impl Seen {
     /// Decodes a response.
     pub(crate) fn read(response: &[u8]) -> Result<Self, String> {
@@ -36,7 +43,7 @@ impl Seen {
         let texts = |records: &[Record]| records.iter().map(text).collect();
         let edns = message.edns.as_ref();
         let mut ede = Vec::new();
-        let mut nsid = String::new();
+        let (mut nsid, mut scope, mut keepalive) = (String::new(), None, None);
         for (_, option) in edns.iter().flat_map(|edns| &edns.options().options) {
             match option {
                 EdnsOption::Unknown(EDE, octets) => {
@@ -44,6 +51,12 @@ impl Seen {
                         ede.push(u16::from_be_bytes([*high, *low]));
                     }
                 }
+                EdnsOption::Unknown(KEEPALIVE, octets) => {
+                    if let [high, low] = octets.as_slice() {
+                        keepalive = Some(u16::from_be_bytes([*high, *low]));
+                    }
+                }
+                EdnsOption::Subnet(subnet) => scope = Some(subnet.scope_prefix()),
                 EdnsOption::NSID(octets) => {
                     nsid = String::from_utf8_lossy(octets.as_ref()).into_owned();
                 }
@@ -61,6 +74,8 @@ impl Seen {
             dnssec_ok: edns.is_some_and(|edns| edns.flags().dnssec_ok),
             ede,
             nsid,
+            keepalive,
+            scope,
             size: response.len(),
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
@@ -77,6 +92,9 @@ impl Seen {
             }
         }
         let _ = writeln!(out, "; {} octets", self.size);
+        if let Some(scope) = self.scope {
+            let _ = writeln!(out, "    CLIENT-SUBNET scope: {scope}");
+        }
         for code in &self.ede {
             let _ = writeln!(out, "    EDE: {code}");
         }

@@ -118,6 +118,18 @@ impl Expect {
         }
         let nsid = self.value("nsid=").unwrap_or_default();
         check("nsid", nsid.to_owned(), seen.nsid.clone());
+        let keepalive: Option<u16> = self
+            .value("keepalive=")
+            .and_then(|units| units.parse().ok());
+        check(
+            "keepalive",
+            format!("{keepalive:?}"),
+            format!("{:?}", seen.keepalive),
+        );
+        if let Some(scope) = self.value("scope=") {
+            let got = seen.scope.map_or("none".to_owned(), |got| got.to_string());
+            check("scope", scope.to_owned(), got);
+        }
         if let Some(most) = self.value("size=").and_then(|most| most.parse().ok())
             && seen.size > most
         {

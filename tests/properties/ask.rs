@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use gazetteer::answer::{self, Client, NoTrace, Transport};
 use gazetteer::snapshot::Snapshot;
 use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{RData, Record};
 
 /// Whoever asks.
@@ -26,6 +27,8 @@ pub(crate) struct Answer {
     pub(crate) additional: Vec<Line>,
     /// Owners of SOA records in the authority section.
     pub(crate) soa: Vec<String>,
+    /// Scope prefix length of the client subnet (RFC 7871).
+    pub(crate) scope: Option<u8>,
 }
 
 impl Answer {
@@ -68,6 +71,15 @@ pub(crate) fn octets(name: &str, rrtype: &str) -> Vec<u8> {
     octets
 }
 
+/// Asks for a name and type on behalf of one address.
+pub(crate) fn ask_for(snapshot: &Snapshot, name: &str, rrtype: &str, client: Ipv4Addr) -> Answer {
+    let mut query = octets(name, rrtype);
+    query.truncate(query.len() - 2);
+    query.extend([0, 12, 0, 8, 0, 8, 0, 1, 32, 0]);
+    query.extend(client.octets());
+    read(&respond(snapshot, &query))
+}
+
 /// The response's octets.
 pub(crate) fn respond(snapshot: &Snapshot, query: &[u8]) -> Vec<u8> {
     let mut out = vec![0; 65535];
@@ -86,7 +98,13 @@ pub(crate) fn ask(snapshot: &Snapshot, name: &str, rrtype: &str) -> Answer {
 pub(crate) fn read(octets: &[u8]) -> Answer {
     let message = Message::from_vec(octets).expect("a response decodes");
     let lines = |records: &[Record]| records.iter().map(line).collect();
+    let options = message.edns.iter().flat_map(|edns| &edns.options().options);
+    let mut scopes = options.filter_map(|(_, option)| match option {
+        EdnsOption::Subnet(subnet) => Some(subnet.scope_prefix()),
+        _ => None,
+    });
     Answer {
+        scope: scopes.next(),
         rcode: octets.get(3).copied().unwrap_or_default() & 0x0f,
         lines: lines(&message.answers),
         additional: lines(&message.additionals),

@@ -1,11 +1,13 @@
 //! What the text says (names: D.4 to D.6, decisions 2, 3, 5, 7, 15), in the fewest words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use gazetteer::model::WhenAllDown;
 
 use crate::ask::Answer;
-use crate::world::{Fed, Said, Shard, State, World, member_name};
+use crate::model::member_name;
+use crate::world::{Fed, Said, Shard, State, World};
 
 /// What is answered.
 #[derive(Debug, PartialEq, Eq)]
@@ -174,7 +176,7 @@ impl<'a> Oracle<'a> {
                 regions.entry(region).or_default().extend(&place.zones);
             }
         }
-        for (region, zones) in &self.world.static_regions {
+        for (region, zones) in self.world.static_regions() {
             regions.entry(region).or_default().extend(zones);
         }
         regions
@@ -317,6 +319,53 @@ impl<'a> Oracle<'a> {
             chosen.truncate(1);
         }
         [chosen, eligible]
+    }
+
+    /// The members at a global name of `nearest`, for a client of a known place; `None` where other
+    /// rules decide.
+    pub(crate) fn nearest(
+        &self,
+        fed: &Fed,
+        key: (&str, &str),
+        client: Ipv4Addr,
+    ) -> Option<BTreeSet<IpAddr>> {
+        let nothing_said = |(_, shard): &(usize, &Shard)| matches!(shard.steering, Said::Nothing);
+        let shards = self.shards(fed, key);
+        if !fed.is_nearest || fed.failover.is_some() || !shards.iter().all(nothing_said) {
+            return None;
+        }
+        let holding = self
+            .world
+            .networks
+            .iter()
+            .filter(|net| net.cidr.contains(&client));
+        let longest = holding.clone().map(|net| net.cidr.prefix_len()).max()?;
+        let mut best = holding.filter(|net| net.cidr.prefix_len() == longest);
+        let (net, None) = (best.next()?, best.next()) else {
+            return None;
+        };
+        let region = net.region?;
+        let at = |name: &str| self.world.longitudes.get(name);
+        // 0 the zone, 1 the region, then by distance; no location of the client's merges the rest.
+        let rank = |member: usize| -> u16 {
+            let Some(place) = self.world.members.get(member) else {
+                return u16::MAX;
+            };
+            match (place.region, at(region), place.region.and_then(at)) {
+                (Some(own), ..) if own == region => {
+                    u16::from(!net.zone.is_some_and(|zone| place.zones.contains(&zone)))
+                }
+                (_, Some(here), Some(there)) => 2 + u16::from(here.abs_diff(*there)),
+                _ => u16::MAX,
+            }
+        };
+        let eligible = self.eligible(fed, key);
+        let best = eligible.iter().map(|(member, _)| rank(*member)).min()?;
+        let near = eligible.iter().filter(|(member, _)| rank(*member) == best);
+        Some(
+            near.flat_map(|(_, shard)| shard.addresses.clone())
+                .collect(),
+        )
     }
 
     /// What is answered to a question; `None` where the text leaves more than one answer, or where

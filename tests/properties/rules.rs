@@ -9,8 +9,9 @@ use gazetteer::snapshot::Snapshot;
 use hickory_proto::rr::RecordType;
 
 use crate::ask::{self, Answer, CLIENT, ask, octets, read};
+use crate::model::member_name;
 use crate::oracle::{Oracle, owner};
-use crate::world::{World, member_name};
+use crate::world::World;
 
 /// No owner has a CNAME and another type, and all types agree on whether it is a CNAME.
 pub(crate) fn at_one_name(name: &str, answers: &[(&str, Answer)]) -> Option<String> {

@@ -1,19 +1,18 @@
 //! Random worlds, and the snapshots of them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use gazetteer::model::{
-    Endpoints, Export, ExportMode, Federation, Fleet, Joined, Member, MemberIdx, MemberState,
-    MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service,
-    ServiceKind, StaticRegion, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, WhenAllDown,
 };
-use gazetteer::names::Label;
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+
+use crate::model::{index, key_of, label, member_name};
 
 /// The state of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +31,8 @@ pub(crate) struct Fed {
     pub(crate) name: &'static str,
     pub(crate) apex: &'static str,
     pub(crate) failover: Option<Vec<usize>>,
+    /// Without `failover`: `nearest`, else `spread`.
+    pub(crate) is_nearest: bool,
     pub(crate) fence: Option<Vec<&'static str>>,
     pub(crate) all_down: WhenAllDown,
     pub(crate) members: Vec<usize>,
@@ -68,6 +69,15 @@ pub(crate) struct Shard {
 /// Namespace, name, member.
 pub(crate) type Place3 = (&'static str, &'static str, usize);
 
+/// A network, and where its clients stand: a region with or without a zone, or a member.
+#[derive(Debug, Clone)]
+pub(crate) struct Net {
+    pub(crate) cidr: Ipv4Net,
+    pub(crate) region: Option<&'static str>,
+    pub(crate) zone: Option<&'static str>,
+    pub(crate) member: Option<usize>,
+}
+
 /// A whole world.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
@@ -75,6 +85,9 @@ pub(crate) struct World {
     pub(crate) members: Vec<Place>,
     pub(crate) static_regions: Vec<(&'static str, Vec<&'static str>)>,
     pub(crate) shards: BTreeMap<Place3, Shard>,
+    pub(crate) networks: Vec<Net>,
+    /// Places of regions on the equator, in degrees of longitude.
+    pub(crate) longitudes: BTreeMap<&'static str, u8>,
 }
 
 /// One change.
@@ -89,6 +102,9 @@ const MEMBERS: usize = 5;
 
 /// Regions; `z0` is a zone too.
 const REGIONS: &[&str] = &["r0", "r1", "r2", "z0"];
+
+/// Regions of networks and with locations; `r9` never has a member.
+const PLACES: &[&str] = &["r0", "r1", "r2", "z0", "r9"];
 
 /// Zones; each may be in several regions.
 const ZONES: &[&str] = &["z0", "z1", "z2", "z3", "r1"];
@@ -114,11 +130,13 @@ fn federation(name: &'static str) -> impl Strategy<Value = Fed> {
         1 => subsequence((0..MEMBERS).collect::<Vec<_>>(), 1..MEMBERS),
     ];
     let failover = prop::option::weighted(0.3, order());
-    (apexes, failover, fence, all_down(), members).prop_map(
-        move |(apex, failover, fence, all_down, members)| Fed {
+    let steered = (failover, any::<bool>());
+    (apexes, steered, fence, all_down(), members).prop_map(
+        move |(apex, (failover, is_nearest), fence, all_down, members)| Fed {
             name,
             apex,
             failover,
+            is_nearest,
             fence,
             all_down,
             members,
@@ -194,6 +212,26 @@ fn placed() -> impl Strategy<Value = (Place3, Shard)> {
     key().prop_flat_map(|key| (Just(key), shard(key.2)))
 }
 
+/// An address of a few networks, so that many fall together.
+pub(crate) fn client() -> impl Strategy<Value = Ipv4Addr> {
+    any::<u32>().prop_map(|bits| Ipv4Addr::from(0x0a00_0000 | bits & 0x00c0_c0ff))
+}
+
+fn network() -> impl Strategy<Value = Net> {
+    let place = prop_oneof![
+        4 => (select(PLACES.to_vec()), prop::option::of(select(ZONES.to_vec())))
+            .prop_map(|(region, zone)| (Some(region), zone, None)),
+        1 => (0..MEMBERS).prop_map(|member| (None, None, Some(member))),
+    ];
+    let length = select(vec![4u8, 8, 9, 10, 16, 17, 18, 24, 28, 32]);
+    (client(), length, place).prop_map(|(address, length, (region, zone, member))| Net {
+        cidr: Ipv4Net::new(address, length).expect("at most 32").trunc(),
+        region,
+        zone,
+        member,
+    })
+}
+
 /// Any world.
 pub(crate) fn world() -> impl Strategy<Value = World> {
     (
@@ -206,13 +244,19 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         prop::collection::vec(place(), MEMBERS),
         prop::option::weighted(0.4, subsequence(vec!["z1", "z9"], 0..=2)),
         prop::collection::vec(placed(), 0..14),
+        prop::collection::vec(network(), 0..6),
+        prop::collection::btree_map(select(PLACES.to_vec()), 0u8..4, 0..6),
     )
-        .prop_map(|((a, b, c, count), members, extra, shards)| World {
-            federations: [a, b, c].into_iter().take(count).collect(),
-            members,
-            static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
-            shards: shards.into_iter().collect(),
-        })
+        .prop_map(
+            |((a, b, c, count), members, extra, shards, networks, longitudes)| World {
+                networks,
+                longitudes,
+                federations: [a, b, c].into_iter().take(count).collect(),
+                members,
+                static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
+                shards: shards.into_iter().collect(),
+            },
+        )
 }
 
 /// Changes to a world.
@@ -225,123 +269,30 @@ pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec(change, 1..20)
 }
 
-fn label(text: &str) -> Label {
-    text.parse().expect("a label")
-}
-
-/// The name of a member.
-pub(crate) fn member_name(index: usize) -> String {
-    format!("m{index}")
-}
-
-fn index(member: usize) -> MemberIdx {
-    MemberIdx(u8::try_from(member).expect("few members"))
-}
-
-fn order_labels(order: &[usize]) -> Vec<Label> {
-    order
-        .iter()
-        .map(|member| label(&member_name(*member)))
-        .collect()
-}
-
-impl Fed {
-    fn model(&self) -> Federation {
-        let name = |text: String| text.parse().expect("a name");
-        Federation {
-            name: label(self.name),
-            apex: name(self.apex.to_owned()),
-            nameservers: vec![NameServer {
-                name: name(format!("ns1.dns.{}", self.apex)),
-                addresses: vec!["198.51.100.1".parse().expect("an address")],
-            }],
-            hostmaster: name(format!("hostmaster.{}", self.apex)),
-            export: ExportMode::Annotated,
-            ttl: Duration::from_secs(30),
-            negative_ttl: Duration::from_secs(5),
-            apex_ttl: Duration::from_secs(3600),
-            policy: (self.failover.as_ref()).map_or(Policy::Spread, |_| Policy::Failover),
-            order: order_labels(self.failover.as_deref().unwrap_or_default()),
-            fence: (self.fence.as_ref()).map(|fence| fence.iter().map(|one| label(one)).collect()),
-            when_all_down: self.all_down,
-            hold: Duration::from_secs(60),
-            sync_timeout: Duration::from_secs(30),
-            members: (self.members.iter())
-                .map(|member| Pattern::new(&member_name(*member)))
-                .collect(),
-            namespaces: vec![Pattern::new("*")],
-        }
-    }
-}
-
-impl Shard {
-    fn model(&self) -> Service {
-        let (policy, order) = match &self.steering {
-            Said::Nothing => (None, None),
-            Said::Spread => (Some(Policy::Spread), None),
-            Said::Failover(order) => (Some(Policy::Failover), Some(order_labels(order).into())),
-        };
-        Service {
-            kind: ServiceKind::LoadBalancer,
-            export: Export::Exported,
-            federations: (self.federations.as_ref())
-                .map(|names| names.iter().map(|name| label(name)).collect()),
-            ports: self
-                .port
-                .iter()
-                .map(|port| Port {
-                    name: Some(label("http")),
-                    protocol: Protocol::Tcp,
-                    port: *port,
-                })
-                .collect(),
-            addresses: self.addresses.clone().into(),
-            hostnames: Box::default(),
-            endpoints: Endpoints {
-                ready: u32::from(self.is_ready),
-                total: 1,
-            },
-            allow_without_endpoints: false,
-            steering: Steering {
-                weight: self.weight,
-                policy,
-                order,
-                when_all_down: self.all_down,
-                ..Steering::default()
-            },
-        }
-    }
-}
-
-fn key_of((namespace, name, _): Place3) -> NamespacedName {
-    NamespacedName {
-        namespace: label(namespace),
-        name: label(name),
-    }
-}
-
 impl World {
-    fn fleet(&self) -> Fleet {
-        let labels = |zones: &[&str]| zones.iter().map(|zone| label(zone)).collect();
-        Fleet {
-            federations: self.federations.iter().map(Fed::model).collect(),
-            members: (self.members.iter().enumerate())
-                .map(|(index, place)| Member {
-                    name: label(&member_name(index)),
-                    region: place.region.map(label),
-                    zones: labels(&place.zones),
-                    namespaces: vec![Pattern::new("*")],
-                })
-                .collect(),
-            regions: (self.static_regions.iter())
-                .map(|(name, zones)| StaticRegion {
-                    name: label(name),
-                    zones: labels(zones),
-                    location: None,
-                })
-                .collect(),
-            ..Fleet::default()
+    /// The same world, with one service of a `nearest` federation in every member.
+    pub(crate) fn with_nearest(mut self) -> Self {
+        if let Some(fed) = self.federations.first_mut() {
+            fed.is_nearest = true;
+            fed.failover = None;
+            fed.fence = None;
         }
+        for member in 0..MEMBERS {
+            let shard = self.shards.entry(("n0", "s0", member)).or_insert(Shard {
+                federations: None,
+                addresses: Vec::new(),
+                is_ready: true,
+                weight: None,
+                port: None,
+                steering: Said::Nothing,
+                all_down: None,
+            });
+            shard.federations = None;
+            shard.steering = Said::Nothing;
+            let own = [192, 0, 2, u8::try_from(member).unwrap_or_default()];
+            shard.addresses.push(Ipv4Addr::from(own).into());
+        }
+        self
     }
 
     /// The snapshot of this world, from nothing.

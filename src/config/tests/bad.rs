@@ -108,7 +108,7 @@ fn a_wrong_listen_is_refused() {
         ),
         (
             listen("dns = [\"0.0.0.0:53\", \"[::]:53\", \"10.0.0.1:53\"]"),
-            &["3:34: address \"10.0.0.1:53\": listened on already, line 3"],
+            &["3:33: address \"10.0.0.1:53\": listened on already, line 3"],
         ),
         (
             listen("dns = [\"127.0.0.1:53\"]\nadmin = \"127.0.0.1:53\""),

@@ -174,7 +174,7 @@ fn what_is_left_out_has_its_default() {
         .map(|dns| dns.address.to_string())
         .collect();
     assert_eq!(listen, ["0.0.0.0:53", "[::]:53"]);
-    assert!(config.listen.admin.is_none() && config.listen.workers >= 1);
+    assert!(config.listen.admin.is_none() && config.listen.workers == 0);
     assert_eq!(config.shutdown_delay, Duration::from_secs(5));
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.hostmaster.to_string(), "hostmaster.example.com.");
@@ -221,4 +221,21 @@ fn the_example_and_its_facts_files_are_right() {
         let services = services.unwrap_or_else(|problems| panic!("{problems:#?}"));
         assert!(!services.is_empty(), "{path:?}");
     }
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let reference = include_str!("../../../CONFIGURATION.md");
+    let keys = |text: &'static str| {
+        let words = text.split(['\n', '{', ',', '[', '(']);
+        let keys = words.filter_map(|word| word.split_once(" = ").map(|(key, _)| key.trim()));
+        keys.filter(|key| key.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
+    };
+    let mut count = 0;
+    for key in keys(EVERY_KEY).chain(keys(super::facts::EVERY_KEY)) {
+        let named = [format!("`{key}`"), format!(" {key} = ")];
+        assert!(named.iter().any(|form| reference.contains(form)), "{key}");
+        count += 1;
+    }
+    assert!(count > 80, "{count} keys");
 }

@@ -1,0 +1,180 @@
+//! How one query is answered, in a form for programs and for people.
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::RecordType;
+use serde::{Deserialize, Serialize};
+
+use super::error::QuestionError;
+use crate::answer::{self, Candidate, LevelStep};
+use crate::snapshot::Snapshot;
+use crate::wire::NameBuf;
+
+/// A query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// The name.
+    pub name: NameBuf,
+    /// The type.
+    pub qtype: RecordType,
+    /// The client.
+    pub from: IpAddr,
+}
+
+impl Question {
+    /// Reads a query as a person writes it: a type is a mnemonic in either case, or `TYPE` and a
+    /// number (RFC 3597 section 5).
+    pub fn new(name: &str, qtype: &str, from: IpAddr) -> Result<Self, QuestionError> {
+        let read = name.parse().map_err(|problem| QuestionError::Name {
+            name: name.to_owned(),
+            problem,
+        })?;
+        let upper = qtype.to_ascii_uppercase();
+        let number = upper
+            .strip_prefix("TYPE")
+            .and_then(|number| number.parse::<u16>().ok());
+        let unknown = || QuestionError::Type {
+            qtype: qtype.to_owned(),
+        };
+        let qtype = match number {
+            Some(number) => RecordType::from(number),
+            None => upper.parse().map_err(|_| unknown())?,
+        };
+        Ok(Self {
+            name: read,
+            qtype,
+            from,
+        })
+    }
+}
+
+/// An answer and its reasons, as `/v1/explain` and `gazetteer explain -o json` show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The name that was asked.
+    pub name: String,
+    /// The type that was asked.
+    #[serde(rename = "type")]
+    pub qtype: String,
+    /// Who asked.
+    pub from: IpAddr,
+    /// The generation of the snapshot.
+    pub generation: u64,
+    /// Its SOA serial.
+    pub serial: u32,
+    /// What the name is.
+    pub subject: String,
+    /// The levels that were looked at, the one asked first.
+    pub levels: Vec<Level>,
+    /// Every member of the federation.
+    pub members: Vec<MemberPart>,
+    /// What else an operator should know.
+    pub notes: Vec<String>,
+    /// The octets of the response, in hexadecimal.
+    pub response: String,
+    /// All of this for people.
+    pub text: String,
+}
+
+/// A level that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Level {
+    /// `global`, or the region or zone.
+    pub level: String,
+    /// Members eligible there.
+    pub eligible: Vec<String>,
+    /// Members that answer from there.
+    pub chosen: Vec<String>,
+}
+
+/// A member's part in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberPart {
+    /// The member.
+    pub name: String,
+    /// Its state.
+    pub status: String,
+    /// Where it stands.
+    pub place: String,
+    /// Its addresses for clients outside.
+    pub addresses: Vec<IpAddr>,
+    /// Whether its addresses are in the answer.
+    pub answers: bool,
+    /// Why it answers, or was left out.
+    pub reason: String,
+}
+
+/// Answers a question from a snapshot, and says why: by the code that answers queries.
+pub fn explain(snapshot: &Snapshot, question: &Question) -> Explained {
+    let Question { name, qtype, from } = question;
+    let explanation = answer::explain(snapshot, name, *qtype, *from);
+    let text = explanation.to_string();
+    let octets = explanation.response.iter();
+    let octets: Vec<_> = octets.map(|octet| format!("{octet:02x}")).collect();
+    Explained {
+        name: explanation.name.to_string(),
+        qtype: explanation.qtype.to_string(),
+        from: explanation.from,
+        generation: explanation.generation.0,
+        serial: explanation.serial.0,
+        subject: explanation.subject,
+        levels: explanation.levels.into_iter().map(Level::from).collect(),
+        members: explanation
+            .candidates
+            .into_iter()
+            .map(MemberPart::from)
+            .collect(),
+        notes: explanation.notes,
+        response: octets.concat(),
+        text,
+    }
+}
+
+impl From<LevelStep> for Level {
+    fn from(step: LevelStep) -> Self {
+        Self {
+            level: step.level,
+            eligible: step.eligible.iter().map(ToString::to_string).collect(),
+            chosen: step.chosen.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl From<Candidate> for MemberPart {
+    fn from(candidate: Candidate) -> Self {
+        Self {
+            name: candidate.member.to_string(),
+            status: candidate.state,
+            place: candidate.place,
+            addresses: candidate.addresses,
+            answers: candidate.answers,
+            reason: candidate.reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_names_in_either_case_or_numbers() {
+        let from = IpAddr::from([127, 0, 0, 1]);
+        let check = |qtype: &str, number: Option<u16>| {
+            let read = Question::new("a.example.com", qtype, from);
+            assert_eq!(
+                read.ok().map(|read| u16::from(read.qtype)),
+                number,
+                "{qtype}"
+            );
+        };
+        check("a", Some(1));
+        check("AAAA", Some(28));
+        check("any", Some(255));
+        check("type65280", Some(65280));
+        check("https", Some(65));
+        check("nonsense", None);
+        check("TYPE65536", None);
+        assert!(Question::new("a..b", "A", from).is_err());
+    }
+}

@@ -1,0 +1,234 @@
+//! The arguments of every command, and its help.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::telemetry;
+
+/// What the program is, for `--help`.
+const ABOUT: &str = "\
+gazetteer answers DNS queries for services that run in several Kubernetes clusters.
+
+It watches member clusters and serves names of the form
+
+    service.namespace.federation.svc[.zone][.region].apex
+
+with the addresses of healthy load balancers. Where a zone has none it answers with a CNAME to the \
+region, and where the region has none, to the world.";
+
+/// Examples of the program, for `--help`.
+const EXAMPLES: &str = "\
+Examples:
+  gazetteer serve zones/demo.toml
+      Start the built-in example, then ask it:
+      dig @127.0.0.1 -p 5300 my-service.my-namespace.my-federation.svc.europe-west1-d.example.com
+
+  gazetteer check /etc/gazetteer/gazetteer.toml
+      Say everything that is wrong with a configuration, with file, line and column.
+
+  gazetteer clusters
+      Show the member clusters of the running daemon.
+
+  gazetteer explain my-service.my-namespace.my-federation.svc.example.com --from 203.0.113.9
+      Say how a query of that client is answered, and why.";
+
+/// Examples of `serve`.
+const SERVE_EXAMPLES: &str = "\
+Once its sockets are bound it prints one line of JSON on standard output, with the addresses that
+it really has, and the same line with \"ready\":true when it is ready:
+
+  {\"ready\":false,\"dns\":[\"127.0.0.1:5300\"],\"admin\":\"127.0.0.1:9153\"}
+
+Signals:
+  HUP        read the configuration again (a change of the file does the same); a wrong file is
+             refused and the running configuration stays; listeners need a restart
+  TERM       /readyz says 503, serve for `shutdown-delay` more, then end; a second one ends at once
+  INT        as TERM, without the delay
+
+Examples:
+  gazetteer serve zones/demo.toml
+  gazetteer serve /etc/gazetteer/gazetteer.toml --log-format json --log gazetteer=debug,kube=warn";
+
+/// Examples of `check`.
+const CHECK_EXAMPLES: &str = "\
+The facts files of members with a `file` source are checked too. Nothing is contacted.
+
+Exit status: 0 the configuration is right, 1 it has problems, 2 the command is wrong.
+
+Examples:
+  gazetteer check zones/demo.toml";
+
+/// Examples of `clusters`.
+const CLUSTERS_EXAMPLES: &str = "\
+Columns:
+  STATUS    Syncing      no facts yet
+            NeverSynced  no facts within `sync-timeout`: counts as empty
+            Ready        watched
+            Held         not in contact, the last facts are served
+            Lost         not in contact for longer than `hold`: served where nothing else is
+            Returning    in contact again, and listing
+  VERSION   of its API server, last known; - for files
+  AGE       since it first synced
+  SERVICES  exported to any federation
+
+Examples:
+  gazetteer clusters
+  gazetteer clusters --admin 127.0.0.1:9153 -o json";
+
+/// Examples of `explain`.
+const EXPLAIN_EXAMPLES: &str = "\
+It says which level answers, which members were candidates, why each was left out, and shows the
+response as dig would. It runs the code that answers queries, on the same snapshot.
+
+With --config it needs no daemon and contacts no API: it reads the facts files of the configuration
+and the last facts of the other members in `state-dir`, and says how old those are.
+
+Examples:
+  gazetteer explain my-service.my-namespace.my-federation.svc.europe-west1-d.example.com
+  gazetteer explain _http._tcp.my-service.my-namespace.my-federation.svc.example.com SRV
+  gazetteer explain my-service.my-namespace.my-federation.svc.example.com AAAA --from 2001:db8::7
+  gazetteer explain example.com NS --config zones/demo.toml";
+
+/// The program.
+#[derive(Debug, Parser)]
+#[command(name = "gazetteer", version, about = ABOUT.lines().next(), long_about = ABOUT)]
+#[command(after_help = EXAMPLES, max_term_width = 100, arg_required_else_help = true)]
+pub(super) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Answer queries as a configuration says
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(Serve),
+    /// Say everything that is wrong with a configuration
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// The configuration
+        file: PathBuf,
+    },
+    /// Show the member clusters of the running daemon
+    #[command(after_help = CLUSTERS_EXAMPLES)]
+    Clusters {
+        /// Where the daemon is.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Say how a query is answered, and why
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Explain),
+    /// Print completions for a shell
+    #[command(
+        after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// The arguments of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The configuration
+    pub(super) file: PathBuf,
+    /// Form of the logs on standard error
+    #[arg(
+        long,
+        value_enum,
+        default_value_t,
+        env = "GAZETTEER_LOG_FORMAT",
+        hide_env_values = true
+    )]
+    pub(super) log_format: LogFormat,
+    /// What is logged: a level, or levels of parts as in `gazetteer=debug,kube=warn`
+    #[arg(
+        long,
+        default_value = "info",
+        env = "RUST_LOG",
+        value_name = "FILTER",
+        hide_env_values = true
+    )]
+    pub(super) log: String,
+}
+
+/// The arguments of `explain`.
+#[derive(Debug, Args)]
+pub(super) struct Explain {
+    /// The name that is asked
+    pub(super) name: String,
+    /// The type that is asked
+    #[arg(default_value = "A", value_name = "TYPE")]
+    pub(super) qtype: String,
+    /// The address of the client that asks
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(super) from: IpAddr,
+    /// Explain from this configuration, without a daemon
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// Where the daemon is.
+#[derive(Debug, Args)]
+pub(super) struct Daemon {
+    /// Admin address of the daemon; without it, the one that the daemon left in its state folder
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        env = "GAZETTEER_ADMIN",
+        hide_env_values = true
+    )]
+    pub(super) admin: Option<SocketAddr>,
+    /// State folder of the daemon (`state-dir`); without it, the platform's
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "GAZETTEER_STATE_DIR",
+        hide_env_values = true
+    )]
+    pub(super) state_dir: Option<PathBuf>,
+}
+
+/// A form of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Output {
+    /// For people
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// A form of logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+impl From<LogFormat> for telemetry::LogFormat {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Text => Self::Text,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}

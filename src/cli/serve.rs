@@ -1,0 +1,230 @@
+//! `gazetteer serve`: the daemon from its configuration to its end.
+
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::arguments::Serve;
+use super::output;
+use super::ready::ReadyLine;
+use super::reload::Running;
+use super::resolving::Resolving;
+use super::signals::{Asked, Signals};
+use super::state_dir::StateDir;
+use crate::config::{self, Config, Listen, Source};
+use crate::sources::{Lifetime, Supervisor};
+use crate::telemetry::Metrics;
+use crate::{admin, publish, serve, sources, telemetry};
+
+/// How long threads of the runtime may take after everything else has ended.
+const RUNTIME_END: Duration = Duration::from_secs(1);
+
+/// How many lists members may make at once: enough that a slow one delays nobody for long, and few
+/// enough that a start with many members stays small.
+const LISTS: usize = 8;
+
+/// How the daemon ended.
+enum End {
+    /// Everything was finished.
+    Done,
+    /// A second signal cut it short.
+    Cut,
+}
+
+/// Serves until a signal.
+pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
+    telemetry::init(&arguments.log, arguments.log_format.into())?;
+    let (config, text) = match config::load_with_text(&arguments.file) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            for problem in problems {
+                output::complain(&problem.to_string());
+            }
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("gazetteer-io")
+        .build()
+        .context("runtime")?;
+    let end = runtime.block_on(daemon(Arc::new(config), text));
+    runtime.shutdown_timeout(RUNTIME_END);
+    Ok(match end? {
+        End::Done => ExitCode::SUCCESS,
+        End::Cut => ExitCode::FAILURE,
+    })
+}
+
+/// Everything that runs, in the order in which it ends.
+struct Daemon {
+    /// Answers queries.
+    serving: serve::Serving,
+    /// Watches members.
+    supervisor: Supervisor,
+    /// Resolves load balancer host names.
+    resolving: Resolving,
+    /// Publishes snapshots.
+    writer: publish::Writer,
+    /// Shows all of it.
+    admin: TaskTracker,
+    /// Ends the admin address.
+    end_admin: CancellationToken,
+    /// What it all keeps.
+    state: StateDir,
+}
+
+/// Runs the daemon until it is told to end.
+async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
+    let mut signals = Signals::new().context("signals")?;
+    let state = StateDir::lock(&config.state_dir)?;
+    let sockets = serve::bind(&with_workers(&config.listen))?;
+    let admin = match config.listen.admin {
+        Some(address) => Some(admin::bind(address).await?),
+        None => None,
+    };
+    let metrics = Arc::new(Metrics::new());
+    let (handle, writer) = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
+    let serving = sockets.run(&handle.snapshots, metrics.counters())?;
+    let ready_line = ReadyLine {
+        dns: serving.addresses().to_vec(),
+        admin: admin.as_ref().map(admin::Bound::address),
+    };
+    state.set_address(ready_line.admin)?;
+
+    let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
+    let admin_task = TaskTracker::new();
+    if let Some(admin) = admin {
+        let shown = admin::Shown {
+            snapshots: Arc::clone(&handle.snapshots),
+            ready: handle.ready.clone(),
+            ending: ending.clone(),
+            metrics: Arc::clone(&metrics),
+        };
+        admin_task.spawn(admin.run(shown, end_admin.clone()));
+    }
+    admin_task.close();
+    ready_line.print(false)?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        members = config.sources.len(),
+        "serving"
+    );
+
+    let lists = Arc::new(Semaphore::new(LISTS));
+    let events = Arc::clone(&metrics);
+    let mut supervisor = Supervisor::new(handle.deltas.clone(), move |lifetime| {
+        run_source(lifetime, Arc::clone(&lists), Arc::clone(&events))
+    });
+    supervisor.apply(&config.sources);
+    let mut daemon = Daemon {
+        serving,
+        supervisor,
+        resolving: Resolving::start(&config, &handle),
+        writer,
+        admin: admin_task,
+        end_admin,
+        state,
+    };
+    let mut running = Running::new(config, text);
+    let mut ready = handle.ready.clone();
+    let mut is_ready = false;
+    let asked = loop {
+        let new = tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::Reload => running.reload(),
+                Asked::End | Asked::EndNow => break asked,
+            },
+            new = running.changed() => new,
+            became = ready.wait_for(|ready| *ready), if !is_ready => {
+                is_ready = true;
+                if became.is_ok() {
+                    ready_line.print(true)?;
+                    info!("ready");
+                }
+                None
+            }
+            () = handle.deltas.closed() => anyhow::bail!("the writer of snapshots has ended"),
+        };
+        if let Some(new) = new {
+            daemon.apply(&new, &handle).await;
+        }
+    };
+    ending.cancel();
+    let delay = match asked {
+        Asked::End => running.config().shutdown_delay,
+        Asked::EndNow | Asked::Reload => Duration::ZERO,
+    };
+    info!(?delay, "ending");
+    let finish = async {
+        tokio::time::sleep(delay).await;
+        daemon.finish().await
+    };
+    tokio::select! {
+        finished = finish => finished.map(|()| End::Done),
+        () = signals.next_end() => {
+            warn!("ended at once");
+            Ok(End::Cut)
+        }
+    }
+}
+
+impl Daemon {
+    /// Takes a new configuration into use. The writer knows of new members before they speak.
+    async fn apply(&mut self, config: &Arc<Config>, handle: &publish::Handle) {
+        if handle.configs.send(Arc::clone(config)).await.is_err() {
+            warn!("the writer takes no configuration");
+            return;
+        }
+        self.supervisor.apply(&config.sources);
+        self.resolving.apply(config, handle).await;
+    }
+
+    /// Ends everything in order: queries, sources, the writer with its files, the admin address.
+    async fn finish(self) -> anyhow::Result<()> {
+        self.serving.shutdown().await;
+        self.supervisor.shutdown().await;
+        self.resolving.shutdown().await;
+        // A writer that panicked has said so; then there is nothing left to wait for.
+        let _ = tokio::task::spawn_blocking(|| self.writer.stop()).await;
+        self.state.set_address(None)?;
+        self.end_admin.cancel();
+        self.admin.wait().await;
+        info!("ended");
+        Ok(())
+    }
+}
+
+/// Runs the source of a member. `lists` bounds the lists that all members make at once.
+async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
+    let Lifetime {
+        source,
+        epoch,
+        deltas,
+        cancel,
+    } = lifetime;
+    match &source.source {
+        Source::File { path } => {
+            sources::file::run(source.member, path.clone(), epoch, deltas, cancel).await;
+        }
+        Source::Kubeconfig { .. } | Source::InCluster => {
+            sources::kubernetes::run(&source, epoch, deltas, cancel, lists, metrics).await;
+        }
+    }
+}
+
+/// The listeners with as many workers as there are cores, unless the configuration says.
+fn with_workers(listen: &Listen) -> Listen {
+    let mut listen = listen.clone();
+    if listen.workers == 0 {
+        listen.workers = std::thread::available_parallelism().map_or(1, NonZero::get);
+    }
+    listen
+}

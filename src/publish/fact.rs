@@ -1,0 +1,98 @@
+//! What is kept on disk of a member, in terms of the model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::model::{Identity, NamespacedName, Service, UnixSeconds};
+use crate::names::Label;
+use crate::snapshot::{Resolved, Serial};
+use crate::wire::NameBuf;
+
+/// What was learnt of where a member stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Learnt {
+    /// Its region, the last one learnt.
+    pub(super) region: Option<Label>,
+    /// Its zones, as last learnt.
+    pub(super) zones: BTreeSet<Label>,
+    /// Every region, and zone with its region, ever learnt (names: D.4).
+    pub(super) known: BTreeSet<(Label, Option<Label>)>,
+}
+
+/// One record of a file: what it says holds from there on, whatever was said before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fact {
+    /// Which cluster the member is.
+    Identity(Identity),
+    /// When it first synced, ever.
+    FirstSynced(UnixSeconds),
+    /// The facts were live at this time.
+    Seen(UnixSeconds),
+    /// Where it stands.
+    Learnt(Learnt),
+    /// A service is there.
+    Service(NamespacedName, Arc<Service>),
+    /// A service is gone.
+    Gone(NamespacedName),
+    /// Nothing of what was said before holds any more: it was another cluster.
+    Discarded,
+    /// The last SOA serial that went out. Of the fleet, not of a member.
+    Serial(Serial),
+    /// The addresses of a load balancer host name. Of the fleet, not of a member.
+    Hostname(NameBuf, Option<Resolved>),
+}
+
+/// What was kept of a member, or of the fleet, besides services.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Kept {
+    /// Which cluster it is.
+    pub(super) identity: Option<Identity>,
+    /// When it first synced, ever; without it there are no facts.
+    pub(super) first_synced: Option<UnixSeconds>,
+    /// When the facts were last known to be live.
+    pub(super) seen: Option<UnixSeconds>,
+    /// Where it stands.
+    pub(super) learnt: Learnt,
+    /// The last SOA serial.
+    pub(super) serial: Option<Serial>,
+    /// Addresses of load balancer host names; `None` for those that a log takes back.
+    pub(super) hostnames: BTreeMap<NameBuf, Option<Resolved>>,
+}
+
+impl Kept {
+    /// Folds a fact that is not about a service, which it returns instead.
+    pub(super) fn fold(&mut self, fact: Fact) -> Option<(NamespacedName, Option<Arc<Service>>)> {
+        match fact {
+            Fact::Identity(identity) => self.identity = Some(identity),
+            Fact::FirstSynced(at) => self.first_synced = Some(at),
+            Fact::Seen(at) => self.seen = Some(at),
+            Fact::Learnt(learnt) => self.learnt = learnt,
+            Fact::Discarded => *self = Self::default(),
+            Fact::Serial(serial) => self.serial = Some(serial),
+            Fact::Hostname(name, resolved) => {
+                self.hostnames.insert(name, resolved);
+            }
+            Fact::Service(name, service) => return Some((name, Some(service))),
+            Fact::Gone(name) => return Some((name, None)),
+        }
+        None
+    }
+
+    /// The same as facts.
+    pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
+        let learnt = (self.learnt != Learnt::default()).then(|| Fact::Learnt(self.learnt.clone()));
+        let hostnames = self
+            .hostnames
+            .iter()
+            .filter(|(_, resolved)| resolved.is_some());
+        let facts = [
+            self.identity.clone().map(Fact::Identity),
+            self.first_synced.map(Fact::FirstSynced),
+            self.seen.map(Fact::Seen),
+            learnt,
+            self.serial.map(Fact::Serial),
+        ];
+        let hostnames = hostnames.map(|(name, to)| Fact::Hostname(name.clone(), to.clone()));
+        facts.into_iter().flatten().chain(hostnames)
+    }
+}

@@ -1,0 +1,427 @@
+//! The first version of the payloads of persisted facts: mirrors of the model's types that serde
+//! knows, since the model itself has no serialization. New variants and fields go to the end, or
+//! the version of the files changes.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Fact, Learnt};
+use crate::model::{
+    Endpoints, Export, Identity, NamespacedName, Policy, Port, Protocol, Service, ServiceKind,
+    Steering, UnixSeconds, WhenAllDown,
+};
+use crate::names::{Label, LabelError};
+use crate::snapshot::{Resolved, Serial};
+use crate::wire::NameError;
+
+/// Why a payload is no fact: the file is damaged, or of a version that lied about itself.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PayloadError {
+    /// It cannot be decoded.
+    #[error(transparent)]
+    Postcard(#[from] postcard::Error),
+    /// It names something that is no label.
+    #[error(transparent)]
+    Label(#[from] LabelError),
+    /// It names something that is no domain name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// Labels that were decoded before: namespaces, members and regions repeat.
+pub(super) type Labels = HashMap<Box<str>, Label>;
+
+/// What a payload is.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// A fact.
+    Fact(Fact),
+    /// The end of a base, after this many records.
+    End(u64),
+}
+
+/// A payload.
+#[derive(Debug, Serialize, Deserialize)]
+enum Record<'a> {
+    /// [`Fact::Service`], first as it is the most frequent.
+    Service(&'a str, &'a str, #[serde(borrow)] ServiceV1<'a>),
+    /// [`Fact::Gone`].
+    Gone(&'a str, &'a str),
+    /// [`Fact::Identity`]: origin, UID, version.
+    Identity(&'a str, #[serde(borrow)] Option<&'a str>, Option<&'a str>),
+    /// [`Fact::FirstSynced`].
+    FirstSynced(u64),
+    /// [`Fact::Seen`].
+    Seen(u64),
+    /// [`Fact::Learnt`].
+    Learnt(#[serde(borrow)] LearntV1<'a>),
+    /// [`Fact::Discarded`].
+    Discarded,
+    /// [`Fact::Serial`].
+    Serial(u32),
+    /// [`Fact::Hostname`].
+    Hostname(&'a str, Option<ResolvedV1>),
+    /// The end of a base, after this many records.
+    End(u64),
+}
+
+/// [`Learnt`].
+#[derive(Debug, Serialize, Deserialize)]
+struct LearntV1<'a> {
+    /// The region.
+    #[serde(borrow)]
+    region: Option<&'a str>,
+    /// The zones.
+    zones: Vec<&'a str>,
+    /// Every region, and zone with its region.
+    known: Vec<(&'a str, Option<&'a str>)>,
+}
+
+/// [`Resolved`].
+#[derive(Debug, Serialize, Deserialize)]
+struct ResolvedV1 {
+    /// From A records.
+    ipv4: Vec<Ipv4Addr>,
+    /// From AAAA records.
+    ipv6: Vec<Ipv6Addr>,
+    /// The smallest TTL among them.
+    ttl: Duration,
+}
+
+/// [`Service`].
+#[derive(Debug, Serialize, Deserialize)]
+struct ServiceV1<'a> {
+    /// Its type.
+    kind: KindV1,
+    /// What it says about being exported.
+    export: ExportV1,
+    /// The federations that it takes part in.
+    #[serde(borrow)]
+    federations: Option<Vec<&'a str>>,
+    /// Its ports.
+    ports: Vec<(Option<&'a str>, ProtocolV1, u16)>,
+    /// Load balancer addresses.
+    addresses: Vec<IpAddr>,
+    /// Load balancer host names, as text.
+    hostnames: Vec<String>,
+    /// Endpoints: ready, all.
+    endpoints: (u32, u32),
+    /// Ready even without a ready endpoint.
+    allow_without_endpoints: bool,
+    /// How it wants to be answered.
+    steering: SteeringV1<'a>,
+}
+
+/// [`Steering`].
+#[derive(Debug, Serialize, Deserialize)]
+struct SteeringV1<'a> {
+    /// The share under `weighted`.
+    weight: Option<u32>,
+    /// TTL of positive answers.
+    ttl: Option<Duration>,
+    /// How to choose.
+    policy: Option<PolicyV1>,
+    /// The order of `failover`.
+    #[serde(borrow)]
+    order: Option<Vec<&'a str>>,
+    /// Regions that answers may come from.
+    fence: Option<Vec<&'a str>>,
+    /// What to answer when no member is eligible.
+    when_all_down: Option<WhenAllDownV1>,
+}
+
+/// Mirrors an enum without data, both ways.
+macro_rules! mirror {
+    ($mirror:ident, $model:ident: $($variant:ident),+) => {
+        #[doc = concat!("[`", stringify!($model), "`].")]
+        #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+        enum $mirror {
+            $(#[doc = concat!("[`", stringify!($model), "::", stringify!($variant), "`].")] $variant,)+
+        }
+
+        impl From<$model> for $mirror {
+            fn from(value: $model) -> Self {
+                match value { $($model::$variant => Self::$variant,)+ }
+            }
+        }
+
+        impl From<$mirror> for $model {
+            fn from(value: $mirror) -> Self {
+                match value { $($mirror::$variant => Self::$variant,)+ }
+            }
+        }
+    };
+}
+
+mirror!(KindV1, ServiceKind: LoadBalancer, ClusterIp, Headless, ExternalName);
+mirror!(ExportV1, Export: Unsaid, Exported, Refused);
+mirror!(ProtocolV1, Protocol: Tcp, Udp, Sctp);
+mirror!(PolicyV1, Policy: Nearest, Spread, Weighted, Failover);
+mirror!(WhenAllDownV1, WhenAllDown: NoData, NxDomain, LastKnown);
+
+/// Appends the payload of a fact.
+pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
+    let hostname;
+    let record = match fact {
+        Fact::Identity(Identity {
+            origin,
+            uid,
+            version,
+        }) => Record::Identity(origin, uid.as_deref(), version.as_deref()),
+        Fact::FirstSynced(at) => Record::FirstSynced(at.0),
+        Fact::Seen(at) => Record::Seen(at.0),
+        Fact::Learnt(learnt) => Record::Learnt(LearntV1::from(learnt)),
+        Fact::Service(name, service) => Record::Service(
+            name.namespace.as_str(),
+            name.name.as_str(),
+            ServiceV1::from(&**service),
+        ),
+        Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
+        Fact::Discarded => Record::Discarded,
+        Fact::Serial(serial) => Record::Serial(serial.0),
+        Fact::Hostname(name, resolved) => {
+            hostname = name.to_string();
+            Record::Hostname(&hostname, resolved.as_ref().map(ResolvedV1::from))
+        }
+    };
+    append(&record, buffer);
+}
+
+/// Appends the payload that ends a base.
+pub(super) fn encode_end(records: u64, buffer: &mut Vec<u8>) {
+    append(&Record::End(records), buffer);
+}
+
+/// Appends a record.
+fn append(record: &Record, buffer: &mut Vec<u8>) {
+    let written = postcard::to_extend(record, std::mem::take(buffer));
+    *buffer = written.expect("a vector takes everything, and every length is known");
+}
+
+/// Reads a payload.
+pub(super) fn decode(payload: &[u8], labels: &mut Labels) -> Result<Payload, PayloadError> {
+    let fact = match postcard::from_bytes(payload)? {
+        Record::Service(namespace, name, service) => {
+            let name = NamespacedName {
+                namespace: label(namespace, labels)?,
+                name: name.parse()?,
+            };
+            Fact::Service(name, Arc::new(service.read(labels)?))
+        }
+        Record::Gone(namespace, name) => Fact::Gone(NamespacedName {
+            namespace: label(namespace, labels)?,
+            name: name.parse()?,
+        }),
+        Record::Identity(origin, uid, version) => Fact::Identity(Identity {
+            origin: origin.into(),
+            uid: uid.map(Into::into),
+            version: version.map(Into::into),
+        }),
+        Record::FirstSynced(at) => Fact::FirstSynced(UnixSeconds(at)),
+        Record::Seen(at) => Fact::Seen(UnixSeconds(at)),
+        Record::Learnt(learnt) => Fact::Learnt(learnt.read(labels)?),
+        Record::Discarded => Fact::Discarded,
+        Record::Serial(serial) => Fact::Serial(Serial(serial)),
+        Record::Hostname(name, resolved) => {
+            Fact::Hostname(name.parse()?, resolved.map(ResolvedV1::read))
+        }
+        Record::End(records) => return Ok(Payload::End(records)),
+    };
+    Ok(Payload::Fact(fact))
+}
+
+/// A label, shared with the same one decoded before.
+fn label(text: &str, labels: &mut Labels) -> Result<Label, LabelError> {
+    if let Some(label) = labels.get(text) {
+        return Ok(label.clone());
+    }
+    let label: Label = text.parse()?;
+    labels.insert(text.into(), label.clone());
+    Ok(label)
+}
+
+/// Labels, shared.
+fn read_labels<T: FromIterator<Label>>(
+    texts: &[&str],
+    labels: &mut Labels,
+) -> Result<T, LabelError> {
+    texts.iter().map(|text| label(text, labels)).collect()
+}
+
+/// The texts of labels.
+fn texts<'a>(labels: impl IntoIterator<Item = &'a Label>) -> Vec<&'a str> {
+    labels.into_iter().map(Label::as_str).collect()
+}
+
+impl<'a> From<&'a Learnt> for LearntV1<'a> {
+    fn from(learnt: &'a Learnt) -> Self {
+        let Learnt {
+            region,
+            zones,
+            known,
+        } = learnt;
+        let known = known.iter();
+        Self {
+            region: region.as_ref().map(Label::as_str),
+            zones: texts(zones),
+            known: known
+                .map(|(region, zone)| (region.as_str(), zone.as_ref().map(Label::as_str)))
+                .collect(),
+        }
+    }
+}
+
+impl LearntV1<'_> {
+    /// Reads it.
+    fn read(&self, labels: &mut Labels) -> Result<Learnt, LabelError> {
+        let region = self
+            .region
+            .map(|region| label(region, labels))
+            .transpose()?;
+        let zones = read_labels(&self.zones, labels)?;
+        let known = self.known.iter().map(|(region, zone)| {
+            let zone = zone.map(|zone| label(zone, labels)).transpose()?;
+            Ok((label(region, labels)?, zone))
+        });
+        Ok(Learnt {
+            region,
+            zones,
+            known: known.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl From<&Resolved> for ResolvedV1 {
+    fn from(resolved: &Resolved) -> Self {
+        let Resolved { ipv4, ipv6, ttl } = resolved;
+        Self {
+            ipv4: ipv4.to_vec(),
+            ipv6: ipv6.to_vec(),
+            ttl: *ttl,
+        }
+    }
+}
+
+impl ResolvedV1 {
+    /// Reads it.
+    fn read(self) -> Resolved {
+        Resolved {
+            ipv4: self.ipv4.into(),
+            ipv6: self.ipv6.into(),
+            ttl: self.ttl,
+        }
+    }
+}
+
+impl<'a> From<&'a Service> for ServiceV1<'a> {
+    fn from(service: &'a Service) -> Self {
+        let Service {
+            kind,
+            export,
+            federations,
+            ports,
+            addresses,
+            hostnames,
+            endpoints,
+            allow_without_endpoints,
+            steering,
+        } = service;
+        let port = |port: &'a Port| {
+            (
+                port.name.as_ref().map(Label::as_str),
+                port.protocol.into(),
+                port.port,
+            )
+        };
+        Self {
+            kind: (*kind).into(),
+            export: (*export).into(),
+            federations: federations.as_deref().map(texts),
+            ports: ports.iter().map(port).collect(),
+            addresses: addresses.to_vec(),
+            hostnames: hostnames.iter().map(ToString::to_string).collect(),
+            endpoints: (endpoints.ready, endpoints.total),
+            allow_without_endpoints: *allow_without_endpoints,
+            steering: SteeringV1::from(steering),
+        }
+    }
+}
+
+impl ServiceV1<'_> {
+    /// Reads it.
+    fn read(self, labels: &mut Labels) -> Result<Service, PayloadError> {
+        let federations = self
+            .federations
+            .map(|texts| read_labels(&texts, labels))
+            .transpose()?;
+        let ports = self.ports.into_iter().map(|(name, protocol, port)| {
+            let name = name.map(|name| label(name, labels)).transpose()?;
+            Ok(Port {
+                name,
+                protocol: protocol.into(),
+                port,
+            })
+        });
+        let ports = ports.collect::<Result<_, LabelError>>()?;
+        let hostnames = self.hostnames.iter().map(|hostname| hostname.parse());
+        Ok(Service {
+            kind: self.kind.into(),
+            export: self.export.into(),
+            federations,
+            ports,
+            addresses: self.addresses.into(),
+            hostnames: hostnames.collect::<Result<_, NameError>>()?,
+            endpoints: Endpoints {
+                ready: self.endpoints.0,
+                total: self.endpoints.1,
+            },
+            allow_without_endpoints: self.allow_without_endpoints,
+            steering: self.steering.read(labels)?,
+        })
+    }
+}
+
+impl<'a> From<&'a Steering> for SteeringV1<'a> {
+    fn from(steering: &'a Steering) -> Self {
+        let Steering {
+            weight,
+            ttl,
+            policy,
+            order,
+            fence,
+            when_all_down,
+        } = steering;
+        Self {
+            weight: *weight,
+            ttl: *ttl,
+            policy: policy.map(Into::into),
+            order: order.as_deref().map(texts),
+            fence: fence.as_deref().map(texts),
+            when_all_down: when_all_down.map(Into::into),
+        }
+    }
+}
+
+impl SteeringV1<'_> {
+    /// Reads it.
+    fn read(self, labels: &mut Labels) -> Result<Steering, LabelError> {
+        Ok(Steering {
+            weight: self.weight,
+            ttl: self.ttl,
+            policy: self.policy.map(Into::into),
+            order: self
+                .order
+                .map(|texts| read_labels(&texts, labels))
+                .transpose()?,
+            fence: self
+                .fence
+                .map(|texts| read_labels(&texts, labels))
+                .transpose()?,
+            when_all_down: self.when_all_down.map(Into::into),
+        })
+    }
+}

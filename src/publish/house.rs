@@ -1,0 +1,110 @@
+//! What the writer looks after once in a second.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::begin::members;
+use super::fact::{Fact, Kept};
+use super::files::{Owner, Whole};
+use super::world::{Now, World};
+use crate::model::{MemberState, UnixSeconds};
+use crate::snapshot::Snapshot;
+use crate::telemetry::MemberGauges;
+
+/// How often the time of live facts is written down, in seconds.
+const SEEN: u64 = 60;
+
+/// How long the addresses of a host name are kept after no service names it.
+const UNWANTED: Duration = Duration::from_secs(600);
+
+impl World {
+    /// Looks after everything.
+    pub(super) fn keep_house(&mut self, now: Now) {
+        self.forget_hostnames(now.instant);
+        self.pay_disk(now);
+        let is_old = |kept: &Kept| kept.seen.is_none_or(|seen| now.wall.0 >= seen.0 + SEEN);
+        if self.profiles.iter().any(|profile| is_old(&profile.kept)) {
+            self.keep_seen_if(now.wall, is_old);
+        }
+    }
+
+    /// Writes down that the facts of all ready members are live now.
+    pub(super) fn keep_seen(&mut self, wall: UnixSeconds) {
+        self.keep_seen_if(wall, |_| true);
+    }
+
+    /// Writes down that the facts of ready members are live now, for those that `claim` picks.
+    fn keep_seen_if(&mut self, wall: UnixSeconds, claim: impl Fn(&Kept) -> bool) {
+        for (index, member) in members(&self.config) {
+            let Some(profile) = self.profiles.get_mut(index.get()) else {
+                continue;
+            };
+            let is_ready = self.states.state(index) == Some(MemberState::Ready);
+            if is_ready && claim(&profile.kept) {
+                profile.kept.seen = Some(wall);
+                self.disk
+                    .append(&Owner::Member(member.name.clone()), Fact::Seen(wall));
+            }
+        }
+    }
+
+    /// Forgets the addresses of host names that no service has named for long.
+    fn forget_hostnames(&mut self, now: Instant) {
+        let disk = &mut self.disk;
+        self.hostnames.retain(|name, (_, unwanted)| {
+            let is_kept = unwanted.is_none_or(|since| now < since + UNWANTED);
+            if !is_kept {
+                disk.append(&Owner::Fleet, Fact::Hostname(name.clone(), None));
+            }
+            is_kept
+        });
+    }
+
+    /// Has files written anew that are behind.
+    fn pay_disk(&mut self, now: Now) {
+        for owner in self.disk.owed(now.instant) {
+            match &owner {
+                Owner::Fleet => {
+                    let names = self.hostnames.iter();
+                    let names = names.map(|(name, (to, _))| (name.clone(), Some(to.clone())));
+                    let kept = Kept {
+                        serial: self.serial,
+                        hostnames: names.collect(),
+                        ..Kept::default()
+                    };
+                    self.disk.replace(
+                        &owner,
+                        Whole {
+                            kept,
+                            services: Vec::new(),
+                        },
+                    );
+                }
+                Owner::Member(name) => match self.index.get(name) {
+                    Some(&member) => self.keep_whole(member),
+                    None => self.disk.remove(&owner),
+                },
+            }
+        }
+    }
+
+    /// Shows every member's gauges.
+    pub(super) fn show_gauges(&self, snapshot: &Snapshot) {
+        for (index, member) in members(&self.config) {
+            let (Some(state), Some(profile)) =
+                (self.states.state(index), self.profiles.get(index.get()))
+            else {
+                continue;
+            };
+            let last_live = profile.kept.seen.filter(|_| state != MemberState::Ready);
+            let gauges = MemberGauges {
+                state,
+                last_live,
+                services: snapshot.exported(index),
+                warnings: profile.warnings.len(),
+            };
+            self.metrics.set_member(member.name.as_str(), &gauges);
+        }
+    }
+}

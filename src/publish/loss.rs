@@ -1,0 +1,113 @@
+//! Changes that only take something away, kept back for a moment: an endpoint that moves between
+//! two EndpointSlices is first gone and then back, and nobody may see that (design: kubernetes,
+//! Endpoints).
+//!
+//! Each waits on its own, so what adds something goes out at once beside it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::pace::WINDOW;
+use crate::model::{Export, MemberIdx, NamespacedName, Service};
+
+/// A service of a member.
+type Key = (MemberIdx, NamespacedName);
+
+/// A change that waits: the facts to come, `None` when the service is gone.
+type Change = Option<Arc<Service>>;
+
+/// Losses that are not folded yet.
+#[derive(Debug, Default)]
+pub(super) struct Losses {
+    /// What waits, and until when.
+    waiting: HashMap<Key, (Instant, Change)>,
+    /// In order of time, as every loss waits equally long; entries of keys that wait no more, or
+    /// until another time, are skipped.
+    order: VecDeque<(Instant, Key)>,
+}
+
+impl Losses {
+    /// Keeps a loss back. One that waits already for the same service is replaced, and the time
+    /// stays: a service that keeps changing is not kept back for ever.
+    pub(super) fn keep(&mut self, key: Key, change: Change, now: Instant) {
+        if let Some((_, waiting)) = self.waiting.get_mut(&key) {
+            *waiting = change;
+        } else {
+            let due = now + WINDOW;
+            self.order.push_back((due, key.clone()));
+            self.waiting.insert(key, (due, change));
+        }
+    }
+
+    /// Forgets the loss of a service, which newer facts replace.
+    pub(super) fn cancel(&mut self, key: &Key) {
+        self.waiting.remove(key);
+    }
+
+    /// Forgets the losses of a member, which a complete list replaces.
+    pub(super) fn cancel_member(&mut self, member: MemberIdx) {
+        self.waiting.retain(|(of, _), _| *of != member);
+    }
+
+    /// When the next loss is due; some deadlines may be those of forgotten losses.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.order.front().map(|(due, _)| *due)
+    }
+
+    /// Takes one loss that is due, if any.
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(Key, Change)> {
+        loop {
+            if self.deadline()? > now {
+                return None;
+            }
+            let (due, key) = self.order.pop_front()?;
+            if self
+                .waiting
+                .get(&key)
+                .is_some_and(|(until, _)| *until == due)
+            {
+                let (_, change) = self.waiting.remove(&key)?;
+                return Some((key, change));
+            }
+        }
+    }
+
+    /// Takes all that waits, due or not.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Key, Change)> {
+        self.order.clear();
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().map(|(key, (_, change))| (key, change))
+    }
+}
+
+/// Whether to keep a change back: it makes a service unready, or takes something away and adds
+/// nothing.
+pub(super) fn is_loss(old: &Service, new: &Service) -> bool {
+    let offers = |service: &Service| {
+        (
+            service.endpoints.ready > 0 || service.allow_without_endpoints,
+            service.export != Export::Refused,
+            service.steering.weight != Some(0),
+        )
+    };
+    let ((was_ready, was_exported, was_weighed), (is_ready, is_exported, is_weighed)) =
+        (offers(old), offers(new));
+    if was_ready && !is_ready {
+        return true;
+    }
+    let loses = (was_exported && !is_exported)
+        || (was_weighed && !is_weighed)
+        || lacks(&new.addresses, &old.addresses)
+        || lacks(&new.hostnames, &old.hostnames);
+    let gains = (is_ready && !was_ready)
+        || lacks(&old.addresses, &new.addresses)
+        || lacks(&old.hostnames, &new.hostnames);
+    loses && !gains
+}
+
+/// Whether `set` lacks one of `items`. Both are short.
+fn lacks<T: PartialEq>(set: &[T], items: &[T]) -> bool {
+    items.iter().any(|item| !set.contains(item))
+}

@@ -1,0 +1,103 @@
+//! A new configuration over the same facts.
+
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::begin::{members, settings};
+use super::files::Owner;
+use super::identity;
+use super::world::{Now, Profile, World};
+use crate::config::{Config, Source};
+use crate::model::MemberIdx;
+use crate::names::Label;
+use crate::snapshot::SnapshotBuilder;
+
+impl World {
+    /// Takes a new configuration. Members keep their facts while they keep their name, and their
+    /// source may still be the same cluster; a member that is gone loses its facts and files.
+    pub(super) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
+        self.fold_all_losses();
+        let old = std::mem::replace(&mut self.config, config);
+        let config = Arc::clone(&self.config);
+        if old.fleet != config.fleet || settings(&old) != settings(&config) {
+            self.rebuild(&old, now);
+        }
+        for (index, member) in members(&config) {
+            let Some(profile) = self.profiles.get(index.get()) else {
+                continue;
+            };
+            let Some(origin) = profile
+                .kept
+                .identity
+                .as_ref()
+                .map(|identity| &identity.origin)
+            else {
+                continue;
+            };
+            if source_of(&config, &member.name).is_some_and(|s| !identity::may_be(origin, s)) {
+                warn!(member = %member.name, origin, "another source: facts are discarded");
+                self.discard(index, now);
+            }
+        }
+        info!(members = config.fleet.members.len(), "configuration taken");
+        self.is_dirty = true;
+    }
+
+    /// Moves all facts into a builder for the present configuration.
+    fn rebuild(&mut self, old: &Config, now: Now) {
+        let config = Arc::clone(&self.config);
+        let builder = SnapshotBuilder::new(Arc::clone(&config.fleet), settings(&config));
+        let before = std::mem::replace(&mut self.builder, builder);
+        let mut profiles = std::mem::take(&mut self.profiles);
+        let was_braked = self.states.is_braked();
+        self.states = self
+            .states
+            .reconfigured(&old.fleet, &config.fleet, now.instant);
+        for (index, member) in members(&config) {
+            let Some(was) = self.index.remove(&member.name) else {
+                info!(member = %member.name, "member added");
+                self.profiles.push(Profile {
+                    since: now.wall,
+                    ..Profile::default()
+                });
+                continue;
+            };
+            for (name, service) in before.facts(was) {
+                self.builder.upsert(index, name, Arc::clone(service));
+            }
+            let profile = profiles
+                .get_mut(was.get())
+                .map(std::mem::take)
+                .unwrap_or_default();
+            self.builder
+                .set_topology(index, profile.kept.learnt.facts());
+            self.profiles.push(profile);
+        }
+        for (name, (resolved, _)) in &self.hostnames {
+            self.builder.set_hostname(name, Some(resolved.clone()));
+        }
+        for (gone, _) in std::mem::take(&mut self.index) {
+            info!(member = %gone, "member removed");
+            self.metrics.remove_member(gone.as_str());
+            self.disk.remove(&Owner::Member(gone));
+        }
+        self.index = members(&config)
+            .map(|(index, member)| (member.name.clone(), index))
+            .collect();
+        let transitions = self.states.settle(now.instant);
+        self.follow(&transitions, was_braked, now);
+        let all: Vec<MemberIdx> = members(&config).map(|(index, _)| index).collect();
+        for member in all {
+            self.show(member);
+        }
+    }
+}
+
+/// The source of a member.
+fn source_of<'a>(config: &'a Config, member: &Label) -> Option<&'a Source> {
+    let mut sources = config.sources.iter();
+    sources
+        .find(|source| source.member == *member)
+        .map(|source| &source.source)
+}

@@ -1,0 +1,99 @@
+//! The world as it was last known, for looking at: nothing is contacted, written or locked.
+
+use std::sync::Arc;
+
+use super::begin::{self, Beginning, FOLDER, members};
+use super::contact::status;
+use super::files::Owner;
+use super::states::Happening;
+use super::world::{Now, Profile};
+use crate::config::Config;
+use crate::model::{MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};
+use crate::names::Label;
+use crate::snapshot::{Generation, Serial, Snapshot};
+use crate::telemetry::clock;
+
+/// What a configuration's members last said, as far as it is on disk.
+#[derive(Debug)]
+pub struct Restored {
+    /// The configuration.
+    config: Arc<Config>,
+    /// What was read.
+    beginning: Beginning,
+    /// The last SOA serial.
+    serial: Serial,
+    /// When it was read.
+    now: Now,
+}
+
+/// Reads the persisted facts of `config`'s members. Members with facts are held, the others never
+/// synced. Wrong files are logged and not used.
+pub fn restore(config: Arc<Config>) -> Restored {
+    let now = Now {
+        instant: clock::monotonic(),
+        wall: clock::now(),
+    };
+    let mut read = begin::read(&config, &config.state_dir.join(FOLDER));
+    let mut beginning = Beginning::new(&config, &mut read, now);
+    let fleet = read.get(&Owner::Fleet);
+    let serial = fleet
+        .and_then(|(whole, _)| whole.kept.serial)
+        .unwrap_or_default();
+    for ((index, member), profile) in members(&config).zip(&beginning.profiles) {
+        if matches!(beginning.states.state(index), Some(MemberState::Syncing(_))) {
+            let status = status(&member.name, profile, MemberState::NeverSynced);
+            beginning.builder.set_status(index, status);
+        }
+    }
+    Restored {
+        config,
+        beginning,
+        serial,
+        now,
+    }
+}
+
+impl Restored {
+    /// Replaces what was persisted of a member by what was read just now, such as its facts file.
+    pub fn replace(&mut self, member: &Label, services: Vec<(NamespacedName, Arc<Service>)>) {
+        let Some(&index) = self.beginning.index.get(member) else {
+            return;
+        };
+        let Beginning {
+            builder,
+            states,
+            profiles,
+            ..
+        } = &mut self.beginning;
+        let old: Vec<_> = builder.facts(index).map(|(name, _)| name.clone()).collect();
+        for name in old {
+            builder.remove(index, &name);
+        }
+        for (name, service) in services {
+            builder.upsert(index, &name, service);
+        }
+        states.happen(index, Happening::Synced, self.now.instant);
+        if let Some(profile) = profiles.get_mut(index.get()) {
+            *profile = Profile {
+                since: self.now.wall,
+                ..Profile::default()
+            };
+            builder.set_status(index, status(member, profile, MemberState::Ready));
+        }
+    }
+
+    /// When the facts of each member were last known to be live, in configuration order; `None`
+    /// for a member without persisted facts.
+    pub fn last_live(&self) -> impl Iterator<Item = (&Label, Option<UnixSeconds>)> {
+        let last_live = |member: MemberIdx| {
+            let profile = self.beginning.profiles.get(member.get());
+            profile.and_then(|profile| profile.kept.seen)
+        };
+        members(&self.config).map(move |(index, member)| (&member.name, last_live(index)))
+    }
+
+    /// The same as a snapshot, of generation 0.
+    pub fn snapshot(&self) -> Snapshot {
+        self.beginning.builder.snapshot(Generation(0), self.serial)
+    }
+}

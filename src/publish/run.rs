@@ -1,0 +1,229 @@
+//! The writer's loop: fold, publish, wait.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::fact::Fact;
+use super::files::Owner;
+use super::pace::Pace;
+use super::retire::Retired;
+use super::serial::SerialClock;
+use super::world::{Folded, Now, World};
+use crate::config::Config;
+use crate::model::{Delta, UnixSeconds};
+use crate::snapshot::{Generation, Snapshot};
+use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
+use crate::wire::NameBuf;
+
+/// Changes folded in one turn, before the time is looked at again.
+const TURN: usize = 1024;
+
+/// How often replaced snapshots, debts of the disk and times on disk are looked after.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// The writer.
+#[derive(Debug)]
+pub(super) struct Core {
+    /// Facts and states.
+    pub(super) world: World,
+    /// When to publish.
+    pub(super) pace: Pace,
+    /// The SOA serial.
+    pub(super) serial: SerialClock,
+    /// The last publication.
+    pub(super) generation: Generation,
+    /// Snapshots that may still be read.
+    pub(super) retired: Retired<Snapshot>,
+    /// Where readers find the present snapshot.
+    pub(super) snapshots: Arc<ArcSwap<Snapshot>>,
+    /// The host names to resolve.
+    pub(super) hostnames: watch::Sender<Arc<BTreeSet<NameBuf>>>,
+    /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
+    /// queries.
+    pub(super) ready: watch::Sender<bool>,
+    /// When to look after things next.
+    pub(super) housekeeping: Instant,
+    /// What the wall clock says.
+    pub(super) wall: fn() -> UnixSeconds,
+}
+
+impl Core {
+    /// Works until told to stop, then folds what has arrived, and publishes it.
+    pub(super) async fn run(
+        mut self,
+        mut deltas: mpsc::Receiver<Delta>,
+        mut configs: mpsc::Receiver<Arc<Config>>,
+        stop: CancellationToken,
+    ) -> Self {
+        loop {
+            let now = self.now();
+            self.turn(now);
+            let deadline = self.deadline(now.instant);
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
+                Some(delta) = deltas.recv() => {
+                    let now = self.now();
+                    self.fold(delta, &mut configs, now);
+                    for _ in 1..TURN {
+                        let Ok(delta) = deltas.try_recv() else { break };
+                        self.fold(delta, &mut configs, now);
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => {}
+            }
+        }
+        let now = self.now();
+        while let Ok(delta) = deltas.try_recv() {
+            self.fold(delta, &mut configs, now);
+        }
+        self.world.fold_all_losses();
+        self.world.keep_seen(now.wall);
+        self.publish(now);
+        self
+    }
+
+    /// Both clocks.
+    pub(super) fn now(&self) -> Now {
+        Now {
+            instant: clock::monotonic(),
+            wall: (self.wall)(),
+        }
+    }
+
+    /// Folds a change. One of an unknown member may be ahead of the configuration that adds it,
+    /// which its sender sent before.
+    fn fold(&mut self, delta: Delta, configs: &mut mpsc::Receiver<Arc<Config>>, now: Now) {
+        let mut folded = self.world.fold(delta, now);
+        while let Folded::Unknown(delta) = folded {
+            let Ok(config) = configs.try_recv() else {
+                self.world.metrics.delta(DeltaOutcome::Unknown);
+                return;
+            };
+            self.world.reconfigure(config, now);
+            folded = self.world.fold(delta, now);
+        }
+    }
+
+    /// Does all that is due.
+    fn turn(&mut self, now: Now) {
+        self.world.fold_losses(now);
+        if self
+            .world
+            .states
+            .deadline()
+            .is_some_and(|deadline| deadline <= now.instant)
+        {
+            self.world.settle(now);
+        }
+        if self.housekeeping <= now.instant {
+            self.housekeeping = now.instant + HOUSEKEEPING;
+            self.world.keep_house(now);
+            self.world.show_gauges(&self.snapshots.load());
+            self.world.metrics.set_retired(self.retired.sweep());
+        }
+        let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
+        if std::mem::take(&mut self.world.is_dirty) || is_owed {
+            self.pace.touch();
+        }
+        if self
+            .pace
+            .due(now.instant)
+            .is_some_and(|due| due <= now.instant)
+        {
+            self.publish(now);
+        }
+    }
+
+    /// When something is due next.
+    fn deadline(&self, now: Instant) -> Instant {
+        let deadlines = [
+            self.world.losses.deadline(),
+            self.world.states.deadline(),
+            self.pace.due(now),
+            self.serial.due(),
+        ];
+        deadlines
+            .into_iter()
+            .flatten()
+            .fold(self.housekeeping, Instant::min)
+    }
+
+    /// Publishes what was folded.
+    pub(super) fn publish(&mut self, now: Now) {
+        self.publish_hostnames(now.instant);
+        let serial = self.serial.publish(now.instant, now.wall);
+        if self.world.serial.replace(serial) != Some(serial) {
+            self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));
+        }
+        self.generation.0 += 1;
+        let snapshot = self.world.builder.snapshot(self.generation, serial);
+        self.world.measure(&snapshot);
+        self.retired.push(self.snapshots.swap(Arc::new(snapshot)));
+        self.retired.sweep();
+        self.pace.published(now.instant);
+        self.world.is_dirty = false;
+        if self.world.states.is_ready() {
+            self.ready
+                .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
+        }
+    }
+
+    /// Tells which host names to resolve, when the set has changed.
+    fn publish_hostnames(&mut self, now: Instant) {
+        if let Some(names) = self.world.wanted_hostnames(now) {
+            self.hostnames.send_replace(Arc::new(names));
+        }
+    }
+}
+
+impl World {
+    /// The host names that services name, if the set has changed. One that is back, before the
+    /// source of addresses could notice that it was gone, has its addresses at once.
+    pub(super) fn wanted_hostnames(&mut self, now: Instant) -> Option<BTreeSet<NameBuf>> {
+        if !self.builder.take_hostnames_changed() {
+            return None;
+        }
+        let wanted = self.builder.hostnames();
+        let (mut names, mut unresolved) = (BTreeSet::new(), Vec::new());
+        for (name, resolved) in wanted {
+            names.insert(name.clone());
+            if resolved.is_none()
+                && let Some((resolved, _)) = self.hostnames.get(name)
+            {
+                unresolved.push((name.clone(), resolved.clone()));
+            }
+        }
+        for (name, resolved) in unresolved {
+            self.builder.set_hostname(&name, Some(resolved));
+        }
+        for (name, (_, unwanted)) in &mut self.hostnames {
+            *unwanted = if names.contains(name) {
+                None
+            } else {
+                unwanted.or(Some(now))
+            };
+        }
+        Some(names)
+    }
+
+    /// Shows the sums of a snapshot.
+    fn measure(&self, snapshot: &Snapshot) {
+        let counts = snapshot.counts();
+        self.metrics.published(&SnapshotSums {
+            generation: snapshot.generation().0,
+            serial: snapshot.serial().0,
+            services: counts.services,
+            ignored: counts.ignored,
+            unpublished: counts.unpublished,
+            disagreeing: counts.disagreeing,
+        });
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the room.
+
+mod files;
+mod fixture;
+mod random;
+mod restart;
+mod running;
+mod states;

@@ -1,0 +1,253 @@
+//! Files of persisted facts: whole, torn, damaged, compacted.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use super::super::fact::{Fact, Kept, Learnt};
+use super::super::files::{Owner, Paths, Tail, Whole};
+use super::super::lane::Lane;
+use super::fixture::{label, named, service};
+use crate::model::{Identity, UnixSeconds};
+
+/// The files of member `a` in a folder.
+fn paths(folder: &Path) -> Paths {
+    Paths {
+        folder: folder.into(),
+        owner: Owner::Member(label("a")),
+    }
+}
+
+/// What is read, in an order of its own.
+fn read(folder: &Path) -> (Whole, Tail) {
+    let (mut whole, tail) = paths(folder).read();
+    whole.services.sort_by(|(a, _), (b, _)| a.cmp(b));
+    (whole, tail)
+}
+
+/// Writes facts to a log.
+fn append(lane: &mut Lane, facts: &[Fact]) {
+    for fact in facts {
+        lane.append(fact);
+    }
+    lane.write().unwrap();
+}
+
+/// A service that is there.
+fn there(name: &str, ready: u32) -> Fact {
+    Fact::Service(named(name), service("192.0.2.1", ready))
+}
+
+/// Two services and an identity.
+fn example() -> Whole {
+    let identity = Identity {
+        origin: "https://a".into(),
+        uid: Some("1".into()),
+        version: None,
+    };
+    let learnt = Learnt {
+        region: Some(label("r")),
+        zones: [label("z")].into(),
+        known: [(label("r"), None), (label("r"), Some(label("z")))].into(),
+    };
+    let kept = Kept {
+        identity: Some(identity),
+        first_synced: Some(UnixSeconds(1)),
+        seen: Some(UnixSeconds(2)),
+        learnt,
+        ..Kept::default()
+    };
+    let services = [("s", 1), ("t", 0)];
+    let services = services.map(|(name, ready)| (named(name), service("192.0.2.1", ready)));
+    Whole {
+        kept,
+        services: services.into(),
+    }
+}
+
+#[test]
+fn a_base_and_its_log_give_back_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    assert_eq!(read(folder.path()).0, example());
+    append(
+        &mut lane,
+        &[there("u", 1), Fact::Gone(named("s")), there("t", 2)],
+    );
+    append(&mut lane, &[Fact::Seen(UnixSeconds(9))]);
+    let (whole, tail) = read(folder.path());
+    let names: Vec<_> = whole
+        .services
+        .iter()
+        .map(|(name, s)| (name, s.endpoints.ready))
+        .collect();
+    assert_eq!(names, [(&named("t"), 2), (&named("u"), 1)]);
+    assert_eq!(whole.kept.seen, Some(UnixSeconds(9)));
+    assert_eq!(whole.kept.identity, example().kept.identity);
+    let mut again = Lane::new(paths(folder.path()), tail);
+    append(&mut again, &[there("v", 1)]);
+    assert_eq!(read(folder.path()).0.services.len(), 3);
+}
+
+#[test]
+fn what_was_discarded_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    append(&mut lane, &[there("u", 1), Fact::Discarded, there("v", 1)]);
+    let (whole, _) = read(folder.path());
+    assert_eq!(whole.services, [(named("v"), service("192.0.2.1", 1))]);
+    assert_eq!(whole.kept, Kept::default());
+}
+
+#[test]
+fn a_log_torn_at_any_octet_gives_what_came_before_and_is_written_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    let mut ends = vec![fs::metadata(folder.path().join("a.log")).unwrap().len()];
+    for name in ["u", "v", "w"] {
+        append(&mut lane, &[there(name, 1)]);
+        ends.push(fs::metadata(folder.path().join("a.log")).unwrap().len());
+    }
+    let log = fs::read(folder.path().join("a.log")).unwrap();
+    for length in 0..log.len() {
+        overwrite(&folder.path().join("a.log"), &log[..length]);
+        let whole_frames = ends.iter().filter(|end| **end <= length as u64).count();
+        let (whole, tail) = read(folder.path());
+        let expected = 2 + whole_frames.saturating_sub(1);
+        assert_eq!(whole.services.len(), expected, "torn at {length}");
+        let mut again = Lane::new(paths(folder.path()), tail);
+        append(&mut again, &[there("x", 1)]);
+        assert_eq!(
+            read(folder.path()).0.services.len(),
+            expected + 1,
+            "torn at {length}"
+        );
+    }
+}
+
+#[test]
+fn a_base_damaged_at_any_octet_gives_way_to_the_previous_one_and_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    append(&mut lane, &[there("u", 1)]);
+    let before = read(folder.path()).0;
+    lane.replace(&Whole::default()).unwrap();
+    append(&mut lane, &[there("v", 1)]);
+    let path = folder.path().join("a.base");
+    let base = fs::read(&path).unwrap();
+    for octet in 0..base.len() {
+        let mut damaged = base.clone();
+        damaged[octet] ^= 0x40;
+        overwrite(&path, &damaged);
+        assert_eq!(
+            read(folder.path()),
+            (before.clone(), Tail::Behind),
+            "octet {octet}"
+        );
+        overwrite(&path, &base[..octet]);
+        assert_eq!(
+            read(folder.path()),
+            (before.clone(), Tail::Behind),
+            "cut at {octet}"
+        );
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(
+        read(folder.path()),
+        (before, Tail::Behind),
+        "a crash between two renames"
+    );
+}
+
+#[test]
+fn damage_everywhere_is_nothing_and_ends_with_the_next_base() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["a.base", "a.base.previous", "a.log", "a.log.previous"] {
+        overwrite(
+            &folder.path().join(file),
+            b"not facts at all, of any version",
+        );
+    }
+    let (whole, tail) = read(folder.path());
+    assert_eq!((&whole, tail), (&Whole::default(), Tail::Behind));
+    let mut lane = Lane::new(paths(folder.path()), tail);
+    append(&mut lane, &[there("u", 1)]);
+    lane.replace(&example()).unwrap();
+    assert_eq!(read(folder.path()).0, example());
+}
+
+#[test]
+fn a_log_of_an_older_base_is_not_read_with_a_newer_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&Whole::default()).unwrap();
+    append(&mut lane, &[there("u", 1)]);
+    let log = fs::read(folder.path().join("a.log")).unwrap();
+    lane.replace(&example()).unwrap();
+    overwrite(&folder.path().join("a.log"), &log);
+    let (whole, tail) = read(folder.path());
+    assert_eq!(whole, example());
+    let mut again = Lane::new(paths(folder.path()), tail);
+    append(&mut again, &[there("v", 1)]);
+    assert_eq!(read(folder.path()).0.services.len(), 3);
+}
+
+#[test]
+fn a_long_log_becomes_a_base_with_the_same_facts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    let mut longest = 0;
+    for round in 0..30_000 {
+        append(
+            &mut lane,
+            &[there("s", round), Fact::Gone(named("t")), there("u", round)],
+        );
+        longest = longest.max(lane.octets());
+    }
+    assert!(longest < 2 << 20, "the log grows without bound: {longest}");
+    let (whole, tail) = read(folder.path());
+    let expected = Whole {
+        services: ["s", "u"]
+            .map(|name| (named(name), service("192.0.2.1", 29_999)))
+            .into(),
+        ..example()
+    };
+    assert_eq!(whole, expected);
+    assert!(matches!(tail, Tail::At { .. }));
+}
+
+#[test]
+fn a_failure_to_write_is_an_error_and_a_base_makes_it_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = folder.path().join("inner");
+    fs::create_dir(&inner).unwrap();
+    let mut lane = Lane::new(paths(&inner), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    fs::remove_dir_all(&inner).unwrap();
+    assert!(lane.replace(&example()).is_err());
+    lane.append(&there("u", 1));
+    assert!(
+        lane.write().is_ok(),
+        "what cannot be kept is left to the next base"
+    );
+    fs::create_dir(&inner).unwrap();
+    lane.replace(&example()).unwrap();
+    assert_eq!(read(&inner).0, example());
+}
+
+/// Writes a file as it is, without any care.
+fn overwrite(path: &Path, octets: &[u8]) {
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(path)
+        .unwrap();
+    file.write_all(octets).unwrap();
+}

@@ -1,0 +1,236 @@
+//! Small fleets, services and a running writer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::super::Handle;
+use super::super::begin::FOLDER;
+use super::super::run::Core;
+use super::super::thread::prepare;
+use crate::config::{Config, Listen, MemberSource, Source};
+use crate::model::{
+    Change, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity, Member,
+    MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service,
+    ServiceKind, Steering, UnixSeconds, WhenAllDown,
+};
+use crate::names::Label;
+use crate::snapshot::Snapshot;
+use crate::telemetry::Metrics;
+use crate::wire::NameBuf;
+
+/// A label.
+pub(super) fn label(text: &str) -> Label {
+    text.parse().unwrap()
+}
+
+/// `ns/<name>`.
+pub(super) fn named(name: &str) -> NamespacedName {
+    NamespacedName {
+        namespace: label("ns"),
+        name: label(name),
+    }
+}
+
+/// A federation of the members that match `pattern`.
+pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
+    let apex: NameBuf = "example.com".parse().unwrap();
+    Federation {
+        name: label(name),
+        nameservers: vec![NameServer {
+            name: "ns1.example.com".parse().unwrap(),
+            addresses: vec!["192.0.2.1".parse().unwrap()],
+        }],
+        hostmaster: "hostmaster.example.com".parse().unwrap(),
+        apex,
+        export: ExportMode::LoadBalancers,
+        ttl: Duration::from_secs(30),
+        negative_ttl: Duration::from_secs(5),
+        apex_ttl: Duration::from_secs(3600),
+        policy: Policy::Spread,
+        order: Vec::new(),
+        fence: None,
+        when_all_down: WhenAllDown::NoData,
+        hold: Duration::from_secs(hold),
+        sync_timeout: Duration::from_secs(30),
+        members: vec![Pattern::new(pattern)],
+        namespaces: vec![Pattern::new("*")],
+    }
+}
+
+/// A fleet of these members in one federation `f` with a hold of 60 s.
+pub(super) fn fleet(members: &[&str]) -> Fleet {
+    let member = |name: &&str| Member {
+        name: label(name),
+        region: None,
+        zones: Vec::new(),
+        namespaces: vec![Pattern::new("*")],
+    };
+    Fleet {
+        federations: vec![federation("f", "*", 60)],
+        members: members.iter().map(member).collect(),
+        ..Fleet::default()
+    }
+}
+
+/// A configuration of these members, each from an API.
+pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
+    let source = |name: &&str| MemberSource {
+        member: label(name),
+        has_topology: false,
+        source: Source::InCluster,
+    };
+    Config {
+        path: "gazetteer.toml".into(),
+        state_dir: state_dir.into(),
+        resolvers: Vec::new(),
+        listen: Listen {
+            dns: Vec::new(),
+            admin: None,
+            trusted: Vec::new(),
+            nsid: None,
+            workers: 1,
+            tcp_connections: 1,
+            tcp_connections_per_client: 1,
+            tcp_idle: Duration::from_secs(1),
+        },
+        fleet: Arc::new(fleet(members)),
+        sources: members.iter().map(source).collect(),
+        shutdown_delay: Duration::ZERO,
+    }
+}
+
+/// A load balancer service with one address and this many ready endpoints of two.
+pub(super) fn service(address: &str, ready: u32) -> Arc<Service> {
+    Arc::new(Service {
+        kind: ServiceKind::LoadBalancer,
+        export: Export::Unsaid,
+        federations: None,
+        ports: Box::new([Port {
+            name: None,
+            protocol: Protocol::Tcp,
+            port: 80,
+        }]),
+        addresses: Box::new([address.parse().unwrap()]),
+        hostnames: Box::new([]),
+        endpoints: Endpoints { ready, total: 2 },
+        allow_without_endpoints: false,
+        steering: Steering::default(),
+    })
+}
+
+/// A writer that runs on the test's runtime.
+pub(super) struct Running {
+    /// What it shares.
+    pub(super) handle: Handle,
+    /// What it counts.
+    pub(super) metrics: Arc<Metrics>,
+    stop: CancellationToken,
+    task: JoinSet<Core>,
+}
+
+impl Running {
+    /// Starts a writer on `config`.
+    pub(super) fn start(config: Config) -> Self {
+        let folder = config.state_dir.join(FOLDER);
+        std::fs::create_dir_all(&folder).unwrap();
+        let wall = || UnixSeconds(1_800_000_000);
+        let metrics = Arc::new(Metrics::new());
+        let (core, mut handle) = prepare(Arc::new(config), metrics.clone(), &folder, wall).unwrap();
+        let (deltas_to, deltas) = mpsc::channel(1024);
+        let (configs_to, configs) = mpsc::channel(4);
+        handle.deltas = deltas_to;
+        handle.configs = configs_to;
+        let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
+        task.spawn(core.run(deltas, configs, stop.clone()));
+        Self {
+            handle,
+            metrics,
+            stop,
+            task,
+        }
+    }
+
+    /// Stops the writer and waits until everything is on disk.
+    pub(super) async fn stop(mut self) {
+        self.stop.cancel();
+        let core = self.task.join_next().await.unwrap().unwrap();
+        core.world.disk.close();
+    }
+
+    /// Sends a change of a member in the first epoch.
+    pub(super) async fn change(&self, member: &str, change: Change) {
+        self.change_in(1, member, change).await;
+    }
+
+    /// Sends a change of a member.
+    pub(super) async fn change_in(&self, epoch: u64, member: &str, change: Change) {
+        let delta = Delta::Member {
+            member: label(member),
+            epoch: Epoch(epoch),
+            change,
+        };
+        self.handle.deltas.send(delta).await.unwrap();
+    }
+
+    /// Says which cluster a member is, and lists one service `s` with this address.
+    pub(super) async fn sync(&self, member: &str, address: &str) {
+        let origin = format!("https://{member}");
+        self.change(
+            member,
+            Change::Identity(Identity {
+                origin,
+                ..Identity::default()
+            }),
+        )
+        .await;
+        self.change(
+            member,
+            Change::Synced(vec![(named("s"), service(address, 1))]),
+        )
+        .await;
+    }
+
+    /// The present snapshot, once everything sent has been folded and what is at once is out.
+    pub(super) async fn settled(&self) -> Arc<Snapshot> {
+        after(1).await;
+        self.handle.snapshots.load_full()
+    }
+
+    /// The state of a member in the present snapshot.
+    pub(super) async fn state(&self, member: u8) -> MemberState {
+        self.settled().await.members()[usize::from(member)].state
+    }
+}
+
+/// Lets the clock of the test go on.
+pub(super) async fn after(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+/// The members that a service is available in, by its name in federation `f`.
+pub(super) fn available(snapshot: &Arc<Snapshot>, name: &str) -> Vec<u8> {
+    let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
+    let key = key.as_wire().strip_suffix(&[0]).unwrap();
+    let entry = snapshot.entry(key);
+    entry.map_or_else(Vec::new, |entry| {
+        entry
+            .health
+            .available
+            .iter()
+            .map(|MemberIdx(m)| m)
+            .collect()
+    })
+}
+
+/// Whether a service exists in federation `f`.
+pub(super) fn exists(snapshot: &Arc<Snapshot>, name: &str) -> bool {
+    let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
+    snapshot
+        .entry(key.as_wire().strip_suffix(&[0]).unwrap())
+        .is_some_and(|e| !e.known.is_empty())
+}

@@ -1,0 +1,249 @@
+//! What a second process finds.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::{Error, restore, spawn};
+use super::fixture::{Running, after, available, config, exists, label, named, service};
+use crate::config::Source;
+use crate::model::{
+    Change, Delta, Epoch, Identity, LearntTopology, Loss, MemberIdx, MemberState, UnixSeconds,
+};
+use crate::telemetry::{Metrics, clock};
+
+/// Runs a first process with members `a` and `b`, and ends it.
+async fn first_process(folder: &tempfile::TempDir) {
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    let zones = [label("z1")].into();
+    let topology = LearntTopology {
+        region: Some(label("r1")),
+        zones,
+        warnings: Vec::new(),
+    };
+    running.change("a", Change::Topology(topology)).await;
+    after(100).await;
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn restored_facts_are_served_at_once_and_held() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(&folder).await;
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    let snapshot = running.handle.snapshots.load_full();
+    assert_eq!(available(&snapshot, "s"), [0, 1]);
+    assert!(
+        snapshot
+            .members()
+            .iter()
+            .all(|member| member.state == MemberState::Held)
+    );
+    assert_eq!(
+        snapshot.members()[0].first_synced,
+        Some(UnixSeconds(1_800_000_000))
+    );
+    assert_eq!(
+        snapshot.topology(MemberIdx(0)).unwrap().region,
+        Some(label("r1"))
+    );
+    assert!(*running.handle.ready.borrow());
+    after(61_000).await;
+    let snapshot = running.settled().await;
+    assert!(
+        snapshot
+            .members()
+            .iter()
+            .all(|member| member.state == MemberState::Lost)
+    );
+    assert_eq!(
+        available(&snapshot, "s"),
+        [0, 1],
+        "facts stay for as long as it takes"
+    );
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_serial_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let serial = {
+        let running = Running::start(config(&["a"], folder.path()));
+        after(20_000).await;
+        running.sync("a", "192.0.2.1").await;
+        let serial = running.settled().await.serial().0;
+        running.stop().await;
+        serial
+    };
+    let running = Running::start(config(&["a"], folder.path()));
+    assert_eq!(running.settled().await.serial().0, serial + 1);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn restored_facts_of_another_cluster_are_discarded_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(&folder).await;
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    let other = Identity {
+        origin: "https://elsewhere".into(),
+        ..Identity::default()
+    };
+    running.change("a", Change::Identity(other)).await;
+    after(20).await;
+    assert_eq!(available(&running.settled().await, "s"), [1]);
+    running.stop().await;
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    assert_eq!(available(&running.settled().await, "s"), [1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn facts_of_an_api_are_not_restored_for_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(&folder).await;
+    let mut config = config(&["a", "b"], folder.path());
+    config.sources[0].source = Source::File {
+        path: "/facts/a.toml".into(),
+    };
+    let running = Running::start(config);
+    assert_eq!(available(&running.settled().await, "s"), [1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_member_taken_out_is_forgotten_when_it_comes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    after(100).await;
+    for members in [&["b"][..], &["a", "b"]] {
+        let config = config(members, folder.path());
+        running.handle.configs.send(Arc::new(config)).await.unwrap();
+        after(100).await;
+    }
+    assert_eq!(available(&running.settled().await, "s"), [1]);
+    running.stop().await;
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    assert_eq!(available(&running.settled().await, "s"), [1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn looking_at_persisted_facts_needs_nothing_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(&folder).await;
+    let facts = folder.path().join("facts");
+    let listing = || {
+        let entries = fs::read_dir(&facts).unwrap().map(|entry| entry.unwrap());
+        let mut list: Vec<_> = entries
+            .map(|entry| (entry.file_name(), fs::read(entry.path()).unwrap()))
+            .collect();
+        list.sort();
+        list
+    };
+    let before = listing();
+    let mut restored = restore(Arc::new(config(&["a", "b", "c"], folder.path())));
+    let ages: Vec<_> = restored
+        .last_live()
+        .map(|(_, at)| at.map(|at| at.0))
+        .collect();
+    assert_eq!(ages, [Some(1_800_000_000), Some(1_800_000_000), None]);
+    let snapshot = Arc::new(restored.snapshot());
+    assert_eq!(available(&snapshot, "s"), [0, 1]);
+    let states: Vec<_> = snapshot
+        .members()
+        .iter()
+        .map(|member| member.state)
+        .collect();
+    assert_eq!(
+        states,
+        [
+            MemberState::Held,
+            MemberState::Held,
+            MemberState::NeverSynced
+        ]
+    );
+    restored.replace(&label("c"), vec![(named("t"), service("192.0.2.3", 1))]);
+    let snapshot = Arc::new(restored.snapshot());
+    assert_eq!(available(&snapshot, "t"), [2]);
+    assert_eq!(snapshot.members()[2].state, MemberState::Ready);
+    assert!(listing() == before);
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Arc::new(config(&["a"], folder.path()));
+    let spawned = || spawn(config.clone(), Arc::new(Metrics::new()));
+    let (handle, writer) = spawned().unwrap();
+    assert!(matches!(spawned(), Err(Error::Locked { .. })));
+    let send = |change| {
+        let delta = Delta::Member {
+            member: label("a"),
+            epoch: Epoch(1),
+            change,
+        };
+        handle.deltas.blocking_send(delta).unwrap();
+    };
+    send(Change::Synced(vec![(named("s"), service("192.0.2.1", 1))]));
+    send(Change::Upsert(named("t"), service("192.0.2.2", 1)));
+    send(Change::Remove(named("s")));
+    send(Change::Lost(Loss::Heartbeat("gone".into())));
+    writer.stop();
+    let (handle, writer) = spawned().unwrap();
+    let snapshot = handle.snapshots.load_full();
+    assert!(exists(&snapshot, "t") && !exists(&snapshot, "s"));
+    writer.stop();
+}
+
+#[test]
+fn what_was_published_is_on_disk_soon_without_any_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Arc::new(config(&["a"], folder.path()));
+    let (handle, writer) = spawn(config.clone(), Arc::new(Metrics::new())).unwrap();
+    let send = |change| {
+        let delta = Delta::Member {
+            member: label("a"),
+            epoch: Epoch(1),
+            change,
+        };
+        handle.deltas.blocking_send(delta).unwrap();
+    };
+    send(Change::Synced(vec![(named("s"), service("192.0.2.1", 1))]));
+    send(Change::Upsert(named("t"), service("192.0.2.2", 1)));
+    let deadline = clock::monotonic() + Duration::from_secs(10);
+    while !exists(&Arc::new(restore(config.clone()).snapshot()), "t") {
+        assert!(clock::monotonic() < deadline, "nothing is on disk");
+    }
+    writer.stop();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_delays_nothing_and_is_written_anew_once_it_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = folder.path().join("facts");
+    let running = Running::start(config(&["a"], folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    after(20).await;
+    fs::remove_dir_all(&facts).unwrap();
+    let many = ["t", "u", "v"].map(|name| (named(name), service("192.0.2.1", 1)));
+    running.change("a", Change::Synced(many.into())).await;
+    assert_eq!(available(&running.settled().await, "t"), [0]);
+    let failures = "gazetteer_publish_persist_failures_total 0";
+    let deadline = std::thread::spawn(clock::monotonic).join().unwrap() + Duration::from_secs(10);
+    while running.metrics.render(UnixSeconds(0)).contains(failures) {
+        let now = std::thread::spawn(clock::monotonic).join().unwrap();
+        assert!(now < deadline, "no failure was reported");
+    }
+    fs::create_dir(&facts).unwrap();
+    after(40_000).await;
+    running.stop().await;
+    let running = Running::start(config(&["a"], folder.path()));
+    let snapshot = running.settled().await;
+    assert!(exists(&snapshot, "t") && !exists(&snapshot, "s"));
+    running.stop().await;
+}

@@ -1,0 +1,314 @@
+//! What happens to members, and the states that follow at which times.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::states::{Happening, States};
+use super::fixture::{federation, fleet};
+use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState};
+
+use Happening::{Forgotten, Lost, Restored, Resumed, Returning, Synced};
+
+/// States, and the time they started at.
+struct Clocked {
+    states: States,
+    start: Instant,
+}
+
+impl Clocked {
+    /// A fleet of `members` members, started at second 0.
+    fn new(members: usize) -> Self {
+        let names: Vec<String> = (0..members).map(|index| format!("m{index}")).collect();
+        Self::of(&fleet(
+            &names.iter().map(String::as_str).collect::<Vec<_>>(),
+        ))
+    }
+
+    /// A fleet, started at second 0.
+    fn of(fleet: &Fleet) -> Self {
+        let start = Instant::now();
+        Self {
+            states: States::new(fleet, Joined::AtStart, start),
+            start,
+        }
+    }
+
+    /// All members synced at second 0.
+    fn synced(members: u8) -> Self {
+        let mut clocked = Self::new(usize::from(members));
+        for member in 0..members {
+            clocked.at(0, member, Synced);
+        }
+        clocked
+    }
+
+    /// Something happens at a second, after all deadlines before it.
+    fn at(&mut self, second: u64, member: u8, happening: Happening) {
+        self.until(second);
+        self.states
+            .happen(MemberIdx(member), happening, self.second(second));
+    }
+
+    /// Time passes until a second; nothing may change but at the deadlines.
+    fn until(&mut self, second: u64) {
+        let now = self.second(second);
+        while let Some(deadline) = self.states.deadline().filter(|deadline| *deadline <= now) {
+            let early = deadline.checked_sub(Duration::from_millis(1)).unwrap();
+            assert_eq!(
+                self.states.settle(early),
+                [],
+                "something changed before its deadline"
+            );
+            self.states.settle(deadline);
+            assert_ne!(self.states.deadline(), Some(deadline), "the deadline stays");
+        }
+        assert_eq!(
+            self.states.settle(now),
+            [],
+            "something changed without a deadline"
+        );
+    }
+
+    fn second(&self, second: u64) -> Instant {
+        self.start + Duration::from_secs(second)
+    }
+
+    /// The first letters of the states of all members at a second.
+    fn shown(&mut self, second: u64) -> String {
+        self.until(second);
+        let states = (0..).map_while(|member| self.states.state(MemberIdx(member)));
+        states.map(letter).collect()
+    }
+
+    #[track_caller]
+    fn check(&mut self, second: u64, expected: &str) {
+        assert_eq!(self.shown(second), expected, "at {second} s");
+    }
+}
+
+fn letter(state: MemberState) -> char {
+    match state {
+        MemberState::Syncing(Joined::AtStart) => 's',
+        MemberState::Syncing(Joined::WhileRunning) => 'w',
+        MemberState::NeverSynced => 'n',
+        MemberState::Ready => 'R',
+        MemberState::Held => 'H',
+        MemberState::Lost => 'L',
+        MemberState::Returning => 'r',
+    }
+}
+
+#[test]
+fn a_member_that_never_syncs_is_empty_after_its_time_and_may_still_come() {
+    let mut clocked = Clocked::new(2);
+    clocked.at(1, 0, Synced);
+    clocked.at(2, 1, Lost);
+    clocked.check(29, "Rs");
+    assert!(!clocked.states.is_ready());
+    clocked.check(30, "Rn");
+    assert!(clocked.states.is_ready());
+    clocked.at(40, 1, Synced);
+    clocked.check(40, "RR");
+}
+
+#[test]
+fn no_facts_at_all_is_not_ready_and_no_members_at_all_is() {
+    let mut clocked = Clocked::new(1);
+    clocked.check(31, "n");
+    assert!(!clocked.states.is_ready());
+    assert!(Clocked::new(0).states.is_ready());
+}
+
+#[test]
+fn the_longest_sync_timeout_and_each_hold_of_its_federations_count() {
+    let mut fleet = fleet(&["m0", "m1", "m2"]);
+    fleet.federations.push(federation("g", "m0", 200));
+    fleet.federations[1].sync_timeout = Duration::from_secs(90);
+    let mut clocked = Clocked::of(&fleet);
+    clocked.check(31, "snn");
+    for member in 0..3 {
+        clocked.at(32, member, Synced);
+    }
+    clocked.at(100, 0, Lost);
+    clocked.check(160, "HRR");
+    let lost = MemberSet::from_iter([MemberIdx(0)]);
+    assert_eq!(
+        [0, 1].map(|f| clocked.states.expired(f)),
+        [lost, MemberSet::EMPTY]
+    );
+    clocked.check(300, "LRR");
+    assert_eq!([0, 1].map(|f| clocked.states.expired(f)), [lost, lost]);
+    clocked.at(301, 0, Resumed);
+    assert_eq!(
+        [0, 1].map(|f| clocked.states.expired(f)),
+        [MemberSet::EMPTY; 2]
+    );
+}
+
+#[test]
+fn a_lost_member_is_held_and_then_lost_and_comes_back() {
+    let mut clocked = Clocked::synced(3);
+    clocked.at(10, 0, Lost);
+    clocked.check(69, "HRR");
+    clocked.check(70, "LRR");
+    clocked.at(80, 0, Returning);
+    clocked.check(80, "rRR");
+    assert_eq!(clocked.states.expired(0), MemberSet::EMPTY);
+    clocked.at(81, 0, Synced);
+    clocked.check(200, "RRR");
+}
+
+#[test]
+fn a_hold_counts_from_the_loss_however_often_the_member_tries_to_return() {
+    let mut clocked = Clocked::synced(3);
+    clocked.at(10, 0, Lost);
+    clocked.at(20, 0, Lost);
+    clocked.at(30, 0, Returning);
+    clocked.at(40, 0, Lost);
+    clocked.check(69, "HRR");
+    clocked.check(70, "LRR");
+}
+
+#[test]
+fn a_member_that_returns_before_its_time_was_never_withdrawn() {
+    let mut clocked = Clocked::synced(3);
+    clocked.at(10, 0, Lost);
+    clocked.at(69, 0, Resumed);
+    clocked.check(300, "RRR");
+}
+
+#[test]
+fn restored_facts_are_held_from_the_start() {
+    let mut clocked = Clocked::new(3);
+    clocked.at(0, 0, Restored);
+    clocked.at(0, 1, Restored);
+    assert!(!clocked.states.is_ready());
+    clocked.at(1, 2, Synced);
+    assert!(clocked.states.is_ready());
+    clocked.at(50, 0, Lost);
+    clocked.check(59, "HHR");
+    clocked.check(60, "LLR");
+}
+
+#[test]
+fn facts_of_another_cluster_leave_a_member_as_it_came() {
+    let mut clocked = Clocked::new(3);
+    clocked.at(0, 0, Restored);
+    clocked.at(10, 0, Forgotten);
+    clocked.check(10, "sss");
+    clocked.at(12, 1, Synced);
+    clocked.at(14, 1, Forgotten);
+    clocked.check(14, "sws");
+    clocked.check(30, "nwn");
+    clocked.check(44, "nnn");
+}
+
+#[test]
+fn the_brake_holds_all_when_most_are_lost_at_once() {
+    let mut clocked = Clocked::synced(5);
+    clocked.at(10, 0, Lost);
+    clocked.at(40, 1, Lost);
+    assert!(!clocked.states.is_braked());
+    clocked.at(69, 2, Lost);
+    assert!(clocked.states.is_braked());
+    clocked.check(10_000, "HHHRR");
+    clocked.at(10_000, 3, Lost);
+    clocked.at(10_010, 0, Returning);
+    assert!(clocked.states.is_braked(), "three of five are lost");
+    clocked.at(10_020, 1, Resumed);
+    assert!(!clocked.states.is_braked(), "two of five are lost");
+    clocked.check(10_079, "rRHHR");
+    clocked.check(10_080, "rRLLR");
+}
+
+#[test]
+fn losses_further_apart_or_of_half_put_no_brake_on() {
+    let mut clocked = Clocked::synced(5);
+    clocked.at(10, 0, Lost);
+    clocked.at(40, 1, Lost);
+    clocked.at(70, 2, Lost);
+    assert!(
+        !clocked.states.is_braked(),
+        "the first was lost 60 s before the third"
+    );
+    clocked.check(130, "LLLRR");
+    let mut clocked = Clocked::synced(4);
+    clocked.at(10, 0, Lost);
+    clocked.at(11, 1, Lost);
+    assert!(
+        !clocked.states.is_braked(),
+        "two of four are not more than half"
+    );
+    clocked.check(71, "LLRR");
+}
+
+#[test]
+fn the_only_synced_member_is_held_for_as_long_as_it_takes() {
+    let mut clocked = Clocked::new(2);
+    clocked.at(0, 0, Synced);
+    clocked.at(100, 0, Lost);
+    assert!(clocked.states.is_braked());
+    clocked.check(10_000, "Hn");
+    clocked.at(10_000, 1, Synced);
+    assert!(
+        !clocked.states.is_braked(),
+        "one of two is not more than half"
+    );
+    clocked.check(10_060, "LR");
+}
+
+#[test]
+fn what_was_withdrawn_before_the_brake_stays_withdrawn() {
+    let mut clocked = Clocked::synced(4);
+    clocked.at(10, 0, Lost);
+    clocked.at(100, 1, Lost);
+    clocked.at(101, 2, Lost);
+    assert!(clocked.states.is_braked());
+    clocked.check(10_000, "LHHR");
+    assert_eq!(
+        clocked.states.expired(0),
+        MemberSet::from_iter([MemberIdx(0)])
+    );
+}
+
+#[test]
+fn losses_reported_right_after_a_restart_put_the_brake_on() {
+    let mut clocked = Clocked::new(3);
+    for member in 0..3 {
+        clocked.at(0, member, Restored);
+    }
+    assert!(!clocked.states.is_braked(), "silence is no loss");
+    clocked.at(1, 0, Synced);
+    clocked.at(5, 1, Lost);
+    clocked.at(6, 2, Lost);
+    assert!(clocked.states.is_braked());
+    clocked.check(1000, "RHH");
+}
+
+#[test]
+fn a_new_configuration_keeps_states_by_name_and_new_members_join_while_running() {
+    let mut clocked = Clocked::synced(4);
+    clocked.at(10, 1, Lost);
+    clocked.until(20);
+    let old = fleet(&["m0", "m1", "m2", "m3"]);
+    let new = fleet(&["m9", "m1", "m3", "m0"]);
+    clocked.states = clocked.states.reconfigured(&old, &new, clocked.second(20));
+    clocked.states.settle(clocked.second(20));
+    clocked.check(49, "wHRR");
+    clocked.check(50, "nHRR");
+    clocked.check(70, "nLRR");
+}
+
+#[test]
+fn a_member_without_a_federation_has_its_own_timeout_and_is_never_withdrawn() {
+    let mut fleet = fleet(&["m0", "m1"]);
+    fleet.federations[0].members = vec![crate::model::Pattern::new("m1")];
+    let mut clocked = Clocked::of(&fleet);
+    clocked.check(29, "ss");
+    clocked.check(30, "nn");
+    clocked.at(40, 0, Synced);
+    clocked.at(40, 1, Synced);
+    clocked.at(50, 0, Lost);
+    clocked.check(1000, "HR");
+}

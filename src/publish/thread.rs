@@ -1,0 +1,158 @@
+//! Starting and stopping the writer.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use super::begin::{self, Beginning, FOLDER};
+use super::disk::Disk;
+use super::files::Owner;
+use super::pace::Pace;
+use super::retire::Retired;
+use super::run::Core;
+use super::serial::SerialClock;
+use super::world::{Now, World};
+use super::{Error, Handle};
+use crate::config::Config;
+use crate::model::{Delta, UnixSeconds};
+use crate::snapshot::Generation;
+use crate::telemetry::{Metrics, clock};
+
+/// How many changes may wait: when as many do, sources wait.
+const DELTAS: usize = 1024;
+
+/// How many configurations may wait: when as many do, whoever reloads waits.
+const CONFIGS: usize = 4;
+
+/// The running writer. Dropping it lets the writer go on until the process ends.
+#[derive(Debug)]
+pub struct Writer {
+    /// Tells it to stop.
+    stop: CancellationToken,
+    /// Its thread.
+    thread: JoinHandle<()>,
+}
+
+impl Writer {
+    /// Folds and publishes what has arrived, waits until every fact is on disk, and ends the
+    /// writer. Blocks: seconds at most, with a disk that works.
+    pub fn stop(self) {
+        self.stop.cancel();
+        if self.thread.join().is_err() {
+            error!("the writer panicked");
+        }
+    }
+}
+
+/// Starts the one writer: reads the persisted facts of `config`'s members, publishes them at once,
+/// and goes on as the handle's senders say.
+///
+/// Blocks while it reads, so that the handle's first snapshot has all restored facts. Wrong files
+/// are logged and not used; a `state-dir` that another daemon uses is an error.
+pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writer), Error> {
+    let folder = config.state_dir.join(FOLDER);
+    let lock = lock(&folder)?;
+    let (deltas_to, deltas) = mpsc::channel(DELTAS);
+    let (configs_to, configs) = mpsc::channel(CONFIGS);
+    let (core, mut handle) = prepare(config, metrics, &folder, clock::now)?;
+    handle.deltas = deltas_to;
+    handle.configs = configs_to;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build();
+    let runtime = runtime.map_err(Error::Thread)?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let thread = thread::Builder::new()
+        .name("publish".into())
+        .spawn(move || {
+            let core = runtime.block_on(core.run(deltas, configs, stopped));
+            core.world.disk.close();
+            drop(lock);
+        });
+    let thread = thread.map_err(Error::Thread)?;
+    Ok((handle, Writer { stop, thread }))
+}
+
+/// Everything but the thread: reads, publishes, and gives the writer to run. The handle's senders
+/// lead nowhere yet.
+pub(super) fn prepare(
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    folder: &Path,
+    wall: fn() -> UnixSeconds,
+) -> Result<(Core, Handle), Error> {
+    let now = Now {
+        instant: clock::monotonic(),
+        wall: wall(),
+    };
+    let mut read = begin::read(&config, folder);
+    let tails: BTreeMap<_, _> = read
+        .iter()
+        .map(|(owner, (_, tail))| (owner.clone(), *tail))
+        .collect();
+    let disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
+    let beginning = Beginning::new(&config, &mut read, now);
+    let serial = read
+        .get(&Owner::Fleet)
+        .and_then(|(whole, _)| whole.kept.serial);
+    let first = Arc::new(
+        beginning
+            .builder
+            .snapshot(Generation(0), serial.unwrap_or_default()),
+    );
+    let snapshots = Arc::new(ArcSwap::new(first));
+    let (hostnames_to, hostnames) = watch::channel(Arc::default());
+    let (ready_to, ready) = watch::channel(false);
+    let mut core = Core {
+        world: World::new(config, beginning, serial, disk, metrics),
+        pace: Pace::default(),
+        serial: SerialClock::after(serial.unwrap_or_default()),
+        generation: Generation(0),
+        retired: Retired::new(),
+        snapshots: Arc::clone(&snapshots),
+        hostnames: hostnames_to,
+        ready: ready_to,
+        housekeeping: now.instant,
+        wall,
+    };
+    core.publish(now);
+    let (deltas, configs) = (
+        mpsc::channel::<Delta>(1).0,
+        mpsc::channel::<Arc<Config>>(1).0,
+    );
+    Ok((
+        core,
+        Handle {
+            deltas,
+            configs,
+            snapshots,
+            hostnames,
+            ready,
+        },
+    ))
+}
+
+/// Makes the folder for facts and locks it, until the file is dropped or the process ends.
+fn lock(folder: &Path) -> Result<File, Error> {
+    let state_dir = |path: &Path, source: io::Error| Error::StateDir {
+        path: path.into(),
+        source,
+    };
+    fs::create_dir_all(folder).map_err(|error| state_dir(folder, error))?;
+    let path: PathBuf = folder.join("lock");
+    let file = File::create(&path).map_err(|error| state_dir(&path, error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
+        Err(TryLockError::Error(error)) => Err(state_dir(&path, error)),
+    }
+}

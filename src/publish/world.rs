@@ -1,0 +1,410 @@
+//! The facts of all members while the process runs: what the one writer folds changes into.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::begin::Beginning;
+use super::contact::reason;
+use super::disk::Disk;
+use super::fact::{Fact, Kept, Learnt};
+use super::files::{Owner, Whole};
+use super::identity;
+use super::loss::{self, Losses};
+use super::states::{Happening, States};
+use crate::config::Config;
+use crate::model::{
+    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, Service, UnixSeconds,
+};
+use crate::names::Label;
+use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
+use crate::telemetry::{DeltaOutcome, Metrics};
+use crate::wire::NameBuf;
+
+/// Both clocks, read once for each turn of the writer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For durations.
+    pub(super) instant: Instant,
+    /// For what is shown and kept.
+    pub(super) wall: UnixSeconds,
+}
+
+/// What is known of a member besides its services and its state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Profile {
+    /// The lifetime of its source.
+    pub(super) epoch: Epoch,
+    /// What is on disk besides services.
+    pub(super) kept: Kept,
+    /// When it came into its state.
+    pub(super) since: UnixSeconds,
+    /// Why it is in its state.
+    pub(super) reason: Option<String>,
+    /// Things an operator should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What has become of a delta.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Folded {
+    /// It was folded, or ignored for good.
+    Done,
+    /// The configuration does not know its member; a newer one may.
+    Unknown(Delta),
+}
+
+/// The facts of all members.
+#[derive(Debug)]
+pub(super) struct World {
+    /// The configuration.
+    pub(super) config: Arc<Config>,
+    /// Facts and the snapshot that follows.
+    pub(super) builder: SnapshotBuilder,
+    /// In configuration order.
+    pub(super) profiles: Vec<Profile>,
+    /// The members by name.
+    pub(super) index: HashMap<Label, MemberIdx>,
+    /// The states of the members.
+    pub(super) states: States,
+    /// Changes that are kept back.
+    pub(super) losses: Losses,
+    /// What host names resolved to, and since when no service names them.
+    pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
+    /// The last SOA serial that went out.
+    pub(super) serial: Option<Serial>,
+    /// Where changes are written.
+    pub(super) disk: Disk,
+    /// Where they are counted.
+    pub(super) metrics: Arc<Metrics>,
+    /// Something is not published.
+    pub(super) is_dirty: bool,
+}
+
+impl World {
+    /// The world as it begins, with somewhere to write to.
+    pub(super) fn new(
+        config: Arc<Config>,
+        beginning: Beginning,
+        serial: Option<Serial>,
+        disk: Disk,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let Beginning {
+            builder,
+            profiles,
+            index,
+            states,
+            hostnames,
+            discarded,
+        } = beginning;
+        let mut world = Self {
+            config,
+            builder,
+            profiles,
+            index,
+            states,
+            losses: Losses::default(),
+            hostnames,
+            serial,
+            disk,
+            metrics,
+            is_dirty: true,
+        };
+        for member in discarded {
+            world.keep(member, Fact::Discarded);
+        }
+        world
+    }
+
+    /// Folds a change, or keeps it back for a moment.
+    pub(super) fn fold(&mut self, delta: Delta, now: Now) -> Folded {
+        match delta {
+            Delta::Hostname {
+                hostname,
+                ipv4,
+                ipv6,
+                ttl,
+            } => {
+                let is_empty = ipv4.is_empty() && ipv6.is_empty();
+                let resolved = (!is_empty).then_some(Resolved { ipv4, ipv6, ttl });
+                self.resolve(&hostname, resolved);
+            }
+            Delta::Member {
+                member,
+                epoch,
+                change,
+            } => {
+                let Some(&index) = self.index.get(&member) else {
+                    return Folded::Unknown(Delta::Member {
+                        member,
+                        epoch,
+                        change,
+                    });
+                };
+                let Some(profile) = self.profiles.get_mut(index.get()) else {
+                    return Folded::Done;
+                };
+                if epoch < profile.epoch {
+                    self.metrics.delta(DeltaOutcome::Stale);
+                    return Folded::Done;
+                }
+                profile.epoch = epoch;
+                self.metrics.delta(DeltaOutcome::Folded);
+                self.change(index, change, now);
+            }
+        }
+        Folded::Done
+    }
+
+    /// Folds a change of a member.
+    fn change(&mut self, member: MemberIdx, change: Change, now: Now) {
+        match change {
+            Change::Identity(identity) => self.identify(member, identity, now),
+            Change::Synced(services) => self.sync(member, services, now),
+            Change::Upsert(name, service) => {
+                let old = self.builder.fact(member, &name);
+                if old.is_some_and(|old| loss::is_loss(old, &service)) {
+                    self.losses.keep((member, name), Some(service), now.instant);
+                } else {
+                    let key = (member, name);
+                    self.losses.cancel(&key);
+                    self.fold_service(member, &key.1, Some(service));
+                }
+            }
+            Change::Remove(name) => {
+                if self.builder.fact(member, &name).is_some() {
+                    self.losses.keep((member, name), None, now.instant);
+                }
+            }
+            Change::Topology(topology) => self.learn(member, topology),
+            Change::Lost(loss) => {
+                let reason = Some(reason(&loss));
+                if let Some(profile) = self.profiles.get_mut(member.get())
+                    && profile.reason != reason
+                {
+                    profile.reason = reason;
+                    self.show(member);
+                }
+                self.happen(member, Happening::Lost, now);
+            }
+            Change::Returning => self.happen(member, Happening::Returning, now),
+            Change::Resumed => self.happen(member, Happening::Resumed, now),
+        }
+    }
+
+    /// Folds what has been kept back for long enough.
+    pub(super) fn fold_losses(&mut self, now: Now) {
+        while let Some(((member, name), service)) = self.losses.pop(now.instant) {
+            self.fold_service(member, &name, service);
+        }
+    }
+
+    /// Folds everything that is kept back.
+    pub(super) fn fold_all_losses(&mut self) {
+        let kept: Vec<_> = self.losses.drain().collect();
+        for ((member, name), service) in kept {
+            self.fold_service(member, &name, service);
+        }
+    }
+
+    /// Folds the facts about one service; `None` when it is gone.
+    fn fold_service(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        service: Option<Arc<Service>>,
+    ) {
+        let fact = match service {
+            Some(service) => {
+                let fact = Fact::Service(name.clone(), service.clone());
+                self.builder.upsert(member, name, service).then_some(fact)
+            }
+            None => self
+                .builder
+                .remove(member, name)
+                .then(|| Fact::Gone(name.clone())),
+        };
+        if let Some(fact) = fact {
+            self.keep(member, fact);
+            self.is_dirty = true;
+        }
+    }
+
+    /// A complete list: what is not in it is gone.
+    fn sync(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>, now: Now) {
+        self.losses.cancel_member(member);
+        let listed: HashSet<&NamespacedName> = services.iter().map(|(name, _)| name).collect();
+        let old = self.builder.facts(member).map(|(name, _)| name);
+        let mut changed: Vec<_> = old
+            .filter(|name| !listed.contains(name))
+            .cloned()
+            .map(Fact::Gone)
+            .collect();
+        let total = services.len();
+        for (name, service) in services {
+            if self.builder.fact(member, &name) != Some(&service) {
+                changed.push(Fact::Service(name, service));
+            }
+        }
+        for fact in &changed {
+            match fact {
+                Fact::Service(name, service) => {
+                    self.builder.upsert(member, name, service.clone());
+                }
+                Fact::Gone(name) => {
+                    self.builder.remove(member, name);
+                }
+                _ => {}
+            }
+        }
+        let count = changed.len();
+        let Some(profile) = self.profiles.get_mut(member.get()) else {
+            return;
+        };
+        profile.kept.seen = Some(now.wall);
+        let is_first = profile.kept.first_synced.is_none();
+        if is_first {
+            profile.kept.first_synced = Some(now.wall);
+            changed.push(Fact::FirstSynced(now.wall));
+        }
+        changed.push(Fact::Seen(now.wall));
+        if count > total / 2 {
+            self.keep_whole(member);
+        } else {
+            for fact in changed {
+                self.keep(member, fact);
+            }
+        }
+        let name = self.name(member);
+        info!(
+            member = name.map(display),
+            services = total,
+            changed = count,
+            "synced"
+        );
+        self.is_dirty = true;
+        self.happen(member, Happening::Synced, now);
+        if is_first {
+            self.show(member);
+        }
+    }
+
+    /// A source says which cluster its member is.
+    fn identify(&mut self, member: MemberIdx, identity: Identity, now: Now) {
+        let Some(profile) = self.profiles.get(member.get()) else {
+            return;
+        };
+        let old = profile.kept.identity.clone();
+        if let Some(old) = old
+            .as_ref()
+            .filter(|old| identity::is_other(old, &identity))
+        {
+            let name = self.name(member);
+            warn!(member = name.map(display), from = %old.origin, to = %identity.origin,
+                "another cluster: its facts are discarded");
+            self.discard(member, now);
+        }
+        let Some(profile) = self.profiles.get_mut(member.get()) else {
+            return;
+        };
+        let identity = identity::merge(profile.kept.identity.as_ref(), identity);
+        if profile.kept.identity.as_ref() != Some(&identity) {
+            profile.kept.identity = Some(identity.clone());
+            self.keep(member, Fact::Identity(identity));
+            self.show(member);
+        }
+    }
+
+    /// Discards the facts of a member: they are another cluster's.
+    pub(super) fn discard(&mut self, member: MemberIdx, now: Now) {
+        self.losses.cancel_member(member);
+        let names: Vec<_> = self
+            .builder
+            .facts(member)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            self.builder.remove(member, &name);
+        }
+        self.builder.set_topology(member, Learnt::default().facts());
+        if let Some(profile) = self.profiles.get_mut(member.get()) {
+            profile.kept = Kept::default();
+            profile.warnings.clear();
+        }
+        self.keep(member, Fact::Discarded);
+        self.is_dirty = true;
+        self.happen(member, Happening::Forgotten, now);
+        self.show(member);
+    }
+
+    /// A source says where its member's nodes stand.
+    fn learn(&mut self, member: MemberIdx, topology: LearntTopology) {
+        let configured = self.config.fleet.members.get(member.get());
+        let (Some(configured), Some(profile)) = (configured, self.profiles.get_mut(member.get()))
+        else {
+            return;
+        };
+        let before = profile.kept.learnt.clone();
+        let warning = profile.kept.learnt.add(&topology, configured);
+        let mut warnings = topology.warnings;
+        warnings.extend(warning);
+        let have_warnings_changed = profile.warnings != warnings;
+        profile.warnings = warnings;
+        let learnt = profile.kept.learnt.clone();
+        if learnt != before {
+            self.builder.set_topology(member, learnt.facts());
+            self.is_dirty = true;
+            self.keep(member, Fact::Learnt(learnt));
+        }
+        if have_warnings_changed {
+            self.show(member);
+        }
+    }
+
+    /// A host name was resolved.
+    fn resolve(&mut self, hostname: &NameBuf, resolved: Option<Resolved>) {
+        let before = self.hostnames.get(hostname).map(|(before, _)| before);
+        if before != resolved.as_ref() {
+            let fact = Fact::Hostname(hostname.clone(), resolved.clone());
+            self.disk.append(&Owner::Fleet, fact);
+        }
+        match resolved.clone() {
+            Some(resolved) => self.hostnames.insert(hostname.clone(), (resolved, None)),
+            None => self.hostnames.remove(hostname),
+        };
+        self.is_dirty |= self.builder.set_hostname(hostname, resolved);
+    }
+
+    /// The name of a member.
+    pub(super) fn name(&self, member: MemberIdx) -> Option<Label> {
+        let members = &self.config.fleet.members;
+        members.get(member.get()).map(|member| member.name.clone())
+    }
+
+    /// Has a change of a member written.
+    pub(super) fn keep(&mut self, member: MemberIdx, fact: Fact) {
+        if let Some(name) = self.name(member) {
+            self.disk.append(&Owner::Member(name), fact);
+        }
+    }
+
+    /// Has everything of a member written.
+    pub(super) fn keep_whole(&mut self, member: MemberIdx) {
+        let (Some(name), Some(profile)) = (self.name(member), self.profiles.get(member.get()))
+        else {
+            return;
+        };
+        let facts = self.builder.facts(member);
+        let services = facts
+            .map(|(name, service)| (name.clone(), service.clone()))
+            .collect();
+        let whole = Whole {
+            kept: profile.kept.clone(),
+            services,
+        };
+        self.disk.replace(&Owner::Member(name), whole);
+    }
+}

@@ -1,0 +1,351 @@
+//! What is known of one host name, and when to ask again. Pure: it is given the time.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Addresses with a shorter TTL are asked for as often as this.
+const SHORTEST: Duration = Duration::from_secs(5);
+
+/// Addresses with a longer TTL are asked for as often as this.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// The pause after a first failure; doubled with each further one.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// The longest pause after failures.
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// The pause after an authoritative negative.
+const ABSENT_RETRY: Duration = Duration::from_secs(30);
+
+/// How long an authoritative negative stands before it removes addresses (names: decision 9).
+const ABSENT_FOR: Duration = Duration::from_secs(300);
+
+/// What came of one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome<A> {
+    /// Addresses, and the smallest TTL of the records that led to them.
+    Found(Vec<A>, Duration),
+    /// NXDOMAIN or NODATA.
+    Absent,
+    /// A time-out, SERVFAIL, or an answer of no use: nothing is known anew.
+    Failed,
+}
+
+/// What came of both questions about a host name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answers {
+    /// A
+    pub(super) ipv4: Outcome<Ipv4Addr>,
+    /// AAAA
+    pub(super) ipv6: Outcome<Ipv6Addr>,
+}
+
+/// What is to be said of a host name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resolved {
+    /// From A records, sorted.
+    pub(super) ipv4: Box<[Ipv4Addr]>,
+    /// From AAAA records, sorted.
+    pub(super) ipv6: Box<[Ipv6Addr]>,
+    /// The smallest TTL among them; zero when there are none.
+    pub(super) ttl: Duration,
+}
+
+/// What is known of a host name.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// From A records.
+    ipv4: Family<Ipv4Addr>,
+    /// From AAAA records.
+    ipv6: Family<Ipv6Addr>,
+    /// Rounds in a row in which a question failed.
+    failures: u32,
+    /// What was said last; `None` before anything was.
+    said: Option<Resolved>,
+}
+
+impl Known {
+    /// Takes in what came of both questions. Returns what is to be said, if that is news.
+    pub(super) fn learn(&mut self, answers: Answers, now: Instant) -> Option<Resolved> {
+        let has_failed = answers.ipv4 == Outcome::Failed || answers.ipv6 == Outcome::Failed;
+        self.failures = if has_failed {
+            self.failures.saturating_add(1)
+        } else {
+            0
+        };
+        self.ipv4.learn(answers.ipv4, now);
+        self.ipv6.learn(answers.ipv6, now);
+        let resolved = Resolved {
+            ipv4: self.ipv4.addresses(),
+            ipv6: self.ipv6.addresses(),
+            ttl: self.ttl().unwrap_or_default(),
+        };
+        let is_empty = resolved.ipv4.is_empty() && resolved.ipv6.is_empty();
+        let is_news = match &self.said {
+            // Whoever listens may have addresses from a run before this one.
+            None => !is_empty || (self.ipv4.is_gone && self.ipv6.is_gone),
+            Some(said) => *said != resolved,
+        };
+        is_news.then(|| {
+            self.said = Some(resolved.clone());
+            resolved
+        })
+    }
+
+    /// Rounds in a row in which a question failed.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How long to wait before asking again. `jitter`, up to 255, takes up to a tenth off, so that
+    /// names learnt together are not asked for together for ever.
+    pub(super) fn pause(&self, jitter: u8) -> Duration {
+        let ttl = self.ttl().map(|ttl| ttl.clamp(SHORTEST, LONGEST));
+        let retry = (self.failures > 0).then(|| {
+            let doubled = RETRY * 2u32.saturating_pow((self.failures - 1).min(10));
+            doubled.min(LONGEST_RETRY)
+        });
+        let is_vanishing = self.ipv4.is_vanishing() || self.ipv6.is_vanishing();
+        let absent = (is_vanishing || ttl.is_none()).then_some(ABSENT_RETRY);
+        // A failure alone decides for a name that nothing is known of.
+        let absent = if retry.is_some() && ttl.is_none() {
+            None
+        } else {
+            absent
+        };
+        let pauses = [ttl, retry, absent].into_iter().flatten();
+        let pause = pauses.min().unwrap_or(ABSENT_RETRY);
+        pause.saturating_sub(pause / 10 * u32::from(jitter) / 255)
+    }
+
+    /// The smallest TTL of what is known.
+    fn ttl(&self) -> Option<Duration> {
+        let ttls = [self.ipv4.ttl(), self.ipv6.ttl()];
+        ttls.into_iter().flatten().min()
+    }
+}
+
+/// What is known of a host name in one address family.
+#[derive(Debug)]
+struct Family<A> {
+    /// The last good addresses and their TTL.
+    good: Option<(Vec<A>, Duration)>,
+    /// Since when the answer is negative.
+    absent_since: Option<Instant>,
+    /// The negative has stood for long enough.
+    is_gone: bool,
+}
+
+impl<A> Default for Family<A> {
+    fn default() -> Self {
+        Self {
+            good: None,
+            absent_since: None,
+            is_gone: false,
+        }
+    }
+}
+
+impl<A: Ord + Copy> Family<A> {
+    /// Takes in what came of a question. A failure neither confirms nor ends a negative.
+    fn learn(&mut self, outcome: Outcome<A>, now: Instant) {
+        match outcome {
+            Outcome::Found(mut addresses, ttl) => {
+                addresses.sort_unstable();
+                addresses.dedup();
+                self.good = Some((addresses, ttl));
+                self.absent_since = None;
+                self.is_gone = false;
+            }
+            Outcome::Absent => {
+                let since = *self.absent_since.get_or_insert(now);
+                if now.duration_since(since) >= ABSENT_FOR {
+                    self.good = None;
+                    self.is_gone = true;
+                }
+            }
+            Outcome::Failed => {}
+        }
+    }
+
+    /// The last good addresses.
+    fn addresses(&self) -> Box<[A]> {
+        let good = self
+            .good
+            .as_ref()
+            .map(|(addresses, _)| addresses.as_slice());
+        good.unwrap_or_default().into()
+    }
+
+    /// Their TTL.
+    fn ttl(&self) -> Option<Duration> {
+        self.good.as_ref().map(|(_, ttl)| *ttl)
+    }
+
+    /// Whether it has addresses that a negative is about to remove.
+    fn is_vanishing(&self) -> bool {
+        self.good.is_some() && self.absent_since.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A script of answers: seconds since the start, answers, and what is said (`None`: nothing).
+    type Step = (u64, Answers, Option<(&'static [u8], &'static [u16], u64)>);
+
+    /// Addresses 192.0.2.x with a TTL.
+    fn found4(hosts: &[u8], ttl: u64) -> Outcome<Ipv4Addr> {
+        let address = |host: &u8| Ipv4Addr::new(192, 0, 2, *host);
+        Outcome::Found(
+            hosts.iter().map(address).collect(),
+            Duration::from_secs(ttl),
+        )
+    }
+
+    /// Addresses `2001:db8::x` with a TTL.
+    fn found6(hosts: &[u16], ttl: u64) -> Outcome<Ipv6Addr> {
+        let address = |host: &u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, *host);
+        Outcome::Found(
+            hosts.iter().map(address).collect(),
+            Duration::from_secs(ttl),
+        )
+    }
+
+    /// Both answers.
+    fn both(ipv4: Outcome<Ipv4Addr>, ipv6: Outcome<Ipv6Addr>) -> Answers {
+        Answers { ipv4, ipv6 }
+    }
+
+    /// Runs a script.
+    fn check(steps: &[Step]) {
+        let start = Instant::now();
+        let mut known = Known::default();
+        for (at, answers, expected) in steps {
+            let said = known.learn(answers.clone(), start + Duration::from_secs(*at));
+            let expected = expected.map(|(ipv4, ipv6, ttl)| {
+                let (Outcome::Found(ipv4, _), Outcome::Found(ipv6, _)) =
+                    (found4(ipv4, 0), found6(ipv6, 0))
+                else {
+                    unreachable!("both are found");
+                };
+                Resolved {
+                    ipv4: ipv4.into(),
+                    ipv6: ipv6.into(),
+                    ttl: Duration::from_secs(ttl),
+                }
+            });
+            assert_eq!(said, expected, "at {at}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_said_when_they_differ() {
+        use Outcome::Absent;
+        check(&[
+            (
+                0,
+                both(found4(&[2, 1, 2], 60), Absent),
+                Some((&[1, 2], &[], 60)),
+            ),
+            (60, both(found4(&[1, 2], 60), Absent), None),
+            (
+                120,
+                both(found4(&[1, 2], 30), Absent),
+                Some((&[1, 2], &[], 30)),
+            ),
+            (
+                150,
+                both(found4(&[1, 3], 30), found6(&[1], 20)),
+                Some((&[1, 3], &[1], 20)),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn failures_keep_the_last_good_addresses() {
+        use Outcome::Failed;
+        check(&[
+            (0, both(Failed, Failed), None),
+            (5, both(Failed, found6(&[1], 60)), Some((&[], &[1], 60))),
+            (65, both(found4(&[1], 60), Failed), Some((&[1], &[1], 60))),
+            (90_000, both(Failed, Failed), None),
+        ]);
+    }
+
+    #[test]
+    fn negatives_remove_addresses_after_five_minutes() {
+        use Outcome::{Absent, Failed};
+        check(&[
+            (0, both(Absent, Absent), None),
+            (
+                30,
+                both(found4(&[1], 60), found6(&[1], 60)),
+                Some((&[1], &[1], 60)),
+            ),
+            (90, both(Absent, Absent), None),
+            (200, both(Failed, Absent), None),
+            (389, both(Absent, Failed), None),
+            (390, both(Absent, Absent), Some((&[], &[], 0))),
+            (420, both(Absent, Absent), None),
+            (450, both(found4(&[1], 60), Absent), Some((&[1], &[], 60))),
+        ]);
+        // A good answer in between starts the five minutes anew.
+        check(&[
+            (0, both(found4(&[1], 60), Absent), Some((&[1], &[], 60))),
+            (60, both(Absent, Absent), None),
+            (300, both(found4(&[1], 60), Absent), None),
+            (360, both(Absent, Absent), None),
+            (659, both(Absent, Absent), None),
+            (660, both(Absent, Absent), Some((&[], &[], 0))),
+        ]);
+    }
+
+    #[test]
+    fn a_name_that_was_never_there_is_said_to_be_gone_once() {
+        use Outcome::{Absent, Failed};
+        check(&[
+            (0, both(Absent, Absent), None),
+            (299, both(Absent, Absent), None),
+            (300, both(Absent, Failed), None),
+            (330, both(Absent, Absent), Some((&[], &[], 0))),
+            (360, both(Absent, Absent), None),
+        ]);
+    }
+
+    #[test]
+    fn pauses_follow_ttl_failures_and_negatives() {
+        use Outcome::{Absent, Failed};
+        let check = |rounds: &[Answers], seconds: u64| {
+            let now = Instant::now();
+            let mut known = Known::default();
+            for answers in rounds {
+                known.learn(answers.clone(), now);
+            }
+            assert_eq!(known.pause(0), Duration::from_secs(seconds), "{rounds:?}");
+            let early = Duration::from_secs(seconds) * 9 / 10;
+            assert_eq!(known.pause(255), early, "{rounds:?}");
+        };
+        check(&[both(found4(&[1], 60), Absent)], 60);
+        check(&[both(found4(&[1], 60), found6(&[1], 20))], 20);
+        check(&[both(found4(&[1], 0), Absent)], 5);
+        check(&[both(found4(&[1], 86_400), Absent)], 300);
+        check(&[both(Absent, Absent)], 30);
+        check(&[both(Failed, Failed)], 5);
+        check(
+            &[
+                both(Failed, Absent),
+                both(Failed, Absent),
+                both(Failed, Absent),
+            ],
+            20,
+        );
+        check(&vec![both(Failed, Failed); 40], 60);
+        check(&[both(found4(&[1], 300), Absent), both(Failed, Absent)], 5);
+        check(&[both(found4(&[1], 300), Absent), both(Absent, Absent)], 30);
+    }
+}

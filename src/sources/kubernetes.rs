@@ -1,0 +1,27 @@
+//! Facts from a member cluster's API (design: kubernetes).
+//!
+//! Owns the clients, the watches and the heartbeat of one member, and the translation of what they
+//! say. Refuses to decide anything: it reports facts, and the loss and return of contact.
+//!
+//! ```text
+//! API ──list, watch──▶ watches ──objects──▶ convert ──▶ index ──Change──▶ deltas
+//!  └────GET /readyz──▶ heartbeat ─────────▶ contact ──Lost, Returning, Resumed──┘
+//! ```
+//!
+//! - `convert` and `index` are pure and synchronous; `contact` is pure and is given the time.
+//! - No Kubernetes object is kept: the index holds converted facts, counts and keys.
+//! - A member that cannot be reached costs the others nothing: every task waits on its own API only.
+
+mod annotations;
+mod client;
+mod convert;
+mod copies;
+mod driver;
+mod failure;
+mod index;
+mod objects;
+
+pub use driver::{Timing, run, run_with};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! What a Service says by its `gazetteer.dev/*` annotations (design: config).
+//!
+//! A value that is not understood is ignored with a warning, except a fence, which then lets
+//! nothing pass (names: decision 14).
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::model::{Export, Policy, Steering, WhenAllDown};
+use crate::names::Label;
+
+/// What all of our annotations begin with.
+const PREFIX: &str = "gazetteer.dev/";
+
+/// The longest TTL (RFC 2181 section 8).
+const MAX_TTL: i64 = i32::MAX as i64;
+
+/// What a Service says by annotations.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Annotations {
+    /// `export`, `None` when absent or not understood.
+    pub(super) export: Option<Export>,
+    /// `federations`.
+    pub(super) federations: Option<Box<[Label]>>,
+    /// `allow-without-endpoints`.
+    pub(super) allow_without_endpoints: bool,
+    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`.
+    pub(super) steering: Steering,
+    /// What was not understood.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads the annotations of a Service.
+pub(super) fn read(annotations: Option<&BTreeMap<String, String>>) -> Annotations {
+    let mut said = Annotations::default();
+    for (key, value) in annotations.into_iter().flatten() {
+        if let Some(name) = key.strip_prefix(PREFIX) {
+            said.take(name, value.trim());
+        }
+    }
+    said
+}
+
+impl Annotations {
+    /// Takes one annotation in.
+    fn take(&mut self, name: &str, value: &str) {
+        match name {
+            "export" => {
+                self.export = self.understood(name, value, truth(value)).map(|yes| {
+                    if yes {
+                        Export::Exported
+                    } else {
+                        Export::Refused
+                    }
+                });
+            }
+            "federations" => self.federations = Some(self.labels(name, value)),
+            "order" => self.steering.order = Some(self.labels(name, value)),
+            "fence" => self.steering.fence = Some(self.fence(value)),
+            "policy" => self.steering.policy = self.understood(name, value, policy(value)),
+            "when-all-down" => {
+                self.steering.when_all_down = self.understood(name, value, when_all_down(value));
+            }
+            "weight" => {
+                self.steering.weight = self.understood(name, value, u32::from_str(value).ok());
+            }
+            "ttl" => self.steering.ttl = self.understood(name, value, ttl(value)),
+            "allow-without-endpoints" => {
+                self.allow_without_endpoints =
+                    self.understood(name, value, truth(value)).unwrap_or(false);
+            }
+            _ => self
+                .warnings
+                .push(format!("annotation {PREFIX}{name}: not known, ignored")),
+        }
+    }
+
+    /// Warns of a value that was not understood.
+    fn understood<T>(&mut self, name: &str, value: &str, read: Option<T>) -> Option<T> {
+        if read.is_none() {
+            self.warnings
+                .push(format!("annotation {PREFIX}{name}: {value:?} ignored"));
+        }
+        read
+    }
+
+    /// Labels between commas; those that are none are left out with a warning.
+    fn labels(&mut self, name: &str, value: &str) -> Box<[Label]> {
+        elements(value)
+            .filter_map(|element| self.understood(name, element, element.parse().ok()))
+            .collect()
+    }
+
+    /// Regions between commas, as they are published; any bad one closes the fence.
+    fn fence(&mut self, value: &str) -> Box<[Label]> {
+        let regions: Result<Box<[Label]>, _> = elements(value).map(Label::from_topology).collect();
+        match regions {
+            Ok(regions) if !regions.is_empty() => regions,
+            _ => {
+                self.warnings.push(format!(
+                    "annotation {PREFIX}fence: {value:?} is not a list of regions, no region passes"
+                ));
+                Box::default()
+            }
+        }
+    }
+}
+
+/// The texts between commas.
+fn elements(value: &str) -> impl Iterator<Item = &str> {
+    value
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+}
+
+/// `true` or `false`.
+fn truth(value: &str) -> Option<bool> {
+    value.parse().ok()
+}
+
+/// A policy by its name in files.
+fn policy(value: &str) -> Option<Policy> {
+    Some(match value {
+        "nearest" => Policy::Nearest,
+        "spread" => Policy::Spread,
+        "weighted" => Policy::Weighted,
+        "failover" => Policy::Failover,
+        _ => return None,
+    })
+}
+
+/// What to answer when no member is eligible, by its name in files.
+fn when_all_down(value: &str) -> Option<WhenAllDown> {
+    Some(match value {
+        "nodata" => WhenAllDown::NoData,
+        "nxdomain" => WhenAllDown::NxDomain,
+        "last-known" => WhenAllDown::LastKnown,
+        _ => return None,
+    })
+}
+
+/// A TTL such as `30s`, in whole seconds.
+fn ttl(value: &str) -> Option<Duration> {
+    let duration = SignedDuration::from_str(value).ok()?;
+    let whole = duration.subsec_nanos() == 0 && (0..=MAX_TTL).contains(&duration.as_secs());
+    whole.then(|| duration.unsigned_abs())
+}

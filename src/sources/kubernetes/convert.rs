@@ -1,0 +1,374 @@
+//! From Kubernetes objects to facts. Pure.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::annotations::{self, Annotations};
+use super::copies::is_copy;
+use super::objects::{
+    EndpointObject, EndpointPort, Ingress, ServiceObject, ServicePort, SliceObject,
+};
+use crate::model::{Export, NamespacedName, Port, Protocol, ServiceKind, Steering};
+use crate::names::Label;
+use crate::wire::NameBuf;
+
+/// The label of an EndpointSlice that names its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
+/// Node labels of a region, the second one legacy.
+const REGION_LABELS: [&str; 2] = [
+    "topology.kubernetes.io/region",
+    "failure-domain.beta.kubernetes.io/region",
+];
+
+/// Node labels of a zone, the second one legacy.
+const ZONE_LABELS: [&str; 2] = [
+    "topology.kubernetes.io/zone",
+    "failure-domain.beta.kubernetes.io/zone",
+];
+
+/// The namespace and name of an object, as the API says them. Cheap to clone.
+pub(super) type ObjectKey = Arc<str>;
+
+/// What one object says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen<T> {
+    /// Which object.
+    pub(super) key: ObjectKey,
+    /// What it says of us.
+    pub(super) said: Said<T>,
+    /// Things an operator should know.
+    pub(super) warnings: Vec<String>,
+}
+
+/// What an object says of us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said<T> {
+    /// Facts.
+    Facts(T),
+    /// Nothing: it is being deleted, or is no evidence.
+    Nothing,
+    /// It could not be read: what it said before stands.
+    Unreadable,
+}
+
+/// What a Service says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ServiceFacts {
+    /// Its name.
+    pub(super) name: NamespacedName,
+    /// Its type.
+    pub(super) kind: ServiceKind,
+    /// What it says by annotation about being exported.
+    pub(super) export: Option<Export>,
+    /// The federations that it takes part in.
+    pub(super) federations: Option<Box<[Label]>>,
+    /// Its ports.
+    pub(super) ports: Box<[Port]>,
+    /// Load balancer addresses, sorted.
+    pub(super) addresses: Box<[IpAddr]>,
+    /// Load balancer host names, sorted.
+    pub(super) hostnames: Box<[NameBuf]>,
+    /// Every endpoint counts as ready.
+    pub(super) publish_not_ready: bool,
+    /// Ready even without a ready endpoint.
+    pub(super) allow_without_endpoints: bool,
+    /// How it wants to be answered.
+    pub(super) steering: Steering,
+}
+
+/// What an EndpointSlice says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SliceFacts {
+    /// Its Service.
+    pub(super) service: NamespacedName,
+    /// A hash of its port set.
+    pub(super) ports: u64,
+    /// Its endpoints.
+    pub(super) endpoints: Box<[Endpoint]>,
+}
+
+/// An endpoint of a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    /// Its address.
+    pub(super) address: IpAddr,
+    /// It is ready and not terminating.
+    pub(super) is_ready: bool,
+}
+
+/// What a Node says: its labels as they are, empty ones left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct NodeFacts {
+    /// Where it stands.
+    pub(super) region: Option<Arc<str>>,
+    /// Where in the region it stands.
+    pub(super) zone: Option<Arc<str>>,
+}
+
+/// What a Service says.
+pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
+    let key = object_key(&object.metadata);
+    if is_gone(&object.metadata) || is_copy(&object.metadata) {
+        return Seen::nothing(key);
+    }
+    let Some(name) = namespaced_name(&object.metadata, object.metadata.name.as_deref()) else {
+        return Seen::nothing(key).warn("its name is not a DNS label, ignored");
+    };
+    let Annotations {
+        mut export,
+        federations,
+        allow_without_endpoints,
+        steering,
+        mut warnings,
+    } = annotations::read(object.metadata.annotations.as_ref());
+    let spec = object.spec.unwrap_or_default();
+    let kind = match (spec.kind.as_deref(), spec.cluster_ip.as_deref()) {
+        (Some("LoadBalancer"), _) => ServiceKind::LoadBalancer,
+        (Some("ExternalName"), _) => ServiceKind::ExternalName,
+        (_, Some("None")) => ServiceKind::Headless,
+        _ => ServiceKind::ClusterIp,
+    };
+    if kind == ServiceKind::ExternalName && export == Some(Export::Exported) {
+        warnings.push("an ExternalName service is not exported".to_owned());
+        export = Some(Export::Refused);
+    }
+    let ingress = object
+        .status
+        .and_then(|status| status.load_balancer)
+        .and_then(|balancer| balancer.ingress)
+        .filter(|_| kind == ServiceKind::LoadBalancer)
+        .unwrap_or_default();
+    let (addresses, hostnames) = ingress_of(&ingress, &mut warnings);
+    let facts = ServiceFacts {
+        name,
+        kind,
+        export,
+        federations,
+        ports: ports_of(spec.ports.as_deref().unwrap_or_default(), &mut warnings),
+        addresses,
+        hostnames,
+        publish_not_ready: spec.publish_not_ready_addresses == Some(true),
+        allow_without_endpoints,
+        steering,
+    };
+    Seen {
+        key,
+        said: Said::Facts(facts),
+        warnings,
+    }
+}
+
+/// What an EndpointSlice says.
+pub(super) fn slice(object: &SliceObject) -> Seen<SliceFacts> {
+    let key = object_key(&object.metadata);
+    let labels = object.metadata.labels.as_ref();
+    let Some(service) = labels.and_then(|labels| labels.get(SERVICE_NAME)) else {
+        return Seen::nothing(key);
+    };
+    if is_gone(&object.metadata) || is_copy(&object.metadata) {
+        return Seen::nothing(key);
+    }
+    if object.address_type.as_deref() == Some("FQDN") {
+        return Seen::nothing(key).warn("addresses of type FQDN are ignored");
+    }
+    let Some(service) = namespaced_name(&object.metadata, Some(service)) else {
+        return Seen::nothing(key).warn("the name of its service is not a DNS label, ignored");
+    };
+    let mut warnings = Vec::new();
+    let endpoints = object
+        .endpoints
+        .iter()
+        .flatten()
+        .filter_map(|endpoint| endpoint_of(endpoint, &mut warnings))
+        .collect();
+    let facts = SliceFacts {
+        service,
+        ports: port_set(object.ports.as_deref().unwrap_or_default()),
+        endpoints,
+    };
+    Seen {
+        key,
+        said: Said::Facts(facts),
+        warnings,
+    }
+}
+
+/// What a Node says.
+pub(super) fn node(metadata: &ObjectMeta) -> Seen<NodeFacts> {
+    let key = object_key(metadata);
+    if is_gone(metadata) {
+        return Seen::nothing(key);
+    }
+    let label = |names: [&str; 2]| {
+        let labels = metadata.labels.as_ref()?;
+        names
+            .iter()
+            .find_map(|name| labels.get(*name).filter(|value| !value.is_empty()))
+            .map(|value| Arc::from(value.as_str()))
+    };
+    Seen {
+        key,
+        said: Said::Facts(NodeFacts {
+            region: label(REGION_LABELS),
+            zone: label(ZONE_LABELS),
+        }),
+        warnings: Vec::new(),
+    }
+}
+
+/// What a ServiceExport says: that the service of its name is exported.
+pub(super) fn export(metadata: &ObjectMeta) -> Seen<NamespacedName> {
+    let key = object_key(metadata);
+    if is_gone(metadata) {
+        return Seen::nothing(key);
+    }
+    match namespaced_name(metadata, metadata.name.as_deref()) {
+        Some(name) => Seen {
+            key,
+            said: Said::Facts(name),
+            warnings: Vec::new(),
+        },
+        None => Seen::nothing(key).warn("its name is not a DNS label, ignored"),
+    }
+}
+
+/// An object that could not be read.
+pub(super) fn unreadable<T>(metadata: &ObjectMeta, error: &str) -> Seen<T> {
+    Seen {
+        key: object_key(metadata),
+        said: Said::Unreadable,
+        warnings: vec![format!("cannot be read: {error}")],
+    }
+}
+
+impl<T> Seen<T> {
+    /// An object that says nothing of us.
+    fn nothing(key: ObjectKey) -> Self {
+        Self {
+            key,
+            said: Said::Nothing,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Adds a warning.
+    fn warn(mut self, warning: &str) -> Self {
+        self.warnings.push(warning.to_owned());
+        self
+    }
+}
+
+/// `namespace/name`, or the name alone of what has no namespace.
+fn object_key(metadata: &ObjectMeta) -> ObjectKey {
+    let name = metadata.name.as_deref().unwrap_or_default();
+    match metadata.namespace.as_deref() {
+        Some(namespace) => format!("{namespace}/{name}").into(),
+        None => name.into(),
+    }
+}
+
+/// The name of a service in an object's namespace.
+fn namespaced_name(metadata: &ObjectMeta, name: Option<&str>) -> Option<NamespacedName> {
+    Some(NamespacedName {
+        namespace: metadata.namespace.as_deref()?.parse().ok()?,
+        name: name?.parse().ok()?,
+    })
+}
+
+/// Whether an object is being deleted: then it counts as gone.
+fn is_gone(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_some()
+}
+
+/// Load balancer addresses and host names, sorted, so that their order never counts as a change.
+fn ingress_of(ingress: &[Ingress], warnings: &mut Vec<String>) -> (Box<[IpAddr]>, Box<[NameBuf]>) {
+    let (mut addresses, mut hostnames) = (Vec::new(), Vec::new());
+    for entry in ingress {
+        if entry
+            .ports
+            .iter()
+            .flatten()
+            .any(|port| port.error.is_some())
+        {
+            continue;
+        }
+        if let Some(ip) = entry.ip.as_deref().filter(|ip| !ip.is_empty()) {
+            match ip.parse() {
+                Ok(address) => addresses.push(address),
+                Err(_) => warnings.push(format!("load balancer address {ip:?} ignored")),
+            }
+        }
+        if let Some(hostname) = entry.hostname.as_deref().filter(|name| !name.is_empty()) {
+            match hostname.parse() {
+                Ok(hostname) => hostnames.push(hostname),
+                Err(error) => warnings.push(format!(
+                    "load balancer host name {hostname:?} ignored: {error}"
+                )),
+            }
+        }
+    }
+    (sorted(addresses), sorted(hostnames))
+}
+
+/// Sorted, without duplicates.
+fn sorted<T: Ord>(mut values: Vec<T>) -> Box<[T]> {
+    values.sort_unstable();
+    values.dedup();
+    values.into()
+}
+
+/// The ports of a Service; those that no DNS record could carry are left out with a warning.
+fn ports_of(ports: &[ServicePort], warnings: &mut Vec<String>) -> Box<[Port]> {
+    let read = |port: &ServicePort| {
+        let protocol = match port.protocol.as_deref() {
+            None | Some("TCP") => Protocol::Tcp,
+            Some("UDP") => Protocol::Udp,
+            Some("SCTP") => Protocol::Sctp,
+            Some(_) => return None,
+        };
+        Some(Port {
+            name: port.name.as_deref().and_then(|name| name.parse().ok()),
+            protocol,
+            port: u16::try_from(port.port).ok()?,
+        })
+    };
+    let mut kept = Vec::with_capacity(ports.len());
+    for port in ports {
+        match read(port) {
+            Some(port) => kept.push(port),
+            None => warnings.push(format!("port {port:?} ignored")),
+        }
+    }
+    kept.into()
+}
+
+/// An endpoint of a slice: by its first address, as kube-proxy does.
+fn endpoint_of(endpoint: &EndpointObject, warnings: &mut Vec<String>) -> Option<Endpoint> {
+    let first = endpoint.addresses.as_ref()?.first()?;
+    let Ok(address) = first.parse() else {
+        warnings.push(format!("endpoint address {first:?} ignored"));
+        return None;
+    };
+    let conditions = endpoint.conditions.as_ref();
+    let ready = conditions
+        .and_then(|conditions| conditions.ready)
+        .unwrap_or(true);
+    let terminating = conditions.and_then(|conditions| conditions.terminating) == Some(true);
+    Some(Endpoint {
+        address,
+        is_ready: ready && !terminating,
+    })
+}
+
+/// A hash of a port set that does not depend on its order.
+fn port_set(ports: &[EndpointPort]) -> u64 {
+    let mut ports: Vec<&EndpointPort> = ports.iter().collect();
+    ports.sort_unstable();
+    let mut hasher = DefaultHasher::new();
+    ports.hash(&mut hasher);
+    hasher.finish()
+}

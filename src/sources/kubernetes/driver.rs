@@ -1,0 +1,125 @@
+//! The asynchronous part: one set of tasks per member.
+//!
+//! ```text
+//! follow(Services) ───┐
+//! follow(Slices) ─────┤
+//! follow(Nodes) ──────┼─Report─▶ session ──▶ index, contact ──Delta──▶ the writer
+//! follow(Exports) ────┤              │
+//! heartbeat, identity ┘              └─ a new client when credentials change
+//! ```
+//!
+//! Lists and watches are driven here and not by `kube::runtime::watcher`: that one says neither when
+//! a watch has started nor why it did not, which is what decides whether a member is held (names:
+//! decision 5), and it repeats a failed start from the same version for ever.
+
+mod contact;
+mod exports;
+mod follow;
+mod heartbeat;
+mod identity;
+mod link;
+mod list;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, info_span};
+
+use crate::config::MemberSource;
+use crate::model::{Delta, Epoch};
+use crate::telemetry::Metrics;
+
+/// How long things take. Tests shorten it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// The longest a member waits before its first request, so that many do not start at once.
+    pub jitter: Duration,
+    /// Between heartbeats.
+    pub heartbeat: Duration,
+    /// For the answer to a heartbeat, and to other small requests.
+    pub answer: Duration,
+    /// For one page of a list, and for the start of a watch.
+    pub page: Duration,
+    /// For the end bookmark of a streamed list.
+    pub streamed_list: Duration,
+    /// How long the server keeps a watch (`timeoutSeconds`).
+    pub watch: Duration,
+    /// How long a watch may be silent, bookmarks included: longer than `watch`.
+    pub silence: Duration,
+    /// How long a watch may be down before its member is lost.
+    pub down: Duration,
+    /// How long a watch is tried to be started from the same version while the API lives.
+    pub restart: Duration,
+    /// The first pause after a failure; doubled each time.
+    pub first_pause: Duration,
+    /// The longest pause after a failure, before jitter.
+    pub longest_pause: Duration,
+    /// Between attempts at ServiceExports that are denied or absent.
+    pub exports_probe: Duration,
+    /// How long a first sync waits for ServiceExports that answer with neither.
+    pub exports_wait: Duration,
+    /// Between looks at the files that credentials come from.
+    pub files: Duration,
+    /// Between questions which cluster it is, while in contact: its version changes.
+    pub identity: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            jitter: Duration::from_millis(250),
+            heartbeat: seconds(5),
+            answer: seconds(2),
+            page: seconds(30),
+            streamed_list: seconds(30),
+            watch: seconds(290),
+            silence: seconds(300),
+            down: seconds(5),
+            restart: seconds(30),
+            first_pause: Duration::from_millis(200),
+            longest_pause: seconds(4),
+            exports_probe: seconds(10),
+            exports_wait: seconds(10),
+            files: seconds(2),
+            identity: seconds(600),
+        }
+    }
+}
+
+/// Watches a member until `cancel`, and says on `deltas` what it sees.
+///
+/// Never ends by itself while somebody receives, and never fails: what goes wrong is said as a
+/// loss, and tried again. A full `deltas` makes it wait, and nothing is lost by that. `lists` bounds
+/// how many lists all members make at once; a member that does not answer gives its place back.
+pub async fn run(
+    source: &MemberSource,
+    epoch: Epoch,
+    deltas: mpsc::Sender<Delta>,
+    cancel: CancellationToken,
+    lists: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+) {
+    let timing = Timing::default();
+    run_with(source, epoch, deltas, cancel, lists, metrics, timing).await;
+}
+
+/// [`run`] with other times.
+pub async fn run_with(
+    source: &MemberSource,
+    epoch: Epoch,
+    deltas: mpsc::Sender<Delta>,
+    cancel: CancellationToken,
+    lists: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    timing: Timing,
+) {
+    let span = info_span!("source", member = %source.member);
+    let speaker = session::Speaker::new(source.member.clone(), epoch, deltas, metrics);
+    let run = session::run(source, speaker, lists, timing).instrument(span);
+    // Whether it was cancelled or nobody receives makes no difference to the caller.
+    let _ = cancel.run_until_cancelled(run).await;
+}

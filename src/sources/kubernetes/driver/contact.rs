@@ -1,0 +1,337 @@
+//! Whether a member is in contact. Pure: it is given the time.
+//!
+//! ```text
+//!            all watched, listed              watch down 5 s, refused,
+//!   Starting ───────────────────▶ Live ◀──┐   3 heartbeats failed
+//!      │                           │      │ Resumed (watches went on)
+//!      │ Lost                      │ Lost │
+//!      ▼                           ▼      │
+//!     Lost ◀────── Lost ──────────Lost ───┘
+//!      │                           ▲
+//!      └──▶ Returning ─────────────┘ relisting; `Synced` makes it Live
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::failure::Failure;
+use super::super::index::Kind;
+use crate::model::{Change, Loss};
+
+/// Failed heartbeats in a row that make a loss (names: decision 5).
+const HEARTBEATS: u32 = 3;
+
+/// What a watch says of itself.
+#[derive(Debug)]
+pub(super) enum News {
+    /// It waits for its turn to list.
+    Queued,
+    /// It has its turn.
+    Turn,
+    /// Its first page is there.
+    Listing,
+    /// Another page is there.
+    Progress,
+    /// It is watching.
+    Up,
+    /// It has ended, and is being started again.
+    Ended(String),
+    /// It cannot list, or not be started.
+    Failed(Failure),
+}
+
+/// Whether a member is in contact.
+#[derive(Debug)]
+pub(super) struct Contact {
+    /// How long a watch may be down.
+    patience: Duration,
+    /// How long a first sync waits for ServiceExports.
+    exports_wait: Duration,
+    /// What was said last.
+    state: State,
+    /// The loss that was said last.
+    loss: Option<Loss>,
+    /// Something was listed anew, or never was: `Synced` must be said.
+    needs_sync: bool,
+    /// `Synced` was said before.
+    has_synced: bool,
+    /// The kinds that are needed.
+    watches: BTreeMap<Kind, Watch>,
+    /// Whether it is known which services are exported, or that it cannot be known.
+    are_exports_settled: bool,
+    /// Since when all watches are up.
+    up_since: Option<Instant>,
+    /// Heartbeats that failed in a row.
+    failed_beats: u32,
+    /// Why the last one failed.
+    beat_failure: String,
+}
+
+/// What was said last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing.
+    Starting,
+    /// `Synced` or `Resumed`.
+    Live,
+    /// `Lost`.
+    Lost,
+    /// `Returning`.
+    Returning,
+}
+
+/// The watch of one kind.
+#[derive(Debug)]
+struct Watch {
+    /// Since when it is down, `None` while it is up.
+    down_since: Option<Instant>,
+    /// Why it is down.
+    failure: Failure,
+    /// Since when it waits for its turn.
+    queued_at: Option<Instant>,
+    /// How many lists have begun since it was up last.
+    lists: u32,
+    /// When a page last came.
+    page_at: Option<Instant>,
+}
+
+impl Contact {
+    /// A member that nothing is known of.
+    pub(super) fn new(
+        kinds: &[Kind],
+        patience: Duration,
+        exports_wait: Duration,
+        now: Instant,
+    ) -> Self {
+        let watch = || Watch {
+            down_since: Some(now),
+            failure: Failure::Transport("no answer yet".to_owned()),
+            queued_at: None,
+            lists: 0,
+            page_at: None,
+        };
+        Self {
+            patience,
+            exports_wait,
+            state: State::Starting,
+            loss: None,
+            needs_sync: true,
+            has_synced: false,
+            watches: kinds.iter().map(|kind| (*kind, watch())).collect(),
+            are_exports_settled: false,
+            up_since: None,
+            failed_beats: 0,
+            beat_failure: String::new(),
+        }
+    }
+
+    /// A new client speaks with another API: everything is listed anew. What was said stands.
+    pub(super) fn restart(&mut self, now: Instant) {
+        let kinds: Vec<Kind> = self.watches.keys().copied().collect();
+        let fresh = Self::new(&kinds, self.patience, self.exports_wait, now);
+        *self = Self {
+            state: self.state,
+            loss: self.loss.take(),
+            has_synced: self.has_synced,
+            ..fresh
+        };
+    }
+
+    /// Takes in what a watch says.
+    pub(super) fn hear(&mut self, kind: Kind, news: News, now: Instant) {
+        if kind == Kind::Exports {
+            let settled = match news {
+                News::Up | News::Failed(Failure::Refused { .. }) => true,
+                _ => self.are_exports_settled,
+            };
+            self.are_exports_settled = settled;
+            return;
+        }
+        if matches!(news, News::Listing) && self.state != State::Live {
+            self.needs_sync = true;
+        }
+        if let Some(watch) = self.watches.get_mut(&kind) {
+            watch.hear(news, now);
+        }
+        self.notice_up(now);
+    }
+
+    /// Takes in a heartbeat. Says whether contact came back with it: then watches that seem to
+    /// live must prove it, since a network that was gone forgets connections.
+    pub(super) fn beat(&mut self, result: Result<(), String>, now: Instant) -> bool {
+        if let Err(why) = result {
+            self.failed_beats = self.failed_beats.saturating_add(1);
+            self.beat_failure = why;
+            return false;
+        }
+        let is_back = self.failed_beats >= HEARTBEATS;
+        self.failed_beats = 0;
+        if is_back {
+            for watch in self.watches.values_mut() {
+                watch.down_since.get_or_insert(now);
+            }
+            self.notice_up(now);
+        }
+        is_back
+    }
+
+    /// What is to be said now: a loss, or the way back from one.
+    pub(super) fn evaluate(&mut self, now: Instant) -> Option<Change> {
+        match (self.state, self.find_loss(now)) {
+            (State::Lost, Some(loss)) => {
+                // A member that never synced shows why; for others, the first loss started `hold`.
+                let is_news = !self.has_synced && !self.is_same_kind_of_loss(&loss);
+                is_news.then(|| self.lose(loss))
+            }
+            (_, Some(loss)) => Some(self.lose(loss)),
+            (State::Lost, None) if self.needs_sync && self.is_answering() => {
+                self.state = State::Returning;
+                Some(Change::Returning)
+            }
+            (State::Lost, None) if self.up_since.is_some() => {
+                self.state = State::Live;
+                self.loss = None;
+                Some(Change::Resumed)
+            }
+            _ => None,
+        }
+    }
+
+    /// Says that a client cannot be built. `None` when that was said already.
+    pub(super) fn lose_client(&mut self, why: String) -> Option<Change> {
+        let loss = Loss::Client(why);
+        if self.state == State::Lost && self.loss.as_ref() == Some(&loss) {
+            return None;
+        }
+        Some(self.lose(loss))
+    }
+
+    /// Whether everything is there for `Synced`.
+    pub(super) fn may_sync(&self, now: Instant) -> bool {
+        let waited = |since: Instant| now.duration_since(since) >= self.exports_wait;
+        self.needs_sync
+            && self.state != State::Lost
+            && self
+                .up_since
+                .is_some_and(|since| self.are_exports_settled || waited(since))
+    }
+
+    /// `Synced` was said.
+    pub(super) fn synced(&mut self) {
+        self.needs_sync = false;
+        self.has_synced = true;
+        self.state = State::Live;
+        self.loss = None;
+        self.are_exports_settled = true;
+    }
+
+    /// Whether changes are to be passed on: before `Synced`, which says everything, they are not.
+    pub(super) fn passes_changes(&self) -> bool {
+        !self.needs_sync
+    }
+
+    /// Remembers and says a loss.
+    fn lose(&mut self, loss: Loss) -> Change {
+        self.state = State::Lost;
+        self.loss = Some(loss.clone());
+        Change::Lost(loss)
+    }
+
+    /// Whether the last loss was of the same kind as `loss`: its words alone are no news.
+    fn is_same_kind_of_loss(&self, loss: &Loss) -> bool {
+        let last = self.loss.as_ref().map(std::mem::discriminant);
+        last == Some(std::mem::discriminant(loss))
+    }
+
+    /// Whether any list has begun or any watch is up.
+    fn is_answering(&self) -> bool {
+        self.watches
+            .values()
+            .any(|watch| watch.down_since.is_none() || watch.page_at.is_some())
+    }
+
+    /// Notices when all watches are up.
+    fn notice_up(&mut self, now: Instant) {
+        let is_up = self
+            .watches
+            .values()
+            .all(|watch| watch.down_since.is_none());
+        self.up_since = is_up.then(|| self.up_since.unwrap_or(now));
+    }
+
+    /// Why the member is lost, if it is.
+    fn find_loss(&self, now: Instant) -> Option<Loss> {
+        let down =
+            |kind: &Kind, watch: &Watch| format!("{}: {}", kind.resource(), watch.failure.text());
+        let refused = self.watches.iter().find(|(_, watch)| watch.is_refused());
+        if let Some((kind, watch)) = refused {
+            return Some(Loss::Refused(down(kind, watch)));
+        }
+        let watch = self
+            .watches
+            .iter()
+            .find(|(_, watch)| watch.is_lost(self.patience, now));
+        if let Some((kind, watch)) = watch {
+            let text = down(kind, watch);
+            return Some(match watch.failure {
+                Failure::Unauthorized(_) => Loss::Client(text),
+                _ => Loss::Watch(text),
+            });
+        }
+        (self.failed_beats >= HEARTBEATS).then(|| Loss::Heartbeat(self.beat_failure.clone()))
+    }
+}
+
+impl Watch {
+    /// Takes in what the watch says.
+    fn hear(&mut self, news: News, now: Instant) {
+        if let Some(at) = self.queued_at.take()
+            && let Some(since) = &mut self.down_since
+        {
+            *since += now.duration_since(at);
+        }
+        match news {
+            News::Queued => self.queued_at = Some(now),
+            News::Turn => {}
+            News::Listing => {
+                self.lists = self.lists.saturating_add(1);
+                self.page_at = Some(now);
+                if !self.is_refused() {
+                    self.failure = Failure::Transport("the list does not go on".to_owned());
+                }
+            }
+            News::Progress => self.page_at = Some(now),
+            News::Up => {
+                self.down_since = None;
+                self.lists = 0;
+                self.page_at = None;
+            }
+            News::Ended(why) => {
+                self.down_since.get_or_insert(now);
+                self.failure = Failure::Transport(why);
+            }
+            News::Failed(failure) => {
+                self.down_since.get_or_insert(now);
+                self.failure = failure;
+            }
+        }
+    }
+
+    /// Whether it is denied what it needs; it stays so until it is up.
+    fn is_refused(&self) -> bool {
+        self.down_since.is_some() && matches!(self.failure, Failure::Refused { .. })
+    }
+
+    /// Whether it has been down for too long. Waiting for its turn is not being down, and neither
+    /// is listing while pages come; but lists that lead to no watch are.
+    fn is_lost(&self, patience: Duration, now: Instant) -> bool {
+        let is_old = |since: Instant| now.duration_since(since) >= patience;
+        let is_listing = self.lists == 1 && self.page_at.is_some_and(|at| !is_old(at));
+        self.down_since.is_some_and(is_old) && !is_listing && self.queued_at.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests;

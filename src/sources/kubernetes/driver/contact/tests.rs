@@ -1,0 +1,298 @@
+//! Losses and returns, with the time given.
+
+use super::*;
+
+/// How long a watch may be down in these tests.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long ServiceExports are waited for in these tests.
+const EXPORTS_WAIT: Duration = Duration::from_secs(10);
+
+/// A member of two kinds, and a clock.
+struct Member {
+    /// What is tested.
+    contact: Contact,
+    /// The time.
+    now: Instant,
+}
+
+impl Member {
+    /// A member that nothing is known of.
+    fn new() -> Self {
+        let now = Instant::now();
+        let kinds = [Kind::Services, Kind::Slices];
+        Self {
+            contact: Contact::new(&kinds, PATIENCE, EXPORTS_WAIT, now),
+            now,
+        }
+    }
+
+    /// A member that has synced.
+    fn live() -> Self {
+        let mut member = Self::new();
+        member.list(Kind::Services).list(Kind::Slices);
+        member.contact.hear(Kind::Exports, News::Up, member.now);
+        assert!(member.contact.may_sync(member.now));
+        member.contact.synced();
+        assert_eq!(member.said(), None);
+        member
+    }
+
+    /// Time passes.
+    fn wait(&mut self, seconds: u64) -> &mut Self {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+
+    /// A watch says something.
+    fn hear(&mut self, kind: Kind, news: News) -> &mut Self {
+        self.contact.hear(kind, news, self.now);
+        self
+    }
+
+    /// A watch lists and starts.
+    fn list(&mut self, kind: Kind) -> &mut Self {
+        self.hear(kind, News::Queued)
+            .hear(kind, News::Listing)
+            .hear(kind, News::Up)
+    }
+
+    /// A heartbeat fails.
+    fn miss(&mut self) -> &mut Self {
+        self.contact.beat(Err("refused".to_owned()), self.now);
+        self
+    }
+
+    /// What is said now.
+    fn said(&mut self) -> Option<Change> {
+        self.contact.evaluate(self.now)
+    }
+
+    /// The kind of loss that is said now.
+    fn lost(&mut self) -> &'static str {
+        match self.said() {
+            Some(Change::Lost(Loss::Watch(_))) => "watch",
+            Some(Change::Lost(Loss::Heartbeat(_))) => "heartbeat",
+            Some(Change::Lost(Loss::Refused(_))) => "refused",
+            Some(Change::Lost(Loss::Client(_))) => "client",
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A connection that is refused.
+fn transport() -> News {
+    News::Failed(Failure::Transport("connection refused".to_owned()))
+}
+
+/// A right that is missing.
+fn refused() -> News {
+    News::Failed(Failure::Refused {
+        is_absent: false,
+        said: "403: forbidden".to_owned(),
+    })
+}
+
+#[test]
+fn a_watch_that_is_down_for_five_seconds_is_a_loss() {
+    let mut member = Member::live();
+    member.hear(Kind::Slices, News::Ended("cut".to_owned()));
+    assert_eq!(member.wait(4).said(), None);
+    member.hear(Kind::Slices, transport());
+    assert_eq!(member.wait(1).lost(), "watch");
+    assert_eq!(member.wait(60).said(), None, "it is said once");
+}
+
+#[test]
+fn a_watch_that_starts_again_in_time_is_no_loss() {
+    let mut member = Member::live();
+    member.hear(Kind::Slices, News::Ended("cut".to_owned()));
+    member.wait(4).hear(Kind::Slices, News::Up);
+    assert_eq!(member.wait(10).said(), None);
+    assert!(member.contact.passes_changes());
+}
+
+#[test]
+fn three_failed_heartbeats_in_a_row_are_a_loss() {
+    let mut member = Member::live();
+    member.miss().miss();
+    member.contact.beat(Ok(()), member.now);
+    assert_eq!(member.miss().miss().said(), None);
+    assert_eq!(member.miss().lost(), "heartbeat");
+}
+
+#[test]
+fn watches_must_prove_themselves_after_lost_heartbeats() {
+    let mut member = Member::live();
+    member.miss().miss().miss();
+    assert_eq!(member.lost(), "heartbeat");
+    assert!(
+        member.contact.beat(Ok(()), member.now),
+        "they are told to start again"
+    );
+    assert_eq!(member.said(), None);
+    member.hear(Kind::Services, News::Up);
+    assert_eq!(member.said(), None);
+    member.hear(Kind::Slices, News::Up);
+    assert_eq!(member.said(), Some(Change::Resumed));
+    assert!(member.contact.passes_changes());
+}
+
+#[test]
+fn a_member_that_lists_anew_returns_and_must_sync() {
+    let mut member = Member::live();
+    member
+        .hear(Kind::Services, transport())
+        .hear(Kind::Slices, transport());
+    assert_eq!(member.wait(5).lost(), "watch");
+    member.wait(60).hear(Kind::Services, News::Listing);
+    assert!(!member.contact.passes_changes());
+    assert_eq!(member.said(), None, "slices are still down");
+    member.hear(Kind::Slices, News::Listing);
+    assert_eq!(member.said(), Some(Change::Returning));
+    member.hear(Kind::Services, News::Up);
+    assert!(!member.contact.may_sync(member.now));
+    member.hear(Kind::Slices, News::Up);
+    assert!(member.contact.may_sync(member.now));
+    member.contact.synced();
+    assert_eq!(member.said(), None);
+}
+
+#[test]
+fn a_return_that_breaks_off_is_a_loss_again() {
+    let mut member = Member::live();
+    member.hear(Kind::Slices, transport());
+    assert_eq!(member.wait(5).lost(), "watch");
+    member.hear(Kind::Slices, News::Listing);
+    assert_eq!(member.said(), Some(Change::Returning));
+    member.hear(Kind::Slices, transport());
+    assert_eq!(member.wait(5).lost(), "watch");
+    assert!(!member.contact.may_sync(member.now));
+}
+
+#[test]
+fn a_long_list_with_progress_is_no_loss() {
+    let mut member = Member::live();
+    member.hear(Kind::Slices, News::Ended("expired".to_owned()));
+    member.hear(Kind::Slices, News::Listing);
+    for _ in 0..5 {
+        assert_eq!(member.wait(4).said(), None);
+        member.hear(Kind::Slices, News::Progress);
+    }
+    assert_eq!(member.wait(5).lost(), "watch");
+}
+
+#[test]
+fn lists_that_lead_to_no_watch_are_a_loss() {
+    let mut member = Member::live();
+    let broken = || News::Failed(Failure::Answer("500".to_owned()));
+    member.hear(Kind::Slices, broken());
+    member
+        .wait(3)
+        .hear(Kind::Slices, News::Listing)
+        .hear(Kind::Slices, broken());
+    member
+        .wait(3)
+        .hear(Kind::Slices, News::Listing)
+        .hear(Kind::Slices, broken());
+    assert_eq!(member.lost(), "watch");
+    member.hear(Kind::Slices, News::Listing);
+    assert_eq!(
+        member.wait(1).said(),
+        None,
+        "it does not seem to return either"
+    );
+}
+
+#[test]
+fn a_member_that_waits_for_its_turn_is_not_lost() {
+    let mut member = Member::new();
+    member
+        .hear(Kind::Services, News::Queued)
+        .hear(Kind::Slices, News::Queued);
+    assert_eq!(member.wait(60).said(), None);
+    member
+        .hear(Kind::Services, News::Turn)
+        .hear(Kind::Slices, News::Turn);
+    assert_eq!(member.wait(4).said(), None);
+    assert_eq!(member.wait(1).lost(), "watch");
+}
+
+#[test]
+fn a_refused_kind_is_a_loss_at_once_until_it_is_watched() {
+    let mut member = Member::live();
+    member.hear(Kind::Slices, refused());
+    assert_eq!(member.lost(), "refused");
+    member.wait(1).hear(Kind::Slices, News::Listing);
+    assert_eq!(
+        member.said(),
+        None,
+        "a list without a watch would freeze the view"
+    );
+    member.hear(Kind::Slices, News::Up);
+    assert_eq!(member.said(), Some(Change::Returning));
+    assert!(member.contact.may_sync(member.now));
+}
+
+#[test]
+fn credentials_that_are_not_accepted_are_a_loss_of_the_client() {
+    let mut member = Member::live();
+    let failure = Failure::Unauthorized("401".to_owned());
+    member.hear(Kind::Services, News::Failed(failure));
+    assert_eq!(member.wait(5).lost(), "client");
+}
+
+#[test]
+fn service_exports_are_no_reason_for_a_loss() {
+    let mut member = Member::live();
+    member
+        .hear(Kind::Exports, refused())
+        .hear(Kind::Exports, transport());
+    assert_eq!(member.wait(60).said(), None);
+}
+
+#[test]
+fn a_first_sync_waits_for_service_exports_a_while() {
+    let mut member = Member::new();
+    member.list(Kind::Services).list(Kind::Slices);
+    assert!(!member.contact.may_sync(member.now));
+    member.wait(9);
+    assert!(!member.contact.may_sync(member.now));
+    member.wait(1);
+    assert!(member.contact.may_sync(member.now));
+
+    let mut denied = Member::new();
+    denied
+        .list(Kind::Services)
+        .list(Kind::Slices)
+        .hear(Kind::Exports, refused());
+    assert!(denied.contact.may_sync(denied.now));
+}
+
+#[test]
+fn a_member_that_never_synced_says_why_and_then_why_else() {
+    let mut member = Member::new();
+    member
+        .hear(Kind::Services, transport())
+        .hear(Kind::Slices, transport());
+    assert_eq!(member.wait(5).lost(), "watch");
+    member.miss().miss().miss();
+    assert_eq!(member.said(), None, "the watch is reason enough");
+    member.hear(Kind::Services, refused());
+    assert_eq!(member.lost(), "refused");
+}
+
+#[test]
+fn a_client_that_cannot_be_built_is_said_once() {
+    let mut member = Member::new();
+    let lost = member.contact.lose_client("no such context".to_owned());
+    assert!(matches!(lost, Some(Change::Lost(Loss::Client(_)))));
+    assert_eq!(
+        member.contact.lose_client("no such context".to_owned()),
+        None
+    );
+    member.contact.restart(member.now);
+    assert_eq!(member.said(), None, "nothing has answered yet");
+    member.hear(Kind::Services, News::Listing);
+    assert_eq!(member.said(), Some(Change::Returning));
+}

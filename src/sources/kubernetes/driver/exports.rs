@@ -1,0 +1,82 @@
+//! ServiceExports: an extra. Denied or absent, services are exported by annotation alone; when the
+//! kind arrives later, it is picked up. What was exported stays until a list says otherwise.
+
+use tracing::{info, warn};
+
+use super::super::failure::Failure;
+use super::super::index::Kind;
+use super::contact::News;
+use super::follow::cycle;
+use super::link::{Link, Over, Pauses};
+use super::list::{ExportMetadata, version_now};
+
+/// Where versions of the kind are served.
+const PATHS: [&str; 2] = [
+    "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+    "/apis/multicluster.x-k8s.io/v1beta1/serviceexports",
+];
+
+/// Follows ServiceExports for as long as the session lasts.
+pub(super) async fn run(link: Link) -> Over {
+    match follow(&link).await {
+        Err(over) => over,
+        Ok(never) => match never {},
+    }
+}
+
+/// What a loop without end gives.
+enum Never {}
+
+/// Follows ServiceExports.
+async fn follow(link: &Link) -> Result<Never, Over> {
+    let mut pauses = Pauses::new(&link.timing);
+    let mut last: Option<Failure> = None;
+    loop {
+        let failure = match served(link).await {
+            Ok(path) => {
+                if last.take().is_some() {
+                    info!("service exports are watched");
+                }
+                cycle::<ExportMetadata>(link, path, &mut pauses).await?
+            }
+            Err(failure) => {
+                link.say(Kind::Exports, News::Failed(failure.clone()))
+                    .await?;
+                if !matches!(failure, Failure::Refused { .. }) {
+                    link.pause(pauses.after(&failure)).await;
+                }
+                failure
+            }
+        };
+        let Failure::Refused { .. } = failure else {
+            continue;
+        };
+        if last.as_ref() != Some(&failure) {
+            warn!(
+                reason = failure.text(),
+                "service exports cannot be watched, annotations alone count"
+            );
+            last = Some(failure);
+        }
+        tokio::time::sleep(link.timing.exports_probe).await;
+    }
+}
+
+/// Which version of the kind is served.
+async fn served(link: &Link) -> Result<&'static str, Failure> {
+    let mut refusal = None;
+    for path in PATHS {
+        match version_now::<ExportMetadata>(link, path).await {
+            Ok(_) => return Ok(path),
+            Err(
+                failure @ Failure::Refused {
+                    is_absent: true, ..
+                },
+            ) => {
+                refusal.get_or_insert(failure);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| Failure::Answer("no version is served".to_owned())))
+}

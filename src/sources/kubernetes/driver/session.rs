@@ -1,0 +1,455 @@
+//! One member's session: joins what its tasks report, and says what comes of it.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use kube::core::DeserializeGuard;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use tracing::{Instrument, debug, info, warn};
+
+use super::super::client::{Connection, connect};
+use super::super::failure::Failure;
+use super::super::index::{Index, Kind, TopologySource};
+use super::super::objects::{ServiceObject, SliceObject};
+use super::contact::{Contact, News};
+use super::identity::identify;
+use super::link::{Link, Over, Pauses, Report};
+use super::list::NodeMetadata;
+use super::{Timing, exports, follow, heartbeat};
+use crate::config::{MemberSource, Source};
+use crate::model::{Change, Delta, Epoch, Identity, Loss};
+use crate::names::Label;
+use crate::telemetry::{Metrics, SourceEvent};
+
+/// Reports under way; when full, watches wait, and the API server keeps what they have not read.
+const REPORTS: usize = 64;
+
+/// How often contact is judged when nothing is reported.
+const TICK: Duration = Duration::from_millis(250);
+
+/// Speaks for a member.
+pub(super) struct Speaker {
+    /// The member.
+    member: Label,
+    /// The lifetime of its source.
+    epoch: Epoch,
+    /// Where changes go.
+    deltas: mpsc::Sender<Delta>,
+    /// Where events are counted.
+    metrics: Arc<Metrics>,
+}
+
+impl Speaker {
+    /// Speaks for `member`.
+    pub(super) fn new(
+        member: Label,
+        epoch: Epoch,
+        deltas: mpsc::Sender<Delta>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            member,
+            epoch,
+            deltas,
+            metrics,
+        }
+    }
+
+    /// Counts an event.
+    fn count(&self, event: SourceEvent) {
+        self.metrics.source_event(self.member.as_str(), event);
+    }
+
+    /// Says a change. Waits while the queue is full.
+    async fn say(&self, change: Change) -> Result<(), Over> {
+        let delta = Delta::Member {
+            member: self.member.clone(),
+            epoch: self.epoch,
+            change,
+        };
+        self.deltas.send(delta).await.map_err(|_| Over)
+    }
+
+    /// Says a loss or a return, and logs it.
+    async fn say_contact(&self, change: Change) -> Result<(), Over> {
+        match &change {
+            Change::Lost(loss) => warn!(member = %self.member, reason = %text(loss), "lost"),
+            Change::Returning => info!(member = %self.member, "returning"),
+            _ => info!(member = %self.member, "resumed"),
+        }
+        self.say(change).await
+    }
+}
+
+/// What a loss says.
+fn text(loss: &Loss) -> &str {
+    match loss {
+        Loss::Watch(text)
+        | Loss::Heartbeat(text)
+        | Loss::Refused(text)
+        | Loss::File(text)
+        | Loss::Client(text) => text,
+    }
+}
+
+/// Runs the sessions of a member, one after another, while somebody receives.
+pub(super) async fn run(
+    source: &MemberSource,
+    speaker: Speaker,
+    lists: Arc<Semaphore>,
+    timing: Timing,
+) -> Over {
+    tokio::time::sleep(jitter(&speaker.member, timing.jitter)).await;
+    let topology_source = if source.has_topology {
+        TopologySource::Configuration
+    } else {
+        TopologySource::Nodes
+    };
+    let kinds: &[Kind] = match topology_source {
+        TopologySource::Configuration => &[Kind::Services, Kind::Slices],
+        TopologySource::Nodes => &[Kind::Services, Kind::Slices, Kind::Nodes],
+    };
+    let mut contact = Contact::new(kinds, timing.down, timing.exports_wait, Instant::now());
+    let mut connection = match first_connection(source, &speaker, &mut contact, &timing).await {
+        Ok(connection) => connection,
+        Err(over) => return over,
+    };
+    loop {
+        contact.restart(Instant::now());
+        let mut session = Session {
+            speaker: &speaker,
+            source: &source.source,
+            contact: &mut contact,
+            index: Index::new(topology_source),
+            url: connection.url.clone(),
+            identity: None,
+            asks_identity: false,
+            asked_at: Instant::now(),
+            credentials: None,
+            tasks: JoinSet::new(),
+        };
+        connection = match session
+            .run(connection, kinds, Arc::clone(&lists), timing)
+            .await
+        {
+            Ok(moved) => moved,
+            Err(over) => return over,
+        };
+        info!(member = %speaker.member, url = %connection.url, "the API has moved");
+    }
+}
+
+/// Builds the first client, however long that takes.
+async fn first_connection(
+    source: &MemberSource,
+    speaker: &Speaker,
+    contact: &mut Contact,
+    timing: &Timing,
+) -> Result<Connection, Over> {
+    let mut pauses = Pauses::new(timing);
+    loop {
+        match connect(&source.source).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => {
+                if let Some(lost) = contact.lose_client(error.to_string()) {
+                    speaker.say_contact(lost).await?;
+                }
+            }
+        }
+        tokio::time::sleep(pauses.longer()).await;
+    }
+}
+
+/// How long this member waits before it starts: always the same for one name.
+fn jitter(member: &Label, longest: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    member.hash(&mut hasher);
+    longest * u32::try_from(hasher.finish() % 1000).unwrap_or_default() / 1000
+}
+
+/// A session with one API.
+struct Session<'a> {
+    /// Says what comes of it.
+    speaker: &'a Speaker,
+    /// Where clients are built from.
+    source: &'a Source,
+    /// Whether the member is in contact.
+    contact: &'a mut Contact,
+    /// The member's objects, joined.
+    index: Index,
+    /// The API's URL.
+    url: String,
+    /// Which cluster it is, asked anew after each loss.
+    identity: Option<Identity>,
+    /// The question is under way.
+    asks_identity: bool,
+    /// When that was asked last.
+    asked_at: Instant,
+    /// Why new credentials cannot be used.
+    credentials: Option<String>,
+    /// Everything that runs for this session; ends with it.
+    tasks: JoinSet<()>,
+}
+
+/// How the tasks of a session are told things.
+struct Controls {
+    /// The present client.
+    client: watch::Sender<Client>,
+    /// Calls on open watches to start again.
+    restarts: watch::Sender<u64>,
+    /// Ends pauses.
+    wake: Arc<Notify>,
+}
+
+impl Session<'_> {
+    /// Runs the session until the API moves: then the connection to where it is now.
+    async fn run(
+        &mut self,
+        connection: Connection,
+        kinds: &[Kind],
+        lists: Arc<Semaphore>,
+        timing: Timing,
+    ) -> Result<Connection, Over> {
+        let (reports, mut heard) = mpsc::channel(REPORTS);
+        let (client, clients) = watch::channel(connection.client.clone());
+        let (restarts, restart) = watch::channel(0);
+        let wake = Arc::new(Notify::new());
+        let link = Link {
+            client: clients,
+            reports,
+            wake: Arc::clone(&wake),
+            renew: Arc::default(),
+            restarts: restart,
+            lists,
+            never_streams: Arc::default(),
+            timing,
+        };
+        let controls = Controls {
+            client,
+            restarts,
+            wake,
+        };
+        self.start(&link, kinds);
+        self.renew_later(&link, connection);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let report = tokio::select! {
+                report = heard.recv() => report,
+                _ = ticks.tick() => None,
+            };
+            if let Some(report) = report
+                && let Some(moved) = self.hear(report, &link, &controls).await?
+            {
+                return Ok(moved);
+            }
+            self.judge(&link).await?;
+        }
+    }
+
+    /// Starts the tasks.
+    fn start(&mut self, link: &Link, kinds: &[Kind]) {
+        for kind in kinds {
+            let path = kind.path();
+            let link = link.clone();
+            match kind {
+                Kind::Services => {
+                    self.spawn(follow::run::<DeserializeGuard<ServiceObject>>(link, path));
+                }
+                Kind::Slices => {
+                    self.spawn(follow::run::<DeserializeGuard<SliceObject>>(link, path));
+                }
+                Kind::Nodes => self.spawn(follow::run::<NodeMetadata>(link, path)),
+                Kind::Exports => {}
+            }
+        }
+        self.spawn(exports::run(link.clone()));
+        self.spawn(heartbeat::run(link.clone()));
+    }
+
+    /// Runs a task of this session.
+    fn spawn(&mut self, task: impl Future<Output = Over> + Send + 'static) {
+        let task = async {
+            task.await;
+        };
+        self.tasks.spawn(task.in_current_span());
+    }
+
+    /// Takes in what a task reports. A connection to elsewhere ends the session.
+    async fn hear(
+        &mut self,
+        report: Report,
+        link: &Link,
+        controls: &Controls,
+    ) -> Result<Option<Connection>, Over> {
+        match report {
+            Report::Objects(objects) => {
+                for object in objects {
+                    for change in self.index.observe(object) {
+                        if self.contact.passes_changes() {
+                            self.speaker.say(change).await?;
+                        }
+                    }
+                }
+                for warning in self.index.take_warnings() {
+                    if warning.is_malformed {
+                        self.speaker.count(SourceEvent::Malformed);
+                    }
+                    let resource = warning.kind.resource();
+                    warn!(resource, object = %warning.object, "{}", warning.text);
+                }
+            }
+            Report::Watch(kind, news) => {
+                match &news {
+                    News::Listing => self.speaker.count(SourceEvent::Relist),
+                    News::Failed(failure) => {
+                        self.speaker.count(SourceEvent::Failure);
+                        if matches!(failure, Failure::Unauthorized(_)) {
+                            link.renew.notify_one();
+                        }
+                    }
+                    _ => {}
+                }
+                debug!(resource = kind.resource(), ?news, "watch");
+                self.contact.hear(kind, news, Instant::now());
+            }
+            Report::Beat(result) => {
+                if result.is_err() {
+                    self.speaker.count(SourceEvent::Heartbeat);
+                }
+                if self.contact.beat(result, Instant::now()) {
+                    controls.restarts.send_modify(|count| *count += 1);
+                    controls.wake.notify_waiters();
+                }
+            }
+            Report::Identity(result) => {
+                self.asks_identity = false;
+                match result {
+                    Ok(identity) => self.identify(identity).await?,
+                    Err(error) => debug!(%error, "identity unknown"),
+                }
+            }
+            Report::Connection(Err(error)) => {
+                let error = error.to_string();
+                if self.credentials.as_ref() != Some(&error) {
+                    warn!(%error, "credentials have changed and cannot be used, the old ones stay");
+                    self.credentials = Some(error);
+                }
+            }
+            Report::Connection(Ok(connection)) if connection.url != self.url => {
+                return Ok(Some(*connection));
+            }
+            Report::Connection(Ok(connection)) => {
+                info!("credentials renewed");
+                self.credentials = None;
+                controls.client.send_replace(connection.client.clone());
+                controls.wake.notify_waiters();
+                self.renew_later(link, *connection);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says a loss, a return or a sync, if it is time.
+    async fn judge(&mut self, link: &Link) -> Result<(), Over> {
+        let now = Instant::now();
+        while let Some(change) = self.contact.evaluate(now) {
+            if matches!(change, Change::Lost(_)) {
+                self.identity = None;
+            }
+            self.speaker.say_contact(change).await?;
+        }
+        if !self.contact.may_sync(now) {
+            let is_time = now.duration_since(self.asked_at) >= link.timing.identity;
+            if is_time && self.contact.passes_changes() {
+                self.ask_identity(link);
+            }
+            return Ok(());
+        }
+        let Some(identity) = self.identity.clone() else {
+            self.ask_identity(link);
+            return Ok(());
+        };
+        if let Some(changes) = self.index.sync() {
+            self.speaker.say(Change::Identity(identity)).await?;
+            for change in changes {
+                self.speaker.say(change).await?;
+            }
+            self.contact.synced();
+            info!(member = %self.speaker.member, services = self.index.published(), "synced");
+        }
+        Ok(())
+    }
+
+    /// Takes in which cluster this is. A version that is new while in contact is said at once.
+    async fn identify(&mut self, identity: Identity) -> Result<(), Over> {
+        let known = self.identity.replace(identity.clone());
+        match known {
+            Some(known) if known != identity && self.contact.passes_changes() => {
+                self.speaker.say(Change::Identity(identity)).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Asks which cluster this is, unless that is under way.
+    fn ask_identity(&mut self, link: &Link) {
+        if self.asks_identity {
+            return;
+        }
+        self.asks_identity = true;
+        self.asked_at = Instant::now();
+        let (link, url) = (link.clone(), self.url.clone());
+        self.tasks.spawn(async move {
+            let identity = identify(&link.client(), url, link.timing.answer).await;
+            // When the session is over, nobody needs to know.
+            let _ = link.report(Report::Identity(identity)).await;
+        });
+    }
+
+    /// Builds a new client when the files of this one change or its credentials run out.
+    fn renew_later(&mut self, link: &Link, connection: Connection) {
+        let (link, source) = (link.clone(), self.source.clone());
+        let Connection {
+            mut files,
+            renew_at,
+            has_plugin,
+            ..
+        } = connection;
+        self.spawn(async move {
+            let mut pauses = Pauses::new(&link.timing);
+            loop {
+                let is_asked = tokio::select! {
+                    () = tokio::time::sleep(link.timing.files) => false,
+                    () = link.renew.notified(), if has_plugin => true,
+                };
+                let looked = tokio::task::spawn_blocking(move || {
+                    let is_changed = files.refresh();
+                    (files, is_changed)
+                });
+                // A panic ends this task; the session goes on with the client that it has.
+                let Ok((looked_at, is_changed)) = looked.await else {
+                    return Over;
+                };
+                files = looked_at;
+                let is_due = renew_at.is_some_and(|at| Instant::now() >= at);
+                if !is_changed && !is_asked && !is_due {
+                    continue;
+                }
+                let connection = connect(&source).await.map(Box::new);
+                let is_done = connection.is_ok();
+                if let Err(over) = link.report(Report::Connection(connection)).await {
+                    return over;
+                }
+                if is_done {
+                    return Over;
+                }
+                tokio::time::sleep(pauses.longer()).await;
+            }
+        });
+    }
+}

@@ -1,0 +1,311 @@
+//! What a member's objects say together. Pure and synchronous.
+//!
+//! ```text
+//! Services ───────┐
+//! EndpointSlices ─┼─▶ facts of one service ──▶ Upsert, Remove
+//! ServiceExports ─┘
+//! Nodes ─────────────▶ counts of labels ─────▶ Topology
+//! ```
+//!
+//! Nothing is said before [`Index::sync`]; after it, only what really changed. A relist of one kind
+//! removes what the completed list lacks, and nothing of another kind. Each event costs as much as
+//! the objects it names, not as the member.
+
+mod objects;
+mod tally;
+mod topology;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use kube::runtime::watcher::Event;
+
+use self::objects::{Diff, Objects};
+use self::tally::Tally;
+use self::topology::Topology;
+use super::convert::{NodeFacts, ObjectKey, Seen, ServiceFacts, SliceFacts};
+use crate::model::{Change, Export, LearntTopology, NamespacedName, Service, ServiceKind};
+
+/// A kind of object that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Kind {
+    /// Services: needed.
+    Services,
+    /// EndpointSlices: needed.
+    Slices,
+    /// Nodes: needed where topology is learnt.
+    Nodes,
+    /// ServiceExports: an extra.
+    Exports,
+}
+
+impl Kind {
+    /// Its name in the API.
+    pub(super) fn resource(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Slices => "endpointslices",
+            Self::Nodes => "nodes",
+            Self::Exports => "serviceexports",
+        }
+    }
+
+    /// Where it is served.
+    pub(super) fn path(self) -> &'static str {
+        match self {
+            Self::Services => "/api/v1/services",
+            Self::Slices => "/apis/discovery.k8s.io/v1/endpointslices",
+            Self::Nodes => "/api/v1/nodes",
+            Self::Exports => "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+        }
+    }
+}
+
+/// An event of one kind, converted.
+#[derive(Debug)]
+pub(super) enum Observation {
+    /// Of a Service.
+    Services(Event<Seen<ServiceFacts>>),
+    /// Of an EndpointSlice.
+    Slices(Event<Seen<SliceFacts>>),
+    /// Of a Node.
+    Nodes(Event<Seen<NodeFacts>>),
+    /// Of a ServiceExport.
+    Exports(Event<Seen<NamespacedName>>),
+}
+
+/// Something an operator should know of one object. Said once, until it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Warning {
+    /// Of which kind the object is.
+    pub(super) kind: Kind,
+    /// Which object.
+    pub(super) object: ObjectKey,
+    /// What.
+    pub(super) text: String,
+    /// The object could not be read at all.
+    pub(super) is_malformed: bool,
+}
+
+/// Where a member's region and zones come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TopologySource {
+    /// Its nodes.
+    Nodes,
+    /// The configuration.
+    Configuration,
+}
+
+/// One member's objects, joined.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// Whether nodes are watched.
+    topology_source: TopologySource,
+    /// Whether [`Index::sync`] has been passed.
+    is_synced: bool,
+    /// Services.
+    services: Objects<ServiceFacts>,
+    /// Slices, with what is needed to take their endpoints out again.
+    slices: Objects<SliceFacts>,
+    /// Nodes.
+    nodes: Objects<NodeFacts>,
+    /// Exported services.
+    exports: Objects<NamespacedName>,
+    /// Endpoints of each service, counted over its slices.
+    tallies: HashMap<NamespacedName, Tally>,
+    /// Labels of the nodes, counted.
+    topology: Topology,
+    /// What was said last of each service.
+    published: HashMap<NamespacedName, Arc<Service>>,
+    /// What was said last of the nodes.
+    published_topology: Option<LearntTopology>,
+    /// Not yet taken.
+    warnings: Vec<Warning>,
+}
+
+impl Index {
+    /// An index of nothing.
+    pub(super) fn new(topology_source: TopologySource) -> Self {
+        Self {
+            topology_source,
+            is_synced: false,
+            services: Objects::new(Kind::Services),
+            slices: Objects::new(Kind::Slices),
+            nodes: Objects::new(Kind::Nodes),
+            exports: Objects::new(Kind::Exports),
+            tallies: HashMap::new(),
+            topology: Topology::default(),
+            published: HashMap::new(),
+            published_topology: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Takes an event in and says what changed by it; nothing before the first [`Index::sync`].
+    pub(super) fn observe(&mut self, observation: Observation) -> Vec<Change> {
+        let mut touched = Vec::new();
+        match observation {
+            Observation::Services(event) => {
+                for diff in self.services.take(event, &mut self.warnings) {
+                    touched.extend(diff.old.into_iter().map(|facts| facts.name));
+                    touched.extend(diff.new.map(|facts| facts.name.clone()));
+                }
+            }
+            Observation::Exports(event) => {
+                for diff in self.exports.take(event, &mut self.warnings) {
+                    touched.extend(diff.old);
+                    touched.extend(diff.new.cloned());
+                }
+            }
+            Observation::Slices(event) => {
+                for diff in self.slices.take(event, &mut self.warnings) {
+                    count_endpoints(&mut self.tallies, diff, &mut touched);
+                }
+            }
+            Observation::Nodes(event) => {
+                for diff in self.nodes.take(event, &mut self.warnings) {
+                    self.topology.count(diff.old.as_ref(), diff.new);
+                }
+            }
+        }
+        if !self.is_synced {
+            return Vec::new();
+        }
+        let mut changes = Vec::new();
+        self.learn_topology(&mut changes);
+        touched.sort_unstable();
+        touched.dedup();
+        changes.extend(touched.into_iter().filter_map(|name| self.publish(name)));
+        changes
+    }
+
+    /// Everything, once every needed kind has been listed to its end; `None` until then.
+    ///
+    /// May be called again: after a loss it says everything anew.
+    pub(super) fn sync(&mut self) -> Option<Vec<Change>> {
+        let needs_nodes = self.topology_source == TopologySource::Nodes;
+        let is_complete = self.services.is_complete()
+            && self.slices.is_complete()
+            && (self.nodes.is_complete() || !needs_nodes);
+        if !is_complete {
+            return None;
+        }
+        self.is_synced = true;
+        let mut changes = Vec::new();
+        self.published_topology = None;
+        self.learn_topology(&mut changes);
+        let names: Vec<NamespacedName> = self
+            .services
+            .values()
+            .map(|facts| facts.name.clone())
+            .collect();
+        self.published = names
+            .into_iter()
+            .filter_map(|name| self.facts(&name).map(|facts| (name, Arc::new(facts))))
+            .collect();
+        let mut all: Vec<(NamespacedName, Arc<Service>)> = self
+            .published
+            .iter()
+            .map(|(name, facts)| (name.clone(), Arc::clone(facts)))
+            .collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        changes.push(Change::Synced(all));
+        Some(changes)
+    }
+
+    /// How many services were published.
+    pub(super) fn published(&self) -> usize {
+        self.published.len()
+    }
+
+    /// The warnings since the last call.
+    pub(super) fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings)
+    }
+
+    /// Says where the nodes stand, if that changed.
+    fn learn_topology(&mut self, changes: &mut Vec<Change>) {
+        let is_said = self.published_topology.is_some() && !self.topology.has_changed();
+        if is_said || self.topology_source == TopologySource::Configuration {
+            return;
+        }
+        let learnt = self.topology.learn();
+        if self.published_topology.as_ref() != Some(&learnt) {
+            self.published_topology = Some(learnt.clone());
+            changes.push(Change::Topology(learnt));
+        }
+    }
+
+    /// Says what one service is now, if that changed.
+    fn publish(&mut self, name: NamespacedName) -> Option<Change> {
+        let Some(facts) = self.facts(&name) else {
+            return self.published.remove(&name).map(|_| Change::Remove(name));
+        };
+        if self
+            .published
+            .get(&name)
+            .is_some_and(|last| **last == facts)
+        {
+            return None;
+        }
+        let facts = Arc::new(facts);
+        self.published.insert(name.clone(), Arc::clone(&facts));
+        Some(Change::Upsert(name, facts))
+    }
+
+    /// The facts of one service, if it can be exported under any federation's mode.
+    fn facts(&self, name: &NamespacedName) -> Option<Service> {
+        let key = name.to_string();
+        let said = self.services.get(&key)?;
+        let is_exported =
+            self.exports.get(&key).is_some() && said.kind != ServiceKind::ExternalName;
+        let export = match said.export {
+            Some(export) => export,
+            None if is_exported => Export::Exported,
+            None => Export::Unsaid,
+        };
+        if said.kind != ServiceKind::LoadBalancer && export == Export::Unsaid {
+            return None;
+        }
+        let mut endpoints = self
+            .tallies
+            .get(name)
+            .map(Tally::endpoints)
+            .unwrap_or_default();
+        if said.publish_not_ready {
+            endpoints.ready = endpoints.total;
+        }
+        Some(Service {
+            kind: said.kind,
+            export,
+            federations: said.federations.clone(),
+            ports: said.ports.clone(),
+            addresses: said.addresses.clone(),
+            hostnames: said.hostnames.clone(),
+            endpoints,
+            allow_without_endpoints: said.allow_without_endpoints,
+            steering: said.steering.clone(),
+        })
+    }
+}
+
+/// Counts the endpoints of a slice that came, went or changed.
+fn count_endpoints(
+    tallies: &mut HashMap<NamespacedName, Tally>,
+    diff: Diff<'_, SliceFacts>,
+    touched: &mut Vec<NamespacedName>,
+) {
+    if let Some(new) = diff.new {
+        tallies.entry(new.service.clone()).or_default().add(new);
+        touched.push(new.service.clone());
+    }
+    if let Some(old) = diff.old
+        && let Some(tally) = tallies.get_mut(&old.service)
+    {
+        tally.subtract(&old);
+        if tally.is_empty() {
+            tallies.remove(&old.service);
+        }
+        touched.push(old.service);
+    }
+}

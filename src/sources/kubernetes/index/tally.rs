@@ -1,0 +1,77 @@
+//! The endpoints of one service, counted over its slices.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::super::convert::SliceFacts;
+use crate::model::Endpoints;
+
+/// Endpoints by address and port set; ready if any copy is (design: kubernetes).
+///
+/// While an endpoint moves between slices it may be in both or, for a moment, in none.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    /// How often each endpoint is listed.
+    endpoints: HashMap<(IpAddr, u64), Copies>,
+    /// How many endpoints have a ready copy.
+    ready: u32,
+}
+
+/// How often one endpoint is listed.
+#[derive(Debug, Default)]
+struct Copies {
+    /// In all.
+    all: u32,
+    /// As ready.
+    ready: u32,
+}
+
+impl Tally {
+    /// The numbers.
+    pub(super) fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            ready: self.ready,
+            total: u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.endpoints.is_empty()
+    }
+
+    /// Counts the endpoints of a slice in.
+    pub(super) fn add(&mut self, slice: &SliceFacts) {
+        for endpoint in &slice.endpoints {
+            let copies = self
+                .endpoints
+                .entry((endpoint.address, slice.ports))
+                .or_default();
+            copies.all += 1;
+            if endpoint.is_ready {
+                copies.ready += 1;
+                self.ready += u32::from(copies.ready == 1);
+            }
+        }
+    }
+
+    /// Counts the endpoints of a slice out; they must have been counted in.
+    pub(super) fn subtract(&mut self, slice: &SliceFacts) {
+        for endpoint in &slice.endpoints {
+            let key = (endpoint.address, slice.ports);
+            let Some(copies) = self.endpoints.get_mut(&key) else {
+                continue;
+            };
+            copies.all = copies.all.saturating_sub(1);
+            if endpoint.is_ready {
+                copies.ready = copies.ready.saturating_sub(1);
+                if copies.ready == 0 {
+                    self.ready = self.ready.saturating_sub(1);
+                }
+            }
+            if copies.all == 0 {
+                self.endpoints.remove(&key);
+            }
+        }
+    }
+}

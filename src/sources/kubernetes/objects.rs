@@ -1,0 +1,126 @@
+//! The fields that are read of each Kubernetes object, and no others.
+//!
+//! Unread fields are skipped while parsing, so a watch costs little memory; a conformance test
+//! holds these types against the full ones, since a renamed field would silently yield nothing.
+
+use k8s_openapi::api::core::v1::Service as FullService;
+use k8s_openapi::api::discovery::v1::EndpointSlice as FullSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::Deserialize;
+
+/// A Service.
+#[derive(Resource, Debug, Clone, Default, Deserialize)]
+#[resource(inherit = FullService)]
+pub(super) struct ServiceObject {
+    /// Name, labels, annotations.
+    pub(super) metadata: ObjectMeta,
+    /// What is wanted.
+    pub(super) spec: Option<ServiceSpec>,
+    /// What is there.
+    pub(super) status: Option<ServiceStatus>,
+}
+
+/// `spec` of a Service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServiceSpec {
+    /// `LoadBalancer`, `ClusterIP` (default), `NodePort` or `ExternalName`.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    /// `None`, the word, for a headless service.
+    #[serde(rename = "clusterIP")]
+    pub(super) cluster_ip: Option<String>,
+    /// Ports in the order given.
+    pub(super) ports: Option<Vec<ServicePort>>,
+    /// Every endpoint counts as ready.
+    pub(super) publish_not_ready_addresses: Option<bool>,
+}
+
+/// A port of a Service.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct ServicePort {
+    /// Its name.
+    pub(super) name: Option<String>,
+    /// `TCP` (default), `UDP` or `SCTP`.
+    pub(super) protocol: Option<String>,
+    /// Its number.
+    pub(super) port: i32,
+}
+
+/// `status` of a Service.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ServiceStatus {
+    /// What the load balancer's controller says.
+    pub(super) load_balancer: Option<LoadBalancerStatus>,
+}
+
+/// `status.loadBalancer` of a Service.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct LoadBalancerStatus {
+    /// Where traffic for the service is taken.
+    pub(super) ingress: Option<Vec<Ingress>>,
+}
+
+/// One place where traffic is taken.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Ingress {
+    /// An address.
+    pub(super) ip: Option<String>,
+    /// A host name.
+    pub(super) hostname: Option<String>,
+    /// The state of its ports.
+    pub(super) ports: Option<Vec<IngressPort>>,
+}
+
+/// The state of one port of a load balancer.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct IngressPort {
+    /// Why it does not work.
+    pub(super) error: Option<String>,
+}
+
+/// An EndpointSlice.
+#[derive(Resource, Debug, Clone, Default, Deserialize)]
+#[resource(inherit = FullSlice)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SliceObject {
+    /// Name and labels.
+    pub(super) metadata: ObjectMeta,
+    /// `IPv4`, `IPv6` or `FQDN`.
+    pub(super) address_type: Option<String>,
+    /// Its endpoints.
+    pub(super) endpoints: Option<Vec<EndpointObject>>,
+    /// The ports of each of them.
+    pub(super) ports: Option<Vec<EndpointPort>>,
+}
+
+/// An endpoint of an EndpointSlice.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct EndpointObject {
+    /// Its addresses; all but the first are ignored, as Kubernetes itself does.
+    pub(super) addresses: Option<Vec<String>>,
+    /// Whether it takes traffic.
+    pub(super) conditions: Option<EndpointConditions>,
+}
+
+/// Whether an endpoint takes traffic.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct EndpointConditions {
+    /// Unset counts as ready.
+    pub(super) ready: Option<bool>,
+    /// It is being shut down.
+    pub(super) terminating: Option<bool>,
+}
+
+/// A port of an EndpointSlice.
+#[derive(Debug, Clone, Default, Deserialize, Hash, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EndpointPort {
+    /// Its name.
+    pub(super) name: Option<String>,
+    /// Its protocol.
+    pub(super) protocol: Option<String>,
+    /// Its number.
+    pub(super) port: Option<i32>,
+}

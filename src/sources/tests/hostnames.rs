@@ -1,0 +1,166 @@
+//! The times of lookups, with time stopped and a scripted resolver.
+
+use std::net::Ipv4Addr;
+
+use parking_lot::Mutex;
+use tokio::task::JoinSet;
+
+use super::known::Outcome;
+use super::*;
+
+/// A name in `example.`.
+fn name(label: &str) -> NameBuf {
+    NameBuf::from_labels([label, "example"]).unwrap()
+}
+
+/// A resolver that tells what it was asked and answers what it is told to.
+#[derive(Clone)]
+struct Script {
+    /// The answer to A; AAAA is absent.
+    ipv4: Arc<Mutex<Outcome<Ipv4Addr>>>,
+    /// How long an answer takes.
+    delay: Duration,
+    /// Every question: the name and its time.
+    asked: mpsc::UnboundedSender<(NameBuf, Instant)>,
+}
+
+impl Script {
+    /// Answers a question.
+    async fn ask(self, hostname: NameBuf) -> Answers {
+        self.asked.send((hostname, Instant::now())).unwrap();
+        tokio::time::sleep(self.delay).await;
+        Answers {
+            ipv4: self.ipv4.lock().clone(),
+            ipv6: Outcome::Absent,
+        }
+    }
+}
+
+/// The thing under test, with its surroundings.
+struct World {
+    /// What is wanted.
+    wanted: watch::Sender<Arc<BTreeSet<NameBuf>>>,
+    /// The answer to A.
+    ipv4: Arc<Mutex<Outcome<Ipv4Addr>>>,
+    /// What was asked.
+    asked: mpsc::UnboundedReceiver<(NameBuf, Instant)>,
+    /// What was said.
+    deltas: mpsc::Receiver<Delta>,
+    /// Runs it.
+    tasks: JoinSet<Over>,
+}
+
+/// Starts with `labels` wanted and `own.example` an own apex.
+fn world(labels: &[&str], delay: Duration) -> World {
+    let (asking, asked) = mpsc::unbounded_channel();
+    let (sender, deltas) = mpsc::channel(64);
+    let set = labels.iter().map(|label| name(label)).collect();
+    let (wanted, receiver) = watch::channel(Arc::new(set));
+    let script = Script {
+        ipv4: Arc::new(Mutex::new(found(1, 60))),
+        delay,
+        asked: asking,
+    };
+    let ipv4 = Arc::clone(&script.ipv4);
+    let names = Names::new(vec![name("own")], sender);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(names.run(receiver, move |hostname| script.clone().ask(hostname)));
+    World {
+        wanted,
+        ipv4,
+        asked,
+        deltas,
+        tasks,
+    }
+}
+
+/// One address.
+fn found(host: u8, ttl: u64) -> Outcome<Ipv4Addr> {
+    Outcome::Found(vec![[192, 0, 2, host].into()], Duration::from_secs(ttl))
+}
+
+/// What is said of the name `a`.
+fn said(hosts: &[u8], ttl: u64) -> Delta {
+    Delta::Hostname {
+        hostname: name("a"),
+        ipv4: hosts.iter().map(|host| [192, 0, 2, *host].into()).collect(),
+        ipv6: Box::default(),
+        ttl: Duration::from_secs(ttl),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_asked_again_at_their_ttl() {
+    let mut world = world(&["a"], Duration::ZERO);
+    let (_, first) = world.asked.recv().await.unwrap();
+    assert_eq!(world.deltas.recv().await, Some(said(&[1], 60)));
+    *world.ipv4.lock() = found(2, 20);
+    let (_, second) = world.asked.recv().await.unwrap();
+    let pause = second.duration_since(first);
+    assert!(
+        pause >= Duration::from_secs(54) && pause <= Duration::from_secs(61),
+        "{pause:?}"
+    );
+    assert_eq!(world.deltas.recv().await, Some(said(&[2], 20)));
+    let (_, third) = world.asked.recv().await.unwrap();
+    let pause = third.duration_since(second);
+    assert!(
+        pause >= Duration::from_secs(18) && pause <= Duration::from_secs(21),
+        "{pause:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_vanished_name_loses_its_addresses_after_five_minutes() {
+    let mut world = world(&["a"], Duration::ZERO);
+    assert_eq!(world.deltas.recv().await, Some(said(&[1], 60)));
+    let (_, start) = world.asked.recv().await.unwrap();
+    *world.ipv4.lock() = Outcome::Failed;
+    for _ in 0..50 {
+        world.asked.recv().await.unwrap();
+    }
+    assert!(world.deltas.try_recv().is_err());
+    assert!(start.elapsed() > Duration::from_secs(600));
+    *world.ipv4.lock() = Outcome::Absent;
+    let (_, absent) = world.asked.recv().await.unwrap();
+    assert_eq!(world.deltas.recv().await, Some(said(&[], 0)));
+    let pause = absent.elapsed();
+    assert!(
+        pause >= Duration::from_secs(300) && pause <= Duration::from_secs(331),
+        "{pause:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_names_are_not_asked_for_and_unwanted_ones_no_more() {
+    let mut world = world(&["own", "a"], Duration::ZERO);
+    assert_eq!(world.asked.recv().await.unwrap().0, name("a"));
+    world
+        .wanted
+        .send_replace(Arc::new([name("b"), name("own")].into()));
+    for _ in 0..5 {
+        assert_eq!(world.asked.recv().await.unwrap().0, name("b"));
+    }
+    drop(world.wanted);
+    assert!(world.tasks.join_next().await.unwrap().is_ok());
+    while let Some((asked, _)) = world.asked.recv().await {
+        assert_eq!(asked, name("b"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_number_of_names_is_asked_for_at_once() {
+    let labels: Vec<String> = (0..40).map(|number| format!("n{number}")).collect();
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    let mut world = world(&labels, Duration::from_secs(1));
+    let mut seconds = BTreeMap::new();
+    let (_, start) = world.asked.recv().await.unwrap();
+    *seconds.entry(0).or_insert(0) += 1;
+    for _ in 1..40 {
+        let (_, at) = world.asked.recv().await.unwrap();
+        *seconds
+            .entry(at.duration_since(start).as_secs())
+            .or_insert(0) += 1;
+    }
+    assert_eq!(seconds, [(0, 16), (1, 16), (2, 8)].into());
+}

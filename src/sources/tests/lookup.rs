@@ -1,0 +1,135 @@
+//! Questions to a resolver on loopback.
+
+use std::collections::BTreeMap;
+
+use hickory_proto::op::{Message, MessageType};
+use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::{A, AAAA, CNAME, SOA};
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// What a resolver answers to one question.
+#[derive(Clone)]
+enum Reply {
+    /// NOERROR with these records, owned by the name asked for unless they follow a CNAME.
+    Records(Vec<(RData, u32)>),
+    /// A code with an SOA in the authority section.
+    Negative(ResponseCode),
+    /// A code and nothing else.
+    Bare(ResponseCode),
+    /// Nothing at all.
+    Silence,
+}
+
+/// Answers questions by the first label of their name.
+async fn serve(socket: UdpSocket, replies: BTreeMap<(&'static str, RecordType), Reply>) {
+    let mut buffer = [0; 1500];
+    loop {
+        let (length, client) = socket.recv_from(&mut buffer).await.unwrap();
+        let request = Message::from_vec(&buffer[..length]).unwrap();
+        let query = request.queries.first().unwrap().clone();
+        let label = String::from_utf8(query.name().iter().next().unwrap().to_vec()).unwrap();
+        let key = replies
+            .keys()
+            .find(|(name, kind)| *name == label && *kind == query.query_type());
+        let mut response = request.clone();
+        response.metadata.message_type = MessageType::Response;
+        response.metadata.recursion_available = true;
+        match key
+            .and_then(|key| replies.get(key))
+            .expect("a scripted question")
+        {
+            Reply::Silence => continue,
+            Reply::Bare(code) => response.metadata.response_code = *code,
+            Reply::Negative(code) => {
+                response.metadata.response_code = *code;
+                let zone = Name::from_ascii("test.").unwrap();
+                let soa = SOA::new(zone.clone(), zone.clone(), 1, 1, 1, 1, 5);
+                response.add_authority(Record::from_rdata(zone, 60, RData::SOA(soa)));
+            }
+            Reply::Records(records) => {
+                let mut owner = query.name().clone();
+                for (data, ttl) in records {
+                    response.add_answer(Record::from_rdata(owner.clone(), *ttl, data.clone()));
+                    if let RData::CNAME(target) = data {
+                        owner = target.0.clone();
+                    }
+                }
+            }
+        }
+        socket
+            .send_to(&response.to_vec().unwrap(), client)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn answers_become_outcomes() {
+    let a = |last| (RData::A(A::new(192, 0, 2, last)), 60);
+    let aaaa = (RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 50);
+    let cname = (
+        RData::CNAME(CNAME(Name::from_ascii("target.test.").unwrap())),
+        10,
+    );
+    let negative = |code| Reply::Negative(code);
+    let script = [
+        (
+            "plain",
+            Reply::Records(vec![a(1), a(2)]),
+            Reply::Records(vec![aaaa]),
+        ),
+        (
+            "alias",
+            Reply::Records(vec![cname, a(3)]),
+            negative(ResponseCode::NoError),
+        ),
+        (
+            "gone",
+            negative(ResponseCode::NXDomain),
+            negative(ResponseCode::NXDomain),
+        ),
+        (
+            "fails",
+            Reply::Bare(ResponseCode::ServFail),
+            Reply::Bare(ResponseCode::Refused),
+        ),
+        ("empty", Reply::Bare(ResponseCode::NoError), Reply::Silence),
+    ];
+    let by_type = script.into_iter().flat_map(|(name, ipv4, ipv6)| {
+        [
+            ((name, RecordType::A), ipv4),
+            ((name, RecordType::AAAA), ipv6),
+        ]
+    });
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(serve(socket, by_type.collect()));
+    let lookup = Lookup::with_timeout(&[address], Duration::from_millis(300)).unwrap();
+    let check = async |name: &str, ipv4, ipv6| {
+        let hostname = NameBuf::from_labels([name, "test"]).unwrap();
+        let expected = Answers { ipv4, ipv6 };
+        assert_eq!(lookup.clone().ask(hostname).await, expected, "{name}");
+    };
+    let found = |hosts: &[u8], ttl| {
+        let address = |host: &u8| Ipv4Addr::new(192, 0, 2, *host);
+        Outcome::Found(
+            hosts.iter().map(address).collect(),
+            Duration::from_secs(ttl),
+        )
+    };
+    let one = Outcome::Found(
+        vec!["2001:db8::1".parse().unwrap()],
+        Duration::from_secs(50),
+    );
+    tokio::join!(
+        check("plain", found(&[1, 2], 60), one),
+        check("alias", found(&[3], 10), Outcome::Absent),
+        check("gone", Outcome::Absent, Outcome::Absent),
+        check("fails", Outcome::Failed, Outcome::Failed),
+        check("empty", Outcome::Failed, Outcome::Failed),
+    );
+}

@@ -1,0 +1,124 @@
+//! Changes of files on a real file system, by events alone and by the poll alone.
+
+use std::os::unix::fs::symlink;
+
+use notify::EventKind;
+
+use super::places::matters;
+use super::*;
+
+/// No look without an event.
+const EVENTS_ONLY: Pace = Pace {
+    settle: Duration::from_millis(5),
+    poll: Duration::from_secs(3600),
+};
+
+/// Writes a file in place.
+#[expect(clippy::disallowed_methods, reason = "tests write as editors do")]
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+}
+
+/// The next changes as path and content, in order; a missing file has none.
+async fn next(watch: &mut FileWatch) -> Vec<(PathBuf, Option<String>)> {
+    let changes = tokio::time::timeout(Duration::from_secs(20), watch.changed());
+    let text = |content: io::Result<Vec<u8>>| Some(String::from_utf8(content.ok()?).unwrap());
+    let changes = changes.await.expect("a change in time");
+    changes
+        .into_iter()
+        .map(|change| (change.path, text(change.content)))
+        .collect()
+}
+
+#[tokio::test]
+async fn first_call_reports_every_file_and_later_ones_what_differs() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
+    write(&a, "1");
+    write(&b, "1");
+    let mut watch = FileWatch::with_pace([a.clone(), b.clone(), c.clone()], EVENTS_ONLY);
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        next(&mut watch).await,
+        [
+            (a.clone(), some("1")),
+            (b.clone(), some("1")),
+            (c.clone(), None)
+        ]
+    );
+    write(&a, "1");
+    write(&b, "2");
+    assert_eq!(next(&mut watch).await, [(b.clone(), some("2"))]);
+    let new = folder.path().join("new");
+    write(&new, "3");
+    std::fs::rename(&new, &c).unwrap();
+    assert_eq!(next(&mut watch).await, [(c.clone(), some("3"))]);
+    std::fs::remove_file(&a).unwrap();
+    assert_eq!(next(&mut watch).await, [(a.clone(), None)]);
+}
+
+#[tokio::test]
+async fn swap_of_a_config_map_link_is_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("mount");
+    for (version, text) in [("..1", "one"), ("..2", "two")] {
+        std::fs::create_dir_all(root.join(version)).unwrap();
+        write(&root.join(version).join("facts.toml"), text);
+    }
+    symlink("..1", root.join("..data")).unwrap();
+    symlink("..data/facts.toml", root.join("facts.toml")).unwrap();
+    // Reached through one more link, in another folder.
+    let path = folder.path().join("link.toml");
+    symlink(root.join("facts.toml"), &path).unwrap();
+    let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
+    assert_eq!(next(&mut watch).await, [(path.clone(), Some("one".into()))]);
+    symlink("..2", root.join("..tmp")).unwrap();
+    std::fs::rename(root.join("..tmp"), root.join("..data")).unwrap();
+    assert_eq!(next(&mut watch).await, [(path.clone(), Some("two".into()))]);
+    write(&root.join("..2/facts.toml"), "three");
+    assert_eq!(next(&mut watch).await, [(path, Some("three".into()))]);
+}
+
+#[tokio::test]
+async fn other_files_in_the_folder_are_no_reason_to_look() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, other] = ["a", "b"].map(|name| folder.path().join(name));
+    write(&path, "1");
+    let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
+    next(&mut watch).await;
+    let places = watch.shared.lock().clone();
+    let event = |path: &Path| notify::Event::new(EventKind::Any).add_path(path.to_owned());
+    assert!(!matters(&event(&other), &places));
+    assert!(matters(&event(&path), &places));
+    assert!(matters(&event(folder.path()), &places));
+    assert!(matters(&notify::Event::new(EventKind::Any), &places));
+}
+
+#[tokio::test]
+async fn file_in_a_folder_that_comes_later_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x/y/file");
+    let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
+    assert_eq!(next(&mut watch).await, [(path.clone(), None)]);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    write(&path, "here");
+    assert_eq!(next(&mut watch).await, [(path, Some("here".into()))]);
+}
+
+#[tokio::test]
+async fn poll_sees_changes_without_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    let poll = Duration::from_millis(5);
+    let mut watch = FileWatch::with_pace(
+        [path.clone()],
+        Pace {
+            poll,
+            ..EVENTS_ONLY
+        },
+    );
+    watch.events = None;
+    assert_eq!(next(&mut watch).await, [(path.clone(), None)]);
+    write(&path, "here");
+    assert_eq!(next(&mut watch).await, [(path, Some("here".into()))]);
+}

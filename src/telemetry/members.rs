@@ -1,0 +1,178 @@
+//! Metrics of members.
+
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
+use prometheus::{IntCounterVec, IntGaugeVec};
+
+use super::metrics::{Declare, signed};
+use crate::model::{MemberState, UnixSeconds};
+
+/// The values of the label `state`.
+const STATES: [&str; 6] = [
+    "syncing",
+    "never-synced",
+    "ready",
+    "held",
+    "lost",
+    "returning",
+];
+
+/// The values of the label `event`.
+const EVENTS: [&str; 4] = ["relist", "failure", "heartbeat-failure", "malformed-object"];
+
+/// Something that happened between a source and its member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceEvent {
+    /// Lists were started anew.
+    Relist,
+    /// A list or watch failed.
+    Failure,
+    /// A heartbeat failed.
+    Heartbeat,
+    /// An object could not be read, and was left out.
+    Malformed,
+}
+
+/// What is shown of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberGauges {
+    /// Its state.
+    pub state: MemberState,
+    /// When its facts were last live; `None` while they are, or when there are none.
+    pub last_live: Option<UnixSeconds>,
+    /// Services that it exports.
+    pub services: usize,
+    /// Warnings about it.
+    pub warnings: usize,
+}
+
+/// The metrics of all members.
+#[derive(Debug)]
+pub(super) struct Members {
+    /// 1 for the state that a member is in.
+    state: IntGaugeVec,
+    /// Services that a member exports.
+    services: IntGaugeVec,
+    /// Warnings about a member.
+    warnings: IntGaugeVec,
+    /// Octets of a member's persisted facts.
+    persisted: IntGaugeVec,
+    /// How long ago a member's facts were last live; set when somebody looks.
+    age: IntGaugeVec,
+    /// When each member's facts were last live.
+    last_live: Mutex<BTreeMap<Box<str>, Option<UnixSeconds>>>,
+    /// Events of sources.
+    events: IntCounterVec,
+}
+
+impl Members {
+    /// No member.
+    pub(super) fn new(declare: &Declare) -> Self {
+        Self {
+            state: declare.gauges(
+                "gazetteer_publish_member_state",
+                "1 for the state that a member is in.",
+                &["member", "state"],
+            ),
+            services: declare.gauges(
+                "gazetteer_publish_member_services",
+                "Services that a member exports.",
+                &["member"],
+            ),
+            warnings: declare.gauges(
+                "gazetteer_publish_member_warnings",
+                "Warnings about a member, as `gazetteer clusters` shows them.",
+                &["member"],
+            ),
+            persisted: declare.gauges(
+                "gazetteer_publish_persisted_bytes",
+                "Size of a member's persisted facts.",
+                &["member"],
+            ),
+            age: declare.gauges(
+                "gazetteer_publish_source_age_seconds",
+                "How long ago a member's facts were last live; 0 while they are.",
+                &["member"],
+            ),
+            last_live: Mutex::default(),
+            events: declare.counters(
+                "gazetteer_sources_events_total",
+                "What happened between a source and its member.",
+                &["member", "event"],
+            ),
+        }
+    }
+
+    /// Shows a member.
+    pub(super) fn set(&self, member: &str, gauges: &MemberGauges) {
+        let present = state(gauges.state);
+        for state in STATES {
+            let gauge = self.state.with_label_values(&[member, state]);
+            gauge.set(i64::from(state == present));
+        }
+        self.services
+            .with_label_values(&[member])
+            .set(signed(gauges.services));
+        self.warnings
+            .with_label_values(&[member])
+            .set(signed(gauges.warnings));
+        self.last_live
+            .lock()
+            .insert(member.into(), gauges.last_live);
+    }
+
+    /// The size of a member's persisted facts.
+    pub(super) fn set_persisted(&self, member: &str, octets: u64) {
+        self.persisted
+            .with_label_values(&[member])
+            .set(signed(octets));
+    }
+
+    /// Something happened between a source and its member.
+    pub(super) fn count(&self, member: &str, event: SourceEvent) {
+        let [relist, failure, heartbeat, malformed] = EVENTS;
+        let event = match event {
+            SourceEvent::Relist => relist,
+            SourceEvent::Failure => failure,
+            SourceEvent::Heartbeat => heartbeat,
+            SourceEvent::Malformed => malformed,
+        };
+        self.events.with_label_values(&[member, event]).inc();
+    }
+
+    /// Forgets a member.
+    pub(super) fn remove(&self, member: &str) {
+        self.last_live.lock().remove(member);
+        // A series that never was needs no removal.
+        for state in STATES {
+            let _ = self.state.remove_label_values(&[member, state]);
+        }
+        for event in EVENTS {
+            let _ = self.events.remove_label_values(&[member, event]);
+        }
+        for gauges in [&self.services, &self.warnings, &self.persisted, &self.age] {
+            let _ = gauges.remove_label_values(&[member]);
+        }
+    }
+
+    /// Brings the ages up to now.
+    pub(super) fn age(&self, now: UnixSeconds) {
+        for (member, last_live) in self.last_live.lock().iter() {
+            let age = last_live.map_or(0, |at| now.0.saturating_sub(at.0));
+            self.age.with_label_values(&[member]).set(signed(age));
+        }
+    }
+}
+
+/// The label of a state.
+fn state(state: MemberState) -> &'static str {
+    match state {
+        MemberState::Syncing(_) => "syncing",
+        MemberState::NeverSynced => "never-synced",
+        MemberState::Ready => "ready",
+        MemberState::Held => "held",
+        MemberState::Lost => "lost",
+        MemberState::Returning => "returning",
+    }
+}

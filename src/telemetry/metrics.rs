@@ -1,0 +1,281 @@
+//! Every metric, declared in this room alone.
+//!
+//! Names are `gazetteer_<room>_<what>_<unit>[_total]`. Labels come from closed sets: a member's
+//! name at most, never a qname, a client or a service.
+
+use prometheus::core::Collector;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+
+use super::counters::Counters;
+use super::members::{MemberGauges, Members, SourceEvent};
+use super::serve::Serve;
+use crate::model::UnixSeconds;
+
+/// What became of a delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeltaOutcome {
+    /// It was folded.
+    Folded,
+    /// Its epoch is over.
+    Stale,
+    /// Its member is not in the configuration.
+    Unknown,
+}
+
+/// Sums that hold for a whole snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SnapshotSums {
+    /// Which publication it is.
+    pub generation: u64,
+    /// Its SOA serial.
+    pub serial: u32,
+    /// Services that exist, of all federations.
+    pub services: usize,
+    /// Services that a member has but that do not count as exports.
+    pub ignored: usize,
+    /// Services with a name that is too long to be published.
+    pub unpublished: usize,
+    /// Services whose members disagree.
+    pub disagreeing: usize,
+}
+
+/// All metrics of the process. Made once, and passed on by `Arc`.
+#[derive(Debug)]
+pub struct Metrics {
+    /// What [`Metrics::render`] shows.
+    registry: Registry,
+    /// The DNS counters.
+    counters: Counters,
+    /// The same, as they were last shown.
+    serve: Serve,
+    /// What is shown of members.
+    members: Members,
+    /// Which publication the present snapshot is.
+    generation: IntGauge,
+    /// Its SOA serial.
+    serial: IntGauge,
+    /// Services that exist.
+    services: IntGauge,
+    /// Services that do not count as exports.
+    ignored: IntGauge,
+    /// Services with a name that is too long.
+    unpublished: IntGauge,
+    /// Services whose members disagree.
+    disagreeing: IntGauge,
+    /// Snapshots published.
+    publications: IntCounter,
+    /// Deltas, by what became of them.
+    deltas: IntCounterVec,
+    /// Replaced snapshots that somebody still reads.
+    retired: IntGauge,
+    /// Whether the brake is on.
+    brake: IntGauge,
+    /// Failures to write persisted facts.
+    persist_failures: IntCounter,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let declare = Declare(&registry);
+        Self {
+            counters: Counters::default(),
+            serve: Serve::new(&declare),
+            members: Members::new(&declare),
+            generation: declare.gauge(
+                "gazetteer_snapshot_generation",
+                "Publications of this process.",
+            ),
+            serial: declare.gauge("gazetteer_snapshot_serial", "SOA serial."),
+            services: declare.gauge(
+                "gazetteer_snapshot_services",
+                "Services that exist, of all federations.",
+            ),
+            ignored: declare.gauge(
+                "gazetteer_snapshot_ignored_exports",
+                "Services that a member has but that do not count as exports of a federation.",
+            ),
+            unpublished: declare.gauge(
+                "gazetteer_snapshot_unpublished_names",
+                "Services with a name over 255 octets, which is not published.",
+            ),
+            disagreeing: declare.gauge(
+                "gazetteer_snapshot_disagreements",
+                "Services whose members disagree on how they are answered.",
+            ),
+            publications: declare.counter(
+                "gazetteer_publish_publications_total",
+                "Snapshots published.",
+            ),
+            deltas: declare.counters(
+                "gazetteer_publish_deltas_total",
+                "Changes from sources, by what became of them.",
+                &["outcome"],
+            ),
+            retired: declare.gauge(
+                "gazetteer_publish_retired_snapshots",
+                "Replaced snapshots that are still being read.",
+            ),
+            brake: declare.gauge(
+                "gazetteer_publish_brake",
+                "1 while so many members are lost at once that all are held.",
+            ),
+            persist_failures: declare.counter(
+                "gazetteer_publish_persist_failures_total",
+                "Failures to write persisted facts.",
+            ),
+            registry,
+        }
+    }
+
+    /// The counters of the DNS workers.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// A snapshot was published.
+    pub fn published(&self, sums: &SnapshotSums) {
+        self.publications.inc();
+        self.generation.set(signed(sums.generation));
+        self.serial.set(i64::from(sums.serial));
+        self.services.set(signed(sums.services));
+        self.ignored.set(signed(sums.ignored));
+        self.unpublished.set(signed(sums.unpublished));
+        self.disagreeing.set(signed(sums.disagreeing));
+    }
+
+    /// A delta came.
+    pub fn delta(&self, outcome: DeltaOutcome) {
+        let value = match outcome {
+            DeltaOutcome::Folded => "folded",
+            DeltaOutcome::Stale => "stale",
+            DeltaOutcome::Unknown => "unknown",
+        };
+        self.deltas.with_label_values(&[value]).inc();
+    }
+
+    /// How many replaced snapshots are still being read.
+    pub fn set_retired(&self, retired: usize) {
+        self.retired.set(signed(retired));
+    }
+
+    /// Whether the brake is on.
+    pub fn set_braked(&self, is_braked: bool) {
+        self.brake.set(i64::from(is_braked));
+    }
+
+    /// Persisted facts could not be written.
+    pub fn persist_failed(&self) {
+        self.persist_failures.inc();
+    }
+
+    /// What is shown of a member.
+    pub fn set_member(&self, member: &str, gauges: &MemberGauges) {
+        self.members.set(member, gauges);
+    }
+
+    /// The size of a member's persisted facts.
+    pub fn set_persisted(&self, member: &str, octets: u64) {
+        self.members.set_persisted(member, octets);
+    }
+
+    /// Something happened between a source and its member.
+    pub fn source_event(&self, member: &str, event: SourceEvent) {
+        self.members.count(member, event);
+    }
+
+    /// Forgets a member that was taken out of the configuration.
+    pub fn remove_member(&self, member: &str) {
+        self.members.remove(member);
+    }
+
+    /// The text that Prometheus reads.
+    pub fn render(&self, now: UnixSeconds) -> String {
+        self.members.age(now);
+        self.serve.show(&self.counters);
+        let text = TextEncoder::new().encode_to_string(&self.registry.gather());
+        text.unwrap_or_else(|error| format!("# {error}\n"))
+    }
+}
+
+/// Declares metrics in a registry.
+pub(super) struct Declare<'a>(&'a Registry);
+
+impl Declare<'_> {
+    /// A gauge.
+    pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::new(name, help))
+    }
+
+    /// A counter.
+    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::new(name, help))
+    }
+
+    /// Gauges with labels.
+    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    /// Counters with labels.
+    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    /// Registers a metric.
+    fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
+        let metric = metric.expect("names and labels are constants of the right form");
+        let registered = self.0.register(Box::new(metric.clone()));
+        registered.expect("each metric is declared once, in a registry of its own");
+        metric
+    }
+}
+
+/// A number as gauges take it.
+pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
+    number.try_into().unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::MemberState;
+    use crate::telemetry::Transport;
+
+    #[test]
+    fn a_member_and_the_workers_show_and_a_removed_member_does_not() {
+        let metrics = Metrics::new();
+        let member = "a";
+        let gauges = MemberGauges {
+            state: MemberState::Held,
+            last_live: Some(UnixSeconds(100)),
+            services: 3,
+            warnings: 0,
+        };
+        metrics.set_member(member, &gauges);
+        let worker = metrics.counters().worker();
+        worker.query(Transport::Udp);
+        worker.response(3);
+        for _ in 0..2 {
+            let text = metrics.render(UnixSeconds(130));
+            for line in [
+                "gazetteer_publish_member_state{member=\"a\",state=\"held\"} 1",
+                "gazetteer_publish_member_state{member=\"a\",state=\"ready\"} 0",
+                "gazetteer_publish_source_age_seconds{member=\"a\"} 30",
+                "gazetteer_serve_queries_total{transport=\"udp\"} 1",
+                "gazetteer_serve_responses_total{rcode=\"NXDOMAIN\"} 1",
+            ] {
+                assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+            }
+        }
+        metrics.remove_member(member);
+        assert!(!metrics.render(UnixSeconds(130)).contains("member=\"a\""));
+    }
+}

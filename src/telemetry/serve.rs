@@ -1,0 +1,78 @@
+//! Metrics of the DNS workers.
+
+use parking_lot::Mutex;
+use prometheus::{IntCounter, IntCounterVec};
+
+use super::counters::{Counters, RCODES, Transport};
+use super::metrics::Declare;
+
+/// The sums of the workers' counters, as they were last shown.
+#[derive(Debug)]
+pub(super) struct Serve {
+    /// Held while the sums are brought up, so that two who look at once count nothing twice.
+    one_at_a_time: Mutex<()>,
+    /// Queries, by transport.
+    queries: IntCounterVec,
+    /// Responses, by response code.
+    responses: IntCounterVec,
+    /// Responses with TC set.
+    truncated: IntCounter,
+    /// Messages without a response.
+    dropped: IntCounter,
+    /// Responses that could not be sent.
+    send_errors: IntCounter,
+    /// Messages whose processing panicked.
+    panics: IntCounter,
+}
+
+impl Serve {
+    /// All at zero.
+    pub(super) fn new(declare: &Declare) -> Self {
+        Self {
+            one_at_a_time: Mutex::new(()),
+            queries: declare.counters(
+                "gazetteer_serve_queries_total",
+                "DNS queries received.",
+                &["transport"],
+            ),
+            responses: declare.counters(
+                "gazetteer_serve_responses_total",
+                "DNS responses made.",
+                &["rcode"],
+            ),
+            truncated: declare.counter(
+                "gazetteer_serve_truncated_total",
+                "DNS responses with TC set.",
+            ),
+            dropped: declare.counter(
+                "gazetteer_serve_dropped_total",
+                "Messages that got no response.",
+            ),
+            send_errors: declare.counter(
+                "gazetteer_serve_send_errors_total",
+                "DNS responses that could not be sent.",
+            ),
+            panics: declare.counter(
+                "gazetteer_serve_panics_total",
+                "Messages whose processing panicked.",
+            ),
+        }
+    }
+
+    /// Raises the sums to what the workers have counted.
+    pub(super) fn show(&self, counters: &Counters) {
+        let _guard = self.one_at_a_time.lock();
+        let totals = counters.totals();
+        let raise = |counter: &IntCounter, to: u64| counter.inc_by(to - counter.get());
+        for (transport, to) in Transport::ALL.into_iter().zip(totals.queries) {
+            raise(&self.queries.with_label_values(&[transport.as_str()]), to);
+        }
+        for ((_, rcode), to) in RCODES.into_iter().zip(totals.responses) {
+            raise(&self.responses.with_label_values(&[rcode]), to);
+        }
+        raise(&self.truncated, totals.truncated);
+        raise(&self.dropped, totals.dropped);
+        raise(&self.send_errors, totals.send_errors);
+        raise(&self.panics, totals.panics);
+    }
+}

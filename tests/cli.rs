@@ -1,0 +1,14 @@
+//! The program from outside: what it prints, and the daemon from its start to its end.
+
+#[path = "cli/daemon.rs"]
+mod daemon;
+#[path = "cli/members.rs"]
+mod members;
+#[path = "cli/output.rs"]
+mod output;
+#[path = "cli/program.rs"]
+mod program;
+#[path = "cli/reload.rs"]
+mod reload;
+#[path = "cli/serving.rs"]
+mod serving;

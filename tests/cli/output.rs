@@ -1,0 +1,110 @@
+//! What commands print.
+
+use std::path::Path;
+
+use crate::program::{demo, run, transcript, write};
+
+#[test]
+fn help_is_as_reviewed() {
+    let here = Path::new(".");
+    insta::assert_snapshot!("help", transcript(here, &["--help"]));
+    for command in ["serve", "check", "clusters", "explain", "completions"] {
+        insta::assert_snapshot!(
+            format!("help_{command}"),
+            transcript(here, &[command, "--help"])
+        );
+    }
+}
+
+#[test]
+fn check_prints_every_problem_and_says_so_by_its_status() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = r#"
+version = "v1"
+
+[listen]
+dns = ["127.0.0.1:53", "localhost"]
+
+[[federation]]
+name = "my-federation"
+apex = "example.com"
+nameservers = [{ name = "ns1.example.com" }]
+polcy = "nearest"
+ttl = "1 fortnight"
+
+[[region]]
+name = "svc"
+
+[[member]]
+name = "a@b"
+source = { file = "facts.toml", kubeconfig = "kubeconfig" }
+"#;
+    write(&folder.path().join("bad.toml"), bad);
+    insta::assert_snapshot!(
+        "check_bad",
+        transcript(folder.path(), &["check", "bad.toml"])
+    );
+    insta::assert_snapshot!(
+        "check_missing",
+        transcript(folder.path(), &["check", "none.toml"])
+    );
+    insta::assert_snapshot!("check_usage", transcript(folder.path(), &["check"]));
+}
+
+#[test]
+fn check_reads_facts_files_too() {
+    let folder = demo();
+    insta::assert_snapshot!(
+        "check_demo",
+        transcript(folder.path(), &["check", "demo.toml"])
+    );
+    write(
+        &folder.path().join("gce-us-east1.toml"),
+        "[[service]]\nname = \"s\"\nwait = 1\n",
+    );
+    std::fs::remove_file(folder.path().join("on-premises.toml")).unwrap();
+    insta::assert_snapshot!(
+        "check_facts",
+        transcript(folder.path(), &["check", "demo.toml"])
+    );
+}
+
+#[test]
+fn explain_needs_no_daemon_with_a_configuration() {
+    let folder = demo();
+    let name = "my-web.my-namespace.my-federation.svc.europe-west1-d.example.com";
+    let arguments = [
+        "explain",
+        name,
+        "--from",
+        "203.0.113.9",
+        "--config",
+        "demo.toml",
+    ];
+    insta::assert_snapshot!("explain_config", transcript(folder.path(), &arguments));
+    assert!(!folder.path().join("state").exists(), "it writes nothing");
+    let wrong = ["explain", "a..b", "--config", "demo.toml"];
+    insta::assert_snapshot!("explain_wrong_name", transcript(folder.path(), &wrong));
+}
+
+#[test]
+fn without_a_daemon_the_error_says_what_to_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["clusters", "--state-dir", "state"];
+    insta::assert_snapshot!(
+        "clusters_without_daemon",
+        transcript(folder.path(), &arguments)
+    );
+}
+
+#[test]
+fn completions_know_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = run(Path::new("."), &["completions", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            output.status.success() && script.contains("explain"),
+            "{shell}: {script}"
+        );
+    }
+}

@@ -1,0 +1,231 @@
+//! Answers to single requests: objects, lists, and everything that is no stream.
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use futures::StreamExt;
+use serde_json::{Value, json};
+
+use super::faults::{Reply, gone, status};
+use super::request::{Request, Resource, Verb};
+use super::store::Store;
+use super::{Shared, State, stream};
+
+/// Answers a request.
+pub(super) async fn handle(
+    extract::State(shared): extract::State<Arc<Shared>>,
+    raw: extract::Request,
+) -> Response {
+    // The body is not needed, and may not be kept across an await.
+    let (raw, _) = raw.into_parts();
+    let prefix = shared.state.lock().script.prefix.clone();
+    let Some(request) = Request::parse(&raw.uri, &prefix) else {
+        return text(StatusCode::NOT_FOUND, "404 page not found\n");
+    };
+    let header = |name| raw.headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let metadata = header(header::ACCEPT).is_some_and(|it| it.contains("as=PartialObjectMetadata"));
+    let form = if metadata {
+        Form::Metadata
+    } else {
+        Form::Whole
+    };
+    let (hangs, known, scripted) = shared.change(|state| {
+        state.requests.push(request.clone());
+        let scripted = state.script.next(request.resource, request.verb);
+        let wanted = state.script.token.as_deref();
+        let known = wanted.is_none() || wanted == bearer;
+        (state.script.hangs, known, scripted)
+    });
+    if hangs {
+        std::future::pending::<()>().await;
+    }
+    if !known {
+        return json_reply(&status(401, "Unauthorized", "Unauthorized"));
+    }
+    match scripted {
+        Some(reply) => faulty(reply).await,
+        None => answer(&shared, request, form),
+    }
+}
+
+/// How objects are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As they are.
+    Whole,
+    /// Only their metadata.
+    Metadata,
+}
+
+impl Form {
+    /// The object as wanted.
+    pub(super) fn of(self, object: &Value) -> Value {
+        match self {
+            Self::Whole => object.clone(),
+            Self::Metadata => json!({
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
+                "metadata": object["metadata"],
+            }),
+        }
+    }
+}
+
+/// A scripted reply.
+async fn faulty(reply: Reply) -> Response {
+    match reply {
+        Reply::Status(status) => json_reply(&status),
+        Reply::Text(code, body) => text(StatusCode::from_u16(code).expect("an HTTP status"), body),
+        Reply::Hang => std::future::pending().await,
+        Reply::Cut => body(cut("{\"kind\":\"ServiceLi".to_owned())),
+        Reply::Event(status) => body(Body::from(stream::line("ERROR", &status))),
+    }
+}
+
+/// What an API server answers.
+fn answer(shared: &Arc<Shared>, request: Request, form: Form) -> Response {
+    match (request.resource, request.verb) {
+        (Resource::Ready, _) => text(StatusCode::OK, "ok"),
+        (Resource::Version, _) => json_reply(&json!({
+            "major": "1", "minor": "33", "gitVersion": "v1.33.1", "gitCommit": "", "buildDate": "",
+            "gitTreeState": "clean", "goVersion": "go1.24", "compiler": "gc", "platform": "linux/amd64",
+        })),
+        (_, Verb::Get) => get(&shared.state.lock().store, &request, form),
+        (_, Verb::List) => {
+            let mut state = shared.state.lock();
+            let State { store, script, .. } = &mut *state;
+            if request.is_later_page() && script.expires_page() {
+                return json_reply(&gone());
+            }
+            list(store, &request, form)
+        }
+        (_, Verb::Watch) => stream::watch(shared, request, form),
+    }
+}
+
+/// One object.
+fn get(store: &Store, request: &Request, form: Form) -> Response {
+    let namespace = request.namespace.clone().unwrap_or_default();
+    let name = request.name.clone().unwrap_or_default();
+    match store.objects.get(&(request.resource, namespace, name)) {
+        Some(object) => json_reply(&form.of(object)),
+        None => json_reply(&status(404, "NotFound", "not found")),
+    }
+}
+
+/// A page of a collection. The token of the next one is the version and the place in the list.
+fn list(store: &mut Store, request: &Request, form: Form) -> Response {
+    let token = request
+        .parameter("continue")
+        .filter(|token| !token.is_empty());
+    let (version, skip) = match token {
+        None => (store.version, 0),
+        Some(token) => {
+            let parts = token.split_once('.');
+            let parts = parts.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+            match parts {
+                Some((version, skip)) if store.pages.contains_key(&version) => (version, skip),
+                _ => return json_reply(&gone()),
+            }
+        }
+    };
+    let objects = Arc::clone(store.pages.get(&version).unwrap_or(&store.objects));
+    let limit = request
+        .parameter("limit")
+        .and_then(|limit| limit.parse().ok());
+    let limit = limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+    let all: Vec<&Value> = objects
+        .iter()
+        .filter(|((resource, ..), object)| {
+            *resource == request.resource && selects(request, object)
+        })
+        .map(|(_, object)| object)
+        .collect();
+    let items: Vec<Value> = all
+        .iter()
+        .skip(skip)
+        .take(limit)
+        .map(|object| bare(form, object))
+        .collect();
+    let left = all.len().saturating_sub(skip + items.len());
+    let mut metadata = json!({ "resourceVersion": version.to_string() });
+    if left > 0 {
+        metadata["continue"] = json!(format!("{version}.{}", skip + items.len()));
+        metadata["remainingItemCount"] = json!(left);
+        store.pages.insert(version, Arc::clone(&objects));
+    }
+    let (group, kind) = match form {
+        Form::Whole => request.resource.types(),
+        Form::Metadata => ("meta.k8s.io/v1", "PartialObjectMetadata"),
+    };
+    json_reply(&json!({
+        "kind": format!("{kind}List"), "apiVersion": group, "metadata": metadata, "items": items,
+    }))
+}
+
+/// An object as it is in a list: without its type.
+fn bare(form: Form, object: &Value) -> Value {
+    let mut object = form.of(object);
+    if let (Form::Whole, Some(fields)) = (form, object.as_object_mut()) {
+        fields.remove("kind");
+        fields.remove("apiVersion");
+    }
+    object
+}
+
+/// Whether the request's namespace and label selector let the object pass.
+pub(super) fn selects(request: &Request, object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let namespace = request.namespace.as_deref();
+    let selector = request.parameter("labelSelector").unwrap_or_default();
+    let term = |term: &str| {
+        let label = |key: &str| metadata["labels"][key].as_str();
+        if let Some((key, value)) = term.split_once("!=") {
+            label(key) != Some(value)
+        } else if let Some((key, value)) = term.split_once('=') {
+            label(key) == Some(value.trim_start_matches('='))
+        } else if let Some(key) = term.strip_prefix('!') {
+            label(key).is_none()
+        } else {
+            label(term).is_some()
+        }
+    };
+    namespace.is_none_or(|wanted| metadata["namespace"].as_str() == Some(wanted))
+        && selector
+            .split(',')
+            .filter(|part| !part.is_empty())
+            .all(term)
+}
+
+/// JSON; a `Status` brings its own HTTP status.
+pub(super) fn json_reply(value: &Value) -> Response {
+    let code = value["code"].as_u64().filter(|_| value["kind"] == "Status");
+    let code = code.and_then(|code| StatusCode::from_u16(u16::try_from(code).ok()?).ok());
+    let mut response = body(Body::from(value.to_string()));
+    *response.status_mut() = code.unwrap_or(StatusCode::OK);
+    response
+}
+
+/// A JSON body.
+pub(super) fn body(body: Body) -> Response {
+    let builder = Response::builder().header(header::CONTENT_TYPE, "application/json");
+    builder.body(body).expect("a header of letters")
+}
+
+/// Plain text.
+fn text(code: StatusCode, text: &'static str) -> Response {
+    let builder = Response::builder().status(code);
+    builder.body(Body::from(text)).expect("no headers")
+}
+
+/// A body that breaks the connection after `text`.
+fn cut(text: String) -> Body {
+    let parts = [
+        Ok(Bytes::from(text)),
+        Err(std::io::ErrorKind::ConnectionReset),
+    ];
+    Body::from_stream(futures::stream::iter(parts).map(|part| part.map_err(std::io::Error::from)))
+}

@@ -1,0 +1,180 @@
+//! Ways to be let in, and what happens when they change.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+
+use crate::fake_apiserver::{FakeApi, Push, Resource, write};
+use crate::member::{Member, api, fill, kubeconfig, service, short};
+
+/// A member of the kubeconfig in `folder`.
+fn member(folder: TempDir) -> Member {
+    Member::start(folder, "c", short(), Arc::new(Semaphore::new(4)))
+}
+
+/// Writes an exec plugin that gives the token in the file `token` beside it.
+fn plugin(folder: &Path, more: &str) {
+    let script = format!(
+        "#!/bin/sh\n{more}\nprintf '{{\"apiVersion\":\"client.authentication.k8s.io/v1\",\
+         \"kind\":\"ExecCredential\",\"status\":{{\"token\":\"%s\"}}}}' \
+         \"$(cat \"$(dirname \"$0\")/$TOKEN_FILE\")\"\n"
+    );
+    let path = folder.join("plugin");
+    write(&path, &script);
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+#[tokio::test]
+async fn a_rotated_token_is_picked_up() {
+    let api = api();
+    api.script(|script| script.token = Some("one".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder.path().join("token"), "one");
+    api.kubeconfig(folder.path());
+    let mut member = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    api.script(|script| script.token = Some("two".to_owned()));
+    for resource in [
+        Resource::Services,
+        Resource::EndpointSlices,
+        Resource::Nodes,
+    ] {
+        api.push(resource, Push::End);
+    }
+    member.until_said("lost client").await;
+    write(&member.folder.path().join("token"), "two");
+    member
+        .until("contact again", |member| {
+            member
+                .said
+                .last()
+                .is_some_and(|said| said == "synced" || said == "resumed")
+        })
+        .await;
+    api.apply(Resource::Services, service("api"));
+    member.until_services(&["api", "web"]).await;
+}
+
+#[tokio::test]
+async fn a_token_in_the_kubeconfig_is_sent_below_a_path() {
+    let api = api();
+    api.script(|script| {
+        script.token = Some("one".to_owned());
+        script.prefix = "/k8s/clusters/c-1".to_owned();
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = json!({ "server": api.url() });
+    kubeconfig(folder.path(), "c", &cluster, &json!({ "token": "one" }));
+    member(folder).until_said("synced").await;
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_by_its_authority_alone() {
+    let api = FakeApi::start_tls();
+    fill(&api);
+    let folder = tempfile::tempdir().unwrap();
+    api.kubeconfig(folder.path());
+    let mut trusting = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    trusting.until_said("synced").await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let other = FakeApi::start_tls();
+    other.kubeconfig(folder.path());
+    let cluster = json!({
+        "server": api.url(), "certificate-authority": folder.path().join("ca.pem"),
+    });
+    kubeconfig(folder.path(), "c", &cluster, &json!({}));
+    let mut wary = member(folder);
+    wary.until_said("lost watch").await;
+    api.kubeconfig(wary.folder.path());
+    kubeconfig(wary.folder.path(), "c", &cluster, &json!({}));
+    wary.until_said("synced").await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = json!({ "server": api.url(), "insecure-skip-tls-verify": true });
+    kubeconfig(folder.path(), "c", &cluster, &json!({}));
+    member(folder).until_said("synced").await;
+}
+
+#[tokio::test]
+async fn exec_plugins_give_tokens() {
+    let api = api();
+    api.script(|script| script.token = Some("from-plugin".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    plugin(folder.path(), "");
+    write(&folder.path().join("secret"), "from-plugin");
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
+        "env": [{ "name": "TOKEN_FILE", "value": "secret" }], "interactiveMode": "Never",
+    });
+    let cluster = json!({ "server": api.url() });
+    kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
+    member(folder).until_said("synced").await;
+}
+
+#[tokio::test]
+async fn exec_plugins_run_again_when_their_token_is_not_accepted() {
+    let api = api();
+    api.script(|script| script.token = Some("one".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    plugin(folder.path(), "");
+    write(&folder.path().join("secret"), "one");
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
+        "env": [{ "name": "TOKEN_FILE", "value": "secret" }],
+    });
+    let cluster = json!({ "server": api.url() });
+    kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
+    let mut member = member(folder);
+    member.until_said("synced").await;
+    write(&member.folder.path().join("secret"), "two");
+    api.script(|script| script.token = Some("two".to_owned()));
+    api.push(Resource::Services, Push::End);
+    api.apply(Resource::Services, service("api"));
+    member.until_services(&["api", "web"]).await;
+}
+
+#[tokio::test]
+async fn exec_plugins_that_fail_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    plugin(folder.path(), "echo 'please log in' >&2; exit 3");
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
+    });
+    let cluster = json!({ "server": "http://127.0.0.1:1" });
+    kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
+    let mut member = member(folder);
+    member.until_said("lost client").await;
+    assert!(
+        member.said[0].contains("please log in"),
+        "{:?}",
+        member.said
+    );
+}
+
+#[tokio::test]
+async fn a_member_that_moves_is_listed_anew_and_never_empty() {
+    let (old, new) = (api(), api());
+    new.apply(Resource::Services, service("api"));
+    let folder = tempfile::tempdir().unwrap();
+    kubeconfig(
+        folder.path(),
+        "c",
+        &json!({ "server": old.url() }),
+        &json!({}),
+    );
+    let mut member = member(folder);
+    member.until_said("synced").await;
+    let moved = json!({ "server": new.url() });
+    kubeconfig(member.folder.path(), "c", &moved, &json!({}));
+    member.until_services(&["api", "web"]).await;
+    assert_eq!(member.said, ["synced", "synced"]);
+    assert_eq!(
+        member.identity.as_ref().unwrap().origin,
+        format!("{}/", new.url())
+    );
+}

@@ -1,0 +1,10 @@
+//! The Kubernetes source against a fake API server with faults on demand.
+
+mod credentials;
+#[path = "../fake_apiserver/mod.rs"]
+mod fake_apiserver;
+mod faults;
+mod loss;
+mod member;
+mod smoke;
+mod sync;

@@ -1,0 +1,165 @@
+//! A random world as the model of the code under test.
+
+use std::time::Duration;
+
+use gazetteer::model::{
+    self, Endpoints, Export, ExportMode, Federation, Fleet, Location, Member, MemberIdx,
+    NameServer, NamespacedName, Network, Pattern, Policy, Port, Protocol, Service, ServiceKind,
+    StaticRegion, Steering,
+};
+use gazetteer::names::Label;
+
+use crate::world::{Fed, Net, Place3, Said, Shard, World};
+
+pub(crate) fn label(text: &str) -> Label {
+    text.parse().expect("a label")
+}
+
+/// The name of a member.
+pub(crate) fn member_name(index: usize) -> String {
+    format!("m{index}")
+}
+
+pub(crate) fn index(member: usize) -> MemberIdx {
+    MemberIdx(u8::try_from(member).expect("few members"))
+}
+
+pub(crate) fn order_labels(order: &[usize]) -> Vec<Label> {
+    order
+        .iter()
+        .map(|member| label(&member_name(*member)))
+        .collect()
+}
+
+impl Fed {
+    /// As the code has it.
+    pub(crate) fn model(&self) -> Federation {
+        let name = |text: String| text.parse().expect("a name");
+        Federation {
+            name: label(self.name),
+            apex: name(self.apex.to_owned()),
+            nameservers: vec![NameServer {
+                name: name(format!("ns1.dns.{}", self.apex)),
+                addresses: vec!["198.51.100.1".parse().expect("an address")],
+            }],
+            hostmaster: name(format!("hostmaster.{}", self.apex)),
+            export: ExportMode::Annotated,
+            ttl: Duration::from_secs(30),
+            negative_ttl: Duration::from_secs(5),
+            apex_ttl: Duration::from_secs(3600),
+            policy: match &self.failover {
+                Some(_) => Policy::Failover,
+                None if self.is_nearest => Policy::Nearest,
+                None => Policy::Spread,
+            },
+            order: order_labels(self.failover.as_deref().unwrap_or_default()),
+            fence: (self.fence.as_ref()).map(|fence| fence.iter().map(|one| label(one)).collect()),
+            when_all_down: self.all_down,
+            hold: Duration::from_secs(60),
+            sync_timeout: Duration::from_secs(30),
+            members: (self.members.iter())
+                .map(|member| Pattern::new(&member_name(*member)))
+                .collect(),
+            namespaces: vec![Pattern::new("*")],
+        }
+    }
+}
+
+impl Shard {
+    /// As the code has it.
+    pub(crate) fn model(&self) -> Service {
+        let (policy, order) = match &self.steering {
+            Said::Nothing => (None, None),
+            Said::Spread => (Some(Policy::Spread), None),
+            Said::Failover(order) => (Some(Policy::Failover), Some(order_labels(order).into())),
+        };
+        Service {
+            kind: ServiceKind::LoadBalancer,
+            export: Export::Exported,
+            federations: (self.federations.as_ref())
+                .map(|names| names.iter().map(|name| label(name)).collect()),
+            ports: self
+                .port
+                .iter()
+                .map(|port| Port {
+                    name: Some(label("http")),
+                    protocol: Protocol::Tcp,
+                    port: *port,
+                })
+                .collect(),
+            addresses: self.addresses.clone().into(),
+            hostnames: Box::default(),
+            endpoints: Endpoints {
+                ready: u32::from(self.is_ready),
+                total: 1,
+            },
+            allow_without_endpoints: false,
+            steering: Steering {
+                weight: self.weight,
+                policy,
+                order,
+                when_all_down: self.all_down,
+                ..Steering::default()
+            },
+        }
+    }
+}
+
+pub(crate) fn key_of((namespace, name, _): Place3) -> NamespacedName {
+    NamespacedName {
+        namespace: label(namespace),
+        name: label(name),
+    }
+}
+
+impl Net {
+    /// As the code has it.
+    pub(crate) fn model(&self) -> Network {
+        Network {
+            cidr: self.cidr.into(),
+            place: model::Place {
+                region: self.region.map(label),
+                zone: self.zone.map(label),
+                member: self.member.map(|member| label(&member_name(member))),
+            },
+        }
+    }
+}
+
+impl World {
+    /// Every configured region, those that are there for their location too.
+    pub(crate) fn static_regions(&self) -> Vec<(&'static str, Vec<&'static str>)> {
+        let located = self.longitudes.keys().map(|name| (*name, Vec::new()));
+        self.static_regions.iter().cloned().chain(located).collect()
+    }
+
+    /// As the code has it.
+    pub(crate) fn fleet(&self) -> Fleet {
+        let labels = |zones: &[&str]| zones.iter().map(|zone| label(zone)).collect();
+        let regions = self.static_regions().into_iter().map(|(name, zones)| {
+            let longitude = self.longitudes.get(name);
+            StaticRegion {
+                name: label(name),
+                zones: labels(&zones),
+                location: longitude.map(|degrees| Location {
+                    lat: 0.0,
+                    lon: f64::from(*degrees),
+                }),
+            }
+        });
+        Fleet {
+            federations: self.federations.iter().map(Fed::model).collect(),
+            members: (self.members.iter().enumerate())
+                .map(|(index, place)| Member {
+                    name: label(&member_name(index)),
+                    region: place.region.map(label),
+                    zones: labels(&place.zones),
+                    namespaces: vec![Pattern::new("*")],
+                })
+                .collect(),
+            regions: regions.collect(),
+            networks: self.networks.iter().map(Net::model).collect(),
+            ..Fleet::default()
+        }
+    }
+}
