@@ -130,6 +130,7 @@ pub(super) async fn run(
             asks_identity: false,
             asked_at: Instant::now(),
             credentials: None,
+            has_exports: None,
             tasks: JoinSet::new(),
         };
         connection = match session
@@ -191,6 +192,8 @@ struct Session<'a> {
     asked_at: Instant,
     /// Why new credentials cannot be used.
     credentials: Option<String>,
+    /// Whether service exports are watched, as far as that was logged.
+    has_exports: Option<bool>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -314,6 +317,9 @@ impl Session<'_> {
                     }
                     _ => {}
                 }
+                if kind == Kind::Exports {
+                    self.notice_exports(&news);
+                }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
             }
@@ -393,6 +399,25 @@ impl Session<'_> {
                 self.speaker.say(Change::Identity(identity)).await
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Logs when service exports cannot be watched, and when they can again.
+    fn notice_exports(&mut self, news: &News) {
+        match news {
+            News::Failed(failure @ Failure::Refused { .. }) if self.has_exports != Some(false) => {
+                let reason = failure.text();
+                warn!(
+                    reason,
+                    "service exports cannot be watched: annotations alone count"
+                );
+                self.has_exports = Some(false);
+            }
+            News::Up if self.has_exports != Some(true) => {
+                info!("service exports are watched");
+                self.has_exports = Some(true);
+            }
+            _ => {}
         }
     }
 
