@@ -3,20 +3,18 @@
 //! "cold" walks over all services, so that hardly anything is in the cache of the processor; "hot"
 //! asks for 64 of them.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
-
-mod world;
-
 use std::hint::black_box;
 use std::net::IpAddr;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion};
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::decide::{choose, eligible};
 use gazetteer::model::MemberSet;
 use gazetteer::names::{Below, Form, split};
 use gazetteer::snapshot::{Generation, Serial, Snapshot};
 use gazetteer::wire::{Owner, Qname, Query, ResponseWriter, rrtype};
+
+use crate::world;
 
 const SERVICES: u32 = 100_000;
 
@@ -39,7 +37,8 @@ fn requests(count: u32, one: impl Fn(u32) -> Vec<u8>) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn steps(criterion: &mut Criterion) {
+/// Measures steps.
+pub(crate) fn steps(criterion: &mut Criterion) {
     let snapshot = snapshot();
     let request = world::request("", 4711, "", rrtype::A, true);
     let mut group = criterion.benchmark_group("step");
@@ -91,9 +90,12 @@ fn steps(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn answers(criterion: &mut Criterion) {
+/// A kind of request: its name, and the one for a service.
+type Kind = (&'static str, fn(u32) -> Vec<u8>);
+
+/// Measures answers.
+pub(crate) fn answers(criterion: &mut Criterion) {
     let snapshot = snapshot();
-    type Kind = (&'static str, fn(u32) -> Vec<u8>);
     let kinds: [Kind; 9] = [
         ("A", |index| world::request("", index, "", rrtype::A, false)),
         ("A with ECS", |index| {
@@ -138,6 +140,3 @@ fn answers(criterion: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, steps, answers);
-criterion_main!(benches);

@@ -1,17 +1,15 @@
 //! Changes: one, a storm, and the first build of a table.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
-
-mod world;
-
 use std::hint::black_box;
 
-use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion};
 use gazetteer::model::{MemberIdx, MemberState};
 use gazetteer::snapshot::{Generation, Serial, SnapshotBuilder};
 
+use crate::world;
+
 /// One endpoint change and its publication, whatever the number of services.
-fn one_change(criterion: &mut Criterion) {
+pub(crate) fn one_change(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("change");
     for services in [10_000, 100_000] {
         let mut builder = world::build(services);
@@ -51,7 +49,7 @@ fn change(builder: &mut SnapshotBuilder, index: u32, turn: u32) {
 }
 
 /// 50,000 changes, then one publication.
-fn storm(criterion: &mut Criterion) {
+pub(crate) fn storm(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("storm");
     group.sample_size(10);
     let mut builder = world::build(100_000);
@@ -70,7 +68,7 @@ fn storm(criterion: &mut Criterion) {
 }
 
 /// The first build, three members each.
-fn table(criterion: &mut Criterion) {
+pub(crate) fn table(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("table");
     group.sample_size(10);
     for services in [10_000, 100_000, 1_000_000] {
@@ -80,6 +78,3 @@ fn table(criterion: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, one_change, storm, table);
-criterion_main!(benches);

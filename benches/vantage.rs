@@ -1,17 +1,16 @@
 //! Longest-prefix match of a client subnet.
 
-#![expect(missing_docs, reason = "criterion's macros make undocumented items")]
-
-mod world;
-
 use std::net::{IpAddr, Ipv4Addr};
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion};
 use gazetteer::model::Fleet;
 use gazetteer::vantage::VantageTable;
 use gazetteer::wire::ClientSubnet;
 
-fn find(criterion: &mut Criterion) {
+use crate::world;
+
+/// Measures find.
+pub(crate) fn find(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("vantage");
     for networks in [16, 4096, 100_000] {
         let fleet = Fleet {
@@ -36,6 +35,3 @@ fn find(criterion: &mut Criterion) {
     }
     group.finish();
 }
-
-criterion_group!(benches, find);
-criterion_main!(benches);

@@ -13,10 +13,10 @@ use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
 
 /// How many members the federation has, each in a region of its own with two zones.
-pub const MEMBERS: u8 = 10;
+pub(crate) const MEMBERS: u8 = 10;
 
 /// Members that have one and the same service.
-pub const SHARDS: u32 = 3;
+pub(crate) const SHARDS: u32 = 3;
 
 /// Networks whose clients stand in a known place.
 const NETWORKS: u32 = 4096;
@@ -25,8 +25,13 @@ fn label(text: &str) -> Label {
     text.parse().expect("a label of the bench")
 }
 
+/// The lower half of a number.
+fn low_half(number: u32) -> u16 {
+    u16::try_from(number & 0xffff).expect("it is masked")
+}
+
 /// Name of the service `index`.
-pub fn name(index: u32) -> NamespacedName {
+pub(crate) fn name(index: u32) -> NamespacedName {
     NamespacedName {
         namespace: label(&format!("namespace-{}", index % 97)),
         name: label(&format!("service-{index:07}")),
@@ -34,7 +39,7 @@ pub fn name(index: u32) -> NamespacedName {
 }
 
 /// The members of the service `index`.
-pub fn members_of(index: u32) -> impl Iterator<Item = MemberIdx> {
+pub(crate) fn members_of(index: u32) -> impl Iterator<Item = MemberIdx> {
     (0..SHARDS).map(move |shard| {
         let member = (index + shard * 3) % u32::from(MEMBERS);
         MemberIdx(u8::try_from(member).expect("fewer members than 256"))
@@ -42,7 +47,7 @@ pub fn members_of(index: u32) -> impl Iterator<Item = MemberIdx> {
 }
 
 /// What a member says about the service `index`.
-pub fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service> {
+pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service> {
     let last = [10 + member.0, 0, 0, 0];
     let ipv4 = Ipv4Addr::from_bits(Ipv4Addr::from(last).to_bits() + index);
     let ipv6 = Ipv6Addr::new(
@@ -52,8 +57,8 @@ pub fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service> {
         0,
         0,
         u16::from(member.0),
-        (index >> 16) as u16,
-        index as u16,
+        low_half(index >> 16),
+        low_half(index),
     );
     let port = |name: &str, port| Port {
         name: Some(label(name)),
@@ -74,7 +79,7 @@ pub fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service> {
 }
 
 /// The configured part.
-pub fn fleet() -> Fleet {
+pub(crate) fn fleet() -> Fleet {
     let everything = || vec![Pattern::new("*")];
     let region = |index: u8| label(&format!("region-{index}"));
     Fleet {
@@ -121,7 +126,7 @@ pub fn fleet() -> Fleet {
 }
 
 /// Networks of /20 in 10.0.0.0/8 and beyond, each in one of the regions.
-pub fn networks(count: u32) -> Vec<Network> {
+pub(crate) fn networks(count: u32) -> Vec<Network> {
     let network = |index: u32| Network {
         cidr: format!("{}/20", Ipv4Addr::from_bits((10 << 24) + (index << 12)))
             .parse()
@@ -135,7 +140,7 @@ pub fn networks(count: u32) -> Vec<Network> {
 }
 
 /// A synced federation of `services` services.
-pub fn build(services: u32) -> SnapshotBuilder {
+pub(crate) fn build(services: u32) -> SnapshotBuilder {
     let mut builder = SnapshotBuilder::new(Arc::new(fleet()), Settings::default());
     for member in (0..MEMBERS).map(MemberIdx) {
         let mut status = builder.status(member).expect("a member").clone();
@@ -152,13 +157,19 @@ pub fn build(services: u32) -> SnapshotBuilder {
 
 /// A request for `prefix` + the name of service `index` + `.topology`, with or without a client
 /// subnet.
-pub fn request(prefix: &str, index: u32, topology: &str, qtype: u16, has_subnet: bool) -> Vec<u8> {
+pub(crate) fn request(
+    prefix: &str,
+    index: u32,
+    topology: &str,
+    qtype: u16,
+    has_subnet: bool,
+) -> Vec<u8> {
     let of = name(index);
     let text = format!(
         "{prefix}{}.{}.federation.svc.{topology}fed.example",
         of.name, of.namespace
     );
-    let mut octets = (index as u16).to_be_bytes().to_vec();
+    let mut octets = low_half(index).to_be_bytes().to_vec();
     octets.extend([0, 0, 0, 1, 0, 0, 0, 0, 0, u8::from(has_subnet)]);
     octets.extend_from_slice(
         text.parse::<gazetteer::wire::NameBuf>()
