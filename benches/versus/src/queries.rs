@@ -1,0 +1,120 @@
+//! The query file: packets ready to send, each with the answer that a server of the static zone
+//! gives and the one that a server gives which knows where clients are.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::Path;
+
+use crate::answers::{Section, skip_name};
+
+/// Octets of what is expected, after each packet.
+const EXPECTED: usize = 1 + 2 * 9;
+
+/// What a query should bring.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Expected {
+    /// The RCODE.
+    pub rcode: u8,
+    /// From the static zone.
+    pub fixed: Section,
+    /// From a server that steers.
+    pub steered: Section,
+}
+
+/// Writes query files.
+pub struct Writer(BufWriter<File>);
+
+impl Writer {
+    /// A new file.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        Ok(Self(BufWriter::new(File::create(path)?)))
+    }
+
+    /// Adds a query.
+    pub fn add(&mut self, packet: &[u8], expected: &Expected) -> io::Result<()> {
+        self.0.write_all(&(packet.len() as u16).to_be_bytes())?;
+        self.0.write_all(packet)?;
+        self.0.write_all(&[expected.rcode])?;
+        for section in [expected.fixed, expected.steered] {
+            self.0.write_all(&[section.count])?;
+            self.0.write_all(&section.sum.to_be_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A query in [`Queries`].
+#[derive(Debug, Clone, Copy)]
+pub struct Query {
+    /// Where its packet starts.
+    pub start: u32,
+    /// Octets of its packet.
+    pub length: u16,
+    /// Octets of its question.
+    pub question: u16,
+    /// What it should bring.
+    pub expected: Expected,
+}
+
+/// All queries of a file.
+pub struct Queries {
+    /// The file.
+    pub octets: Vec<u8>,
+    /// Where things are in it.
+    pub list: Vec<Query>,
+}
+
+impl Queries {
+    /// Reads a file.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut octets = Vec::new();
+        File::open(path)?.read_to_end(&mut octets)?;
+        let mut list = Vec::new();
+        let mut start = 0;
+        while start < octets.len() {
+            let query = query(&octets, start).ok_or(io::ErrorKind::InvalidData)?;
+            start = query.start as usize + usize::from(query.length) + EXPECTED;
+            list.push(query);
+        }
+        Ok(Self { octets, list })
+    }
+
+    /// The question of a query: its name, type and class.
+    #[inline]
+    pub fn question(&self, query: &Query) -> &[u8] {
+        let start = query.start as usize + 12;
+        &self.octets[start..start + usize::from(query.question)]
+    }
+}
+
+/// Reads one query.
+fn query(octets: &[u8], start: usize) -> Option<Query> {
+    let length = u16::from_be_bytes([*octets.get(start)?, *octets.get(start + 1)?]);
+    let start = start + 2;
+    let packet = octets.get(start..start + usize::from(length))?;
+    let after_name = skip_name(packet.get(12..)?)?;
+    let question = length - 12 - after_name.len() as u16 + 4;
+    let tail = octets.get(start + usize::from(length)..)?.get(..EXPECTED)?;
+    let section = |at: usize| {
+        let sum = tail.get(at + 1..at + 9)?.try_into().ok()?;
+        Some(Section {
+            count: tail[at],
+            sum: u64::from_be_bytes(sum),
+        })
+    };
+    Some(Query {
+        start: start as u32,
+        length,
+        question,
+        expected: Expected {
+            rcode: tail[0],
+            fixed: section(1)?,
+            steered: section(10)?,
+        },
+    })
+}
