@@ -68,42 +68,61 @@ pub(super) fn classify<'s>(
             }
         }
         Form::Tree { topology, below } => {
-            let federation = match below {
-                Below::Marker => None,
-                Below::Federation(label)
-                | Below::Namespace {
-                    federation: label, ..
-                }
-                | Below::Service {
-                    federation: label, ..
-                } => {
-                    let Some(federation) = snapshot.apexes().federation_of(index, label) else {
-                        return absent;
-                    };
-                    Some(federation)
-                }
-            };
-            let Some(scope) = snapshot.scopes().find(topology) else {
-                return unknown_topology(snapshot, apex);
-            };
-            match (below, federation) {
-                (Below::Namespace { namespace, .. }, Some(federation)) => {
-                    if snapshot.has_namespace(namespace) {
-                        Subject::EmptyNonTerminal
-                    } else {
-                        unknown(snapshot, federation)
-                    }
-                }
-                (Below::Service { key, prefix, .. }, Some(federation)) => {
-                    match snapshot.service(index, key) {
-                        Some(entry) => service(snapshot, entry, scope, prefix),
-                        None if matches!(prefix, Prefix::Unknown) => absent,
-                        None => unknown(snapshot, federation),
-                    }
-                }
-                _ => Subject::EmptyNonTerminal,
+            let scope = snapshot.scopes().find(topology);
+            // A service that exists knows its federation: the common case needs no other look-up.
+            if let (Some(scope), Below::Service { key, prefix, .. }) = (scope, below)
+                && let Some(entry) = snapshot.service(index, key)
+            {
+                return service(snapshot, entry, scope, prefix);
+            }
+            above_services(snapshot, index, apex, scope, below)
+        }
+    }
+}
+
+/// A name of the service tree that no service has.
+fn above_services<'s>(
+    snapshot: &'s Snapshot,
+    index: ApexIdx,
+    apex: &Apex,
+    scope: Option<ScopeIdx>,
+    below: Below<'_>,
+) -> Subject<'s> {
+    let absent = Subject::Absent { federation: None };
+    let label = match below {
+        Below::Marker => None,
+        Below::Federation(label)
+        | Below::Namespace {
+            federation: label, ..
+        }
+        | Below::Service {
+            federation: label, ..
+        } => Some(label),
+    };
+    let federation = label.and_then(|label| snapshot.apexes().federation_of(index, label));
+    if label.is_some() && federation.is_none() {
+        return absent;
+    }
+    if scope.is_none() {
+        return unknown_topology(snapshot, apex);
+    }
+    match (below, federation) {
+        (Below::Namespace { namespace, .. }, Some(federation)) => {
+            if snapshot.has_namespace(namespace) {
+                Subject::EmptyNonTerminal
+            } else {
+                unknown(snapshot, federation)
             }
         }
+        (
+            Below::Service {
+                prefix: Prefix::Unknown,
+                ..
+            },
+            _,
+        ) => absent,
+        (Below::Service { .. }, Some(federation)) => unknown(snapshot, federation),
+        _ => Subject::EmptyNonTerminal,
     }
 }
 

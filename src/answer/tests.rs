@@ -361,7 +361,7 @@ fn a_client_of_known_place_gets_the_nearest_at_the_global_name_only() {
     let check = |name: &str, subnet: &str, scope: u8, last: &[u8]| {
         let (address, prefix) = subnet.split_once('/').unwrap();
         let subnet = ClientSubnet::new(address.parse().unwrap(), prefix.parse().unwrap(), 0);
-        let message = ask_for(&world, name, RecordType::A, Some(subnet.clone()));
+        let message = ask_for(&world, name, RecordType::A, Some(subnet));
         let mut got: Vec<_> = message
             .answers
             .iter()

@@ -81,8 +81,8 @@ pub enum Prefix<'q> {
     Unknown,
 }
 
-/// The marker label.
-const MARKER: &[u8] = b"svc";
+/// The marker label, in wire form.
+const MARKER: &[u8; 4] = b"\x03svc";
 
 /// Splits the first `left` labels of `qname`, which are those left of its apex.
 #[inline]
@@ -93,7 +93,7 @@ pub fn split(qname: &Qname, left: usize) -> Form<'_> {
     let nearest = left.saturating_sub(3);
     let Some(marker) = (nearest..left)
         .rev()
-        .find(|label| qname.label(*label) == MARKER)
+        .find(|label| qname.suffix(*label).starts_with(MARKER))
     else {
         return Form::Plain {
             labels: qname.between(0, left),

@@ -35,7 +35,7 @@ pub struct Apex {
     /// Its federations.
     pub federations: Vec<FederationIdx>,
     /// Infrastructure names, by their wire labels left of the apex.
-    fixed: HashMap<Box<[u8]>, FixedName>,
+    fixed: HashMap<Box<[u8]>, FixedName, foldhash::fast::RandomState>,
 }
 
 /// A name that exists by configuration, outside the service tree.
@@ -69,7 +69,7 @@ pub struct Apexes {
     /// Those with more labels first, so that the first match is the longest.
     zones: Vec<Apex>,
     federations: Vec<FederationView>,
-    by_label: HashMap<Box<[u8]>, FederationIdx>,
+    by_label: HashMap<Box<[u8]>, FederationIdx, foldhash::fast::RandomState>,
     /// The label of each member in wire form, in configuration order.
     members: Vec<Box<[u8]>>,
 }
@@ -102,7 +102,7 @@ impl Apexes {
                 ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
                 federations: Vec::new(),
-                fixed: HashMap::from([(wire_labels([VERSION]), FixedName::Version)]),
+                fixed: HashMap::from_iter([(wire_labels([VERSION]), FixedName::Version)]),
             });
         }
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));

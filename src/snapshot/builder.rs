@@ -114,19 +114,20 @@ impl SnapshotBuilder {
         name: &NamespacedName,
         service: Arc<Service>,
     ) -> bool {
+        let new = service.clone();
         let shards = self.facts.entry(name.clone()).or_default();
         let old = match shards.binary_search_by_key(&member, |(of, _)| *of) {
             Ok(place) => match shards.get_mut(place) {
                 Some((_, facts)) if *facts == service => return false,
-                facts => facts.map(|(_, facts)| std::mem::replace(facts, service.clone())),
+                facts => facts.map(|(_, facts)| std::mem::replace(facts, service)),
             },
             Err(place) => {
-                shards.insert(place, (member, service.clone()));
+                shards.insert(place, (member, service));
                 None
             }
         };
-        let new = Some(&*service);
-        self.hostnames.rename(member, name, old.as_deref(), new);
+        self.hostnames
+            .rename(member, name, old.as_deref(), Some(&new));
         self.recompile(name);
         true
     }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::apexes::{FederationIdx, wire_labels};
 use super::service::{
     Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard, named_ports,
@@ -67,11 +69,11 @@ pub(super) fn compile<'h>(
         .collect();
     let name = input.name;
     Some(ServiceEntry {
-        key: wire_labels([
+        key: SmallVec::from_slice(&wire_labels([
             name.name.as_str(),
             name.namespace.as_str(),
             input.rules.name.as_str(),
-        ]),
+        ])),
         federation: input.federation,
         plan,
         ttl,
@@ -209,8 +211,8 @@ fn shard<'h>(
     Shard {
         member,
         ttl: smallest,
-        ipv4: ipv4.into(),
-        ipv6: ipv6.into(),
+        ipv4: ipv4.into_iter().collect(),
+        ipv6: ipv6.into_iter().collect(),
         facts: facts.clone(),
     }
 }

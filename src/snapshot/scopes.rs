@@ -42,7 +42,7 @@ pub enum Level {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes {
     all: Vec<Scope>,
-    by_labels: HashMap<Box<[u8]>, ScopeIdx>,
+    by_labels: HashMap<Box<[u8]>, ScopeIdx, foldhash::fast::RandomState>,
     /// The longest path, in octets.
     pub(super) longest: usize,
     /// Labels that are not published, with the member that they were learnt for.
@@ -74,7 +74,7 @@ impl Scopes {
                 members: MemberSet::ALL,
                 parent: None,
             }],
-            by_labels: HashMap::from([(Box::default(), Self::GLOBAL)]),
+            by_labels: HashMap::from_iter([(Box::default(), Self::GLOBAL)]),
             longest: 0,
             warnings: Vec::new(),
         };

@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::apexes::FederationIdx;
+use smallvec::SmallVec;
+
 use crate::decide::ShardHealth;
 use crate::model::{MemberIdx, MemberSet, Service};
 
@@ -19,7 +21,7 @@ pub struct PlanIdx(pub(super) usize);
 #[derive(Debug, PartialEq, Eq)]
 pub struct ServiceEntry {
     /// The wire labels `service.ns.fed`.
-    pub key: Box<[u8]>,
+    pub key: SmallVec<[u8; 48]>,
     /// Its federation.
     pub federation: FederationIdx,
     /// How to choose.
@@ -48,9 +50,9 @@ pub struct Shard {
     /// TTL of its addresses, in seconds: that of the service, less if a host name's is less.
     pub ttl: u32,
     /// Addresses for clients outside.
-    pub ipv4: Box<[Ipv4Addr]>,
+    pub ipv4: SmallVec<[Ipv4Addr; 4]>,
     /// Addresses for clients outside.
-    pub ipv6: Box<[Ipv6Addr]>,
+    pub ipv6: SmallVec<[Ipv6Addr; 1]>,
     /// What the member says.
     pub facts: Arc<Service>,
 }

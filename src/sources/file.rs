@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::watch::{FileWatch, Pace};
 use crate::model::{Change, Delta, Epoch, Identity, Loss, NamespacedName, Service};
@@ -153,7 +153,7 @@ impl<P: Display> Facts<P> {
     fn accept(&mut self, list: BTreeMap<NamespacedName, Arc<Service>>) -> Vec<Change> {
         let member = &self.member;
         let all = |list: &BTreeMap<NamespacedName, Arc<Service>>| {
-            info!(%member, services = list.len(), "synced");
+            debug!(%member, services = list.len(), "listed");
             let pairs = list.iter();
             Change::Synced(
                 pairs

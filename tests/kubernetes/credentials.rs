@@ -157,6 +157,24 @@ async fn exec_plugins_that_fail_say_why() {
 }
 
 #[tokio::test]
+async fn credentials_that_cannot_be_used_leave_the_old_ones() {
+    let api = api();
+    let folder = tempfile::tempdir().unwrap();
+    let path = api.kubeconfig(folder.path());
+    let good = std::fs::read_to_string(&path).unwrap();
+    let mut member = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    write(&path, "clusters: [");
+    api.push(Resource::Services, Push::End);
+    api.apply(Resource::Services, service("api"));
+    member.until_services(&["api", "web"]).await;
+    write(&path, &good);
+    api.apply(Resource::Services, service("next"));
+    member.until_services(&["api", "next", "web"]).await;
+    assert_eq!(member.said, ["synced"]);
+}
+
+#[tokio::test]
 async fn a_member_that_moves_is_listed_anew_and_never_empty() {
     let (old, new) = (api(), api());
     new.apply(Resource::Services, service("api"));

@@ -123,9 +123,9 @@ impl Member {
                 self.hear(delta.expect("the source runs"));
             }
         };
-        if tokio::time::timeout(DEADLINE, wait).await.is_err() {
-            panic!("{what}: said {:?}, services {:?}", self.said, self.services);
-        }
+        let in_time = tokio::time::timeout(DEADLINE, wait).await.is_ok();
+        let Self { said, services, .. } = self;
+        assert!(in_time, "{what}: said {said:?}, services {services:?}");
     }
 
     /// Waits until the last thing said of contact begins with `word`.
@@ -235,7 +235,7 @@ impl Member {
     }
 }
 
-/// A service of type LoadBalancer.
+/// A service of type `LoadBalancer`.
 pub(crate) fn service(name: &str) -> Value {
     json!({
         "metadata": { "namespace": "shop", "name": name },

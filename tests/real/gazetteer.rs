@@ -25,12 +25,18 @@ pub(crate) const APEX: &str = "example.com";
 pub(crate) struct Seat {
     /// Its name in the configuration.
     name: String,
-    /// The URL of its API, perhaps through a gate.
-    url: String,
-    /// The certificate of its authority.
-    authority: PathBuf,
-    /// Its token, kept in a file that the kubeconfig names.
-    token: String,
+    /// The kubeconfig's entry of its cluster.
+    cluster: Value,
+    /// How gazetteer says who it is.
+    credentials: Credentials,
+}
+
+/// The credentials of a kubeconfig's user.
+enum Credentials {
+    /// A token, kept in a file that the kubeconfig names.
+    TokenFile(String),
+    /// The kubeconfig's entry of the user.
+    User(Value),
 }
 
 impl Seat {
@@ -39,21 +45,34 @@ impl Seat {
         let (namespace, account) = fleet.account();
         Self {
             name: member.name.to_owned(),
-            url: member.url(),
-            authority: member.authority().to_owned(),
-            token: member.token(namespace, account),
+            cluster: json!({
+                "server": member.url(), "certificate-authority": member.pki().authority,
+            }),
+            credentials: Credentials::TokenFile(member.token(namespace, account)),
         }
     }
 
     /// The same member at another URL.
-    pub(crate) fn at(mut self, url: String) -> Self {
-        self.url = url;
+    pub(crate) fn at(mut self, url: &str) -> Self {
+        self.cluster["server"] = json!(url);
+        self
+    }
+
+    /// The same member, whatever certificate it shows.
+    pub(crate) fn unverified(mut self) -> Self {
+        self.cluster = json!({"server": self.cluster["server"], "insecure-skip-tls-verify": true});
         self
     }
 
     /// The same member with another token.
     pub(crate) fn with_token(mut self, token: &str) -> Self {
-        token.clone_into(&mut self.token);
+        self.credentials = Credentials::TokenFile(token.to_owned());
+        self
+    }
+
+    /// The same member with another user, as a kubeconfig has it.
+    pub(crate) fn with_user(mut self, user: Value) -> Self {
+        self.credentials = Credentials::User(user);
         self
     }
 }
@@ -333,12 +352,16 @@ fn write_files(folder: &Path, setup: &Setup, listen: &str) {
     let mut members = String::new();
     for seat in &setup.seats {
         let name = &seat.name;
-        let token = token_path(folder, name);
-        files::write(&token, &seat.token);
-        clusters.push(json!({"name": name, "cluster": {
-            "server": seat.url, "certificate-authority": seat.authority,
-        }}));
-        users.push(json!({"name": name, "user": {"tokenFile": token}}));
+        let user = match &seat.credentials {
+            Credentials::TokenFile(token) => {
+                let path = token_path(folder, name);
+                files::write(&path, token);
+                json!({"tokenFile": path})
+            }
+            Credentials::User(user) => user.clone(),
+        };
+        clusters.push(json!({"name": name, "cluster": seat.cluster}));
+        users.push(json!({"name": name, "user": user}));
         let context = json!({"cluster": name, "user": name});
         contexts.push(json!({"name": format!("admin@{name}"), "context": context}));
         write!(

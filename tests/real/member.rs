@@ -83,9 +83,9 @@ impl Member {
         format!("https://{}:{}", self.address, Self::PORT)
     }
 
-    /// The certificate of its authority.
-    pub(crate) fn authority(&self) -> &Path {
-        &self.pki.authority
+    /// The certificates and keys of its API.
+    pub(crate) fn pki(&self) -> &Pki {
+        &self.pki
     }
 
     /// The nth load balancer address of its network.

@@ -4,11 +4,14 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 
 use crate::files;
+
+/// The user that a client certificate names.
+pub(crate) const CERTIFIED: &str = "certified";
 
 /// The files that every control plane of a run shares.
 #[derive(Debug, Clone)]
@@ -19,6 +22,10 @@ pub(crate) struct Pki {
     pub(crate) certificate: PathBuf,
     /// Key of that certificate.
     pub(crate) key: PathBuf,
+    /// Certificate of the user [`CERTIFIED`].
+    pub(crate) client: PathBuf,
+    /// Key of that certificate.
+    pub(crate) client_key: PathBuf,
     /// Key that signs service account tokens.
     pub(crate) account_key: PathBuf,
     /// The public half of the key that signs service account tokens.
@@ -31,6 +38,8 @@ pub(crate) fn create(folder: &Path, addresses: &[Ipv4Addr]) -> Pki {
         authority: folder.join("ca.crt"),
         certificate: folder.join("api.crt"),
         key: folder.join("api.key"),
+        client: folder.join("client.crt"),
+        client_key: folder.join("client.key"),
         account_key: folder.join("accounts.key"),
         account_public: folder.join("accounts.pub"),
     };
@@ -57,6 +66,17 @@ pub(crate) fn create(folder: &Path, addresses: &[Ipv4Addr]) -> Pki {
     let certificate = server.signed_by(&key, &issuer).expect("certificate");
     files::write(&pki.certificate, certificate.pem());
     files::write(&pki.key, key.serialize_pem());
+
+    let key = KeyPair::generate().expect("key");
+    let mut client = CertificateParams::default();
+    client.distinguished_name = DistinguishedName::new();
+    client
+        .distinguished_name
+        .push(DnType::CommonName, CERTIFIED);
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = client.signed_by(&key, &issuer).expect("certificate");
+    files::write(&pki.client, certificate.pem());
+    files::write(&pki.client_key, key.serialize_pem());
 
     let account = KeyPair::generate().expect("key");
     files::write(&pki.account_key, account.serialize_pem());

@@ -12,15 +12,22 @@ use nix::unistd::Pid;
 
 use crate::files;
 
-/// Where the programs are: `GAZETTEER_REAL_BIN`, as `tests/real/build.sh` prints it.
+/// One of the programs that `tests/real/build.sh` builds, in the folder that it prints.
 pub(crate) fn program(name: &str) -> PathBuf {
     let folder = std::env::var_os("GAZETTEER_REAL_BIN").unwrap_or_else(|| {
-        panic!(
-            "GAZETTEER_REAL_BIN is not set; set it to the folder that tests/real/build.sh prints"
-        )
+        panic!("GAZETTEER_REAL_BIN is not set: {HINT}");
     });
-    Path::new(&folder).join(name)
+    let program = Path::new(&folder).join(name);
+    assert!(
+        program.is_file(),
+        "{} is missing: {HINT}",
+        program.display()
+    );
+    program
 }
+
+/// What to do about a missing program.
+const HINT: &str = "set it to the folder that tests/real/build.sh prints";
 
 /// A running program; dropping it kills it.
 pub(crate) struct Process {
@@ -64,12 +71,6 @@ impl Process {
         log: &Path,
         pipe_output: bool,
     ) -> Self {
-        assert!(
-            program.is_file(),
-            "{} is missing; run tests/real/build.sh, set GAZETTEER_REAL_BIN to the folder that it \
-             prints, and install Unbound",
-            program.display()
-        );
         let errors = File::options().create(true).append(true).open(log);
         let errors = errors.expect("log file");
         let output = errors.try_clone().expect("log file");

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use crate::fleet::Fleet;
 
+mod credentials;
+mod exports;
 mod latency;
 mod live;
 mod losses;
@@ -64,12 +66,13 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "a_restored_etcd_is_followed_backwards",
         recovery::restored_etcd,
     ),
+    ("every_kind_of_credentials_works", credentials::every_kind),
     ("each_right_is_needed", rights::denied),
     ("refused_paths_are_no_loss", rights::refused_paths),
-    ("a_rotated_token_is_picked_up", rights::rotated_token),
+    ("a_rotated_token_is_picked_up", credentials::rotated_token),
     (
         "service_exports_count_once_their_kind_exists",
-        rights::service_exports,
+        exports::service_exports,
     ),
     (
         "a_member_that_never_worked_delays_nothing",

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::fmt::friendly::SpanParser;
 
 use crate::model::{Export, Policy, Steering, WhenAllDown};
 use crate::names::Label;
@@ -15,8 +15,8 @@ use crate::names::Label;
 /// What all of our annotations begin with.
 const PREFIX: &str = "gazetteer.dev/";
 
-/// The longest TTL (RFC 2181 section 8).
-const MAX_TTL: i64 = i32::MAX as i64;
+/// The longest TTL, as in files: a day.
+const MAX_TTL: Duration = Duration::from_secs(86_400);
 
 /// What a Service says by annotations.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -145,7 +145,6 @@ fn when_all_down(value: &str) -> Option<WhenAllDown> {
 
 /// A TTL such as `30s`, in whole seconds.
 fn ttl(value: &str) -> Option<Duration> {
-    let duration = SignedDuration::from_str(value).ok()?;
-    let whole = duration.subsec_nanos() == 0 && (0..=MAX_TTL).contains(&duration.as_secs());
-    whole.then(|| duration.unsigned_abs())
+    let ttl = SpanParser::new().parse_unsigned_duration(value).ok()?;
+    (ttl.subsec_nanos() == 0 && ttl <= MAX_TTL).then_some(ttl)
 }

@@ -112,8 +112,12 @@ async fn load(source: &Source) -> Result<(Config, Files), ClientError> {
             let (path, context) = (path.clone(), context.clone());
             let runtime = tokio::runtime::Handle::current();
             blocking(move || {
+                let mut before = Files::read(vec![path.clone()]);
                 let kubeconfig = Kubeconfig::read_from(&path).map_err(Box::new)?;
-                let files = files_of(&path, &kubeconfig, &context)?;
+                let mut files = files_of(&path, &kubeconfig, &context)?;
+                if before.refresh() {
+                    files.distrust();
+                }
                 let options = KubeConfigOptions {
                     context: Some(context),
                     ..KubeConfigOptions::default()

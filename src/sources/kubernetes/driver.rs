@@ -19,7 +19,9 @@ mod heartbeat;
 mod identity;
 mod link;
 mod list;
+mod renew;
 mod session;
+mod speaker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,7 +120,7 @@ pub async fn run_with(
     timing: Timing,
 ) {
     let span = info_span!("source", member = %source.member);
-    let speaker = session::Speaker::new(source.member.clone(), epoch, deltas, metrics);
+    let speaker = speaker::Speaker::new(source.member.clone(), epoch, deltas, metrics);
     let run = session::run(source, speaker, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;

@@ -1,5 +1,7 @@
 //! Changes in live members, as answers show them.
 
+use std::time::Duration;
+
 use hickory_proto::rr::RecordType;
 use serde_json::json;
 
@@ -9,8 +11,6 @@ use crate::objects::{service_path, slice, slices};
 use crate::responder::Responder;
 use crate::wait::{SOON, throughout, until};
 use crate::watcher::Watcher;
-
-use std::time::Duration;
 
 /// All levels of one service, from creation to the loss of a whole region.
 pub(crate) fn levels(fleet: &Fleet) {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::fleet::Fleet;
 use crate::gate::Gate;
 use crate::gazetteer::{Gazetteer, Seat, Setup, global, within};
 use crate::member::Member;
 use crate::wait::throughout;
 use crate::watcher::Watcher;
-
-use serde_json::json;
 
 /// `kill -9` of an API server: no answer changes, they say that they are held, and the server's
 /// return is followed.
@@ -92,7 +92,7 @@ fn gated(fleet: &Fleet, federation: &str) -> (Gazetteer, Vec<Gate>) {
         .map(|member| Gate::new((member.address, Member::PORT).into()))
         .collect();
     let seats = fleet.members.iter().zip(&gates);
-    let seats = seats.map(|(member, gate)| Seat::of(fleet, member).at(gate.url()));
+    let seats = seats.map(|(member, gate)| Seat::of(fleet, member).at(&gate.url()));
     let setup = Setup::with(seats.collect()).federation(federation);
     (Gazetteer::start(fleet, &setup), gates)
 }

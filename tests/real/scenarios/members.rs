@@ -20,7 +20,7 @@ pub(crate) fn bad_credentials(fleet: &Fleet) {
     gate.set_silent(true);
     let setup = Setup::with(vec![
         Seat::of(fleet, ew1b).with_token("never-worked"),
-        Seat::of(fleet, ew1d).at(gate.url()),
+        Seat::of(fleet, ew1d).at(&gate.url()),
         Seat::of(fleet, ue1b),
     ])
     .federation("sync-timeout = \"15s\"");

@@ -17,7 +17,7 @@ pub(crate) fn expired_watch(fleet: &Fleet) {
         ew1b.simple_service("expired", name, 1);
     }
     let gate = Gate::new((ew1b.address, Member::PORT).into());
-    let seats = vec![Seat::of(fleet, ew1b).at(gate.url()), Seat::of(fleet, ew1d)];
+    let seats = vec![Seat::of(fleet, ew1b).at(&gate.url()), Seat::of(fleet, ew1d)];
     let gazetteer = Gazetteer::start(fleet, &Setup::with(seats));
     let name = |service| global("expired", service);
     for service in ["changed", "gone"] {

@@ -1,20 +1,15 @@
 //! What gazetteer may see, taken away and given again.
 
+use std::time::Duration;
+
 use hickory_proto::rr::RecordType;
 use serde_json::{Value, json};
 
 use crate::fleet::Fleet;
 use crate::gazetteer::{Gazetteer, Setup, global};
 use crate::member::{Member, RBAC};
-use crate::objects::service_path;
 use crate::wait::{SOON, throughout, until};
 use crate::watcher::Watcher;
-
-use std::time::Duration;
-
-/// The path of the kind of ServiceExports' definition.
-const DEFINITION: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/\
-                          serviceexports.multicluster.x-k8s.io";
 
 /// Each kind and verb that facts depend on is denied in turn, list and watch apart: the names of the
 /// member stay, and it recovers when the right is back.
@@ -66,7 +61,7 @@ pub(crate) fn denied(fleet: &Fleet) {
 }
 
 /// Takes verbs of a resource out of gazetteer's role, and waits until the API refuses them.
-fn deny(fleet: &Fleet, member: &Member, resource: &str, verbs: &[&str]) {
+pub(super) fn deny(fleet: &Fleet, member: &Member, resource: &str, verbs: &[&str]) {
     let role = fleet
         .rights
         .iter()
@@ -98,7 +93,7 @@ fn deny(fleet: &Fleet, member: &Member, resource: &str, verbs: &[&str]) {
         .unwrap_or_else(|| panic!("{resource} in deploy/rbac.yaml"))
         .to_owned();
     role["rules"] = json!(rules);
-    let name = role["metadata"]["name"].as_str().expect("name").to_owned();
+    let name = role_name(fleet);
     member
         .api
         .apply(&format!("{RBAC}/clusterroles/{name}"), &role);
@@ -125,7 +120,7 @@ pub(crate) fn refused_paths(fleet: &Fleet) {
     let mut role = role.expect("a ClusterRole in deploy/rbac.yaml").clone();
     let rules = role["rules"].as_array_mut().expect("rules");
     rules.retain(|rule| rule["nonResourceURLs"].is_null());
-    let name = role["metadata"]["name"].as_str().expect("name").to_owned();
+    let name = role_name(fleet);
     ew1b.api
         .apply(&format!("{RBAC}/clusterroles/{name}"), &role);
     // By default every account may ask for these paths; a server that starts again restores that.
@@ -186,116 +181,12 @@ fn until_refused(member: &Member, access: &Value) {
     });
 }
 
-/// A token is refused from one moment on; the file of the kubeconfig then gets a new one.
-pub(crate) fn rotated_token(fleet: &Fleet) {
-    let [ew1b, ew1d, _] = &fleet.members;
-    ew1b.simple_service("token", "web", 1);
-    ew1d.simple_service("token", "web", 1);
-    let (namespace, account) = fleet.account();
-    let old = ew1b.token(namespace, account);
-    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
-    let web = global("token", "web");
-    let expected = format!("A {} {}", ew1b.balancer(1), ew1d.balancer(1));
-    gazetteer.until_answers(&web, &expected);
-    let watcher = Watcher::start(gazetteer.dns, std::slice::from_ref(&web));
-
-    // A token belongs to one account object: its successor of the same name has others.
-    ew1b.api.delete(&format!(
-        "/api/v1/namespaces/{namespace}/serviceaccounts/{account}"
-    ));
-    ew1b.apply_rights(&fleet.rights);
-    ew1b.kill_server();
-    ew1b.start_server();
-    until("the old token is refused", SOON, || {
-        match ew1b.status_with(&old) {
-            401 => Ok(()),
-            status => Err(format!("status {status}")),
-        }
-    });
-    gazetteer.until_held(&web, &expected, true);
-
-    gazetteer.set_token(ew1b.name, &ew1b.token(namespace, account));
-    gazetteer.until_held(&web, &expected, false);
-    watcher.stop().assert_unchanged(1);
-    ew1b.set_slice("token", "web", false);
-    gazetteer.until_answers(&web, &format!("A {}", ew1d.balancer(1)));
-}
-
-/// ServiceExports count from the moment that their kind exists, and annotations do so without them.
-pub(crate) fn service_exports(fleet: &Fleet) {
-    let [ew1b, ..] = &fleet.members;
-    ew1b.simple_service("exports", "annotated", 1);
-    ew1b.simple_service("exports", "plain", 2);
-    let annotation = json!({"metadata": {"annotations": {"gazetteer.dev/export": null}}});
-    ew1b.api
-        .patch(&service_path("exports", "plain"), &annotation);
-    let gazetteer = Gazetteer::start(fleet, &Setup::all(fleet));
-    let (annotated, plain) = (global("exports", "annotated"), global("exports", "plain"));
-    let expected = format!("A {}", ew1b.balancer(1));
-    gazetteer.until_held(&annotated, &expected, false);
-    gazetteer.until_answers(&plain, "NXDOMAIN");
-
-    let group = "/apis/multicluster.x-k8s.io/v1alpha1";
-    let path = format!("{group}/namespaces/exports/serviceexports");
-    let versions = ["v1alpha1", "v1beta1"].map(|version| {
-        json!({
-            "name": version, "served": true, "storage": version == "v1alpha1",
-            "subresources": {"status": {}},
-            "schema": {"openAPIV3Schema": {
-                "type": "object", "x-kubernetes-preserve-unknown-fields": true,
-            }},
-        })
-    });
-    ew1b.api.apply(
-        DEFINITION,
-        &json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": "serviceexports.multicluster.x-k8s.io"},
-            "spec": {
-                "group": "multicluster.x-k8s.io", "scope": "Namespaced", "versions": versions,
-                "names": {
-                    "plural": "serviceexports", "singular": "serviceexport",
-                    "kind": "ServiceExport", "listKind": "ServiceExportList",
-                },
-            },
-        }),
-    );
-    until("ServiceExports are served", SOON, || {
-        ew1b.api.get(&path).map_err(|refusal| refusal.to_string())
-    });
-    ew1b.api.create(
-        &path,
-        &json!({
-            "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceExport",
-            "metadata": {"name": "plain"},
-        }),
-    );
-    // The kind is looked for now and then.
-    until("the ServiceExport counts", 6 * SOON, || {
-        gazetteer.check(&plain, &format!("A {}", ew1b.balancer(2)))
-    });
-    ew1b.api.delete(&format!("{path}/plain"));
-    gazetteer.until_answers(&plain, "NXDOMAIN");
-
-    // Without the right to see them, annotations alone count, and the member is not held for it.
-    deny(fleet, ew1b, "serviceexports", &["get", "list", "watch"]);
-    ew1b.kill_server();
-    ew1b.start_server();
-    gazetteer.until_held(&annotated, &expected, false);
-    ew1b.set_ingress("exports", "annotated", &json!([{"ip": ew1b.balancer(3)}]));
-    let expected = format!("A {}", ew1b.balancer(3));
-    gazetteer.until_held(&annotated, &expected, false);
-    throughout(
-        "not held for want of ServiceExports",
-        Duration::from_secs(8),
-        || {
-            let answer = gazetteer.ask(&annotated, RecordType::A)?;
-            if answer.held() {
-                Err("EDE 3".to_owned())
-            } else {
-                gazetteer.check(&annotated, &expected)
-            }
-        },
-    );
-    ew1b.api.delete(DEFINITION);
+/// The name of gazetteer's role.
+pub(super) fn role_name(fleet: &Fleet) -> &str {
+    let role = fleet
+        .rights
+        .iter()
+        .find(|object| object["kind"] == "ClusterRole");
+    let role = role.expect("a ClusterRole in deploy/rbac.yaml");
+    role["metadata"]["name"].as_str().expect("name of the role")
 }

@@ -39,6 +39,12 @@ impl Files {
         }
     }
 
+    /// Makes the next look find a change: a file was written while it was read.
+    pub(super) fn distrust(&mut self) {
+        self.stamps.clear();
+        self.contents = !self.contents;
+    }
+
     /// Whether the contents have changed since they were read or last asked for. Blocks.
     pub(in super::super) fn refresh(&mut self) -> bool {
         let stamps = stamps(&self.paths);
@@ -104,5 +110,8 @@ mod tests {
         assert!(files.refresh());
         std::fs::remove_file(&path).unwrap();
         assert!(files.refresh());
+        files.distrust();
+        assert!(files.refresh());
+        assert!(!files.refresh());
     }
 }

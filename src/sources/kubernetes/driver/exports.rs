@@ -1,8 +1,6 @@
 //! ServiceExports: an extra. Denied or absent, services are exported by annotation alone; when the
 //! kind arrives later, it is picked up. What was exported stays until a list says otherwise.
 
-use tracing::{info, warn};
-
 use super::super::failure::Failure;
 use super::super::index::Kind;
 use super::contact::News;
@@ -30,35 +28,23 @@ enum Never {}
 /// Follows ServiceExports.
 async fn follow(link: &Link) -> Result<Never, Over> {
     let mut pauses = Pauses::new(&link.timing);
-    let mut last: Option<Failure> = None;
     loop {
         let failure = match served(link).await {
-            Ok(path) => {
-                if last.take().is_some() {
-                    info!("service exports are watched");
-                }
-                cycle::<ExportMetadata>(link, path, &mut pauses).await?
-            }
+            Ok(path) => cycle::<ExportMetadata>(link, path, &mut pauses).await?,
             Err(failure) => {
+                let pause = pauses.after(&failure);
+                let is_refused = matches!(failure, Failure::Refused { .. });
                 link.say(Kind::Exports, News::Failed(failure.clone()))
                     .await?;
-                if !matches!(failure, Failure::Refused { .. }) {
-                    link.pause(pauses.after(&failure)).await;
+                if !is_refused {
+                    link.pause(pause).await;
                 }
                 failure
             }
         };
-        let Failure::Refused { .. } = failure else {
-            continue;
-        };
-        if last.as_ref() != Some(&failure) {
-            warn!(
-                reason = failure.text(),
-                "service exports cannot be watched, annotations alone count"
-            );
-            last = Some(failure);
+        if matches!(failure, Failure::Refused { .. }) {
+            tokio::time::sleep(link.timing.exports_probe).await;
         }
-        tokio::time::sleep(link.timing.exports_probe).await;
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A watch that ends is started again from where it stood. It is listed anew when its history is
 //! gone (410), when a start failed by transport (the API was away, and may come back with another
-//! history), after three failed starts or 30 s of them while the API lives, and when the history was
-//! rewound behind it (an etcd restored from a backup would let it wait in silence).
+//! history), after three failed starts or 30 s of them while the API lives, and when it broke off and
+//! the history was rewound behind it, or does not say (an etcd restored from a backup would let it
+//! wait in silence).
 
 use futures::StreamExt;
 use kube::core::WatchEvent;
@@ -148,8 +149,8 @@ fn next(failure: &Failure) -> Next {
     }
 }
 
-/// Whether a watch that broke off must not go on from `version`: the API was away, or its history
-/// was rewound.
+/// Whether a watch that broke off must not go on from `version`: the API was away, its history was
+/// rewound, or it does not say.
 ///
 /// Versions of different histories cannot be compared: only a lower one proves something, and only
 /// that there must be a list. A higher one proves nothing, but then the API was never away for
@@ -162,9 +163,9 @@ async fn look_back<W: Watched>(link: &Link, path: &str, version: &str) -> Option
                 "history rewound from {version} to {now}"
             ))),
         },
-        Err(failure @ Failure::Transport(_)) => Some(failure),
-        // Whether it may go on is for the start of the watch to find out.
-        Err(_) => None,
+        // Whatever refuses this (a server that just started refuses much) may accept the watch a
+        // moment later, and be silent on it.
+        Err(failure) => Some(failure),
     }
 }
 

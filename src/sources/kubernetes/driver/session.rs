@@ -19,82 +19,18 @@ use super::contact::{Contact, News};
 use super::identity::identify;
 use super::link::{Link, Over, Pauses, Report};
 use super::list::NodeMetadata;
-use super::{Timing, exports, follow, heartbeat};
+use super::speaker::Speaker;
+use super::{Timing, exports, follow, heartbeat, renew};
 use crate::config::{MemberSource, Source};
-use crate::model::{Change, Delta, Epoch, Identity, Loss};
+use crate::model::{Change, Identity};
 use crate::names::Label;
-use crate::telemetry::{Metrics, SourceEvent};
+use crate::telemetry::SourceEvent;
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
 const REPORTS: usize = 64;
 
 /// How often contact is judged when nothing is reported.
 const TICK: Duration = Duration::from_millis(250);
-
-/// Speaks for a member.
-pub(super) struct Speaker {
-    /// The member.
-    member: Label,
-    /// The lifetime of its source.
-    epoch: Epoch,
-    /// Where changes go.
-    deltas: mpsc::Sender<Delta>,
-    /// Where events are counted.
-    metrics: Arc<Metrics>,
-}
-
-impl Speaker {
-    /// Speaks for `member`.
-    pub(super) fn new(
-        member: Label,
-        epoch: Epoch,
-        deltas: mpsc::Sender<Delta>,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self {
-            member,
-            epoch,
-            deltas,
-            metrics,
-        }
-    }
-
-    /// Counts an event.
-    fn count(&self, event: SourceEvent) {
-        self.metrics.source_event(self.member.as_str(), event);
-    }
-
-    /// Says a change. Waits while the queue is full.
-    async fn say(&self, change: Change) -> Result<(), Over> {
-        let delta = Delta::Member {
-            member: self.member.clone(),
-            epoch: self.epoch,
-            change,
-        };
-        self.deltas.send(delta).await.map_err(|_| Over)
-    }
-
-    /// Says a loss or a return, and logs it.
-    async fn say_contact(&self, change: Change) -> Result<(), Over> {
-        match &change {
-            Change::Lost(loss) => warn!(member = %self.member, reason = %text(loss), "lost"),
-            Change::Returning => info!(member = %self.member, "returning"),
-            _ => info!(member = %self.member, "resumed"),
-        }
-        self.say(change).await
-    }
-}
-
-/// What a loss says.
-fn text(loss: &Loss) -> &str {
-    match loss {
-        Loss::Watch(text)
-        | Loss::Heartbeat(text)
-        | Loss::Refused(text)
-        | Loss::File(text)
-        | Loss::Client(text) => text,
-    }
-}
 
 /// Runs the sessions of a member, one after another, while somebody receives.
 pub(super) async fn run(
@@ -130,6 +66,7 @@ pub(super) async fn run(
             asks_identity: false,
             asked_at: Instant::now(),
             credentials: None,
+            has_exports: None,
             tasks: JoinSet::new(),
         };
         connection = match session
@@ -191,6 +128,8 @@ struct Session<'a> {
     asked_at: Instant,
     /// Why new credentials cannot be used.
     credentials: Option<String>,
+    /// Whether service exports are watched, as far as that was logged.
+    has_exports: Option<bool>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -234,7 +173,7 @@ impl Session<'_> {
             wake,
         };
         self.start(&link, kinds);
-        self.renew_later(&link, connection);
+        self.spawn(renew::run(link.clone(), self.source.clone(), connection));
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -314,6 +253,9 @@ impl Session<'_> {
                     }
                     _ => {}
                 }
+                if kind == Kind::Exports {
+                    self.notice_exports(&news);
+                }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
             }
@@ -348,7 +290,7 @@ impl Session<'_> {
                 self.credentials = None;
                 controls.client.send_replace(connection.client.clone());
                 controls.wake.notify_waiters();
-                self.renew_later(link, *connection);
+                self.spawn(renew::run(link.clone(), self.source.clone(), *connection));
             }
         }
         Ok(None)
@@ -380,7 +322,7 @@ impl Session<'_> {
                 self.speaker.say(change).await?;
             }
             self.contact.synced();
-            info!(member = %self.speaker.member, services = self.index.published(), "synced");
+            debug!(member = %self.speaker.member, services = self.index.published(), "listed");
         }
         Ok(())
     }
@@ -396,6 +338,25 @@ impl Session<'_> {
         }
     }
 
+    /// Logs when service exports cannot be watched, and when they can again.
+    fn notice_exports(&mut self, news: &News) {
+        match news {
+            News::Failed(failure @ Failure::Refused { .. }) if self.has_exports != Some(false) => {
+                let reason = failure.text();
+                warn!(
+                    reason,
+                    "service exports cannot be watched: annotations alone count"
+                );
+                self.has_exports = Some(false);
+            }
+            News::Up if self.has_exports != Some(true) => {
+                info!("service exports are watched");
+                self.has_exports = Some(true);
+            }
+            _ => {}
+        }
+    }
+
     /// Asks which cluster this is, unless that is under way.
     fn ask_identity(&mut self, link: &Link) {
         if self.asks_identity {
@@ -408,48 +369,6 @@ impl Session<'_> {
             let identity = identify(&link.client(), url, link.timing.answer).await;
             // When the session is over, nobody needs to know.
             let _ = link.report(Report::Identity(identity)).await;
-        });
-    }
-
-    /// Builds a new client when the files of this one change or its credentials run out.
-    fn renew_later(&mut self, link: &Link, connection: Connection) {
-        let (link, source) = (link.clone(), self.source.clone());
-        let Connection {
-            mut files,
-            renew_at,
-            has_plugin,
-            ..
-        } = connection;
-        self.spawn(async move {
-            let mut pauses = Pauses::new(&link.timing);
-            loop {
-                let is_asked = tokio::select! {
-                    () = tokio::time::sleep(link.timing.files) => false,
-                    () = link.renew.notified(), if has_plugin => true,
-                };
-                let looked = tokio::task::spawn_blocking(move || {
-                    let is_changed = files.refresh();
-                    (files, is_changed)
-                });
-                // A panic ends this task; the session goes on with the client that it has.
-                let Ok((looked_at, is_changed)) = looked.await else {
-                    return Over;
-                };
-                files = looked_at;
-                let is_due = renew_at.is_some_and(|at| Instant::now() >= at);
-                if !is_changed && !is_asked && !is_due {
-                    continue;
-                }
-                let connection = connect(&source).await.map(Box::new);
-                let is_done = connection.is_ok();
-                if let Err(over) = link.report(Report::Connection(connection)).await {
-                    return over;
-                }
-                if is_done {
-                    return Over;
-                }
-                tokio::time::sleep(pauses.longer()).await;
-            }
         });
     }
 }

@@ -65,6 +65,7 @@ fn values_that_are_not_understood_are_ignored_with_a_warning() {
         ("ttl", "30"),
         ("ttl", "1.5s"),
         ("ttl", "-1s"),
+        ("ttl", "25h"),
         ("when-all-down", "panic"),
         ("allow-without-endpoints", "1"),
         ("colour", "blue"),

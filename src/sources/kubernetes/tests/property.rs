@@ -15,7 +15,7 @@ use crate::model::{Change, NamespacedName, Service};
 const SERVICES: [&str; 3] = ["a", "b", "c"];
 
 /// A step in the life of a member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     /// A Service comes or changes: its number, and how it looks.
     Service(usize, u8),
@@ -70,7 +70,6 @@ fn step() -> impl Strategy<Value = Step> {
 /// A service that looks like one of six.
 fn service(name: &str, look: u8) -> Value {
     let mut object = match look {
-        0 => load_balancer(name),
         1 => cluster_ip(name),
         2 => annotated(cluster_ip(name), "export", "true"),
         3 => annotated(load_balancer(name), "export", "false"),

@@ -1,0 +1,76 @@
+//! What is said of a member: to the writer, and where it matters to people also in the log.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+
+use super::link::Over;
+use crate::model::{Change, Delta, Epoch, Loss};
+use crate::names::Label;
+use crate::telemetry::{Metrics, SourceEvent};
+
+/// Speaks for a member.
+pub(super) struct Speaker {
+    /// The member.
+    pub(super) member: Label,
+    /// The lifetime of its source.
+    epoch: Epoch,
+    /// Where changes go.
+    deltas: mpsc::Sender<Delta>,
+    /// Where events are counted.
+    metrics: Arc<Metrics>,
+}
+
+impl Speaker {
+    /// Speaks for `member`.
+    pub(super) fn new(
+        member: Label,
+        epoch: Epoch,
+        deltas: mpsc::Sender<Delta>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            member,
+            epoch,
+            deltas,
+            metrics,
+        }
+    }
+
+    /// Counts an event.
+    pub(super) fn count(&self, event: SourceEvent) {
+        self.metrics.source_event(self.member.as_str(), event);
+    }
+
+    /// Says a change. Waits while the queue is full.
+    pub(super) async fn say(&self, change: Change) -> Result<(), Over> {
+        let delta = Delta::Member {
+            member: self.member.clone(),
+            epoch: self.epoch,
+            change,
+        };
+        self.deltas.send(delta).await.map_err(|_| Over)
+    }
+
+    /// Says a loss or a return, and logs it.
+    pub(super) async fn say_contact(&self, change: Change) -> Result<(), Over> {
+        match &change {
+            Change::Lost(loss) => warn!(member = %self.member, reason = %text(loss), "lost"),
+            Change::Returning => info!(member = %self.member, "returning"),
+            _ => info!(member = %self.member, "resumed"),
+        }
+        self.say(change).await
+    }
+}
+
+/// What a loss says.
+fn text(loss: &Loss) -> &str {
+    match loss {
+        Loss::Watch(text)
+        | Loss::Heartbeat(text)
+        | Loss::Refused(text)
+        | Loss::File(text)
+        | Loss::Client(text) => text,
+    }
+}
