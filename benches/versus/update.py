@@ -21,7 +21,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler
 
-import run
+import running
 
 APEX = "fed.example"
 MEMBER = """
@@ -172,7 +172,7 @@ def dynamic_update(port, name, address):
 
 def rewrite(server, number, name, address):
     """Rewrites the zone with another address and reloads; returns when the reload was asked for."""
-    folder = run.work("run", server["name"])
+    folder = running.work("run", server["name"])
     path = os.path.join(folder, "zones", APEX) if server["name"] == "gdnsd" else os.path.join(folder, "zone")
     text = open(path).read()
     text = re.sub(r"hostmaster\.fed\.example\. \d+ ", f"hostmaster.fed.example. {number + 2} ", text, count=1)
@@ -197,7 +197,7 @@ def prepare(server, world):
             server["files"][path] = text.replace(old, new)
     if server["name"] == "gazetteer":
         api = Api()
-        folder = run.work("kubernetes")
+        folder = running.work("kubernetes")
         os.makedirs(folder, exist_ok=True)
         config = {"apiVersion": "v1", "kind": "Config", "current-context": "changing",
                   "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.server_address[1]}"}}],
@@ -215,7 +215,7 @@ def prepare(server, world):
     copy = {"bind": "@RUN@/zone", "nsd": "@RUN@/zone", "gdnsd": f"@RUN@/zones/{APEX}"}.get(server["name"])
     if copy is not None:
         server.pop("links", None)
-        server["copies"] = {run.fill(copy, server, world): run.work("worlds", world, "zone")}
+        server["copies"] = {running.fill(copy, server, world): running.work("worlds", world, "zone")}
         replace('file "@WORLD@/zone";', f'file "{copy}"; allow-update {{ 127.0.0.1; }};')
         replace("zonefile: zone", f"zonefile: {copy}")
         replace("control-enable: no", "control-enable: yes\n    control-interface: @RUN@/control")
@@ -225,8 +225,8 @@ def prepare(server, world):
 def background(server, options):
     """Queries at a fixed rate while changes are made."""
     return subprocess.Popen(
-        ["taskset", "-c", "0", os.path.join(run.programs()["@BIN@"], "load"), "--port", str(server["port"]),
-         "--queries", run.work("worlds", options.world, "queries-mix"), "--expect", "some",
+        ["taskset", "-c", "0", os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
+         "--queries", running.work("worlds", options.world, "queries-mix"), "--expect", "some",
          "--secs", "3600", "--rate", str(options.rate)], stdout=subprocess.DEVNULL)
 
 
@@ -234,10 +234,10 @@ def measure(server, options):
     """The times of one server."""
     api = prepare(server, options.world)
     for target, source in server.get("copies", {}).items():
-        shutil.rmtree(run.work("run", server["name"]), ignore_errors=True)
+        shutil.rmtree(running.work("run", server["name"]), ignore_errors=True)
         os.makedirs(os.path.dirname(target))
         shutil.copyfile(source, target)
-    if not run.start(server, options.world, fresh="copies" not in server):
+    if not running.start(server, options.world, fresh="copies" not in server):
         return
     queries = background(server, options)
     try:
@@ -263,19 +263,19 @@ def measure(server, options):
     finally:
         queries.terminate()
         queries.wait()
-        run.stop(server)
+        running.stop(server)
 
 
 def main():
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--world", default="10k", choices=run.WORLDS)
+    parser.add_argument("--world", default="10k", choices=running.WORLDS)
     parser.add_argument("--only", default="^(gazetteer|bind|knot|gdnsd|nsd)$")
     parser.add_argument("--count", type=int, default=100, help="changes; 3 for a reload")
     parser.add_argument("--rate", type=int, default=2000, help="queries per second meanwhile")
     options = parser.parse_args()
     print("| server | world | median ms | least | most | changes |\n|---|---|---|---|---|---|", flush=True)
-    for server in run.servers(options.only, options.world):
+    for server in running.servers(options.only, options.world):
         measure(server, options)
 
 
