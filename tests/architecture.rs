@@ -292,45 +292,6 @@ fn files_are_short_and_named_for_what_they_hold() {
 }
 
 #[test]
-fn the_readme_names_every_key_of_the_files() {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
-    let readme = readme.expect("README.md is there");
-    let is_part = |c: char| c.is_alphanumeric() || c == '-';
-    let words: Vec<_> = readme.split(|c: char| !is_part(c)).collect();
-    let readers = [
-        "text", "texts", "integer", "boolean", "table", "tables", "array", "duration", "count",
-        "patterns", "degrees", "path",
-    ];
-    let mut findings = Vec::new();
-    let mut known = 0;
-    for source in sources("src/config") {
-        for (index, line) in source.text.lines().enumerate() {
-            for (before, key) in line
-                .split('"')
-                .collect::<Vec<_>>()
-                .windows(2)
-                .map(|w| (w[0], w[1]))
-            {
-                let call = before.trim_end_matches("&section, ").trim_end_matches('(');
-                let is_read = call.len() < before.len()
-                    && readers.contains(&call.rsplit(|c| !is_part(c)).next().unwrap_or_default());
-                if is_read && key.chars().all(is_part) {
-                    known += 1;
-                    if !words.contains(&key) {
-                        findings.push(format!("{}:{}: {key}", source.path, index + 1));
-                    }
-                }
-            }
-        }
-    }
-    assert!(
-        known > 50,
-        "only {known} keys found: the readers have other names now"
-    );
-    report("README.md leaves out keys", &findings);
-}
-
-#[test]
 fn the_source_reader_sees_what_the_rules_need() {
     let source = Source::new(
         "src/decide/x.rs",

@@ -153,7 +153,7 @@ pub(super) struct Serve {
     /// What is logged: a level, or levels of parts as in `gazetteer=debug,kube=warn`
     #[arg(
         long,
-        default_value = "info",
+        default_value = "info,kube_client=error",
         env = "RUST_LOG",
         value_name = "FILTER",
         hide_env_values = true

@@ -234,6 +234,15 @@ async fn a_member_is_synced_without_version_and_identity() {
 }
 
 #[tokio::test]
+async fn a_member_is_synced_while_nothing_says_which_it_is() {
+    let api = api();
+    api.set(Resource::Services, Verb::Get, Reply::Hang);
+    let mut member = Member::of(&api);
+    member.until_said("synced").await;
+    assert_eq!(member.identity.clone().unwrap().uid, None);
+}
+
+#[tokio::test]
 async fn credentials_that_never_worked_are_a_loss_of_the_client() {
     let api = api();
     api.script(|script| script.token = Some("right".into()));

@@ -214,6 +214,23 @@ async fn a_restored_earlier_state_replaces_the_later_one() {
 }
 
 #[tokio::test]
+async fn a_server_that_refuses_to_say_its_version_is_listed_anew() {
+    // As a server does that has just started, until it has read its rights. It would accept a watch
+    // from a version that it has never reached, and be silent on it.
+    let api = api();
+    let mut member = Member::of(&api);
+    member.until_said("synced").await;
+    let saved = api.save();
+    api.apply(Resource::Services, service("late"));
+    member.until_services(&["late", "web"]).await;
+    for kind in [Resource::Services, Resource::EndpointSlices] {
+        api.set_next(kind, Verb::List, Reply::denied(), 1);
+    }
+    api.restore(&saved);
+    member.until_services(&["web"]).await;
+}
+
+#[tokio::test]
 async fn a_context_that_is_not_there_is_a_loss_until_it_is() {
     let api = api();
     let folder = tempfile::tempdir().unwrap();

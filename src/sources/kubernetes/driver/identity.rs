@@ -45,13 +45,16 @@ async fn uid(client: &Client) -> Result<Option<String>, Error> {
     Ok(service.metadata.uid)
 }
 
-/// An answer, `None` when it is of no use. No answer is an error.
+/// An answer, `None` when it is of no use or late: what a member says must not wait for who it is
+/// as long as its lists and watches answer. A connection that fails is an error.
 async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = Result<T, Error>>,
 ) -> Result<Option<T>, IdentityError> {
-    let answer = tokio::time::timeout(limit, answer).await;
-    let answer = answer.map_err(|_| IdentityError(format!("no answer in {limit:?}")))?;
+    let Ok(answer) = tokio::time::timeout(limit, answer).await else {
+        warn!(?limit, "no answer about identity or version");
+        return Ok(None);
+    };
     match answer {
         Ok(value) => Ok(Some(value)),
         Err(error) => match Failure::of(&error) {
