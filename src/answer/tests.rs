@@ -119,13 +119,13 @@ fn set_state(builder: &mut SnapshotBuilder, member: u8, state: MemberState) {
     builder.set_status(MemberIdx(member), status);
 }
 
-fn ask(builder: &SnapshotBuilder, name: &str, qtype: RecordType) -> Message {
+fn ask(builder: &mut SnapshotBuilder, name: &str, qtype: RecordType) -> Message {
     ask_for(builder, name, qtype, None)
 }
 
 /// Asks with a client subnet.
 fn ask_for(
-    builder: &SnapshotBuilder,
+    builder: &mut SnapshotBuilder,
     name: &str,
     qtype: RecordType,
     subnet: Option<ClientSubnet>,
@@ -149,7 +149,7 @@ fn ask_for(
 }
 
 /// Asks, and compares the answer section, printed as `owner TTL type rdata`, lines sorted.
-fn check(builder: &SnapshotBuilder, name: &str, qtype: RecordType, expected: &[&str]) {
+fn check(builder: &mut SnapshotBuilder, name: &str, qtype: RecordType, expected: &[&str]) {
     let message = ask(builder, name, qtype);
     let mut lines: Vec<_> = message
         .answers
@@ -173,7 +173,7 @@ fn check(builder: &SnapshotBuilder, name: &str, qtype: RecordType, expected: &[&
     );
 }
 
-fn check_code(builder: &SnapshotBuilder, name: &str, expected: ResponseCode) {
+fn check_code(builder: &mut SnapshotBuilder, name: &str, expected: ResponseCode) {
     assert_eq!(
         ask(builder, name, RecordType::A).metadata.response_code,
         expected,
@@ -185,13 +185,13 @@ const G: &str = "s.n.fed.svc.example.com.";
 
 #[test]
 fn every_level_answers_with_its_own_members() {
-    let world = world();
+    let mut world = world();
     let one = |owner: &str, last: u8| format!("{owner} 30 A 203.0.113.{last}");
-    check(&world, G, RecordType::A, &[&one(G, 1), &one(G, 3)]);
+    check(&mut world, G, RecordType::A, &[&one(G, 1), &one(G, 3)]);
     for level in ["r", "za", "za.r"] {
         let owner = format!("s.n.fed.svc.{level}.example.com.");
-        check(&world, &owner, RecordType::A, &[&one(&owner, 1)]);
-        check(&world, &owner, RecordType::AAAA, &[]);
+        check(&mut world, &owner, RecordType::A, &[&one(&owner, 1)]);
+        check(&mut world, &owner, RecordType::AAAA, &[]);
     }
 }
 
@@ -199,7 +199,7 @@ fn every_level_answers_with_its_own_members() {
 fn an_empty_zone_falls_back_to_its_region_and_then_to_all() {
     let mut world = world();
     check(
-        &world,
+        &mut world,
         "s.n.fed.svc.zb.example.com.",
         RecordType::A,
         &[
@@ -209,7 +209,7 @@ fn an_empty_zone_falls_back_to_its_region_and_then_to_all() {
     );
     world.upsert(MemberIdx(0), &name(), service([203, 0, 113, 1], 0, 80));
     check(
-        &world,
+        &mut world,
         "S.n.fed.svc.zb.r.EXAMPLE.com.",
         RecordType::A,
         &[
@@ -219,7 +219,7 @@ fn an_empty_zone_falls_back_to_its_region_and_then_to_all() {
         ],
     );
     check(
-        &world,
+        &mut world,
         "s.n.fed.svc.zb.example.com.",
         RecordType::CNAME,
         &["s.n.fed.svc.zb.example.com. 30 CNAME s.n.fed.svc.r.example.com."],
@@ -231,14 +231,14 @@ fn service_records_point_to_the_level_or_to_pinned_names() {
     let mut world = world();
     let owner = format!("_http._tcp.{G}");
     check(
-        &world,
+        &mut world,
         &owner,
         RecordType::SRV,
         &[&format!("{owner} 30 SRV 0 100 80 {G}")],
     );
     world.upsert(MemberIdx(2), &name(), service([203, 0, 113, 3], 1, 8080));
     check(
-        &world,
+        &mut world,
         &owner,
         RecordType::SRV,
         &[
@@ -246,7 +246,7 @@ fn service_records_point_to_the_level_or_to_pinned_names() {
             &format!("{owner} 30 SRV 0 100 8080 c.{G}"),
         ],
     );
-    let message = ask(&world, &owner, RecordType::SRV);
+    let message = ask(&mut world, &owner, RecordType::SRV);
     let glue: Vec<_> = message
         .additionals
         .iter()
@@ -258,34 +258,47 @@ fn service_records_point_to_the_level_or_to_pinned_names() {
 #[test]
 fn names_exist_whatever_the_health() {
     let mut world = world();
-    check(&world, "svc.example.com.", RecordType::A, &[]);
-    check(&world, "n.fed.svc.za.r.example.com.", RecordType::A, &[]);
+    check(&mut world, "svc.example.com.", RecordType::A, &[]);
     check(
-        &world,
+        &mut world,
+        "n.fed.svc.za.r.example.com.",
+        RecordType::A,
+        &[],
+    );
+    check(
+        &mut world,
         "_tcp.s.n.fed.svc.q.example.com.",
         RecordType::A,
         &[],
     );
     check_code(
-        &world,
+        &mut world,
         "s.n.fed.svc.zb.q.example.com.",
         ResponseCode::NXDomain,
     );
-    check_code(&world, "b.s.n.fed.svc.example.com.", ResponseCode::NXDomain);
-    check_code(&world, "x.n.fed.svc.example.com.", ResponseCode::NXDomain);
-    check_code(&world, "www.example.org.", ResponseCode::Refused);
+    check_code(
+        &mut world,
+        "b.s.n.fed.svc.example.com.",
+        ResponseCode::NXDomain,
+    );
+    check_code(
+        &mut world,
+        "x.n.fed.svc.example.com.",
+        ResponseCode::NXDomain,
+    );
+    check_code(&mut world, "www.example.org.", ResponseCode::Refused);
     world.upsert(MemberIdx(0), &name(), service([203, 0, 113, 1], 0, 80));
     world.remove(MemberIdx(2), &name());
-    check(&world, G, RecordType::A, &[]);
+    check(&mut world, G, RecordType::A, &[]);
     check(
-        &world,
+        &mut world,
         &format!("a.{G}"),
         RecordType::A,
         &[&format!("a.{G} 30 A 203.0.113.1")],
     );
     world.remove(MemberIdx(0), &name());
-    check_code(&world, G, ResponseCode::NXDomain);
-    check_code(&world, "n.fed.svc.example.com.", ResponseCode::NXDomain);
+    check_code(&mut world, G, ResponseCode::NXDomain);
+    check_code(&mut world, "n.fed.svc.example.com.", ResponseCode::NXDomain);
 }
 
 #[test]
@@ -293,15 +306,23 @@ fn ignorance_is_not_absence() {
     let mut world = world();
     let syncing = MemberState::Syncing(crate::model::Joined::AtStart);
     set_state(&mut world, 1, syncing);
-    check_code(&world, "x.n.fed.svc.example.com.", ResponseCode::ServFail);
-    check_code(&world, "x.n.other.svc.example.com.", ResponseCode::NXDomain);
+    check_code(
+        &mut world,
+        "x.n.fed.svc.example.com.",
+        ResponseCode::ServFail,
+    );
+    check_code(
+        &mut world,
+        "x.n.other.svc.example.com.",
+        ResponseCode::NXDomain,
+    );
     let capped = |last: u8| format!("{G} 5 A 203.0.113.{last}");
-    check(&world, G, RecordType::A, &[&capped(1), &capped(3)]);
+    check(&mut world, G, RecordType::A, &[&capped(1), &capped(3)]);
     world.upsert(MemberIdx(0), &name(), service([203, 0, 113, 1], 0, 80));
     world.upsert(MemberIdx(2), &name(), service([203, 0, 113, 3], 0, 80));
-    check_code(&world, G, ResponseCode::ServFail);
+    check_code(&mut world, G, ResponseCode::ServFail);
     set_state(&mut world, 1, MemberState::NeverSynced);
-    check(&world, G, RecordType::A, &[]);
+    check(&mut world, G, RecordType::A, &[]);
 }
 
 #[test]
@@ -313,8 +334,17 @@ fn learnt_places_stay_known() {
         known: [(label("old"), Some(label("oldzone")))].into(),
     };
     world.set_topology(MemberIdx(0), place(&["za"]));
-    check(&world, "svc.oldzone.old.example.com.", RecordType::A, &[]);
-    check_code(&world, "svc.oldzone.r.example.com.", ResponseCode::NXDomain);
+    check(
+        &mut world,
+        "svc.oldzone.old.example.com.",
+        RecordType::A,
+        &[],
+    );
+    check_code(
+        &mut world,
+        "svc.oldzone.r.example.com.",
+        ResponseCode::NXDomain,
+    );
     assert_eq!(world.status(MemberIdx(0)).unwrap().since, UnixSeconds(0));
 }
 
@@ -357,11 +387,11 @@ s.n.fed.svc.example.com.\t30\tIN\tA\t203.0.113.3
 
 #[test]
 fn a_client_of_known_place_gets_the_nearest_at_the_global_name_only() {
-    let world = world();
-    let check = |name: &str, subnet: &str, scope: u8, last: &[u8]| {
+    let mut world = world();
+    let mut check = |name: &str, subnet: &str, scope: u8, last: &[u8]| {
         let (address, prefix) = subnet.split_once('/').unwrap();
         let subnet = ClientSubnet::new(address.parse().unwrap(), prefix.parse().unwrap(), 0);
-        let message = ask_for(&world, name, RecordType::A, Some(subnet));
+        let message = ask_for(&mut world, name, RecordType::A, Some(subnet));
         let mut got: Vec<_> = message
             .answers
             .iter()

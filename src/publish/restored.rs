@@ -93,7 +93,7 @@ impl Restored {
     }
 
     /// The same as a snapshot, of generation 0.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
         self.beginning.builder.snapshot(Generation(0), self.serial)
     }
 }

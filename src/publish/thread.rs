@@ -100,7 +100,7 @@ pub(super) fn prepare(
         .map(|(owner, (_, tail))| (owner.clone(), *tail))
         .collect();
     let disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
-    let beginning = Beginning::new(&config, &mut read, now);
+    let mut beginning = Beginning::new(&config, &mut read, now);
     let serial = read
         .get(&Owner::Fleet)
         .and_then(|(whole, _)| whole.kept.serial);

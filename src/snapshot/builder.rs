@@ -1,6 +1,6 @@
 //! The working copy of the one writer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
@@ -24,8 +24,8 @@ type Shards = Vec<(MemberIdx, Arc<Service>)>;
 
 /// The facts of all members, and the snapshot that follows from them.
 ///
-/// Costs: a change of a service is O(its members × federations); of a member's state or topology
-/// O(members + scopes + plans); a snapshot is O(1) and shares everything.
+/// Costs: a snapshot is O(changes since the last one) and shares the rest. A changed service is
+/// O(its members × federations); a member's state or topology O(members + scopes + plans).
 #[derive(Debug)]
 pub struct SnapshotBuilder {
     fleet: Arc<Fleet>,
@@ -36,6 +36,9 @@ pub struct SnapshotBuilder {
     state: Arc<FleetState>,
     expired: Vec<MemberSet>,
     facts: HashMap<NamespacedName, Shards, foldhash::fast::RandomState>,
+    /// Services whose facts changed since they were compiled. A service that several members change
+    /// before a snapshot is compiled once.
+    changed: HashSet<NamespacedName, foldhash::fast::RandomState>,
     hostnames: Hostnames,
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
@@ -80,6 +83,7 @@ impl SnapshotBuilder {
             state: Arc::new(state),
             expired: Vec::new(),
             facts: HashMap::default(),
+            changed: HashSet::default(),
             hostnames: Hostnames::default(),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
@@ -128,7 +132,7 @@ impl SnapshotBuilder {
         };
         self.hostnames
             .rename(member, name, old.as_deref(), Some(&new));
-        self.recompile(name);
+        self.changed.insert(name.clone());
         true
     }
 
@@ -145,7 +149,7 @@ impl SnapshotBuilder {
             self.facts.remove(name);
         }
         self.hostnames.rename(member, name, Some(&old), None);
-        self.recompile(name);
+        self.changed.insert(name.clone());
         true
     }
 
@@ -234,10 +238,9 @@ impl SnapshotBuilder {
     /// names it and anything changed.
     pub fn set_hostname(&mut self, hostname: &NameBuf, resolved: Option<Resolved>) -> bool {
         let users = self.hostnames.resolve(hostname, resolved);
-        for name in &users {
-            self.recompile(name);
-        }
-        !users.is_empty()
+        let names_it = !users.is_empty();
+        self.changed.extend(users);
+        names_it
     }
 
     /// The load balancer host names that services name outside the apexes, and what they last resolved to.
@@ -253,8 +256,11 @@ impl SnapshotBuilder {
         self.hostnames.take_changed()
     }
 
-    /// The present state as a snapshot.
-    pub fn snapshot(&self, generation: Generation, serial: Serial) -> Snapshot {
+    /// The present state as a snapshot. Compiles what changed since the last one.
+    pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
+        for name in std::mem::take(&mut self.changed) {
+            self.recompile(&name);
+        }
         Snapshot {
             generation,
             serial,

@@ -58,7 +58,9 @@ fn addresses_that_do_not_overlap_are_bound() {
         ("0.0.0.0:0", "[::]:0"),
         ("[::]:0", "0.0.0.0:0"),
     ] {
-        bind_beside(first, second).unwrap();
+        // Another test may hold the same port of the second address: then another port will do.
+        let bound = (0..50).any(|_| bind_beside(first, second).is_ok());
+        assert!(bound, "{first} {second}");
     }
 }
 
