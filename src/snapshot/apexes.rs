@@ -122,13 +122,20 @@ impl Apexes {
         compiled
     }
 
+    /// Links each apex to the one around it, where the names between the two exist.
     fn link_parents(&mut self) {
-        let names: Vec<NameBuf> = self.zones.iter().map(|apex| apex.name.clone()).collect();
-        for (index, apex) in self.zones.iter_mut().enumerate() {
-            let mut above = names.iter().enumerate().skip(index + 1);
-            apex.parent = above
-                .find(|(_, name)| apex.name.is_within(name))
-                .map(|(index, _)| ApexIdx(index));
+        for index in 0..self.zones.len() {
+            let (inner, above) = self.zones.split_at_mut(index + 1);
+            let Some(apex) = inner.last_mut() else {
+                continue;
+            };
+            let mut around = above.iter_mut().enumerate();
+            let found = around.find(|(_, outer)| apex.name.is_within(&outer.name));
+            let Some((place, outer)) = found else {
+                continue;
+            };
+            apex.parent = Some(ApexIdx(index + 1 + place));
+            outer.add_parents_of(&apex.name);
         }
     }
 
@@ -149,12 +156,7 @@ impl Apexes {
             };
             let labels: Vec<&str> = server.name.labels().collect();
             let left = labels.len() - apex.labels;
-            for start in 1..left {
-                let parent = wire_labels(labels.iter().take(left).skip(start).copied());
-                apex.fixed
-                    .entry(parent)
-                    .or_insert(FixedName::EmptyNonTerminal);
-            }
+            apex.add_parents_of(&server.name);
             let mut addresses = server.addresses.clone();
             addresses.sort_unstable();
             addresses.dedup();
@@ -272,6 +274,18 @@ impl Apexes {
 }
 
 impl Apex {
+    /// The names between a name inside it and the apex exist (RFC 4592 section 2.2.2).
+    fn add_parents_of(&mut self, name: &NameBuf) {
+        let labels: Vec<&str> = name.labels().collect();
+        let left = labels.len() - self.labels;
+        for start in 1..left {
+            let parent = wire_labels(labels.iter().take(left).skip(start).copied());
+            self.fixed
+                .entry(parent)
+                .or_insert(FixedName::EmptyNonTerminal);
+        }
+    }
+
     /// The infrastructure name with these wire labels left of the apex.
     pub fn fixed(&self, labels: &[u8]) -> Option<&FixedName> {
         self.fixed.get(labels)
