@@ -2,6 +2,8 @@
 //!
 //! The whole specification is in `tests/cases`; here stand the paths that are easy to get wrong.
 
+mod octets;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;

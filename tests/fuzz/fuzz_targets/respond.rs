@@ -1,0 +1,50 @@
+//! Any octets get a response that fits, keeps its id and decodes, or none: the built-in example is
+//! asked.
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+use std::sync::LazyLock;
+
+use gazetteer::answer::{Client, NoTrace, Transport, respond};
+use gazetteer::config::{Source, facts, load};
+use gazetteer::model::{MemberIdx, MemberState};
+use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use hickory_proto::op::Message;
+use libfuzzer_sys::fuzz_target;
+
+static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../zones/demo.toml");
+    let config = load(Path::new(path)).expect("the example is right");
+    let mut builder = SnapshotBuilder::new(config.fleet.clone(), Settings::default());
+    for (member, source) in (0..).map(MemberIdx).zip(&config.sources) {
+        let Source::File { path } = &source.source else {
+            panic!("the example needs files alone");
+        };
+        for (name, service) in facts::load(path).expect("the example is right") {
+            builder.upsert(member, &name, service.into());
+        }
+        let mut status = builder.status(member).expect("a member").clone();
+        status.state = MemberState::Ready;
+        builder.set_status(member, status);
+    }
+    builder.snapshot(Generation(1), Serial(1))
+});
+
+fuzz_target!(|request: &[u8]| {
+    for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp { idle: 1 }, 65_535)] {
+        let client = Client {
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            transport,
+        };
+        let mut out = [0; 65_535];
+        let Some(length) = respond(&SNAPSHOT, request, &client, &mut NoTrace, &mut out) else {
+            continue;
+        };
+        assert!(length <= limit, "{length} octets");
+        assert_eq!(out[..2], request[..2], "another id");
+        if let Err(error) = Message::from_vec(&out[..length]) {
+            panic!("{error}: {:02x?}", &out[..length]);
+        }
+    }
+});
