@@ -95,9 +95,13 @@ impl<'s> Chosen<'s> {
 /// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state
 /// and both transports agree.
 fn turn(id: u16, key: &[u8]) -> usize {
-    let seed = u32::from(id).wrapping_mul(0x9e37_79b9);
-    let hash = key.iter().fold(seed, |hash, octet| {
-        (hash.rotate_left(5) ^ u32::from(*octet)).wrapping_mul(0x27d4_eb2d)
-    });
-    usize::try_from(hash >> 8).unwrap_or(0)
+    let mix =
+        |hash: u64, octets: u64| (hash.rotate_left(5) ^ octets).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (words, rest) = key.as_chunks::<8>();
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    let hash = words.fold(mix(0, u64::from(id)), mix);
+    let hash = rest
+        .iter()
+        .fold(hash, |hash, octet| mix(hash, u64::from(*octet)));
+    usize::try_from(hash >> 40).unwrap_or(0)
 }

@@ -91,13 +91,8 @@ fn above_services<'s>(
     let absent = Subject::Absent { federation: None };
     let label = match below {
         Below::Marker => None,
-        Below::Federation(label)
-        | Below::Namespace {
-            federation: label, ..
-        }
-        | Below::Service {
-            federation: label, ..
-        } => Some(label),
+        Below::Federation(label) => Some(label),
+        Below::Namespace(labels) | Below::Service { key: labels, .. } => Some(last_label(labels)),
     };
     let federation = label.and_then(|label| snapshot.apexes().federation_of(index, label));
     if label.is_some() && federation.is_none() {
@@ -107,7 +102,7 @@ fn above_services<'s>(
         return unknown_topology(snapshot, apex);
     }
     match (below, federation) {
-        (Below::Namespace { namespace, .. }, Some(federation)) => {
+        (Below::Namespace(namespace), Some(federation)) => {
             if snapshot.has_namespace(namespace) {
                 Subject::EmptyNonTerminal
             } else {
@@ -239,13 +234,21 @@ fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
     }
 }
 
+/// The last label of a wire form without a root, in wire form.
+fn last_label(labels: &[u8]) -> &[u8] {
+    suffixes(labels).last().unwrap_or_default()
+}
+
 /// How many labels a wire form without a root has.
 fn label_count(labels: &[u8]) -> usize {
-    let mut rest = labels;
-    let mut count = 0;
-    while let Some((length, tail)) = rest.split_first() {
-        rest = tail.get(usize::from(*length)..).unwrap_or_default();
-        count += 1;
-    }
-    count
+    suffixes(labels).count()
+}
+
+/// A wire form without a root from each of its labels on.
+fn suffixes(labels: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let after_first = |labels: &&[u8]| {
+        let (length, tail) = labels.split_first()?;
+        tail.get(usize::from(*length)..)
+    };
+    std::iter::successors(Some(labels), after_first).take_while(|labels| !labels.is_empty())
 }

@@ -64,11 +64,11 @@ impl Trace for NoTrace {}
 #[inline]
 pub fn eligible(plan: &Plan, shards: &ShardHealth, fleet: &FleetHealth) -> Eligible {
     let within = shards.available & plan.fence;
-    let has_live = !(within & !fleet.stale).is_empty();
-    let withdrawn = if has_live {
-        within & fleet.expired
-    } else {
+    let expired = within & fleet.expired;
+    let withdrawn = if expired.is_empty() || (within & !fleet.stale).is_empty() {
         MemberSet::EMPTY
+    } else {
+        expired
     };
     let members = within & !withdrawn;
     let is_last_known = members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown;

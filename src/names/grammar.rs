@@ -33,20 +33,11 @@ pub enum Below<'q> {
     /// `fed`
     Federation(&'q [u8]),
     /// `ns.fed`
-    Namespace {
-        /// The labels `ns.fed`.
-        namespace: &'q [u8],
-        /// The label `fed`.
-        federation: &'q [u8],
-    },
+    Namespace(&'q [u8]),
     /// `[prefix.]service.ns.fed`
     Service {
         /// The labels `service.ns.fed`: the key of the service table.
         key: &'q [u8],
-        /// The labels `ns.fed`.
-        namespace: &'q [u8],
-        /// The label `fed`.
-        federation: &'q [u8],
         /// What stands left of it.
         prefix: Prefix<'q>,
     },
@@ -111,21 +102,14 @@ fn below(qname: &Qname, count: usize) -> Below<'_> {
     let Some(federation) = count.checked_sub(1) else {
         return Below::Marker;
     };
-    let federation_label = qname.between(federation, count);
     let Some(namespace) = count.checked_sub(2) else {
-        return Below::Federation(federation_label);
+        return Below::Federation(qname.between(federation, count));
     };
-    let namespace_labels = qname.between(namespace, count);
     let Some(service) = count.checked_sub(3) else {
-        return Below::Namespace {
-            namespace: namespace_labels,
-            federation: federation_label,
-        };
+        return Below::Namespace(qname.between(namespace, count));
     };
     Below::Service {
         key: qname.between(service, count),
-        namespace: namespace_labels,
-        federation: federation_label,
         prefix: prefix(qname, service),
     }
 }
@@ -176,7 +160,7 @@ mod tests {
                 let below = match below {
                     Below::Marker => "svc".to_owned(),
                     Below::Federation(federation) => format!("fed {}", text(federation)),
-                    Below::Namespace { namespace, .. } => format!("ns {}", text(namespace)),
+                    Below::Namespace(namespace) => format!("ns {}", text(namespace)),
                     Below::Service { key, prefix, .. } => {
                         let prefix = match prefix {
                             Prefix::None => String::new(),
