@@ -246,9 +246,12 @@ fn label_count(labels: &[u8]) -> usize {
 
 /// A wire form without a root from each of its labels on.
 fn suffixes(labels: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let after_first = |labels: &&[u8]| {
-        let (length, tail) = labels.split_first()?;
-        tail.get(usize::from(*length)..)
-    };
-    std::iter::successors(Some(labels), after_first).take_while(|labels| !labels.is_empty())
+    std::iter::successors(Some(labels), |labels| after_first(labels))
+        .take_while(|labels| !labels.is_empty())
+}
+
+/// What follows the first label.
+fn after_first(labels: &[u8]) -> Option<&[u8]> {
+    let (length, tail) = labels.split_first()?;
+    tail.get(usize::from(*length)..)
 }
