@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{MemberIdx, MemberState, UnixSeconds};
+use crate::model::{MemberIdx, UnixSeconds};
 use crate::snapshot::Snapshot;
 
 /// One member, as `/v1/clusters` and `gazetteer clusters -o json` show it.
@@ -33,7 +33,7 @@ pub struct Cluster {
 /// The members of a snapshot, in configuration order, as they are at `now`.
 pub fn clusters(snapshot: &Snapshot, now: UnixSeconds) -> Vec<Cluster> {
     let since = |then: UnixSeconds| now.0.saturating_sub(then.0);
-    let indexes = (0..=u8::MAX).map(MemberIdx);
+    let indexes = MemberIdx::all();
     let show = |(index, status): (MemberIdx, &crate::model::MemberStatus)| {
         let topology = snapshot.topology(index);
         let region = topology.and_then(|topology| topology.region.as_ref());
@@ -41,7 +41,7 @@ pub fn clusters(snapshot: &Snapshot, now: UnixSeconds) -> Vec<Cluster> {
         let learnt = snapshot.scope_warnings(index).map(str::to_owned);
         Cluster {
             name: status.name.to_string(),
-            status: state(status.state).to_owned(),
+            status: status.state.to_string(),
             reason: status.reason.clone(),
             status_age_seconds: since(status.since),
             version: status.version.clone(),
@@ -53,16 +53,4 @@ pub fn clusters(snapshot: &Snapshot, now: UnixSeconds) -> Vec<Cluster> {
         }
     };
     indexes.zip(snapshot.members()).map(show).collect()
-}
-
-/// A state in one word.
-fn state(state: MemberState) -> &'static str {
-    match state {
-        MemberState::Syncing(_) => "Syncing",
-        MemberState::NeverSynced => "NeverSynced",
-        MemberState::Ready => "Ready",
-        MemberState::Held => "Held",
-        MemberState::Lost => "Lost",
-        MemberState::Returning => "Returning",
-    }
 }

@@ -191,7 +191,7 @@ fn pinned<'s>(
     found: impl FnOnce(&'s Shard) -> Option<Subject<'s>>,
 ) -> Subject<'s> {
     let fleet = snapshot.fleet();
-    let mut members = (0u8..=u8::MAX).map(MemberIdx).zip(&fleet.members);
+    let mut members = MemberIdx::all().zip(&fleet.members);
     let index = members.find(|(_, known)| known.name.as_str().as_bytes() == member);
     let (Some((index, _)), true) = (index, scope == crate::snapshot::Scopes::GLOBAL) else {
         return Subject::Absent { federation: None };

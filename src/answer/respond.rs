@@ -197,11 +197,10 @@ impl Reply<'_, '_> {
     ) -> Target<'t> {
         let skip = self.qname.label_count() - apex.labels;
         let end = self.query.suffix_owner(self.qname, skip);
-        let wire = apex.name.as_wire();
         let suffix = if end.is_some() {
             &[]
         } else {
-            wire.split_last().map_or(wire, |(_, l)| l)
+            apex.name.without_root()
         };
         let mut parts: [&[u8]; 4] = [&[]; 4];
         for (place, part) in parts.iter_mut().zip(labels.into_iter().chain([suffix])) {

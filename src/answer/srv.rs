@@ -102,15 +102,6 @@ fn pinned<'t>(
 
 /// A target below an apex. Never compressed: RFC 2782 forbids it.
 fn target<'t>(apex: &'t Apex, labels: [&'t [u8]; 3]) -> Target<'t> {
-    let wire = apex.name.as_wire();
     let [first, second, third] = labels;
-    Target::new(
-        [
-            first,
-            second,
-            third,
-            wire.split_last().map_or(wire, |(_, labels)| labels),
-        ],
-        None,
-    )
+    Target::new([first, second, third, apex.name.without_root()], None)
 }

@@ -24,7 +24,7 @@ pub fn nearest(fleet: &Fleet, topology: &[TopologyFacts], place: &Place) -> Box<
         Some((_, facts)) => facts.zones.iter().collect(),
         None => place.zone.iter().collect(),
     };
-    let members = || (0u8..=u8::MAX).map(MemberIdx).zip(topology);
+    let members = || MemberIdx::all().zip(topology);
     let standing = |stands: &dyn Fn(&TopologyFacts) -> bool| -> MemberSet {
         let those = members().filter(|(_, facts)| stands(facts));
         those.map(|(member, _)| member).collect()

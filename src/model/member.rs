@@ -49,6 +49,11 @@ pub struct StaticRegion {
 pub struct MemberIdx(pub u8);
 
 impl MemberIdx {
+    /// Every index, in configuration order: zip it with anything that has one entry per member.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..=u8::MAX).map(Self)
+    }
+
     /// The index as an index.
     pub fn get(self) -> usize {
         usize::from(self.0)

@@ -46,7 +46,7 @@ pub(super) struct Beginning {
 
 /// The members of a configuration with their indices.
 pub(super) fn members(config: &Config) -> impl Iterator<Item = (MemberIdx, &Member)> {
-    (0u8..=u8::MAX).map(MemberIdx).zip(&config.fleet.members)
+    MemberIdx::all().zip(&config.fleet.members)
 }
 
 /// The settings that a snapshot carries.

@@ -188,7 +188,7 @@ impl Apexes {
         else {
             return;
         };
-        let members = (0u8..=u8::MAX).map(MemberIdx).zip(&fleet.members);
+        let members = MemberIdx::all().zip(&fleet.members);
         let members = members
             .filter(|(_, member)| Pattern::any(&federation.members, &member.name))
             .map(|(index, _)| index)

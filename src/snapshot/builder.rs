@@ -94,10 +94,7 @@ impl SnapshotBuilder {
             counts: Arc::new(counts),
             fleet,
         };
-        for (index, member) in (0u8..=u8::MAX)
-            .map(MemberIdx)
-            .zip(builder.fleet.clone().members.iter())
-        {
+        for (index, member) in MemberIdx::all().zip(builder.fleet.clone().members.iter()) {
             if member.region.is_some() {
                 builder.set_topology(index, TopologyFacts::default());
             }

@@ -219,10 +219,9 @@ fn shard<'h>(
 
 /// Who is available, and who would be if readiness did not matter (names: D.1, decision 15).
 fn health(shards: &[Shard]) -> ShardHealth {
-    let publishable = shards.iter().filter(|shard| {
-        let has_address = !shard.ipv4.is_empty() || !shard.ipv6.is_empty();
-        has_address && shard.facts.steering.weight != Some(0)
-    });
+    let publishable = shards
+        .iter()
+        .filter(|shard| shard.has_address() && shard.facts.steering.weight != Some(0));
     let is_ready =
         |shard: &Shard| shard.facts.endpoints.ready > 0 || shard.facts.allow_without_endpoints;
     ShardHealth {

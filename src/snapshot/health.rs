@@ -43,9 +43,8 @@ impl FleetState {
         members: Vec<MemberStatus>,
         expired_in: &[MemberSet],
     ) -> Self {
-        let indices = || (0u8..=u8::MAX).map(MemberIdx);
         let having = |wanted: &dyn Fn(MemberState) -> bool| -> MemberSet {
-            let those = indices()
+            let those = MemberIdx::all()
                 .zip(&members)
                 .filter(|(_, member)| wanted(member.state));
             those.map(|(index, _)| index).collect()
@@ -56,7 +55,7 @@ impl FleetState {
         let expired = having(&|state| state == MemberState::Lost);
         let stale =
             expired | having(&|state| matches!(state, MemberState::Held | MemberState::Returning));
-        let unplaced = indices()
+        let unplaced = MemberIdx::all()
             .zip(&fleet.members)
             .filter(|(_, member)| member.region.is_none());
         let unplaced: MemberSet = unplaced.map(|(index, _)| index).collect();
@@ -64,7 +63,7 @@ impl FleetState {
             let mine = apexes
                 .federation(FederationIdx(index))
                 .map_or(MemberSet::EMPTY, |f| f.members);
-            let mine = mine & indices().take(members.len()).collect();
+            let mine = mine & MemberIdx::all().take(members.len()).collect();
             let is_blind = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
             let unheard = if is_blind { syncing | never } else { syncing };
             FederationSync {

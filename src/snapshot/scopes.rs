@@ -64,7 +64,7 @@ impl Scopes {
         for region in &fleet.regions {
             places.know(&region.name, region.zones.iter());
         }
-        for (index, facts) in (0u8..=u8::MAX).map(MemberIdx).zip(topology) {
+        for (index, facts) in MemberIdx::all().zip(topology) {
             places.add_member(index, facts, apexes);
         }
         let mut scopes = Self {

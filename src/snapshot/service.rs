@@ -57,6 +57,13 @@ pub struct Shard {
     pub facts: Arc<Service>,
 }
 
+impl Shard {
+    /// Whether it has any address for clients outside.
+    pub fn has_address(&self) -> bool {
+        !self.ipv4.is_empty() || !self.ipv6.is_empty()
+    }
+}
+
 /// A named port of a service.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NamedPort {

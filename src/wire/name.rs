@@ -57,6 +57,11 @@ impl NameBuf {
         &self.0
     }
 
+    /// The octets without the root label: what stands at the end of a longer name.
+    pub fn without_root(&self) -> &[u8] {
+        self.0.split_last().map_or(&[], |(_, labels)| labels)
+    }
+
     /// The labels as text, leftmost first, without the root.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
         let mut rest: &[u8] = &self.0;

@@ -46,8 +46,7 @@ pub(super) fn fill(
     let members = snapshot.apexes().federation(entry.federation);
     let taking = members.map_or(MemberSet::EMPTY, |federation| federation.members);
     let concerned = taking | entry.ignored.iter().map(|ignored| ignored.member).collect();
-    explanation.candidates = (0u8..=u8::MAX)
-        .map(MemberIdx)
+    explanation.candidates = MemberIdx::all()
         .zip(&snapshot.fleet().members)
         .filter(|(index, _)| concerned.contains(*index))
         .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
@@ -155,7 +154,7 @@ fn candidate(
         (Some(_), Some(pinned)) if pinned != member => {
             (false, "the name means another member".to_owned())
         }
-        (Some(shard), Some(_)) if has_address(shard) => (true, "the name means it".to_owned()),
+        (Some(shard), Some(_)) if shard.has_address() => (true, "the name means it".to_owned()),
         (Some(shard), _) => verdict(entry, shard, recorder),
     };
     let status = snapshot.members().get(member.get());
@@ -176,10 +175,6 @@ fn candidate(
         answers,
         reason,
     }
-}
-
-fn has_address(shard: &Shard) -> bool {
-    !(shard.ipv4.is_empty() && shard.ipv6.is_empty())
 }
 
 /// Why a member has no shard of the service.
@@ -236,11 +231,11 @@ fn verdict(entry: &ServiceEntry, shard: &Shard, recorder: &Recorder) -> (bool, S
         "outside the fence"
     } else if facts.steering.weight == Some(0) {
         "drained: weight 0"
-    } else if !has_address(shard) && facts.kind != ServiceKind::LoadBalancer {
+    } else if !shard.has_address() && facts.kind != ServiceKind::LoadBalancer {
         "no address for clients outside: not a load balancer"
-    } else if !has_address(shard) && !facts.hostnames.is_empty() {
+    } else if !shard.has_address() && !facts.hostnames.is_empty() {
         "its load balancer's host name is not resolved"
-    } else if !has_address(shard) {
+    } else if !shard.has_address() {
         "its load balancer has no address yet"
     } else if !entry.health.available.contains(member) {
         return (
