@@ -11,6 +11,7 @@
 
 mod apexes;
 mod builder;
+mod caution;
 mod compile;
 mod generation;
 mod health;
@@ -20,6 +21,7 @@ mod service;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
+pub use caution::{Condition, Shares, Targets};
 pub use generation::{Counts, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;

@@ -2,11 +2,14 @@
 //! knows, since the model itself has no serialization. New variants and fields go to the end, or
 //! the version of the files changes.
 
+mod probe;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use probe::ProbeV1;
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Fact, Learnt};
@@ -67,6 +70,13 @@ enum Record<'a> {
     Hostname(&'a str, Option<ResolvedV1>),
     /// The end of a base, after this many records.
     End(u64),
+    /// [`Fact::Service`] of one that says how it is probed.
+    Probed(
+        &'a str,
+        &'a str,
+        #[serde(borrow)] ServiceV1<'a>,
+        ProbeV1<'a>,
+    ),
 }
 
 /// [`Learnt`].
@@ -175,11 +185,14 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
         Fact::FirstSynced(at) => Record::FirstSynced(at.0),
         Fact::Seen(at) => Record::Seen(at.0),
         Fact::Learnt(learnt) => Record::Learnt(LearntV1::from(learnt)),
-        Fact::Service(name, service) => Record::Service(
-            name.namespace.as_str(),
-            name.name.as_str(),
-            ServiceV1::from(&**service),
-        ),
+        Fact::Service(name, service) => {
+            let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
+            let facts = ServiceV1::from(&**service);
+            match &service.steering.probe {
+                Some(probe) => Record::Probed(namespace, label, facts, ProbeV1::from(&**probe)),
+                None => Record::Service(namespace, label, facts),
+            }
+        }
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
         Fact::Discarded => Record::Discarded,
         Fact::Serial(serial) => Record::Serial(serial.0),
@@ -211,6 +224,15 @@ pub(super) fn decode(payload: &[u8], labels: &mut Labels) -> Result<Payload, Pay
                 name: name.parse()?,
             };
             Fact::Service(name, Arc::new(service.read(labels)?))
+        }
+        Record::Probed(namespace, name, service, probe) => {
+            let name = NamespacedName {
+                namespace: label(namespace, labels)?,
+                name: name.parse()?,
+            };
+            let mut service = service.read(labels)?;
+            service.steering.probe = Some(Box::new(probe.read()));
+            Fact::Service(name, Arc::new(service))
         }
         Record::Gone(namespace, name) => Fact::Gone(NamespacedName {
             namespace: label(namespace, labels)?,
@@ -394,6 +416,7 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
             order,
             fence,
             when_all_down,
+            probe: _,
         } = steering;
         Self {
             weight: *weight,
@@ -422,6 +445,7 @@ impl SteeringV1<'_> {
                 .map(|texts| read_labels(&texts, labels))
                 .transpose()?,
             when_all_down: self.when_all_down.map(Into::into),
+            probe: None,
         })
     }
 }

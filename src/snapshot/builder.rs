@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
+use super::caution::{Cautions, Condition, Shares, Targets};
 use super::compile::{Input, compile};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot, Table};
 use super::health::FleetState;
@@ -12,8 +13,8 @@ use super::scopes::Scopes;
 use super::service::{Keyed, PlanIdx, ServiceEntry};
 use crate::decide::{Plan, PlanKey, nearest};
 use crate::model::{
-    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
-    TopologyFacts, UnixSeconds,
+    Evidence, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
+    Service, Target, TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
 use crate::vantage::VantageTable;
@@ -40,6 +41,7 @@ pub struct SnapshotBuilder {
     /// before a snapshot is compiled once.
     changed: HashSet<NamespacedName, foldhash::fast::RandomState>,
     hostnames: Hostnames,
+    cautions: Cautions,
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
@@ -85,6 +87,7 @@ impl SnapshotBuilder {
             facts: HashMap::default(),
             changed: HashSet::default(),
             hostnames: Hostnames::default(),
+            cautions: Cautions::default(),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
             vantages: Arc::new(VantageTable::compile(&fleet)),
@@ -251,6 +254,40 @@ impl SnapshotBuilder {
     /// Whether the set of host names changed since this was last asked.
     pub fn take_hostnames_changed(&mut self) -> bool {
         self.hostnames.take_changed()
+    }
+
+    /// What probes say of a target; `None` takes it back. Returns whether anything changed.
+    pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
+        let evidences = &mut self.cautions.evidence;
+        match evidence {
+            Some(evidence) => evidences.insert(target.clone(), evidence).is_none(),
+            None => evidences.remove(target).is_some(),
+        }
+    }
+
+    /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
+    pub fn set_condition(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        condition: Option<Condition>,
+    ) -> bool {
+        let key = (member, name.clone());
+        match condition {
+            Some(condition) => self.cautions.conditions.insert(key, condition).is_none(),
+            None => self.cautions.conditions.remove(&key).is_some(),
+        }
+    }
+
+    /// What operators leave of members and services. Returns whether anything changed.
+    pub fn set_shares(&mut self, shares: Shares) -> bool {
+        let before = std::mem::replace(&mut self.cautions.shares, shares);
+        before != self.cautions.shares
+    }
+
+    /// The addresses to probe, each once.
+    pub fn targets(&self) -> &Targets {
+        &self.cautions.targets
     }
 
     /// The present state as a snapshot. Compiles what changed since the last one.

@@ -74,6 +74,7 @@ fn every_key_reaches_the_service() {
             order: Some([label("b"), label("a")].into()),
             fence: Some([label("europe-west4")].into()),
             when_all_down: Some(WhenAllDown::NxDomain),
+            probe: None,
         },
     };
     assert_eq!(
