@@ -103,10 +103,15 @@ impl Brake {
         }
     }
 
+    /// A shard of these federations is there from the beginning.
+    pub(super) fn count(&mut self, federations: &[usize]) {
+        self.each(federations, |limit| limit.published += 1);
+    }
+
     /// A shard of these federations is published from now on.
     pub(super) fn published(&mut self, key: &Key, federations: &[usize]) {
         self.forget(key);
-        self.each(federations, |limit| limit.published += 1);
+        self.count(federations);
     }
 
     /// A shard of these federations is no longer published, for a reason that is no burst.

@@ -102,12 +102,12 @@ impl World {
         }
         let facts = self.builder.facts(member);
         let facts = facts.filter(|(_, facts)| Standing::of(Some(facts)) != Standing::Gone);
-        let all = facts.count() - confirmed.len();
+        let all = facts.count().saturating_sub(confirmed.len());
         let is_new =
             |world: &Self, name: &NamespacedName| !world.brake.holds(&(member, name.clone()));
         let new = lacking.iter().filter(|name| is_new(self, name)).count();
         let is_too_much = Brake::is_half(new, all) && self.is_brake_on(member);
-        let list = format!("a list lacks {new} of {all} services");
+        let list = is_too_much.then(|| format!("a list lacks {new} of {all} services"));
         for (name, change) in std::mem::take(changes) {
             let key = (member, name);
             if !lacking.contains(&key.1) {
@@ -120,28 +120,27 @@ impl World {
                 changes.push((key.1, change));
             } else if self.brake.holds(&key) {
                 self.hold_back(&key, change, "", now);
+            } else if let Some(why) = self.refusal(&key, list.as_deref(), now) {
+                self.hold_back(&key, change, &why, now);
             } else {
-                let old = self.builder.fact(member, &key.1).cloned();
-                let from = Standing::of(old.as_deref());
-                let is_down = || {
-                    old.as_deref()
-                        .is_some_and(|old| self.is_down(member, &key.1, old))
-                };
-                let why = if is_too_much {
-                    (!is_down()).then(|| list.clone())
-                } else {
-                    self.is_too_much(&key, old.as_deref(), from, now)
-                };
-                match why {
-                    Some(why) => self.hold_back(&key, change, &why, now),
-                    None => {
-                        // It counts at once, for those that follow in the same list.
-                        self.replace(&key, change.clone(), true, now);
-                        changes.push((key.1, change));
-                    }
-                }
+                // It counts at once, for those that follow in the same list.
+                self.replace(&key, change.clone(), true, now);
+                changes.push((key.1, change));
             }
         }
+    }
+
+    /// Why a withdrawal by a list is not made: for what is wrong with the list as a whole, which a
+    /// probe may contradict, or since it is one too many.
+    fn refusal(&mut self, key: &Key, list: Option<&str>, now: Now) -> Option<String> {
+        let (member, name) = key;
+        let old = self.builder.fact(*member, name).cloned();
+        let Some(list) = list else {
+            let from = Standing::of(old.as_deref());
+            return self.is_too_much(key, old.as_deref(), from, now);
+        };
+        let is_down = old.is_some_and(|old| self.is_down(*member, name, &old));
+        (!is_down).then(|| list.to_owned())
     }
 
     /// Whether the lists of a member are looked at.

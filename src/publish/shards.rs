@@ -14,18 +14,15 @@ use crate::snapshot::Condition;
 impl World {
     /// Counts the facts that are there at the beginning, or under a new configuration.
     pub(super) fn count_shards(&mut self, now: Now) {
-        let facts = self.builder.all_facts();
-        let facts: Vec<(Key, Standing, Vec<usize>)> = facts
-            .map(|(member, name, facts)| {
-                let standing = Standing::of(Some(facts));
-                let federations = self.builder.federations_of(member, name, facts);
-                ((member, name.clone()), standing, federations)
-            })
-            .collect();
-        for (key, standing, federations) in facts {
+        for (member, name, facts) in self.builder.all_facts() {
+            let standing = Standing::of(Some(facts));
             if standing == Standing::Ready {
-                self.brake.published(&key, &federations);
-            } else if self.damping.condition(&key, now).is_none() {
+                let federations = self.builder.federations_of(member, name, facts);
+                self.brake.count(&federations);
+                continue;
+            }
+            let key = (member, name.clone());
+            if self.damping.condition(&key, now).is_none() {
                 self.damping.went(&key, (Standing::Gone, standing), now);
             }
         }
@@ -106,6 +103,9 @@ impl World {
     ) -> bool {
         let (member, name) = key;
         let old = self.builder.fact(*member, name).cloned();
+        if old == service {
+            return false;
+        }
         let was = self.counted(key, old.as_deref());
         let is = self.counted(key, service.as_deref());
         let (from, to) = (

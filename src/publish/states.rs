@@ -94,6 +94,8 @@ struct Tracked {
     begun: Instant,
     /// How often it was withdrawn of late.
     damper: Damper,
+    /// Its damper has counted that it is withdrawn now.
+    is_counted: bool,
     /// It is back, and withdrawn as before until its quiet time is over.
     is_kept_back: bool,
     /// Its state, as last derived.
@@ -318,6 +320,7 @@ impl Tracked {
             expired: Vec::new(),
             begun: now,
             damper: Damper::default(),
+            is_counted: false,
             is_kept_back: false,
             state: MemberState::Syncing(joined),
         }
@@ -332,6 +335,7 @@ impl Tracked {
         self.state = before.state;
         self.begun = before.begun;
         self.damper = before.damper;
+        self.is_counted = before.is_counted;
         if is_braked || before.is_kept_back {
             // No hold passes now, so what had passed must be carried over, by name.
             let names = before
@@ -372,6 +376,7 @@ impl Tracked {
             let had_expired = !self.expired.is_empty();
             if !self.is_kept_back {
                 self.expired.clear();
+                self.is_counted = false;
             }
             return had_expired && !self.is_kept_back;
         };
@@ -389,7 +394,7 @@ impl Tracked {
                 self.expired.push(*federation);
             }
         }
-        if before == 0 && !self.expired.is_empty() {
+        if !self.expired.is_empty() && !std::mem::replace(&mut self.is_counted, true) {
             self.damper.withdrawn(time);
         }
         self.expired.len() > before || was_kept_back != self.is_kept_back

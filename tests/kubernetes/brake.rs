@@ -63,7 +63,10 @@ impl Published {
             zones = ["z1"]
             source = { kubeconfig = "kubeconfig", context = "fake" }
         "#;
-        File::create(&path).unwrap().write_all(text.as_bytes()).unwrap();
+        File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
         let config = gazetteer::config::load(&path).unwrap();
         let (source, metrics) = (config.sources[0].clone(), Arc::new(Metrics::new()));
         let started = tokio::task::spawn_blocking({
@@ -90,7 +93,9 @@ impl Published {
             _folder: folder,
             fewest: 0,
         };
-        published.until("all services", |now| now.services() == SERVICES).await;
+        published
+            .until("all services", |now| now.services() == SERVICES)
+            .await;
         published.fewest = SERVICES;
         published
     }
@@ -146,13 +151,19 @@ async fn an_empty_list_changes_nothing_until_another_says_the_same() {
     api.restore(&empty);
     published.until("the brake", Published::waits).await;
     api.restore(&full);
-    published.until("the brake is off", |now| !now.waits()).await;
+    published
+        .until("the brake is off", |now| !now.waits())
+        .await;
     assert_eq!(published.fewest, SERVICES, "nothing was ever gone");
     api.restore(&empty);
     published.until("the brake again", Published::waits).await;
     assert_eq!(published.fewest, SERVICES);
-    published.until("confirmed", |now| now.services() == 0).await;
-    published.until("the brake is off again", |now| !now.waits()).await;
+    published
+        .until("confirmed", |now| now.services() == 0)
+        .await;
+    published
+        .until("the brake is off again", |now| !now.waits())
+        .await;
     published.stop().await;
 }
 
@@ -162,7 +173,9 @@ async fn one_of_many_goes_at_once() {
     fill(&api);
     let mut published = Published::of(&api).await;
     assert!(api.delete(Resource::Services, "shop", "s3"));
-    published.until("one less", |now| now.services() == SERVICES - 1).await;
+    published
+        .until("one less", |now| now.services() == SERVICES - 1)
+        .await;
     assert!(!published.waits());
     published.stop().await;
 }
@@ -183,11 +196,20 @@ async fn what_a_list_lacks_is_said_as_a_list_and_said_again_when_asked() {
     let lists = |api: &FakeApi, resource| api.read(|state| state.count(resource, Verb::Watch));
     let before = [Resource::Services, Resource::EndpointSlices].map(|kind| lists(&api, kind));
     let said = member.count("synced");
-    member.unconfirmed.send_replace(Arc::new(["m1".parse().unwrap()].into()));
-    member.until("two lists", |member| member.count("synced") >= said + 2).await;
+    member
+        .unconfirmed
+        .send_replace(Arc::new(["m1".parse().unwrap()].into()));
+    member
+        .until("two lists", |member| member.count("synced") >= said + 2)
+        .await;
     member.unconfirmed.send_replace(Arc::default());
     let after = [Resource::Services, Resource::EndpointSlices].map(|kind| lists(&api, kind));
-    assert!(before.iter().zip(after).all(|(before, after)| after >= before + 2));
+    assert!(
+        before
+            .iter()
+            .zip(after)
+            .all(|(before, after)| after >= before + 2)
+    );
     assert_eq!(member.count("lost"), 0);
     member.stop().await;
 }

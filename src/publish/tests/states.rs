@@ -353,6 +353,19 @@ fn a_member_that_is_withdrawn_again_and_again_returns_later_and_later() {
 }
 
 #[test]
+fn a_new_configuration_counts_no_withdrawal_twice() {
+    let mut clocked = Clocked::synced(3);
+    clocked.at(0, 0, Lost);
+    clocked.until(70);
+    let fleet = fleet(&["m0", "m1", "m2"]);
+    clocked.states = clocked.states.reconfigured(&fleet, &fleet, clocked.second(70));
+    clocked.states.settle(clocked.second(70));
+    clocked.check(70, "LRR");
+    clocked.at(71, 0, Resumed);
+    clocked.check(71, "RRR");
+}
+
+#[test]
 fn the_last_seconds_of_a_hold_are_told_one_by_one() {
     let mut clocked = Clocked::synced(3);
     assert_eq!(clocked.states.hold_left(0, clocked.second(1)), None);
@@ -372,6 +385,6 @@ fn the_last_seconds_of_a_hold_are_told_one_by_one() {
     let expected = (1..=5)
         .rev()
         .map(|left| (seconds(80 - left), u32::try_from(left).ok()));
-    assert_eq!(told, Vec::from_iter(expected));
+    assert_eq!(told, expected.collect::<Vec<_>>());
     assert_eq!(clocked.states.hold_left(0, clocked.second(21)), None);
 }
