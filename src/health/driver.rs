@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,6 +120,8 @@ impl Driver {
         self.want(&wanted.borrow_and_update().clone());
         let mut collected = clock::monotonic() + COLLECT;
         let deltas = self.deltas.clone();
+        // Kept from turn to turn, as is its place among all who wait for room.
+        let mut room = pin!(deltas.reserve());
         loop {
             let now = clock::monotonic();
             while asked.len() < self.at_once
@@ -154,9 +157,10 @@ impl Driver {
                     }
                 }
                 () = sleep_until(next), if asked.len() < self.at_once => {}
-                permit = deltas.reserve(), if !self.news.is_empty() => {
+                permit = &mut room, if !self.news.is_empty() => {
                     let Ok(permit) = permit else { return };
                     permit.send(Delta::Probed(self.news.drain().collect()));
+                    room.set(deltas.reserve());
                 }
             }
         }
@@ -175,7 +179,10 @@ impl Driver {
             if let Some(due) = entry.due {
                 self.due.remove(&(due, id));
             }
-            self.network.of(entry.target.address).misses(id);
+            if self.network.of(entry.target.address).loses(id) {
+                let family = family(entry.target.address);
+                self.metrics.health().set_held(family, false);
+            }
             self.metrics.health().gone(entry.history.verdict());
             self.news.insert(entry.target.clone(), None);
             left.entry(entry.target.address).or_default().push(entry);
@@ -198,6 +205,7 @@ impl Driver {
                 self.news.insert(target.clone(), told.clone());
             }
             let due = now + target.probe.interval.mul_f64(self.fraction(id, now));
+            self.network.of(target.address).gains();
             self.metrics.health().came(history.verdict());
             let entry = Entry {
                 target: target.clone(),

@@ -13,6 +13,8 @@ pub(super) type Id = u64;
 /// What is heard of the targets of one address family.
 #[derive(Debug, Default)]
 pub(super) struct Family {
+    /// How many targets there are.
+    targets: usize,
     /// Targets that answered when they were last asked.
     heard: BTreeSet<Id>,
     /// When one of them last answered.
@@ -26,6 +28,18 @@ pub(super) struct Family {
 }
 
 impl Family {
+    /// A target is new.
+    pub(super) fn gains(&mut self) {
+        self.targets += 1;
+    }
+
+    /// A target is gone. Says whether it was the last, and held.
+    pub(super) fn loses(&mut self, id: Id) -> bool {
+        self.misses(id);
+        self.targets -= 1;
+        self.targets == 0 && std::mem::take(&mut self.is_held)
+    }
+
     /// A target answered, whatever it said. Says whether it is the first after a hold.
     pub(super) fn hears(&mut self, id: Id, now: Duration) -> bool {
         if self.heard.is_empty() {
@@ -36,7 +50,7 @@ impl Family {
         std::mem::take(&mut self.is_held)
     }
 
-    /// A target did not answer, or is gone.
+    /// A target did not answer.
     pub(super) fn misses(&mut self, id: Id) {
         self.heard.remove(&id);
         if self.heard.is_empty() {

@@ -62,7 +62,7 @@ pub fn spawn(
         .build()?;
     let until = cancel.clone();
     let thread = thread::Builder::new()
-        .name("gazetteer-health".into())
+        .name("health".into())
         .spawn(move || {
             let checks = Arc::<Checks>::default();
             let ask = move |target| Arc::clone(&checks).ask(target);
@@ -105,3 +105,7 @@ pub(super) async fn keep<F>(
     };
     cancel.run_until_cancelled(run).await;
 }
+
+#[cfg(test)]
+#[path = "tests/thread.rs"]
+mod tests;

@@ -216,6 +216,13 @@ async fn nothing_worsens_while_nothing_is_heard() {
     down.sort_unstable();
     assert_eq!(down, [3, 4]);
     assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 0"));
+    // Nothing is held for a family without targets.
+    (1..=4).for_each(|n| world.answer(n, silent()));
+    world.said_within(10).await;
+    assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 1"));
+    world.wanted.send_replace(Targets::new());
+    assert_eq!(world.said_within(1).await.len(), 4);
+    assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 0"));
 }
 
 #[tokio::test(start_paused = true)]
