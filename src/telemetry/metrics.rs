@@ -13,7 +13,7 @@ use super::counters::Counters;
 use super::health::Health;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
-use crate::model::UnixSeconds;
+use crate::model::{EventKind, UnixSeconds};
 
 /// What became of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +76,10 @@ pub struct Metrics {
     retired: IntGauge,
     /// Whether the brake is on.
     brake: IntGauge,
+    /// Transitions, by what they are of.
+    transitions: IntCounterVec,
+    /// Shards that are kept back.
+    damped: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -91,6 +95,14 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let declare = Declare(&registry);
+        let transitions = declare.counters(
+            "gazetteer_publish_transitions_total",
+            "Changes of state, by what they are of.",
+            &["kind"],
+        );
+        for kind in EventKind::ALL {
+            transitions.with_label_values(&[kind.as_str()]);
+        }
         Self {
             counters: Counters::default(),
             serve: Serve::new(&declare),
@@ -133,6 +145,11 @@ impl Metrics {
             brake: declare.gauge(
                 "gazetteer_publish_brake",
                 "1 while so many members are lost at once that all are held.",
+            ),
+            transitions,
+            damped: declare.gauge(
+                "gazetteer_publish_damped_shards",
+                "Shards that are ready and kept back since they went out too often.",
             ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
@@ -181,6 +198,21 @@ impl Metrics {
     /// Whether the brake is on.
     pub fn set_braked(&self, is_braked: bool) {
         self.brake.set(i64::from(is_braked));
+    }
+
+    /// Something went from one state to another.
+    pub fn transition(&self, kind: EventKind) {
+        self.transitions.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    /// How many shards are kept back.
+    pub fn set_damped(&self, shards: usize) {
+        self.damped.set(signed(shards));
+    }
+
+    /// How many withdrawals of a member's shards are held back for confirmation.
+    pub fn set_held_back(&self, member: &str, withdrawals: usize) {
+        self.members.set_held_back(member, withdrawals);
     }
 
     /// Persisted facts could not be written.
