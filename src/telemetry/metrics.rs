@@ -4,9 +4,13 @@
 //! name at most, never a qname, a client or a service.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 
 use super::counters::Counters;
+use super::health::Health;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
 use crate::model::{EventKind, UnixSeconds};
@@ -50,6 +54,8 @@ pub struct Metrics {
     serve: Serve,
     /// What is shown of members.
     members: Members,
+    /// What is shown of probes.
+    health: Health,
     /// Which publication the present snapshot is.
     generation: IntGauge,
     /// Its SOA serial.
@@ -101,6 +107,7 @@ impl Metrics {
             counters: Counters::default(),
             serve: Serve::new(&declare),
             members: Members::new(&declare),
+            health: Health::new(&declare),
             generation: declare.gauge(
                 "gazetteer_snapshot_generation",
                 "Publications of this process.",
@@ -155,6 +162,11 @@ impl Metrics {
     /// The counters of the DNS workers.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is shown of probes.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// A snapshot was published.
@@ -254,6 +266,12 @@ impl Declare<'_> {
     /// Gauges with labels.
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    /// A histogram with these upper bounds.
+    pub(super) fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        self.register(Histogram::with_opts(options))
     }
 
     /// Counters with labels.
