@@ -15,6 +15,7 @@ pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAl
 pub use member::{Fleet, Member, MemberIdx, MemberSet, StaticRegion};
 pub use place::{Location, Network, Place, VantageIdx};
 pub use service::{
-    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Steering,
+    Addresses, Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec,
+    Specs, Steering,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
