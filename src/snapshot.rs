@@ -12,6 +12,7 @@
 mod apexes;
 mod builder;
 mod compile;
+mod facts;
 mod generation;
 mod health;
 mod hostnames;
