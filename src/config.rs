@@ -13,6 +13,7 @@ mod federation;
 mod file;
 mod listen;
 mod member;
+mod probe;
 mod problem;
 mod section;
 mod settings;
@@ -21,6 +22,7 @@ mod topology;
 mod values;
 
 pub use file::{load, load_with_text, parse};
+pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{Config, DnsListener, Listen, MemberSource, Source};
 pub use state_dir::default_state_dir;

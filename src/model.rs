@@ -4,16 +4,22 @@
 //! writer and the snapshot hold the same ones.
 
 mod delta;
+mod event;
 mod federation;
 mod member;
+mod overrides;
 mod place;
+mod probe;
 mod service;
 mod state;
 
 pub use delta::{Change, Delta, Epoch, Identity, LearntTopology, Loss};
+pub use event::{Event, EventKind};
 pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};
 pub use member::{Fleet, Member, MemberIdx, MemberSet, StaticRegion};
+pub use overrides::{Drain, FULL_SHARE, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{Location, Network, Place, VantageIdx};
+pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Tls, Verdict};
 pub use service::{
     Addresses, Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec,
     Specs, Steering,

@@ -16,6 +16,7 @@ mod begin;
 mod contact;
 mod disk;
 mod error;
+mod events;
 mod fact;
 mod facts_v1;
 mod files;
@@ -40,6 +41,7 @@ mod world;
 mod tests;
 
 pub use error::Error;
+pub use events::{Events, KEPT};
 pub use handle::Handle;
 pub use restored::{Restored, restore};
 pub use thread::{Writer, spawn};

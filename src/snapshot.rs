@@ -11,6 +11,7 @@
 
 mod apexes;
 mod builder;
+mod caution;
 mod compile;
 mod facts;
 mod generation;
@@ -22,6 +23,7 @@ mod table;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
+pub use caution::{Condition, Shares, Targets};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;

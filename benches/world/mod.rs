@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState, NameServer,
-    NamespacedName, Network, Pattern, Place, Policy, Port, Protocol, Service, ServiceKind, Spec,
-    StaticRegion, Steering, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
+    NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe, Protocol, Service,
+    ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
@@ -104,6 +104,11 @@ pub(crate) fn fleet() -> Fleet {
             when_all_down: WhenAllDown::NoData,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
+            probe: Probe {
+                check: Check::None,
+                ..Probe::default()
+            },
+            brake: 100,
             members: everything(),
             namespaces: everything(),
         }],

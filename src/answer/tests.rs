@@ -15,9 +15,9 @@ use hickory_proto::rr::{Name, RecordType};
 use super::{Client, Transport, explain, respond};
 use crate::decide::NoTrace;
 use crate::model::{
-    Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState, MemberStatus,
-    NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Protocol, Service,
-    ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
+    MemberStatus, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe,
+    Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Settings, SnapshotBuilder};
@@ -45,6 +45,11 @@ fn federation() -> Federation {
         when_all_down: WhenAllDown::NoData,
         hold: Duration::from_secs(60),
         sync_timeout: Duration::from_secs(30),
+        probe: Probe {
+            check: Check::None,
+            ..Probe::default()
+        },
+        brake: 100,
         members: vec![Pattern::new("*")],
         namespaces: vec![Pattern::new("*")],
     }

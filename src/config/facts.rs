@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::federation::{fence, order};
 use super::file::{parse_table, read};
+use super::probe::probe;
 use super::problem::{Placed, Problem, Report};
 use super::section::Section;
 use super::values;
@@ -178,6 +179,7 @@ fn steering(section: &Section<'_>) -> Steering {
     let ttl = section.text("ttl", "ttl", values::ttl);
     let policy = section.text("policy", "policy", values::policy);
     let when_all_down = section.text("when-all-down", "when-all-down", values::when_all_down);
+    let settings = section.table("probe").map(probe);
     section.get("order");
     Steering {
         weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
@@ -186,5 +188,6 @@ fn steering(section: &Section<'_>) -> Steering {
         order: order.map(|order| order.into_iter().map(|member| member.value).collect()),
         fence: fence(section).map(Vec::into_boxed_slice),
         when_all_down: when_all_down.map(|rule| rule.value),
+        probe: settings.map(Box::new),
     }
 }

@@ -3,15 +3,19 @@
 use std::time::Duration;
 
 use super::member::patterns;
+use super::probe::probe;
 use super::problem::Placed;
 use super::section::Section;
 use super::values;
-use crate::model::{ExportMode, Federation, NameServer, Policy, WhenAllDown};
+use crate::model::{ExportMode, Federation, NameServer, Policy, Probe, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
 /// Name servers need not be many: RFC 2182 section 5 advises at most seven.
 const MOST_NAMESERVERS: usize = 13;
+
+/// The share of addresses that may be withdrawn at once, in percent, unless the file says.
+const BRAKE: u8 = 25;
 
 /// A federation, and the places of what other sections are checked against.
 pub(super) struct FederationDraft {
@@ -63,9 +67,8 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
     let long = values::duration(Duration::ZERO..=values::WEEK);
     let hold = duration("hold", &long, seconds(60));
     let sync_timeout = duration("sync-timeout", &long, seconds(30));
-    if let Some(probe) = section.table("probe") {
-        check_probe(probe);
-    }
+    let settings = section.table("probe").map(probe).unwrap_or_default();
+    let brake = section.text("brake", "brake", values::percent);
     section.finish();
     let whole = name.as_ref().zip(apex.as_ref()).and_then(|(name, apex)| {
         Some(Federation {
@@ -88,6 +91,8 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
             sync_timeout,
             members: members.iter().map(|(_, pattern)| pattern.clone()).collect(),
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
+            probe: Probe::default().with(&settings),
+            brake: brake.map_or(BRAKE, |brake| brake.value),
         })
     });
     FederationDraft {
@@ -199,23 +204,4 @@ pub(super) fn fence(section: &Section<'_>) -> Option<Vec<Label>> {
         section.report.add(section.at, message);
     }
     Some(fence.into_iter().map(|region| region.value).collect())
-}
-
-/// Checks `probe`.
-fn check_probe(probe: Section<'_>) {
-    let range = Duration::from_millis(10)..=values::HOUR;
-    probe.require("kind");
-    probe.text("kind", "kind", values::choice(&[("tcp", ())]));
-    let interval = probe.text("interval", "interval", values::duration(range.clone()));
-    let timeout = probe.text("timeout", "timeout", values::duration(range));
-    if let Some((interval, timeout)) = interval.zip(timeout)
-        && timeout.value > interval.value
-    {
-        probe
-            .report
-            .add(timeout.at, "timeout: longer than interval");
-    }
-    probe.integer("down", 1..=100);
-    probe.integer("up", 1..=100);
-    probe.finish();
 }

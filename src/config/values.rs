@@ -127,6 +127,15 @@ pub(super) fn ttl(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A share such as `25%`, 1 to 100.
+pub(super) fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').and_then(|text| text.parse().ok());
+    match number {
+        Some(percent @ 1..=100) => Ok(percent),
+        _ => Err("not a share, 1% to 100%".to_owned()),
+    }
+}
+
 /// A duration in the form that files use.
 fn show(duration: Duration) -> String {
     jiff::SignedDuration::try_from(duration).map_or_else(

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{NamespacedName, Service};
+use super::{Evidence, NamespacedName, Service, Target};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -38,6 +38,9 @@ pub enum Delta {
         /// The smallest TTL among them.
         ttl: Duration,
     },
+    /// What probes have found. A target that never passed has no evidence, and `None` takes back
+    /// what was said of one that is probed no more.
+    Probed(Vec<(Target, Option<Evidence>)>),
 }
 
 /// What a member's source says of its member.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::Probe;
 use crate::names::Label;
 use crate::wire::NameBuf;
 use std::net::IpAddr;
@@ -41,6 +42,11 @@ pub struct Federation {
     pub members: Vec<Pattern>,
     /// Namespaces that take part.
     pub namespaces: Vec<Pattern>,
+    /// How addresses are probed.
+    pub probe: Probe,
+    /// The share of its published addresses, in percent, that may be withdrawn at once without
+    /// confirmation; 100 is all.
+    pub brake: u8,
 }
 
 /// A name server of an apex.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Policy, WhenAllDown};
+use super::{Policy, ProbeSettings, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -118,6 +118,8 @@ pub struct Steering {
     pub fence: Option<Box<[Label]>>,
     /// What to answer when no member is eligible.
     pub when_all_down: Option<WhenAllDown>,
+    /// How its addresses are probed.
+    pub probe: Option<Box<ProbeSettings>>,
 }
 
 /// The type of a service, as far as answers depend on it.

@@ -2,6 +2,7 @@
 //! knows, since the model itself has no serialization. New variants and fields go to the end, or
 //! the version of the files changes.
 
+mod probe;
 mod quick;
 
 use std::collections::HashMap;
@@ -9,13 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use probe::ProbeV1;
 use serde::{Deserialize, Serialize};
 
 use self::quick::Parts;
 use super::fact::{Fact, Learnt};
 use crate::model::{
     Endpoints, Export, Identity, NamespacedName, Policy, Port, Protocol, Service, ServiceKind,
-    Spec, Steering, UnixSeconds, WhenAllDown,
+    Spec, Specs, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::{Label, LabelError};
 use crate::snapshot::{Resolved, Serial};
@@ -42,6 +44,8 @@ pub(super) struct Known {
     labels: HashMap<Box<str>, Label, foldhash::fast::RandomState>,
     /// Specs, by their octets.
     specs: HashMap<Box<[u8]>, Arc<Spec>, foldhash::fast::RandomState>,
+    /// Specs with a probe.
+    probed: Specs,
     /// The octets of a spec, to look for it.
     octets: Vec<u8>,
 }
@@ -121,6 +125,13 @@ enum Record<'a> {
     Hostname(&'a str, Option<ResolvedV1>),
     /// The end of a base, after this many records.
     End(u64),
+    /// [`Fact::Service`] of one that says how it is probed.
+    Probed(
+        &'a str,
+        &'a str,
+        #[serde(borrow)] ServiceV1<'a>,
+        ProbeV1<'a>,
+    ),
 }
 
 /// [`Learnt`].
@@ -229,11 +240,14 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
         Fact::FirstSynced(at) => Record::FirstSynced(at.0),
         Fact::Seen(at) => Record::Seen(at.0),
         Fact::Learnt(learnt) => Record::Learnt(LearntV1::from(learnt)),
-        Fact::Service(name, service) => Record::Service(
-            name.namespace.as_str(),
-            name.name.as_str(),
-            ServiceV1::from(&**service),
-        ),
+        Fact::Service(name, service) => {
+            let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
+            let facts = ServiceV1::from(&**service);
+            match &service.steering.probe {
+                Some(probe) => Record::Probed(namespace, label, facts, ProbeV1::from(&**probe)),
+                None => Record::Service(namespace, label, facts),
+            }
+        }
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
         Fact::Discarded => Record::Discarded,
         Fact::Serial(serial) => Record::Serial(serial.0),
@@ -276,6 +290,14 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
             Fact::Service(name, Arc::new(service))
         }
         Record::Gone(namespace, name) => Fact::Gone(known.name(namespace, name)?),
+        Record::Probed(namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let mut spec = Spec::clone(&service.spec);
+            spec.steering.probe = Some(Box::new(probe.read()));
+            service.spec = known.probed.share(spec);
+            Fact::Service(name, Arc::new(service))
+        }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {
             origin: origin.into(),
             uid: uid.map(Into::into),
@@ -439,6 +461,7 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
             order,
             fence,
             when_all_down,
+            probe: _,
         } = steering;
         Self {
             weight: *weight,
@@ -461,6 +484,7 @@ impl SteeringV1<'_> {
             order: self.order.map(|texts| known.labels(&texts)).transpose()?,
             fence: self.fence.map(|texts| known.labels(&texts)).transpose()?,
             when_all_down: self.when_all_down.map(Into::into),
+            probe: None,
         })
     }
 }

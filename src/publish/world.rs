@@ -132,6 +132,11 @@ impl World {
                 let resolved = (!is_empty).then_some(Resolved { ipv4, ipv6, ttl });
                 self.resolve(&hostname, resolved);
             }
+            Delta::Probed(found) => {
+                for (target, evidence) in found {
+                    self.is_dirty |= self.builder.set_evidence(&target, evidence);
+                }
+            }
             Delta::Member {
                 member,
                 epoch,

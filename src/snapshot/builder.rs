@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
+use super::caution::{Cautions, Condition, Shares, Targets};
 use super::compile::{Input, compile};
 use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
@@ -14,8 +15,8 @@ use super::service::{PlanIdx, ServiceEntry};
 use super::table::Table;
 use crate::decide::{Plan, PlanKey, nearest};
 use crate::model::{
-    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
-    TopologyFacts, UnixSeconds,
+    Evidence, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
+    Service, Target, TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
 use crate::vantage::VantageTable;
@@ -41,6 +42,7 @@ pub struct SnapshotBuilder {
     /// There was no snapshot yet.
     is_new: bool,
     hostnames: Hostnames,
+    cautions: Cautions,
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
@@ -87,6 +89,7 @@ impl SnapshotBuilder {
             changed: HashSet::default(),
             is_new: true,
             hostnames: Hostnames::default(),
+            cautions: Cautions::default(),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
             vantages: Arc::new(VantageTable::compile(&fleet)),
@@ -241,6 +244,40 @@ impl SnapshotBuilder {
     /// Whether the set of host names changed since this was last asked.
     pub fn take_hostnames_changed(&mut self) -> bool {
         self.hostnames.take_changed()
+    }
+
+    /// What probes say of a target; `None` takes it back. Returns whether anything changed.
+    pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
+        let evidences = &mut self.cautions.evidence;
+        match evidence {
+            Some(evidence) => evidences.insert(target.clone(), evidence).is_none(),
+            None => evidences.remove(target).is_some(),
+        }
+    }
+
+    /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
+    pub fn set_condition(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        condition: Option<Condition>,
+    ) -> bool {
+        let key = (member, name.clone());
+        match condition {
+            Some(condition) => self.cautions.conditions.insert(key, condition).is_none(),
+            None => self.cautions.conditions.remove(&key).is_some(),
+        }
+    }
+
+    /// What operators leave of members and services. Returns whether anything changed.
+    pub fn set_shares(&mut self, shares: Shares) -> bool {
+        let before = std::mem::replace(&mut self.cautions.shares, shares);
+        before != self.cautions.shares
+    }
+
+    /// The addresses to probe, each once.
+    pub fn targets(&self) -> &Targets {
+        &self.cautions.targets
     }
 
     /// The present state as a snapshot. Compiles what changed since the last one.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gazetteer::model::{
-    self, Endpoints, Export, ExportMode, Federation, Fleet, Location, Member, MemberIdx,
-    NameServer, NamespacedName, Network, Pattern, Policy, Port, Protocol, Service, ServiceKind,
-    Spec, StaticRegion, Steering,
+    self, Check, Endpoints, Export, ExportMode, Federation, Fleet, Location, Member, MemberIdx,
+    NameServer, NamespacedName, Network, Pattern, Policy, Port, Probe, Protocol, Service,
+    ServiceKind, Spec, StaticRegion, Steering,
 };
 use gazetteer::names::Label;
 
@@ -57,6 +57,11 @@ impl Fed {
             when_all_down: self.all_down,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
+            probe: Probe {
+                check: Check::None,
+                ..Probe::default()
+            },
+            brake: 100,
             members: (self.members.iter())
                 .map(|member| Pattern::new(&member_name(*member)))
                 .collect(),

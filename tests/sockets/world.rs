@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState, MemberStatus,
-    NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service, ServiceKind, Spec,
-    Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
+    MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol, Service,
+    ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -164,6 +164,11 @@ fn fleet() -> Fleet {
             when_all_down: WhenAllDown::NoData,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
+            probe: Probe {
+                check: Check::None,
+                ..Probe::default()
+            },
+            brake: 100,
             members: everything(),
             namespaces: everything(),
         }],

@@ -187,9 +187,16 @@ fn a_wrong_federation_is_refused() {
         (
             federation("probe = { kind = \"icmp\", interval = \"1s\", timeout = \"2s\", up = 0 }"),
             &[
-                "5:18: kind \"icmp\": not one of tcp",
+                "5:18: kind \"icmp\": not one of none, tcp, http, https, grpc",
                 "5:53: timeout: longer than interval",
                 "5:64: up 0: not within 1 to 100",
+            ],
+        ),
+        (
+            federation("brake = \"0%\"\nprobe = { kind = \"tcp\", path = \"/\" }"),
+            &[
+                "5:9: brake \"0%\": not a share, 1% to 100%",
+                "6:32: path: not a key of kind \"tcp\"",
             ],
         ),
         (

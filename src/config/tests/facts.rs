@@ -69,6 +69,7 @@ fn every_key_reaches_the_service() {
             order: Some([label("b"), label("a")].into()),
             fence: Some([label("europe-west4")].into()),
             when_all_down: Some(WhenAllDown::NxDomain),
+            probe: None,
         },
     };
     let expected = Service {

@@ -14,9 +14,9 @@ use super::super::run::Core;
 use super::super::thread::prepare;
 use crate::config::{Config, Listen, MemberSource, Source};
 use crate::model::{
-    Change, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity, Member,
-    MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port, Protocol, Service,
-    ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
+    Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity,
+    Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port, Probe,
+    Protocol, Service, ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::Snapshot;
@@ -57,6 +57,11 @@ pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
         when_all_down: WhenAllDown::NoData,
         hold: Duration::from_secs(hold),
         sync_timeout: Duration::from_secs(30),
+        probe: Probe {
+            check: Check::None,
+            ..Probe::default()
+        },
+        brake: 100,
         members: vec![Pattern::new(pattern)],
         namespaces: vec![Pattern::new("*")],
     }

@@ -75,6 +75,7 @@ fn steerings() -> impl Strategy<Value = Steering> {
                 order,
                 fence,
                 when_all_down,
+                probe: None,
             },
         )
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 
+use crate::config::probe_text;
 use crate::model::{Export, Policy, Steering, WhenAllDown};
 use crate::names::Label;
 
@@ -27,7 +28,7 @@ pub(super) struct Annotations {
     pub(super) federations: Option<Box<[Label]>>,
     /// `allow-without-endpoints`.
     pub(super) allow_without_endpoints: bool,
-    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`.
+    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`, `probe`.
     pub(super) steering: Steering,
     /// What was not understood.
     pub(super) warnings: Vec<String>,
@@ -68,6 +69,12 @@ impl Annotations {
                 self.steering.weight = self.understood(name, value, u32::from_str(value).ok());
             }
             "ttl" => self.steering.ttl = self.understood(name, value, ttl(value)),
+            "probe" => match probe_text(value) {
+                Ok(settings) => self.steering.probe = Some(Box::new(settings)),
+                Err(error) => self
+                    .warnings
+                    .push(format!("annotation {PREFIX}probe: {error}: ignored")),
+            },
             "allow-without-endpoints" => {
                 self.allow_without_endpoints =
                     self.understood(name, value, truth(value)).unwrap_or(false);

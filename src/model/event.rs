@@ -1,0 +1,59 @@
+//! Transitions, as operators see them.
+
+use super::UnixSeconds;
+
+/// Something went from one state to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Counts the events of one process, from 1.
+    pub id: u64,
+    /// When.
+    pub at: UnixSeconds,
+    /// What kind of thing.
+    pub kind: EventKind,
+    /// Which one: a member, an address and port, `namespace/name` in a member.
+    pub subject: String,
+    /// Its state before.
+    pub from: String,
+    /// Its state now.
+    pub to: String,
+    /// Why, with the evidence.
+    pub why: String,
+}
+
+/// What kind of thing an event is of: a closed set, as metrics have it as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EventKind {
+    /// A member's state.
+    Member,
+    /// A probed target.
+    Target,
+    /// A member's part of a service: ready or not.
+    Shard,
+    /// The brake on lost members or withdrawn addresses.
+    Brake,
+    /// What an operator has decided.
+    Override,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Member,
+        Self::Target,
+        Self::Shard,
+        Self::Brake,
+        Self::Override,
+    ];
+
+    /// Its name in metrics and output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Target => "target",
+            Self::Shard => "shard",
+            Self::Brake => "brake",
+            Self::Override => "override",
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Probes of published addresses: what is asked, of whom, and what came of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::UnixSeconds;
+
+/// How an address is probed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Probe {
+    /// What is asked.
+    pub check: Check,
+    /// The port; `None` is the first TCP port of the service.
+    pub port: Option<u16>,
+    /// Time between the starts of two probes of one target.
+    pub interval: Duration,
+    /// How long one probe may take; at most the interval.
+    pub timeout: Duration,
+    /// Failures in a row after which a target that has passed once is down; at least 1.
+    pub down: u8,
+    /// Passes in a row after which a target that was down is up; at least 1.
+    pub up: u8,
+}
+
+impl Default for Probe {
+    fn default() -> Self {
+        Self {
+            check: Check::Tcp,
+            port: None,
+            interval: Duration::from_secs(2),
+            timeout: Duration::from_secs(1),
+            down: 3,
+            up: 2,
+        }
+    }
+}
+
+/// What a probe asks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// Nothing: addresses are not probed.
+    None,
+    /// Whether a TCP connection opens.
+    Tcp,
+    /// Whether a GET gives an expected status, in clear or over TLS.
+    Http(HttpCheck),
+    /// Whether the gRPC health protocol v1 says SERVING, over HTTP/2 in clear.
+    Grpc {
+        /// The service that is asked about; empty is the whole server.
+        service: Box<str>,
+    },
+}
+
+/// What an HTTP probe asks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HttpCheck {
+    /// Over TLS, and how its certificate is judged.
+    pub tls: Option<Tls>,
+    /// `Host` and the name in the certificate; `None` is the address.
+    pub host: Option<Box<str>>,
+    /// The path, with its leading slash.
+    pub path: Box<str>,
+    /// The first and the last status that passes.
+    pub status: (u16, u16),
+}
+
+/// How the certificate of a target is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Tls {
+    /// By the platform's roots, and by its name.
+    Verified,
+    /// Not at all.
+    Unverified,
+}
+
+/// What a federation or a service says about its probes; what it leaves out is the outer one's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct ProbeSettings {
+    /// What is asked.
+    pub check: Option<Check>,
+    /// The port.
+    pub port: Option<u16>,
+    /// Time between two probes.
+    pub interval: Option<Duration>,
+    /// How long one may take.
+    pub timeout: Option<Duration>,
+    /// Failures in a row that are down.
+    pub down: Option<u8>,
+    /// Passes in a row that are up.
+    pub up: Option<u8>,
+}
+
+impl Probe {
+    /// This probe as `settings` change it. A time-out is never longer than the interval.
+    #[must_use]
+    pub fn with(&self, settings: &ProbeSettings) -> Self {
+        let interval = settings.interval.unwrap_or(self.interval);
+        Self {
+            check: settings.check.as_ref().unwrap_or(&self.check).clone(),
+            port: settings.port.or(self.port),
+            interval,
+            timeout: settings.timeout.unwrap_or(self.timeout).min(interval),
+            down: settings.down.unwrap_or(self.down),
+            up: settings.up.unwrap_or(self.up),
+        }
+    }
+}
+
+/// Something that is probed, once, however many services share it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// Where.
+    pub address: SocketAddr,
+    /// How.
+    pub probe: Arc<Probe>,
+}
+
+/// What the probes of a target say of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What counts.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: UnixSeconds,
+    /// What the last probe saw, for people: `connected`, `refused`, `status 503`.
+    pub seen: Box<str>,
+}
+
+/// What counts of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It passes.
+    Up,
+    /// It passed before, and its last probes failed, but not yet often enough: counts as up.
+    Suspect,
+    /// It passed once from here, and fails now.
+    Down,
+    /// It was down and passes again, and is kept back since it has failed too often lately.
+    Damped,
+}

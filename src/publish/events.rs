@@ -1,0 +1,98 @@
+//! The last transitions, for those who look after the daemon.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::model::{Event, EventKind, UnixSeconds};
+
+/// How many events are kept; older ones are in the logs.
+pub const KEPT: usize = 4096;
+
+/// The last [`KEPT`] events. Cheap to clone; off the query path.
+#[derive(Debug, Clone, Default)]
+pub struct Events(Arc<Mutex<Ring>>);
+
+/// The events themselves.
+#[derive(Debug, Default)]
+struct Ring {
+    /// Oldest first.
+    kept: VecDeque<Event>,
+    /// The number of the newest.
+    newest: u64,
+}
+
+/// A transition before it has a number.
+#[derive(Debug, Clone)]
+pub(super) struct Transited {
+    /// What kind of thing.
+    pub(super) kind: EventKind,
+    /// Which one.
+    pub(super) subject: String,
+    /// Its state before.
+    pub(super) from: String,
+    /// Its state now.
+    pub(super) to: String,
+    /// Why.
+    pub(super) why: String,
+}
+
+impl Events {
+    /// Adds an event, and drops the oldest if there are too many.
+    pub(super) fn add(&self, at: UnixSeconds, transited: Transited) {
+        let mut ring = self.0.lock();
+        ring.newest += 1;
+        let Transited {
+            kind,
+            subject,
+            from,
+            to,
+            why,
+        } = transited;
+        let event = Event {
+            id: ring.newest,
+            at,
+            kind,
+            subject,
+            from,
+            to,
+            why,
+        };
+        if ring.kept.len() == KEPT {
+            ring.kept.pop_front();
+        }
+        ring.kept.push_back(event);
+    }
+
+    /// The events after number `after`, oldest first.
+    pub fn since(&self, after: u64) -> Vec<Event> {
+        let ring = self.0.lock();
+        let newer = ring.kept.iter().filter(|event| event.id > after);
+        newer.cloned().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_events_go_first() {
+        let events = Events::default();
+        for n in 0..KEPT + 2 {
+            let transited = Transited {
+                kind: EventKind::Member,
+                subject: n.to_string(),
+                from: String::new(),
+                to: String::new(),
+                why: String::new(),
+            };
+            events.add(UnixSeconds(1), transited);
+        }
+        let all = events.since(0);
+        assert_eq!(all.len(), KEPT);
+        assert_eq!((all[0].id, &*all[0].subject), (3, "2"));
+        assert_eq!(events.since(KEPT as u64 + 1).len(), 1);
+    }
+}
