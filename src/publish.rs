@@ -26,6 +26,7 @@ mod house;
 mod identity;
 mod lane;
 mod learnt;
+mod listing;
 mod loss;
 mod pace;
 mod reconfigure;

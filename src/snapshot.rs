@@ -17,6 +17,7 @@ mod facts;
 mod generation;
 mod health;
 mod hostnames;
+mod plans;
 mod scopes;
 mod service;
 mod table;

@@ -84,6 +84,7 @@ impl Core {
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
         }
+        self.world.fold_all_lists(now);
         self.world.fold_all_losses();
         self.world.keep_seen(now.wall);
         self.publish(now);
@@ -114,6 +115,7 @@ impl Core {
 
     /// Does all that is due.
     fn turn(&mut self, now: Now) {
+        self.world.fold_lists(now);
         self.world.fold_losses(now);
         if self
             .world
@@ -144,6 +146,9 @@ impl Core {
 
     /// When something is due next.
     fn deadline(&self, now: Instant) -> Instant {
+        if !self.world.lists.is_empty() {
+            return now;
+        }
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),

@@ -2,6 +2,7 @@
 
 mod files;
 mod fixture;
+mod lists;
 mod random;
 mod restart;
 mod running;

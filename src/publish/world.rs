@@ -1,10 +1,10 @@
 //! The facts of all members while the process runs: what the one writer folds changes into.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::begin::Beginning;
 use super::contact::reason;
@@ -12,6 +12,7 @@ use super::disk::Disk;
 use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::identity;
+use super::listing::Lists;
 use super::loss::{self, Losses};
 use super::states::{Happening, States};
 use crate::config::Config;
@@ -71,6 +72,8 @@ pub(super) struct World {
     pub(super) states: States,
     /// Changes that are kept back.
     pub(super) losses: Losses,
+    /// Lists that are being folded.
+    pub(super) lists: Lists,
     /// What host names resolved to, and since when no service names them.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
@@ -107,6 +110,7 @@ impl World {
             index,
             states,
             losses: Losses::default(),
+            lists: Lists::default(),
             hostnames,
             serial,
             disk,
@@ -158,14 +162,14 @@ impl World {
                 }
                 profile.epoch = epoch;
                 self.metrics.delta(DeltaOutcome::Folded);
-                self.change(index, change, now);
+                self.take(index, change, now);
             }
         }
         Folded::Done
     }
 
     /// Folds a change of a member.
-    fn change(&mut self, member: MemberIdx, change: Change, now: Now) {
+    pub(super) fn change(&mut self, member: MemberIdx, change: Change, now: Now) {
         match change {
             Change::Identity(identity) => self.identify(member, identity, now),
             Change::Synced(services) => self.sync(member, services, now),
@@ -235,65 +239,6 @@ impl World {
         if let Some(fact) = fact {
             self.keep(member, fact);
             self.is_dirty = true;
-        }
-    }
-
-    /// A complete list: what is not in it is gone.
-    fn sync(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>, now: Now) {
-        self.losses.cancel_member(member);
-        let listed: HashSet<&NamespacedName> = services.iter().map(|(name, _)| name).collect();
-        let old = self.builder.facts(member).map(|(name, _)| name);
-        let mut changed: Vec<_> = old
-            .filter(|name| !listed.contains(name))
-            .cloned()
-            .map(Fact::Gone)
-            .collect();
-        let total = services.len();
-        for (name, service) in services {
-            if self.builder.fact(member, &name) != Some(&service) {
-                changed.push(Fact::Service(name, service));
-            }
-        }
-        for fact in &changed {
-            match fact {
-                Fact::Service(name, service) => {
-                    self.builder.upsert(member, name, service.clone());
-                }
-                Fact::Gone(name) => {
-                    self.builder.remove(member, name);
-                }
-                _ => {}
-            }
-        }
-        let count = changed.len();
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
-            return;
-        };
-        profile.kept.seen = Some(now.wall);
-        let is_first = profile.kept.first_synced.is_none();
-        if is_first {
-            profile.kept.first_synced = Some(now.wall);
-            changed.push(Fact::FirstSynced(now.wall));
-        }
-        changed.push(Fact::Seen(now.wall));
-        if count > total / 2 {
-            self.keep_whole(member);
-        } else {
-            for fact in changed {
-                self.keep(member, fact);
-            }
-        }
-        let name = self.name(member);
-        info!(
-            member = name.map(display),
-            services = total,
-            changed = count,
-            "synced"
-        );
-        self.is_dirty = true;
-        self.happen(member, Happening::Synced, now);
-        if is_first {
-            self.show(member);
         }
     }
 

@@ -10,6 +10,7 @@ use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
+use super::plans::{intern, plan};
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::Table;
@@ -18,7 +19,6 @@ use crate::model::{
     Evidence, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
     Service, Target, TopologyFacts, UnixSeconds,
 };
-use crate::names::Label;
 use crate::vantage::VantageTable;
 use crate::wire::{MAX_NAME, NameBuf};
 
@@ -154,6 +154,11 @@ impl SnapshotBuilder {
     ) -> impl Iterator<Item = (&NamespacedName, &Arc<Service>)> {
         let all = self.facts.iter();
         all.filter_map(move |(name, shards)| Some((name, of_member(shards, member)?)))
+    }
+
+    /// How many services a member has facts about.
+    pub fn count(&self, member: MemberIdx) -> usize {
+        self.facts.count(member)
     }
 
     /// What a member says about one service.
@@ -377,7 +382,7 @@ impl SnapshotBuilder {
         );
         let key = wire_labels(labels);
         let old = self.services.get(&key).cloned();
-        self.count(old.as_deref(), entry.as_ref());
+        self.tally(old.as_deref(), entry.as_ref());
         let known =
             |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);
         let change = (known(old.as_deref()), known(entry.as_ref()));
@@ -390,7 +395,7 @@ impl SnapshotBuilder {
     }
 
     /// Keeps the sums when an entry replaces another.
-    fn count(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
+    fn tally(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
         let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
         if exists(old) != exists(new) {
             let namespace = old
@@ -460,33 +465,6 @@ impl SnapshotBuilder {
         }
         self.plans = Arc::new(plans.into_iter().flatten().collect());
     }
-}
-
-/// The plan of a key, compiled at its first use.
-fn intern(
-    keys: &mut HashMap<PlanKey, PlanIdx>,
-    plans: &mut Arc<Vec<Plan>>,
-    scopes: &Scopes,
-    fleet: &Fleet,
-    key: PlanKey,
-) -> PlanIdx {
-    if let Some(index) = keys.get(&key) {
-        return *index;
-    }
-    let index = PlanIdx::new(plans.len());
-    Arc::make_mut(plans).push(plan(&key, scopes, fleet));
-    keys.insert(key, index);
-    index
-}
-
-/// Compiles a plan.
-fn plan(key: &PlanKey, scopes: &Scopes, fleet: &Fleet) -> Plan {
-    let members: Vec<&Label> = fleet.members.iter().map(|member| &member.name).collect();
-    let fence = key
-        .fence
-        .as_ref()
-        .map_or(MemberSet::ALL, |regions| scopes.members_of(regions));
-    Plan::compile(key, &members, fence)
 }
 
 /// The wire labels `ns.fed` of a key.

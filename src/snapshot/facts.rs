@@ -3,6 +3,7 @@
 //! A table of pointers: half of a table's places are empty as a rule, and an empty one costs a
 //! pointer here, not a name and a list.
 
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ struct Said {
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     table: HashTable<Box<Said>>,
+    /// How many services each member has.
+    counts: BTreeMap<MemberIdx, usize>,
     hasher: foldhash::fast::RandomState,
 }
 
@@ -40,6 +43,11 @@ impl Facts {
     /// Every service, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, &Shards)> {
         self.table.iter().map(|said| (&said.name, &*said.shards))
+    }
+
+    /// How many services a member has.
+    pub(super) fn count(&self, member: MemberIdx) -> usize {
+        self.counts.get(&member).copied().unwrap_or(0)
     }
 
     /// A member says this now. Returns what it said before, or an error when it said the same.
@@ -58,6 +66,7 @@ impl Facts {
             });
             let hash_of = |said: &Box<Said>| hasher.hash_one(&said.name);
             self.table.insert_unique(hash, said, hash_of);
+            *self.counts.entry(member).or_default() += 1;
             return Ok(None);
         };
         match place_of(&said.shards, member) {
@@ -70,6 +79,7 @@ impl Facts {
                 shards.reserve_exact(1);
                 shards.insert(place, (member, service));
                 said.shards = shards.into();
+                *self.counts.entry(member).or_default() += 1;
                 Ok(None)
             }
         }
@@ -88,6 +98,9 @@ impl Facts {
         let place = place_of(&said.shards, member).ok()?;
         let mut shards = std::mem::take(&mut said.shards).into_vec();
         let (_, before) = shards.remove(place);
+        if let Some(count) = self.counts.get_mut(&member) {
+            *count -= 1;
+        }
         if shards.is_empty() {
             found.remove();
         } else {
