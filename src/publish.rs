@@ -33,6 +33,7 @@ mod house;
 mod identity;
 mod lane;
 mod learnt;
+mod listing;
 mod loss;
 mod pace;
 mod reconfigure;

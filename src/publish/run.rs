@@ -94,6 +94,7 @@ impl Core {
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
         }
+        self.world.fold_all_lists(now);
         self.world.fold_all_losses(now);
         self.world.keep_seen(now.wall);
         self.publish(now);
@@ -124,6 +125,7 @@ impl Core {
 
     /// Does all that is due.
     fn turn(&mut self, now: Now) {
+        self.world.fold_lists(now);
         self.world.fold_losses(now);
         self.world.undamp(now);
         if self.world.is_hold_due(now.instant) {
@@ -159,6 +161,9 @@ impl Core {
 
     /// When something is due next.
     fn deadline(&self, now: Instant) -> Instant {
+        if !self.world.lists.is_empty() {
+            return now;
+        }
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
