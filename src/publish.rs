@@ -13,6 +13,7 @@
 //! a start; whoever drops the last reference to a snapshot is the writer.
 
 mod begin;
+mod command;
 mod contact;
 mod disk;
 mod error;
@@ -27,8 +28,12 @@ mod identity;
 mod lane;
 mod learnt;
 mod loss;
+mod obey;
+mod overrides;
+mod overrides_file;
 mod pace;
 mod reconfigure;
+mod resolve;
 mod restored;
 mod retire;
 mod run;
@@ -40,6 +45,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use command::{Command, Done, InForce, Order, Refused, Standing};
 pub use error::Error;
 pub use events::{Events, KEPT};
 pub use handle::Handle;

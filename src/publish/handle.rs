@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
+use super::Events;
+use super::command::{Order, Standing};
 use crate::config::Config;
 use crate::model::Delta;
 use crate::snapshot::Snapshot;
@@ -18,6 +20,12 @@ pub struct Handle {
     pub deltas: mpsc::Sender<Delta>,
     /// A new configuration, already validated.
     pub configs: mpsc::Sender<Arc<Config>>,
+    /// What operators ask for. Bounded: when it is full, whoever asks is told so.
+    pub commands: mpsc::Sender<Order>,
+    /// What operators have decided, and what it does; at most a second old.
+    pub overrides: watch::Receiver<Arc<Standing>>,
+    /// The last transitions.
+    pub events: Events,
     /// The present snapshot.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
     /// The load balancer host names to keep resolved.

@@ -39,17 +39,24 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let serial = fleet
         .and_then(|(whole, _)| whole.kept.serial)
         .unwrap_or_default();
-    for ((index, member), profile) in members(&config).zip(&beginning.profiles) {
-        if matches!(beginning.states.state(index), Some(MemberState::Syncing(_))) {
-            let status = status(&member.name, profile, MemberState::NeverSynced);
-            beginning.builder.set_status(index, status);
-        }
-    }
+    beginning.give_up_waiting(&config);
     Restored {
         config,
         beginning,
         serial,
         now,
+    }
+}
+
+impl Beginning {
+    /// Shows members without facts as empty, since their first sync will not be seen.
+    pub(super) fn give_up_waiting(&mut self, config: &Config) {
+        for ((index, member), profile) in members(config).zip(&self.profiles) {
+            if matches!(self.states.state(index), Some(MemberState::Syncing(_))) {
+                let status = status(&member.name, profile, MemberState::NeverSynced);
+                self.builder.set_status(index, status);
+            }
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::command::Order;
 use super::fact::Fact;
 use super::files::Owner;
 use super::pace::Pace;
@@ -59,15 +60,19 @@ impl Core {
         mut self,
         mut deltas: mpsc::Receiver<Delta>,
         mut configs: mpsc::Receiver<Arc<Config>>,
+        mut commands: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Self {
         loop {
             let now = self.now();
             self.turn(now);
             let deadline = self.deadline(now.instant);
+            let is_saving = self.world.overruling.is_saving();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                saved = self.world.overruling.saved() => self.saved(saved),
+                Some(order) = commands.recv(), if !is_saving => self.obey(order),
                 Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
                 Some(delta) = deltas.recv() => {
                     let now = self.now();
@@ -80,13 +85,19 @@ impl Core {
                 () = tokio::time::sleep_until(deadline) => {}
             }
         }
+        if self.world.overruling.is_saving() {
+            let saved = self.world.overruling.saved().await;
+            self.saved(saved);
+        }
         let now = self.now();
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
         }
         self.world.fold_all_losses();
         self.world.keep_seen(now.wall);
-        self.publish(now);
+        if !self.world.overruling.is_frozen() {
+            self.publish(now);
+        }
         self
     }
 
@@ -126,8 +137,14 @@ impl Core {
         if self.housekeeping <= now.instant {
             self.housekeeping = now.instant + HOUSEKEEPING;
             self.world.keep_house(now);
+            self.world.oversee(&self.snapshots.load_full(), now);
             self.world.show_gauges(&self.snapshots.load());
             self.world.metrics.set_retired(self.retired.sweep());
+        }
+        if self.world.overruling.is_frozen() {
+            self.publish_hostnames(now.instant);
+            self.become_ready();
+            return;
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
         if std::mem::take(&mut self.world.is_dirty) || is_owed {
@@ -144,11 +161,12 @@ impl Core {
 
     /// When something is due next.
     fn deadline(&self, now: Instant) -> Instant {
+        let is_open = !self.world.overruling.is_frozen();
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
-            self.pace.due(now),
-            self.serial.due(),
+            self.pace.due(now).filter(|_| is_open),
+            self.serial.due().filter(|_| is_open),
         ];
         deadlines
             .into_iter()
@@ -159,6 +177,7 @@ impl Core {
     /// Publishes what was folded.
     pub(super) fn publish(&mut self, now: Now) {
         self.publish_hostnames(now.instant);
+        self.world.apply_shares(&self.snapshots.load_full(), now);
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
             self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));
@@ -170,6 +189,11 @@ impl Core {
         self.retired.sweep();
         self.pace.published(now.instant);
         self.world.is_dirty = false;
+        self.become_ready();
+    }
+
+    /// Says that the daemon is ready once it is.
+    fn become_ready(&self) {
         if self.world.states.is_ready() {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));

@@ -15,12 +15,13 @@ use tracing::error;
 use super::begin::{self, Beginning, FOLDER};
 use super::disk::Disk;
 use super::files::Owner;
+use super::overrides::Overruling;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
 use super::world::{Now, World};
-use super::{Error, Handle};
+use super::{Error, Events, Handle, overrides_file};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
 use crate::snapshot::Generation;
@@ -31,6 +32,9 @@ const DELTAS: usize = 1024;
 
 /// How many configurations may wait: when as many do, whoever reloads waits.
 const CONFIGS: usize = 4;
+
+/// How many commands may wait.
+const COMMANDS: usize = 16;
 
 /// The running writer. Dropping it lets the writer go on until the process ends.
 #[derive(Debug)]
@@ -62,9 +66,11 @@ pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writ
     let lock = lock(&folder)?;
     let (deltas_to, deltas) = mpsc::channel(DELTAS);
     let (configs_to, configs) = mpsc::channel(CONFIGS);
+    let (commands_to, commands) = mpsc::channel(COMMANDS);
     let (core, mut handle) = prepare(config, metrics, &folder, clock::now)?;
     handle.deltas = deltas_to;
     handle.configs = configs_to;
+    handle.commands = commands_to;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -74,7 +80,7 @@ pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writ
     let thread = thread::Builder::new()
         .name("publish".into())
         .spawn(move || {
-            let core = runtime.block_on(core.run(deltas, configs, stopped));
+            let core = runtime.block_on(core.run(deltas, configs, commands, stopped));
             core.world.disk.close();
             drop(lock);
         });
@@ -99,8 +105,17 @@ pub(super) fn prepare(
         .iter()
         .map(|(owner, (_, tail))| (owner.clone(), *tail))
         .collect();
-    let disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
+    let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
     let mut beginning = Beginning::new(&config, &mut read, now);
+    let file = overrides_file::path(&config.state_dir);
+    let decided = overrides_file::read(&file);
+    if decided.frozen.is_some() {
+        disk.set_frozen(true);
+        beginning.give_up_waiting(&config);
+    }
+    let (overrides_to, overrides) = watch::channel(Arc::default());
+    let overruling = Overruling::new(decided, file, overrides_to);
+    let events = Events::default();
     let serial = read
         .get(&Owner::Fleet)
         .and_then(|(whole, _)| whole.kept.serial);
@@ -113,7 +128,7 @@ pub(super) fn prepare(
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
     let mut core = Core {
-        world: World::new(config, beginning, serial, disk, metrics),
+        world: World::new(config, beginning, serial, disk, metrics, overruling),
         pace: Pace::default(),
         serial: SerialClock::after(serial.unwrap_or_default()),
         generation: Generation(0),
@@ -124,6 +139,8 @@ pub(super) fn prepare(
         housekeeping: now.instant,
         wall,
     };
+    core.world.events = events.clone();
+    core.world.announce_restored();
     core.publish(now);
     let (deltas, configs) = (
         mpsc::channel::<Delta>(1).0,
@@ -134,6 +151,9 @@ pub(super) fn prepare(
         Handle {
             deltas,
             configs,
+            commands: mpsc::channel(1).0,
+            overrides,
+            events,
             snapshots,
             hostnames,
             ready,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::Events;
 use super::begin::Beginning;
 use super::contact::reason;
 use super::disk::Disk;
@@ -13,6 +14,7 @@ use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::identity;
 use super::loss::{self, Losses};
+use super::overrides::Overruling;
 use super::states::{Happening, States};
 use crate::config::Config;
 use crate::model::{
@@ -79,6 +81,10 @@ pub(super) struct World {
     pub(super) disk: Disk,
     /// Where they are counted.
     pub(super) metrics: Arc<Metrics>,
+    /// The last transitions.
+    pub(super) events: Events,
+    /// What operators have decided.
+    pub(super) overruling: Overruling,
     /// Something is not published.
     pub(super) is_dirty: bool,
 }
@@ -91,6 +97,7 @@ impl World {
         serial: Option<Serial>,
         disk: Disk,
         metrics: Arc<Metrics>,
+        overruling: Overruling,
     ) -> Self {
         let Beginning {
             builder,
@@ -111,6 +118,8 @@ impl World {
             serial,
             disk,
             metrics,
+            events: Events::default(),
+            overruling,
             is_dirty: true,
         };
         for member in discarded {

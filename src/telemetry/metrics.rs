@@ -70,6 +70,10 @@ pub struct Metrics {
     retired: IntGauge,
     /// Whether the brake is on.
     brake: IntGauge,
+    /// Whether answers are frozen.
+    frozen: IntGauge,
+    /// Drains and cordons in force.
+    drains: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -127,6 +131,14 @@ impl Metrics {
                 "gazetteer_publish_brake",
                 "1 while so many members are lost at once that all are held.",
             ),
+            frozen: declare.gauge(
+                "gazetteer_publish_frozen",
+                "1 while an operator has answers stay as they are.",
+            ),
+            drains: declare.gauge(
+                "gazetteer_publish_drains",
+                "Drains and cordons of operators in force.",
+            ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
                 "Failures to write persisted facts.",
@@ -169,6 +181,16 @@ impl Metrics {
     /// Whether the brake is on.
     pub fn set_braked(&self, is_braked: bool) {
         self.brake.set(i64::from(is_braked));
+    }
+
+    /// Whether answers are frozen.
+    pub fn set_frozen(&self, is_frozen: bool) {
+        self.frozen.set(i64::from(is_frozen));
+    }
+
+    /// How many drains and cordons are in force.
+    pub fn set_drained(&self, drains: usize) {
+        self.drains.set(signed(drains));
     }
 
     /// Persisted facts could not be written.

@@ -150,8 +150,10 @@ impl Running {
         let (configs_to, configs) = mpsc::channel(4);
         handle.deltas = deltas_to;
         handle.configs = configs_to;
+        let (commands_to, commands) = mpsc::channel(4);
+        handle.commands = commands_to;
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
-        task.spawn(core.run(deltas, configs, stop.clone()));
+        task.spawn(core.run(deltas, configs, commands, stop.clone()));
         Self {
             handle,
             metrics,
