@@ -31,6 +31,7 @@ mod loss;
 mod obey;
 mod overrides;
 mod overrides_file;
+mod overruling;
 mod pace;
 mod reconfigure;
 mod resolve;

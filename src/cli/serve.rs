@@ -90,6 +90,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         Some(address) => Some(admin::bind(address).await?),
         None => None,
     };
+    let control = admin::bind_control(&config.state_dir)?;
     let metrics = Arc::new(Metrics::new());
     let (handle, writer) = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
     let serving = sockets.run(&handle.snapshots, metrics.counters())?;
@@ -107,9 +108,12 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
             ready: handle.ready.clone(),
             ending: ending.clone(),
             metrics: Arc::clone(&metrics),
+            overrides: handle.overrides.clone(),
+            events: handle.events.clone(),
         };
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
+    admin_task.spawn(control.run(handle.commands.clone(), end_admin.clone()));
     admin_task.close();
     ready_line.print(false)?;
     info!(

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::command::Order;
-use super::overrides::Asked;
+use super::overruling::Asked;
 use super::run::Core;
 
 impl Core {
@@ -40,7 +40,7 @@ impl Core {
                 let was_frozen = self.world.overruling.is_frozen();
                 let done = self.world.put_in_force(&asked, &published, now);
                 drop(published);
-                self.world.follow_thaw(was_frozen);
+                self.world.follow_thaw(was_frozen, now);
                 // The last publication before a freeze, or the first after a thaw, is due too.
                 if !was_frozen || !self.world.overruling.is_frozen() {
                     self.publish(now);

@@ -1,34 +1,28 @@
 //! What operators have decided over the configuration, and what follows for answers.
 //!
 //! ```text
-//! Command ──decide──▶ kept on disk ──carry out──▶ shares, publication ──▶ reply
-//!                                      ▲
-//!    each second: ends, shares ────────┘   (while frozen: nothing)
+//! Command ──decide──▶ kept on disk ──put in force──▶ shares, publication ──▶ reply
+//!                                         ▲
+//!    each second: ends, shares ───────────┘   (while frozen: nothing)
 //! ```
 //!
 //! While answers are frozen the writer folds on in memory, publishes nothing and writes no facts, so
 //! that a restart begins with what was frozen.
 
-use std::collections::BTreeMap;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::command::{Command, Done, InForce, Refused, Standing};
 use super::events::Transited;
-use super::overrides_file;
-use super::resolve::{longest_ttl, meant};
+use super::overruling::Asked;
+use super::resolve::{longest_ttl, meant, shares};
 use super::world::{Now, World};
 use crate::model::{
     Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds,
 };
-use crate::snapshot::{Shares, Snapshot};
+use crate::snapshot::Snapshot;
 
 /// TTL of answers at most, while something that they name is being drained.
 const DRAINING_TTL: Duration = Duration::from_secs(5);
@@ -36,129 +30,6 @@ const DRAINING_TTL: Duration = Duration::from_secs(5);
 /// How much later than computed a share may be in answers: the clock is looked at once in a second,
 /// and moments are whole seconds.
 const LATE: Duration = Duration::from_secs(2);
-
-/// How long after a failure the file is written again.
-const RETRY: Duration = Duration::from_secs(30);
-
-/// Decisions on their way to the disk.
-#[derive(Debug)]
-pub(super) struct Saving {
-    /// Writes them.
-    task: JoinHandle<io::Result<()>>,
-    /// What is written.
-    written: Overrides,
-    /// What they come from, and whom to tell; `None` for what came by itself.
-    pub(super) order: Option<Asked>,
-}
-
-/// A command that was decided upon.
-#[derive(Debug)]
-pub(super) struct Asked {
-    /// The command.
-    pub(super) command: Command,
-    /// What is to be in force.
-    pub(super) next: Overrides,
-    /// Whom to tell.
-    pub(super) reply: oneshot::Sender<Result<Done, Refused>>,
-}
-
-/// What operators have decided, as the writer keeps it.
-#[derive(Debug)]
-pub(super) struct Overruling {
-    /// What is in force.
-    pub(super) now: Overrides,
-    /// What is on disk.
-    kept: Overrides,
-    /// The file.
-    path: PathBuf,
-    /// Decisions on their way to the disk.
-    saving: Option<Saving>,
-    /// When to write again after a failure.
-    retry: Option<Instant>,
-    /// The latest moment that the clock has shown: a clock that is set back gives nothing back.
-    latest: UnixSeconds,
-    /// What everybody may see of it.
-    shown: watch::Sender<Arc<Standing>>,
-}
-
-impl Overruling {
-    /// What an earlier process has left.
-    pub(super) fn new(now: Overrides, path: PathBuf, shown: watch::Sender<Arc<Standing>>) -> Self {
-        let begun = now.drains.iter().filter_map(|drain| drain.begun);
-        let latest = begun.max().unwrap_or_default();
-        Self {
-            kept: now.clone(),
-            now,
-            path,
-            saving: None,
-            retry: None,
-            latest,
-            shown,
-        }
-    }
-
-    /// Whether answers stay as they are.
-    pub(super) fn is_frozen(&self) -> bool {
-        self.now.frozen.is_some()
-    }
-
-    /// Whether decisions are on their way to the disk: nothing else is decided meanwhile.
-    pub(super) fn is_saving(&self) -> bool {
-        self.saving.is_some()
-    }
-
-    /// Writes decisions, on a thread that may wait for the disk.
-    pub(super) fn save(&mut self, written: Overrides, order: Option<Asked>) {
-        let (path, overrides) = (self.path.clone(), written.clone());
-        let task = tokio::task::spawn_blocking(move || overrides_file::write(&path, &overrides));
-        self.saving = Some(Saving {
-            task,
-            written,
-            order,
-        });
-    }
-
-    /// Waits until decisions are written, or for ever if there are none. Safe to cancel.
-    pub(super) async fn saved(&mut self) -> io::Result<()> {
-        match &mut self.saving {
-            Some(saving) => (&mut saving.task).await.map_err(io::Error::other)?,
-            None => std::future::pending().await,
-        }
-    }
-
-    /// Takes note of how writing went. Returns the command that waited for it.
-    pub(super) fn note_saved(&mut self, saved: &io::Result<()>, now: Now) -> Option<Asked> {
-        let saving = self.saving.take()?;
-        match saved {
-            Ok(()) => {
-                self.kept = saving.written;
-                self.retry = None;
-            }
-            Err(problem) => {
-                error!(file = %self.path.display(), %problem, "overrides cannot be kept");
-                self.retry = Some(now.instant + RETRY);
-            }
-        }
-        saving.order
-    }
-
-    /// Why a command is not obeyed whose outcome could not be written.
-    pub(super) fn not_kept(&self, problem: &io::Error) -> Refused {
-        Refused::NotKept {
-            path: self.path.display().to_string(),
-            problem: problem.to_string(),
-        }
-    }
-
-    /// Writes what is in force if it is not on disk: ends that came by themselves, and moments that
-    /// were known only afterwards.
-    fn catch_up(&mut self, now: Instant) {
-        let is_due = self.retry.is_none_or(|retry| retry <= now);
-        if self.saving.is_none() && self.kept != self.now && is_due {
-            self.save(self.now.clone(), None);
-        }
-    }
-}
 
 impl World {
     /// What would be in force after a command; moments that caches decide are left open.
@@ -288,7 +159,7 @@ impl World {
         {
             self.fill_safe(&mut next, published, wall);
             self.overruling.now = next;
-            self.follow_thaw(true);
+            self.follow_thaw(true, now);
             let why = "its end has come".to_owned();
             self.overridden(now, "answers".to_owned(), "frozen", "live", why);
         }
@@ -347,26 +218,6 @@ impl World {
         self.overruling.latest = self.overruling.latest.max(now.wall);
         self.follow_drains(published, now);
         let standing = self.standing();
-        let mut shares = Shares::default();
-        let mut members = BTreeMap::new();
-        for in_force in &standing.drains {
-            let share = in_force.share;
-            if share == FULL_SHARE {
-                continue;
-            }
-            match &in_force.drain.target {
-                OverrideTarget::Service(name) => {
-                    shares.services.insert(name.clone(), share);
-                }
-                target => {
-                    for member in self.meant(target).iter() {
-                        let least = members.entry(member).or_insert(share);
-                        *least = share.min(*least);
-                    }
-                }
-            }
-        }
-        shares.members = members.into_iter().collect();
         self.metrics.set_frozen(standing.frozen.is_some());
         self.metrics.set_drained(standing.drains.len());
         self.overruling.shown.send_if_modified(|shown| {
@@ -376,6 +227,9 @@ impl World {
             }
             is_new
         });
+        let overrides = &self.overruling.now;
+        let moment = overrides.moment(self.overruling.latest);
+        let shares = shares(overrides, moment, &self.config.fleet, &self.builder);
         self.builder.set_shares(shares)
     }
 
@@ -411,9 +265,10 @@ impl World {
     }
 
     /// Shows members as they are, and lets their facts to the disk, once answers are not frozen.
-    pub(super) fn follow_thaw(&mut self, was_frozen: bool) {
+    pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
         if was_frozen && !self.overruling.is_frozen() {
             self.disk.set_frozen(false);
+            self.pay_disk(now);
             for member in self.all_members().iter() {
                 self.show(member);
             }

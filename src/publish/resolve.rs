@@ -1,12 +1,14 @@
 //! What the targets of operators mean in the present world.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Refused, Standing};
 use super::world::World;
-use crate::model::{Fleet, MemberIdx, MemberSet, OverrideTarget, TopologyFacts};
+use crate::model::{
+    FULL_SHARE, Fleet, MemberIdx, MemberSet, OverrideTarget, Overrides, TopologyFacts, UnixSeconds,
+};
 use crate::names::Label;
-use crate::snapshot::{Snapshot, SnapshotBuilder};
+use crate::snapshot::{Shares, Snapshot, SnapshotBuilder};
 
 /// How many known names an error tells.
 const NEAR: usize = 3;
@@ -31,6 +33,32 @@ pub(super) fn meant(
     let members = MemberIdx::all().zip(&fleet.members);
     let those = members.filter(|(index, member)| is_meant(*index, &member.name));
     those.map(|(index, _)| index).collect()
+}
+
+/// The shares that are left at a moment: of what several drains mean, the least.
+pub(super) fn shares(
+    overrides: &Overrides,
+    at: UnixSeconds,
+    fleet: &Fleet,
+    builder: &SnapshotBuilder,
+) -> Shares {
+    let mut shares = Shares::default();
+    let mut members = BTreeMap::new();
+    for drain in &overrides.drains {
+        let share = drain.share(at);
+        if share == FULL_SHARE {
+            continue;
+        }
+        if let OverrideTarget::Service(name) = &drain.target {
+            shares.services.insert(name.clone(), share);
+        }
+        for member in meant(&drain.target, fleet, builder).iter() {
+            let least = members.entry(member).or_insert(share);
+            *least = share.min(*least);
+        }
+    }
+    shares.members = members.into_iter().collect();
+    shares
 }
 
 /// The longest TTL of answers that name what a target means, in seconds.

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use tracing::error;
+
 use super::begin::{self, Beginning, FOLDER, members};
 use super::contact::status;
 use super::files::Owner;
+use super::overrides_file;
+use super::resolve::shares;
 use super::states::Happening;
 use super::world::{Now, Profile};
 use crate::config::Config;
@@ -40,6 +44,14 @@ pub fn restore(config: Arc<Config>) -> Restored {
         .and_then(|(whole, _)| whole.kept.serial)
         .unwrap_or_default();
     beginning.give_up_waiting(&config);
+    match overrides_file::read_only(&overrides_file::path(&config.state_dir)) {
+        Ok(overrides) => {
+            let moment = overrides.moment(now.wall);
+            let shares = shares(&overrides, moment, &config.fleet, &beginning.builder);
+            beginning.builder.set_shares(shares);
+        }
+        Err(problem) => error!(%problem, "overrides cannot be read and are not used"),
+    }
     Restored {
         config,
         beginning,

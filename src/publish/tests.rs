@@ -2,6 +2,7 @@
 
 mod files;
 mod fixture;
+mod overrides;
 mod random;
 mod restart;
 mod running;

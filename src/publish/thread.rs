@@ -15,7 +15,7 @@ use tracing::error;
 use super::begin::{self, Beginning, FOLDER};
 use super::disk::Disk;
 use super::files::Owner;
-use super::overrides::Overruling;
+use super::overruling::Overruling;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::run::Core;

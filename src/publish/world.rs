@@ -14,7 +14,7 @@ use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::identity;
 use super::loss::{self, Losses};
-use super::overrides::Overruling;
+use super::overruling::Overruling;
 use super::states::{Happening, States};
 use crate::config::Config;
 use crate::model::{
