@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FULL_SHARE, MemberIdx, UnixSeconds};
+use crate::model::{MemberIdx, UnixSeconds};
 use crate::names::Label;
 use crate::publish::Standing;
 use crate::snapshot::Snapshot;
@@ -14,8 +14,7 @@ pub struct Cluster {
     pub name: String,
     /// `Syncing`, `NeverSynced`, `Ready`, `Held`, `Lost` or `Returning` (names: D.1).
     pub status: String,
-    /// What operators leave of it: `Draining`, `Drained` or none; while answers are frozen, all of
-    /// this is as it was then.
+    /// What operators leave of it: `Draining`, `Drained` or none.
     pub drain: Option<String>,
     /// Why, when it is not `Ready`.
     pub reason: Option<String>,
@@ -39,9 +38,8 @@ pub struct Cluster {
 pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> Vec<Cluster> {
     let drained = |name: &Label| {
         let drains = standing.drains.iter();
-        let mine = drains.filter(|of| of.members.contains(name));
+        let mine = drains.filter(|of| of.drain.begun.is_some() && of.members.contains(name));
         let share = mine.map(|of| of.share).min();
-        let share = share.filter(|share| *share < FULL_SHARE);
         share.map(|share| if share == 0 { "Drained" } else { "Draining" }.to_owned())
     };
     let since = |then: UnixSeconds| now.0.saturating_sub(then.0);

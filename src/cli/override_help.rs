@@ -3,6 +3,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
+
 /// Of `drain`.
 pub(super) const DRAIN: &str = "\
 TARGET is one of
@@ -107,10 +110,12 @@ pub(super) fn lasting(text: &str) -> Result<Duration, String> {
     duration(text, Duration::from_secs(1)..=YEAR, "1s to 366d")
 }
 
-/// A duration of whole seconds.
+/// A duration of whole seconds; a day has 24 hours.
 fn duration(text: &str, range: RangeInclusive<Duration>, said: &str) -> Result<Duration, String> {
-    let read = jiff::fmt::friendly::SpanParser::new().parse_unsigned_duration(text);
-    let read = read.map_err(|_| "not a duration, such as 30s or 1h30m".to_owned())?;
+    let span = SpanParser::new().parse_span(text);
+    let read = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let read = read.ok().and_then(|read| Duration::try_from(read).ok());
+    let read = read.ok_or_else(|| "not a duration, such as 30s or 1h30m".to_owned())?;
     if read.subsec_nanos() != 0 {
         Err("not whole seconds".to_owned())
     } else if range.contains(&read) {

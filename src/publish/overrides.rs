@@ -12,6 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use tracing::{info, warn};
 
 use super::command::{Command, Done, InForce, Refused, Standing};
@@ -308,7 +309,8 @@ impl World {
                 let verb = if over.is_zero() {
                     "cordon".to_owned()
                 } else {
-                    format!("drain over {}s", over.as_secs())
+                    let seconds = i64::try_from(over.as_secs()).unwrap_or(i64::MAX);
+                    format!("drain over {:#}", SignedDuration::from_secs(seconds))
                 };
                 let from = state(before.drain(target));
                 let to = state(self.overruling.now.drain(target));

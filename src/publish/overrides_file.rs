@@ -50,8 +50,8 @@ struct Drained {
     from: f64,
     /// RFC 3339.
     begun: Option<String>,
-    /// Seconds.
-    over: u64,
+    /// How long its share takes to fall.
+    over_seconds: u64,
     /// RFC 3339.
     until: Option<String>,
     /// RFC 3339.
@@ -111,7 +111,7 @@ fn whole(overrides: &Overrides) -> Whole {
         target: drain.target.to_string(),
         from: f64::from(drain.from) / f64::from(FULL_SHARE),
         begun: drain.begun.map(show),
-        over: drain.over.as_secs(),
+        over_seconds: drain.over.as_secs(),
         until: drain.until.map(show),
         safe_at: drain.safe_at.map(show),
     };
@@ -150,7 +150,7 @@ fn parse(text: &str) -> Result<Overrides, Damage> {
             target,
             from: share(drained.from)?,
             begun: drained.begun.as_deref().map(moment).transpose()?,
-            over: Duration::from_secs(drained.over),
+            over: Duration::from_secs(drained.over_seconds),
             until: drained.until.as_deref().map(moment).transpose()?,
             safe_at: drained.safe_at.as_deref().map(moment).transpose()?,
         });
@@ -264,7 +264,7 @@ mod tests {
             ("\"version\": 1", "\"version\": 2"),
             ("\"ew1d\"", "\"region/eu\""),
             ("\"ew1d\"", "\"a b\""),
-            ("\"over\": 600", "\"over\": -1"),
+            ("\"over_seconds\": 600", "\"over_seconds\": -1"),
             ("2027", "1927"),
             ("\"from\": 0.", "\"from\": 7."),
             ("\"until\"", "\"unto\""),
