@@ -20,7 +20,7 @@ pub(super) fn order(order: &Order, asked: &Asked) -> anyhow::Result<ExitCode> {
 
 /// What a command has brought about.
 fn text(asked: &Asked, obeyed: &Obeyed) -> String {
-    let mut text = match (asked, &obeyed.drain) {
+    let text = match (asked, &obeyed.drain) {
         (Asked::Drain { .. }, Some(drain)) => drained(drain),
         (Asked::Drain { target, .. }, None) => format!("{target} is drained\n"),
         (Asked::Uncordon { target }, _) => format!("{target} is taken back\n"),
@@ -28,8 +28,7 @@ fn text(asked: &Asked, obeyed: &Obeyed) -> String {
         (Asked::Thaw, _) => "answers follow the members again\n".to_owned(),
         (Asked::Confirm { member }, _) => format!("removals of {member} go through\n"),
     };
-    for note in &obeyed.notes {
-        text += &format!("note: {note}\n");
-    }
-    text
+    let notes = obeyed.notes.iter();
+    let notes: Vec<_> = notes.map(|note| format!("note: {note}\n")).collect();
+    text + &notes.concat()
 }

@@ -77,20 +77,20 @@ pub(super) fn drained(drain: &Drained) -> String {
     };
     let left = percent(drain.share);
     let mut text = format!("{}: {}, {left} left{over}\n", drain.target, drain.state);
-    let mut line = |head: &str, value: &str| text += &format!("  {head:8} {value}\n");
+    let mut line = |head: &str, value: &str| text.extend(["  ", head, value, "\n"]);
     if !drain.target.starts_with("service/") {
         let members = drain.members.join(", ");
         line(
-            "members",
+            "members  ",
             if members.is_empty() { "none" } else { &members },
         );
     }
     if let Some(ends) = &drain.ends {
-        line("ends", &with_distance(ends));
+        line("ends     ", &with_distance(ends));
     }
     match &drain.safe_at {
-        Some(safe_at) => line("safe at", &with_distance(safe_at)),
-        None => line("safe at", "not known before `gazetteer thaw`"),
+        Some(safe_at) => line("safe at  ", &with_distance(safe_at)),
+        None => line("safe at  ", "not known before `gazetteer thaw`"),
     }
     text
 }
