@@ -95,7 +95,11 @@ fn steered(world: &World) -> io::Result<()> {
             writeln!(plugins, "  {network} => [{}]", spot.region())?;
         }
     }
-    write!(plugins, " }} }} }}\n resources => {{\n")?;
+    // Without monitors: for each address gdnsd looks through all that it monitors already.
+    write!(
+        plugins,
+        " }} }} }}\n service_types => []\n resources => {{\n"
+    )?;
     head(&mut zone)?;
     for index in 0..world.services {
         let service = Service::new(world, index);
