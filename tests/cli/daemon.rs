@@ -48,7 +48,7 @@ impl Daemon {
     /// As [`Daemon::start`] of the example, with limits of open files.
     pub(crate) fn start_limited(folder: &Path, soft: u64, hard: u64) -> Self {
         let program = command(folder);
-        let line = format!("ulimit -Hn {hard} && ulimit -Sn {soft} && exec \"$0\" serve demo.toml");
+        let line = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve demo.toml");
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(line).arg(program.get_program());
         Self::start_command(shell.current_dir(folder))
