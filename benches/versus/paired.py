@@ -12,6 +12,7 @@ the CPU that any work takes. The order of the phases changes from round to round
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -215,6 +216,7 @@ def main():
     parser.add_argument("--changes-rate", type=float, default=200, help="changes per second")
     parser.add_argument("--rate", type=int, default=20000, help="queries per second")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.what == "burn":
         burn()
     else:

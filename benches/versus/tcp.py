@@ -7,8 +7,10 @@
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
+import sys
 import time
 
 import running
@@ -107,6 +109,7 @@ def main():
     parser.add_argument("--secs", type=float, default=2)
     parser.add_argument("--connections", type=int, default=10_000, help="at rest")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     {"run": run, "idle": idle}[options.what](options)
 
 

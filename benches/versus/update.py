@@ -11,10 +11,12 @@ import argparse
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import struct
 import subprocess
+import sys
 import time
 
 import running
@@ -151,6 +153,7 @@ def main():
     parser.add_argument("--count", type=int, default=100, help="changes; 3 for a reload")
     parser.add_argument("--rate", type=int, default=2000, help="queries per second meanwhile")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print("| server | world | median ms | least | most | changes |\n|---|---|---|---|---|---|", flush=True)
     for server in running.servers(options.only, options.world):
         measure(server, options)
