@@ -35,6 +35,7 @@ def programs():
         "@BIN@": os.environ.get("VERSUS_BIN", work("build", "release")),
         "@GAZETTEER@": os.environ.get("GAZETTEER", os.path.join(ROOT, "target", "release", "gazetteer")),
         "@COREDNS@": os.environ.get("COREDNS", work("coredns")),
+        "@HICKORY@": os.environ.get("HICKORY", work("hickory", "bin", "hickory-dns")),
     }
 
 

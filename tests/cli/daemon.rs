@@ -132,7 +132,9 @@ impl Daemon {
     pub(crate) fn open_files(&self) -> u64 {
         let path = format!("/proc/{}/limits", self.process.id());
         let limits = std::fs::read_to_string(path).expect("it runs");
-        let line = limits.lines().find(|line| line.starts_with("Max open files"));
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
         let soft = line.and_then(|line| line.split_whitespace().nth(3));
         soft.expect("a limit").parse().expect("a number")
     }
