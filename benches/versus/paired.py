@@ -10,6 +10,7 @@ took in the phase before: what is left between the two is what publishing does t
 the CPU that any work takes. The order of the phases changes from round to round.
 """
 import argparse
+import itertools
 import json
 import os
 import signal
@@ -91,18 +92,24 @@ class Phase:
         settle(server)
 
 
-def changes(api, burner, options, rate):
+def changes(api, burner, options, server):
     """Two acts: changes at a rate, and CPU at the same moments; and how many there are."""
+    rate = options.changes_rate
     count = int(options.secs * 0.95 * rate)
+    turns = itertools.count()
 
     def events(begin):
+        turn = next(turns) % 250
         for number in range(count):
             time.sleep(max(0, begin + number / rate - time.perf_counter()))
-            yield number, SERVICES[number % len(SERVICES)], f"198.51.100.{number % 250 + 1}"
+            yield number, SERVICES[number % len(SERVICES)], f"198.51.{turn}.{number % 250 + 1}"
 
     def change(begin):
         for _, key, address in events(begin):
-            api.change(key, address)
+            last = api.change(key, address)
+        name = f"{key[1]}.{key[0]}.fed.svc.{APEX}"
+        if served(server["port"], name, address, last, 5) > 5000:
+            sys.exit(f"{address} is not served")
 
     def control(begin, nanos):
         burner.anew()
@@ -175,10 +182,8 @@ def measure(options):
         return
     burner = Burner()
     try:
-        if options.what == "changes":
-            change, control, count = changes(api, burner, options, options.changes_rate)
-        else:
-            change, control, count = fails(api, burner, options, server)
+        act = {"changes": changes, "fails": fails}[options.what]
+        change, control, count = act(api, burner, options, server)
         last, own = Phase(server, burner, options, change), 0
         ratios, rows = [], []
         print("| round | p50 µs, with / without | p99 µs, with / without | ratio of p99 | CPU beside, with / without | wrong, lost |\n"
