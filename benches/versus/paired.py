@@ -52,8 +52,7 @@ class Burner:
 
     def __init__(self):
         """Starts it on the core of the daemon."""
-        self.process = subprocess.Popen(["taskset", "-c", "1", sys.executable, os.path.abspath(__file__), "burn"],
-                                        stdin=subprocess.PIPE)
+        self.process = running.launch(1, [sys.executable, os.path.abspath(__file__), "burn"], stdin=subprocess.PIPE)
 
     def take(self, nanos, event=""):
         """Lets it take CPU up to `nanos`; an event is sent along as it is to the daemon."""
@@ -79,8 +78,8 @@ class Phase:
         pids = tree(server["process"].pid)
         publisher = cpu(pids, "publish")[2]
         before, burnt = cpu(pids, server["threads"]), cpu([burner.process.pid])[2]
-        queries = subprocess.Popen(
-            ["taskset", "-c", "0", os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
+        queries = running.launch(
+            0, [os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
              "--queries", running.work("worlds", options.world, "queries-mix"), "--expect", "some",
              "--secs", str(options.secs), "--rate", str(options.rate)], stdout=subprocess.PIPE, text=True)
         act(time.perf_counter())

@@ -103,8 +103,8 @@ def prepare(server, world):
 
 def background(server, options):
     """Queries at a fixed rate while changes are made."""
-    return subprocess.Popen(
-        ["taskset", "-c", "0", os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
+    return running.launch(
+        0, [os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
          "--queries", running.work("worlds", options.world, "queries-mix"), "--expect", "some",
          "--secs", "3600", "--rate", str(options.rate)], stdout=subprocess.DEVNULL)
 
