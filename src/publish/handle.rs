@@ -10,6 +10,7 @@ use super::Events;
 use super::command::{Order, Standing};
 use crate::config::Config;
 use crate::model::Delta;
+use crate::names::Label;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -32,4 +33,6 @@ pub struct Handle {
     pub hostnames: watch::Receiver<Arc<BTreeSet<NameBuf>>>,
     /// Whether the daemon is ready (names: decision 10).
     pub ready: watch::Receiver<bool>,
+    /// Members of which withdrawals are held back: their sources list them anew, a while later.
+    pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
 }

@@ -2,15 +2,23 @@
 
 use std::io;
 
-use super::command::Order;
+use super::command::{Command, Done, Order, Refused};
 use super::overruling::Asked;
 use super::run::Core;
+use super::world::Now;
+use crate::model::OverrideTarget;
+use crate::names::Label;
 
 impl Core {
     /// Decides upon a command and has the outcome written; one that is refused changes nothing.
     pub(super) fn obey(&mut self, order: Order) {
         let now = self.now();
         let Order { command, reply } = order;
+        if let Command::Confirm(member) = &command {
+            // Whoever asked may have gone away.
+            drop(reply.send(self.confirm(member, now)));
+            return;
+        }
         match self.world.decide(&command, now.wall) {
             Ok(next) => {
                 let mut written = next.clone();
@@ -26,6 +34,30 @@ impl Core {
             // Whoever asked may have gone away.
             Err(refused) => drop(reply.send(Err(refused))),
         }
+    }
+
+    /// Lets withheld removals of a member through, and publishes them.
+    fn confirm(&mut self, member: &Label, now: Now) -> Result<Done, Refused> {
+        self.world
+            .check_known(&OverrideTarget::Member(member.clone()))?;
+        let count = self.world.confirm(member, now).unwrap_or_default();
+        if count == 0 {
+            return Err(Refused::NothingWithheld {
+                member: member.clone(),
+            });
+        }
+        let frozen = self.world.overruling.now.frozen;
+        let mut notes = vec![format!("removals that were withheld: {count}")];
+        if frozen.is_none() {
+            self.publish(now);
+        } else {
+            notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+        }
+        Ok(Done {
+            frozen,
+            notes,
+            ..Done::default()
+        })
     }
 
     /// Decisions were written, or could not be.

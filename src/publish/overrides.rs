@@ -89,12 +89,8 @@ impl World {
                 });
             }
             Command::Thaw => next = thawed(&next, now).ok_or(Refused::NotFrozen)?,
-            Command::Confirm(member) => {
-                self.check_known(&OverrideTarget::Member(member.clone()))?;
-                return Err(Refused::NothingWithheld {
-                    member: member.clone(),
-                });
-            }
+            // Nothing of it is kept: it is done at once.
+            Command::Confirm(_) => {}
         }
         Ok(next)
     }
@@ -329,15 +325,15 @@ impl World {
 
     /// An override came into another state: a line of the log, a count, an event.
     fn overridden(&mut self, now: Now, subject: String, from: &str, to: &str, why: String) {
-        info!(%subject, from, to, %why, "override");
-        self.events.add(
-            now.wall,
+        self.transited(
+            now,
             Transited {
                 kind: EventKind::Override,
                 subject,
                 from: from.to_owned(),
                 to: to.to_owned(),
                 why,
+                is_worse: false,
             },
         );
     }

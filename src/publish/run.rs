@@ -18,6 +18,7 @@ use super::serial::SerialClock;
 use super::world::{Folded, Now, World};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
+use crate::names::Label;
 use crate::snapshot::{Generation, Snapshot};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
@@ -48,6 +49,8 @@ pub(super) struct Core {
     /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
     /// queries.
     pub(super) ready: watch::Sender<bool>,
+    /// The members of which withdrawals are held back.
+    pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// When to look after things next.
     pub(super) housekeeping: Instant,
     /// What the wall clock says.
@@ -93,7 +96,7 @@ impl Core {
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
         }
-        self.world.fold_all_losses();
+        self.world.fold_all_losses(now);
         self.world.keep_seen(now.wall);
         if !self.world.overruling.is_frozen() {
             self.publish(now);
@@ -126,6 +129,10 @@ impl Core {
     /// Does all that is due.
     fn turn(&mut self, now: Now) {
         self.world.fold_losses(now);
+        self.world.undamp(now);
+        if self.world.is_hold_due(now.instant) {
+            self.world.count_holds(now.instant);
+        }
         if self
             .world
             .states
@@ -139,10 +146,12 @@ impl Core {
             self.world.keep_house(now);
             self.world.oversee(&self.snapshots.load_full(), now);
             self.world.show_gauges(&self.snapshots.load());
+            self.world.transits.next_second();
             self.world.metrics.set_retired(self.retired.sweep());
         }
         if self.world.overruling.is_frozen() {
             self.publish_hostnames(now.instant);
+            self.publish_unconfirmed();
             self.become_ready();
             return;
         }
@@ -165,6 +174,8 @@ impl Core {
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
+            self.world.damping.deadline(),
+            self.world.hold_due,
             self.pace.due(now).filter(|_| is_open),
             self.serial.due().filter(|_| is_open),
         ];
@@ -178,6 +189,7 @@ impl Core {
     pub(super) fn publish(&mut self, now: Now) {
         self.publish_hostnames(now.instant);
         self.world.apply_shares(&self.snapshots.load_full(), now);
+        self.publish_unconfirmed();
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
             self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));
@@ -197,6 +209,13 @@ impl Core {
         if self.world.states.is_ready() {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
+        }
+    }
+
+    /// Tells which members are to be listed anew, when the set has changed.
+    fn publish_unconfirmed(&mut self) {
+        if let Some(members) = self.world.show_brake() {
+            self.unconfirmed.send_replace(Arc::new(members));
         }
     }
 

@@ -127,8 +127,18 @@ pub(super) fn prepare(
     let snapshots = Arc::new(ArcSwap::new(first));
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
+    let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
     let mut core = Core {
-        world: World::new(config, beginning, serial, disk, metrics, overruling),
+        world: World::new(
+            config,
+            beginning,
+            serial,
+            disk,
+            metrics,
+            overruling,
+            events.clone(),
+            now,
+        ),
         pace: Pace::default(),
         serial: SerialClock::after(serial.unwrap_or_default()),
         generation: Generation(0),
@@ -136,10 +146,10 @@ pub(super) fn prepare(
         snapshots: Arc::clone(&snapshots),
         hostnames: hostnames_to,
         ready: ready_to,
+        unconfirmed: unconfirmed_to,
         housekeeping: now.instant,
         wall,
     };
-    core.world.events = events.clone();
     core.world.announce_restored();
     core.publish(now);
     let (deltas, configs) = (
@@ -157,6 +167,7 @@ pub(super) fn prepare(
             snapshots,
             hostnames,
             ready,
+            unconfirmed,
         },
     ))
 }
@@ -168,6 +179,10 @@ fn lock(folder: &Path) -> Result<File, Error> {
         source,
     };
     fs::create_dir_all(folder).map_err(|error| state_dir(folder, error))?;
+    for made in [Some(folder), folder.parent()].into_iter().flatten() {
+        let synced = File::open(made).and_then(|opened| opened.sync_all());
+        synced.map_err(|error| state_dir(made, error))?;
+    }
     let path: PathBuf = folder.join("lock");
     let file = File::create(&path).map_err(|error| state_dir(&path, error))?;
     match file.try_lock() {

@@ -9,7 +9,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 use super::counters::Counters;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
-use crate::model::UnixSeconds;
+use crate::model::{EventKind, UnixSeconds};
 
 /// What became of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,10 @@ pub struct Metrics {
     frozen: IntGauge,
     /// Drains and cordons in force.
     drains: IntGauge,
+    /// Transitions, by what they are of.
+    transitions: IntCounterVec,
+    /// Shards that are kept back.
+    damped: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -89,6 +93,14 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let declare = Declare(&registry);
+        let transitions = declare.counters(
+            "gazetteer_publish_transitions_total",
+            "Changes of state, by what they are of.",
+            &["kind"],
+        );
+        for kind in EventKind::ALL {
+            transitions.with_label_values(&[kind.as_str()]);
+        }
         Self {
             counters: Counters::default(),
             serve: Serve::new(&declare),
@@ -138,6 +150,11 @@ impl Metrics {
             drains: declare.gauge(
                 "gazetteer_publish_drains",
                 "Drains and cordons of operators in force.",
+            ),
+            transitions,
+            damped: declare.gauge(
+                "gazetteer_publish_damped_shards",
+                "Shards that are ready and kept back since they went out too often.",
             ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
@@ -191,6 +208,21 @@ impl Metrics {
     /// How many drains and cordons are in force.
     pub fn set_drained(&self, drains: usize) {
         self.drains.set(signed(drains));
+    }
+
+    /// Something went from one state to another.
+    pub fn transition(&self, kind: EventKind) {
+        self.transitions.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    /// How many shards are kept back.
+    pub fn set_damped(&self, shards: usize) {
+        self.damped.set(signed(shards));
+    }
+
+    /// How many withdrawals of a member's shards are held back for confirmation.
+    pub fn set_held_back(&self, member: &str, withdrawals: usize) {
+        self.members.set_held_back(member, withdrawals);
     }
 
     /// Persisted facts could not be written.
