@@ -4,9 +4,13 @@
 //! name at most, never a qname, a client or a service.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 
 use super::counters::Counters;
+use super::health::Health;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
 use crate::model::{EventKind, UnixSeconds};
@@ -50,6 +54,8 @@ pub struct Metrics {
     serve: Serve,
     /// What is shown of members.
     members: Members,
+    /// What is shown of probes.
+    health: Health,
     /// Which publication the present snapshot is.
     generation: IntGauge,
     /// Its SOA serial.
@@ -105,6 +111,7 @@ impl Metrics {
             counters: Counters::default(),
             serve: Serve::new(&declare),
             members: Members::new(&declare),
+            health: Health::new(&declare),
             generation: declare.gauge(
                 "gazetteer_snapshot_generation",
                 "Publications of this process.",
@@ -167,6 +174,11 @@ impl Metrics {
     /// The counters of the DNS workers.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is shown of probes.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// A snapshot was published.
@@ -278,6 +290,12 @@ impl Declare<'_> {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels))
     }
 
+    /// A histogram with these upper bounds.
+    pub(super) fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        self.register(Histogram::with_opts(options))
+    }
+
     /// Counters with labels.
     pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
         self.register(IntCounterVec::new(Opts::new(name, help), labels))
@@ -301,6 +319,7 @@ pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
 mod tests {
     use super::*;
     use crate::model::MemberState;
+    use crate::telemetry::Tally;
     use crate::telemetry::Transport;
 
     #[test]
@@ -315,8 +334,10 @@ mod tests {
         };
         metrics.set_member(member, &gauges);
         let worker = metrics.counters().worker();
-        worker.query(Transport::Udp);
-        worker.response(3);
+        let mut tally = Tally::default();
+        tally.query(Transport::Udp);
+        tally.response(3);
+        worker.add(&mut tally);
         for _ in 0..2 {
             let text = metrics.render(UnixSeconds(130));
             for line in [
