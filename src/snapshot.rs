@@ -16,15 +16,17 @@ mod compile;
 mod generation;
 mod health;
 mod hostnames;
+mod probing;
 mod scopes;
 mod service;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
-pub use caution::{Condition, Shares, Targets};
+pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
+pub use probing::Targets;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{Disagreement, Ignored, IgnoredReason, NamedPort, PlanIdx, ServiceEntry, Shard};
 

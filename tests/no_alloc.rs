@@ -16,6 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::config::{DnsListener, Listen};
+use gazetteer::model::UnixSeconds;
 use gazetteer::serve::bind;
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::Counters;
@@ -69,6 +70,7 @@ fn an_answer_allocates_nothing() {
             let client = Client {
                 address: LOCAL,
                 transport,
+                now: UnixSeconds(1_800_000_000),
             };
             let before = ALLOCATIONS.get();
             let answered = respond(&snapshot, &request, &client, &mut NoTrace, &mut out[..room]);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::QuestionError;
 use crate::answer::{self, Candidate, LevelStep};
+use crate::model::UnixSeconds;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -104,10 +105,10 @@ pub struct MemberPart {
     pub reason: String,
 }
 
-/// Answers a question from a snapshot, and says why: by the code that answers queries.
-pub fn explain(snapshot: &Snapshot, question: &Question) -> Explained {
+/// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers queries.
+pub fn explain(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explained {
     let Question { name, qtype, from } = question;
-    let explanation = answer::explain(snapshot, name, *qtype, *from);
+    let explanation = answer::explain(snapshot, name, *qtype, *from, now);
     let text = explanation.to_string();
     let octets = explanation.response.iter();
     let octets: Vec<_> = octets.map(|octet| format!("{octet:02x}")).collect();

@@ -1,8 +1,10 @@
 //! The A and AAAA RRsets of chosen members.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::respond::Reply;
 use crate::model::MemberSet;
-use crate::snapshot::{ServiceEntry, Shard};
+use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL};
 use crate::wire::{Owner, rrtype};
 
 /// Octets of an A record whose owner is a pointer.
@@ -20,12 +22,14 @@ pub(super) struct Chosen<'s> {
     pub(super) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
+    /// The owner is a pinned name.
+    is_pinned: bool,
 }
 
 impl<'s> Chosen<'s> {
-    /// Chooses members; no TTL exceeds `cap`.
+    /// Chooses members for a level.
     #[inline]
-    pub(super) fn new(entry: &'s ServiceEntry, members: MemberSet, cap: u32) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, entry: &'s ServiceEntry, members: MemberSet) -> Self {
         let ttl = entry
             .shards_of(members)
             .map(|shard| shard.ttl)
@@ -34,7 +38,16 @@ impl<'s> Chosen<'s> {
         Self {
             entry,
             members,
-            ttl: ttl.min(cap),
+            ttl: ttl.min(longest_ttl(snapshot, entry, members)),
+            is_pinned: false,
+        }
+    }
+
+    /// Chooses one member for its pinned name: with all its addresses, withheld or not.
+    pub(super) fn pinned(snapshot: &Snapshot, entry: &'s ServiceEntry, shard: &Shard) -> Self {
+        Self {
+            is_pinned: true,
+            ..Self::new(snapshot, entry, MemberSet::from_iter([shard.member]))
         }
     }
 
@@ -42,6 +55,15 @@ impl<'s> Chosen<'s> {
     #[inline]
     pub(super) fn shards(&self) -> impl Iterator<Item = &'s Shard> {
         self.entry.shards_of(self.members)
+    }
+
+    /// The addresses that a shard has here.
+    #[inline]
+    fn addresses(&self, shard: &'s Shard) -> (&'s [Ipv4Addr], &'s [Ipv6Addr]) {
+        match self.entry.whole(shard.member) {
+            Some(whole) if self.is_pinned => (&whole.ipv4, &whole.ipv6),
+            _ => (&shard.ipv4, &shard.ipv6),
+        }
     }
 
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
@@ -59,8 +81,9 @@ impl<'s> Chosen<'s> {
         };
         for shard in self.shards() {
             let before = reply.response.count();
+            let (ipv4, ipv6) = self.addresses(shard);
             if qtype == rrtype::A {
-                for address in &shard.ipv4 {
+                for address in ipv4 {
                     if !reply
                         .response
                         .contains_rdata(mark, length, &address.octets())
@@ -69,7 +92,7 @@ impl<'s> Chosen<'s> {
                     }
                 }
             } else {
-                for address in &shard.ipv6 {
+                for address in ipv6 {
                     if !reply
                         .response
                         .contains_rdata(mark, length, &address.octets())
@@ -90,6 +113,25 @@ impl<'s> Chosen<'s> {
         }
         members
     }
+}
+
+/// The longest TTL that an answer from `members` may have: short while a member of the federation is
+/// in its first sync and while one of these is held or being drained, and never longer than what is
+/// left of a hold (names: decision 8). That of a suspect shard is short in itself.
+#[inline]
+fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) -> u32 {
+    let sync = snapshot.state().federation(entry.federation);
+    let wary = members & sync.wary;
+    if wary.is_empty() {
+        return if sync.syncing.is_empty() {
+            u32::MAX
+        } else {
+            UNSETTLED_TTL
+        };
+    }
+    let held = wary & sync.stale & !sync.expired;
+    let left = sync.hold_left.filter(|_| !held.is_empty());
+    left.map_or(UNSETTLED_TTL, |left| left.min(UNSETTLED_TTL))
 }
 
 /// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state

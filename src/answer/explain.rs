@@ -11,7 +11,7 @@ use hickory_proto::rr::{Name, RecordType};
 use super::classify::classify;
 use super::respond::{Client, Transport, respond};
 use crate::decide::{Eligible, Trace};
-use crate::model::MemberSet;
+use crate::model::{MemberSet, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
 use crate::vantage::Vantage;
@@ -97,18 +97,20 @@ impl Trace for Recorder {
     }
 }
 
-/// Answers `name` as if asked over TCP from `from`, and says why.
+/// Answers `name` as if asked over TCP from `from` at the time `now`, and says why.
 pub fn explain(
     snapshot: &Snapshot,
     name: &NameBuf,
     qtype: RecordType,
     from: IpAddr,
+    now: UnixSeconds,
 ) -> Explanation {
     let mut recorder = Recorder::default();
     let mut response = vec![0; usize::from(u16::MAX)];
     let client = Client {
         address: from,
         transport: Transport::Tcp { idle: 0 },
+        now,
     };
     let request = request(name, qtype);
     let length = respond(snapshot, &request, &client, &mut recorder, &mut response);

@@ -147,6 +147,7 @@ fn ask_for(
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         transport: Transport::Udp,
+        now: UnixSeconds(1_800_000_000),
     };
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     let mut out = [0; 1232];
@@ -366,6 +367,7 @@ fn an_explanation_names_the_reasons_and_holds_the_answer() {
         &name,
         RecordType::A,
         IpAddr::from([192, 0, 2, 1]),
+        UnixSeconds(1_800_000_000),
     );
     let text = explanation.to_string();
     let expected = "\

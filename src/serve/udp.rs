@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::answer::{Client, Transport};
 use crate::snapshot::Snapshot;
-use crate::telemetry::WorkerCounters;
+use crate::telemetry::{WorkerCounters, clock};
 
 use super::Respond;
 use super::exchange::exchange;
@@ -109,6 +109,7 @@ impl<R: Respond> Worker<R> {
     ) -> io::Result<usize> {
         let received = batch.receive(&self.socket, wait)?;
         let snapshot = snapshots.load();
+        let now = clock::now();
         for index in 0..received {
             let Some(message) = batch.message(index) else {
                 self.counters.dropped();
@@ -121,6 +122,7 @@ impl<R: Respond> Worker<R> {
             let client = Client {
                 address: message.source.ip(),
                 transport: Transport::Udp,
+                now,
             };
             let answered = exchange(
                 &self.respond,

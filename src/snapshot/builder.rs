@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
-use super::caution::{Cautions, Condition, Shares, Targets};
+use super::caution::{Cautions, Condition, Shares};
 use super::compile::{Input, compile};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot, Table};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
+use super::probing::{Probes, Targets};
 use super::scopes::Scopes;
 use super::service::{Keyed, PlanIdx, ServiceEntry};
 use crate::decide::{Plan, PlanKey, nearest};
@@ -42,6 +43,7 @@ pub struct SnapshotBuilder {
     changed: HashSet<NamespacedName, foldhash::fast::RandomState>,
     hostnames: Hostnames,
     cautions: Cautions,
+    probes: Probes,
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
@@ -72,7 +74,8 @@ impl SnapshotBuilder {
             warnings: Vec::new(),
         };
         let status = fleet.members.iter().map(status).collect();
-        let state = FleetState::compile(&fleet, &apexes, status, &[]);
+        let cautions = Cautions::default();
+        let state = FleetState::compile(&fleet, &apexes, status, &[], &cautions);
         let counts = Counts {
             exported: vec![0; fleet.members.len()],
             ..Counts::default()
@@ -87,7 +90,8 @@ impl SnapshotBuilder {
             facts: HashMap::default(),
             changed: HashSet::default(),
             hostnames: Hostnames::default(),
-            cautions: Cautions::default(),
+            cautions,
+            probes: Probes::compile(&fleet),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
             vantages: Arc::new(VantageTable::compile(&fleet)),
@@ -225,7 +229,13 @@ impl SnapshotBuilder {
 
     /// Compiles the states of the members.
     fn compile_state(&mut self, members: Vec<MemberStatus>) {
-        let state = FleetState::compile(&self.fleet, &self.apexes, members, &self.expired);
+        let state = FleetState::compile(
+            &self.fleet,
+            &self.apexes,
+            members,
+            &self.expired,
+            &self.cautions,
+        );
         self.state = Arc::new(state);
     }
 
@@ -256,13 +266,13 @@ impl SnapshotBuilder {
         self.hostnames.take_changed()
     }
 
-    /// What probes say of a target; `None` takes it back. Returns whether anything changed.
+    /// What probes say of a target; `None` takes it back. Returns whether any service uses the
+    /// target and anything changed.
     pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
-        let evidences = &mut self.cautions.evidence;
-        match evidence {
-            Some(evidence) => evidences.insert(target.clone(), evidence).is_none(),
-            None => evidences.remove(target).is_some(),
-        }
+        let users = self.cautions.probing.set(target, evidence);
+        let is_used = !users.is_empty();
+        self.changed.extend(users);
+        is_used
     }
 
     /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
@@ -272,27 +282,48 @@ impl SnapshotBuilder {
         name: &NamespacedName,
         condition: Option<Condition>,
     ) -> bool {
-        let key = (member, name.clone());
-        match condition {
-            Some(condition) => self.cautions.conditions.insert(key, condition).is_none(),
-            None => self.cautions.conditions.remove(&key).is_some(),
+        let has_changed = self.cautions.set_condition(member, name, condition);
+        if has_changed {
+            self.changed.insert(name.clone());
         }
+        has_changed
     }
 
     /// What operators leave of members and services. Returns whether anything changed.
     pub fn set_shares(&mut self, shares: Shares) -> bool {
-        let before = std::mem::replace(&mut self.cautions.shares, shares);
-        before != self.cautions.shares
+        if self.cautions.shares == shares {
+            return false;
+        }
+        self.changed.extend(self.cautions.shares.changed(&shares));
+        self.cautions.shares = shares;
+        self.compile_state(self.state.members.clone());
+        true
     }
 
-    /// The addresses to probe, each once.
+    /// How many seconds are left of the holds that pass next, for each federation in configuration
+    /// order: no TTL of an answer that names a held member is longer. Returns whether anything
+    /// changed.
+    pub fn set_hold_left(&mut self, left: Vec<Option<u32>>) -> bool {
+        if self.cautions.hold_left == left {
+            return false;
+        }
+        self.cautions.hold_left = left;
+        self.compile_state(self.state.members.clone());
+        true
+    }
+
+    /// The addresses to probe, each once, as of the last snapshot: at most 65,536. The rest is in
+    /// [`Counts::unprobed`], and has its turn when there is room.
     pub fn targets(&self) -> &Targets {
-        &self.cautions.targets
+        self.cautions.probing.targets()
     }
 
     /// The present state as a snapshot. Compiles what changed since the last one.
     pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
         for name in std::mem::take(&mut self.changed) {
+            self.recompile(&name);
+        }
+        for name in self.cautions.probing.admit() {
             self.recompile(&name);
         }
         Snapshot {
@@ -371,12 +402,21 @@ impl SnapshotBuilder {
             facts,
         };
         let (hostnames, apexes) = (&self.hostnames, &self.apexes);
+        let (cautions, probes) = (&mut self.cautions, &mut self.probes);
         let (plan_keys, plans, scopes) = (&mut self.plan_keys, &mut self.plans, &self.scopes);
         let entry = compile(
             &input,
             |hostname| hostnames.get(hostname).filter(|_| !apexes.holds(hostname)),
             |key| intern(plan_keys, plans, scopes, &fleet, key),
+            |shards| {
+                let (caution, targets) = cautions.judge(&input, probes, shards);
+                let probing = &mut cautions.probing;
+                (caution, probing.use_targets(federation, name, targets))
+            },
         );
+        if entry.is_none() {
+            cautions.probing.use_targets(federation, name, Vec::new());
+        }
         let key = wire_labels(labels);
         let old = self
             .services
@@ -415,13 +455,14 @@ impl SnapshotBuilder {
             }
         }
         let sums = |entry: Option<&ServiceEntry>| {
-            let Some(entry) = entry else { return [0; 4] };
+            let Some(entry) = entry else { return [0; 5] };
             let is_long = !entry.known.is_empty() && self.longest_name(entry) > MAX_NAME;
             [
                 usize::from(!entry.known.is_empty()),
                 entry.ignored.len(),
                 usize::from(is_long),
                 usize::from(!entry.disagreements.is_empty()),
+                entry.unprobed,
             ]
         };
         let (old, new) = (sums(old), sums(new));
@@ -434,6 +475,7 @@ impl SnapshotBuilder {
             &mut counts.ignored,
             &mut counts.unpublished,
             &mut counts.disagreeing,
+            &mut counts.unprobed,
         ];
         for ((field, old), new) in fields.into_iter().zip(old).zip(new) {
             *field = (*field + new).saturating_sub(old);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::apexes::{FederationIdx, wire_labels};
+use super::caution::Caution;
 use super::service::{
     Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard, named_ports,
 };
@@ -40,6 +41,7 @@ pub(super) fn compile<'h>(
     input: &Input<'_>,
     resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
+    judge: impl FnOnce(&mut [Shard]) -> (Option<Box<Caution>>, usize),
 ) -> Option<ServiceEntry> {
     let mut known = Vec::new();
     let mut ignored = Vec::new();
@@ -63,10 +65,11 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
-    let shards: Box<[Shard]> = known
+    let mut shards: Box<[Shard]> = known
         .iter()
         .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
         .collect();
+    let (caution, unprobed) = judge(&mut shards);
     let name = input.name;
     Some(ServiceEntry {
         key: SmallVec::from_slice(&wire_labels([
@@ -78,9 +81,11 @@ pub(super) fn compile<'h>(
         plan,
         ttl,
         known: shards.iter().map(|shard| shard.member).collect(),
-        health: health(&shards),
+        health: health(&shards, caution.as_deref()),
         ports: named_ports(&shards),
         shards,
+        caution,
+        unprobed,
         ignored: ignored.into(),
         disagreements: disagreements.into_iter().collect(),
     })
@@ -217,8 +222,13 @@ fn shard<'h>(
     }
 }
 
-/// Who is available, and who would be if readiness did not matter (names: D.1, decision 15).
-fn health(shards: &[Shard]) -> ShardHealth {
+/// Who is available, and who would be if neither readiness nor probes mattered (names: D.1,
+/// decision 15).
+fn health(shards: &[Shard], caution: Option<&Caution>) -> ShardHealth {
+    if caution.is_some_and(|caution| caution.share == 0) {
+        return ShardHealth::default();
+    }
+    let dead = caution.map_or(MemberSet::EMPTY, |caution| caution.dead);
     let publishable = shards
         .iter()
         .filter(|shard| shard.has_address() && shard.facts.steering.weight != Some(0));
@@ -227,7 +237,7 @@ fn health(shards: &[Shard]) -> ShardHealth {
     ShardHealth {
         available: publishable
             .clone()
-            .filter(|s| is_ready(s))
+            .filter(|s| is_ready(s) && !dead.contains(s.member))
             .map(|s| s.member)
             .collect(),
         last_known: publishable.map(|shard| shard.member).collect(),

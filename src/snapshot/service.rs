@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::apexes::FederationIdx;
+use super::caution::{Caution, Whole};
 use smallvec::SmallVec;
 
 use crate::decide::ShardHealth;
@@ -34,6 +35,10 @@ pub struct ServiceEntry {
     pub health: ShardHealth,
     /// The shards of its known members, in configuration order.
     pub shards: Box<[Shard]>,
+    /// What is known of it beyond its facts.
+    pub caution: Option<Box<Caution>>,
+    /// How many of its addresses are not probed as there are too many in all.
+    pub unprobed: usize,
     /// Its named ports.
     pub ports: Box<[NamedPort]>,
     /// Members whose facts have the service without counting as an export, with why.
@@ -142,6 +147,12 @@ impl ServiceEntry {
         self.shards
             .iter()
             .filter(move |shard| members.contains(shard.member))
+    }
+
+    /// Every address of a shard some of whose addresses are withheld.
+    pub fn whole(&self, member: MemberIdx) -> Option<&Whole> {
+        let mut whole = self.caution.as_ref()?.whole.iter();
+        whole.find(|whole| whole.member == member)
     }
 
     /// The port with the wire labels `_port._proto`.

@@ -128,7 +128,13 @@ pub(crate) fn explained(snapshot: &Snapshot, name: &str, rrtype: &str) -> Option
         return Some("recording changes the answer".to_owned());
     }
     let qtype: RecordType = rrtype.parse().ok()?;
-    let explanation: Explanation = explain(snapshot, &name.parse().ok()?, qtype, CLIENT.address);
+    let explanation: Explanation = explain(
+        snapshot,
+        &name.parse().ok()?,
+        qtype,
+        CLIENT.address,
+        CLIENT.now,
+    );
     let (plain, said) = (read(&plain), read(&explanation.response));
     if plain.rcode != said.rcode || plain.records() != said.records() {
         return Some(format!("answered {plain:?}, explained {said:?}"));
