@@ -75,7 +75,13 @@ pub(crate) fn steps(criterion: &mut Criterion) {
             let lots = || unreachable!("the plan is not weighted and nothing is drained");
             let health = black_box(&entry.health);
             let eligible = eligible(plan, health, None, &snapshot.state().health, lots);
-            choose(plan, &eligible, [(MemberSet::ALL, None)], lots, &mut NoTrace)
+            choose(
+                plan,
+                &eligible,
+                [(MemberSet::ALL, None)],
+                lots,
+                &mut NoTrace,
+            )
         });
     });
     let mut out = [0; 1232];

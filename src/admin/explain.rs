@@ -103,6 +103,9 @@ pub struct MemberPart {
     pub answers: bool,
     /// Why it answers, or was left out.
     pub reason: String,
+    /// What that rests on beyond its facts: probes, conditions, drains, holds, each with its time.
+    #[serde(default)]
+    pub evidence: Vec<String>,
 }
 
 /// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers queries.
@@ -150,6 +153,7 @@ impl From<Candidate> for MemberPart {
             addresses: candidate.addresses,
             answers: candidate.answers,
             reason: candidate.reason,
+            evidence: candidate.evidence,
         }
     }
 }

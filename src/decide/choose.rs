@@ -346,7 +346,16 @@ mod tests {
     fn a_proven_member_is_not_withdrawn() {
         let check = |proven: &[u8], expected| {
             let no_data = WhenAllDown::NoData;
-            check_cautious(&[0, 2], (&[0], &[0]), &[], proven, &[], &[], no_data, expected);
+            check_cautious(
+                &[0, 2],
+                (&[0], &[0]),
+                &[],
+                proven,
+                &[],
+                &[],
+                no_data,
+                expected,
+            );
         };
         check(&[], (2, &[2]));
         check(&[0], (0, &[0]));
@@ -356,7 +365,16 @@ mod tests {
     fn a_damped_shard_counts_where_no_other_does() {
         let check = |available: &[u8], lost: &[u8], damped: &[u8], expected| {
             let no_data = WhenAllDown::NoData;
-            check_cautious(available, (lost, lost), damped, &[], &[], &[], no_data, expected);
+            check_cautious(
+                available,
+                (lost, lost),
+                damped,
+                &[],
+                &[],
+                &[],
+                no_data,
+                expected,
+            );
         };
         check(&[0, 2], &[], &[0], (2, &[2]));
         check(&[0], &[], &[0], (0, &[0]));
@@ -369,7 +387,16 @@ mod tests {
     fn a_drain_leaves_out_where_others_are_left() {
         let check = |available: &[u8], drained: &[u8], draining: &[(u8, u16)], expected| {
             let open = WhenAllDown::LastKnown;
-            check_cautious(available, (&[], &[]), &[], &[], drained, draining, open, expected);
+            check_cautious(
+                available,
+                (&[], &[]),
+                &[],
+                &[],
+                drained,
+                draining,
+                open,
+                expected,
+            );
         };
         check(&[0, 2], &[0], &[], (2, &[2]));
         // Not even the last known stand in for what an operator has taken out.

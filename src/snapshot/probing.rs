@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use super::apexes::FederationIdx;
 use super::service::Shard;
-use crate::model::{
-    Check, Evidence, Fleet, NamespacedName, Probe, Protocol, Target,
-};
+use crate::model::{Check, Evidence, Fleet, NamespacedName, Probe, Protocol, Target};
 
 /// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
 pub type Targets = imbl::HashSet<Target>;
@@ -47,7 +45,11 @@ impl Probing {
     }
 
     /// Sets or takes back what probes say. Returns the services whose answers may change.
-    pub(super) fn set(&mut self, target: &Target, evidence: Option<Evidence>) -> Vec<NamespacedName> {
+    pub(super) fn set(
+        &mut self,
+        target: &Target,
+        evidence: Option<Evidence>,
+    ) -> Vec<NamespacedName> {
         let before = match evidence.clone() {
             Some(evidence) => self.evidence.insert(target.clone(), evidence),
             None => self.evidence.remove(target),

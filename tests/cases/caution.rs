@@ -125,7 +125,9 @@ impl Cautions {
                 shares.services.extend(key(name).map(|key| (key, *share)));
             }
             let drained = members().filter(|(_, known)| known.name.as_str() == target);
-            shares.members.extend(drained.map(|(index, _)| (index, *share)));
+            shares
+                .members
+                .extend(drained.map(|(index, _)| (index, *share)));
         }
         builder.set_shares(shares);
         let left = |name: &str| self.hold_left.get(name).copied();

@@ -47,8 +47,9 @@ pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
                     check(step, words, expects, transport, &ask, response.as_deref())
                         .unwrap_or_else(|why| failures.push(why));
                 }
-                let [udp, tcp] = [Transport::Udp, Transport::Tcp]
-                    .map(|transport| respond(&view.folded, &view.config, &ask, transport, world.now()));
+                let [udp, tcp] = [Transport::Udp, Transport::Tcp].map(|transport| {
+                    respond(&view.folded, &view.config, &ask, transport, world.now())
+                });
                 same(&ask, udp.as_deref(), tcp.as_deref())
                     .unwrap_or_else(|why| failures.push(fail(why)));
             }
@@ -97,11 +98,13 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
                             .map(|now| respond(&view.folded, &view.config, ask, transport, now));
                         match got {
                             Err(why) => failures.push(format!("{}: {why}", step.place)),
-                            Ok(got) if !want.contains(&Some(got.clone())) => failures.push(format!(
-                                "{}: {transport:?}: other octets than in process\n{}",
-                                step.place,
-                                show(Some(&got))
-                            )),
+                            Ok(got) if !want.contains(&Some(got.clone())) => {
+                                failures.push(format!(
+                                    "{}: {transport:?}: other octets than in process\n{}",
+                                    step.place,
+                                    show(Some(&got))
+                                ))
+                            }
                             Ok(_) => {}
                         }
                     }

@@ -85,7 +85,7 @@ pub(crate) fn services(world: &World, oracle: &Oracle<'_>, snapshot: &Snapshot) 
         for key in oracle.known(fed) {
             let global = owner(fed, key, (None, None));
             let (all, _) = addresses(&global);
-            let is_ordered = oracle.order(fed, key).is_some();
+            let is_ordered = oracle.order(fed, key).is_some() || oracle.is_weighted(fed, key);
             for scope in oracle.scopes() {
                 let name = owner(fed, key, scope);
                 let (here, is_chain) = addresses(&name);

@@ -13,7 +13,7 @@ use crate::snapshot::{Generation, Serial};
 use crate::wire::NameBuf;
 
 /// A request with EDNS and a client subnet for a name of the world.
-fn request(name: &str, qtype: u16) -> Vec<u8> {
+pub(super) fn request(name: &str, qtype: u16) -> Vec<u8> {
     let mut octets = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
     octets.extend_from_slice(name.parse::<NameBuf>().unwrap().as_wire());
     octets.extend(qtype.to_be_bytes());
