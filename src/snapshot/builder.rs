@@ -1,21 +1,23 @@
 //! The working copy of the one writer.
 
+mod cautions;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
-use super::caution::{Cautions, Condition, Shares};
+use super::caution::Cautions;
 use super::compile::{Input, compile};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot, Table};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
-use super::probing::{Probes, Targets};
+use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{Keyed, PlanIdx, ServiceEntry};
 use crate::decide::{Plan, PlanKey, nearest};
 use crate::model::{
-    Evidence, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
-    Service, Target, TopologyFacts, UnixSeconds,
+    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
+    TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
 use crate::vantage::VantageTable;
@@ -264,58 +266,6 @@ impl SnapshotBuilder {
     /// Whether the set of host names changed since this was last asked.
     pub fn take_hostnames_changed(&mut self) -> bool {
         self.hostnames.take_changed()
-    }
-
-    /// What probes say of a target; `None` takes it back. Returns whether any service uses the
-    /// target and anything changed.
-    pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
-        let users = self.cautions.probing.set(target, evidence);
-        let is_used = !users.is_empty();
-        self.changed.extend(users);
-        is_used
-    }
-
-    /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
-    pub fn set_condition(
-        &mut self,
-        member: MemberIdx,
-        name: &NamespacedName,
-        condition: Option<Condition>,
-    ) -> bool {
-        let has_changed = self.cautions.set_condition(member, name, condition);
-        if has_changed {
-            self.changed.insert(name.clone());
-        }
-        has_changed
-    }
-
-    /// What operators leave of members and services. Returns whether anything changed.
-    pub fn set_shares(&mut self, shares: Shares) -> bool {
-        if self.cautions.shares == shares {
-            return false;
-        }
-        self.changed.extend(self.cautions.shares.changed(&shares));
-        self.cautions.shares = shares;
-        self.compile_state(self.state.members.clone());
-        true
-    }
-
-    /// How many seconds are left of the holds that pass next, for each federation in configuration
-    /// order: no TTL of an answer that names a held member is longer. Returns whether anything
-    /// changed.
-    pub fn set_hold_left(&mut self, left: Vec<Option<u32>>) -> bool {
-        if self.cautions.hold_left == left {
-            return false;
-        }
-        self.cautions.hold_left = left;
-        self.compile_state(self.state.members.clone());
-        true
-    }
-
-    /// The addresses to probe, each once, as of the last snapshot: at most 65,536. The rest is in
-    /// [`Counts::unprobed`], and has its turn when there is room.
-    pub fn targets(&self) -> &Targets {
-        self.cautions.probing.targets()
     }
 
     /// The present state as a snapshot. Compiles what changed since the last one.
