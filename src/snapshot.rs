@@ -19,11 +19,12 @@ mod hostnames;
 mod probing;
 mod scopes;
 mod service;
+mod table;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
 pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
-pub use generation::{Counts, Generation, Serial, Settings, Snapshot};
+pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
 pub use probing::Targets;

@@ -4,8 +4,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::respond::Reply;
 use crate::model::MemberSet;
-use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL};
-use crate::wire::{Owner, rrtype};
+use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
+use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
 /// Octets of an A record whose owner is a pointer.
 const A_LENGTH: usize = 16;
@@ -22,48 +22,35 @@ pub(super) struct Chosen<'s> {
     pub(super) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
-    /// The owner is a pinned name.
-    is_pinned: bool,
+    /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
+    whole: Option<&'s Whole>,
 }
 
 impl<'s> Chosen<'s> {
     /// Chooses members for a level.
     #[inline]
     pub(super) fn new(snapshot: &Snapshot, entry: &'s ServiceEntry, members: MemberSet) -> Self {
-        let ttl = entry
-            .shards_of(members)
-            .map(|shard| shard.ttl)
-            .min()
-            .unwrap_or(entry.ttl);
+        let ttl = entry.least_ttl(members).unwrap_or(entry.ttl);
         Self {
             entry,
             members,
             ttl: ttl.min(longest_ttl(snapshot, entry, members)),
-            is_pinned: false,
+            whole: None,
         }
     }
 
     /// Chooses one member for its pinned name: with all its addresses, withheld or not.
-    pub(super) fn pinned(snapshot: &Snapshot, entry: &'s ServiceEntry, shard: &Shard) -> Self {
+    pub(super) fn pinned(snapshot: &Snapshot, entry: &'s ServiceEntry, shard: &Shard<'_>) -> Self {
         Self {
-            is_pinned: true,
+            whole: entry.whole(shard.member),
             ..Self::new(snapshot, entry, MemberSet::from_iter([shard.member]))
         }
     }
 
     /// The chosen shards.
     #[inline]
-    pub(super) fn shards(&self) -> impl Iterator<Item = &'s Shard> {
+    pub(super) fn shards(&self) -> impl Iterator<Item = Shard<'s>> {
         self.entry.shards_of(self.members)
-    }
-
-    /// The addresses that a shard has here.
-    #[inline]
-    fn addresses(&self, shard: &'s Shard) -> (&'s [Ipv4Addr], &'s [Ipv6Addr]) {
-        match self.entry.whole(shard.member) {
-            Some(whole) if self.is_pinned => (&whole.ipv4, &whole.ipv6),
-            _ => (&shard.ipv4, &shard.ipv6),
-        }
     }
 
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
@@ -74,37 +61,34 @@ impl<'s> Chosen<'s> {
     pub(super) fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
         let mut members = MemberSet::EMPTY;
         let mark = reply.response.mark();
+        let response = &mut reply.response;
         let length = if qtype == rrtype::A {
-            A_LENGTH
-        } else {
-            AAAA_LENGTH
-        };
-        for shard in self.shards() {
-            let before = reply.response.count();
-            let (ipv4, ipv6) = self.addresses(shard);
-            if qtype == rrtype::A {
-                for address in ipv4 {
-                    if !reply
-                        .response
-                        .contains_rdata(mark, length, &address.octets())
-                    {
-                        reply.response.a(owner, self.ttl, *address);
-                    }
+            if let Some(whole) = self.whole {
+                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
+                    members = self.members;
                 }
             } else {
-                for address in ipv6 {
-                    if !reply
-                        .response
-                        .contains_rdata(mark, length, &address.octets())
-                    {
-                        reply.response.aaaa(owner, self.ttl, *address);
+                for (member, addresses) in self.entry.ipv4_of(self.members) {
+                    if write_ipv4(response, owner, (self.ttl, mark), addresses) {
+                        members.insert(member);
                     }
                 }
             }
-            if reply.response.count() != before {
-                members.insert(shard.member);
+            A_LENGTH
+        } else {
+            if let Some(whole) = self.whole {
+                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6) {
+                    members = self.members;
+                }
+            } else {
+                for (member, addresses) in self.entry.ipv6_of(self.members) {
+                    if write_ipv6(response, owner, (self.ttl, mark), addresses) {
+                        members.insert(member);
+                    }
+                }
             }
-        }
+            AAAA_LENGTH
+        };
         let count = reply.response.records_since(mark, length);
         if count > 1 {
             reply
@@ -113,6 +97,40 @@ impl<'s> Chosen<'s> {
         }
         members
     }
+}
+
+/// Writes addresses that are not there yet, from `mark` on. Returns whether there was one.
+#[inline]
+fn write_ipv4(
+    response: &mut ResponseWriter<'_>,
+    owner: Owner,
+    (ttl, mark): (u32, Mark),
+    addresses: &[Ipv4Addr],
+) -> bool {
+    let before = response.count();
+    for address in addresses {
+        if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
+            response.a(owner, ttl, *address);
+        }
+    }
+    response.count() != before
+}
+
+/// The same for IPv6.
+#[inline]
+fn write_ipv6(
+    response: &mut ResponseWriter<'_>,
+    owner: Owner,
+    (ttl, mark): (u32, Mark),
+    addresses: &[Ipv6Addr],
+) -> bool {
+    let before = response.count();
+    for address in addresses {
+        if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
+            response.aaaa(owner, ttl, *address);
+        }
+    }
+    response.count() != before
 }
 
 /// The longest TTL that an answer from `members` may have: short while a member of the federation is

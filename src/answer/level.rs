@@ -36,9 +36,9 @@ pub(super) fn answer<T: Trace>(
         *place = Some(scope);
     }
     let health = snapshot.state().health_in(entry.federation);
-    let caution = entry.caution.as_deref().map(|caution| &caution.sets);
+    let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
-    let candidates = eligible(plan, &entry.health, caution, health, lots);
+    let candidates = eligible(plan, &entry.health(), caution, health, lots);
     let mut vantage = None;
     let members = levels.iter().flatten().map(|scope| {
         let is_nearest = plan.is_nearest && scope.parent.is_none();
@@ -106,7 +106,7 @@ pub(super) fn answer<T: Trace>(
 /// The lots of a service for whoever asks.
 fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
     let state = reply.snapshot.state();
-    let weights = entry.caution.as_deref().map(|caution| &*caution.weights);
+    let weights = entry.caution().map(|caution| &*caution.weights);
     Lots::new(
         &entry.key,
         reply.prefix(),
@@ -123,7 +123,7 @@ pub(super) fn answer_pinned(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
-    shard: &Shard,
+    shard: &Shard<'_>,
     port: Option<u16>,
 ) {
     let chosen = Chosen::pinned(reply.snapshot, entry, shard);

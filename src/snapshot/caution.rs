@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::compile::Input;
 use super::probing::{Probes, Probing};
-use super::service::Shard;
+use super::service::NewShard;
 use super::{ipv4, ipv6};
 use crate::decide::ShardCaution;
 use crate::model::{
@@ -152,7 +152,7 @@ impl Cautions {
         &self,
         input: &Input<'_>,
         probes: &mut Probes,
-        shards: &mut [Shard],
+        shards: &mut [NewShard],
     ) -> (Option<Box<Caution>>, Vec<Target>) {
         let mut caution = Caution::none();
         let mut targets = Vec::new();
@@ -187,8 +187,8 @@ impl Cautions {
             }
             let all = Whole {
                 member: shard.member,
-                ipv4: shard.ipv4.iter().copied().collect(),
-                ipv6: shard.ipv6.iter().copied().collect(),
+                ipv4: shard.ipv4.as_slice().into(),
+                ipv6: shard.ipv6.as_slice().into(),
             };
             if all.ipv4.len() + all.ipv6.len() == withheld.len() {
                 caution.dead.insert(shard.member);

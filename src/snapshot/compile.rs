@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::apexes::{FederationIdx, wire_labels};
 use super::caution::Caution;
 use super::service::{
-    Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard, named_ports,
+    Disagreement, Ignored, IgnoredReason, NewEntry, NewShard, PlanIdx, ServiceEntry,
 };
 use super::{Resolved, seconds};
-use crate::decide::{PlanKey, ShardHealth};
+use crate::decide::PlanKey;
 use crate::model::{
     Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Policy,
     Service, ServiceKind, Steering,
@@ -41,7 +39,7 @@ pub(super) fn compile<'h>(
     input: &Input<'_>,
     resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
-    judge: impl FnOnce(&mut [Shard]) -> (Option<Box<Caution>>, usize),
+    judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, usize),
 ) -> Option<ServiceEntry> {
     let mut known = Vec::new();
     let mut ignored = Vec::new();
@@ -65,30 +63,27 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
-    let mut shards: Box<[Shard]> = known
+    let mut shards: Vec<NewShard> = known
         .iter()
         .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
         .collect();
     let (caution, unprobed) = judge(&mut shards);
     let name = input.name;
-    Some(ServiceEntry {
-        key: SmallVec::from_slice(&wire_labels([
+    let entry = NewEntry {
+        key: wire_labels([
             name.name.as_str(),
             name.namespace.as_str(),
             input.rules.name.as_str(),
-        ])),
+        ]),
         federation: input.federation,
         plan,
         ttl,
-        known: shards.iter().map(|shard| shard.member).collect(),
-        health: health(&shards, caution.as_deref()),
-        ports: named_ports(&shards),
-        shards,
+        ignored,
+        disagreements,
         caution,
         unprobed,
-        ignored: ignored.into(),
-        disagreements: disagreements.into_iter().collect(),
-    })
+    };
+    Some(entry.with(&shards))
 }
 
 impl Input<'_> {
@@ -193,7 +188,7 @@ fn shard<'h>(
     facts: &Arc<Service>,
     ttl: u32,
     resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
-) -> Shard {
+) -> NewShard {
     let (mut ipv4, mut ipv6): (Vec<Ipv4Addr>, Vec<Ipv6Addr>) = (Vec::new(), Vec::new());
     let mut smallest = ttl;
     if facts.kind == ServiceKind::LoadBalancer {
@@ -213,33 +208,11 @@ fn shard<'h>(
     ipv4.dedup();
     ipv6.sort_unstable();
     ipv6.dedup();
-    Shard {
+    NewShard {
         member,
         ttl: smallest,
-        ipv4: ipv4.into_iter().collect(),
-        ipv6: ipv6.into_iter().collect(),
+        ipv4,
+        ipv6,
         facts: facts.clone(),
-    }
-}
-
-/// Who is available, and who would be if neither readiness nor probes mattered (names: D.1,
-/// decision 15).
-fn health(shards: &[Shard], caution: Option<&Caution>) -> ShardHealth {
-    if caution.is_some_and(|caution| caution.share == 0) {
-        return ShardHealth::default();
-    }
-    let dead = caution.map_or(MemberSet::EMPTY, |caution| caution.dead);
-    let publishable = shards
-        .iter()
-        .filter(|shard| shard.has_address() && shard.facts.steering.weight != Some(0));
-    let is_ready =
-        |shard: &Shard| shard.facts.endpoints.ready > 0 || shard.facts.allow_without_endpoints;
-    ShardHealth {
-        available: publishable
-            .clone()
-            .filter(|s| is_ready(s) && !dead.contains(s.member))
-            .map(|s| s.member)
-            .collect(),
-        last_known: publishable.map(|shard| shard.member).collect(),
     }
 }

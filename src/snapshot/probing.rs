@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::apexes::FederationIdx;
-use super::service::Shard;
+use super::service::NewShard;
 use crate::model::{Check, Evidence, Fleet, NamespacedName, Probe, Protocol, Target};
 
 /// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
@@ -175,7 +175,7 @@ impl Probes {
         &mut self,
         fleet: &Fleet,
         federation: FederationIdx,
-        shard: &Shard,
+        shard: &NewShard,
         targets: &mut Vec<Target>,
     ) {
         let facts = &shard.facts;
@@ -183,9 +183,9 @@ impl Probes {
             return;
         }
         let spec = match &facts.steering.probe {
-            None => self.federations.get(federation.0).cloned(),
+            None => self.federations.get(federation.get()).cloned(),
             Some(settings) => {
-                let base = fleet.federations.get(federation.0);
+                let base = fleet.federations.get(federation.get());
                 base.map(|base| base.probe.with(settings))
                     .map(|probe| self.intern(probe))
             }

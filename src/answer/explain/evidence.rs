@@ -13,7 +13,7 @@ use crate::snapshot::{ServiceEntry, Snapshot};
 /// Everything that is known of a member's shard beyond its facts, most telling first.
 pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
     let mut lines = Vec::new();
-    let caution = entry.caution.as_deref();
+    let caution = entry.caution();
     for (_, target, evidence) in caution
         .iter()
         .flat_map(|caution| &caution.probed)
@@ -98,7 +98,7 @@ pub(super) fn lots(
         prefix.address(),
         prefix.length
     )];
-    let weights = entry.caution.as_deref().map(|caution| &*caution.weights);
+    let weights = entry.caution().map(|caution| &*caution.weights);
     let of = |member| u64::from(weight(weights.unwrap_or_default(), member));
     let (among, _) = recorder.levels.last().copied().unwrap_or_default();
     if is_weighted && among != MemberSet::EMPTY {

@@ -45,7 +45,12 @@ pub(super) fn fill(
     let Some(entry) = entry else { return };
     let members = snapshot.apexes().federation(entry.federation);
     let taking = members.map_or(MemberSet::EMPTY, |federation| federation.members);
-    let concerned = taking | entry.ignored.iter().map(|ignored| ignored.member).collect();
+    let concerned = taking
+        | entry
+            .ignored()
+            .iter()
+            .map(|ignored| ignored.member)
+            .collect();
     explanation.candidates = MemberIdx::all()
         .zip(&snapshot.fleet().members)
         .filter(|(index, _)| concerned.contains(*index))
@@ -67,7 +72,7 @@ pub(super) fn fill(
         .extend(evidence::lots(snapshot, entry, recorder, is_weighted));
     explanation
         .notes
-        .extend(entry.disagreements.iter().copied().map(disagreement));
+        .extend(entry.disagreements().iter().copied().map(disagreement));
     if recorder
         .eligible
         .is_some_and(|eligible| eligible.is_last_known)
@@ -185,7 +190,7 @@ fn candidate(
             (false, "the name means another member".to_owned())
         }
         (Some(shard), Some(_)) if shard.has_address() => (true, "the name means it".to_owned()),
-        (Some(shard), _) => verdict(snapshot, entry, shard, recorder),
+        (Some(shard), _) => verdict(snapshot, entry, &shard, recorder),
     };
     let status = snapshot.members().get(member.get());
     let place = snapshot.topology(member).map(|topology| {
@@ -196,7 +201,7 @@ fn candidate(
         let whole = entry.whole(member).filter(|_| pinned == Some(member));
         let (ipv4, ipv6) = match whole {
             Some(whole) => (&*whole.ipv4, &*whole.ipv6),
-            None => (&*shard.ipv4, &*shard.ipv6),
+            None => (shard.ipv4, shard.ipv6),
         };
         let ipv4 = ipv4.iter().copied().map(IpAddr::V4);
         ipv4.chain(ipv6.iter().copied().map(IpAddr::V6)).collect()
@@ -215,7 +220,7 @@ fn candidate(
 /// Why a member has no shard of the service.
 fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> String {
     let ignored = entry
-        .ignored
+        .ignored()
         .iter()
         .find(|ignored| ignored.member == member);
     if let Some(ignored) = ignored {
@@ -243,7 +248,7 @@ fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Strin
 fn verdict(
     snapshot: &Snapshot,
     entry: &ServiceEntry,
-    shard: &Shard,
+    shard: &Shard<'_>,
     recorder: &Recorder,
 ) -> (bool, String) {
     let member = shard.member;
@@ -260,9 +265,11 @@ fn verdict(
     let Some(eligible) = recorder.eligible else {
         return (false, "not asked for".to_owned());
     };
-    let facts = &shard.facts;
+    let Some(facts) = entry.facts(member) else {
+        return (false, "not known".to_owned());
+    };
     let drained = snapshot.state().health.drained;
-    let caution = entry.caution.as_deref();
+    let caution = entry.caution();
     let reason = if at_level.contains(member) {
         "eligible, but the policy prefers another"
     } else if drained.contains(member) || caution.is_some_and(|caution| caution.share == 0) {
@@ -287,7 +294,7 @@ fn verdict(
         "its load balancer has no address yet"
     } else if caution.is_some_and(|caution| caution.dead.contains(member)) {
         "every address fails its probes"
-    } else if !entry.health.available.contains(member) {
+    } else if !entry.health().available.contains(member) {
         return (
             false,
             format!("0 of {} endpoints ready", facts.endpoints.total),
