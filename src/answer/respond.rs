@@ -10,8 +10,8 @@ use crate::model::UnixSeconds;
 use crate::snapshot::{Apex, FederationIdx, Snapshot};
 use crate::vantage::{ClientPrefix, Vantage};
 use crate::wire::{
-    ClientSubnet, EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target, class,
-    ede, rcode, reject, rrtype, udp_limit,
+    ClientSubnet, EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target,
+    class, ede, rcode, reject, rrtype, udp_limit,
 };
 
 /// Who asks, how and when.

@@ -136,6 +136,8 @@ impl FleetState {
             unplaced: MemberSet::EMPTY,
             stale: MemberSet::EMPTY,
             expired: MemberSet::EMPTY,
+            wary: MemberSet::EMPTY,
+            hold_left: None,
             is_blind: false,
         };
         self.federations.get(federation.get()).unwrap_or(NOTHING)
