@@ -143,7 +143,7 @@ fn fnv(hash: u64, octets: &[u8]) -> u64 {
     })
 }
 
-/// Spreads a hash over all bits (Appleby: the finalizer of MurmurHash3, 64 bits).
+/// Spreads a hash over all bits (Appleby: the finalizer of `MurmurHash3`, 64 bits).
 fn mix(mut hash: u64) -> u64 {
     hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
@@ -159,7 +159,7 @@ fn loss(lot: u64) -> u64 {
     let mut mantissa = lot << zeros;
     let mut fraction = 0u64;
     for _ in 0..32 {
-        let square = u128::from(mantissa) * u128::from(mantissa) >> 63;
+        let square = (u128::from(mantissa) * u128::from(mantissa)) >> 63;
         fraction <<= 1;
         mantissa = if let Ok(below_two) = u64::try_from(square) {
             below_two

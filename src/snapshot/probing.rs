@@ -50,13 +50,13 @@ impl Probing {
         target: &Target,
         evidence: Option<Evidence>,
     ) -> Vec<NamespacedName> {
-        let before = match evidence.clone() {
+        if self.evidence.get(target) == evidence.as_ref() {
+            return Vec::new();
+        }
+        match evidence {
             Some(evidence) => self.evidence.insert(target.clone(), evidence),
             None => self.evidence.remove(target),
         };
-        if before == evidence {
-            return Vec::new();
-        }
         let users = self.users.get(target).into_iter().flatten();
         users.map(|(_, name)| name.clone()).collect()
     }
