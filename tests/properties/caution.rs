@@ -114,6 +114,13 @@ impl World {
     }
 }
 
+/// Leaves out members unless that leaves none.
+pub(crate) fn keep_if_any(shards: &mut Vec<(usize, &Shard)>, keep: impl Fn(usize) -> bool) {
+    if shards.iter().any(|(member, _)| keep(*member)) {
+        shards.retain(|(member, _)| keep(*member));
+    }
+}
+
 /// The one of several members that `weighted` gives [`CLIENT`].
 pub(crate) fn heaviest(
     fed: &Fed,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use gazetteer::model::WhenAllDown;
 
 use crate::ask::Answer;
-use crate::caution::heaviest;
+use crate::caution::{heaviest, keep_if_any};
 use crate::model::member_name;
 use crate::world::{Fed, Said, Shard, State, World};
 
@@ -85,13 +85,6 @@ pub(crate) struct Oracle<'a> {
     world: &'a World,
     nodes: BTreeMap<String, Node<'a>>,
     existing: BTreeSet<String>,
-}
-
-/// Leaves out members unless that leaves none.
-fn keep_if_any(shards: &mut Vec<(usize, &Shard)>, keep: impl Fn(usize) -> bool) {
-    if shards.iter().any(|(member, _)| keep(*member)) {
-        shards.retain(|(member, _)| keep(*member));
-    }
 }
 
 /// The name of a service at a level.
