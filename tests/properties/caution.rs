@@ -157,7 +157,7 @@ fn fnv(octets: &[u8]) -> u64 {
     octets.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// The finalizer of MurmurHash3, 64 bits.
+/// The finalizer of `MurmurHash3`, 64 bits.
 fn mix(hash: u64) -> u64 {
     let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
     let hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
