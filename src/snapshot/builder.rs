@@ -1,6 +1,7 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod shards;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -103,7 +103,7 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
                                     "{}: {transport:?}: other octets than in process\n{}",
                                     step.place,
                                     show(Some(&got))
-                                ))
+                                ));
                             }
                             Ok(_) => {}
                         }
