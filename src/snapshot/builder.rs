@@ -78,7 +78,10 @@ impl SnapshotBuilder {
             warnings: Vec::new(),
         };
         let status = fleet.members.iter().map(status).collect();
-        let cautions = Cautions::default();
+        let cautions = Cautions {
+            hold_left: vec![None; fleet.federations.len()],
+            ..Cautions::default()
+        };
         let state = FleetState::compile(&fleet, &apexes, status, &[], &cautions);
         let counts = Counts {
             exported: vec![0; fleet.members.len()],
