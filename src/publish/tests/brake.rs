@@ -8,6 +8,7 @@ use std::time::Duration;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
+use super::super::{Command, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Config;
 use crate::model::{
@@ -221,10 +222,13 @@ async fn an_operator_confirms_one_member() {
     let running = member(&folder, 100).await;
     running.change("a", list([])).await;
     assert_eq!(running.left().await, 100);
-    assert_eq!(running.handle.confirm(label("b")).await, Some(0));
+    let refused = running.ask(Command::Confirm(label("b"))).await;
+    assert!(matches!(refused, Err(Refused::NothingWithheld { .. })));
     assert_eq!(running.left().await, 100);
-    assert_eq!(running.handle.confirm(label("stranger")).await, None);
-    assert_eq!(running.handle.confirm(label("a")).await, Some(100));
+    let refused = running.ask(Command::Confirm(label("stranger"))).await;
+    assert!(matches!(refused, Err(Refused::Unknown { .. })));
+    let done = running.ask(Command::Confirm(label("a"))).await.unwrap();
+    assert_eq!(done.notes, ["removals that were withheld: 100"]);
     assert_eq!(running.left().await, 0);
     running.stop().await;
 }
