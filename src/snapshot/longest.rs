@@ -8,9 +8,13 @@ impl Snapshot {
     /// The longest TTL of an address of any of `members` at a name that is not pinned, in seconds.
     /// Costs O(all services).
     pub fn longest_ttl(&self, members: MemberSet) -> u32 {
-        let entries = self.services.keys();
-        let named = entries.filter(|entry| !(entry.0.known & members).is_empty());
-        named.map(|entry| entry.0.ttl).max().unwrap_or(0)
+        let mut longest = 0;
+        self.services.each(&mut |entry| {
+            if entry.shards_of(members).next().is_some() {
+                longest = longest.max(entry.ttl);
+            }
+        });
+        longest
     }
 
     /// The longest TTL of an address of a service, in seconds.

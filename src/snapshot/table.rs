@@ -167,6 +167,12 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         self.crowd.iter().find(|entry| entry.key() == key)
     }
 
+    /// Shows every entry, in no order.
+    pub(super) fn each(&self, show: &mut impl FnMut(&T)) {
+        self.root.each(show);
+        self.crowd.iter().for_each(|entry| show(entry));
+    }
+
     /// Puts an entry in, in the place of the one that has its key.
     pub(super) fn insert(&mut self, entry: Arc<T>) {
         let key = entry.key();
@@ -264,6 +270,21 @@ fn put<T: Keyed>(
         }
         if !branch.split(place_of(hash >> shift), shift, hash_of) {
             return Err(entry);
+        }
+    }
+}
+
+impl<T> Branch<T> {
+    /// Shows every entry below.
+    fn each(&self, show: &mut impl FnMut(&T)) {
+        for child in &self.children {
+            match child {
+                Node::Branch(inner) => inner.each(show),
+                Node::Leaf(leaf) => {
+                    let entries = leaf.lines.iter().flat_map(|line| &line.entries);
+                    entries.flatten().for_each(|entry| show(entry));
+                }
+            }
         }
     }
 }
