@@ -21,7 +21,7 @@ use super::state_dir::StateDir;
 use crate::config::{self, Config, Listen, Source};
 use crate::sources::{Lifetime, Supervisor};
 use crate::telemetry::Metrics;
-use crate::{admin, publish, serve, sources, telemetry};
+use crate::{admin, health, publish, serve, sources, telemetry};
 
 /// How long threads of the runtime may take after everything else has ended.
 const RUNTIME_END: Duration = Duration::from_secs(1);
@@ -71,6 +71,8 @@ struct Daemon {
     supervisor: Supervisor,
     /// Resolves load balancer host names.
     resolving: Resolving,
+    /// Probes published addresses.
+    health: health::Health,
     /// Publishes snapshots.
     writer: publish::Writer,
     /// Shows all of it.
@@ -130,10 +132,15 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         move |lifetime| run_source(lifetime, Arc::clone(&lists), Arc::clone(&events)),
     );
     supervisor.apply(&config.sources);
+    let (targets, deltas) = (handle.targets.clone(), handle.deltas.clone());
+    let probing = CancellationToken::new();
+    let health = health::spawn(targets, deltas, Arc::clone(&metrics), probing)
+        .context("thread of probes")?;
     let mut daemon = Daemon {
         serving,
         supervisor,
         resolving: Resolving::start(&config, &handle),
+        health,
         writer,
         admin: admin_task,
         end_admin,
@@ -198,6 +205,8 @@ impl Daemon {
         self.serving.shutdown().await;
         self.supervisor.shutdown().await;
         self.resolving.shutdown().await;
+        // A thread that panicked has said so.
+        let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.
         let _ = tokio::task::spawn_blocking(|| self.writer.stop()).await;
         self.state.set_address(None)?;

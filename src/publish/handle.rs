@@ -11,7 +11,7 @@ use super::command::{Order, Standing};
 use crate::config::Config;
 use crate::model::Delta;
 use crate::names::Label;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Targets};
 use crate::wire::NameBuf;
 
 /// What the rest of the process holds of the writer.
@@ -35,4 +35,6 @@ pub struct Handle {
     pub ready: watch::Receiver<bool>,
     /// Members of which withdrawals are held back: their sources list them anew, a while later.
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
+    /// What is to be probed.
+    pub targets: watch::Receiver<Targets>,
 }

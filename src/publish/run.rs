@@ -19,7 +19,7 @@ use super::world::{Folded, Now, World};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
 use crate::names::Label;
-use crate::snapshot::{Generation, Snapshot};
+use crate::snapshot::{Generation, Snapshot, Targets};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
 
@@ -51,6 +51,8 @@ pub(super) struct Core {
     pub(super) ready: watch::Sender<bool>,
     /// The members of which withdrawals are held back.
     pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
+    /// What is to be probed.
+    pub(super) targets: watch::Sender<Targets>,
     /// When to look after things next.
     pub(super) housekeeping: Instant,
     /// What the wall clock says.
@@ -196,6 +198,7 @@ impl Core {
         }
         self.generation.0 += 1;
         let snapshot = self.world.builder.snapshot(self.generation, serial);
+        self.publish_targets();
         self.world.measure(&snapshot);
         self.retired.push(self.snapshots.swap(Arc::new(snapshot)));
         self.retired.sweep();
@@ -210,6 +213,18 @@ impl Core {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
         }
+    }
+
+    /// Tells what to probe, when the set has changed.
+    fn publish_targets(&mut self) {
+        let targets = self.world.builder.targets();
+        self.targets.send_if_modified(|told| {
+            let is_new = !told.ptr_eq(targets);
+            if is_new {
+                told.clone_from(targets);
+            }
+            is_new
+        });
     }
 
     /// Tells which members are to be listed anew, when the set has changed.

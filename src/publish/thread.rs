@@ -19,12 +19,13 @@ use super::overruling::Overruling;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::run::Core;
+use super::transit::Transits;
 use super::serial::SerialClock;
 use super::world::{Now, World};
 use super::{Error, Events, Handle, overrides_file};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
-use crate::snapshot::Generation;
+use crate::snapshot::{Generation, Targets};
 use crate::telemetry::{Metrics, clock};
 
 /// How many changes may wait: when as many do, sources wait.
@@ -128,15 +129,15 @@ pub(super) fn prepare(
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
+    let (targets_to, targets) = watch::channel(Targets::default());
     let mut core = Core {
         world: World::new(
             config,
             beginning,
             serial,
             disk,
-            metrics,
+            Transits::new(events.clone(), metrics),
             overruling,
-            events.clone(),
             now,
         ),
         pace: Pace::default(),
@@ -147,6 +148,7 @@ pub(super) fn prepare(
         hostnames: hostnames_to,
         ready: ready_to,
         unconfirmed: unconfirmed_to,
+        targets: targets_to,
         housekeeping: now.instant,
         wall,
     };
@@ -168,6 +170,7 @@ pub(super) fn prepare(
             hostnames,
             ready,
             unconfirmed,
+            targets,
         },
     ))
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Events;
 use super::begin::Beginning;
 use super::brake::Brake;
 use super::confirm::Listed;
@@ -118,9 +117,8 @@ impl World {
         beginning: Beginning,
         serial: Option<Serial>,
         disk: Disk,
-        metrics: Arc<Metrics>,
+        transits: Transits,
         overruling: Overruling,
-        events: Events,
         now: Now,
     ) -> Self {
         let Beginning {
@@ -131,7 +129,7 @@ impl World {
             hostnames,
             discarded,
         } = beginning;
-        let transits = Transits::new(events, Arc::clone(&metrics));
+        let metrics = Arc::clone(transits.metrics());
         let brakes = config.fleet.federations.iter();
         let brake = Brake::new(brakes.map(|federation| federation.brake));
         let mut world = Self {

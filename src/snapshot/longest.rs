@@ -8,13 +8,9 @@ impl Snapshot {
     /// The longest TTL of an address of any of `members` at a name that is not pinned, in seconds.
     /// Costs O(all services).
     pub fn longest_ttl(&self, members: MemberSet) -> u32 {
-        let mut longest = 0;
-        self.services.each(&mut |entry| {
-            if entry.shards_of(members).next().is_some() {
-                longest = longest.max(entry.ttl);
-            }
-        });
-        longest
+        let entries = self.services.entries();
+        let named = entries.filter(|entry| !(entry.known() & members).is_empty());
+        named.map(|entry| entry.ttl).max().unwrap_or(0)
     }
 
     /// The longest TTL of an address of a service, in seconds.

@@ -76,14 +76,14 @@ pub struct Metrics {
     retired: IntGauge,
     /// Whether the brake is on.
     brake: IntGauge,
-    /// Whether answers are frozen.
-    frozen: IntGauge,
-    /// Drains and cordons in force.
-    drains: IntGauge,
     /// Transitions, by what they are of.
     transitions: IntCounterVec,
     /// Shards that are kept back.
     damped: IntGauge,
+    /// Whether answers are frozen.
+    frozen: IntGauge,
+    /// Drains and cordons in force.
+    drains: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -150,6 +150,11 @@ impl Metrics {
                 "gazetteer_publish_brake",
                 "1 while so many members are lost at once that all are held.",
             ),
+            transitions,
+            damped: declare.gauge(
+                "gazetteer_publish_damped_shards",
+                "Shards that are ready and kept back since they went out too often.",
+            ),
             frozen: declare.gauge(
                 "gazetteer_publish_frozen",
                 "1 while an operator has answers stay as they are.",
@@ -157,11 +162,6 @@ impl Metrics {
             drains: declare.gauge(
                 "gazetteer_publish_drains",
                 "Drains and cordons of operators in force.",
-            ),
-            transitions,
-            damped: declare.gauge(
-                "gazetteer_publish_damped_shards",
-                "Shards that are ready and kept back since they went out too often.",
             ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
@@ -212,16 +212,6 @@ impl Metrics {
         self.brake.set(i64::from(is_braked));
     }
 
-    /// Whether answers are frozen.
-    pub fn set_frozen(&self, is_frozen: bool) {
-        self.frozen.set(i64::from(is_frozen));
-    }
-
-    /// How many drains and cordons are in force.
-    pub fn set_drained(&self, drains: usize) {
-        self.drains.set(signed(drains));
-    }
-
     /// Something went from one state to another.
     pub fn transition(&self, kind: EventKind) {
         self.transitions.with_label_values(&[kind.as_str()]).inc();
@@ -235,6 +225,16 @@ impl Metrics {
     /// How many withdrawals of a member's shards are held back for confirmation.
     pub fn set_held_back(&self, member: &str, withdrawals: usize) {
         self.members.set_held_back(member, withdrawals);
+    }
+
+    /// Whether answers are frozen.
+    pub fn set_frozen(&self, is_frozen: bool) {
+        self.frozen.set(i64::from(is_frozen));
+    }
+
+    /// How many drains and cordons are in force.
+    pub fn set_drained(&self, drains: usize) {
+        self.drains.set(signed(drains));
     }
 
     /// Persisted facts could not be written.

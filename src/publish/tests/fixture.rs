@@ -251,5 +251,5 @@ pub(super) fn exists(snapshot: &Arc<Snapshot>, name: &str) -> bool {
     let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
     snapshot
         .entry(key.as_wire().strip_suffix(&[0]).unwrap())
-        .is_some_and(|entry| entry.exists())
+        .is_some_and(crate::snapshot::ServiceEntry::exists)
 }
