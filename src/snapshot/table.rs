@@ -277,21 +277,6 @@ fn put<T: Keyed>(
     }
 }
 
-impl<T> Branch<T> {
-    /// Shows every entry below.
-    fn each(&self, show: &mut impl FnMut(&T)) {
-        for child in &self.children {
-            match child {
-                Node::Branch(inner) => inner.each(show),
-                Node::Leaf(leaf) => {
-                    let entries = leaf.lines.iter().flat_map(|line| &line.entries);
-                    entries.flatten().for_each(|entry| show(entry));
-                }
-            }
-        }
-    }
-}
-
 impl<T: Keyed> Branch<T> {
     /// A branch with one child.
     fn with(child: Node<T>) -> Self {

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
-use tokio::sync::oneshot;
 
 use super::super::{Command, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
@@ -46,15 +45,6 @@ async fn member(folder: &tempfile::TempDir, count: u8) -> Running {
     running.change("b", list([])).await;
     after(20).await;
     running
-}
-
-/// Confirms what is held back of a member.
-async fn confirm(running: &Running, member: &str) -> Result<Done, Refused> {
-    let (reply, done) = oneshot::channel();
-    let command = Command::Confirm(label(member));
-    let order = Order { command, reply };
-    running.handle.commands.send(order).await.unwrap();
-    done.await.unwrap()
 }
 
 impl Running {
