@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
-use super::super::{Command, Refused};
+use super::super::{Command, Done, Order, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Config;
 use crate::model::{
