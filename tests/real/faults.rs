@@ -47,12 +47,13 @@ pub(crate) const FAULTS: &[(&str, Fault)] = &[
 /// Faults before the members, whose own programs stay whole: each has its own gates and links, and
 /// most of their time is waiting.
 fn on_the_way(fleet: &Fleet) {
-    let faults: [Fault; 5] = [
+    let faults: [Fault; 6] = [
         api::hung,
         api::slow,
         api::refused,
         cuts::apis,
         cuts::own_network,
+        clock::suspended,
     ];
     std::thread::scope(|scope| {
         let running = faults.map(|fault| scope.spawn(move || guard(|| fault(fleet))));
@@ -66,7 +67,7 @@ fn on_the_way(fleet: &Fleet) {
 static VERDICTS: Mutex<Vec<(&str, Verdict)>> = Mutex::new(Vec::new());
 
 /// A fault under way.
-struct Scene<'s> {
+pub(crate) struct Scene<'s> {
     /// What it happens to.
     stage: &'s Stage<'s>,
     /// The daemon.

@@ -300,9 +300,14 @@ impl Gazetteer {
         write_files(&self.folder, setup, &self.dns.to_string());
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to reload.
     pub(crate) fn hang_up(&self) {
-        self.process.signal(Signal::SIGHUP);
+        self.signal(Signal::SIGHUP);
     }
 
     /// Replaces the token of a member.

@@ -2,15 +2,18 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
+use nix::sys::signal::Signal;
 
 use super::stage::Stage;
+use crate::dns::Client;
 use crate::files;
 use crate::fleet::Fleet;
 use crate::gazetteer::{APEX, global};
 use crate::report_line;
-use crate::wait::{SOON, until};
+use crate::wait::{SOON, throughout, until};
 
 /// The jumps, in seconds from the true time: an hour on, a day back, years on, and the truth again.
 const JUMPS: [i64; 4] = [3600, -86_400, 150_000_000, 0];
@@ -39,7 +42,6 @@ pub(super) fn jumps(fleet: &Fleet) {
         command
     };
     super::run_by(&stage, "", launcher, |scene| {
-        let name = global(stage.namespace, "web");
         let serial = || {
             let answer = scene.gazetteer.ask(APEX, RecordType::SOA)?;
             answer.serial.ok_or_else(|| answer.to_string())
@@ -67,9 +69,34 @@ pub(super) fn jumps(fleet: &Fleet) {
             last = next;
             stage.until_whole(&scene.gazetteer);
         }
-        drop(name);
     });
     report_line("  clock jumps of 1 h, -1 d, 5 y");
+}
+
+/// The process stands still for longer than a probe needs to be down, as in a machine that is
+/// suspended; it answers what it did.
+pub(super) fn suspended(fleet: &Fleet) {
+    let stage = Stage::new(fleet, "suspended");
+    stage.publish_all();
+    super::run(&stage, "", |scene| {
+        let web = global(stage.namespace, "web");
+        let expected = scene.answer(&web);
+        scene.load.pause();
+        scene.gazetteer.signal(Signal::SIGSTOP);
+        let silent = || {
+            let answer = Client::new(scene.gazetteer.dns).ask(&web, RecordType::A);
+            answer.map_or(Ok(()), |answer| Err(answer.to_string()))
+        };
+        until("it stands still", SOON, silent);
+        throughout("it stands still", Duration::from_secs(10), silent);
+        scene.gazetteer.signal(Signal::SIGCONT);
+        scene.load.resume();
+        throughout("a pause changes nothing", Duration::from_secs(8), || {
+            scene.gazetteer.check(&web, &expected)
+        });
+        stage.set_ready(0, "web", false);
+        stage.until_whole(&scene.gazetteer);
+    });
 }
 
 /// Where Debian has libfaketime.

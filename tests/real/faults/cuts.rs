@@ -35,26 +35,31 @@ pub(super) fn apis(fleet: &Fleet) {
     });
 }
 
-/// No load balancer can be reached from gazetteer, all APIs can: its own network is the likelier
+/// No load balancer can be reached from gazetteer, and later no API: its own network is the likelier
 /// culprit, and nothing changes. Clients still reach everything, and so all of it is healthy.
 pub(super) fn own_network(fleet: &Fleet) {
     let stage = Stage::new(fleet, "blind");
     stage.publish_all();
-    super::run(&stage, "", |scene| {
+    super::run(&stage, SHORT_HOLD, |scene| {
         let web = global(stage.namespace, "web");
         let expected = scene.answer(&web);
+        let unchanged = || scene.gazetteer.check(&web, &expected);
         for number in 0..fleet.members.len() {
             stage.network.cut(Link::Data(number));
         }
         // Far longer than a probe needs to be down.
-        throughout(
-            "a blind prober changes nothing",
-            Duration::from_secs(14),
-            || scene.gazetteer.check(&web, &expected),
-        );
+        let span = Duration::from_secs(14);
+        throughout("a blind prober changes nothing", span, unchanged);
+        for number in 0..fleet.members.len() {
+            stage.network.cut(Link::Api(number));
+        }
+        scene.gazetteer.until_held(&web, &expected, true);
+        throughout("nor does one without APIs", BEYOND_HOLD, unchanged);
         for number in 0..fleet.members.len() {
             stage.network.mend(Link::Data(number));
+            stage.network.mend(Link::Api(number));
         }
+        scene.gazetteer.until_held(&web, &expected, false);
         stage.set_ready(0, "web", false);
         stage.until_whole(&scene.gazetteer);
     });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,14 +34,6 @@ struct View {
     slices: BTreeMap<String, (String, bool)>,
 }
 
-/// Something that a watch says.
-enum Said {
-    /// Of services.
-    Service(watcher::Result<Event<Service>>),
-    /// Of slices.
-    Slice(watcher::Result<Event<EndpointSlice>>),
-}
-
 /// Tells the truth what a member says of a namespace, as soon as it says it.
 pub(crate) fn follow(
     member: &Member,
@@ -53,22 +46,22 @@ pub(crate) fn follow(
     let truth = Arc::clone(truth);
     Reference(runtime().spawn(async move {
         let configuration = watcher::Config::default();
-        let services = watcher::watcher(services, configuration.clone()).map(Said::Service);
-        let slices = watcher::watcher(slices, configuration).map(Said::Slice);
-        let mut said = std::pin::pin!(futures::stream::select(services, slices));
+        let mut services = pin!(watcher::watcher(services, configuration.clone()));
+        let mut slices = pin!(watcher::watcher(slices, configuration));
         let (mut view, mut listing) = (View::default(), View::default());
-        while let Some(said) = said.next().await {
-            match said {
-                Said::Service(Err(_)) | Said::Slice(Err(_)) => {
-                    // The watch itself tries again at once.
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                Said::Service(Ok(event)) => {
+        loop {
+            let is_told = tokio::select! {
+                Some(said) = services.next() => said.map(|event| {
                     fold(event, &mut view.services, &mut listing.services, addresses);
-                }
-                Said::Slice(Ok(event)) => {
+                }).is_ok(),
+                Some(said) = slices.next() => said.map(|event| {
                     fold(event, &mut view.slices, &mut listing.slices, readiness);
-                }
+                }).is_ok(),
+                else => return,
+            };
+            if !is_told {
+                // A watch tries again when it is next asked.
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
             view.tell(number, &truth);
         }

@@ -8,10 +8,12 @@ use super::stage::Stage;
 use crate::fleet::Fleet;
 use crate::gazetteer::{global, within};
 use crate::report_line;
-use crate::wait::{SOON, until};
+use crate::wait::{SOON, throughout, until};
 
 /// How often it dies.
 const DEATHS: usize = 10;
+/// For how long nothing may change after each death.
+const AFTER: Duration = Duration::from_millis(500);
 /// Services that change all the time, to have something written; nobody asks for them.
 const CHURN: usize = 200;
 
@@ -106,4 +108,9 @@ fn die(scene: &mut Scene<'_>, death: usize, names: &[(String, String)]) {
         first.unwrap_or_else(|answer| panic!("death {death}: first answer at {name}: {answer}"));
     }
     scene.load.resume();
+    throughout("the last answers stay", AFTER, || {
+        names
+            .iter()
+            .try_for_each(|(name, expected)| scene.gazetteer.check(name, expected))
+    });
 }

@@ -10,6 +10,7 @@ use hickory_proto::rr::RecordType;
 use parking_lot::Mutex;
 use serde_json::json;
 
+use super::Scene;
 use super::fake::FakeMember;
 use super::load::{Load, Question};
 use super::network::{Link, Network};
@@ -69,12 +70,11 @@ impl<'f> Stage<'f> {
         let truth = Arc::new(Truth::new(default_probe()));
         let (mut gates, mut references) = (Vec::new(), Vec::new());
         for (number, member) in fleet.members.iter().enumerate() {
-            let server = match fakes.get(&number) {
-                Some(fake) => fake.api.address(),
-                None => {
-                    references.push(reference::follow(member, number, namespace, &truth));
-                    (member.address, Member::PORT).into()
-                }
+            let server = if let Some(fake) = fakes.get(&number) {
+                fake.api.address()
+            } else {
+                references.push(reference::follow(member, number, namespace, &truth));
+                (member.address, Member::PORT).into()
             };
             gates.push(Gate::on((network.api(number), API).into(), server));
         }
@@ -120,19 +120,16 @@ impl<'f> Stage<'f> {
             services.push((service.to_owned(), is_dual));
         }
         drop(services);
-        match self.fakes.get(&member) {
-            Some(fake) => {
-                fake.publish(service, addresses);
-                let addresses = addresses.iter().copied().collect();
-                self.truth.set_shard(service, member, &addresses);
-            }
-            None => {
-                let ingress = addresses.iter().map(|address| json!({"ip": address}));
-                let ingress = json!(ingress.collect::<Vec<_>>());
-                let member = self.member(member);
-                member.service(self.namespace, service, false, &ingress);
-                member.set_slice(self.namespace, service, true);
-            }
+        if let Some(fake) = self.fakes.get(&member) {
+            fake.publish(service, addresses);
+            let addresses = addresses.iter().copied().collect();
+            self.truth.set_shard(service, member, &addresses);
+        } else {
+            let ingress = addresses.iter().map(|address| json!({"ip": address}));
+            let ingress = json!(ingress.collect::<Vec<_>>());
+            let member = self.member(member);
+            member.service(self.namespace, service, false, &ingress);
+            member.set_slice(self.namespace, service, true);
         }
     }
 
@@ -278,6 +275,14 @@ impl<'f> Stage<'f> {
                     Err(format!("{answer}, published are {expected:?}"))
                 }
             });
+        }
+    }
+
+    /// Waits until a change of a member is followed, and so what came before it.
+    pub(crate) fn until_followed(&self, scene: &Scene<'_>, member: usize) {
+        for ready in [false, true] {
+            self.set_ready(member, "web", ready);
+            self.until_whole(&scene.gazetteer);
         }
     }
 
