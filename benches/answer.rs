@@ -58,20 +58,17 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                 } => snapshot
                     .scopes()
                     .find(topology)
-                    .and(snapshot.service(index, key))
-                    .is_some(),
+                    .and(snapshot.seek(key).entry())
+                    .is_some_and(|entry| snapshot.is_in(entry, index)),
                 _ => false,
             }
         });
     });
-    let (index, _) = snapshot.apexes().find(&qname).expect("an apex");
-    let entry = snapshot
-        .service(index, qname.between(0, 3))
-        .expect("a service");
+    let entry = snapshot.entry(qname.between(0, 3)).expect("a service");
     let plan = snapshot.plan(entry.plan).expect("a plan");
     group.bench_function("choose", |bencher| {
         bencher.iter(|| {
-            let eligible = eligible(plan, black_box(&entry.health), &snapshot.state().health);
+            let eligible = eligible(plan, &black_box(entry).health(), &snapshot.state().health);
             choose(plan, &eligible, [(MemberSet::ALL, None)], &mut NoTrace)
         });
     });
@@ -79,8 +76,8 @@ pub(crate) fn steps(criterion: &mut Criterion) {
     group.bench_function("write", |bencher| {
         bencher.iter(|| {
             let mut response = ResponseWriter::new(&mut out, 1232, black_box(&query));
-            for shard in &entry.shards {
-                for address in &shard.ipv4 {
+            for shard in entry.shards() {
+                for address in shard.ipv4 {
                     response.a(Owner::QUESTION, 30, *address);
                 }
             }

@@ -25,6 +25,7 @@ mod classify;
 mod explain;
 mod level;
 mod respond;
+mod sought;
 mod srv;
 
 #[cfg(test)]
@@ -32,4 +33,4 @@ mod tests;
 
 pub use crate::decide::{NoTrace, Trace};
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
-pub use respond::{Client, Transport, respond};
+pub use respond::{Client, Prepared, Transport, look_up, respond};

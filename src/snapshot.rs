@@ -18,11 +18,12 @@ mod health;
 mod hostnames;
 mod scopes;
 mod service;
+mod table;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
 pub use caution::{Condition, Shares, Targets};
-pub use generation::{Counts, Generation, Serial, Settings, Snapshot};
+pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};

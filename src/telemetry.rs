@@ -17,7 +17,7 @@ mod members;
 mod metrics;
 mod serve;
 
-pub use counters::{Counters, RCODES, Totals, Transport, WorkerCounters};
+pub use counters::{Counters, RCODES, Tally, Totals, Transport, WorkerCounters};
 pub use logs::{LogError, LogFormat, init};
 pub use members::{MemberGauges, SourceEvent};
 pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};

@@ -26,11 +26,7 @@ impl<'s> Chosen<'s> {
     /// Chooses members; no TTL exceeds `cap`.
     #[inline]
     pub(super) fn new(entry: &'s ServiceEntry, members: MemberSet, cap: u32) -> Self {
-        let ttl = entry
-            .shards_of(members)
-            .map(|shard| shard.ttl)
-            .min()
-            .unwrap_or(entry.ttl);
+        let ttl = entry.least_ttl(members).unwrap_or(entry.ttl);
         Self {
             entry,
             members,
@@ -40,7 +36,7 @@ impl<'s> Chosen<'s> {
 
     /// The chosen shards.
     #[inline]
-    pub(super) fn shards(&self) -> impl Iterator<Item = &'s Shard> {
+    pub(super) fn shards(&self) -> impl Iterator<Item = Shard<'s>> {
         self.entry.shards_of(self.members)
     }
 
@@ -52,36 +48,34 @@ impl<'s> Chosen<'s> {
     pub(super) fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
         let mut members = MemberSet::EMPTY;
         let mark = reply.response.mark();
+        let response = &mut reply.response;
         let length = if qtype == rrtype::A {
+            for (member, addresses) in self.entry.ipv4_of(self.members) {
+                let before = response.count();
+                for address in addresses {
+                    if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
+                        response.a(owner, self.ttl, *address);
+                    }
+                }
+                if response.count() != before {
+                    members.insert(member);
+                }
+            }
             A_LENGTH
         } else {
+            for (member, addresses) in self.entry.ipv6_of(self.members) {
+                let before = response.count();
+                for address in addresses {
+                    if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
+                        response.aaaa(owner, self.ttl, *address);
+                    }
+                }
+                if response.count() != before {
+                    members.insert(member);
+                }
+            }
             AAAA_LENGTH
         };
-        for shard in self.shards() {
-            let before = reply.response.count();
-            if qtype == rrtype::A {
-                for address in &shard.ipv4 {
-                    if !reply
-                        .response
-                        .contains_rdata(mark, length, &address.octets())
-                    {
-                        reply.response.a(owner, self.ttl, *address);
-                    }
-                }
-            } else {
-                for address in &shard.ipv6 {
-                    if !reply
-                        .response
-                        .contains_rdata(mark, length, &address.octets())
-                    {
-                        reply.response.aaaa(owner, self.ttl, *address);
-                    }
-                }
-            }
-            if reply.response.count() != before {
-                members.insert(shard.member);
-            }
-        }
         let count = reply.response.records_since(mark, length);
         if count > 1 {
             reply

@@ -1,11 +1,11 @@
 //! What a name is, in one snapshot: the step before any record is written (names: D.2 to D.6).
 
+use super::sought::Sought;
 use crate::model::{MemberIdx, MemberSet};
-use crate::names::{Below, Form, Prefix, split};
+use crate::names::{Below, Form, Prefix};
 use crate::snapshot::{
     Apex, ApexIdx, FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard, Snapshot,
 };
-use crate::wire::Qname;
 
 /// What a name inside an apex is.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) enum Subject<'s> {
         /// The service.
         entry: &'s ServiceEntry,
         /// The member's shard.
-        shard: &'s Shard,
+        shard: Shard<'s>,
         /// The port number of an SRV owner.
         port: Option<u16>,
     },
@@ -43,16 +43,12 @@ pub(super) enum Subject<'s> {
     NotReady,
 }
 
-/// Says what `qname` is, of which `apex` is the longest apex.
+/// Says what a name is.
 #[inline]
-pub(super) fn classify<'s>(
-    snapshot: &'s Snapshot,
-    qname: &Qname,
-    index: ApexIdx,
-    apex: &'s Apex,
-) -> Subject<'s> {
+pub(super) fn classify<'s>(snapshot: &'s Snapshot, sought: &mut Sought<'s>) -> Subject<'s> {
     let absent = Subject::Absent { federation: None };
-    match split(qname, qname.label_count() - apex.labels) {
+    let apex = sought.apex;
+    match sought.form {
         Form::Apex => Subject::Apex,
         Form::Plain { labels } => {
             if let Some(fixed) = apex.fixed(labels) {
@@ -67,15 +63,14 @@ pub(super) fn classify<'s>(
                 None => absent,
             }
         }
-        Form::Tree { topology, below } => {
-            let scope = snapshot.scopes().find(topology);
+        Form::Tree { below, .. } => {
             // A service that exists knows its federation: the common case needs no other look-up.
-            if let (Some(scope), Below::Service { key, prefix, .. }) = (scope, below)
-                && let Some(entry) = snapshot.service(index, key)
+            if let (Some(scope), Below::Service { prefix, .. }) = (sought.scope, below)
+                && let Some(entry) = sought.service(snapshot)
             {
                 return service(snapshot, entry, scope, prefix);
             }
-            above_services(snapshot, index, apex, scope, below)
+            above_services(snapshot, sought.index, apex, sought.scope, below)
         }
     }
 }
@@ -145,7 +140,11 @@ fn service<'s>(
             None => unknown(snapshot, entry.federation),
         },
         Prefix::Protocol(protocol) => {
-            if entry.ports.iter().any(|port| has_protocol(port, protocol)) {
+            if entry
+                .ports()
+                .iter()
+                .any(|port| has_protocol(port, protocol))
+            {
                 Subject::EmptyNonTerminal
             } else {
                 unknown(snapshot, entry.federation)
@@ -164,7 +163,7 @@ fn service<'s>(
                     has_protocol(port, protocol) && port.number(shard.member).is_some()
                 };
                 entry
-                    .ports
+                    .ports()
                     .iter()
                     .find(has_port)
                     .map(|_| Subject::EmptyNonTerminal)
@@ -188,7 +187,7 @@ fn pinned<'s>(
     entry: &'s ServiceEntry,
     scope: ScopeIdx,
     member: &[u8],
-    found: impl FnOnce(&'s Shard) -> Option<Subject<'s>>,
+    found: impl FnOnce(Shard<'s>) -> Option<Subject<'s>>,
 ) -> Subject<'s> {
     let fleet = snapshot.fleet();
     let mut members = MemberIdx::all().zip(&fleet.members);

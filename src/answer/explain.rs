@@ -10,6 +10,7 @@ use hickory_proto::rr::{Name, RecordType};
 
 use super::classify::classify;
 use super::respond::{Client, Transport, respond};
+use super::sought::Sought;
 use crate::decide::{Eligible, Trace};
 use crate::model::MemberSet;
 use crate::names::Label;
@@ -114,10 +115,8 @@ pub fn explain(
     let length = respond(snapshot, &request, &client, &mut recorder, &mut response);
     response.truncate(length.unwrap_or(0));
     let qname = Qname::from_name(name);
-    let subject = snapshot
-        .apexes()
-        .find(&qname)
-        .map(|(index, apex)| (apex, classify(snapshot, &qname, index, apex)));
+    let subject = Sought::begin(snapshot, &qname)
+        .map(|mut sought| (sought.apex, classify(snapshot, &mut sought)));
     let mut explanation = Explanation {
         name: name.clone(),
         qtype,

@@ -40,7 +40,7 @@ pub(super) fn answer<T: Trace>(
         *place = Some(scope);
     }
     let health = snapshot.state().health_in(entry.federation);
-    let candidates = eligible(plan, &entry.health, &health);
+    let candidates = eligible(plan, &entry.health(), &health);
     let mut vantage = None;
     let members = levels.iter().flatten().map(|scope| {
         let is_nearest = plan.is_nearest && scope.parent.is_none();
@@ -109,7 +109,7 @@ pub(super) fn answer_pinned(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
-    shard: &Shard,
+    shard: &Shard<'_>,
     port: Option<u16>,
 ) {
     let sync = reply.snapshot.state().federation(entry.federation);

@@ -40,7 +40,7 @@ pub(super) fn write(
     }
     let mut members = MemberSet::EMPTY;
     for shard in chosen.shards() {
-        let name = pinned(reply, apex, chosen, shard);
+        let name = pinned(reply, apex, chosen, &shard);
         if let (Some(number), Some(name)) = (port.number(shard.member), name) {
             reply
                 .response
@@ -50,7 +50,7 @@ pub(super) fn write(
     }
     reply.response.begin_additional();
     for shard in chosen.entry.shards_of(members) {
-        if let Some(name) = pinned(reply, apex, chosen, shard) {
+        if let Some(name) = pinned(reply, apex, chosen, &shard) {
             let own = Chosen::new(chosen.entry, MemberSet::from_iter([shard.member]), cap);
             let at = reply.response.owner_name(&name);
             own.write(reply, at, rrtype::A);
@@ -65,7 +65,7 @@ pub(super) fn write_pinned(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     chosen: &Chosen<'_>,
-    shard: &Shard,
+    shard: &Shard<'_>,
     port: u16,
 ) -> Option<MemberSet> {
     if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
@@ -91,7 +91,7 @@ fn pinned<'t>(
     reply: &Reply<'t, '_>,
     apex: &'t Apex,
     chosen: &Chosen<'t>,
-    shard: &Shard,
+    shard: &Shard<'_>,
 ) -> Option<Target<'t>> {
     let member = reply.snapshot.apexes().member_label(shard.member);
     let global = reply.snapshot.scopes().chain(Scopes::GLOBAL).next()?;

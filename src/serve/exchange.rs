@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::answer::Client;
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Transport, WorkerCounters};
+use crate::telemetry::{Tally, Transport, WorkerCounters};
+use crate::wire::Qname;
 
 use super::Respond;
 
@@ -14,9 +15,7 @@ const FLAGS: usize = 2;
 /// Octet of a header with RA, Z, AD, CD and the response code.
 const RCODE: usize = 3;
 
-/// Answers one request into `out` and counts it. `None` means no reply: `respond` wants none, or
-/// it panicked, which costs this message alone.
-#[inline]
+/// Answers one request into `out` and counts it: [`prepare`] and [`complete`].
 pub(super) fn exchange<R: Respond>(
     respond: &R,
     snapshot: &Snapshot,
@@ -25,26 +24,77 @@ pub(super) fn exchange<R: Respond>(
     counters: &WorkerCounters,
     out: &mut [u8],
 ) -> Option<usize> {
-    // Nothing that a panic leaves half done is used again: `out` is written anew each time, and
+    let mut tally = Tally::default();
+    let mut qname = Qname::new();
+    let mut place = None;
+    prepare(
+        respond, snapshot, request, &mut qname, &mut tally, &mut place,
+    );
+    let answered = place
+        .as_mut()
+        .and_then(|prepared| complete(respond, prepared, client, &mut tally, out));
+    counters.add(&mut tally);
+    answered
+}
+
+/// Prepares one request in `place`. It stays empty when that panicked, which costs this message
+/// alone.
+#[inline]
+pub(super) fn prepare<'a, R: Respond>(
+    respond: &R,
+    snapshot: &'a Snapshot,
+    request: &'a [u8],
+    qname: &'a mut Qname,
+    tally: &mut Tally,
+    place: &mut Option<R::Prepared<'a>>,
+) {
+    // Nothing that a panic leaves half done is used again: `qname` is written anew each time, and
     // the rest is only read.
+    let prepared = catch_unwind(AssertUnwindSafe(|| {
+        // Moved into the closure, as it outlives it.
+        let qname = qname;
+        *place = Some(respond.prepare(snapshot, request, qname));
+    }));
+    if prepared.is_err() {
+        tally.panicked();
+    }
+}
+
+/// Takes the steps of several requests that gain by being taken together.
+pub(super) fn look_up<R: Respond>(respond: &R, prepared: &mut [Option<R::Prepared<'_>>]) {
+    // If it panics, the one request that made it do so does again when it is completed.
+    let _ = catch_unwind(AssertUnwindSafe(|| respond.look_up(prepared)));
+}
+
+/// Answers one prepared request into `out` and counts it. `None` means no reply: `respond` wants
+/// none, or it panicked, which costs this message alone.
+#[inline]
+pub(super) fn complete<R: Respond>(
+    respond: &R,
+    prepared: &mut R::Prepared<'_>,
+    client: &Client,
+    tally: &mut Tally,
+    out: &mut [u8],
+) -> Option<usize> {
+    // Nothing that a panic leaves half done is used again: `out` is written anew each time.
     let answered = catch_unwind(AssertUnwindSafe(|| {
-        respond(snapshot, request, client, &mut *out)
+        respond.complete(prepared, client, &mut *out)
     }));
     let Ok(answered) = answered else {
-        counters.panicked();
+        tally.panicked();
         return None;
     };
     let Some(response) = answered.and_then(|length| out.get(..length)) else {
-        counters.dropped();
+        tally.dropped();
         return None;
     };
-    counters.query(match client.transport {
+    tally.query(match client.transport {
         crate::answer::Transport::Udp => Transport::Udp,
         crate::answer::Transport::Tcp { .. } => Transport::Tcp,
     });
-    counters.response(rcode(response));
+    tally.response(rcode(response));
     if response.get(FLAGS).is_some_and(|flags| flags & 0x02 != 0) {
-        counters.truncated();
+        tally.truncated();
     }
     answered
 }

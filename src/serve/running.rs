@@ -9,25 +9,100 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{Client, NoTrace, respond};
+use crate::answer::{Client, NoTrace, Prepared, look_up};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Counters;
+use crate::wire::Qname;
 
 use super::bind::Bound;
 use super::tcp::{self, Listener};
 use super::udp::Worker;
 use super::{Error, Sockets};
 
-/// What answers a request: [`crate::answer::respond`], or a stand-in of a test that fails where
-/// the real one must not. Every implementation is compiled into its own loop.
-pub trait Respond:
-    Fn(&Snapshot, &[u8], &Client, &mut [u8]) -> Option<usize> + Clone + Send + Sync + 'static
-{
+/// What answers a request: [`crate::answer`], or a stand-in of a test that fails where the real one
+/// must not. Every implementation is compiled into its own loop.
+pub trait Respond: Clone + Send + Sync + 'static {
+    /// A request that is read.
+    type Prepared<'a>;
+
+    /// Reads a request; `qname` is room for its name.
+    fn prepare<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        request: &'a [u8],
+        qname: &'a mut Qname,
+    ) -> Self::Prepared<'a>;
+
+    /// Takes the steps of several requests that gain by being taken together.
+    fn look_up(&self, prepared: &mut [Option<Self::Prepared<'_>>]);
+
+    /// Answers a request into `out`; returns the length of the response, `None` for none.
+    fn complete(
+        &self,
+        prepared: &mut Self::Prepared<'_>,
+        client: &Client,
+        out: &mut [u8],
+    ) -> Option<usize>;
 }
 
-impl<F> Respond for F where
-    F: Fn(&Snapshot, &[u8], &Client, &mut [u8]) -> Option<usize> + Clone + Send + Sync + 'static
+/// The answers of [`crate::answer`].
+#[derive(Debug, Clone, Copy)]
+struct Answers;
+
+impl Respond for Answers {
+    type Prepared<'a> = Prepared<'a>;
+
+    #[inline]
+    fn prepare<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        request: &'a [u8],
+        qname: &'a mut Qname,
+    ) -> Prepared<'a> {
+        Prepared::new(snapshot, request, qname)
+    }
+
+    #[inline]
+    fn look_up(&self, prepared: &mut [Option<Prepared<'_>>]) {
+        look_up(prepared);
+    }
+
+    #[inline]
+    fn complete(
+        &self,
+        prepared: &mut Prepared<'_>,
+        client: &Client,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        prepared.complete(client, &mut NoTrace, out)
+    }
+}
+
+impl<F> Respond for F
+where
+    F: Fn(&Snapshot, &[u8], &Client, &mut [u8]) -> Option<usize> + Clone + Send + Sync + 'static,
 {
+    type Prepared<'a> = (&'a Snapshot, &'a [u8]);
+
+    fn prepare<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        request: &'a [u8],
+        _qname: &'a mut Qname,
+    ) -> Self::Prepared<'a> {
+        (snapshot, request)
+    }
+
+    fn look_up(&self, _prepared: &mut [Option<Self::Prepared<'_>>]) {}
+
+    fn complete(
+        &self,
+        (snapshot, request): &mut Self::Prepared<'_>,
+        client: &Client,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        self(snapshot, request, client, out)
+    }
 }
 
 /// The threads and tasks that answer. Dropped, it tells them to end and does not wait.
@@ -54,13 +129,7 @@ impl Sockets {
         snapshots: &Arc<ArcSwap<Snapshot>>,
         counters: &Counters,
     ) -> Result<Serving, Error> {
-        self.run_with(
-            snapshots,
-            counters,
-            |snapshot: &Snapshot, request: &[u8], client: &Client, out: &mut [u8]| {
-                respond(snapshot, request, client, &mut NoTrace, out)
-            },
-        )
+        self.run_with(snapshots, counters, Answers)
     }
 
     /// As [`Sockets::run`], with other answers.

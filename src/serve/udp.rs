@@ -17,11 +17,12 @@ use tracing::{info, warn};
 
 use crate::answer::{Client, Transport};
 use crate::snapshot::Snapshot;
-use crate::telemetry::WorkerCounters;
+use crate::telemetry::{Tally, WorkerCounters};
+use crate::wire::Qname;
 
 use super::Respond;
-use super::exchange::exchange;
-use sys::{Batch, Message, PacketInfo, Wait};
+use super::exchange::{complete, look_up, prepare};
+use sys::{BATCH, Batch, PacketInfo, Request, Wait};
 
 /// How long an idle worker waits before it looks for a new snapshot and for the end.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
@@ -73,11 +74,15 @@ impl<R: Respond> Worker<R> {
         } else {
             PacketInfo::None
         };
-        let mut batch = Batch::new(packet_info);
+        let mut room = Room {
+            batch: Batch::new(packet_info),
+            names: [const { Qname::new() }; BATCH],
+            tally: Tally::default(),
+        };
         let mut snapshots = Cache::new(Arc::clone(&self.snapshots));
         let mut failing = false;
         while !self.stop.load(Ordering::Relaxed) {
-            let received = self.turn(&mut batch, &mut snapshots, Wait::Timeout);
+            let received = self.turn(&mut room, &mut snapshots, Wait::Timeout);
             match received {
                 Ok(_) if failing => {
                     failing = false;
@@ -94,7 +99,7 @@ impl<R: Respond> Worker<R> {
             }
         }
         for _ in 0..LAST_BATCHES {
-            if !matches!(self.turn(&mut batch, &mut snapshots, Wait::No), Ok(1..)) {
+            if !matches!(self.turn(&mut room, &mut snapshots, Wait::No), Ok(1..)) {
                 break;
             }
         }
@@ -103,46 +108,68 @@ impl<R: Respond> Worker<R> {
     /// Receives one batch and answers it from one snapshot. Returns its size.
     fn turn(
         &self,
-        batch: &mut Batch,
+        room: &mut Room,
         snapshots: &mut Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
         wait: Wait,
     ) -> io::Result<usize> {
-        let received = batch.receive(&self.socket, wait)?;
-        let snapshot = snapshots.load();
-        for index in 0..received {
-            let Some(message) = batch.message(index) else {
-                self.counters.dropped();
-                continue;
-            };
-            let Some(request) = answerable(&message) else {
-                self.counters.dropped();
+        let received = room.batch.receive(&self.socket, wait)?;
+        self.answer(room, snapshots.load(), received);
+        for _ in 0..room.batch.send(&self.socket) {
+            room.tally.send_error();
+        }
+        self.counters.add(&mut room.tally);
+        Ok(received)
+    }
+
+    /// Answers the present batch. The look-ups of all messages come before the first answer, so
+    /// that they wait for memory together.
+    fn answer(&self, room: &mut Room, snapshot: &Snapshot, received: usize) {
+        let Room {
+            batch,
+            names,
+            tally,
+        } = room;
+        let (requests, mut replies) = batch.split();
+        let mut prepared: [Option<R::Prepared<'_>>; BATCH] = [const { None }; BATCH];
+        for ((index, slot), qname) in (0..received).zip(&mut prepared).zip(names) {
+            match requests.get(index).as_ref().and_then(answerable) {
+                Some(request) => {
+                    prepare(&self.respond, snapshot, request, qname, tally, slot);
+                }
+                None => tally.dropped(),
+            }
+        }
+        let (prepared, _) = prepared.split_at_mut(received.min(BATCH));
+        look_up(&self.respond, prepared);
+        for (index, slot) in prepared.iter_mut().enumerate() {
+            let (Some(prepared), Some(request), Some(reply)) =
+                (slot, requests.get(index), replies.next())
+            else {
                 continue;
             };
             let client = Client {
-                address: message.source.ip(),
+                address: request.source.ip(),
                 transport: Transport::Udp,
             };
-            let answered = exchange(
-                &self.respond,
-                snapshot,
-                request,
-                &client,
-                &self.counters,
-                message.reply,
-            );
-            if let Some(length) = answered {
-                batch.queue(index, length);
+            if let Some(length) = complete(&self.respond, prepared, &client, tally, reply) {
+                replies.queue(index, length);
             }
         }
-        for _ in 0..batch.send(&self.socket) {
-            self.counters.send_error();
-        }
-        Ok(received)
     }
 }
 
-/// The request of a message that can be replied to: whole, and not from port 0, which is a forgery
+/// What a worker uses again for every batch.
+struct Room {
+    /// Requests and replies.
+    batch: Batch,
+    /// The names of the requests.
+    names: [Qname; BATCH],
+    /// What happened.
+    tally: Tally,
+}
+
+/// The octets of a request that can be replied to: whole, and not from port 0, which is a forgery
 /// (names: D.10).
-fn answerable<'a>(message: &Message<'a>) -> Option<&'a [u8]> {
-    message.request.filter(|_| message.source.port() != 0)
+fn answerable<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
+    request.octets.filter(|_| request.source.port() != 0)
 }

@@ -13,7 +13,20 @@ pub struct ApexIdx(usize);
 
 /// The place of a federation in the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FederationIdx(pub(super) usize);
+pub struct FederationIdx(u32);
+
+impl FederationIdx {
+    /// The place `index`.
+    pub(super) fn new(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// The place as an index.
+    #[inline]
+    pub(super) fn get(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
 
 /// A served zone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +130,7 @@ impl Apexes {
         compiled.link_parents();
         compiled.place_name_servers();
         for (index, federation) in fleet.federations.iter().enumerate() {
-            compiled.add_federation(FederationIdx(index), federation, fleet);
+            compiled.add_federation(FederationIdx::new(index), federation, fleet);
         }
         compiled
     }
@@ -232,7 +245,7 @@ impl Apexes {
     /// A federation.
     #[inline]
     pub fn federation(&self, federation: FederationIdx) -> Option<&FederationView> {
-        self.federations.get(federation.0)
+        self.federations.get(federation.get())
     }
 
     /// The federation whose label, in wire form, is `label`, if it is in `apex`.

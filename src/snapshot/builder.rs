@@ -6,11 +6,12 @@ use std::sync::Arc;
 use super::apexes::{Apexes, FederationIdx, wire_labels};
 use super::caution::{Cautions, Condition, Shares, Targets};
 use super::compile::{Input, compile};
-use super::generation::{Counts, Generation, Serial, Settings, Snapshot, Table};
+use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
 use super::scopes::Scopes;
-use super::service::{Keyed, PlanIdx, ServiceEntry};
+use super::service::{PlanIdx, ServiceEntry};
+use super::table::Table;
 use crate::decide::{Plan, PlanKey, nearest};
 use crate::model::{
     Evidence, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
@@ -46,8 +47,8 @@ pub struct SnapshotBuilder {
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
-    services: Table<Keyed, ()>,
-    namespaces: Table<Arc<[u8]>, usize>,
+    services: Table<ServiceEntry>,
+    namespaces: Namespaces,
     counts: Arc<Counts>,
 }
 
@@ -93,7 +94,7 @@ impl SnapshotBuilder {
             vantages: Arc::new(VantageTable::compile(&fleet)),
             nearest: Arc::default(),
             services: Table::default(),
-            namespaces: Table::default(),
+            namespaces: Namespaces::default(),
             counts: Arc::new(counts),
             fleet,
         };
@@ -318,7 +319,7 @@ impl SnapshotBuilder {
         let mut before = MemberSet::EMPTY;
         let mut after = MemberSet::EMPTY;
         for index in 0..self.fleet.federations.len() {
-            let (old, new) = self.recompile_in(FederationIdx(index), name);
+            let (old, new) = self.recompile_in(FederationIdx::new(index), name);
             before = before | old;
             after = after | new;
         }
@@ -350,7 +351,7 @@ impl SnapshotBuilder {
     ) -> (MemberSet, MemberSet) {
         let fleet = self.fleet.clone();
         let (Some(rules), Some(view)) = (
-            fleet.federations.get(federation.0),
+            fleet.federations.get(federation.get()),
             self.apexes.federation(federation),
         ) else {
             return (MemberSet::EMPTY, MemberSet::EMPTY);
@@ -378,25 +379,22 @@ impl SnapshotBuilder {
             |key| intern(plan_keys, plans, scopes, &fleet, key),
         );
         let key = wire_labels(labels);
-        let old = self
-            .services
-            .get_key_value(&*key)
-            .map(|(old, ())| old.0.clone());
+        let old = self.services.get(&key).cloned();
         self.count(old.as_deref(), entry.as_ref());
-        let known = |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, |e| e.known);
+        let known =
+            |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);
         let change = (known(old.as_deref()), known(entry.as_ref()));
         if let Some(entry) = entry {
-            // The map replaces its key too, which here is the entry.
-            self.services.insert(Keyed(Arc::new(entry)), ());
+            self.services.insert(Arc::new(entry));
         } else {
-            self.services.remove(&*key);
+            self.services.remove(&key);
         }
         change
     }
 
     /// Keeps the sums when an entry replaces another.
     fn count(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
-        let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(|e| !e.known.is_empty());
+        let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
         if exists(old) != exists(new) {
             let namespace = old
                 .or(new)
@@ -416,12 +414,12 @@ impl SnapshotBuilder {
         }
         let sums = |entry: Option<&ServiceEntry>| {
             let Some(entry) = entry else { return [0; 4] };
-            let is_long = !entry.known.is_empty() && self.longest_name(entry) > MAX_NAME;
+            let is_long = entry.exists() && self.longest_name(entry) > MAX_NAME;
             [
-                usize::from(!entry.known.is_empty()),
-                entry.ignored.len(),
+                usize::from(entry.exists()),
+                entry.ignored().len(),
                 usize::from(is_long),
-                usize::from(!entry.disagreements.is_empty()),
+                usize::from(!entry.disagreements().is_empty()),
             ]
         };
         let (old, new) = (sums(old), sums(new));
@@ -459,7 +457,7 @@ impl SnapshotBuilder {
     fn recompile_plans(&mut self) {
         let mut plans: Vec<Option<Plan>> = self.plan_keys.iter().map(|_| None).collect();
         for (key, index) in &self.plan_keys {
-            if let Some(place) = plans.get_mut(index.0) {
+            if let Some(place) = plans.get_mut(index.get()) {
                 *place = Some(plan(key, &self.scopes, &self.fleet));
             }
         }
@@ -478,7 +476,7 @@ fn intern(
     if let Some(index) = keys.get(&key) {
         return *index;
     }
-    let index = PlanIdx(plans.len());
+    let index = PlanIdx::new(plans.len());
     Arc::make_mut(plans).push(plan(&key, scopes, fleet));
     keys.insert(key, index);
     index

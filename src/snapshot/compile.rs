@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
 use super::apexes::{FederationIdx, wire_labels};
 use super::service::{
-    Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard, named_ports,
+    Disagreement, Ignored, IgnoredReason, NewEntry, NewShard, PlanIdx, ServiceEntry,
 };
 use super::{Resolved, seconds};
-use crate::decide::{PlanKey, ShardHealth};
+use crate::decide::PlanKey;
 use crate::model::{
     Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Policy,
     Service, ServiceKind, Steering,
@@ -63,27 +61,24 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
-    let shards: Box<[Shard]> = known
+    let shards: Vec<NewShard> = known
         .iter()
         .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
         .collect();
     let name = input.name;
-    Some(ServiceEntry {
-        key: SmallVec::from_slice(&wire_labels([
+    let entry = NewEntry {
+        key: wire_labels([
             name.name.as_str(),
             name.namespace.as_str(),
             input.rules.name.as_str(),
-        ])),
+        ]),
         federation: input.federation,
         plan,
         ttl,
-        known: shards.iter().map(|shard| shard.member).collect(),
-        health: health(&shards),
-        ports: named_ports(&shards),
-        shards,
-        ignored: ignored.into(),
-        disagreements: disagreements.into_iter().collect(),
-    })
+        ignored,
+        disagreements,
+    };
+    Some(entry.with(&shards))
 }
 
 impl Input<'_> {
@@ -188,7 +183,7 @@ fn shard<'h>(
     facts: &Arc<Service>,
     ttl: u32,
     resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
-) -> Shard {
+) -> NewShard {
     let (mut ipv4, mut ipv6): (Vec<Ipv4Addr>, Vec<Ipv6Addr>) = (Vec::new(), Vec::new());
     let mut smallest = ttl;
     if facts.kind == ServiceKind::LoadBalancer {
@@ -208,28 +203,11 @@ fn shard<'h>(
     ipv4.dedup();
     ipv6.sort_unstable();
     ipv6.dedup();
-    Shard {
+    NewShard {
         member,
         ttl: smallest,
-        ipv4: ipv4.into_iter().collect(),
-        ipv6: ipv6.into_iter().collect(),
+        ipv4,
+        ipv6,
         facts: facts.clone(),
-    }
-}
-
-/// Who is available, and who would be if readiness did not matter (names: D.1, decision 15).
-fn health(shards: &[Shard]) -> ShardHealth {
-    let publishable = shards
-        .iter()
-        .filter(|shard| shard.has_address() && shard.facts.steering.weight != Some(0));
-    let is_ready =
-        |shard: &Shard| shard.facts.endpoints.ready > 0 || shard.facts.allow_without_endpoints;
-    ShardHealth {
-        available: publishable
-            .clone()
-            .filter(|s| is_ready(s))
-            .map(|s| s.member)
-            .collect(),
-        last_known: publishable.map(|shard| shard.member).collect(),
     }
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use super::apexes::{ApexIdx, Apexes};
 use super::health::FleetState;
 use super::scopes::Scopes;
-use super::service::{Keyed, PlanIdx, ServiceEntry};
+use super::service::{PlanIdx, ServiceEntry};
+use super::table::{Seek, Table};
 use crate::decide::Plan;
 use crate::model::{Fleet, MemberIdx, MemberSet, MemberStatus, TopologyFacts, VantageIdx};
 use crate::vantage::VantageTable;
+use crate::wire::rrtype;
 
 /// Counts publications of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -42,9 +44,13 @@ pub struct Counts {
     pub exported: Vec<usize>,
 }
 
-/// The persistent map under a snapshot, hashed by the octets of the key.
-pub(super) type Table<K, V> =
-    imbl::GenericHashMap<K, V, foldhash::fast::RandomState, imbl::shared_ptr::DefaultSharedPtr>;
+/// How many services exist below each `ns.fed`, in wire labels.
+pub(super) type Namespaces = imbl::GenericHashMap<
+    Arc<[u8]>,
+    usize,
+    foldhash::fast::RandomState,
+    imbl::shared_ptr::DefaultSharedPtr,
+>;
 
 /// One immutable generation of everything that answers depend on.
 #[derive(Debug, Clone)]
@@ -61,9 +67,8 @@ pub struct Snapshot {
     pub(super) vantages: Arc<VantageTable>,
     /// The tiers of `nearest` for each place of `vantages`.
     pub(super) nearest: Arc<Vec<Box<[MemberSet]>>>,
-    pub(super) services: Table<Keyed, ()>,
-    /// How many services exist below each `ns.fed`.
-    pub(super) namespaces: Table<Arc<[u8]>, usize>,
+    pub(super) services: Table<ServiceEntry>,
+    pub(super) namespaces: Namespaces,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -109,7 +114,7 @@ impl Snapshot {
     /// The plan of a service.
     #[inline]
     pub fn plan(&self, plan: PlanIdx) -> Option<&Plan> {
-        self.plans.get(plan.0)
+        self.plans.get(plan.get())
     }
 
     /// Where clients stand.
@@ -125,20 +130,26 @@ impl Snapshot {
         Some(tiers)
     }
 
-    /// The service with the wire labels `service.ns.fed`, if it exists in `apex`.
+    /// Begins to look up the entry with the wire labels `service.ns.fed`.
     #[inline]
-    pub fn service(&self, apex: ApexIdx, key: &[u8]) -> Option<&ServiceEntry> {
-        self.entry(key).filter(|entry| {
-            let federation = self.apexes.federation(entry.federation);
-            !entry.known.is_empty() && federation.is_some_and(|federation| federation.apex == apex)
-        })
+    pub fn seek<'s>(&'s self, key: &'s [u8]) -> EntrySeek<'s> {
+        EntrySeek {
+            table: &self.services,
+            key,
+            seek: self.services.seek(key),
+        }
+    }
+
+    /// Whether an entry's service exists in `apex`.
+    #[inline]
+    pub fn is_in(&self, entry: &ServiceEntry, apex: ApexIdx) -> bool {
+        let federation = self.apexes.federation(entry.federation);
+        entry.exists() && federation.is_some_and(|federation| federation.apex == apex)
     }
 
     /// The entry with the wire labels `service.ns.fed`, also when no member exports the service.
     pub fn entry(&self, key: &[u8]) -> Option<&ServiceEntry> {
-        self.services
-            .get_key_value(key)
-            .map(|(entry, ())| &*entry.0)
+        self.services.get(key).map(|entry| &**entry)
     }
 
     /// Whether any service exists below the wire labels `ns.fed`.
@@ -174,6 +185,54 @@ impl Snapshot {
     /// Sums over all services.
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+}
+
+/// A look-up of one entry, in [`EntrySeek::STEPS`] steps: whoever has many takes each step of all
+/// before the next, and waits for their memory at the same time.
+#[derive(Debug)]
+pub struct EntrySeek<'s> {
+    table: &'s Table<ServiceEntry>,
+    key: &'s [u8],
+    seek: Seek<'s, ServiceEntry>,
+}
+
+impl<'s> EntrySeek<'s> {
+    /// After so many steps nothing is left to wait for that most answers need.
+    pub const STEPS: usize = 4;
+
+    /// Takes it one step further, which waits for memory at most once.
+    #[inline]
+    pub fn advance(&mut self) {
+        match self.seek {
+            Seek::Found(Some(entry)) => entry.touch(),
+            _ => self.table.advance(&mut self.seek, self.key),
+        }
+    }
+
+    /// When all steps are taken: waits for what answers of a type need beside. Only the wait for
+    /// the ports is one after another.
+    #[inline]
+    pub fn touch(&self, qtype: u16) {
+        match (qtype, &self.seek) {
+            (rrtype::AAAA, Seek::Found(Some(entry))) => entry.touch_ipv6(),
+            (rrtype::SRV, Seek::Found(Some(entry))) => {
+                entry.touch_ipv6();
+                entry.touch_ports();
+            }
+            _ => {}
+        }
+    }
+
+    /// The entry. Takes all steps that are left.
+    #[inline]
+    pub fn entry(&mut self) -> Option<&'s ServiceEntry> {
+        loop {
+            if let Seek::Found(entry) = self.seek {
+                return entry.map(|entry| &**entry);
+            }
+            self.advance();
+        }
     }
 }
 

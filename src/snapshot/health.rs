@@ -16,7 +16,7 @@ pub struct FleetState {
 }
 
 /// What a federation knows of its members (names: decisions 8 and 10).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederationSync {
     /// Members in their first sync.
     pub syncing: MemberSet,
@@ -61,7 +61,7 @@ impl FleetState {
         let unplaced: MemberSet = unplaced.map(|(index, _)| index).collect();
         let sync = |index| {
             let mine = apexes
-                .federation(FederationIdx(index))
+                .federation(FederationIdx::new(index))
                 .map_or(MemberSet::EMPTY, |f| f.members);
             let mine = mine & MemberIdx::all().take(members.len()).collect();
             let is_blind = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
@@ -97,10 +97,15 @@ impl FleetState {
 
     /// What a federation knows.
     #[inline]
-    pub fn federation(&self, federation: FederationIdx) -> FederationSync {
-        self.federations
-            .get(federation.0)
-            .copied()
-            .unwrap_or_default()
+    pub fn federation(&self, federation: FederationIdx) -> &FederationSync {
+        const NOTHING: &FederationSync = &FederationSync {
+            syncing: MemberSet::EMPTY,
+            syncing_from_start: MemberSet::EMPTY,
+            unplaced: MemberSet::EMPTY,
+            stale: MemberSet::EMPTY,
+            expired: MemberSet::EMPTY,
+            is_blind: false,
+        };
+        self.federations.get(federation.get()).unwrap_or(NOTHING)
     }
 }

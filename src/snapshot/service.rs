@@ -1,24 +1,41 @@
 //! One service of one federation, compiled from the facts of all members.
+//!
+//! What an answer needs of an entry lies together and first: at a million services every line of
+//! memory is a wait.
 
-use std::borrow::Borrow;
 use std::collections::BTreeSet;
-use std::hash::{Hash, Hasher};
+use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::apexes::FederationIdx;
 use smallvec::SmallVec;
 
+use super::apexes::FederationIdx;
+use super::table::Keyed;
 use crate::decide::ShardHealth;
 use crate::model::{MemberIdx, MemberSet, Service};
 
 /// The place of a plan in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlanIdx(pub(super) usize);
+pub struct PlanIdx(u32);
+
+impl PlanIdx {
+    /// The place `index`.
+    pub(super) fn new(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// The place as an index.
+    #[inline]
+    pub(super) fn get(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
 
 /// A service of a federation, whatever the state of its members. One entry answers for every name
 /// of the service: levels, SRV owners and pinned names.
 #[derive(Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct ServiceEntry {
     /// The wire labels `service.ns.fed`.
     pub key: SmallVec<[u8; 48]>,
@@ -28,57 +45,114 @@ pub struct ServiceEntry {
     pub plan: PlanIdx,
     /// TTL of its CNAMEs and SRV records, and at most of its addresses, in seconds.
     pub ttl: u32,
-    /// Members that export it; the service exists when there is one.
-    pub known: MemberSet,
-    /// Who is available.
-    pub health: ShardHealth,
-    /// The shards of its known members, in configuration order.
-    pub shards: Box<[Shard]>,
+    /// The shards of the members that export it, in configuration order; the service exists when
+    /// there is one.
+    heads: SmallVec<[Head; 4]>,
+    /// The addresses of all shards, one after the other.
+    ipv4: SmallVec<[Ipv4Addr; 4]>,
+    /// The addresses of all shards, one after the other.
+    ipv6: Box<[Ipv6Addr]>,
+    /// What few answers need.
+    rest: Box<Rest>,
+}
+
+/// A shard without its addresses.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    /// TTL of its addresses, in seconds.
+    ttl: u32,
+    /// How many of the entry's addresses are its own.
+    ipv4: u16,
+    /// How many of the entry's addresses are its own.
+    ipv6: u16,
+    /// The member.
+    member: MemberIdx,
+    /// It is publishable, not drained, and ready.
+    is_available: bool,
+    /// It is publishable and not drained, ready or not.
+    is_last_known: bool,
+}
+
+/// The part of an entry that few answers need.
+#[derive(Debug, PartialEq, Eq)]
+struct Rest {
     /// Its named ports.
-    pub ports: Box<[NamedPort]>,
+    ports: SmallVec<[NamedPort; 1]>,
+    /// What the members say, in the order of the shards.
+    facts: Box<[Arc<Service>]>,
     /// Members whose facts have the service without counting as an export, with why.
-    pub ignored: Box<[Ignored]>,
+    ignored: Box<[Ignored]>,
     /// What its members disagree about.
-    pub disagreements: Box<[Disagreement]>,
+    disagreements: Box<[Disagreement]>,
 }
 
 /// A member's part of a service.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Shard {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard<'e> {
     /// The member.
     pub member: MemberIdx,
     /// TTL of its addresses, in seconds: that of the service, less if a host name's is less.
     pub ttl: u32,
     /// Addresses for clients outside.
-    pub ipv4: SmallVec<[Ipv4Addr; 4]>,
+    pub ipv4: &'e [Ipv4Addr],
     /// Addresses for clients outside.
-    pub ipv6: SmallVec<[Ipv6Addr; 1]>,
-    /// What the member says.
-    pub facts: Arc<Service>,
+    pub ipv6: &'e [Ipv6Addr],
 }
 
-impl Shard {
+impl Shard<'_> {
     /// Whether it has any address for clients outside.
     pub fn has_address(&self) -> bool {
         !self.ipv4.is_empty() || !self.ipv6.is_empty()
     }
 }
 
+/// A shard in the making.
+pub(super) struct NewShard {
+    /// The member.
+    pub(super) member: MemberIdx,
+    /// TTL of its addresses, in seconds.
+    pub(super) ttl: u32,
+    /// Its addresses; those past 65,535, which fit no message, are left out.
+    pub(super) ipv4: Vec<Ipv4Addr>,
+    /// Its addresses; those past 65,535, which fit no message, are left out.
+    pub(super) ipv6: Vec<Ipv6Addr>,
+    /// What the member says.
+    pub(super) facts: Arc<Service>,
+}
+
+/// An entry in the making, but for its shards.
+pub(super) struct NewEntry {
+    /// The wire labels `service.ns.fed`.
+    pub(super) key: Box<[u8]>,
+    /// Its federation.
+    pub(super) federation: FederationIdx,
+    /// How to choose.
+    pub(super) plan: PlanIdx,
+    /// TTL of its CNAMEs and SRV records, in seconds.
+    pub(super) ttl: u32,
+    /// Members whose facts have the service without counting as an export, with why.
+    pub(super) ignored: Vec<Ignored>,
+    /// What its members disagree about.
+    pub(super) disagreements: BTreeSet<Disagreement>,
+}
+
 /// A named port of a service.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NamedPort {
     /// The wire labels `_port._proto`.
-    pub labels: Box<[u8]>,
+    pub labels: SmallVec<[u8; 24]>,
     /// The length of the first label with its length octet: what follows is `_proto`.
-    pub protocol_at: usize,
+    pub protocol_at: u8,
     /// The members that name it, and its number there.
-    pub numbers: Box<[(MemberIdx, u16)]>,
+    pub numbers: SmallVec<[(MemberIdx, u16); 4]>,
 }
 
 impl NamedPort {
     /// The label `_proto`, in wire form.
     pub fn protocol(&self) -> &[u8] {
-        self.labels.get(self.protocol_at..).unwrap_or_default()
+        self.labels
+            .get(usize::from(self.protocol_at)..)
+            .unwrap_or_default()
     }
 
     /// Its number in a member.
@@ -129,29 +203,196 @@ pub enum Disagreement {
     WhenAllDown,
 }
 
+impl NewEntry {
+    /// The entry with these shards, in configuration order.
+    pub(super) fn with(self, shards: &[NewShard]) -> ServiceEntry {
+        ServiceEntry {
+            key: SmallVec::from_slice(&self.key),
+            federation: self.federation,
+            plan: self.plan,
+            ttl: self.ttl,
+            heads: shards.iter().map(NewShard::head).collect(),
+            ipv4: shards
+                .iter()
+                .flat_map(|s| fitting(&s.ipv4))
+                .copied()
+                .collect(),
+            ipv6: shards
+                .iter()
+                .flat_map(|s| fitting(&s.ipv6))
+                .copied()
+                .collect(),
+            rest: Box::new(Rest {
+                ports: named_ports(shards),
+                facts: shards.iter().map(|shard| shard.facts.clone()).collect(),
+                ignored: self.ignored.into(),
+                disagreements: self.disagreements.into_iter().collect(),
+            }),
+        }
+    }
+}
+
+impl NewShard {
+    /// The shard without its addresses. Who is available, and who would be if readiness did not
+    /// matter: names: D.1, decision 15.
+    fn head(&self) -> Head {
+        let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
+        let has_address = !self.ipv4.is_empty() || !self.ipv6.is_empty();
+        let is_last_known = has_address && self.facts.steering.weight != Some(0);
+        let is_ready = self.facts.endpoints.ready > 0 || self.facts.allow_without_endpoints;
+        Head {
+            ttl: self.ttl,
+            ipv4: count(self.ipv4.len()),
+            ipv6: count(self.ipv6.len()),
+            member: self.member,
+            is_available: is_last_known && is_ready,
+            is_last_known,
+        }
+    }
+}
+
+/// The addresses of a shard that an entry holds.
+fn fitting<T>(addresses: &[T]) -> &[T] {
+    addresses.get(..usize::from(u16::MAX)).unwrap_or(addresses)
+}
+
 impl ServiceEntry {
+    /// Whether it exists: whether any member exports it.
+    #[inline]
+    pub fn exists(&self) -> bool {
+        !self.heads.is_empty()
+    }
+
+    /// Waits for what every answer needs of the entry, beside its key.
+    #[inline]
+    pub(super) fn touch(&self) {
+        black_box(self.heads.len() + self.ipv6.len());
+    }
+
+    /// Waits for its IPv6 addresses.
+    #[inline]
+    pub(super) fn touch_ipv6(&self) {
+        black_box(self.ipv6.first().map(Ipv6Addr::octets));
+    }
+
+    /// Waits for its ports.
+    #[inline]
+    pub(super) fn touch_ports(&self) {
+        black_box(self.ports().first().map(|port| port.protocol_at));
+    }
+
+    /// Members that export it.
+    pub fn members(&self) -> MemberSet {
+        self.heads.iter().map(|head| head.member).collect()
+    }
+
+    /// Who is available.
+    #[inline]
+    pub fn health(&self) -> ShardHealth {
+        let mut health = ShardHealth::default();
+        for head in &self.heads {
+            if head.is_available {
+                health.available.insert(head.member);
+            }
+            if head.is_last_known {
+                health.last_known.insert(head.member);
+            }
+        }
+        health
+    }
+
+    /// The shards of the members that export it, in configuration order.
+    #[inline]
+    pub fn shards(&self) -> impl Iterator<Item = Shard<'_>> {
+        let (mut ipv4, mut ipv6) = (&*self.ipv4, &*self.ipv6);
+        self.heads.iter().map(move |head| Shard {
+            member: head.member,
+            ttl: head.ttl,
+            ipv4: split_off(&mut ipv4, head.ipv4),
+            ipv6: split_off(&mut ipv6, head.ipv6),
+        })
+    }
+
     /// The shard of a member.
     #[inline]
-    pub fn shard(&self, member: MemberIdx) -> Option<&Shard> {
-        self.shards.iter().find(|shard| shard.member == member)
+    pub fn shard(&self, member: MemberIdx) -> Option<Shard<'_>> {
+        self.shards().find(|shard| shard.member == member)
     }
 
     /// The shards of `members`, in configuration order.
     #[inline]
-    pub fn shards_of(&self, members: MemberSet) -> impl Iterator<Item = &Shard> {
-        self.shards
-            .iter()
+    pub fn shards_of(&self, members: MemberSet) -> impl Iterator<Item = Shard<'_>> {
+        self.shards()
             .filter(move |shard| members.contains(shard.member))
+    }
+
+    /// The IPv4 addresses of each of `members`, in configuration order.
+    #[inline]
+    pub fn ipv4_of(&self, members: MemberSet) -> impl Iterator<Item = (MemberIdx, &[Ipv4Addr])> {
+        let mut rest = &*self.ipv4;
+        let all = self.heads.iter();
+        all.map(move |head| (head.member, split_off(&mut rest, head.ipv4)))
+            .filter(move |(member, _)| members.contains(*member))
+    }
+
+    /// The IPv6 addresses of each of `members`, in configuration order.
+    #[inline]
+    pub fn ipv6_of(&self, members: MemberSet) -> impl Iterator<Item = (MemberIdx, &[Ipv6Addr])> {
+        let mut rest = &*self.ipv6;
+        let all = self.heads.iter();
+        all.map(move |head| (head.member, split_off(&mut rest, head.ipv6)))
+            .filter(move |(member, _)| members.contains(*member))
+    }
+
+    /// The least TTL of the addresses of `members`, in seconds; `None` when none has a shard.
+    #[inline]
+    pub fn least_ttl(&self, members: MemberSet) -> Option<u32> {
+        let heads = self.heads.iter();
+        heads
+            .filter(|head| members.contains(head.member))
+            .map(|head| head.ttl)
+            .min()
+    }
+
+    /// What a member that exports it says.
+    pub fn facts(&self, member: MemberIdx) -> Option<&Arc<Service>> {
+        let place = self.heads.iter().position(|head| head.member == member)?;
+        self.rest.facts.get(place)
+    }
+
+    /// Its named ports.
+    pub fn ports(&self) -> &[NamedPort] {
+        &self.rest.ports
     }
 
     /// The port with the wire labels `_port._proto`.
     pub fn port(&self, labels: &[u8]) -> Option<&NamedPort> {
-        self.ports.iter().find(|port| *port.labels == *labels)
+        self.ports().iter().find(|port| *port.labels == *labels)
+    }
+
+    /// Members whose facts have the service without counting as an export, with why.
+    pub fn ignored(&self) -> &[Ignored] {
+        &self.rest.ignored
+    }
+
+    /// What its members disagree about.
+    pub fn disagreements(&self) -> &[Disagreement] {
+        &self.rest.disagreements
     }
 }
 
+/// Takes the first addresses off.
+#[inline]
+fn split_off<'e, T>(addresses: &mut &'e [T], count: u16) -> &'e [T] {
+    let (taken, rest) = addresses
+        .split_at_checked(usize::from(count))
+        .unwrap_or_default();
+    *addresses = rest;
+    taken
+}
+
 /// Named ports of `shards`, each once. Of a name that a shard has twice the first counts.
-pub(super) fn named_ports(shards: &[Shard]) -> Box<[NamedPort]> {
+fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
     use super::apexes::wire_labels;
     use crate::model::Protocol;
     let mut owners = BTreeSet::new();
@@ -168,48 +409,42 @@ pub(super) fn named_ports(shards: &[Shard]) -> Box<[NamedPort]> {
             )
         }));
     }
-    let number = |shard: &Shard, name, protocol| {
+    let number = |shard: &NewShard, name, protocol| {
         let mut ports = shard.facts.ports.iter();
         let port =
             ports.find(|port| port.name.as_ref() == Some(name) && port.protocol == protocol)?;
         Some((shard.member, port.port))
     };
-    let named = owners.iter().map(|(name, label, protocol)| {
+    let named = owners.iter().filter_map(|(name, label, protocol)| {
         let first = format!("_{name}");
-        NamedPort {
-            labels: wire_labels([first.as_str(), label]),
-            protocol_at: first.len() + 1,
+        // A port name of 63 octets would make a label of 64: it has no SRV owner.
+        let protocol_at = u8::try_from(first.len() + 1).ok().filter(|at| *at <= 64)?;
+        Some(NamedPort {
+            labels: SmallVec::from_slice(&wire_labels([first.as_str(), label])),
+            protocol_at,
             numbers: shards
                 .iter()
                 .filter_map(|shard| number(shard, name, *protocol))
                 .collect(),
-        }
+        })
     });
-    // A port name of 63 octets would make a label of 64: it has no SRV owner.
-    named.filter(|port| port.protocol_at <= 64).collect()
+    named.collect()
 }
 
-/// An entry of the service table: equal and hashed by its key, so that the table finds it by the
-/// octets of a qname.
-#[derive(Debug, Clone)]
-pub(super) struct Keyed(pub(super) Arc<ServiceEntry>);
-
-impl Borrow<[u8]> for Keyed {
-    fn borrow(&self) -> &[u8] {
-        &self.0.key
+impl Keyed for ServiceEntry {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        &self.key
     }
 }
 
-impl Hash for Keyed {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key.hash(state);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_three_cache_lines() {
+        // With the two counts of its `Arc`.
+        assert!(size_of::<ServiceEntry>() + 16 <= 192);
     }
 }
-
-impl PartialEq for Keyed {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key == other.0.key
-    }
-}
-
-impl Eq for Keyed {}

@@ -44,69 +44,94 @@ pub const RCODES: [(u16, &str); 8] = [
 /// The counters of one worker. Additions are relaxed: no order between two counters is promised.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct WorkerCounters {
-    /// Queries received, by transport.
-    queries: [AtomicU64; 2],
-    /// Responses made, by response code.
-    responses: [AtomicU64; RCODES.len()],
-    /// Responses with TC set.
-    truncated: AtomicU64,
-    /// Messages that got no response: not a query, cut short, or from port 0.
-    dropped: AtomicU64,
-    /// Responses that could not be sent.
-    send_errors: AtomicU64,
-    /// Messages whose processing panicked.
-    panics: AtomicU64,
-    /// TCP connections closed at once because a limit was reached.
-    refused: AtomicU64,
-}
+pub struct WorkerCounters([AtomicU64; COUNTERS]);
+
+/// How many counters there are: queries by transport, responses by response code, and
+/// [`Totals::truncated`] and what follows it.
+const COUNTERS: usize = QUERIES + RCODES.len() + 5;
+
+/// How many of them count queries.
+const QUERIES: usize = Transport::ALL.len();
+
+/// What a worker counted and has yet to add: numbers of its own cost nothing, shared ones do.
+#[derive(Debug, Default)]
+pub struct Tally([u64; COUNTERS]);
 
 impl WorkerCounters {
-    /// A message came in that will be answered.
-    pub fn query(&self, transport: Transport) {
-        add(&self.queries[match transport {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
-        }]);
-    }
-
-    /// A response was made; `rcode` includes the extended bits.
-    pub fn response(&self, rcode: u16) {
-        let known = RCODES.iter().position(|(code, _)| *code == rcode);
-        if let Some(counter) = self.responses.get(known.unwrap_or(RCODES.len() - 1)) {
-            add(counter);
+    /// Adds what was counted, and clears it.
+    pub fn add(&self, tally: &mut Tally) {
+        for (counter, number) in self.0.iter().zip(&mut tally.0) {
+            let number = std::mem::take(number);
+            if number != 0 {
+                counter.fetch_add(number, Ordering::Relaxed);
+            }
         }
-    }
-
-    /// A response has TC set.
-    pub fn truncated(&self) {
-        add(&self.truncated);
-    }
-
-    /// A message gets no response.
-    pub fn dropped(&self) {
-        add(&self.dropped);
     }
 
     /// A response could not be sent.
     pub fn send_error(&self) {
-        add(&self.send_errors);
-    }
-
-    /// The processing of a message panicked.
-    pub fn panicked(&self) {
-        add(&self.panics);
+        let mut tally = Tally::default();
+        tally.send_error();
+        self.add(&mut tally);
     }
 
     /// A TCP connection was closed at once because a limit was reached.
     pub fn refused(&self) {
-        add(&self.refused);
+        let mut tally = Tally::default();
+        tally.refused();
+        self.add(&mut tally);
     }
 }
 
-/// Counts one.
-fn add(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+impl Tally {
+    /// A message came in that will be answered.
+    #[inline]
+    pub fn query(&mut self, transport: Transport) {
+        self.count(match transport {
+            Transport::Udp => 0,
+            Transport::Tcp => 1,
+        });
+    }
+
+    /// A response was made; `rcode` includes the extended bits.
+    #[inline]
+    pub fn response(&mut self, rcode: u16) {
+        let known = RCODES.iter().position(|(code, _)| *code == rcode);
+        self.count(QUERIES + known.unwrap_or(RCODES.len() - 1));
+    }
+
+    /// A response has TC set.
+    pub fn truncated(&mut self) {
+        self.count(QUERIES + RCODES.len());
+    }
+
+    /// A message gets no response.
+    pub fn dropped(&mut self) {
+        self.count(QUERIES + RCODES.len() + 1);
+    }
+
+    /// A response could not be sent.
+    pub fn send_error(&mut self) {
+        self.count(QUERIES + RCODES.len() + 2);
+    }
+
+    /// The processing of a message panicked.
+    pub fn panicked(&mut self) {
+        self.count(QUERIES + RCODES.len() + 3);
+    }
+
+    /// A TCP connection was closed at once because a limit was reached.
+    fn refused(&mut self) {
+        self.count(QUERIES + RCODES.len() + 4);
+    }
+
+    /// Counts one.
+    #[inline]
+    fn count(&mut self, place: usize) {
+        if let Some(number) = self.0.get_mut(place) {
+            *number += 1;
+        }
+    }
 }
 
 /// The sums over all workers.
@@ -146,24 +171,31 @@ impl Counters {
 
     /// The sums over all workers.
     pub fn totals(&self) -> Totals {
-        let mut totals = Totals::default();
+        let mut sums = [0; COUNTERS];
         for worker in self.workers.lock().iter() {
-            sum(&mut totals.queries, &worker.queries);
-            sum(&mut totals.responses, &worker.responses);
-            totals.truncated += worker.truncated.load(Ordering::Relaxed);
-            totals.dropped += worker.dropped.load(Ordering::Relaxed);
-            totals.send_errors += worker.send_errors.load(Ordering::Relaxed);
-            totals.panics += worker.panics.load(Ordering::Relaxed);
-            totals.refused += worker.refused.load(Ordering::Relaxed);
+            for (sum, counter) in sums.iter_mut().zip(&worker.0) {
+                *sum += counter.load(Ordering::Relaxed);
+            }
         }
-        totals
-    }
-}
-
-/// Adds the values of `counters` to `totals`.
-fn sum(totals: &mut [u64], counters: &[AtomicU64]) {
-    for (total, counter) in totals.iter_mut().zip(counters) {
-        *total += counter.load(Ordering::Relaxed);
+        let [
+            udp,
+            tcp,
+            responses @ ..,
+            truncated,
+            dropped,
+            send_errors,
+            panics,
+            refused,
+        ] = sums;
+        Totals {
+            queries: [udp, tcp],
+            responses,
+            truncated,
+            dropped,
+            send_errors,
+            panics,
+            refused,
+        }
     }
 }
 
@@ -175,16 +207,25 @@ mod tests {
     fn totals_are_the_sums_over_workers_that_ended_too() {
         let counters = Counters::default();
         let (first, second) = (counters.worker(), counters.worker());
-        first.query(Transport::Udp);
-        first.response(16);
+        let mut tally = Tally::default();
+        tally.query(Transport::Udp);
+        tally.response(16);
+        first.add(&mut tally);
         drop(first);
-        second.query(Transport::Udp);
-        second.query(Transport::Tcp);
-        second.response(4242);
-        second.truncated();
+        tally.query(Transport::Udp);
+        tally.query(Transport::Tcp);
+        tally.response(4242);
+        tally.truncated();
+        second.add(&mut tally);
+        second.send_error();
+        second.refused();
         let totals = counters.totals();
         assert_eq!(totals.queries, [2, 1]);
         assert_eq!(totals.responses, [0, 0, 0, 0, 0, 0, 1, 1]);
         assert_eq!((totals.truncated, totals.dropped), (1, 0));
+        assert_eq!(
+            (totals.send_errors, totals.panics, totals.refused),
+            (1, 0, 1)
+        );
     }
 }

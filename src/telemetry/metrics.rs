@@ -247,6 +247,7 @@ pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
 mod tests {
     use super::*;
     use crate::model::MemberState;
+    use crate::telemetry::Tally;
     use crate::telemetry::Transport;
 
     #[test]
@@ -261,8 +262,10 @@ mod tests {
         };
         metrics.set_member(member, &gauges);
         let worker = metrics.counters().worker();
-        worker.query(Transport::Udp);
-        worker.response(3);
+        let mut tally = Tally::default();
+        tally.query(Transport::Udp);
+        tally.response(3);
+        worker.add(&mut tally);
         for _ in 0..2 {
             let text = metrics.render(UnixSeconds(130));
             for line in [

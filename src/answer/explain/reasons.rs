@@ -45,7 +45,12 @@ pub(super) fn fill(
     let Some(entry) = entry else { return };
     let members = snapshot.apexes().federation(entry.federation);
     let taking = members.map_or(MemberSet::EMPTY, |federation| federation.members);
-    let concerned = taking | entry.ignored.iter().map(|ignored| ignored.member).collect();
+    let concerned = taking
+        | entry
+            .ignored()
+            .iter()
+            .map(|ignored| ignored.member)
+            .collect();
     explanation.candidates = MemberIdx::all()
         .zip(&snapshot.fleet().members)
         .filter(|(index, _)| concerned.contains(*index))
@@ -53,7 +58,7 @@ pub(super) fn fill(
         .collect();
     explanation
         .notes
-        .extend(entry.disagreements.iter().copied().map(disagreement));
+        .extend(entry.disagreements().iter().copied().map(disagreement));
     if recorder
         .eligible
         .is_some_and(|eligible| eligible.is_last_known)
@@ -155,7 +160,7 @@ fn candidate(
             (false, "the name means another member".to_owned())
         }
         (Some(shard), Some(_)) if shard.has_address() => (true, "the name means it".to_owned()),
-        (Some(shard), _) => verdict(entry, shard, recorder),
+        (Some(shard), _) => verdict(entry, &shard, recorder),
     };
     let status = snapshot.members().get(member.get());
     let place = snapshot.topology(member).map(|topology| {
@@ -180,7 +185,7 @@ fn candidate(
 /// Why a member has no shard of the service.
 fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> String {
     let ignored = entry
-        .ignored
+        .ignored()
         .iter()
         .find(|ignored| ignored.member == member);
     if let Some(ignored) = ignored {
@@ -205,7 +210,7 @@ fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Strin
 }
 
 /// Why a shard answers, or was left out.
-fn verdict(entry: &ServiceEntry, shard: &Shard, recorder: &Recorder) -> (bool, String) {
+fn verdict(entry: &ServiceEntry, shard: &Shard<'_>, recorder: &Recorder) -> (bool, String) {
     let member = shard.member;
     let (at_level, chosen) = recorder.levels.last().copied().unwrap_or_default();
     let passed = recorder.levels.len().saturating_sub(1);
@@ -220,7 +225,9 @@ fn verdict(entry: &ServiceEntry, shard: &Shard, recorder: &Recorder) -> (bool, S
     let Some(eligible) = recorder.eligible else {
         return (false, "not asked for".to_owned());
     };
-    let facts = &shard.facts;
+    let Some(facts) = entry.facts(member) else {
+        return (false, "not known".to_owned());
+    };
     let reason = if at_level.contains(member) {
         "eligible, but the policy prefers another"
     } else if eligible.members.contains(member) {
@@ -237,7 +244,7 @@ fn verdict(entry: &ServiceEntry, shard: &Shard, recorder: &Recorder) -> (bool, S
         "its load balancer's host name is not resolved"
     } else if !shard.has_address() {
         "its load balancer has no address yet"
-    } else if !entry.health.available.contains(member) {
+    } else if !entry.health().available.contains(member) {
         return (
             false,
             format!("0 of {} endpoints ready", facts.endpoints.total),

@@ -224,7 +224,7 @@ pub(super) fn available(snapshot: &Arc<Snapshot>, name: &str) -> Vec<u8> {
     let entry = snapshot.entry(key);
     entry.map_or_else(Vec::new, |entry| {
         entry
-            .health
+            .health()
             .available
             .iter()
             .map(|MemberIdx(m)| m)
@@ -237,5 +237,5 @@ pub(super) fn exists(snapshot: &Arc<Snapshot>, name: &str) -> bool {
     let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
     snapshot
         .entry(key.as_wire().strip_suffix(&[0]).unwrap())
-        .is_some_and(|e| !e.known.is_empty())
+        .is_some_and(|entry| entry.exists())
 }

@@ -18,6 +18,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ffi::c_int;
 use std::io;
+use std::marker::PhantomData;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
@@ -83,14 +84,36 @@ pub(super) enum Wait {
     No,
 }
 
-/// One datagram received, and room for its reply.
-pub(super) struct Message<'a> {
+/// One datagram received.
+pub(super) struct Request<'a> {
     /// The octets, `None` when there were more than [`DATAGRAM`].
-    pub(super) request: Option<&'a [u8]>,
+    pub(super) octets: Option<&'a [u8]>,
     /// Who sent it.
     pub(super) source: SocketAddr,
-    /// Room for the reply; [`Batch::queue`] takes its length.
-    pub(super) reply: &'a mut [u8],
+}
+
+/// The requests of a batch.
+#[derive(Clone, Copy)]
+pub(super) struct Requests<'a> {
+    /// Only the fields `requests`, `received` and `sources` are looked at, which nothing changes
+    /// while the batch is split.
+    slots: NonNull<Slots>,
+    /// How many there are, at most [`BATCH`].
+    received: usize,
+    /// Borrows the batch.
+    batch: PhantomData<&'a Batch>,
+}
+
+/// The replies of a batch.
+pub(super) struct Replies<'a> {
+    /// Only the fields `replies`, `reply_parts`, `sending` and `controls` are changed.
+    slots: NonNull<Slots>,
+    /// Whether control messages are exchanged.
+    packet_info: PacketInfo,
+    /// How many requests there are, at most [`BATCH`].
+    received: usize,
+    /// How many replies there are, at most [`BATCH`].
+    queued: &'a mut usize,
 }
 
 /// Room for a batch of requests and replies, used again for every batch.
@@ -204,49 +227,20 @@ impl Batch {
         }
     }
 
-    /// One datagram of the present batch; `None` past its end, or when its source is no IP address.
-    pub(super) fn message(&mut self, index: usize) -> Option<Message<'_>> {
-        if index >= self.received || self.queued >= BATCH {
-            return None;
-        }
-        let slots = self.slots.as_ptr();
-        // SAFETY: both indexes are below BATCH. The kernel is done with the slots. The request and
-        // the reply are different arrays, and `self` stays borrowed as long as they are.
-        unsafe {
-            let header = &raw const (*slots).received[index];
-            let length = ((*header).msg_len as usize).min(DATAGRAM);
-            let whole = (*header).msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
-            let request: &[u8; DATAGRAM] = &(*slots).requests[index];
-            let reply: &mut [u8; DATAGRAM] = &mut (*slots).replies[self.queued];
-            Some(Message {
-                request: request.get(..length).filter(|_| whole),
-                source: source(&raw const (*slots).sources[index])?,
-                reply,
-            })
-        }
-    }
-
-    /// The reply written for the message `index` is to be sent, with its first `length` octets.
-    pub(super) fn queue(&mut self, index: usize, length: usize) {
-        if index >= self.received || self.queued >= BATCH {
-            return;
-        }
-        let slots = self.slots.as_ptr();
-        // SAFETY: both indexes are below BATCH, the kernel is done with the slots, and no reference
-        // to them is left. The pointers copied point into the same allocation.
-        unsafe {
-            (*slots).reply_parts[self.queued].iov_len = length.min(DATAGRAM);
-            let request = &raw mut (*slots).received[index].msg_hdr;
-            let header = &raw mut (*slots).sending[self.queued].msg_hdr;
-            (*header).msg_name = (*request).msg_name;
-            (*header).msg_namelen = (*request).msg_namelen;
-            if self.packet_info == PacketInfo::Given {
-                turn_around(request);
-                (*header).msg_control = (*request).msg_control;
-                (*header).msg_controllen = (*request).msg_controllen;
-            }
-        }
-        self.queued += 1;
+    /// The requests of the present batch, and room for its replies.
+    pub(super) fn split(&mut self) -> (Requests<'_>, Replies<'_>) {
+        let requests = Requests {
+            slots: self.slots,
+            received: self.received,
+            batch: PhantomData,
+        };
+        let replies = Replies {
+            slots: self.slots,
+            packet_info: self.packet_info,
+            received: self.received,
+            queued: &mut self.queued,
+        };
+        (requests, replies)
     }
 
     /// Sends the queued replies without waiting. One that fails is skipped. Returns how many
@@ -279,6 +273,68 @@ impl Batch {
         }
         self.queued = 0;
         failed
+    }
+}
+
+impl<'a> Requests<'a> {
+    /// One datagram; `None` past the end, or when its source is no IP address.
+    #[inline]
+    pub(super) fn get(&self, index: usize) -> Option<Request<'a>> {
+        if index >= self.received {
+            return None;
+        }
+        let slots = self.slots.as_ptr();
+        // SAFETY: the index is below BATCH. The kernel is done with the slots, and the batch stays
+        // borrowed as long as the request is; until then nothing writes to these fields.
+        unsafe {
+            let header = &raw const (*slots).received[index];
+            let length = ((*header).msg_len as usize).min(DATAGRAM);
+            let whole = (*header).msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
+            let octets: &[u8; DATAGRAM] = &(*slots).requests[index];
+            Some(Request {
+                octets: octets.get(..length).filter(|_| whole),
+                source: source(&raw const (*slots).sources[index])?,
+            })
+        }
+    }
+}
+
+impl Replies<'_> {
+    /// Room for the next reply; [`Self::queue`] takes its length. `None` when all are queued.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<&mut [u8]> {
+        if *self.queued >= self.received {
+            return None;
+        }
+        let slots = self.slots.as_ptr();
+        // SAFETY: `queued` is below BATCH. The kernel is done with the slots; no other reference to
+        // the replies is left, as `self` is borrowed as long as this one.
+        let reply: &mut [u8; DATAGRAM] = unsafe { &mut (*slots).replies[*self.queued] };
+        Some(reply)
+    }
+
+    /// The reply written for the message `index` is to be sent, with its first `length` octets.
+    #[inline]
+    pub(super) fn queue(&mut self, index: usize, length: usize) {
+        if index >= self.received || *self.queued >= BATCH {
+            return;
+        }
+        let slots = self.slots.as_ptr();
+        // SAFETY: both indexes are below BATCH, the kernel is done with the slots, and no reference
+        // to what is written here is left. The pointers copied point into the same allocation.
+        unsafe {
+            (*slots).reply_parts[*self.queued].iov_len = length.min(DATAGRAM);
+            let request = &raw mut (*slots).received[index].msg_hdr;
+            let header = &raw mut (*slots).sending[*self.queued].msg_hdr;
+            (*header).msg_name = (*request).msg_name;
+            (*header).msg_namelen = (*request).msg_namelen;
+            if self.packet_info == PacketInfo::Given {
+                turn_around(request);
+                (*header).msg_control = (*request).msg_control;
+                (*header).msg_controllen = (*request).msg_controllen;
+            }
+        }
+        *self.queued += 1;
     }
 }
 

@@ -22,11 +22,13 @@ fn a_reply_that_cannot_be_sent_skips_one_message() {
     }
     // On loopback a datagram is in the queue of the receiver when `send_to` returns.
     assert_eq!(batch.receive(&server, Wait::Timeout).unwrap(), 4);
+    let (requests, mut replies) = batch.split();
     for index in 0..4 {
-        let message = batch.message(index).unwrap();
-        message.reply[0] = message.request.unwrap()[0];
-        batch.queue(index, 1);
+        let request = requests.get(index).unwrap();
+        replies.next().unwrap()[0] = request.octets.unwrap()[0];
+        replies.queue(index, 1);
     }
+    assert!(replies.next().is_none());
     batch.spoil(1);
     assert_eq!(batch.send(&server), 1);
     let mut octet = [0];
@@ -45,9 +47,10 @@ fn a_datagram_that_is_too_large_has_no_request() {
         client.send_to(&vec![7; length], to).unwrap();
     }
     assert_eq!(batch.receive(&server, Wait::Timeout).unwrap(), 3);
-    let lengths = [0, 1, 2].map(|index| batch.message(index).unwrap().request.map(<[u8]>::len));
+    let (requests, _) = batch.split();
+    let lengths = [0, 1, 2].map(|index| requests.get(index).unwrap().octets.map(<[u8]>::len));
     assert_eq!(lengths, [Some(DATAGRAM), None, Some(0)]);
-    assert!(batch.message(3).is_none());
+    assert!(requests.get(3).is_none());
 }
 
 #[test]
@@ -60,12 +63,11 @@ fn nothing_queued_is_no_error() {
 #[test]
 fn source_port_0_gets_no_reply() {
     let answered = |port| {
-        let message = Message {
-            request: Some(&[1]),
+        let request = Request {
+            octets: Some(&[1]),
             source: SocketAddr::from(([192, 0, 2, 1], port)),
-            reply: &mut [],
         };
-        answerable(&message).is_some()
+        answerable(&request).is_some()
     };
     assert!(!answered(0));
     assert!(answered(1));

@@ -1,0 +1,73 @@
+//! The service that a name asks for: everything that waits for memory, in steps.
+
+use crate::names::{Below, Form, split};
+use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot};
+use crate::wire::Qname;
+
+/// A name inside an apex, taken apart, and its service as far as it is looked up.
+#[derive(Debug)]
+pub(super) struct Sought<'a> {
+    /// The apex.
+    pub(super) index: ApexIdx,
+    /// The apex.
+    pub(super) apex: &'a Apex,
+    /// What its labels mean.
+    pub(super) form: Form<'a>,
+    /// The scope that the topology labels of a service name pin down.
+    pub(super) scope: Option<ScopeIdx>,
+    /// The service.
+    service: Option<EntrySeek<'a>>,
+}
+
+impl<'a> Sought<'a> {
+    /// Takes a name apart; `None` outside every apex.
+    #[inline]
+    pub(super) fn begin(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
+        let (index, apex) = snapshot.apexes().find(qname)?;
+        let form = split(qname, qname.label_count() - apex.labels);
+        let (scope, service) = match form {
+            Form::Tree { topology, below } => {
+                let scope = snapshot.scopes().find(topology);
+                let service = match (scope, below) {
+                    (Some(_), Below::Service { key, .. }) => Some(snapshot.seek(key)),
+                    _ => None,
+                };
+                (scope, service)
+            }
+            Form::Apex | Form::Plain { .. } => (None, None),
+        };
+        Some(Self {
+            index,
+            apex,
+            form,
+            scope,
+            service,
+        })
+    }
+
+    /// How many steps a look-up has.
+    pub(super) const STEPS: usize = EntrySeek::STEPS;
+
+    /// Takes the look-up one step further, which waits for memory at most once.
+    #[inline]
+    pub(super) fn advance(&mut self) {
+        if let Some(service) = &mut self.service {
+            service.advance();
+        }
+    }
+
+    /// Behind the last step: waits for what answers of a type need beside.
+    #[inline]
+    pub(super) fn touch(&self, qtype: u16) {
+        if let Some(service) = &self.service {
+            service.touch(qtype);
+        }
+    }
+
+    /// The service, if it exists in this apex.
+    #[inline]
+    pub(super) fn service(&mut self, snapshot: &'a Snapshot) -> Option<&'a ServiceEntry> {
+        let entry = self.service.as_mut()?.entry()?;
+        snapshot.is_in(entry, self.index).then_some(entry)
+    }
+}
