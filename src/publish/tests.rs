@@ -1,7 +1,9 @@
 //! Tests of the room.
 
+mod brake;
+mod damping;
 mod files;
-mod fixture;
+pub(super) mod fixture;
 mod random;
 mod restart;
 mod running;

@@ -6,14 +6,20 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::Events;
 use super::begin::Beginning;
+use super::brake::Brake;
+use super::confirm::Listed;
 use super::contact::reason;
+use super::damping::Damping;
 use super::disk::Disk;
 use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::identity;
 use super::loss::{self, Losses};
 use super::states::{Happening, States};
+use super::transit::Transits;
+use super::verdicts::Verdicts;
 use crate::config::Config;
 use crate::model::{
     Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, Service, UnixSeconds,
@@ -32,6 +38,9 @@ pub(super) struct Now {
     pub(super) wall: UnixSeconds,
 }
 
+/// A member's part of a service.
+pub(super) type Key = (MemberIdx, NamespacedName);
+
 /// What is known of a member besides its services and its state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Profile {
@@ -45,6 +54,8 @@ pub(super) struct Profile {
     pub(super) reason: Option<String>,
     /// Things an operator should know.
     pub(super) warnings: Vec<String>,
+    /// What the brake holds back of it.
+    pub(super) held_back: Option<String>,
 }
 
 /// What has become of a delta.
@@ -71,6 +82,20 @@ pub(super) struct World {
     pub(super) states: States,
     /// Changes that are kept back.
     pub(super) losses: Losses,
+    /// Shards that are out, or were of late.
+    pub(super) damping: Damping,
+    /// Withdrawals that are held back.
+    pub(super) brake: Brake,
+    /// More or less is held back than is shown.
+    pub(super) is_brake_changed: bool,
+    /// What probes say.
+    pub(super) verdicts: Verdicts,
+    /// How long the shortest holds of each federation last, as far as that was published.
+    pub(super) holds_left: Vec<Option<u32>>,
+    /// When that changes next by itself.
+    pub(super) hold_due: Option<Instant>,
+    /// Where transitions are shown.
+    pub(super) transits: Transits,
     /// What host names resolved to, and since when no service names them.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
@@ -91,6 +116,8 @@ impl World {
         serial: Option<Serial>,
         disk: Disk,
         metrics: Arc<Metrics>,
+        events: Events,
+        now: Now,
     ) -> Self {
         let Beginning {
             builder,
@@ -100,6 +127,9 @@ impl World {
             hostnames,
             discarded,
         } = beginning;
+        let transits = Transits::new(events, Arc::clone(&metrics));
+        let brakes = config.fleet.federations.iter();
+        let brake = Brake::new(brakes.map(|federation| federation.brake));
         let mut world = Self {
             config,
             builder,
@@ -107,6 +137,13 @@ impl World {
             index,
             states,
             losses: Losses::default(),
+            damping: Damping::new(now.instant),
+            brake,
+            is_brake_changed: false,
+            verdicts: Verdicts::default(),
+            holds_left: Vec::new(),
+            hold_due: None,
+            transits,
             hostnames,
             serial,
             disk,
@@ -116,6 +153,7 @@ impl World {
         for member in discarded {
             world.keep(member, Fact::Discarded);
         }
+        world.count_shards(now);
         world
     }
 
@@ -132,11 +170,7 @@ impl World {
                 let resolved = (!is_empty).then_some(Resolved { ipv4, ipv6, ttl });
                 self.resolve(&hostname, resolved);
             }
-            Delta::Probed(found) => {
-                for (target, evidence) in found {
-                    self.is_dirty |= self.builder.set_evidence(&target, evidence);
-                }
-            }
+            Delta::Probed(found) => self.probed(found, now),
             Delta::Member {
                 member,
                 epoch,
@@ -176,7 +210,7 @@ impl World {
                 } else {
                     let key = (member, name);
                     self.losses.cancel(&key);
-                    self.fold_service(member, &key.1, Some(service));
+                    self.fold_service(member, &key.1, Some(service), now);
                 }
             }
             Change::Remove(name) => {
@@ -203,67 +237,44 @@ impl World {
     /// Folds what has been kept back for long enough.
     pub(super) fn fold_losses(&mut self, now: Now) {
         while let Some(((member, name), service)) = self.losses.pop(now.instant) {
-            self.fold_service(member, &name, service);
+            self.fold_service(member, &name, service, now);
         }
     }
 
     /// Folds everything that is kept back.
-    pub(super) fn fold_all_losses(&mut self) {
+    pub(super) fn fold_all_losses(&mut self, now: Now) {
         let kept: Vec<_> = self.losses.drain().collect();
         for ((member, name), service) in kept {
-            self.fold_service(member, &name, service);
+            self.fold_service(member, &name, service, now);
         }
     }
 
-    /// Folds the facts about one service; `None` when it is gone.
-    fn fold_service(
-        &mut self,
-        member: MemberIdx,
-        name: &NamespacedName,
-        service: Option<Arc<Service>>,
-    ) {
-        let fact = match service {
-            Some(service) => {
-                let fact = Fact::Service(name.clone(), service.clone());
-                self.builder.upsert(member, name, service).then_some(fact)
-            }
-            None => self
-                .builder
-                .remove(member, name)
-                .then(|| Fact::Gone(name.clone())),
-        };
-        if let Some(fact) = fact {
-            self.keep(member, fact);
-            self.is_dirty = true;
-        }
-    }
-
-    /// A complete list: what is not in it is gone.
+    /// A complete list: what is not in it is gone, unless the brake holds that back.
     fn sync(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>, now: Now) {
         self.losses.cancel_member(member);
         let listed: HashSet<&NamespacedName> = services.iter().map(|(name, _)| name).collect();
         let old = self.builder.facts(member).map(|(name, _)| name);
-        let mut changed: Vec<_> = old
+        let mut changes: Vec<Listed> = old
             .filter(|name| !listed.contains(name))
-            .cloned()
-            .map(Fact::Gone)
+            .map(|name| (name.clone(), None))
             .collect();
         let total = services.len();
         for (name, service) in services {
             if self.builder.fact(member, &name) != Some(&service) {
-                changed.push(Fact::Service(name, service));
+                changes.push((name, Some(service)));
             }
         }
-        for fact in &changed {
-            match fact {
-                Fact::Service(name, service) => {
-                    self.builder.upsert(member, name, service.clone());
-                }
-                Fact::Gone(name) => {
-                    self.builder.remove(member, name);
-                }
-                _ => {}
-            }
+        let profile = self.profiles.get(member.get());
+        if profile.is_some_and(|profile| profile.kept.first_synced.is_some()) {
+            self.brake_list(member, &mut changes, now);
+        }
+        let mut changed = Vec::with_capacity(changes.len() + 2);
+        for (name, change) in changes {
+            changed.push(match &change {
+                Some(service) => Fact::Service(name.clone(), Arc::clone(service)),
+                None => Fact::Gone(name.clone()),
+            });
+            self.replace(&(member, name), change, false, now);
         }
         let count = changed.len();
         let Some(profile) = self.profiles.get_mut(member.get()) else {
@@ -331,9 +342,11 @@ impl World {
             .facts(member)
             .map(|(name, _)| name.clone())
             .collect();
+        self.forget_held_back(member, now);
         for name in names {
-            self.builder.remove(member, &name);
+            self.replace(&(member, name), None, false, now);
         }
+        self.damping.discard(member, now.instant);
         self.builder.set_topology(member, Learnt::default().facts());
         if let Some(profile) = self.profiles.get_mut(member.get()) {
             profile.kept = Kept::default();
