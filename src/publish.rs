@@ -18,6 +18,7 @@
 mod begin;
 mod brake;
 mod confirm;
+mod command;
 mod contact;
 mod damping;
 mod deadlines;
@@ -34,8 +35,13 @@ mod identity;
 mod lane;
 mod learnt;
 mod loss;
+mod obey;
+mod overrides;
+mod overrides_file;
+mod overruling;
 mod pace;
 mod reconfigure;
+mod resolve;
 mod restored;
 mod retire;
 mod run;
@@ -51,6 +57,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use command::{Command, Done, InForce, Order, Refused, Standing};
 pub use error::Error;
 pub use events::{Events, KEPT};
 pub use handle::Handle;

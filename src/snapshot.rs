@@ -16,6 +16,7 @@ mod compile;
 mod generation;
 mod health;
 mod hostnames;
+mod longest;
 mod scopes;
 mod service;
 mod table;

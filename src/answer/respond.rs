@@ -91,16 +91,24 @@ impl<'a> Prepared<'a> {
     /// Reads a request, and its name into `qname`.
     #[inline]
     pub fn new(snapshot: &'a Snapshot, request: &'a [u8], qname: &'a mut Qname) -> Self {
-        let read = Query::parse(request, qname).map(|query| {
-            let qname: &Qname = qname;
-            let is_served =
-                query.qclass == class::IN && !matches!(query.qtype, rrtype::AXFR | rrtype::IXFR);
-            Read {
-                query,
-                qname,
-                sought: is_served.then(|| Sought::begin(snapshot, qname)).flatten(),
+        let read = match Query::parse(request, qname) {
+            Ok(query) => {
+                let qname: &Qname = qname;
+                let is_served = query.qclass == class::IN
+                    && !matches!(query.qtype, rrtype::AXFR | rrtype::IXFR);
+                let sought = if is_served {
+                    Sought::begin(snapshot, qname)
+                } else {
+                    None
+                };
+                Ok(Read {
+                    query,
+                    qname,
+                    sought,
+                })
             }
-        });
+            Err(error) => Err(error),
+        };
         Self {
             snapshot,
             request,

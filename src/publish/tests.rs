@@ -4,6 +4,7 @@ mod brake;
 mod damping;
 mod files;
 pub(super) mod fixture;
+mod overrides;
 mod random;
 mod restart;
 mod running;

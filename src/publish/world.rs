@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Events;
 use super::begin::Beginning;
 use super::brake::Brake;
 use super::confirm::Listed;
@@ -17,6 +16,7 @@ use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::identity;
 use super::loss::{self, Losses};
+use super::overruling::Overruling;
 use super::states::{Happening, States};
 use super::transit::Transits;
 use super::verdicts::Verdicts;
@@ -104,6 +104,8 @@ pub(super) struct World {
     pub(super) disk: Disk,
     /// Where they are counted.
     pub(super) metrics: Arc<Metrics>,
+    /// What operators have decided.
+    pub(super) overruling: Overruling,
     /// Something is not published.
     pub(super) is_dirty: bool,
 }
@@ -115,8 +117,8 @@ impl World {
         beginning: Beginning,
         serial: Option<Serial>,
         disk: Disk,
-        metrics: Arc<Metrics>,
-        events: Events,
+        transits: Transits,
+        overruling: Overruling,
         now: Now,
     ) -> Self {
         let Beginning {
@@ -127,7 +129,7 @@ impl World {
             hostnames,
             discarded,
         } = beginning;
-        let transits = Transits::new(events, Arc::clone(&metrics));
+        let metrics = Arc::clone(transits.metrics());
         let brakes = config.fleet.federations.iter();
         let brake = Brake::new(brakes.map(|federation| federation.brake));
         let mut world = Self {
@@ -148,6 +150,7 @@ impl World {
             serial,
             disk,
             metrics,
+            overruling,
             is_dirty: true,
         };
         for member in discarded {

@@ -114,10 +114,11 @@ impl<R: Respond> Worker<R> {
     ) -> io::Result<usize> {
         let received = room.batch.receive(&self.socket, wait)?;
         self.answer(room, snapshots.load(), received);
-        for _ in 0..room.batch.send(&self.socket) {
-            room.tally.send_error();
-        }
+        // Whoever has a reply finds it counted.
         self.counters.add(&mut room.tally);
+        for _ in 0..room.batch.send(&self.socket) {
+            self.counters.send_error();
+        }
         Ok(received)
     }
 

@@ -300,7 +300,8 @@ impl<T: Keyed> Branch<T> {
         let Some(Node::Leaf(leaf)) = self.children.get_mut(usize::from(child)) else {
             return false;
         };
-        let places = self.children_at.iter().filter(|at| **at == child).count();
+        let is_its = |at: &u8| usize::from(*at == child);
+        let places: usize = self.children_at.iter().map(is_its).sum();
         if places == 1 {
             if shift + 2 * BITS > BRANCH_BITS {
                 return false;

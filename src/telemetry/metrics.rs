@@ -80,6 +80,10 @@ pub struct Metrics {
     transitions: IntCounterVec,
     /// Shards that are kept back.
     damped: IntGauge,
+    /// Whether answers are frozen.
+    frozen: IntGauge,
+    /// Drains and cordons in force.
+    drains: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -151,6 +155,14 @@ impl Metrics {
                 "gazetteer_publish_damped_shards",
                 "Shards that are ready and kept back since they went out too often.",
             ),
+            frozen: declare.gauge(
+                "gazetteer_publish_frozen",
+                "1 while an operator has answers stay as they are.",
+            ),
+            drains: declare.gauge(
+                "gazetteer_publish_drains",
+                "Drains and cordons of operators in force.",
+            ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
                 "Failures to write persisted facts.",
@@ -213,6 +225,16 @@ impl Metrics {
     /// How many withdrawals of a member's shards are held back for confirmation.
     pub fn set_held_back(&self, member: &str, withdrawals: usize) {
         self.members.set_held_back(member, withdrawals);
+    }
+
+    /// Whether answers are frozen.
+    pub fn set_frozen(&self, is_frozen: bool) {
+        self.frozen.set(i64::from(is_frozen));
+    }
+
+    /// How many drains and cordons are in force.
+    pub fn set_drained(&self, drains: usize) {
+        self.drains.set(signed(drains));
     }
 
     /// Persisted facts could not be written.

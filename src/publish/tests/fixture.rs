@@ -141,17 +141,23 @@ pub(super) struct Running {
 impl Running {
     /// Starts a writer on `config`.
     pub(super) fn start(config: Config) -> Self {
+        Self::start_at(config, || UnixSeconds(1_800_000_000))
+    }
+
+    /// The same, with another wall clock.
+    pub(super) fn start_at(config: Config, wall: fn() -> UnixSeconds) -> Self {
         let folder = config.state_dir.join(FOLDER);
         std::fs::create_dir_all(&folder).unwrap();
-        let wall = || UnixSeconds(1_800_000_000);
         let metrics = Arc::new(Metrics::new());
         let (core, mut handle) = prepare(Arc::new(config), metrics.clone(), &folder, wall).unwrap();
         let (deltas_to, deltas) = mpsc::channel(1024);
         let (configs_to, configs) = mpsc::channel(4);
         handle.deltas = deltas_to;
         handle.configs = configs_to;
+        let (commands_to, commands) = mpsc::channel(4);
+        handle.commands = commands_to;
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
-        task.spawn(core.run(deltas, configs, stop.clone()));
+        task.spawn(core.run(deltas, configs, commands, stop.clone()));
         Self {
             handle,
             metrics,
@@ -237,5 +243,5 @@ pub(super) fn exists(snapshot: &Arc<Snapshot>, name: &str) -> bool {
     let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
     snapshot
         .entry(key.as_wire().strip_suffix(&[0]).unwrap())
-        .is_some_and(|entry| entry.exists())
+        .is_some_and(crate::snapshot::ServiceEntry::exists)
 }
