@@ -17,8 +17,8 @@
 
 mod begin;
 mod brake;
-mod confirm;
 mod command;
+mod confirm;
 mod contact;
 mod damping;
 mod deadlines;

@@ -14,7 +14,7 @@ impl Core {
     pub(super) fn obey(&mut self, order: Order) {
         let now = self.now();
         let Order { command, reply } = order;
-        if let Command::Confirm(member) = command {
+        if let Command::Confirm(member) = &command {
             // Whoever asked may have gone away.
             drop(reply.send(self.confirm(member, now)));
             return;
@@ -36,25 +36,28 @@ impl Core {
         }
     }
 
-    /// Lets through what is held back of a member, and publishes it.
-    fn confirm(&mut self, member: Label, now: Now) -> Result<Done, Refused> {
-        let target = OverrideTarget::Member(member.clone());
-        self.world.check_known(&target)?;
-        match self.world.confirm(&member, now) {
-            None | Some(0) => Err(Refused::NothingWithheld { member }),
-            Some(count) => {
-                let mut notes = vec![format!("withdrawals that go through: {count}")];
-                if self.world.overruling.is_frozen() {
-                    notes.push("answers are frozen: it takes effect at the thaw".to_owned());
-                } else {
-                    self.publish(now);
-                }
-                Ok(Done {
-                    notes,
-                    ..Done::default()
-                })
-            }
+    /// Lets withheld removals of a member through, and publishes them.
+    fn confirm(&mut self, member: &Label, now: Now) -> Result<Done, Refused> {
+        self.world
+            .check_known(&OverrideTarget::Member(member.clone()))?;
+        let count = self.world.confirm(member, now).unwrap_or_default();
+        if count == 0 {
+            return Err(Refused::NothingWithheld {
+                member: member.clone(),
+            });
         }
+        let frozen = self.world.overruling.now.frozen;
+        let mut notes = vec![format!("removals that were withheld: {count}")];
+        if frozen.is_none() {
+            self.publish(now);
+        } else {
+            notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+        }
+        Ok(Done {
+            frozen,
+            notes,
+            ..Done::default()
+        })
     }
 
     /// Decisions were written, or could not be.

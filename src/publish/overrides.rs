@@ -89,7 +89,7 @@ impl World {
                 });
             }
             Command::Thaw => next = thawed(&next, now).ok_or(Refused::NotFrozen)?,
-            // It overrides nothing: what is held back goes through once (see `Core::obey`).
+            // Nothing of it is kept: it is done at once.
             Command::Confirm(_) => {}
         }
         Ok(next)
@@ -325,15 +325,17 @@ impl World {
 
     /// An override came into another state: a line of the log, a count, an event.
     fn overridden(&mut self, now: Now, subject: String, from: &str, to: &str, why: String) {
-        let transited = Transited {
-            kind: EventKind::Override,
-            subject,
-            from: from.to_owned(),
-            to: to.to_owned(),
-            why,
-            is_worse: false,
-        };
-        self.transited(now, transited);
+        self.transited(
+            now,
+            Transited {
+                kind: EventKind::Override,
+                subject,
+                from: from.to_owned(),
+                to: to.to_owned(),
+                why,
+                is_worse: false,
+            },
+        );
     }
 }
 

@@ -153,6 +153,7 @@ impl Core {
         }
         if self.world.overruling.is_frozen() {
             self.publish_hostnames(now.instant);
+            self.publish_unconfirmed();
             self.become_ready();
             return;
         }
@@ -189,10 +190,8 @@ impl Core {
     /// Publishes what was folded.
     pub(super) fn publish(&mut self, now: Now) {
         self.publish_hostnames(now.instant);
-        if let Some(members) = self.world.show_brake() {
-            self.unconfirmed.send_replace(Arc::new(members));
-        }
         self.world.apply_shares(&self.snapshots.load_full(), now);
+        self.publish_unconfirmed();
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
             self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));
@@ -226,6 +225,13 @@ impl Core {
             }
             is_new
         });
+    }
+
+    /// Tells which members are to be listed anew, when the set has changed.
+    fn publish_unconfirmed(&mut self) {
+        if let Some(members) = self.world.show_brake() {
+            self.unconfirmed.send_replace(Arc::new(members));
+        }
     }
 
     /// Tells which host names to resolve, when the set has changed.

@@ -8,9 +8,9 @@ impl Snapshot {
     /// The longest TTL of an address of any of `members` at a name that is not pinned, in seconds.
     /// Costs O(all services).
     pub fn longest_ttl(&self, members: MemberSet) -> u32 {
-        let entries = self.services.keys();
-        let named = entries.filter(|entry| !(entry.0.known & members).is_empty());
-        named.map(|entry| entry.0.ttl).max().unwrap_or(0)
+        let entries = self.services.entries();
+        let named = entries.filter(|entry| !(entry.known() & members).is_empty());
+        named.map(|entry| entry.ttl).max().unwrap_or(0)
     }
 
     /// The longest TTL of an address of a service, in seconds.

@@ -167,6 +167,15 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         self.crowd.iter().find(|entry| entry.key() == key)
     }
 
+    /// All entries, in no order. Costs O(entries).
+    pub(super) fn entries(&self) -> impl Iterator<Item = &T> {
+        let mut leaves = Vec::new();
+        self.root.leaves(&mut leaves);
+        let lines = leaves.into_iter().flat_map(|leaf| &leaf.lines);
+        let entries = lines.flat_map(|line| line.entries.iter().flatten());
+        entries.chain(&*self.crowd).map(|entry| &**entry)
+    }
+
     /// Puts an entry in, in the place of the one that has its key.
     pub(super) fn insert(&mut self, entry: Arc<T>) {
         let key = entry.key();
@@ -274,6 +283,16 @@ impl<T: Keyed> Branch<T> {
         Self {
             children_at: [0; PLACES],
             children: vec![child],
+        }
+    }
+
+    /// All leaves below it.
+    fn leaves<'t>(&'t self, leaves: &mut Vec<&'t Leaf<T>>) {
+        for child in &self.children {
+            match child {
+                Node::Branch(inner) => inner.leaves(leaves),
+                Node::Leaf(leaf) => leaves.push(leaf),
+            }
         }
     }
 

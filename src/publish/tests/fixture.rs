@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Handle;
 use super::super::begin::FOLDER;
 use super::super::run::Core;
 use super::super::thread::prepare;
+use super::super::{Command, Done, Handle, Order, Refused};
 use crate::config::{Config, Listen, MemberSource, Source};
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity,
@@ -204,6 +204,14 @@ impl Running {
             Change::Synced(vec![(named("s"), service(address, 1))]),
         )
         .await;
+    }
+
+    /// Gives a command and waits for the outcome.
+    pub(super) async fn ask(&self, command: Command) -> Result<Done, Refused> {
+        let (reply, outcome) = oneshot::channel();
+        let order = Order { command, reply };
+        self.handle.commands.send(order).await.unwrap();
+        outcome.await.unwrap()
     }
 
     /// The present snapshot, once everything sent has been folded and what is at once is out.

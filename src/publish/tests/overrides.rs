@@ -5,12 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-use super::super::{Command, Done, InForce, Order, Refused};
+use super::super::Refused;
+use super::super::{Command, Done, InForce};
 use super::fixture::{Running, after, available, config, label, named, service};
 use crate::config::Config;
-use crate::model::{Change, FULL_SHARE, LearntTopology, UnixSeconds};
+use crate::model::{Change, EventKind, FULL_SHARE, LearntTopology, UnixSeconds};
 
 /// When the tests begin.
 const START: u64 = 1_800_000_000;
@@ -62,14 +61,6 @@ async fn stand(running: &Running, member: &str, region: &str, zone: &str) {
     running.change(member, Change::Topology(topology)).await;
 }
 
-/// Gives a command and waits for the outcome.
-async fn ask(running: &Running, command: Command) -> Result<Done, Refused> {
-    let (reply, outcome) = oneshot::channel();
-    let order = Order { command, reply };
-    running.handle.commands.send(order).await.unwrap();
-    outcome.await.unwrap()
-}
-
 /// A drain of this many seconds.
 fn drain(target: &str, over: u64, lasting: Option<u64>) -> Command {
     Command::Drain {
@@ -99,6 +90,7 @@ fn share(running: &Running) -> u16 {
 /// The transitions of overrides so far.
 fn transitions(running: &Running) -> Vec<String> {
     let events = running.handle.events.since(0).into_iter();
+    let events = events.filter(|event| event.kind == EventKind::Override);
     let shown = events.map(|event| format!("{}: {} to {}", event.subject, event.from, event.to));
     shown.collect()
 }
@@ -108,7 +100,7 @@ async fn a_drain_falls_evenly_and_ends_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
     let begun = wall();
-    let done = ask(&running, drain("a", 60, Some(600))).await.unwrap();
+    let done = running.ask(drain("a", 60, Some(600))).await.unwrap();
     let drained = done.drain.unwrap();
     assert_eq!((drained.share, drained.state()), (FULL_SHARE, "draining"));
     assert_eq!(drained.members, [label("a")]);
@@ -134,7 +126,7 @@ async fn a_drain_falls_evenly_and_ends_by_itself() {
 async fn a_clock_that_is_set_back_gives_no_share_back() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    ask(&running, drain("a", 60, None)).await.unwrap();
+    running.ask(drain("a", 60, None)).await.unwrap();
     pass(30).await;
     assert_eq!(share(&running), FULL_SHARE / 2);
     WALL.set(START);
@@ -154,14 +146,15 @@ async fn a_cordon_is_at_once_and_safe_after_the_longest_ttl_of_its_services() {
         .await;
     after(20).await;
     let safe_after = |done: Done| done.drain.unwrap().drain.safe_at.unwrap().0 - wall().0;
-    let done = ask(&running, drain("a", 0, None)).await.unwrap();
+    let done = running.ask(drain("a", 0, None)).await.unwrap();
     assert_eq!(done.drain.as_ref().unwrap().state(), "out");
     assert_eq!(safe_after(done), 30 + 2);
-    let done = ask(&running, drain("b", 0, None)).await.unwrap();
+    let done = running.ask(drain("b", 0, None)).await.unwrap();
     assert_eq!(safe_after(done), 300 + 2);
-    let done = ask(&running, drain("service/ns/s", 0, None)).await.unwrap();
+    let done = running.ask(drain("service/ns/s", 0, None)).await.unwrap();
     assert_eq!(safe_after(done), 30 + 2);
-    let done = ask(&running, drain("service/ns/slow", 10, None))
+    let done = running
+        .ask(drain("service/ns/slow", 10, None))
         .await
         .unwrap();
     assert_eq!(safe_after(done), 300 + 2);
@@ -172,9 +165,9 @@ async fn a_cordon_is_at_once_and_safe_after_the_longest_ttl_of_its_services() {
 async fn a_drain_of_what_is_out_only_moves_its_end() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    ask(&running, drain("a", 10, None)).await.unwrap();
+    running.ask(drain("a", 10, None)).await.unwrap();
     pass(5).await;
-    let done = ask(&running, drain("a", 10, None)).await.unwrap();
+    let done = running.ask(drain("a", 10, None)).await.unwrap();
     assert_eq!(
         done.drain.unwrap().share,
         FULL_SHARE / 2,
@@ -182,7 +175,7 @@ async fn a_drain_of_what_is_out_only_moves_its_end() {
     );
     pass(10).await;
     let before = drains(&running)[0].drain.clone();
-    let done = ask(&running, drain("a", 600, Some(60))).await.unwrap();
+    let done = running.ask(drain("a", 600, Some(60))).await.unwrap();
     let drained = done.drain.unwrap();
     assert_eq!(drained.share, 0, "it does not come back");
     assert_eq!(drained.drain.safe_at, before.safe_at);
@@ -194,7 +187,7 @@ async fn a_drain_of_what_is_out_only_moves_its_end() {
 async fn a_region_means_whoever_stands_there_also_later() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    let done = ask(&running, drain("region/r1", 0, None)).await.unwrap();
+    let done = running.ask(drain("region/r1", 0, None)).await.unwrap();
     let before = done.drain.unwrap();
     assert_eq!(before.members, [label("a")]);
     pass(10).await;
@@ -203,9 +196,11 @@ async fn a_region_means_whoever_stands_there_also_later() {
     let after = drains(&running)[0].clone();
     assert_eq!(after.members, [label("a"), label("b")]);
     assert!(after.drain.safe_at > before.drain.safe_at);
-    let done = ask(&running, drain("zone/z1", 0, None)).await.unwrap();
+    let done = running.ask(drain("zone/z1", 0, None)).await.unwrap();
     assert_eq!(done.drain.unwrap().members.len(), 2);
-    let done = ask(&running, Command::Uncordon("region/r1".parse().unwrap())).await;
+    let done = running
+        .ask(Command::Uncordon("region/r1".parse().unwrap()))
+        .await;
     let notes = done.unwrap().notes;
     assert_eq!(notes.len(), 2, "{notes:?}");
     assert!(notes[0].contains("still drained, by zone/z1"), "{notes:?}");
@@ -216,7 +211,7 @@ async fn a_region_means_whoever_stands_there_also_later() {
 async fn what_is_not_known_is_refused_by_name_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    let refused = async |command| ask(&running, command).await.unwrap_err().to_string();
+    let refused = async |command| running.ask(command).await.unwrap_err().to_string();
     for (target, words) in [
         ("c", "member \"c\" is not known; near it: "),
         ("region/r3", "region \"r3\" is not known; near it: r1, r2"),
@@ -231,7 +226,7 @@ async fn what_is_not_known_is_refused_by_name_and_changes_nothing() {
     }
     let text = refused(Command::Uncordon("a".parse().unwrap())).await;
     assert_eq!(text, "a is neither drained nor cordoned; nothing is");
-    ask(&running, drain("b", 0, None)).await.unwrap();
+    running.ask(drain("b", 0, None)).await.unwrap();
     let text = refused(Command::Uncordon("a".parse().unwrap())).await;
     assert!(text.ends_with("; these are: b"), "{text}");
     let text = refused(Command::Thaw).await;
@@ -247,16 +242,16 @@ async fn what_cannot_be_kept_is_not_obeyed() {
     // A folder cannot be written as a file.
     std::fs::create_dir(folder.path().join("overrides.json.new")).unwrap();
     let before = running.settled().await.generation();
-    let refused = ask(&running, drain("a", 0, None)).await.unwrap_err();
+    let refused = running.ask(drain("a", 0, None)).await.unwrap_err();
     assert!(matches!(refused, Refused::NotKept { .. }), "{refused}");
-    let refused = ask(&running, freeze(None)).await.unwrap_err();
+    let refused = running.ask(freeze(None)).await.unwrap_err();
     assert!(matches!(refused, Refused::NotKept { .. }), "{refused}");
     assert_eq!(drains(&running), []);
     assert_eq!(running.handle.overrides.borrow().frozen, None);
     assert_eq!(running.settled().await.generation(), before);
     assert!(transitions(&running).is_empty());
     std::fs::remove_dir(folder.path().join("overrides.json.new")).unwrap();
-    ask(&running, drain("a", 0, None)).await.unwrap();
+    running.ask(drain("a", 0, None)).await.unwrap();
     running.stop().await;
 }
 
@@ -264,8 +259,9 @@ async fn what_cannot_be_kept_is_not_obeyed() {
 async fn a_restart_keeps_what_was_decided() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    ask(&running, drain("a", 60, None)).await.unwrap();
-    ask(&running, drain("service/ns/s", 0, Some(3_600)))
+    running.ask(drain("a", 60, None)).await.unwrap();
+    running
+        .ask(drain("service/ns/s", 0, Some(3_600)))
         .await
         .unwrap();
     let before: Vec<_> = drains(&running).into_iter().map(|d| d.drain).collect();
@@ -285,7 +281,7 @@ async fn frozen_answers_stay_until_they_are_thawed() {
     running
         .change("a", Change::Upsert(named("t"), service("192.0.2.9", 1)))
         .await;
-    let done = ask(&running, freeze(None)).await.unwrap();
+    let done = running.ask(freeze(None)).await.unwrap();
     assert_eq!(done.frozen.map(|freeze| freeze.since), Some(wall()));
     let frozen = running.settled().await;
     assert_eq!(available(&frozen, "t"), [0], "what came before is in it");
@@ -298,7 +294,7 @@ async fn frozen_answers_stay_until_they_are_thawed() {
     running.handle.configs.send(Arc::new(other)).await.unwrap();
     pass(30).await;
     assert_eq!(running.settled().await.generation(), frozen.generation());
-    ask(&running, Command::Thaw).await.unwrap();
+    running.ask(Command::Thaw).await.unwrap();
     let thawed = running.settled().await;
     assert!(available(&thawed, "t").is_empty());
     assert_eq!(available(&thawed, "u"), [1]);
@@ -319,9 +315,9 @@ async fn frozen_answers_stay_until_they_are_thawed() {
 async fn a_restart_serves_what_was_frozen() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    ask(&running, drain("a", 60, None)).await.unwrap();
+    running.ask(drain("a", 60, None)).await.unwrap();
     pass(30).await;
-    ask(&running, freeze(Some(3_600))).await.unwrap();
+    running.ask(freeze(Some(3_600))).await.unwrap();
     running
         .change("a", Change::Upsert(named("t"), service("192.0.2.9", 1)))
         .await;
@@ -365,10 +361,10 @@ fn federation_of(snapshot: &crate::snapshot::Snapshot) -> crate::snapshot::Feder
 async fn a_drain_while_frozen_begins_with_the_thaw() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    ask(&running, drain("a", 60, None)).await.unwrap();
+    running.ask(drain("a", 60, None)).await.unwrap();
     pass(30).await;
-    ask(&running, freeze(None)).await.unwrap();
-    let done = ask(&running, drain("b", 0, None)).await.unwrap();
+    running.ask(freeze(None)).await.unwrap();
+    let done = running.ask(drain("b", 0, None)).await.unwrap();
     let drained = done.drain.unwrap();
     assert_eq!((drained.state(), drained.share), ("waiting", FULL_SHARE));
     assert_eq!(drained.drain.safe_at, None);
@@ -380,7 +376,7 @@ async fn a_drain_while_frozen_begins_with_the_thaw() {
         (FULL_SHARE / 2, FULL_SHARE)
     );
     assert_eq!(waiting[0].drain.safe_at, None);
-    ask(&running, Command::Thaw).await.unwrap();
+    running.ask(Command::Thaw).await.unwrap();
     let thawed = drains(&running);
     assert_eq!((thawed[0].share, thawed[1].share), (FULL_SHARE / 2, 0));
     let safe_after = |drained: &InForce| drained.drain.safe_at.unwrap().0 - wall().0;
@@ -397,16 +393,17 @@ async fn a_drain_while_frozen_begins_with_the_thaw() {
 async fn what_is_taken_back_while_frozen_stays_out_until_the_thaw() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
-    ask(&running, drain("a", 0, None)).await.unwrap();
-    ask(&running, freeze(None)).await.unwrap();
-    let done = ask(&running, Command::Uncordon("a".parse().unwrap()))
+    running.ask(drain("a", 0, None)).await.unwrap();
+    running.ask(freeze(None)).await.unwrap();
+    let done = running
+        .ask(Command::Uncordon("a".parse().unwrap()))
         .await
         .unwrap();
     assert!(done.notes[0].contains("thaw"), "{:?}", done.notes);
     running.stop().await;
     let running = Running::start_at(config(&["a", "b"], folder.path()), wall);
     assert_eq!(share(&running), 0, "as it was frozen");
-    ask(&running, Command::Thaw).await.unwrap();
+    running.ask(Command::Thaw).await.unwrap();
     assert_eq!(drains(&running), []);
     running.stop().await;
 }
@@ -420,6 +417,6 @@ async fn a_damaged_file_stops_no_start() {
     let running = start(folder.path()).await;
     assert_eq!(drains(&running), []);
     assert!(folder.path().join("overrides.json.bad").exists());
-    ask(&running, drain("a", 0, None)).await.unwrap();
+    running.ask(drain("a", 0, None)).await.unwrap();
     running.stop().await;
 }

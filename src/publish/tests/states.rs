@@ -358,7 +358,9 @@ fn a_new_configuration_counts_no_withdrawal_twice() {
     clocked.at(0, 0, Lost);
     clocked.until(70);
     let fleet = fleet(&["m0", "m1", "m2"]);
-    clocked.states = clocked.states.reconfigured(&fleet, &fleet, clocked.second(70));
+    clocked.states = clocked
+        .states
+        .reconfigured(&fleet, &fleet, clocked.second(70));
     clocked.states.settle(clocked.second(70));
     clocked.check(70, "LRR");
     clocked.at(71, 0, Resumed);

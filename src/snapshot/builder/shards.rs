@@ -26,7 +26,7 @@ impl SnapshotBuilder {
     ) -> Vec<usize> {
         let federations = self.fleet.federations.iter().enumerate();
         let counts = federations.filter(|(index, rules)| {
-            let federation = FederationIdx(*index);
+            let federation = FederationIdx::new(*index);
             let members = self.apexes.federation(federation).map(|view| view.members);
             let input = Input {
                 fleet: &self.fleet,
