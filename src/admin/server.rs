@@ -186,5 +186,5 @@ async fn explained(
     let question = question.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
     // Own copy of the root: the guard of a load is not held while rendering.
     let snapshot = shown.snapshots.load_full();
-    Ok(Json(explain(&snapshot, &question)))
+    Ok(Json(explain(&snapshot, &question, clock::now())))
 }

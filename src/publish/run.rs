@@ -282,6 +282,7 @@ impl World {
             ignored: counts.ignored,
             unpublished: counts.unpublished,
             disagreeing: counts.disagreeing,
+            unprobed: counts.unprobed,
         });
     }
 }

@@ -90,9 +90,7 @@ pub(super) struct World {
     pub(super) is_brake_changed: bool,
     /// What probes say.
     pub(super) verdicts: Verdicts,
-    /// How long the shortest holds of each federation last, as far as that was published.
-    pub(super) holds_left: Vec<Option<u32>>,
-    /// When that changes next by itself.
+    /// When what is left of a hold is told next.
     pub(super) hold_due: Option<Instant>,
     /// Where transitions are shown.
     pub(super) transits: Transits,
@@ -143,7 +141,6 @@ impl World {
             brake,
             is_brake_changed: false,
             verdicts: Verdicts::default(),
-            holds_left: Vec::new(),
             hold_due: None,
             transits,
             hostnames,

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::answer::{Client, Transport};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Tally, WorkerCounters};
+use crate::telemetry::{Tally, WorkerCounters, clock};
 use crate::wire::Qname;
 
 use super::Respond;
@@ -142,6 +142,7 @@ impl<R: Respond> Worker<R> {
         }
         let (prepared, _) = prepared.split_at_mut(received.min(BATCH));
         look_up(&self.respond, prepared);
+        let now = clock::now();
         for (index, slot) in prepared.iter_mut().enumerate() {
             let (Some(prepared), Some(request), Some(reply)) =
                 (slot, requests.get(index), replies.next())
@@ -151,6 +152,7 @@ impl<R: Respond> Worker<R> {
             let client = Client {
                 address: request.source.ip(),
                 transport: Transport::Udp,
+                now,
             };
             if let Some(length) = complete(&self.respond, prepared, &client, tally, reply) {
                 replies.queue(index, length);

@@ -9,7 +9,7 @@ impl Snapshot {
     /// Costs O(all services).
     pub fn longest_ttl(&self, members: MemberSet) -> u32 {
         let entries = self.services.entries();
-        let named = entries.filter(|entry| !(entry.known() & members).is_empty());
+        let named = entries.filter(|entry| !(entry.members() & members).is_empty());
         named.map(|entry| entry.ttl).max().unwrap_or(0)
     }
 

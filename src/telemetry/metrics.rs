@@ -41,6 +41,8 @@ pub struct SnapshotSums {
     pub unpublished: usize,
     /// Services whose members disagree.
     pub disagreeing: usize,
+    /// Addresses that are not probed as there are too many.
+    pub unprobed: usize,
 }
 
 /// All metrics of the process. Made once, and passed on by `Arc`.
@@ -68,6 +70,8 @@ pub struct Metrics {
     unpublished: IntGauge,
     /// Services whose members disagree.
     disagreeing: IntGauge,
+    /// Addresses that are not probed.
+    unprobed: IntGauge,
     /// Snapshots published.
     publications: IntCounter,
     /// Deltas, by what became of them.
@@ -133,6 +137,10 @@ impl Metrics {
                 "gazetteer_snapshot_disagreements",
                 "Services whose members disagree on how they are answered.",
             ),
+            unprobed: declare.gauge(
+                "gazetteer_snapshot_unprobed_addresses",
+                "Addresses that are not probed as there are over 65,536.",
+            ),
             publications: declare.counter(
                 "gazetteer_publish_publications_total",
                 "Snapshots published.",
@@ -190,6 +198,7 @@ impl Metrics {
         self.ignored.set(signed(sums.ignored));
         self.unpublished.set(signed(sums.unpublished));
         self.disagreeing.set(signed(sums.disagreeing));
+        self.unprobed.set(signed(sums.unprobed));
     }
 
     /// A delta came.

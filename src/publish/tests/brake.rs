@@ -9,7 +9,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use tokio::sync::oneshot;
 
-use super::super::{Command, Refused};
+use super::super::{Command, Done, Order, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Config;
 use crate::model::{
