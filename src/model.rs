@@ -23,6 +23,7 @@ pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetErr
 pub use place::{Location, Network, Place, VantageIdx};
 pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Tls, Verdict};
 pub use service::{
-    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Steering,
+    Addresses, Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec,
+    Specs, Steering,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};

@@ -34,6 +34,7 @@ mod house;
 mod identity;
 mod lane;
 mod learnt;
+mod listing;
 mod loss;
 mod obey;
 mod overrides;

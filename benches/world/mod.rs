@@ -7,7 +7,7 @@ use std::time::Duration;
 use gazetteer::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
     NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, StaticRegion, Steering, WhenAllDown,
+    ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
@@ -65,16 +65,19 @@ pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service>
         protocol: Protocol::Tcp,
         port,
     };
-    Arc::new(Service {
+    let spec = Spec {
         kind: ServiceKind::LoadBalancer,
         export: Export::Exported,
+        allow_without_endpoints: false,
         federations: None,
         ports: Box::new([port("http", 80), port("https", 443)]),
-        addresses: Box::new([IpAddr::V4(ipv4), IpAddr::V6(ipv6)]),
+        steering: Steering::default(),
+    };
+    Arc::new(Service {
+        spec: spec.into(),
+        addresses: [IpAddr::V4(ipv4), IpAddr::V6(ipv6)].into_iter().collect(),
         hostnames: Box::default(),
         endpoints: Endpoints { ready, total: 3 },
-        allow_without_endpoints: false,
-        steering: Steering::default(),
     })
 }
 

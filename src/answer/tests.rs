@@ -19,7 +19,7 @@ use crate::decide::NoTrace;
 use crate::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
     MemberStatus, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Settings, SnapshotBuilder};
@@ -67,20 +67,23 @@ fn member(name: &str, region: &str, zone: &str) -> Member {
 }
 
 fn service(address: [u8; 4], ready: u32, port: u16) -> Arc<Service> {
-    Arc::new(Service {
+    let spec = Spec {
         kind: ServiceKind::LoadBalancer,
         export: Export::Exported,
+        allow_without_endpoints: false,
         federations: None,
         ports: Box::new([Port {
             name: Some(label("http")),
             protocol: Protocol::Tcp,
             port,
         }]),
-        addresses: Box::new([IpAddr::from(address)]),
+        steering: Steering::default(),
+    };
+    Arc::new(Service {
+        spec: spec.into(),
+        addresses: [IpAddr::from(address)].into_iter().collect(),
         hostnames: Box::default(),
         endpoints: Endpoints { ready, total: 1 },
-        allow_without_endpoints: false,
-        steering: Steering::default(),
     })
 }
 

@@ -10,7 +10,7 @@ use super::problem::{Placed, Problem, Report};
 use super::section::Section;
 use super::values;
 use crate::model::{
-    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Steering,
+    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec, Specs, Steering,
 };
 use crate::names::Label;
 
@@ -25,7 +25,9 @@ pub fn load(path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>>
 pub fn parse(text: &str, path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>> {
     parse_table(text, path, |root| {
         let report = root.report;
-        let read: Vec<_> = root.tables("service").into_iter().map(service).collect();
+        let mut specs = Specs::default();
+        let tables = root.tables("service").into_iter();
+        let read: Vec<_> = tables.map(|table| service(table, &mut specs)).collect();
         root.finish();
         let names = read.iter().filter_map(|(name, _)| name.as_ref());
         check_unique(report, names);
@@ -53,7 +55,7 @@ fn check_unique<'a>(report: &Report<'_>, names: impl Iterator<Item = &'a Placed<
 }
 
 /// Reads one `[[service]]`.
-fn service(section: Section<'_>) -> (Option<Placed<NamespacedName>>, Service) {
+fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<NamespacedName>>, Service) {
     for key in ["namespace", "name"] {
         section.require(key);
     }
@@ -70,17 +72,20 @@ fn service(section: Section<'_>) -> (Option<Placed<NamespacedName>>, Service) {
     let hostnames = distinct(&section, "hostnames", values::name);
     distinct(&section, "cluster-ips", values::address);
     let without = section.boolean("allow-without-endpoints");
-    let service = Service {
+    let spec = Spec {
         kind: kind.map_or(ServiceKind::LoadBalancer, |kind| kind.value),
         export: Export::Exported,
+        allow_without_endpoints: without.is_some_and(|allowed| allowed.value),
         federations: federations
             .map(|federations| federations.into_iter().map(|name| name.value).collect()),
         ports: ports(&section),
-        addresses,
-        hostnames,
-        endpoints: endpoints(&section),
-        allow_without_endpoints: without.is_some_and(|allowed| allowed.value),
         steering: steering(&section),
+    };
+    let service = Service {
+        spec: specs.share(spec),
+        addresses: addresses.into(),
+        hostnames: hostnames.into(),
+        endpoints: endpoints(&section),
     };
     section.finish();
     let name = namespace.zip(name).map(|(namespace, name)| Placed {
@@ -98,7 +103,7 @@ fn distinct<T: PartialEq + std::fmt::Display>(
     section: &Section<'_>,
     key: &'static str,
     read: impl Fn(&str) -> Result<T, String>,
-) -> Box<[T]> {
+) -> Vec<T> {
     let mut values: Vec<T> = Vec::new();
     for Placed { value, at } in section.texts(key, read).unwrap_or_default() {
         if values.contains(&value) {
@@ -108,7 +113,7 @@ fn distinct<T: PartialEq + std::fmt::Display>(
         }
         values.push(value);
     }
-    values.into()
+    values
 }
 
 /// Reads `ports`.

@@ -1,8 +1,13 @@
 //! What one member says about one service.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
+
+use smallvec::SmallVec;
 
 use super::{Policy, ProbeSettings, WhenAllDown};
 use crate::names::Label;
@@ -29,31 +34,77 @@ impl fmt::Debug for NamespacedName {
     }
 }
 
+/// Addresses of one service. Two, one of each family as a rule, stand in the service itself.
+pub type Addresses = SmallVec<[IpAddr; 2]>;
+
 /// One member's facts about one service. Services that are being deleted have none.
+///
+/// There is one for every service of every member, so that what services say alike is apart and
+/// shared; it reads as if it were here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
-    /// Its type.
-    pub kind: ServiceKind,
-    /// What it says about being exported.
-    pub export: Export,
-    /// The federations that it takes part in; `None` is all.
-    pub federations: Option<Box<[Label]>>,
-    /// Its ports, in the order given.
-    pub ports: Box<[Port]>,
+    /// What many services say alike.
+    pub spec: Arc<Spec>,
     /// Load balancer addresses given as addresses.
-    pub addresses: Box<[IpAddr]>,
+    pub addresses: Addresses,
     /// Load balancer host names, resolved in the background.
     pub hostnames: Box<[NameBuf]>,
     /// How many endpoints it has. Ready when one is.
     pub endpoints: Endpoints,
+}
+
+impl Deref for Service {
+    type Target = Spec;
+
+    fn deref(&self) -> &Spec {
+        &self.spec
+    }
+}
+
+/// What a service says that others are likely to say too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Spec {
+    /// Its type.
+    pub kind: ServiceKind,
+    /// What it says about being exported.
+    pub export: Export,
     /// Ready even without a ready endpoint.
     pub allow_without_endpoints: bool,
+    /// The federations that it takes part in; `None` is all.
+    pub federations: Option<Box<[Label]>>,
+    /// Its ports, in the order given.
+    pub ports: Box<[Port]>,
     /// How it wants to be answered.
     pub steering: Steering,
 }
 
+/// Specs of which there is one in memory for all services that say it.
+#[derive(Debug, Default)]
+pub struct Specs {
+    /// Those that were in use when they were last looked through, and newer ones.
+    shared: HashSet<Arc<Spec>>,
+    /// When there are as many, those that nobody uses are dropped.
+    limit: usize,
+}
+
+impl Specs {
+    /// The spec, shared with whoever gave an equal one before.
+    pub fn share(&mut self, spec: Spec) -> Arc<Spec> {
+        if let Some(shared) = self.shared.get(&spec) {
+            return Arc::clone(shared);
+        }
+        if self.shared.len() >= self.limit {
+            self.shared.retain(|spec| Arc::strong_count(spec) > 1);
+            self.limit = (2 * self.shared.len()).max(64);
+        }
+        let spec = Arc::new(spec);
+        self.shared.insert(Arc::clone(&spec));
+        spec
+    }
+}
+
 /// What a service says about how it is answered; `None` leaves it to the federation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Steering {
     /// The share under the policy `weighted`; 0 is drained. Unset is 1.
     pub weight: Option<u32>,
@@ -72,7 +123,7 @@ pub struct Steering {
 }
 
 /// The type of a service, as far as answers depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ServiceKind {
     /// Has addresses for clients outside.
     LoadBalancer,
@@ -85,7 +136,7 @@ pub enum ServiceKind {
 }
 
 /// What a service says about being exported (names: decision 13).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Export {
     /// Nothing: the federation's mode decides by type.
     Unsaid,
@@ -124,4 +175,32 @@ pub enum Protocol {
     Udp,
     /// `_sctp`
     Sctp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_specs_are_one_and_unused_ones_are_dropped() {
+        let mut specs = Specs::default();
+        let spec = |weight| Spec {
+            kind: ServiceKind::LoadBalancer,
+            export: Export::Unsaid,
+            allow_without_endpoints: false,
+            federations: None,
+            ports: Box::default(),
+            steering: Steering {
+                weight: Some(weight),
+                ..Steering::default()
+            },
+        };
+        let kept = specs.share(spec(0));
+        assert!(Arc::ptr_eq(&kept, &specs.share(spec(0))));
+        for weight in 1..1000 {
+            specs.share(spec(weight));
+        }
+        assert!(specs.shared.len() <= 64, "{}", specs.shared.len());
+        assert!(Arc::ptr_eq(&kept, &specs.share(spec(0))));
+    }
 }

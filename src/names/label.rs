@@ -70,7 +70,13 @@ impl FromStr for Label {
         if !plain || text.starts_with('-') || text.ends_with('-') {
             return Err(LabelError::Characters);
         }
-        Ok(Self(text.to_ascii_lowercase().into()))
+        Ok(Self(
+            if text.bytes().any(|octet| octet.is_ascii_uppercase()) {
+                text.to_ascii_lowercase().into()
+            } else {
+                text.into()
+            },
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 //! the version of the files changes.
 
 mod probe;
+mod quick;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,10 +13,11 @@ use std::time::Duration;
 use probe::ProbeV1;
 use serde::{Deserialize, Serialize};
 
+use self::quick::Parts;
 use super::fact::{Fact, Learnt};
 use crate::model::{
     Endpoints, Export, Identity, NamespacedName, Policy, Port, Protocol, Service, ServiceKind,
-    Steering, UnixSeconds, WhenAllDown,
+    Spec, Specs, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::{Label, LabelError};
 use crate::snapshot::{Resolved, Serial};
@@ -35,8 +37,61 @@ pub(super) enum PayloadError {
     Name(#[from] NameError),
 }
 
-/// Labels that were decoded before: namespaces, members and regions repeat.
-pub(super) type Labels = HashMap<Box<str>, Label>;
+/// What was decoded before and repeats.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Namespaces, members, regions and names of ports.
+    labels: HashMap<Box<str>, Label, foldhash::fast::RandomState>,
+    /// Specs, by their octets.
+    specs: HashMap<Box<[u8]>, Arc<Spec>, foldhash::fast::RandomState>,
+    /// Specs with a probe.
+    probed: Specs,
+    /// The octets of a spec, to look for it.
+    octets: Vec<u8>,
+}
+
+impl Known {
+    /// A label, shared with the same one decoded before.
+    fn label(&mut self, text: &str) -> Result<Label, LabelError> {
+        if let Some(label) = self.labels.get(text) {
+            return Ok(label.clone());
+        }
+        let label: Label = text.parse()?;
+        self.labels.insert(text.into(), label.clone());
+        Ok(label)
+    }
+
+    /// Labels, shared.
+    fn labels<T: FromIterator<Label>>(&mut self, texts: &[&str]) -> Result<T, LabelError> {
+        texts.iter().map(|text| self.label(text)).collect()
+    }
+
+    /// The name of a service; what it is called in its namespace hardly repeats.
+    fn name(&mut self, namespace: &str, name: &str) -> Result<NamespacedName, LabelError> {
+        Ok(NamespacedName {
+            namespace: self.label(namespace)?,
+            name: name.parse()?,
+        })
+    }
+
+    /// The service in a payload whose spec was decoded before.
+    fn service(&mut self, parts: Parts<'_>) -> Result<Option<Fact>, LabelError> {
+        self.octets.clear();
+        self.octets.extend(parts.head);
+        self.octets.extend(parts.tail);
+        let Some(spec) = self.specs.get(&*self.octets) else {
+            return Ok(None);
+        };
+        let service = Service {
+            spec: Arc::clone(spec),
+            addresses: parts.addresses,
+            hostnames: parts.hostnames,
+            endpoints: parts.endpoints,
+        };
+        let name = self.name(parts.namespace, parts.name)?;
+        Ok(Some(Fact::Service(name, Arc::new(service))))
+    }
+}
 
 /// What a payload is.
 #[derive(Debug)]
@@ -216,28 +271,33 @@ fn append(record: &Record, buffer: &mut Vec<u8>) {
 }
 
 /// Reads a payload.
-pub(super) fn decode(payload: &[u8], labels: &mut Labels) -> Result<Payload, PayloadError> {
+pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, PayloadError> {
+    let parts = quick::split(payload);
+    let is_service = parts.is_some();
+    if let Some(parts) = parts
+        && let Some(fact) = known.service(parts)?
+    {
+        return Ok(Payload::Fact(fact));
+    }
     let fact = match postcard::from_bytes(payload)? {
         Record::Service(namespace, name, service) => {
-            let name = NamespacedName {
-                namespace: label(namespace, labels)?,
-                name: name.parse()?,
-            };
-            Fact::Service(name, Arc::new(service.read(labels)?))
-        }
-        Record::Probed(namespace, name, service, probe) => {
-            let name = NamespacedName {
-                namespace: label(namespace, labels)?,
-                name: name.parse()?,
-            };
-            let mut service = service.read(labels)?;
-            service.steering.probe = Some(Box::new(probe.read()));
+            let name = known.name(namespace, name)?;
+            let service = service.read(known)?;
+            if is_service {
+                let spec = Arc::clone(&service.spec);
+                known.specs.insert(known.octets.as_slice().into(), spec);
+            }
             Fact::Service(name, Arc::new(service))
         }
-        Record::Gone(namespace, name) => Fact::Gone(NamespacedName {
-            namespace: label(namespace, labels)?,
-            name: name.parse()?,
-        }),
+        Record::Gone(namespace, name) => Fact::Gone(known.name(namespace, name)?),
+        Record::Probed(namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let mut spec = Spec::clone(&service.spec);
+            spec.steering.probe = Some(Box::new(probe.read()));
+            service.spec = known.probed.share(spec);
+            Fact::Service(name, Arc::new(service))
+        }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {
             origin: origin.into(),
             uid: uid.map(Into::into),
@@ -245,7 +305,7 @@ pub(super) fn decode(payload: &[u8], labels: &mut Labels) -> Result<Payload, Pay
         }),
         Record::FirstSynced(at) => Fact::FirstSynced(UnixSeconds(at)),
         Record::Seen(at) => Fact::Seen(UnixSeconds(at)),
-        Record::Learnt(learnt) => Fact::Learnt(learnt.read(labels)?),
+        Record::Learnt(learnt) => Fact::Learnt(learnt.read(known)?),
         Record::Discarded => Fact::Discarded,
         Record::Serial(serial) => Fact::Serial(Serial(serial)),
         Record::Hostname(name, resolved) => {
@@ -254,24 +314,6 @@ pub(super) fn decode(payload: &[u8], labels: &mut Labels) -> Result<Payload, Pay
         Record::End(records) => return Ok(Payload::End(records)),
     };
     Ok(Payload::Fact(fact))
-}
-
-/// A label, shared with the same one decoded before.
-fn label(text: &str, labels: &mut Labels) -> Result<Label, LabelError> {
-    if let Some(label) = labels.get(text) {
-        return Ok(label.clone());
-    }
-    let label: Label = text.parse()?;
-    labels.insert(text.into(), label.clone());
-    Ok(label)
-}
-
-/// Labels, shared.
-fn read_labels<T: FromIterator<Label>>(
-    texts: &[&str],
-    labels: &mut Labels,
-) -> Result<T, LabelError> {
-    texts.iter().map(|text| label(text, labels)).collect()
 }
 
 /// The texts of labels.
@@ -299,20 +341,17 @@ impl<'a> From<&'a Learnt> for LearntV1<'a> {
 
 impl LearntV1<'_> {
     /// Reads it.
-    fn read(&self, labels: &mut Labels) -> Result<Learnt, LabelError> {
-        let region = self
-            .region
-            .map(|region| label(region, labels))
-            .transpose()?;
-        let zones = read_labels(&self.zones, labels)?;
-        let known = self.known.iter().map(|(region, zone)| {
-            let zone = zone.map(|zone| label(zone, labels)).transpose()?;
-            Ok((label(region, labels)?, zone))
+    fn read(&self, known: &mut Known) -> Result<Learnt, LabelError> {
+        let region = self.region.map(|region| known.label(region)).transpose()?;
+        let zones = known.labels(&self.zones)?;
+        let places = self.known.iter().map(|(region, zone)| {
+            let zone = zone.map(|zone| known.label(zone)).transpose()?;
+            Ok((known.label(region)?, zone))
         });
         Ok(Learnt {
             region,
             zones,
-            known: known.collect::<Result<_, _>>()?,
+            known: places.collect::<Result<_, _>>()?,
         })
     }
 }
@@ -342,16 +381,19 @@ impl ResolvedV1 {
 impl<'a> From<&'a Service> for ServiceV1<'a> {
     fn from(service: &'a Service) -> Self {
         let Service {
-            kind,
-            export,
-            federations,
-            ports,
+            spec,
             addresses,
             hostnames,
             endpoints,
-            allow_without_endpoints,
-            steering,
         } = service;
+        let Spec {
+            kind,
+            export,
+            allow_without_endpoints,
+            federations,
+            ports,
+            steering,
+        } = &**spec;
         let port = |port: &'a Port| {
             (
                 port.name.as_ref().map(Label::as_str),
@@ -375,13 +417,13 @@ impl<'a> From<&'a Service> for ServiceV1<'a> {
 
 impl ServiceV1<'_> {
     /// Reads it.
-    fn read(self, labels: &mut Labels) -> Result<Service, PayloadError> {
+    fn read(self, known: &mut Known) -> Result<Service, PayloadError> {
         let federations = self
             .federations
-            .map(|texts| read_labels(&texts, labels))
+            .map(|texts| known.labels(&texts))
             .transpose()?;
         let ports = self.ports.into_iter().map(|(name, protocol, port)| {
-            let name = name.map(|name| label(name, labels)).transpose()?;
+            let name = name.map(|name| known.label(name)).transpose()?;
             Ok(Port {
                 name,
                 protocol: protocol.into(),
@@ -389,20 +431,23 @@ impl ServiceV1<'_> {
             })
         });
         let ports = ports.collect::<Result<_, LabelError>>()?;
-        let hostnames = self.hostnames.iter().map(|hostname| hostname.parse());
-        Ok(Service {
+        let spec = Spec {
             kind: self.kind.into(),
             export: self.export.into(),
+            allow_without_endpoints: self.allow_without_endpoints,
             federations,
             ports,
+            steering: self.steering.read(known)?,
+        };
+        let hostnames = self.hostnames.iter().map(|hostname| hostname.parse());
+        Ok(Service {
+            spec: spec.into(),
             addresses: self.addresses.into(),
             hostnames: hostnames.collect::<Result<_, NameError>>()?,
             endpoints: Endpoints {
                 ready: self.endpoints.0,
                 total: self.endpoints.1,
             },
-            allow_without_endpoints: self.allow_without_endpoints,
-            steering: self.steering.read(labels)?,
         })
     }
 }
@@ -431,19 +476,13 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
 
 impl SteeringV1<'_> {
     /// Reads it.
-    fn read(self, labels: &mut Labels) -> Result<Steering, LabelError> {
+    fn read(self, known: &mut Known) -> Result<Steering, LabelError> {
         Ok(Steering {
             weight: self.weight,
             ttl: self.ttl,
             policy: self.policy.map(Into::into),
-            order: self
-                .order
-                .map(|texts| read_labels(&texts, labels))
-                .transpose()?,
-            fence: self
-                .fence
-                .map(|texts| read_labels(&texts, labels))
-                .transpose()?,
+            order: self.order.map(|texts| known.labels(&texts)).transpose()?,
+            fence: self.fence.map(|texts| known.labels(&texts)).transpose()?,
             when_all_down: self.when_all_down.map(Into::into),
             probe: None,
         })

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tracing::{error, warn};
 
 use super::fact::{Fact, Kept};
-use super::facts_v1::{self, Labels, Payload, PayloadError};
+use super::facts_v1::{self, Known, Payload, PayloadError};
 use super::frames::{BaseId, FrameError, Frames, HEADER};
 use crate::model::{NamespacedName, Service};
 use crate::names::Label;
@@ -210,7 +210,7 @@ pub(super) fn scan_base(
     let mut records = 0;
     loop {
         let payload = frames.next()?.ok_or(FrameError::CutOff)?;
-        match facts_v1::decode(payload, &mut changes.labels)? {
+        match facts_v1::decode(payload, &mut changes.known)? {
             Payload::End(expected) if expected == records => return Ok(kept),
             Payload::End(_) => return Err(FrameError::CutOff.into()),
             Payload::Fact(fact) => {
@@ -241,8 +241,8 @@ pub(super) struct Changes {
     is_discarding: bool,
     /// Its good octets.
     good: u64,
-    /// Labels that were decoded before.
-    labels: Labels,
+    /// What was decoded before.
+    known: Known,
 }
 
 impl Changes {
@@ -267,7 +267,7 @@ impl Changes {
             let next = match frames.next() {
                 Ok(None) => break,
                 Ok(Some(payload)) => {
-                    facts_v1::decode(payload, &mut changes.labels).map_err(FileError::from)
+                    facts_v1::decode(payload, &mut changes.known).map_err(FileError::from)
                 }
                 Err(error) => Err(error.into()),
             };

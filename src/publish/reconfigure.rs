@@ -17,6 +17,7 @@ impl World {
     /// Takes a new configuration. Members keep their facts while they keep their name, and their
     /// source may still be the same cluster; a member that is gone loses its facts and files.
     pub(super) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
+        self.fold_all_lists(now);
         self.fold_all_losses(now);
         let old = std::mem::replace(&mut self.config, config);
         let config = Arc::clone(&self.config);

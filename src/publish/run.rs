@@ -98,6 +98,7 @@ impl Core {
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
         }
+        self.world.fold_all_lists(now);
         self.world.fold_all_losses(now);
         self.world.keep_seen(now.wall);
         if !self.world.overruling.is_frozen() {
@@ -130,6 +131,7 @@ impl Core {
 
     /// Does all that is due.
     fn turn(&mut self, now: Now) {
+        self.world.fold_lists(now);
         self.world.fold_losses(now);
         self.world.undamp(now);
         if self.world.is_hold_due(now.instant) {
@@ -172,6 +174,9 @@ impl Core {
 
     /// When something is due next.
     fn deadline(&self, now: Instant) -> Instant {
+        if !self.world.lists.is_empty() {
+            return now;
+        }
         let is_open = !self.world.overruling.is_frozen();
         let deadlines = [
             self.world.losses.deadline(),

@@ -56,6 +56,8 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::tests::fixture::service;
     use super::*;
     use Standing::{Gone, NoAddress, NoEndpoint, Ready};
@@ -72,7 +74,7 @@ mod tests {
         check(
             &|facts| {
                 facts.endpoints.ready = 0;
-                facts.allow_without_endpoints = true;
+                Arc::make_mut(&mut facts.spec).allow_without_endpoints = true;
             },
             Ready,
         );
@@ -83,12 +85,18 @@ mod tests {
         check(
             &|facts| {
                 facts.addresses = [].into_iter().collect();
-                facts.kind = ServiceKind::ClusterIp;
+                Arc::make_mut(&mut facts.spec).kind = ServiceKind::ClusterIp;
             },
             Ready,
         );
-        check(&|facts| facts.export = Export::Refused, Gone);
-        check(&|facts| facts.steering.weight = Some(0), Ready);
+        let refused = |facts: &mut Service| {
+            Arc::make_mut(&mut facts.spec).export = Export::Refused;
+        };
+        check(&refused, Gone);
+        let drained = |facts: &mut Service| {
+            Arc::make_mut(&mut facts.spec).steering.weight = Some(0);
+        };
+        check(&drained, Ready);
         assert_eq!(Standing::of(None), Gone);
     }
 

@@ -4,6 +4,7 @@ mod brake;
 mod damping;
 mod files;
 pub(super) mod fixture;
+mod lists;
 mod overrides;
 mod random;
 mod restart;

@@ -1,20 +1,20 @@
 //! The facts of all members while the process runs: what the one writer folds changes into.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::begin::Beginning;
 use super::brake::Brake;
-use super::confirm::Listed;
 use super::contact::reason;
 use super::damping::Damping;
 use super::disk::Disk;
 use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::identity;
+use super::listing::Lists;
 use super::loss::{self, Losses};
 use super::overruling::Overruling;
 use super::states::{Happening, States};
@@ -22,7 +22,7 @@ use super::transit::Transits;
 use super::verdicts::Verdicts;
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, Service, UnixSeconds,
+    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, UnixSeconds,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
@@ -94,6 +94,8 @@ pub(super) struct World {
     pub(super) hold_due: Option<Instant>,
     /// Where transitions are shown.
     pub(super) transits: Transits,
+    /// Lists that are being folded.
+    pub(super) lists: Lists,
     /// What host names resolved to, and since when no service names them.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
@@ -143,6 +145,7 @@ impl World {
             verdicts: Verdicts::default(),
             hold_due: None,
             transits,
+            lists: Lists::default(),
             hostnames,
             serial,
             disk,
@@ -192,14 +195,14 @@ impl World {
                 }
                 profile.epoch = epoch;
                 self.metrics.delta(DeltaOutcome::Folded);
-                self.change(index, change, now);
+                self.take(index, change, now);
             }
         }
         Folded::Done
     }
 
     /// Folds a change of a member.
-    fn change(&mut self, member: MemberIdx, change: Change, now: Now) {
+    pub(super) fn change(&mut self, member: MemberIdx, change: Change, now: Now) {
         match change {
             Change::Identity(identity) => self.identify(member, identity, now),
             Change::Synced(services) => self.sync(member, services, now),
@@ -246,65 +249,6 @@ impl World {
         let kept: Vec<_> = self.losses.drain().collect();
         for ((member, name), service) in kept {
             self.fold_service(member, &name, service, now);
-        }
-    }
-
-    /// A complete list: what is not in it is gone, unless the brake holds that back.
-    fn sync(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>, now: Now) {
-        self.losses.cancel_member(member);
-        let listed: HashSet<&NamespacedName> = services.iter().map(|(name, _)| name).collect();
-        let old = self.builder.facts(member).map(|(name, _)| name);
-        let mut changes: Vec<Listed> = old
-            .filter(|name| !listed.contains(name))
-            .map(|name| (name.clone(), None))
-            .collect();
-        let total = services.len();
-        for (name, service) in services {
-            if self.builder.fact(member, &name) != Some(&service) {
-                changes.push((name, Some(service)));
-            }
-        }
-        let profile = self.profiles.get(member.get());
-        if profile.is_some_and(|profile| profile.kept.first_synced.is_some()) {
-            self.brake_list(member, &mut changes, now);
-        }
-        let mut changed = Vec::with_capacity(changes.len() + 2);
-        for (name, change) in changes {
-            changed.push(match &change {
-                Some(service) => Fact::Service(name.clone(), Arc::clone(service)),
-                None => Fact::Gone(name.clone()),
-            });
-            self.replace(&(member, name), change, false, now);
-        }
-        let count = changed.len();
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
-            return;
-        };
-        profile.kept.seen = Some(now.wall);
-        let is_first = profile.kept.first_synced.is_none();
-        if is_first {
-            profile.kept.first_synced = Some(now.wall);
-            changed.push(Fact::FirstSynced(now.wall));
-        }
-        changed.push(Fact::Seen(now.wall));
-        if count > total / 2 {
-            self.keep_whole(member);
-        } else {
-            for fact in changed {
-                self.keep(member, fact);
-            }
-        }
-        let name = self.name(member);
-        info!(
-            member = name.map(display),
-            services = total,
-            changed = count,
-            "synced"
-        );
-        self.is_dirty = true;
-        self.happen(member, Happening::Synced, now);
-        if is_first {
-            self.show(member);
         }
     }
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use super::apexes::{Apexes, FederationIdx, wire_labels};
 use super::caution::Cautions;
 use super::compile::{Input, compile};
+use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
+use super::plans::{intern, plan};
 use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
@@ -21,12 +23,8 @@ use crate::model::{
     Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
     TopologyFacts, UnixSeconds,
 };
-use crate::names::Label;
 use crate::vantage::VantageTable;
 use crate::wire::{MAX_NAME, NameBuf};
-
-/// What each member says about one service, in configuration order.
-type Shards = Vec<(MemberIdx, Arc<Service>)>;
 
 /// The facts of all members, and the snapshot that follows from them.
 ///
@@ -41,10 +39,12 @@ pub struct SnapshotBuilder {
     scopes: Arc<Scopes>,
     state: Arc<FleetState>,
     expired: Vec<MemberSet>,
-    facts: HashMap<NamespacedName, Shards, foldhash::fast::RandomState>,
+    facts: Facts,
     /// Services whose facts changed since they were compiled. A service that several members change
-    /// before a snapshot is compiled once.
+    /// before a snapshot is compiled once. Before the first snapshot these are all, and not listed.
     changed: HashSet<NamespacedName, foldhash::fast::RandomState>,
+    /// There was no snapshot yet.
+    is_new: bool,
     hostnames: Hostnames,
     cautions: Cautions,
     probes: Probes,
@@ -94,8 +94,9 @@ impl SnapshotBuilder {
             scopes: Arc::new(scopes),
             state: Arc::new(state),
             expired: Vec::new(),
-            facts: HashMap::default(),
+            facts: Facts::default(),
             changed: HashSet::default(),
+            is_new: true,
             hostnames: Hostnames::default(),
             cautions,
             probes: Probes::compile(&fleet),
@@ -130,38 +131,30 @@ impl SnapshotBuilder {
         service: Arc<Service>,
     ) -> bool {
         let new = service.clone();
-        let shards = self.facts.entry(name.clone()).or_default();
-        let old = match shards.binary_search_by_key(&member, |(of, _)| *of) {
-            Ok(place) => match shards.get_mut(place) {
-                Some((_, facts)) if *facts == service => return false,
-                facts => facts.map(|(_, facts)| std::mem::replace(facts, service)),
-            },
-            Err(place) => {
-                shards.insert(place, (member, service));
-                None
-            }
+        let Ok(old) = self.facts.insert(member, name, service) else {
+            return false;
         };
         self.hostnames
             .rename(member, name, old.as_deref(), Some(&new));
-        self.changed.insert(name.clone());
+        self.note(name);
         true
     }
 
     /// A service of a member is gone. Returns whether anything changed.
     pub fn remove(&mut self, member: MemberIdx, name: &NamespacedName) -> bool {
-        let Some(shards) = self.facts.get_mut(name) else {
+        let Some(old) = self.facts.remove(member, name) else {
             return false;
         };
-        let Ok(place) = shards.binary_search_by_key(&member, |(of, _)| *of) else {
-            return false;
-        };
-        let (_, old) = shards.remove(place);
-        if shards.is_empty() {
-            self.facts.remove(name);
-        }
         self.hostnames.rename(member, name, Some(&old), None);
-        self.changed.insert(name.clone());
+        self.note(name);
         true
+    }
+
+    /// Notes that the facts of a service have changed.
+    fn note(&mut self, name: &NamespacedName) {
+        if !self.is_new {
+            self.changed.insert(name.clone());
+        }
     }
 
     /// The facts held for a member, in no order. Costs O(all services).
@@ -169,17 +162,18 @@ impl SnapshotBuilder {
         &self,
         member: MemberIdx,
     ) -> impl Iterator<Item = (&NamespacedName, &Arc<Service>)> {
-        self.facts.iter().filter_map(move |(name, shards)| {
-            let place = shards.binary_search_by_key(&member, |(of, _)| *of).ok()?;
-            shards.get(place).map(|(_, facts)| (name, facts))
-        })
+        let all = self.facts.iter();
+        all.filter_map(move |(name, shards)| Some((name, of_member(shards, member)?)))
+    }
+
+    /// How many services a member has facts about.
+    pub fn count(&self, member: MemberIdx) -> usize {
+        self.facts.count(member)
     }
 
     /// What a member says about one service.
     pub fn fact(&self, member: MemberIdx, name: &NamespacedName) -> Option<&Arc<Service>> {
-        let shards = self.facts.get(name)?;
-        let place = shards.binary_search_by_key(&member, |(of, _)| *of).ok()?;
-        shards.get(place).map(|(_, facts)| facts)
+        of_member(self.facts.of(name), member)
     }
 
     /// Where a member stands; what is configured wins over `facts`.
@@ -256,7 +250,7 @@ impl SnapshotBuilder {
     pub fn set_hostname(&mut self, hostname: &NameBuf, resolved: Option<Resolved>) -> bool {
         let users = self.hostnames.resolve(hostname, resolved);
         let names_it = !users.is_empty();
-        self.changed.extend(users);
+        users.iter().for_each(|name| self.note(name));
         names_it
     }
 
@@ -275,12 +269,20 @@ impl SnapshotBuilder {
 
     /// The present state as a snapshot. Compiles what changed since the last one.
     pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
+        // Taken out while they are read, since compiling keeps much else.
+        let facts = std::mem::take(&mut self.facts);
+        if std::mem::take(&mut self.is_new) {
+            facts
+                .iter()
+                .for_each(|(name, shards)| self.recompile(name, shards));
+        }
         for name in std::mem::take(&mut self.changed) {
-            self.recompile(&name);
+            self.recompile(&name, facts.of(&name));
         }
         for name in self.cautions.probing.admit() {
-            self.recompile(&name);
+            self.recompile(&name, facts.of(&name));
         }
+        self.facts = facts;
         Snapshot {
             generation,
             serial,
@@ -300,11 +302,11 @@ impl SnapshotBuilder {
     }
 
     /// Compiles a service anew, in every federation.
-    fn recompile(&mut self, name: &NamespacedName) {
+    fn recompile(&mut self, name: &NamespacedName, facts: &Shards) {
         let mut before = MemberSet::EMPTY;
         let mut after = MemberSet::EMPTY;
         for index in 0..self.fleet.federations.len() {
-            let (old, new) = self.recompile_in(FederationIdx::new(index), name);
+            let (old, new) = self.recompile_in(FederationIdx::new(index), name, facts);
             before = before | old;
             after = after | new;
         }
@@ -333,6 +335,7 @@ impl SnapshotBuilder {
         &mut self,
         federation: FederationIdx,
         name: &NamespacedName,
+        facts: &Shards,
     ) -> (MemberSet, MemberSet) {
         let fleet = self.fleet.clone();
         let (Some(rules), Some(view)) = (
@@ -346,7 +349,6 @@ impl SnapshotBuilder {
             name.namespace.as_str(),
             rules.name.as_str(),
         ];
-        let facts = self.facts.get(name).map(Vec::as_slice).unwrap_or_default();
         let members = view.members;
         let input = Input {
             fleet: &fleet,
@@ -374,7 +376,7 @@ impl SnapshotBuilder {
         }
         let key = wire_labels(labels);
         let old = self.services.get(&key).cloned();
-        self.count(old.as_deref(), entry.as_ref());
+        self.tally(old.as_deref(), entry.as_ref());
         let known =
             |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);
         let change = (known(old.as_deref()), known(entry.as_ref()));
@@ -387,7 +389,7 @@ impl SnapshotBuilder {
     }
 
     /// Keeps the sums when an entry replaces another.
-    fn count(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
+    fn tally(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
         let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
         if exists(old) != exists(new) {
             let namespace = old
@@ -459,33 +461,6 @@ impl SnapshotBuilder {
         }
         self.plans = Arc::new(plans.into_iter().flatten().collect());
     }
-}
-
-/// The plan of a key, compiled at its first use.
-fn intern(
-    keys: &mut HashMap<PlanKey, PlanIdx>,
-    plans: &mut Arc<Vec<Plan>>,
-    scopes: &Scopes,
-    fleet: &Fleet,
-    key: PlanKey,
-) -> PlanIdx {
-    if let Some(index) = keys.get(&key) {
-        return *index;
-    }
-    let index = PlanIdx::new(plans.len());
-    Arc::make_mut(plans).push(plan(&key, scopes, fleet));
-    keys.insert(key, index);
-    index
-}
-
-/// Compiles a plan.
-fn plan(key: &PlanKey, scopes: &Scopes, fleet: &Fleet) -> Plan {
-    let members: Vec<&Label> = fleet.members.iter().map(|member| &member.name).collect();
-    let fence = key
-        .fence
-        .as_ref()
-        .map_or(MemberSet::ALL, |regions| scopes.members_of(regions));
-    Plan::compile(key, &members, fence)
 }
 
 /// The wire labels `ns.fed` of a key.

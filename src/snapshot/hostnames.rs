@@ -34,17 +34,15 @@ struct Hostname {
 
 impl Hostnames {
     /// A member's service named the host names of `old`, and names those of `new` now.
-    pub(super) fn rename(
+    pub(super) fn rename<'s>(
         &mut self,
         member: MemberIdx,
         name: &NamespacedName,
-        old: Option<&Service>,
-        new: Option<&Service>,
+        old: Option<&'s Service>,
+        new: Option<&'s Service>,
     ) {
-        let list = |service: Option<&Service>| {
-            service
-                .map(|service| service.hostnames.to_vec())
-                .unwrap_or_default()
+        let list = |service: Option<&'s Service>| -> &'s [NameBuf] {
+            service.map_or(&[], |service| &service.hostnames)
         };
         let (old, new) = (list(old), list(new));
         for hostname in old.iter().filter(|hostname| !new.contains(hostname)) {
@@ -57,7 +55,7 @@ impl Hostnames {
             }
         }
         for hostname in new {
-            let entry = self.names.entry(hostname).or_default();
+            let entry = self.names.entry(hostname.clone()).or_default();
             self.has_changed |= entry.users.is_empty();
             entry.users.insert((name.clone(), member));
         }

@@ -210,7 +210,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Endpoints, Export, ServiceKind, Steering};
+    use crate::model::{Addresses, Endpoints, Export, ServiceKind, Spec, Steering};
 
     /// A file of `name=ready` words; `!` in it is two problems.
     fn parse(text: &str, _: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<String>> {
@@ -234,16 +234,19 @@ mod tests {
 
     /// A service that differs by its ready endpoints.
     fn service(ready: u32) -> Service {
-        Service {
+        let spec = Spec {
             kind: ServiceKind::LoadBalancer,
             export: Export::Exported,
+            allow_without_endpoints: false,
             federations: None,
             ports: Box::default(),
-            addresses: Box::default(),
+            steering: Steering::default(),
+        };
+        Service {
+            spec: Arc::new(spec),
+            addresses: Addresses::default(),
             hostnames: Box::default(),
             endpoints: Endpoints { ready, total: 9 },
-            allow_without_endpoints: false,
-            steering: Steering::default(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gazetteer::model::{
     self, Check, Endpoints, Export, ExportMode, Federation, Fleet, Location, Member, MemberIdx,
     NameServer, NamespacedName, Network, Pattern, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, StaticRegion, Steering,
+    ServiceKind, Spec, StaticRegion, Steering,
 };
 use gazetteer::names::Label;
 
@@ -83,9 +83,10 @@ impl Shard {
             Said::Spread => (Some(Policy::Spread), None),
             Said::Failover(order) => (Some(Policy::Failover), Some(order_labels(order).into())),
         };
-        Service {
+        let spec = Spec {
             kind: ServiceKind::LoadBalancer,
             export: Export::Exported,
+            allow_without_endpoints: false,
             federations: (self.federations.as_ref())
                 .map(|names| names.iter().map(|name| label(name)).collect()),
             ports: self
@@ -97,19 +98,21 @@ impl Shard {
                     port: *port,
                 })
                 .collect(),
-            addresses: self.addresses.clone().into(),
-            hostnames: Box::default(),
-            endpoints: Endpoints {
-                ready: u32::from(self.is_ready),
-                total: 1,
-            },
-            allow_without_endpoints: false,
             steering: Steering {
                 weight: self.weight,
                 policy,
                 order,
                 when_all_down: self.all_down,
                 ..Steering::default()
+            },
+        };
+        Service {
+            spec: spec.into(),
+            addresses: self.addresses.clone().into(),
+            hostnames: Box::default(),
+            endpoints: Endpoints {
+                ready: u32::from(self.is_ready),
+                total: 1,
             },
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gazetteer::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
     MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -192,9 +192,10 @@ fn fleet() -> Fleet {
 
 /// A load balancer with a port `http`, and `ready` endpoints out of one.
 fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
-    Service {
+    let spec = Spec {
         kind: ServiceKind::LoadBalancer,
         export: Export::Unsaid,
+        allow_without_endpoints: false,
         federations: None,
         ports: [Port {
             name: Some("http".parse().unwrap()),
@@ -202,11 +203,13 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
             port: 80,
         }]
         .into(),
+        steering: Steering::default(),
+    };
+    Service {
+        spec: spec.into(),
         addresses: addresses.into(),
         hostnames: [].into(),
         endpoints: Endpoints { ready, total: 1 },
-        allow_without_endpoints: false,
-        steering: Steering::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::facts::parse;
 use crate::model::{
-    Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Steering, WhenAllDown,
+    Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Spec, Steering, WhenAllDown,
 };
 
 /// Every key of a facts file.
@@ -44,9 +44,10 @@ fn good(text: &str) -> Vec<(String, Service)> {
 #[test]
 fn every_key_reaches_the_service() {
     let label = |text: &str| text.parse().unwrap();
-    let expected = Service {
+    let spec = Spec {
         kind: ServiceKind::ClusterIp,
         export: Export::Exported,
+        allow_without_endpoints: true,
         federations: Some([label("my-federation")].into()),
         ports: [
             Port {
@@ -61,12 +62,6 @@ fn every_key_reaches_the_service() {
             },
         ]
         .into(),
-        addresses: ["203.0.113.11", "2001:db8::11"]
-            .map(|a| a.parse().unwrap())
-            .into(),
-        hostnames: ["a9.elb.example".parse().unwrap()].into(),
-        endpoints: Endpoints { ready: 1, total: 2 },
-        allow_without_endpoints: true,
         steering: Steering {
             weight: Some(0),
             ttl: Some(Duration::from_secs(10)),
@@ -76,6 +71,14 @@ fn every_key_reaches_the_service() {
             when_all_down: Some(WhenAllDown::NxDomain),
             probe: None,
         },
+    };
+    let expected = Service {
+        spec: spec.into(),
+        addresses: ["203.0.113.11", "2001:db8::11"]
+            .map(|a| a.parse().unwrap())
+            .into(),
+        hostnames: ["a9.elb.example".parse().unwrap()].into(),
+        endpoints: Endpoints { ready: 1, total: 2 },
     };
     assert_eq!(
         good(EVERY_KEY),

@@ -16,7 +16,7 @@ use crate::config::{Config, Listen, MemberSource, Source};
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity,
     Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Steering, UnixSeconds, WhenAllDown,
+    Protocol, Service, ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::Snapshot;
@@ -111,20 +111,23 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
 
 /// A load balancer service with one address and this many ready endpoints of two.
 pub(in super::super) fn service(address: &str, ready: u32) -> Arc<Service> {
-    Arc::new(Service {
+    let spec = Spec {
         kind: ServiceKind::LoadBalancer,
         export: Export::Unsaid,
+        allow_without_endpoints: false,
         federations: None,
         ports: Box::new([Port {
             name: None,
             protocol: Protocol::Tcp,
             port: 80,
         }]),
-        addresses: Box::new([address.parse().unwrap()]),
+        steering: Steering::default(),
+    };
+    Arc::new(Service {
+        spec: spec.into(),
+        addresses: [address.parse().unwrap()].into_iter().collect(),
         hostnames: Box::new([]),
         endpoints: Endpoints { ready, total: 2 },
-        allow_without_endpoints: false,
-        steering: Steering::default(),
     })
 }
 

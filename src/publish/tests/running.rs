@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Source;
-use crate::model::{Change, Delta, Identity, Joined, LearntTopology, Loss, MemberState};
+use crate::model::{Addresses, Change, Delta, Identity, Joined, LearntTopology, Loss, MemberState};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -297,7 +297,7 @@ async fn wanted_host_names_are_told_and_their_addresses_survive_a_flap() {
     let running = two_members(&folder).await;
     let hostname: NameBuf = "lb.example.net".parse().unwrap();
     let mut with_hostname = (*service("192.0.2.9", 1)).clone();
-    with_hostname.addresses = Box::new([]);
+    with_hostname.addresses = Addresses::new();
     with_hostname.hostnames = Box::new([hostname.clone()]);
     let upsert = || Change::Upsert(named("t"), Arc::new(with_hostname.clone()));
     running.change("a", upsert()).await;

@@ -24,7 +24,9 @@ use self::objects::{Diff, Objects};
 use self::tally::Tally;
 use self::topology::Topology;
 use super::convert::{NodeFacts, ObjectKey, Seen, ServiceFacts, SliceFacts};
-use crate::model::{Change, Export, LearntTopology, NamespacedName, Service, ServiceKind};
+use crate::model::{
+    Change, Export, LearntTopology, NamespacedName, Service, ServiceKind, Spec, Specs,
+};
 
 /// A kind of object that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +130,8 @@ pub(super) struct Index {
     tallies: HashMap<NamespacedName, Tally>,
     /// Labels of the nodes, counted.
     topology: Topology,
+    /// What services say alike.
+    specs: Specs,
     /// What was said last of each service.
     published: HashMap<NamespacedName, Arc<Service>>,
     /// What was said last of the nodes.
@@ -148,6 +152,7 @@ impl Index {
             exports: Objects::new(Kind::Exports),
             tallies: HashMap::new(),
             topology: Topology::default(),
+            specs: Specs::default(),
             published: HashMap::new(),
             published_topology: None,
             warnings: Vec::new(),
@@ -267,7 +272,7 @@ impl Index {
     }
 
     /// The facts of one service, if it can be exported under any federation's mode.
-    fn facts(&self, name: &NamespacedName) -> Option<Service> {
+    fn facts(&mut self, name: &NamespacedName) -> Option<Service> {
         let key = name.to_string();
         let said = self.services.get(&key)?;
         let is_exported =
@@ -288,16 +293,19 @@ impl Index {
         if said.publish_not_ready {
             endpoints.ready = endpoints.total;
         }
-        Some(Service {
+        let spec = Spec {
             kind: said.kind,
             export,
+            allow_without_endpoints: said.allow_without_endpoints,
             federations: said.federations.clone(),
             ports: said.ports.clone(),
-            addresses: said.addresses.clone(),
+            steering: said.steering.clone(),
+        };
+        Some(Service {
+            spec: self.specs.share(spec),
+            addresses: said.addresses.as_ref().into(),
             hostnames: said.hostnames.clone(),
             endpoints,
-            allow_without_endpoints: said.allow_without_endpoints,
-            steering: said.steering.clone(),
         })
     }
 }

@@ -1,0 +1,132 @@
+//! The payload of a service taken apart without serde: a start reads one for every service of every
+//! member, and nearly all of them say what another said before.
+//!
+//! ```text
+//! 0 · namespace · name · head · addresses · hostnames · endpoints · tail
+//! head   kind · export · federations · ports
+//! tail   what follows: allow_without_endpoints · steering
+//! ```
+
+use crate::model::{Addresses, Endpoints};
+use crate::wire::NameBuf;
+
+/// What stands in the payload of a service.
+#[derive(Debug)]
+pub(super) struct Parts<'a> {
+    /// Its namespace.
+    pub(super) namespace: &'a str,
+    /// Its name.
+    pub(super) name: &'a str,
+    /// The first octets of its spec.
+    pub(super) head: &'a [u8],
+    /// Its addresses.
+    pub(super) addresses: Addresses,
+    /// Its host names.
+    pub(super) hostnames: Box<[NameBuf]>,
+    /// Its endpoints.
+    pub(super) endpoints: Endpoints,
+    /// The last octets of its spec.
+    pub(super) tail: &'a [u8],
+}
+
+/// Takes the payload of a service apart; `None` when it is another record or damaged, which serde
+/// then says.
+pub(super) fn split(payload: &[u8]) -> Option<Parts<'_>> {
+    let mut octets = Octets(payload);
+    if octets.number()? != 0 {
+        return None;
+    }
+    let (namespace, name) = (octets.text()?, octets.text()?);
+    let from = octets.0;
+    octets.skip_head()?;
+    let head = from.get(..from.len() - octets.0.len())?;
+    let mut addresses = Addresses::new();
+    for _ in 0..octets.number()? {
+        addresses.push(match octets.number()? {
+            0 => octets.array::<4>()?.into(),
+            1 => octets.array::<16>()?.into(),
+            _ => return None,
+        });
+    }
+    let hostnames = octets.number()?;
+    let hostnames = (0..hostnames).map(|_| octets.text()?.parse().ok());
+    let hostnames = hostnames.collect::<Option<_>>()?;
+    let endpoints = Endpoints {
+        ready: octets.number()?,
+        total: octets.number()?,
+    };
+    Some(Parts {
+        namespace,
+        name,
+        head,
+        addresses,
+        hostnames,
+        endpoints,
+        tail: octets.0,
+    })
+}
+
+/// The rest of a payload.
+struct Octets<'a>(&'a [u8]);
+
+impl<'a> Octets<'a> {
+    /// The next octets.
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// The next octets, as many as the array has.
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*taken)
+    }
+
+    /// A number: seven bits in each octet, the lowest first.
+    fn number(&mut self) -> Option<u32> {
+        let mut number = 0;
+        for shift in (0..28).step_by(7) {
+            let [octet] = self.array()?;
+            number |= u32::from(octet & 0x7f) << shift;
+            if octet < 0x80 {
+                return Some(number);
+            }
+        }
+        let [last] = self.array()?;
+        (last < 0x10).then(|| number | u32::from(last) << 28)
+    }
+
+    /// A text after its length.
+    fn text(&mut self) -> Option<&'a str> {
+        let length = usize::try_from(self.number()?).ok()?;
+        std::str::from_utf8(self.take(length)?).ok()
+    }
+
+    /// Whether something follows that may be missing.
+    fn is_there(&mut self) -> Option<bool> {
+        match self.array()? {
+            [0] => Some(false),
+            [1] => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Passes the head.
+    fn skip_head(&mut self) -> Option<()> {
+        (self.number()?, self.number()?);
+        if self.is_there()? {
+            for _ in 0..self.number()? {
+                self.text()?;
+            }
+        }
+        for _ in 0..self.number()? {
+            if self.is_there()? {
+                self.text()?;
+            }
+            (self.number()?, self.number()?);
+        }
+        Some(())
+    }
+}

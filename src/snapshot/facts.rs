@@ -1,0 +1,126 @@
+//! What every member says about every service, while the process runs.
+//!
+//! A table of pointers: half of a table's places are empty as a rule, and an empty one costs a
+//! pointer here, not a name and a list.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use hashbrown::HashTable;
+
+use crate::model::{MemberIdx, NamespacedName, Service};
+
+/// What each member says about one service, in configuration order.
+pub(super) type Shards = [(MemberIdx, Arc<Service>)];
+
+/// One service that a member at least knows.
+#[derive(Debug)]
+struct Said {
+    /// Which.
+    name: NamespacedName,
+    /// Never empty.
+    shards: Box<Shards>,
+}
+
+/// What all members say.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    table: HashTable<Box<Said>>,
+    /// How many services each member has.
+    counts: BTreeMap<MemberIdx, usize>,
+    hasher: foldhash::fast::RandomState,
+}
+
+impl Facts {
+    /// What each member says about a service.
+    pub(super) fn of(&self, name: &NamespacedName) -> &Shards {
+        let hash = self.hasher.hash_one(name);
+        let said = self.table.find(hash, |said| said.name == *name);
+        said.map(|said| &*said.shards).unwrap_or_default()
+    }
+
+    /// Every service, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, &Shards)> {
+        self.table.iter().map(|said| (&said.name, &*said.shards))
+    }
+
+    /// How many services a member has.
+    pub(super) fn count(&self, member: MemberIdx) -> usize {
+        self.counts.get(&member).copied().unwrap_or(0)
+    }
+
+    /// A member says this now. Returns what it said before, or an error when it said the same.
+    pub(super) fn insert(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        service: Arc<Service>,
+    ) -> Result<Option<Arc<Service>>, Same> {
+        let hasher = &self.hasher;
+        let hash = hasher.hash_one(name);
+        let Some(said) = self.table.find_mut(hash, |said| said.name == *name) else {
+            let said = Box::new(Said {
+                name: name.clone(),
+                shards: Box::new([(member, service)]),
+            });
+            let hash_of = |said: &Box<Said>| hasher.hash_one(&said.name);
+            self.table.insert_unique(hash, said, hash_of);
+            *self.counts.entry(member).or_default() += 1;
+            return Ok(None);
+        };
+        match place_of(&said.shards, member) {
+            Ok(place) => match said.shards.get_mut(place) {
+                Some((_, before)) if *before == service => Err(Same),
+                shard => Ok(shard.map(|(_, before)| std::mem::replace(before, service))),
+            },
+            Err(place) => {
+                let mut shards = std::mem::take(&mut said.shards).into_vec();
+                shards.reserve_exact(1);
+                shards.insert(place, (member, service));
+                said.shards = shards.into();
+                *self.counts.entry(member).or_default() += 1;
+                Ok(None)
+            }
+        }
+    }
+
+    /// A member says nothing about a service any more. Returns what it said.
+    pub(super) fn remove(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+    ) -> Option<Arc<Service>> {
+        let hash = self.hasher.hash_one(name);
+        let found = self.table.find_entry(hash, |said| said.name == *name);
+        let mut found = found.ok()?;
+        let said = found.get_mut();
+        let place = place_of(&said.shards, member).ok()?;
+        let mut shards = std::mem::take(&mut said.shards).into_vec();
+        let (_, before) = shards.remove(place);
+        if let Some(count) = self.counts.get_mut(&member) {
+            *count -= 1;
+        }
+        if shards.is_empty() {
+            found.remove();
+        } else {
+            said.shards = shards.into();
+        }
+        Some(before)
+    }
+}
+
+/// Nothing has changed.
+#[derive(Debug)]
+pub(super) struct Same;
+
+/// What one member says, of what all say.
+pub(super) fn of_member(shards: &Shards, member: MemberIdx) -> Option<&Arc<Service>> {
+    let (_, service) = shards.get(place_of(shards, member).ok()?)?;
+    Some(service)
+}
+
+/// Where a member's shard is, or would be.
+fn place_of(shards: &Shards, member: MemberIdx) -> Result<usize, usize> {
+    shards.binary_search_by_key(&member, |(of, _)| *of)
+}
