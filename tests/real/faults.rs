@@ -5,20 +5,25 @@
 //! Gazetteer runs in a network namespace of its own, so that every link to a member can be cut.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::fleet::Fleet;
-use crate::gazetteer::Gazetteer;
+use crate::gazetteer::{Gazetteer, global};
+use crate::wait::{SOON, until};
 use crate::{guard, report_line};
 
 mod api;
 mod clock;
 mod cuts;
+mod data;
 mod fake;
 mod flapping;
+mod lists;
 mod load;
 mod network;
 mod ports;
@@ -39,6 +44,9 @@ type Fault = fn(&Fleet);
 pub(crate) const FAULTS: &[(&str, Fault)] = &[
     ("fault_api_server_killed", api::killed),
     ("faults_on_the_way_to_members", on_the_way),
+    ("fault_data_plane_cut", data::cut),
+    ("fault_member_dead", data::dead),
+    ("fault_empty_lists", lists::empty),
     ("fault_killed_while_writing", restart::while_writing),
     ("fault_clock_jumps", clock::jumps),
     ("fault_endpoints_flapping", flapping::endpoints),
@@ -82,6 +90,20 @@ impl Scene<'_> {
         let answer = self.gazetteer.ask(name, RecordType::A);
         answer.expect("an answer").to_string()
     }
+
+    /// Waits until a global name does not answer an address, and gives how long that took.
+    fn until_left(&self, service: &str, address: IpAddr) -> Duration {
+        let (start, name) = (Instant::now(), global(self.stage.namespace, service));
+        until(&format!("{name} without {address}"), SOON, || {
+            let answer = self.gazetteer.ask(&name, RecordType::A)?;
+            if answer.addresses.contains(&address) {
+                Err(answer.to_string())
+            } else {
+                Ok(())
+            }
+        });
+        start.elapsed()
+    }
 }
 
 /// Starts gazetteer on a stage, waits until it answers all that is published, runs a fault under a
@@ -100,6 +122,7 @@ fn run_by(
     let launcher = launcher(stage.network.launcher());
     let gazetteer = Gazetteer::start(stage.fleet, &stage.setup(federation, launcher));
     stage.until_whole(&gazetteer);
+    stage.until_probed();
     let start = Instant::now();
     let load = Load::start(gazetteer.dns, stage.questions());
     let mut scene = Scene {

@@ -9,7 +9,7 @@ use crate::fleet::Fleet;
 use crate::gazetteer::{global, within};
 use crate::wait::throughout;
 
-/// The links to the APIs of one, of most and of all members: nothing changes.
+/// The links to the APIs of one, of most and of all members: nothing changes, but what probes see.
 pub(super) fn apis(fleet: &Fleet) {
     let stage = Stage::new(fleet, "cuts");
     stage.publish_all();
@@ -26,6 +26,15 @@ pub(super) fn apis(fleet: &Fleet) {
                 scene.gazetteer.check(&zone, &own)
             });
         }
+        let dead = stage.addresses(1);
+        for address in &dead {
+            stage.close(*address);
+        }
+        scene.until_left("web", stage.address(1, 1));
+        for address in &dead {
+            stage.open(*address);
+        }
+        stage.until_whole(&scene.gazetteer);
         for number in 0..fleet.members.len() {
             stage.network.mend(Link::Api(number));
         }

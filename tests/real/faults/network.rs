@@ -116,7 +116,7 @@ impl Network {
         self.v4(Link::Api(member).number(), 1)
     }
 
-    /// The nth load balancer address of a member, from 0 to 31.
+    /// The nth load balancer address of a member, from 0 to 30: the next is the broadcast address.
     pub(crate) fn data(&self, member: usize, n: u8) -> Ipv4Addr {
         self.v4(Link::Data(member).number(), 32 + n)
     }

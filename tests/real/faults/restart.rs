@@ -25,7 +25,7 @@ pub(super) fn while_writing(fleet: &Fleet) {
     let fake = &stage.fakes[&2];
     stage.publish_all();
     for number in 0..CHURN {
-        fake.publish(&format!("churn-{number}"), &[stage.address(2, 9)]);
+        fake.publish(&format!("churn-{number}"), &[stage.address(2, 1)]);
     }
     super::run(&stage, "", |scene| {
         let names = expectations(scene);

@@ -24,6 +24,10 @@ use crate::gazetteer::{Gazetteer, Place, Seat, Setup, global, within};
 use crate::member::Member;
 use crate::wait::{SOON, until};
 
+/// The metric of what is probed.
+const TARGETS: &str = "gazetteer_health_targets{";
+/// The port of gazetteer's metrics.
+const ADMIN: u16 = 8080;
 /// The port of an API on its link.
 const API: u16 = 6443;
 
@@ -225,7 +229,7 @@ impl<'f> Stage<'f> {
             .federation(federation)
             .place(Place {
                 dns: format!("{server}:53"),
-                admin: format!("{server}:8080"),
+                admin: format!("{server}:{ADMIN}"),
                 launcher,
             })
     }
@@ -278,10 +282,29 @@ impl<'f> Stage<'f> {
         }
     }
 
-    /// Waits until a change of a member is followed, and so what came before it.
-    pub(crate) fn until_followed(&self, scene: &Scene<'_>, member: usize) {
+    /// Waits until every load balancer has passed a probe: before, it is unknown and never down.
+    pub(crate) fn until_probed(&self) {
+        let url = format!("http://{}:{ADMIN}/metrics", self.network.server());
+        until("every load balancer has passed a probe", SOON, || {
+            let body = ureq::get(&url).call().map_err(|error| error.to_string())?;
+            let text = body.into_body().read_to_string();
+            let text = text.map_err(|error| error.to_string())?;
+            let targets = text.lines().filter(|line| line.starts_with(TARGETS));
+            let targets: Vec<&str> = targets.collect();
+            let of = |verdict| targets.iter().find(|line| line.contains(verdict));
+            match (of("\"unknown\""), of("\"up\"")) {
+                (Some(unknown), Some(up)) if unknown.ends_with(" 0") && !up.ends_with(" 0") => {
+                    Ok(())
+                }
+                _ => Err(format!("{targets:?}")),
+            }
+        });
+    }
+
+    /// Waits until a change of a member's part of a service is followed, and so what came before it.
+    pub(crate) fn until_followed(&self, scene: &Scene<'_>, member: usize, service: &str) {
         for ready in [false, true] {
-            self.set_ready(member, "web", ready);
+            self.set_ready(member, service, ready);
             self.until_whole(&scene.gazetteer);
         }
     }

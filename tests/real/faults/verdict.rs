@@ -71,7 +71,8 @@ impl Verdict {
         let (sent, received) = (sample.sent, sample.received);
         let Some(reply) = &sample.reply else {
             self.unanswered += 1;
-            return self.show(question, sample, start, "unanswered");
+            let why = format!("unanswered after {:?}", received - sent);
+            return self.show(question, sample, start, &why);
         };
         self.slowest = self.slowest.max(received - sent);
         if reply.addresses.is_empty() {
