@@ -459,12 +459,19 @@ fn write_files(folder: &Path, setup: &Setup, listen: &str) {
         place: Place { admin, .. },
         ..
     } = setup;
+    // Load balancers here are documentation addresses, of which no probe could say anything, unless a
+    // setup says how they are to be probed.
+    let probe = if federation.contains("probe") {
+        ""
+    } else {
+        "probe = { kind = \"none\" }\n"
+    };
     let text = format!(
         "version = \"v1\"\nstate-dir = \"state\"\n{top}\n\
          [listen]\ndns = [\"{listen}\"]\nadmin = \"{admin}\"\n\n\
          [[federation]]\nname = \"fed\"\napex = \"{APEX}\"\n\
          nameservers = [{{ name = \"ns1.{APEX}\", addresses = [\"192.0.2.53\"] }}]\n\
-         hostmaster = \"hostmaster.{APEX}\"\n{federation}\n\n{members}"
+         hostmaster = \"hostmaster.{APEX}\"\n{probe}{federation}\n\n{members}"
     );
     files::write(&folder.join("gazetteer.toml"), text);
 }
