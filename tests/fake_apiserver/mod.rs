@@ -46,7 +46,7 @@ pub(crate) struct FakeApi {
     /// Keeps the port while nothing listens: bound, and so refusing.
     _port: Socket,
     /// Where it listens.
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Its certificate, when it speaks TLS.
     tls: Option<Tls>,
     /// Runs the connections; `None` while connections are refused.
@@ -157,11 +157,6 @@ impl FakeApi {
             let ended = std::thread::spawn(move || drop(runtime)).join();
             ended.expect("no task panics when it is dropped");
         }
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// The URL, with the prefix of the script.

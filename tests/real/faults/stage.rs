@@ -75,7 +75,7 @@ impl<'f> Stage<'f> {
         let (mut gates, mut references) = (Vec::new(), Vec::new());
         for (number, member) in fleet.members.iter().enumerate() {
             let server = if let Some(fake) = fakes.get(&number) {
-                fake.api.address()
+                fake.api.address
             } else {
                 references.push(reference::follow(member, number, namespace, &truth));
                 (member.address, Member::PORT).into()
@@ -226,6 +226,7 @@ impl<'f> Stage<'f> {
         let server = self.network.server();
         Setup::with(seats.collect())
             .federation(&format!("namespaces = [\"{}\"]\n", self.namespace))
+            .federation("probe = { kind = \"tcp\" }\n")
             .federation(federation)
             .place(Place {
                 dns: format!("{server}:53"),
