@@ -45,10 +45,11 @@ pub(super) fn shares(
     let mut shares = Shares::default();
     let mut members = BTreeMap::new();
     for drain in &overrides.drains {
-        let share = drain.share(at);
-        if share == FULL_SHARE {
+        if drain.begun.is_none() {
             continue;
         }
+        // From its first second something that is drained has less than all: TTLs are short then.
+        let share = drain.share(at).min(FULL_SHARE - 1);
         if let OverrideTarget::Service(name) = &drain.target {
             shares.services.insert(name.clone(), share);
         }
