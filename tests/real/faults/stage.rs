@@ -226,6 +226,8 @@ impl<'f> Stage<'f> {
         let server = self.network.server();
         Setup::with(seats.collect())
             .federation(&format!("namespaces = [\"{}\"]\n", self.namespace))
+            // What it is without a word; only the tests have another default.
+            .federation("probe = { kind = \"tcp\" }\n")
             .federation(federation)
             .place(Place {
                 dns: format!("{server}:53"),
