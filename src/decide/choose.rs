@@ -6,7 +6,8 @@
 //!    drained: neither by weight 0 nor by an operator. The fence cuts what is available.
 //! 2. A member whose hold has passed is withdrawn where a live one is left, unless probes of the
 //!    service's addresses there pass (names: decision 5).
-//! 3. A damped shard, ready again after it went out too often, is kept back where others are left.
+//! 3. A damped shard, ready again after it went out too often, is kept back where others are left, and so is one that has
+//!    lost all addresses of a family while others have those that it has left.
 //! 4. A member that is being drained is left out for the part of all lots that it has lost, where
 //!    others are left.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
@@ -46,6 +47,34 @@ pub struct ShardCaution {
     pub damped: MemberSet,
     /// Members of whose shard some address passes its probes.
     pub proven: MemberSet,
+    /// Shards that have lost all addresses of one family to probes.
+    pub halves: Halves,
+}
+
+/// Shards that have lost all addresses of one family to probes. The level that answers does not
+/// depend on the type that is asked (names: decision 4), so such a shard would leave clients of the
+/// lost family with nothing where others have something for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Halves {
+    /// Members that have IPv4 addresses left.
+    pub ipv4: MemberSet,
+    /// Members that have IPv6 addresses left.
+    pub ipv6: MemberSet,
+    /// Members that have IPv4 addresses, and have lost no family.
+    pub whole_ipv4: MemberSet,
+    /// Members that have IPv6 addresses, and have lost no family.
+    pub whole_ipv6: MemberSet,
+}
+
+impl Halves {
+    /// Those of `members` that are kept back: others have addresses of the family that they have.
+    fn kept_back(&self, members: MemberSet) -> MemberSet {
+        let pairs = [(self.ipv4, self.whole_ipv4), (self.ipv6, self.whole_ipv6)];
+        let covered = pairs
+            .into_iter()
+            .filter(|(_, whole)| !(members & *whole).is_empty());
+        covered.fold(MemberSet::EMPTY, |all, (half, _)| all | (members & half))
+    }
 }
 
 /// The eligible members of a service, at every level.
@@ -59,6 +88,8 @@ pub struct Eligible {
     pub withdrawn: MemberSet,
     /// Members that are left out because they went out too often and others are there.
     pub damped: MemberSet,
+    /// Members that are left out because they have lost a family of addresses and others are there.
+    pub halved: MemberSet,
     /// Members that are left out for now because they are being drained and others are there.
     pub parted: MemberSet,
     /// Lots were drawn: the answer depends on the client's prefix and on the time.
@@ -118,6 +149,10 @@ pub fn eligible<'l>(
     let damped = caution.map_or(MemberSet::EMPTY, |caution| {
         set_aside(&mut members, caution.damped)
     });
+    let halved = caution.map_or(MemberSet::EMPTY, |caution| {
+        caution.halves.kept_back(members)
+    });
+    members = members & !halved;
     let draining = members & fleet.draining;
     let is_drawn = !draining.is_empty();
     let parted = if is_drawn {
@@ -135,6 +170,7 @@ pub fn eligible<'l>(
         fenced_off: shards.available & !plan.fence & !fleet.drained,
         withdrawn,
         damped,
+        halved,
         parted,
         is_drawn,
         is_last_known,
@@ -325,6 +361,7 @@ mod tests {
         let caution = ShardCaution {
             damped: set(damped),
             proven: set(proven),
+            halves: Halves::default(),
         };
         let fleet = FleetHealth {
             stale: set(stale),
@@ -381,6 +418,25 @@ mod tests {
         check(&[0, 2], &[], &[0, 2], (0, &[0]));
         // Live and damped stands before lost.
         check(&[0, 2], &[2], &[0], (0, &[0]));
+    }
+
+    #[test]
+    fn half_a_shard_is_kept_back_where_others_have_what_it_has() {
+        let check = |ipv4: &[u8], ipv6: &[u8], expected: &[u8]| {
+            let halves = Halves {
+                ipv4: set(&[]),
+                ipv6: set(&[0]),
+                whole_ipv4: set(ipv4),
+                whole_ipv6: set(ipv6),
+            };
+            assert_eq!(halves.kept_back(set(&[0, 1, 2])), set(expected));
+        };
+        check(&[1], &[1], &[0]);
+        check(&[1], &[2], &[0]);
+        // Nobody else has IPv6.
+        check(&[1], &[], &[]);
+        // The one that has is not eligible.
+        check(&[1], &[3], &[]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::compile::Input;
 use super::probing::{Probes, Probing};
 use super::service::NewShard;
 use super::{ipv4, ipv6};
-use crate::decide::ShardCaution;
+use crate::decide::{Halves, ShardCaution};
 use crate::model::{
     Evidence, FULL_SHARE, MemberIdx, MemberSet, NamespacedName, Target, UnixSeconds, Verdict,
 };
@@ -182,7 +182,10 @@ impl Cautions {
                     probed.push((shard.member, target.clone(), evidence.clone()));
                 }
             }
+            let halves = &mut caution.sets.halves;
             if withheld.is_empty() {
+                note(&mut halves.whole_ipv4, shard.member, !shard.ipv4.is_empty());
+                note(&mut halves.whole_ipv6, shard.member, !shard.ipv6.is_empty());
                 continue;
             }
             let all = Whole {
@@ -198,7 +201,21 @@ impl Cautions {
             shard.ipv4.retain(|address| !gone.contains(address));
             let gone: Vec<_> = withheld.iter().copied().filter_map(ipv6).collect();
             shard.ipv6.retain(|address| !gone.contains(address));
+            let is_half = shard.ipv4.is_empty() != all.ipv4.is_empty()
+                || shard.ipv6.is_empty() != all.ipv6.is_empty();
+            let (with_ipv4, with_ipv6) = if is_half {
+                (&mut halves.ipv4, &mut halves.ipv6)
+            } else {
+                (&mut halves.whole_ipv4, &mut halves.whole_ipv6)
+            };
+            note(with_ipv4, shard.member, !shard.ipv4.is_empty());
+            note(with_ipv6, shard.member, !shard.ipv6.is_empty());
             whole.push(all);
+        }
+        let halves = &mut caution.sets.halves;
+        if (halves.ipv4 | halves.ipv6).is_empty() {
+            // Only beside half a shard does it count who is whole.
+            *halves = Halves::default();
         }
         if caution.share < FULL_SHARE {
             for shard in &mut *shards {
@@ -221,5 +238,12 @@ impl Cautions {
         caution.probed = probed.into();
         let caution = (caution != Caution::none()).then(|| Box::new(caution));
         (caution, targets)
+    }
+}
+
+/// Puts a member into a set if it belongs there.
+fn note(set: &mut MemberSet, member: MemberIdx, belongs: bool) {
+    if belongs {
+        set.insert(member);
     }
 }

@@ -97,6 +97,30 @@ impl World {
         shard.addresses.iter().copied().filter(lives).collect()
     }
 
+    /// Whether probes have taken all addresses of one family from a shard, and not all of both.
+    pub(crate) fn is_half(&self, fed: &Fed, shard: &Shard) -> bool {
+        let living = self.living(fed, shard);
+        let has_lost =
+            |is_v4: bool| has_family(&shard.addresses, is_v4) && !has_family(&living, is_v4);
+        !living.is_empty() && (has_lost(true) || has_lost(false))
+    }
+
+    /// Leaves out half shards where whole ones have the family that they have left.
+    pub(crate) fn keep_whole(&self, fed: &Fed, up: &mut Vec<(usize, &Shard)>) {
+        let is_covered = |is_v4: bool| {
+            up.iter().any(|(_, shard)| {
+                !self.is_half(fed, shard) && has_family(&self.living(fed, shard), is_v4)
+            })
+        };
+        let (ipv4, ipv6) = (is_covered(true), is_covered(false));
+        up.retain(|(_, shard)| {
+            let living = self.living(fed, shard);
+            let is_covered =
+                ipv4 && has_family(&living, true) || ipv6 && has_family(&living, false);
+            !self.is_half(fed, shard) || !is_covered
+        });
+    }
+
     /// The addresses that a shard has at a level: where all are withheld, only `last-known` asks.
     pub(crate) fn served(&self, fed: &Fed, shard: &Shard) -> BTreeSet<IpAddr> {
         let living = self.living(fed, shard);
@@ -112,6 +136,13 @@ impl World {
         let share = self.shares.get(&member).copied().unwrap_or(FULL_SHARE);
         u64::from(share) > draw(fed, key, member, 1) >> 49
     }
+}
+
+/// Whether there are addresses of a family.
+fn has_family<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>, is_v4: bool) -> bool {
+    addresses
+        .into_iter()
+        .any(|address| address.is_ipv4() == is_v4)
 }
 
 /// Leaves out members unless that leaves none.

@@ -305,6 +305,7 @@ impl<'a> Oracle<'a> {
         let is_damped =
             |member: usize| (self.world.damped.iter()).any(|one| *one == (key.0, key.1, member));
         keep_if_any(&mut up, |member| !is_damped(member));
+        self.world.keep_whole(fed, &mut up);
         keep_if_any(&mut up, |member| self.world.keeps_lot(fed, key, member));
         if up.is_empty() && self.all_down(fed, key) == WhenAllDown::LastKnown {
             up = publishable;

@@ -280,6 +280,8 @@ fn verdict(
         "withdrawn: held for longer than hold, and another shard is live"
     } else if eligible.damped.contains(member) {
         "kept back: it went out too often, and another shard is there"
+    } else if eligible.halved.contains(member) {
+        "kept back: probes fail at every address of one family, and another shard is there"
     } else if eligible.parted.contains(member) {
         "being drained: left out for this client at this time"
     } else if eligible.fenced_off.contains(member) {
