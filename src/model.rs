@@ -3,6 +3,7 @@
 //! No serialization, no Kubernetes types, no I/O, no clock. Facts are shared by `Arc`: a source, the
 //! writer and the snapshot hold the same ones.
 
+mod damper;
 mod delta;
 mod event;
 mod federation;
@@ -13,6 +14,7 @@ mod probe;
 mod service;
 mod state;
 
+pub use damper::Damper;
 pub use delta::{Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind};
 pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};

@@ -4,16 +4,23 @@
 //! sources ──Delta──▶ fold ──▶ SnapshotBuilder ──publish──▶ ArcSwap<Snapshot> ──▶ answer
 //!                     │  ▲          (at once when idle, once in 10 ms under load)
 //!                     │  └── losses wait 10 ms for what puts them back
-//!                     ├──▶ States: time, holds, the brake
+//!                     │  └── withdrawals of much at once wait until they are confirmed
+//!                     ├──▶ States: time, holds, the brake on lost members
+//!                     ├──▶ Damping: what went out too often comes back later
+//!                     ├──▶ Events: every transition
 //!                     └──▶ second thread ──▶ state-dir/facts/<member>.{base,log}
 //! ```
 //!
-//! It never asks a source for anything and never decides an answer. Invariants: nothing a source
+//! It asks a source for one thing, a second list where the first took too much away, and never decides an answer. Invariants: nothing a source
 //! fails to say removes a name; a slow or broken disk delays no publication; wrong files never stop
 //! a start; whoever drops the last reference to a snapshot is the writer.
 
 mod begin;
+mod brake;
+mod confirm;
 mod contact;
+mod damping;
+mod deadlines;
 mod disk;
 mod error;
 mod events;
@@ -34,8 +41,12 @@ mod restored;
 mod retire;
 mod run;
 mod serial;
+mod shards;
+mod standing;
 mod states;
 mod thread;
+mod transit;
+mod verdicts;
 mod world;
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub mod file;
 pub mod hostnames;
 pub mod kubernetes;
 mod supervisor;
+mod unconfirmed;
 pub mod watch;
 
 pub use supervisor::{Lifetime, Supervisor};
+pub use unconfirmed::UnconfirmedMembers;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! serve ──WorkerCounters──▶ Counters ─┐
-//! publish, sources ──gauges──────────▶ Metrics ──render──▶ /metrics (admin)
+//! publish, sources, health ──────────▶ Metrics ──render──▶ /metrics (admin)
 //! ```
 //!
 //! Labels of metrics come from closed sets: a member's name at most, never a qname, a client or a
@@ -12,12 +12,14 @@
 
 pub mod clock;
 mod counters;
+mod health;
 mod logs;
 mod members;
 mod metrics;
 mod serve;
 
 pub use counters::{Counters, RCODES, Tally, Totals, Transport, WorkerCounters};
+pub use health::{Family, Health, Probed};
 pub use logs::{LogError, LogFormat, init};
 pub use members::{MemberGauges, SourceEvent};
 pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};

@@ -39,6 +39,7 @@ const ROOMS: &[Room] = &[
         "sources",
         &["wire", "names", "model", "config", "telemetry"],
     ),
+    ("health", &["model", "telemetry"]),
     (
         "serve",
         &["wire", "config", "snapshot", "answer", "telemetry"],
@@ -69,6 +70,7 @@ const ROOMS: &[Room] = &[
             "telemetry",
             "publish",
             "sources",
+            "health",
             "serve",
             "admin",
         ],
@@ -139,7 +141,10 @@ const CONFINED: &[(&str, &[&str])] = &[
         "serde_json",
         &["src/sources", "src/publish", "src/admin", "src/cli"],
     ),
-    ("socket2", &["src/serve"]),
+    ("h2", &["src/health"]),
+    ("hyper", &["src/health"]),
+    ("socket2", &["src/health", "src/serve"]),
+    ("tokio_rustls", &["src/health"]),
 ];
 
 /// The one file with unsafe code: packet information per message of a batch.

@@ -120,9 +120,11 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
 
     let lists = Arc::new(Semaphore::new(LISTS));
     let events = Arc::clone(&metrics);
-    let mut supervisor = Supervisor::new(handle.deltas.clone(), move |lifetime| {
-        run_source(lifetime, Arc::clone(&lists), Arc::clone(&events))
-    });
+    let mut supervisor = Supervisor::new(
+        handle.deltas.clone(),
+        handle.unconfirmed.clone(),
+        move |lifetime| run_source(lifetime, Arc::clone(&lists), Arc::clone(&events)),
+    );
     supervisor.apply(&config.sources);
     let mut daemon = Daemon {
         serving,
@@ -204,18 +206,13 @@ impl Daemon {
 
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.
 async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
-    let Lifetime {
-        source,
-        epoch,
-        deltas,
-        cancel,
-    } = lifetime;
-    match &source.source {
+    match &lifetime.source.source {
         Source::File { path } => {
-            sources::file::run(source.member, path.clone(), epoch, deltas, cancel).await;
+            let path = path.clone();
+            sources::file::run(path, lifetime).await;
         }
         Source::Kubeconfig { .. } | Source::InCluster => {
-            sources::kubernetes::run(&source, epoch, deltas, cancel, lists, metrics).await;
+            sources::kubernetes::run(lifetime, lists, metrics).await;
         }
     }
 }

@@ -1,11 +1,12 @@
 //! What follows from a change of a member's contact: logs, what is shown, what is kept.
 
-use tracing::{info, warn};
+use tokio::time::Instant;
 
+use super::events::Transited;
 use super::fact::Fact;
 use super::states::{Happening, Transition};
 use super::world::{Now, Profile, World};
-use crate::model::{Loss, MemberIdx, MemberState, MemberStatus};
+use crate::model::{EventKind, Loss, MemberIdx, MemberState, MemberStatus};
 use crate::names::Label;
 
 impl World {
@@ -31,50 +32,113 @@ impl World {
         let federations = 0..self.config.fleet.federations.len();
         let expired = federations.map(|federation| self.states.expired(federation));
         self.builder.set_expired(expired.collect());
+        self.count_holds(now.instant);
         let is_braked = self.states.is_braked();
         if was_braked != is_braked {
             self.metrics.set_braked(is_braked);
-            if is_braked {
-                warn!("most members were lost at once: all are held until they return");
+            let (from, to, why) = if is_braked {
+                let why = "most members were lost at once: all are held until they return";
+                ("off", "on", why)
             } else {
-                info!("members have returned: holds count again");
-            }
+                ("on", "off", "members have returned: holds count again")
+            };
+            let transited = Transited {
+                kind: EventKind::Brake,
+                subject: "members".to_owned(),
+                from: from.to_owned(),
+                to: to.to_owned(),
+                why: why.to_owned(),
+                is_worse: is_braked,
+            };
+            self.transited(now, transited);
         }
     }
 
-    /// A member came into another state.
+    /// A member came into another state, or is withdrawn from another federation.
     fn transit(&mut self, transition: Transition, now: Now) {
         let Transition { member, from, to } = transition;
+        let kept_back = self.states.kept_back(member);
         let Some(profile) = self.profiles.get_mut(member.get()) else {
             return;
         };
+        let mut must_keep_seen = false;
         if from != to {
             profile.since = now.wall;
-            if from == MemberState::Ready && profile.kept.first_synced.is_some() {
+            must_keep_seen = from == MemberState::Ready && profile.kept.first_synced.is_some();
+            if must_keep_seen {
                 profile.kept.seen = Some(now.wall);
-                self.keep(member, Fact::Seen(now.wall));
             }
         }
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
-            return;
-        };
         match to {
             MemberState::Ready | MemberState::Syncing(_) => profile.reason = None,
             MemberState::NeverSynced if profile.reason.is_none() => {
                 profile.reason = Some("not one complete list within sync-timeout".into());
             }
+            MemberState::Returning => {
+                if let Some((count, until)) = kept_back {
+                    let left = until.duration_since(now.instant).as_secs();
+                    profile.reason = Some(format!(
+                        "back, and kept back for {left} s since it was withdrawn {count} times"
+                    ));
+                }
+            }
             _ => {}
         }
         let reason = profile.reason.clone();
-        let name = self.name(member);
-        match to {
-            _ if from == to => {}
-            MemberState::Held | MemberState::Lost | MemberState::NeverSynced => {
-                warn!(member = name.map(display), %from, %to, reason, "member");
-            }
-            _ => info!(member = name.map(display), %from, %to, "member"),
+        if must_keep_seen {
+            self.keep(member, Fact::Seen(now.wall));
         }
         self.show(member);
+        let Some(name) = self.name(member) else {
+            return;
+        };
+        let why = match to {
+            _ if from == to => "its hold has begun or passed in a federation".to_owned(),
+            MemberState::Lost => reason.map_or_else(
+                || "its hold has passed".to_owned(),
+                |reason| format!("its hold has passed: {reason}"),
+            ),
+            MemberState::Held | MemberState::NeverSynced => reason.unwrap_or_default(),
+            MemberState::Ready if from == MemberState::Returning => "back in contact".to_owned(),
+            MemberState::Ready => "its facts are live".to_owned(),
+            MemberState::Returning => reason
+                .filter(|_| kept_back.is_some())
+                .unwrap_or_else(|| "answers again, and is listing".to_owned()),
+            MemberState::Syncing(_) => "its facts were another cluster's".to_owned(),
+        };
+        let is_worse = matches!(
+            to,
+            MemberState::Held | MemberState::Lost | MemberState::NeverSynced
+        );
+        let transited = Transited {
+            kind: EventKind::Member,
+            subject: name.to_string(),
+            from: from.to_string(),
+            to: to.to_string(),
+            why,
+            is_worse,
+        };
+        self.transited(now, transited);
+    }
+
+    /// Notes how long holds last yet; the last seconds are published one by one.
+    pub(super) fn count_holds(&mut self, now: Instant) {
+        let federations = 0..self.config.fleet.federations.len();
+        let left = federations
+            .clone()
+            .map(|federation| self.states.hold_left(federation, now));
+        let left: Vec<Option<u32>> = left.collect();
+        let next = federations.filter_map(|federation| self.states.next_hold_left(federation, now));
+        self.hold_due = next.min();
+        if self.holds_left != left {
+            self.holds_left = left;
+            self.is_dirty = true;
+        }
+    }
+
+    /// Whether [`Self::count_holds`] is due.
+    pub(super) fn is_hold_due(&self, now: Instant) -> bool {
+        self.hold_due.is_some_and(|due| due <= now)
     }
 
     /// Shows a member as it is now.
@@ -102,7 +166,7 @@ pub(super) fn status(name: &Label, profile: &Profile, state: MemberState) -> Mem
         since: profile.since,
         version: identity.and_then(|identity| identity.version.clone()),
         first_synced: profile.kept.first_synced,
-        warnings: profile.warnings.clone(),
+        warnings: [&profile.warnings[..], profile.held_back.as_slice()].concat(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tracing::{debug, error};
+use tracing::{debug, error, warn};
 
 use super::fact::Fact;
 use super::files::{Owner, Paths, Tail, Whole};
@@ -231,7 +231,7 @@ impl Thread {
     /// Reports how writing went.
     fn report(&mut self, owner: &Owner, result: io::Result<()>) {
         if let Err(error) = result {
-            error!(?owner, %error, "facts cannot be written");
+            warn!(?owner, %error, retry = ?RETRY, "facts cannot be written");
             self.metrics.persist_failed();
             self.failed.lock().insert(owner.clone());
         }

@@ -36,6 +36,8 @@ pub(super) struct Transited {
     pub(super) to: String,
     /// Why.
     pub(super) why: String,
+    /// Something was lost by it: the log warns.
+    pub(super) is_worse: bool,
 }
 
 impl Events {
@@ -49,6 +51,7 @@ impl Events {
             from,
             to,
             why,
+            ..
         } = transited;
         let event = Event {
             id: ring.newest,
@@ -87,6 +90,7 @@ mod tests {
                 from: String::new(),
                 to: String::new(),
                 why: String::new(),
+                is_worse: false,
             };
             events.add(UnixSeconds(1), transited);
         }

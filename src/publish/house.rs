@@ -91,6 +91,7 @@ impl World {
 
     /// Shows every member's gauges.
     pub(super) fn show_gauges(&self, snapshot: &Snapshot) {
+        self.metrics.set_damped(self.damping.damped());
         for (index, member) in members(&self.config) {
             let (Some(state), Some(profile)) =
                 (self.states.state(index), self.profiles.get(index.get()))

@@ -97,7 +97,8 @@ impl Lane {
         self.buffer.clear();
         self.is_unsynced = false;
         self.tail = Tail::Fresh;
-        self.paths.remove()
+        self.paths.remove()?;
+        self.paths.sync_folder()
     }
 
     /// Whether something was written and not synced.
@@ -138,7 +139,13 @@ impl Lane {
         };
         let file = match &mut self.log {
             Some(file) => file,
-            none => none.insert(self.paths.open_log(id, log)?),
+            none => {
+                let opened = none.insert(self.paths.open_log(id, log)?);
+                if log == 0 {
+                    self.paths.sync_folder()?;
+                }
+                opened
+            }
         };
         file.write_all(&self.buffer)?;
         let log = log.max(frames::HEADER as u64) + self.buffer.len() as u64;
@@ -200,7 +207,7 @@ impl Lane {
                 _ => {}
             }
         }
-        File::open(&self.paths.folder)?.sync_all()?;
+        self.paths.sync_folder()?;
         self.last = id;
         self.tail = Tail::At {
             id,
@@ -213,6 +220,11 @@ impl Lane {
 }
 
 impl Paths {
+    /// Makes names that came and went safe from a loss of power.
+    fn sync_folder(&self) -> io::Result<()> {
+        File::open(&self.folder)?.sync_all()
+    }
+
     /// Opens the log of a base at its end: cuts what is not good, and starts it if there is none.
     fn open_log(&self, id: BaseId, good: u64) -> io::Result<File> {
         let mut options = OpenOptions::new();

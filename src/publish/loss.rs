@@ -10,10 +10,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::pace::WINDOW;
-use crate::model::{Export, MemberIdx, NamespacedName, Service};
-
-/// A service of a member.
-type Key = (MemberIdx, NamespacedName);
+use super::world::Key;
+use crate::model::{Export, MemberIdx, Service};
 
 /// A change that waits: the facts to come, `None` when the service is gone.
 type Change = Option<Arc<Service>>;

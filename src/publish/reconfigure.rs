@@ -9,7 +9,7 @@ use super::files::Owner;
 use super::identity;
 use super::world::{Now, Profile, World};
 use crate::config::{Config, Source};
-use crate::model::MemberIdx;
+use crate::model::{Member, MemberIdx};
 use crate::names::Label;
 use crate::snapshot::SnapshotBuilder;
 
@@ -18,7 +18,7 @@ impl World {
     /// source may still be the same cluster; a member that is gone loses its facts and files.
     pub(super) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
         self.fold_all_lists(now);
-        self.fold_all_losses();
+        self.fold_all_losses(now);
         let old = std::mem::replace(&mut self.config, config);
         let config = Arc::clone(&self.config);
         if old.fleet != config.fleet || settings(&old) != settings(&config) {
@@ -51,6 +51,7 @@ impl World {
         let builder = SnapshotBuilder::new(Arc::clone(&config.fleet), settings(&config));
         let before = std::mem::replace(&mut self.builder, builder);
         let mut profiles = std::mem::take(&mut self.profiles);
+        self.renumber(old, now);
         let was_braked = self.states.is_braked();
         self.states = self
             .states
@@ -86,12 +87,31 @@ impl World {
         self.index = members(&config)
             .map(|(index, member)| (member.name.clone(), index))
             .collect();
+        for (target, evidence) in self.verdicts.all() {
+            self.builder.set_evidence(target, Some(evidence.clone()));
+        }
+        self.count_shards(now);
         let transitions = self.states.settle(now.instant);
         self.follow(&transitions, was_braked, now);
         let all: Vec<MemberIdx> = members(&config).map(|(index, _)| index).collect();
         for member in all {
             self.show(member);
         }
+    }
+
+    /// Gives what is remembered of shards the numbers that members have now.
+    fn renumber(&mut self, old: &Config, now: Now) {
+        let config = Arc::clone(&self.config);
+        let number = |was: MemberIdx| {
+            let name = &old.fleet.members.get(was.get())?.name;
+            let is_it = |(_, member): &(MemberIdx, &Member)| member.name == *name;
+            members(&config).find(is_it).map(|(index, _)| index)
+        };
+        self.damping.renumber(number, now.instant);
+        let brakes = config.fleet.federations.iter();
+        let brake = std::mem::take(&mut self.brake);
+        self.brake = brake.renumbered(brakes.map(|federation| federation.brake), number);
+        self.is_brake_changed = true;
     }
 }
 

@@ -11,12 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::fact::Fact;
 use super::files::Owner;
+use super::handle::Confirm;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::serial::SerialClock;
 use super::world::{Folded, Now, World};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
+use crate::names::Label;
 use crate::snapshot::{Generation, Snapshot};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
@@ -47,6 +49,10 @@ pub(super) struct Core {
     /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
     /// queries.
     pub(super) ready: watch::Sender<bool>,
+    /// The members of which withdrawals are held back.
+    pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
+    /// What operators confirm.
+    pub(super) confirms: mpsc::Receiver<Confirm>,
     /// When to look after things next.
     pub(super) housekeeping: Instant,
     /// What the wall clock says.
@@ -69,6 +75,10 @@ impl Core {
                 biased;
                 () = stop.cancelled() => break,
                 Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
+                Some((member, done)) = self.confirms.recv() => {
+                    // Whoever asked may not wait for the answer.
+                    let _ = done.send(self.world.confirm(&member, self.now()));
+                }
                 Some(delta) = deltas.recv() => {
                     let now = self.now();
                     self.fold(delta, &mut configs, now);
@@ -85,7 +95,7 @@ impl Core {
             self.fold(delta, &mut configs, now);
         }
         self.world.fold_all_lists(now);
-        self.world.fold_all_losses();
+        self.world.fold_all_losses(now);
         self.world.keep_seen(now.wall);
         self.publish(now);
         self
@@ -117,6 +127,10 @@ impl Core {
     fn turn(&mut self, now: Now) {
         self.world.fold_lists(now);
         self.world.fold_losses(now);
+        self.world.undamp(now);
+        if self.world.is_hold_due(now.instant) {
+            self.world.count_holds(now.instant);
+        }
         if self
             .world
             .states
@@ -129,6 +143,7 @@ impl Core {
             self.housekeeping = now.instant + HOUSEKEEPING;
             self.world.keep_house(now);
             self.world.show_gauges(&self.snapshots.load());
+            self.world.transits.next_second();
             self.world.metrics.set_retired(self.retired.sweep());
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
@@ -152,6 +167,8 @@ impl Core {
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
+            self.world.damping.deadline(),
+            self.world.hold_due,
             self.pace.due(now),
             self.serial.due(),
         ];
@@ -164,6 +181,9 @@ impl Core {
     /// Publishes what was folded.
     pub(super) fn publish(&mut self, now: Now) {
         self.publish_hostnames(now.instant);
+        if let Some(members) = self.world.show_brake() {
+            self.unconfirmed.send_replace(Arc::new(members));
+        }
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
             self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));

@@ -3,15 +3,25 @@
 //!
 //! ```text
 //!            ┌── sync-timeout ──▶ NeverSynced ──┐ Synced
-//!  Syncing ──┴────────── Synced ────────────────┴──▶ Ready ◀── Synced, Resumed ──┐
-//!     ▲                                                │                         │
-//!     │ identity is another: facts discarded           │ Lost                    │
-//!     └────────── (any state with facts)               ▼                         │
+//!  Syncing ──┴────────── Synced ────────────────┴──▶ Ready ◀── Synced, Resumed ──────┐
+//!     ▲                                                │ ▲  (the first time of late, │
+//!     │ identity is another: facts discarded           │ │   or never withdrawn)     │
+//!     └────────── (any state with facts)          Lost │ └─ quiet is over ─┐         │
+//!                                                      ▼                   │         │
 //!                        restored at start ─────────▶ Held ──── Returning ──▶ Returning
-//!                                                      │ hold               ▲    │
-//!                                                      ▼                    │    │ Lost: back, and the
-//!                                                     Lost ──── Returning ──┘    ▼ hold runs on
+//!                                                      │ hold               ▲ │ (listing, or
+//!                                                      ▼                    │ │  kept back)
+//!                                                     Lost ──── Returning ──┘ │
+//!                                                      ▲                      ▼
+//!                                                      └──── Lost: back, and the hold runs on
 //! ```
+//!
+//! A member that was withdrawn and comes back counts at once the first time. When that happens again
+//! and again ([`Damper`]), it is shown as `Returning` until its quiet time is over, and stays
+//! withdrawn, that is: it counts only where nobody else does. Its facts are live meanwhile.
+//!
+//! Silence of an API alone ends nothing: what probes say of each address is looked at in the
+//! snapshot, where a member whose addresses pass is not withdrawn however long its hold has passed.
 //!
 //! `hold` belongs to a federation, a state to a member. An operator who gives one federation a
 //! longer hold than another means each exactly, so expiry is told per federation
@@ -26,12 +36,17 @@
 //! members count as in contact until their source reports a loss: silence right after the start
 //! says nothing of the network.
 
+mod contact;
+mod holds;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::model::{Federation, Fleet, Joined, Member, MemberIdx, MemberSet, MemberState, Pattern};
+use crate::model::{
+    Damper, Federation, Fleet, Joined, Member, MemberIdx, MemberSet, MemberState, Pattern,
+};
 use crate::names::Label;
 
 /// Losses within this time of each other may put the brake on (names: decision 5).
@@ -75,6 +90,14 @@ struct Tracked {
     contact: Contact,
     /// The federations in which its hold has passed.
     expired: Vec<usize>,
+    /// The moment that its damper counts from.
+    begun: Instant,
+    /// How often it was withdrawn of late.
+    damper: Damper,
+    /// Its damper has counted that it is withdrawn now.
+    is_counted: bool,
+    /// It is back, and withdrawn as before until its quiet time is over.
+    is_kept_back: bool,
     /// Its state, as last derived.
     state: MemberState,
 }
@@ -197,7 +220,20 @@ impl States {
             }
             _ => None,
         };
-        self.members.iter().filter_map(each).min()
+        let ends = self.members.iter().filter_map(Tracked::quiet_until);
+        self.members.iter().filter_map(each).chain(ends).min()
+    }
+
+    /// The federations that a member takes part in.
+    pub(super) fn federations(&self, member: MemberIdx) -> impl Iterator<Item = usize> {
+        let tracked = self.members.get(member.get()).into_iter();
+        tracked.flat_map(|tracked| tracked.holds.iter().map(|(federation, _)| *federation))
+    }
+
+    /// How often a member that is kept back was withdrawn of late, and until when it is.
+    pub(super) fn kept_back(&self, member: MemberIdx) -> Option<(u32, Instant)> {
+        let tracked = self.members.get(member.get())?;
+        Some((tracked.damper.count(), tracked.quiet_until()?))
     }
 
     /// The state of a member.
@@ -208,7 +244,8 @@ impl States {
     /// The members whose hold in a federation has passed: withdrawn wherever another is live.
     pub(super) fn expired(&self, federation: usize) -> MemberSet {
         let expired = (0u8..=u8::MAX).zip(&self.members).filter(|(_, tracked)| {
-            !tracked.contact.is_returning() && tracked.expired.contains(&federation)
+            let counts = tracked.contact.is_returning() && !tracked.is_kept_back;
+            !counts && tracked.expired.contains(&federation)
         });
         expired.map(|(index, _)| MemberIdx(index)).collect()
     }
@@ -281,6 +318,10 @@ impl Tracked {
             has_synced: false,
             contact: Contact::Without,
             expired: Vec::new(),
+            begun: now,
+            damper: Damper::default(),
+            is_counted: false,
+            is_kept_back: false,
             state: MemberState::Syncing(joined),
         }
     }
@@ -292,7 +333,10 @@ impl Tracked {
         self.has_synced = before.has_synced;
         self.contact = before.contact;
         self.state = before.state;
-        if is_braked {
+        self.begun = before.begun;
+        self.damper = before.damper;
+        self.is_counted = before.is_counted;
+        if is_braked || before.is_kept_back {
             // No hold passes now, so what had passed must be carried over, by name.
             let names = before
                 .expired
@@ -324,13 +368,24 @@ impl Tracked {
 
     /// Notes the holds that have passed. Returns whether there is a new one, or an end of one.
     fn expire(&mut self, released: Option<Instant>, is_braked: bool, now: Instant) -> bool {
+        let time = now.duration_since(self.begun);
+        let is_back = self.contact.is_back();
+        let was_kept_back = self.is_kept_back;
+        self.is_kept_back = is_back && !self.expired.is_empty() && self.damper.is_quiet(time);
         let Contact::Gone { since, .. } = self.contact else {
             let had_expired = !self.expired.is_empty();
-            self.expired.clear();
-            return had_expired;
+            if !self.is_kept_back {
+                self.expired.clear();
+                self.is_counted = false;
+            }
+            return had_expired && !self.is_kept_back;
         };
+        if was_kept_back && !is_back {
+            // It is lost again before it was let back.
+            self.damper.withdrawn(time);
+        }
         if is_braked {
-            return false;
+            return was_kept_back != self.is_kept_back;
         }
         let from = released.map_or(since, |released| released.max(since));
         let before = self.expired.len();
@@ -339,7 +394,16 @@ impl Tracked {
                 self.expired.push(*federation);
             }
         }
-        self.expired.len() > before
+        if !self.expired.is_empty() && !std::mem::replace(&mut self.is_counted, true) {
+            self.damper.withdrawn(time);
+        }
+        self.expired.len() > before || was_kept_back != self.is_kept_back
+    }
+
+    /// Until when it is kept back, if it is.
+    fn quiet_until(&self) -> Option<Instant> {
+        let until = self.damper.quiet_until().filter(|_| self.is_kept_back)?;
+        Some(self.begun + until)
     }
 
     /// The holds that have not passed.
@@ -356,6 +420,7 @@ impl Tracked {
         match self.contact {
             Contact::Without if now >= self.awaited + self.sync_timeout => MemberState::NeverSynced,
             Contact::Without => MemberState::Syncing(self.joined),
+            Contact::Live if self.is_kept_back => MemberState::Returning,
             Contact::Live => MemberState::Ready,
             Contact::Gone {
                 is_returning: true, ..
@@ -380,75 +445,5 @@ impl Tracked {
             } => true,
             Contact::Gone { lost, .. } => lost.is_none() && !self.is_lost(),
         }
-    }
-}
-
-impl Contact {
-    /// The contact after something happened.
-    fn after(self, happening: Happening, now: Instant) -> Self {
-        match (self, happening) {
-            (_, Happening::Synced)
-            | (Self::Live | Self::Gone { .. }, Happening::Resumed)
-            | (Self::Live, Happening::Returning) => Self::Live,
-            (_, Happening::Restored) => Self::Gone {
-                since: now,
-                lost: None,
-                is_returning: false,
-            },
-            (Self::Live, Happening::Lost) => Self::Gone {
-                since: now,
-                lost: Some(now),
-                is_returning: false,
-            },
-            (
-                Self::Gone {
-                    since,
-                    lost,
-                    is_returning,
-                },
-                Happening::Lost,
-            ) => {
-                let lost = lost.filter(|_| !is_returning).unwrap_or(now);
-                Self::Gone {
-                    since,
-                    lost: Some(lost),
-                    is_returning: false,
-                }
-            }
-            (Self::Gone { since, lost, .. }, Happening::Returning) => Self::Gone {
-                since,
-                lost,
-                is_returning: true,
-            },
-            (_, Happening::Forgotten) | (Self::Without, _) => Self::Without,
-        }
-    }
-
-    /// When its source reported the loss, while it is lost.
-    fn lost(self) -> Option<Instant> {
-        match self {
-            Self::Gone {
-                lost,
-                is_returning: false,
-                ..
-            } => lost,
-            _ => None,
-        }
-    }
-
-    /// Whether it answers again and is listing.
-    fn is_returning(self) -> bool {
-        matches!(
-            self,
-            Self::Gone {
-                is_returning: true,
-                ..
-            }
-        )
-    }
-
-    /// Whether there are facts.
-    fn has_facts(self) -> bool {
-        !matches!(self, Self::Without)
     }
 }

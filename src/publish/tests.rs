@@ -1,7 +1,9 @@
 //! Tests of the room.
 
+mod brake;
+mod damping;
 mod files;
-mod fixture;
+pub(super) mod fixture;
 mod lists;
 mod random;
 mod restart;

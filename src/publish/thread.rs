@@ -20,7 +20,7 @@ use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
 use super::world::{Now, World};
-use super::{Error, Handle};
+use super::{Error, Events, Handle};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
 use crate::snapshot::Generation;
@@ -31,6 +31,9 @@ const DELTAS: usize = 1024;
 
 /// How many configurations may wait: when as many do, whoever reloads waits.
 const CONFIGS: usize = 4;
+
+/// How many confirmations of operators may wait: when as many do, the next waits to be sent.
+const CONFIRMS: usize = 4;
 
 /// The running writer. Dropping it lets the writer go on until the process ends.
 #[derive(Debug)]
@@ -112,8 +115,19 @@ pub(super) fn prepare(
     let snapshots = Arc::new(ArcSwap::new(first));
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
+    let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
+    let (confirm, confirms) = mpsc::channel(CONFIRMS);
+    let events = Events::default();
     let mut core = Core {
-        world: World::new(config, beginning, serial, disk, metrics),
+        world: World::new(
+            config,
+            beginning,
+            serial,
+            disk,
+            metrics,
+            events.clone(),
+            now,
+        ),
         pace: Pace::default(),
         serial: SerialClock::after(serial.unwrap_or_default()),
         generation: Generation(0),
@@ -121,6 +135,8 @@ pub(super) fn prepare(
         snapshots: Arc::clone(&snapshots),
         hostnames: hostnames_to,
         ready: ready_to,
+        unconfirmed: unconfirmed_to,
+        confirms,
         housekeeping: now.instant,
         wall,
     };
@@ -137,6 +153,9 @@ pub(super) fn prepare(
             snapshots,
             hostnames,
             ready,
+            events,
+            unconfirmed,
+            confirm,
         },
     ))
 }
@@ -148,6 +167,10 @@ fn lock(folder: &Path) -> Result<File, Error> {
         source,
     };
     fs::create_dir_all(folder).map_err(|error| state_dir(folder, error))?;
+    for made in [Some(folder), folder.parent()].into_iter().flatten() {
+        let synced = File::open(made).and_then(|opened| opened.sync_all());
+        synced.map_err(|error| state_dir(made, error))?;
+    }
     let path: PathBuf = folder.join("lock");
     let file = File::create(&path).map_err(|error| state_dir(&path, error))?;
     match file.try_lock() {

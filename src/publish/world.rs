@@ -6,8 +6,11 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::warn;
 
+use super::Events;
 use super::begin::Beginning;
+use super::brake::Brake;
 use super::contact::reason;
+use super::damping::Damping;
 use super::disk::Disk;
 use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
@@ -15,9 +18,11 @@ use super::identity;
 use super::listing::Lists;
 use super::loss::{self, Losses};
 use super::states::{Happening, States};
+use super::transit::Transits;
+use super::verdicts::Verdicts;
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, Service, UnixSeconds,
+    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, UnixSeconds,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
@@ -33,6 +38,9 @@ pub(super) struct Now {
     pub(super) wall: UnixSeconds,
 }
 
+/// A member's part of a service.
+pub(super) type Key = (MemberIdx, NamespacedName);
+
 /// What is known of a member besides its services and its state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Profile {
@@ -46,6 +54,8 @@ pub(super) struct Profile {
     pub(super) reason: Option<String>,
     /// Things an operator should know.
     pub(super) warnings: Vec<String>,
+    /// What the brake holds back of it.
+    pub(super) held_back: Option<String>,
 }
 
 /// What has become of a delta.
@@ -74,6 +84,20 @@ pub(super) struct World {
     pub(super) losses: Losses,
     /// Lists that are being folded.
     pub(super) lists: Lists,
+    /// Shards that are out, or were of late.
+    pub(super) damping: Damping,
+    /// Withdrawals that are held back.
+    pub(super) brake: Brake,
+    /// More or less is held back than is shown.
+    pub(super) is_brake_changed: bool,
+    /// What probes say.
+    pub(super) verdicts: Verdicts,
+    /// How long the shortest holds of each federation last, as far as that was published.
+    pub(super) holds_left: Vec<Option<u32>>,
+    /// When that changes next by itself.
+    pub(super) hold_due: Option<Instant>,
+    /// Where transitions are shown.
+    pub(super) transits: Transits,
     /// What host names resolved to, and since when no service names them.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
@@ -94,6 +118,8 @@ impl World {
         serial: Option<Serial>,
         disk: Disk,
         metrics: Arc<Metrics>,
+        events: Events,
+        now: Now,
     ) -> Self {
         let Beginning {
             builder,
@@ -103,6 +129,9 @@ impl World {
             hostnames,
             discarded,
         } = beginning;
+        let transits = Transits::new(events, Arc::clone(&metrics));
+        let brakes = config.fleet.federations.iter();
+        let brake = Brake::new(brakes.map(|federation| federation.brake));
         let mut world = Self {
             config,
             builder,
@@ -111,6 +140,13 @@ impl World {
             states,
             losses: Losses::default(),
             lists: Lists::default(),
+            damping: Damping::new(now.instant),
+            brake,
+            is_brake_changed: false,
+            verdicts: Verdicts::default(),
+            holds_left: Vec::new(),
+            hold_due: None,
+            transits,
             hostnames,
             serial,
             disk,
@@ -120,6 +156,7 @@ impl World {
         for member in discarded {
             world.keep(member, Fact::Discarded);
         }
+        world.count_shards(now);
         world
     }
 
@@ -136,11 +173,7 @@ impl World {
                 let resolved = (!is_empty).then_some(Resolved { ipv4, ipv6, ttl });
                 self.resolve(&hostname, resolved);
             }
-            Delta::Probed(found) => {
-                for (target, evidence) in found {
-                    self.is_dirty |= self.builder.set_evidence(&target, evidence);
-                }
-            }
+            Delta::Probed(found) => self.probed(found, now),
             Delta::Member {
                 member,
                 epoch,
@@ -180,7 +213,7 @@ impl World {
                 } else {
                     let key = (member, name);
                     self.losses.cancel(&key);
-                    self.fold_service(member, &key.1, Some(service));
+                    self.fold_service(member, &key.1, Some(service), now);
                 }
             }
             Change::Remove(name) => {
@@ -207,38 +240,15 @@ impl World {
     /// Folds what has been kept back for long enough.
     pub(super) fn fold_losses(&mut self, now: Now) {
         while let Some(((member, name), service)) = self.losses.pop(now.instant) {
-            self.fold_service(member, &name, service);
+            self.fold_service(member, &name, service, now);
         }
     }
 
     /// Folds everything that is kept back.
-    pub(super) fn fold_all_losses(&mut self) {
+    pub(super) fn fold_all_losses(&mut self, now: Now) {
         let kept: Vec<_> = self.losses.drain().collect();
         for ((member, name), service) in kept {
-            self.fold_service(member, &name, service);
-        }
-    }
-
-    /// Folds the facts about one service; `None` when it is gone.
-    fn fold_service(
-        &mut self,
-        member: MemberIdx,
-        name: &NamespacedName,
-        service: Option<Arc<Service>>,
-    ) {
-        let fact = match service {
-            Some(service) => {
-                let fact = Fact::Service(name.clone(), service.clone());
-                self.builder.upsert(member, name, service).then_some(fact)
-            }
-            None => self
-                .builder
-                .remove(member, name)
-                .then(|| Fact::Gone(name.clone())),
-        };
-        if let Some(fact) = fact {
-            self.keep(member, fact);
-            self.is_dirty = true;
+            self.fold_service(member, &name, service, now);
         }
     }
 
@@ -276,9 +286,11 @@ impl World {
             .facts(member)
             .map(|(name, _)| name.clone())
             .collect();
+        self.forget_held_back(member, now);
         for name in names {
-            self.builder.remove(member, &name);
+            self.replace(&(member, name), None, false, now);
         }
+        self.damping.discard(member, now.instant);
         self.builder.set_topology(member, Learnt::default().facts());
         if let Some(profile) = self.profiles.get_mut(member.get()) {
             profile.kept = Kept::default();

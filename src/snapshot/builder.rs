@@ -1,5 +1,7 @@
 //! The working copy of the one writer.
 
+mod shards;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

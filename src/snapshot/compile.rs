@@ -83,7 +83,7 @@ pub(super) fn compile<'h>(
 
 impl Input<'_> {
     /// Why a member's service does not count as an export (names: decision 13).
-    fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
+    pub(super) fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
         let offered = self
             .fleet
             .members

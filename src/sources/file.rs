@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::Lifetime;
+use super::unconfirmed::{CONFIRM, Unconfirmed};
 use super::watch::{FileWatch, Pace};
 use crate::model::{Change, Delta, Epoch, Identity, Loss, NamespacedName, Service};
 use crate::names::Label;
@@ -20,17 +22,20 @@ use crate::names::Label;
 /// Reads the text of a facts file; the path is for the problems.
 type Parse<P> = fn(&str, &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<P>>;
 
-/// Sends the facts in `path` as those of `member`, then every change of them, until `cancel` or
-/// until nobody receives. Waits while `deltas` is full; the file is then read in its newest state.
-pub async fn run(
-    member: Label,
-    path: PathBuf,
-    epoch: Epoch,
-    deltas: mpsc::Sender<Delta>,
-    cancel: CancellationToken,
-) {
+/// Sends the facts in `path` as those of the member of `lifetime`, then every change of them, until
+/// that ends or until nobody receives. Waits while nobody does; the file is then read in its newest
+/// state. While the writer waits for it, the file is read again, and sent as a whole.
+pub async fn run(path: PathBuf, lifetime: Lifetime) {
+    let Lifetime {
+        source,
+        epoch,
+        deltas,
+        unconfirmed,
+        cancel,
+    } = lifetime;
     let driver = Driver {
-        facts: Facts::new(member, crate::config::facts::parse),
+        unconfirmed: Unconfirmed::new(source.member.clone(), unconfirmed, CONFIRM),
+        facts: Facts::new(source.member, crate::config::facts::parse),
         epoch,
         deltas,
     };
@@ -45,6 +50,8 @@ struct Driver<P> {
     epoch: Epoch,
     /// Where changes go.
     deltas: mpsc::Sender<Delta>,
+    /// When to read the file again.
+    unconfirmed: Unconfirmed,
 }
 
 impl<P: Display> Driver<P> {
@@ -64,7 +71,15 @@ impl<P: Display> Driver<P> {
         }
         let mut watch = FileWatch::with_pace([path], pace);
         loop {
-            for changed in watch.changed().await {
+            let changed = tokio::select! {
+                changed = watch.changed() => changed,
+                () = self.unconfirmed.wait() => {
+                    watch.forget();
+                    self.facts.must_list = true;
+                    continue;
+                }
+            };
+            for changed in changed {
                 for change in self.facts.read(&changed.path, changed.content) {
                     if !self.send(change).await {
                         return;
@@ -95,6 +110,8 @@ struct Facts<P> {
     good: Option<BTreeMap<NamespacedName, Arc<Service>>>,
     /// Whether the file was missing or wrong when it was last read.
     lost: bool,
+    /// Whether to say everything, changed or not.
+    must_list: bool,
 }
 
 impl<P: Display> Facts<P> {
@@ -105,6 +122,7 @@ impl<P: Display> Facts<P> {
             parse,
             good: None,
             lost: false,
+            must_list: false,
         }
     }
 
@@ -163,11 +181,13 @@ impl<P: Display> Facts<P> {
         };
         let changes = match &self.good {
             _ if self.lost => vec![Change::Returning, all(&list)],
+            _ if self.must_list => vec![all(&list)],
             None => vec![all(&list)],
             Some(good) => differences(good, &list),
         };
         self.good = Some(list);
         self.lost = false;
+        self.must_list = false;
         changes
     }
 }
@@ -230,6 +250,9 @@ mod tests {
         }
     }
 
+    /// How soon a file is read again in tests.
+    const PAUSE: Duration = Duration::from_millis(10);
+
     /// `Upsert` of `ns/<name>`.
     fn upsert(name: &str, ready: u32) -> Change {
         Change::Upsert(key(name), Arc::new(service(ready)))
@@ -284,10 +307,12 @@ mod tests {
         };
         replace("a=1");
         let (deltas, mut received) = mpsc::channel(1);
+        let (waiting, waited_for) = tokio::sync::watch::channel(Arc::default());
         let driver = Driver {
             facts: Facts::new("m".parse().unwrap(), parse),
             epoch: Epoch(7),
             deltas,
+            unconfirmed: Unconfirmed::new("m".parse().unwrap(), waited_for, PAUSE),
         };
         let cancel = CancellationToken::new();
         let mut tasks = tokio::task::JoinSet::new();
@@ -310,8 +335,20 @@ mod tests {
         assert_eq!(next().await, synced(&[("a", 1)]));
         replace("a=2");
         assert_eq!(next().await, upsert("a", 2));
+        waiting.send_replace(Arc::new(["m".parse().unwrap()].into()));
+        assert_eq!(next().await, synced(&[("a", 2)]));
+        assert_eq!(next().await, synced(&[("a", 2)]), "for as long as it takes");
+        waiting.send_replace(Arc::default());
         std::fs::remove_file(&path).unwrap();
-        assert!(matches!(next().await, Change::Lost(Loss::File(_))));
+        let lost = async {
+            loop {
+                match next().await {
+                    Change::Lost(Loss::File(_)) => break,
+                    other => assert_eq!(other, synced(&[("a", 2)]), "one may be under way"),
+                }
+            }
+        };
+        lost.await;
         cancel.cancel();
         let ended = tokio::time::timeout(Duration::from_secs(20), tasks.join_next()).await;
         ended.expect("ends in time").unwrap().unwrap();

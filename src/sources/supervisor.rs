@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
+use super::unconfirmed::UnconfirmedMembers;
 use crate::config::MemberSource;
 use crate::model::{Change, Delta, Epoch, Loss};
 use crate::names::Label;
@@ -32,6 +33,8 @@ pub struct Lifetime {
     pub epoch: Epoch,
     /// Where changes go.
     pub deltas: mpsc::Sender<Delta>,
+    /// Members that are to be listed again, a while after they have come among these.
+    pub unconfirmed: UnconfirmedMembers,
     /// Ends the run.
     pub cancel: CancellationToken,
 }
@@ -57,6 +60,8 @@ struct Shared {
     start: Start,
     /// Where changes go.
     deltas: mpsc::Sender<Delta>,
+    /// Members that are to be listed again.
+    unconfirmed: UnconfirmedMembers,
     /// The last epoch given.
     epochs: Arc<AtomicU64>,
     /// Owns every task.
@@ -79,6 +84,7 @@ impl Supervisor {
     /// No member yet. `start` makes a run of a source. Must live within a tokio runtime.
     pub fn new<F>(
         deltas: mpsc::Sender<Delta>,
+        unconfirmed: UnconfirmedMembers,
         start: impl Fn(Lifetime) -> F + Send + Sync + 'static,
     ) -> Self
     where
@@ -87,6 +93,7 @@ impl Supervisor {
         let shared = Shared {
             start: Arc::new(move |lifetime| Box::pin(start(lifetime))),
             deltas,
+            unconfirmed,
             epochs: Arc::default(),
             tasks: TaskTracker::new(),
             cancel: CancellationToken::new(),
@@ -180,6 +187,7 @@ impl Shared {
                 source: source.clone(),
                 epoch,
                 deltas: self.deltas.clone(),
+                unconfirmed: self.unconfirmed.clone(),
                 cancel: cancel.clone(),
             };
             let mut run = self.tasks.spawn((self.start)(lifetime));
@@ -242,7 +250,8 @@ mod tests {
     ) {
         let (said, heard) = mpsc::unbounded_channel();
         let (deltas, received) = mpsc::channel(100);
-        let supervisor = Supervisor::new(deltas, move |lifetime: Lifetime| {
+        let unconfirmed = tokio::sync::watch::channel(Arc::default()).1;
+        let supervisor = Supervisor::new(deltas, unconfirmed, move |lifetime: Lifetime| {
             let said = said.clone();
             async move {
                 let Source::File { path } = &lifetime.source.source else {

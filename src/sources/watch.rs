@@ -129,6 +129,11 @@ impl FileWatch {
         }
     }
 
+    /// Makes the next [`changed`](Self::changed) report every file at once, as it is then.
+    pub fn forget(&mut self) {
+        self.seen.values_mut().for_each(|seen| *seen = None);
+    }
+
     /// Whether nothing was reported yet.
     fn is_first(&self) -> bool {
         self.seen.values().any(Option::is_none)

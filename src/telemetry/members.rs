@@ -58,6 +58,8 @@ pub(super) struct Members {
     warnings: IntGaugeVec,
     /// Octets of a member's persisted facts.
     persisted: IntGaugeVec,
+    /// Withdrawals of a member's shards that are held back.
+    held_back: IntGaugeVec,
     /// How long ago a member's facts were last live; set when somebody looks.
     age: IntGaugeVec,
     /// When each member's facts were last live.
@@ -88,6 +90,11 @@ impl Members {
             persisted: declare.gauges(
                 "gazetteer_publish_persisted_bytes",
                 "Size of a member's persisted facts.",
+                &["member"],
+            ),
+            held_back: declare.gauges(
+                "gazetteer_publish_braked",
+                "Withdrawals of a member's shards that are held back for confirmation.",
                 &["member"],
             ),
             age: declare.gauges(
@@ -129,6 +136,13 @@ impl Members {
             .set(signed(octets));
     }
 
+    /// How many withdrawals of a member's shards are held back.
+    pub(super) fn set_held_back(&self, member: &str, withdrawals: usize) {
+        self.held_back
+            .with_label_values(&[member])
+            .set(signed(withdrawals));
+    }
+
     /// Something happened between a source and its member.
     pub(super) fn count(&self, member: &str, event: SourceEvent) {
         let [relist, failure, heartbeat, malformed] = EVENTS;
@@ -151,7 +165,14 @@ impl Members {
         for event in EVENTS {
             let _ = self.events.remove_label_values(&[member, event]);
         }
-        for gauges in [&self.services, &self.warnings, &self.persisted, &self.age] {
+        let gauges = [
+            &self.services,
+            &self.warnings,
+            &self.persisted,
+            &self.held_back,
+            &self.age,
+        ];
+        for gauges in gauges {
             let _ = gauges.remove_label_values(&[member]);
         }
     }

@@ -4,12 +4,16 @@
 //! name at most, never a qname, a client or a service.
 
 use prometheus::core::Collector;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 
 use super::counters::Counters;
+use super::health::Health;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
-use crate::model::UnixSeconds;
+use crate::model::{EventKind, UnixSeconds};
 
 /// What became of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub struct Metrics {
     serve: Serve,
     /// What is shown of members.
     members: Members,
+    /// What is shown of probes.
+    health: Health,
     /// Which publication the present snapshot is.
     generation: IntGauge,
     /// Its SOA serial.
@@ -70,6 +76,10 @@ pub struct Metrics {
     retired: IntGauge,
     /// Whether the brake is on.
     brake: IntGauge,
+    /// Transitions, by what they are of.
+    transitions: IntCounterVec,
+    /// Shards that are kept back.
+    damped: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -85,10 +95,19 @@ impl Metrics {
     pub fn new() -> Self {
         let registry = Registry::new();
         let declare = Declare(&registry);
+        let transitions = declare.counters(
+            "gazetteer_publish_transitions_total",
+            "Changes of state, by what they are of.",
+            &["kind"],
+        );
+        for kind in EventKind::ALL {
+            transitions.with_label_values(&[kind.as_str()]);
+        }
         Self {
             counters: Counters::default(),
             serve: Serve::new(&declare),
             members: Members::new(&declare),
+            health: Health::new(&declare),
             generation: declare.gauge(
                 "gazetteer_snapshot_generation",
                 "Publications of this process.",
@@ -127,6 +146,11 @@ impl Metrics {
                 "gazetteer_publish_brake",
                 "1 while so many members are lost at once that all are held.",
             ),
+            transitions,
+            damped: declare.gauge(
+                "gazetteer_publish_damped_shards",
+                "Shards that are ready and kept back since they went out too often.",
+            ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
                 "Failures to write persisted facts.",
@@ -138,6 +162,11 @@ impl Metrics {
     /// The counters of the DNS workers.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// What is shown of probes.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// A snapshot was published.
@@ -169,6 +198,21 @@ impl Metrics {
     /// Whether the brake is on.
     pub fn set_braked(&self, is_braked: bool) {
         self.brake.set(i64::from(is_braked));
+    }
+
+    /// Something went from one state to another.
+    pub fn transition(&self, kind: EventKind) {
+        self.transitions.with_label_values(&[kind.as_str()]).inc();
+    }
+
+    /// How many shards are kept back.
+    pub fn set_damped(&self, shards: usize) {
+        self.damped.set(signed(shards));
+    }
+
+    /// How many withdrawals of a member's shards are held back for confirmation.
+    pub fn set_held_back(&self, member: &str, withdrawals: usize) {
+        self.members.set_held_back(member, withdrawals);
     }
 
     /// Persisted facts could not be written.
@@ -222,6 +266,12 @@ impl Declare<'_> {
     /// Gauges with labels.
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.register(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    /// A histogram with these upper bounds.
+    pub(super) fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
+        self.register(Histogram::with_opts(options))
     }
 
     /// Counters with labels.

@@ -4,43 +4,111 @@
 //! lookup is one binary search, and the range itself tells how far its answer holds. A trie would
 //! have to be walked a second time for that.
 
-/// A prefix: its first address, left-aligned in 128 bits, and its length in bits.
+/// An address as a number: `u32` for IPv4, whose table is then a quarter as large, and `u128`.
+pub(super) trait Bits: Copy + Ord {
+    /// The least address.
+    const ZERO: Self;
+    /// All bits behind the first `length`.
+    fn behind(length: u8) -> Self;
+    /// Bitwise or.
+    fn or(self, other: Self) -> Self;
+    /// The address with the bits of `other` cleared.
+    fn without(self, other: Self) -> Self;
+    /// How many leading bits two addresses have in common.
+    fn common(self, other: Self) -> u32;
+    /// The address before.
+    fn before(self) -> Option<Self>;
+    /// The address after.
+    fn after(self) -> Option<Self>;
+}
+
+/// Implements [`Bits`] for a number.
+macro_rules! bits {
+    ($number:ty) => {
+        impl Bits for $number {
+            const ZERO: Self = 0;
+
+            #[inline]
+            fn behind(length: u8) -> Self {
+                Self::MAX.checked_shr(u32::from(length)).unwrap_or(0)
+            }
+
+            #[inline]
+            fn or(self, other: Self) -> Self {
+                self | other
+            }
+
+            #[inline]
+            fn without(self, other: Self) -> Self {
+                self & !other
+            }
+
+            #[inline]
+            fn common(self, other: Self) -> u32 {
+                (self ^ other).leading_zeros()
+            }
+
+            #[inline]
+            fn before(self) -> Option<Self> {
+                self.checked_sub(1)
+            }
+
+            #[inline]
+            fn after(self) -> Option<Self> {
+                self.checked_add(1)
+            }
+        }
+    };
+}
+
+bits!(u32);
+bits!(u128);
+
+/// A prefix: its first address and its length in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Prefix {
+pub(super) struct Prefix<A> {
     /// The first address; bits beyond `length` are zero.
-    pub(super) first: u128,
+    pub(super) first: A,
     /// How many leading bits count.
     pub(super) length: u8,
 }
 
-impl Prefix {
-    /// The last address, in 128 bits.
-    fn last(self) -> u128 {
-        self.first | u128::MAX.checked_shr(u32::from(self.length)).unwrap_or(0)
+impl<A: Bits> Prefix<A> {
+    /// The last address.
+    #[inline]
+    fn last(self) -> A {
+        self.first.or(A::behind(self.length))
     }
 
     /// Whether all of `other` is inside.
+    #[inline]
     fn holds(self, other: Self) -> bool {
         self.length <= other.length && self.first <= other.first && other.last() <= self.last()
     }
 }
 
+/// The place of an entry; [`NONE`] for none.
+type Place = u32;
+
+/// No entry has this place.
+const NONE: Place = Place::MAX;
+
 /// A prefix and what it says, linked to the next shorter prefix around it.
 #[derive(Debug, Clone, Copy)]
-struct Entry<T> {
-    prefix: Prefix,
+struct Entry<A, T> {
+    prefix: Prefix<A>,
     says: T,
-    around: Option<usize>,
+    around: Place,
 }
 
 /// What each address of one family is told by its longest prefix.
 #[derive(Debug, Clone)]
-pub(super) struct Prefixes<T> {
-    entries: Vec<Entry<T>>,
+pub(super) struct Prefixes<A, T> {
+    entries: Vec<Entry<A, T>>,
     /// First addresses of the ranges, ascending, the first one 0.
-    starts: Vec<u128>,
+    starts: Vec<A>,
     /// The longest prefix of each range.
-    deciding: Vec<Option<usize>>,
+    deciding: Vec<Place>,
 }
 
 /// What a lookup finds.
@@ -52,48 +120,54 @@ pub(super) struct Found<T> {
     pub(super) scope: u8,
 }
 
-impl<T: Copy> Prefixes<T> {
+impl<A: Bits, T: Copy> Prefixes<A, T> {
     /// Compiles prefixes, of which no two are equal.
-    pub(super) fn compile(mut prefixes: Vec<(Prefix, T)>) -> Self {
+    pub(super) fn compile(mut prefixes: Vec<(Prefix<A>, T)>) -> Self {
         // Outer prefixes come before what they hold.
         prefixes.sort_by_key(|(prefix, _)| *prefix);
         let mut compiled = Self {
             entries: Vec::with_capacity(prefixes.len()),
-            starts: vec![0],
-            deciding: vec![None],
+            starts: vec![A::ZERO],
+            deciding: vec![NONE],
         };
-        let mut open: Vec<usize> = Vec::new();
+        let mut open: Vec<Place> = Vec::new();
         for (prefix, says) in prefixes {
             compiled.close(&mut open, Some(prefix));
-            let index = compiled.entries.len();
+            let index = Place::try_from(compiled.entries.len()).unwrap_or(NONE);
             compiled.entries.push(Entry {
                 prefix,
                 says,
-                around: open.last().copied(),
+                around: open.last().copied().unwrap_or(NONE),
             });
-            compiled.start(prefix.first, Some(index));
+            compiled.start(prefix.first, index);
             open.push(index);
         }
         compiled.close(&mut open, None);
         compiled
     }
 
+    /// The entry at a place.
+    #[inline]
+    fn entry(&self, place: Place) -> Option<&Entry<A, T>> {
+        self.entries.get(usize::try_from(place).ok()?)
+    }
+
     /// Ends the open prefixes that do not hold `next`.
-    fn close(&mut self, open: &mut Vec<usize>, next: Option<Prefix>) {
-        while let Some(entry) = open.last().and_then(|index| self.entries.get(*index)) {
+    fn close(&mut self, open: &mut Vec<Place>, next: Option<Prefix<A>>) {
+        while let Some(entry) = open.last().and_then(|index| self.entry(*index)) {
             if next.is_some_and(|next| entry.prefix.holds(next)) {
                 return;
             }
-            let after = entry.prefix.last().checked_add(1);
+            let after = entry.prefix.last().after();
             open.pop();
             if let Some(after) = after {
-                self.start(after, open.last().copied());
+                self.start(after, open.last().copied().unwrap_or(NONE));
             }
         }
     }
 
     /// Starts a range.
-    fn start(&mut self, first: u128, deciding: Option<usize>) {
+    fn start(&mut self, first: A, deciding: Place) {
         if self.starts.last() == Some(&first) {
             self.starts.pop();
             self.deciding.pop();
@@ -104,14 +178,14 @@ impl<T: Copy> Prefixes<T> {
 
     /// Looks up the addresses of `asked`.
     #[inline]
-    pub(super) fn find(&self, asked: Prefix) -> Found<T> {
+    pub(super) fn find(&self, asked: Prefix<A>) -> Found<T> {
         let after = self.starts.partition_point(|start| *start <= asked.first);
         let place = after.saturating_sub(1);
-        let first = self.starts.get(place).copied().unwrap_or(0);
-        let last = self.starts.get(after).map_or(u128::MAX, |next| next - 1);
-        let mut entry = self.deciding.get(place).copied().flatten();
+        let first = self.starts.get(place).copied().unwrap_or(A::ZERO);
+        let next = self.starts.get(after).copied();
+        let mut entry = self.deciding.get(place).copied().unwrap_or(NONE);
         let says = loop {
-            match entry.and_then(|index| self.entries.get(index)) {
+            match self.entry(entry) {
                 Some(found) if found.prefix.holds(asked) => break Some(found.says),
                 Some(found) => entry = found.around,
                 None => break None,
@@ -119,19 +193,20 @@ impl<T: Copy> Prefixes<T> {
         };
         Found {
             says,
-            scope: scope(asked.first, first, last),
+            scope: scope(asked.first, first, next),
         }
     }
 }
 
-/// The length of the shortest prefix around `address` that lies between `first` and `last`.
+/// The length of the shortest prefix around `address` that lies between `first` and `next`, which
+/// is the first address behind.
 #[inline]
-fn scope(address: u128, first: u128, last: u128) -> u8 {
+fn scope<A: Bits>(address: A, first: A, next: Option<A>) -> u8 {
     // A prefix of length n around the address stays in the range exactly if both neighbors of the
     // range differ from the address within the first n bits.
-    let common = |neighbor: u128| (address ^ neighbor).leading_zeros() + 1;
-    let below = first.checked_sub(1).map_or(0, common);
-    let above = last.checked_add(1).map_or(0, common);
+    let length = |neighbor: A| address.common(neighbor) + 1;
+    let below = first.before().map_or(0, length);
+    let above = next.map_or(0, length);
     u8::try_from(below.max(above)).unwrap_or(128)
 }
 
@@ -141,7 +216,7 @@ mod tests {
 
     use super::*;
 
-    fn prefix(first: u128, length: u8) -> Prefix {
+    fn prefix(first: u128, length: u8) -> Prefix<u128> {
         let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
         Prefix {
             first: first & mask,
@@ -150,7 +225,7 @@ mod tests {
     }
 
     /// Prefixes over the first 8 bits only, so that random ones meet.
-    fn prefixes() -> impl Strategy<Value = Vec<Prefix>> {
+    fn prefixes() -> impl Strategy<Value = Vec<Prefix<u128>>> {
         let one = (any::<u8>(), 0u8..=8)
             .prop_map(|(first, length)| prefix(u128::from(first) << 120, length));
         proptest::collection::vec(one, 0..12).prop_map(|mut all| {
@@ -179,7 +254,7 @@ mod tests {
             };
             let expected = (0..=128u8).find(|length| {
                 let around = prefix(asked.first, *length);
-                let inside = |p: &&Prefix| p.holds(around);
+                let inside = |p: &&Prefix<u128>| p.holds(around);
                 // The longest prefix around the address has to hold all of it.
                 let deciding = all.iter().filter(|p| p.holds(asked)).map(|p| p.length).max();
                 !divides(length) && all.iter().filter(inside).map(|p| p.length).max() == deciding

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::prefixes::{Found, Prefix, Prefixes};
+use super::prefixes::{Bits, Found, Prefix, Prefixes};
 use crate::model::{Fleet, Place, VantageIdx};
 use crate::wire::ClientSubnet;
 
 /// Networks of both families, and the places that they name.
 #[derive(Debug, Clone)]
 pub struct VantageTable {
-    ipv4: Prefixes<VantageIdx>,
-    ipv6: Prefixes<VantageIdx>,
+    ipv4: Prefixes<u32, VantageIdx>,
+    ipv6: Prefixes<u128, VantageIdx>,
     places: Vec<Place>,
     own: Option<VantageIdx>,
 }
@@ -58,23 +58,21 @@ impl VantageTable {
         let decided = networks
             .into_iter()
             .filter_map(|(cidr, place)| Some((cidr, place?)));
-        let (ipv4, ipv6): (Vec<_>, Vec<_>) = decided.partition(|(cidr, _)| cidr.addr().is_ipv4());
-        let compile = |networks: Vec<(IpNet, VantageIdx)>| {
-            let prefix = |cidr: IpNet| prefix(cidr.addr(), cidr.prefix_len());
-            let networks = networks.into_iter();
-            Prefixes::compile(
-                networks
-                    .map(|(cidr, place)| (prefix(cidr), place))
-                    .collect(),
-            )
-        };
+        let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+        for (cidr, place) in decided {
+            let length = cidr.prefix_len();
+            match cidr.addr() {
+                IpAddr::V4(address) => ipv4.push((prefix(address.to_bits(), length), place)),
+                IpAddr::V6(address) => ipv6.push((prefix(address.to_bits(), length), place)),
+            }
+        }
         let own = fleet
             .locality
             .as_ref()
             .map(|place| intern(&mut places, place));
         Self {
-            ipv4: compile(ipv4),
-            ipv6: compile(ipv6),
+            ipv4: Prefixes::compile(ipv4),
+            ipv6: Prefixes::compile(ipv6),
             places,
             own,
         }
@@ -117,8 +115,8 @@ impl VantageTable {
     #[inline]
     fn lookup(&self, address: IpAddr, length: u8) -> Found<VantageIdx> {
         match address {
-            IpAddr::V4(_) => self.ipv4.find(prefix(address, length)),
-            IpAddr::V6(_) => self.ipv6.find(prefix(address, length)),
+            IpAddr::V4(address) => self.ipv4.find(prefix(address.to_bits(), length)),
+            IpAddr::V6(address) => self.ipv6.find(prefix(address.to_bits(), length)),
         }
     }
 }
@@ -133,18 +131,11 @@ fn intern(places: &mut Vec<Place>, place: &Place) -> VantageIdx {
     VantageIdx(u32::try_from(index).unwrap_or(u32::MAX))
 }
 
-/// A prefix of an address, left-aligned.
+/// A prefix of an address.
 #[inline]
-fn prefix(address: IpAddr, length: u8) -> Prefix {
-    let bits = match address {
-        IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
-        IpAddr::V6(address) => address.to_bits(),
-    };
-    let mask = u128::MAX
-        .checked_shl(128 - u32::from(length.min(128)))
-        .unwrap_or(0);
+fn prefix<A: Bits>(address: A, length: u8) -> Prefix<A> {
     Prefix {
-        first: bits & mask,
+        first: address.without(A::behind(length)),
         length,
     }
 }

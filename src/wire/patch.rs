@@ -65,8 +65,8 @@ impl ResponseWriter<'_> {
     }
 
     /// Rotates the records since `mark` to the left: the record number `by`, modulo their number,
-    /// comes first. They are one RRset of records that all have the length `record_length`, an
-    /// owner name counting as a pointer.
+    /// comes first. They are one RRset of A or AAAA records, so all have the length
+    /// `record_length` of 16 or 28, an owner name counting as a pointer; others stay as they are.
     #[inline]
     pub fn rotate(&mut self, mark: Mark, record_length: usize, by: usize) {
         let count = self.records_since(mark, record_length);
@@ -74,17 +74,11 @@ impl ResponseWriter<'_> {
             return;
         };
         let end = mark.aligned + count * record_length;
-        let Some(records) = self.out.get_mut(mark.aligned..end) else {
-            return;
-        };
-        records.rotate_left(by * record_length);
-        // If the first record has its name, the name's end has to stay in front.
-        let was_first = (count - by) * record_length;
-        if let Some((front, back)) = records.split_at_mut_checked(was_first)
-            && let Some(front) = front.first_chunk_mut::<POINTER>()
-            && let Some(back) = back.first_chunk_mut::<POINTER>()
-        {
-            std::mem::swap(front, back);
+        let records = self.out.get_mut(mark.aligned..end).unwrap_or_default();
+        match record_length {
+            16 => rotate_rdata::<16, 4>(records, by),
+            28 => rotate_rdata::<28, 16>(records, by),
+            _ => {}
         }
     }
 
@@ -124,5 +118,31 @@ impl ResponseWriter<'_> {
         *place = ttl.to_be_bytes();
         let rdata = usize::from(u16::from_be_bytes([*length0, *length1]));
         Some(at + name_length + HEAD - POINTER + rdata)
+    }
+}
+
+/// Rotates records to the left that differ in their rdata alone, which is at their end.
+#[inline]
+fn rotate_rdata<const RECORD: usize, const RDATA: usize>(records: &mut [u8], by: usize) {
+    let (records, _) = records.as_chunks_mut::<RECORD>();
+    // Two parts reversed each, then the whole, are rotated.
+    if let Some((left, right)) = records.split_at_mut_checked(by) {
+        reverse_rdata::<RECORD, RDATA>(left);
+        reverse_rdata::<RECORD, RDATA>(right);
+        reverse_rdata::<RECORD, RDATA>(records);
+    }
+}
+
+/// Reverses the order of the rdata of records.
+#[inline]
+fn reverse_rdata<const RECORD: usize, const RDATA: usize>(mut records: &mut [[u8; RECORD]]) {
+    while let [first, inner @ .., last] = records {
+        if let (Some(first), Some(last)) = (
+            first.last_chunk_mut::<RDATA>(),
+            last.last_chunk_mut::<RDATA>(),
+        ) {
+            std::mem::swap(first, last);
+        }
+        records = inner;
     }
 }

@@ -1,5 +1,6 @@
 //! The Kubernetes source against a fake API server with faults on demand.
 
+mod brake;
 mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;

@@ -1,17 +1,19 @@
 //! A member under test: the source running against a fake API server, and what it says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::config::{MemberSource, Source};
 use gazetteer::model::{Change, Delta, Epoch, Identity, LearntTopology, Loss, Service};
+use gazetteer::names::Label;
+use gazetteer::sources::Lifetime;
 use gazetteer::sources::kubernetes::{Timing, run_with};
 use gazetteer::telemetry::Metrics;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,7 @@ pub(crate) fn short() -> Timing {
         exports_probe: millis(100),
         exports_wait: millis(3000),
         files: millis(50),
+        confirm: millis(100),
         ..Timing::default()
     }
 }
@@ -47,6 +50,8 @@ pub(crate) struct Member {
     deltas: mpsc::Receiver<Delta>,
     /// Ends it.
     cancel: CancellationToken,
+    /// Asks it for another list.
+    pub(crate) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// Its task.
     tasks: JoinSet<()>,
     /// What it said of contact, in short, oldest first.
@@ -97,15 +102,23 @@ impl Member {
         let (sender, deltas) = mpsc::channel(16);
         let cancel = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let token = cancel.clone();
+        let (asks, unconfirmed) = watch::channel(Arc::default());
+        let lifetime = Lifetime {
+            source,
+            epoch: Epoch(7),
+            deltas: sender,
+            unconfirmed,
+            cancel: cancel.clone(),
+        };
         let metrics = Arc::new(Metrics::new());
         tasks.spawn(async move {
-            run_with(&source, Epoch(7), sender, token, lists, metrics, timing).await;
+            run_with(lifetime, lists, metrics, timing).await;
         });
         Self {
             folder,
             deltas,
             cancel,
+            unconfirmed: asks,
             tasks,
             said: Vec::new(),
             identity: None,

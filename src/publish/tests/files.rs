@@ -251,3 +251,59 @@ fn overwrite(path: &Path, octets: &[u8]) {
         .unwrap();
     file.write_all(octets).unwrap();
 }
+
+#[test]
+fn every_cut_and_every_flipped_bit_gives_something_that_was_once_true_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut true_once = vec![Whole::default()];
+    lane.replace(&example()).unwrap();
+    for name in ["u", "v"] {
+        true_once.push(read(folder.path()).0);
+        append(&mut lane, &[there(name, 1)]);
+    }
+    true_once.push(read(folder.path()).0);
+    lane.replace(&read(folder.path()).0).unwrap();
+    append(&mut lane, &[there("w", 1), Fact::Gone(named("u"))]);
+    true_once.push(read(folder.path()).0);
+    let mut between = true_once[3].clone();
+    between.services.push((named("w"), service("192.0.2.1", 1)));
+    true_once.push(between);
+    let sorted = |mut whole: Whole| {
+        whole.services.sort_by(|(a, _), (b, _)| a.cmp(b));
+        whole
+    };
+    let true_once: Vec<Whole> = true_once.into_iter().map(sorted).collect();
+    for file in ["a.base", "a.log", "a.base.previous", "a.log.previous"] {
+        let path = folder.path().join(file);
+        let good = fs::read(&path).unwrap();
+        for octet in 0..good.len() {
+            overwrite(&path, &good[..octet]);
+            let cut = sorted(read(folder.path()).0);
+            assert!(true_once.contains(&cut), "{file} cut at {octet}: {cut:?}");
+            for bit in 0..8 {
+                let mut damaged = good.clone();
+                damaged[octet] ^= 1 << bit;
+                overwrite(&path, &damaged);
+                let read = sorted(read(folder.path()).0);
+                assert!(true_once.contains(&read), "{file} {octet}.{bit}: {read:?}");
+            }
+        }
+        overwrite(&path, &good);
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_and_room_makes_it_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    lane.replace(&example()).unwrap();
+    let new = folder.path().join("a.base.new");
+    std::os::unix::fs::symlink("/dev/full", &new).unwrap();
+    let error = lane.replace(&Whole::default()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+    assert_eq!(read(folder.path()).0, example(), "the old files stay");
+    fs::remove_file(&new).unwrap();
+    lane.replace(&Whole::default()).unwrap();
+    assert_eq!(read(folder.path()).0, Whole::default());
+}

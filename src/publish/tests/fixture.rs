@@ -110,7 +110,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
 }
 
 /// A load balancer service with one address and this many ready endpoints of two.
-pub(super) fn service(address: &str, ready: u32) -> Arc<Service> {
+pub(in super::super) fn service(address: &str, ready: u32) -> Arc<Service> {
     let spec = Spec {
         kind: ServiceKind::LoadBalancer,
         export: Export::Unsaid,

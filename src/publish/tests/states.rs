@@ -312,3 +312,81 @@ fn a_member_without_a_federation_has_its_own_timeout_and_is_never_withdrawn() {
     clocked.at(50, 0, Lost);
     clocked.check(1000, "HR");
 }
+
+#[test]
+fn a_member_that_is_withdrawn_again_and_again_returns_later_and_later() {
+    let mut clocked = Clocked::synced(3);
+    let withdrawn = MemberSet::from_iter([MemberIdx(0)]);
+    clocked.at(0, 0, Lost);
+    clocked.check(60, "LRR");
+    clocked.at(61, 0, Returning);
+    clocked.at(62, 0, Synced);
+    clocked.check(62, "RRR");
+    clocked.at(100, 0, Lost);
+    clocked.check(160, "LRR");
+    clocked.at(161, 0, Returning);
+    assert_eq!(
+        clocked.states.expired(0),
+        withdrawn,
+        "kept back while it lists"
+    );
+    clocked.at(162, 0, Synced);
+    clocked.check(164, "rRR");
+    assert_eq!(clocked.states.expired(0), withdrawn);
+    assert_eq!(
+        clocked.states.kept_back(MemberIdx(0)),
+        Some((2, clocked.second(165)))
+    );
+    clocked.check(165, "RRR");
+    assert_eq!(clocked.states.expired(0), MemberSet::EMPTY);
+    clocked.at(200, 0, Lost);
+    clocked.check(260, "LRR");
+    clocked.at(261, 0, Resumed);
+    clocked.at(262, 0, Lost);
+    clocked.check(262, "LRR");
+    clocked.at(263, 0, Resumed);
+    clocked.check(281, "rRR");
+    clocked.check(282, "RRR");
+    clocked.at(2000, 0, Lost);
+    clocked.at(2061, 0, Resumed);
+    clocked.check(2061, "RRR");
+}
+
+#[test]
+fn a_new_configuration_counts_no_withdrawal_twice() {
+    let mut clocked = Clocked::synced(3);
+    clocked.at(0, 0, Lost);
+    clocked.until(70);
+    let fleet = fleet(&["m0", "m1", "m2"]);
+    clocked.states = clocked
+        .states
+        .reconfigured(&fleet, &fleet, clocked.second(70));
+    clocked.states.settle(clocked.second(70));
+    clocked.check(70, "LRR");
+    clocked.at(71, 0, Resumed);
+    clocked.check(71, "RRR");
+}
+
+#[test]
+fn the_last_seconds_of_a_hold_are_told_one_by_one() {
+    let mut clocked = Clocked::synced(3);
+    assert_eq!(clocked.states.hold_left(0, clocked.second(1)), None);
+    clocked.at(10, 0, Lost);
+    clocked.at(12, 1, Lost);
+    clocked.states.settle(clocked.second(12));
+    assert!(clocked.states.is_braked());
+    assert_eq!(clocked.states.next_hold_left(0, clocked.second(12)), None);
+    clocked.at(20, 1, Resumed);
+    let (mut now, mut told) = (clocked.second(20), Vec::new());
+    while let Some(next) = clocked.states.next_hold_left(0, now) {
+        assert!(next > now);
+        now = next;
+        told.push((now - clocked.second(0), clocked.states.hold_left(0, now)));
+    }
+    let seconds = Duration::from_secs;
+    let expected = (1..=5)
+        .rev()
+        .map(|left| (seconds(80 - left), u32::try_from(left).ok()));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+    assert_eq!(clocked.states.hold_left(0, clocked.second(21)), None);
+}

@@ -26,12 +26,11 @@ mod speaker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span};
 
-use crate::config::MemberSource;
-use crate::model::{Delta, Epoch};
+use super::super::Lifetime;
+use super::super::unconfirmed::{CONFIRM, Unconfirmed};
 use crate::telemetry::Metrics;
 
 /// How long things take. Tests shorten it.
@@ -65,6 +64,8 @@ pub struct Timing {
     pub exports_wait: Duration,
     /// Between looks at the files that credentials come from.
     pub files: Duration,
+    /// Between a list that the writer does not believe and another one.
+    pub confirm: Duration,
     /// Between questions which cluster it is, while in contact: its version changes.
     pub identity: Duration,
 }
@@ -87,41 +88,39 @@ impl Default for Timing {
             exports_probe: seconds(10),
             exports_wait: seconds(10),
             files: seconds(2),
+            confirm: CONFIRM,
             identity: seconds(600),
         }
     }
 }
 
-/// Watches a member until `cancel`, and says on `deltas` what it sees.
+/// Watches a member for its lifetime, and says what it sees.
 ///
 /// Never ends by itself while somebody receives, and never fails: what goes wrong is said as a
-/// loss, and tried again. A full `deltas` makes it wait, and nothing is lost by that. `lists` bounds
+/// loss, and tried again. A full queue makes it wait, and nothing is lost by that. `lists` bounds
 /// how many lists all members make at once; a member that does not answer gives its place back.
-pub async fn run(
-    source: &MemberSource,
-    epoch: Epoch,
-    deltas: mpsc::Sender<Delta>,
-    cancel: CancellationToken,
-    lists: Arc<Semaphore>,
-    metrics: Arc<Metrics>,
-) {
-    let timing = Timing::default();
-    run_with(source, epoch, deltas, cancel, lists, metrics, timing).await;
+pub async fn run(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
+    run_with(lifetime, lists, metrics, Timing::default()).await;
 }
 
 /// [`run`] with other times.
 pub async fn run_with(
-    source: &MemberSource,
-    epoch: Epoch,
-    deltas: mpsc::Sender<Delta>,
-    cancel: CancellationToken,
+    lifetime: Lifetime,
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     timing: Timing,
 ) {
+    let Lifetime {
+        source,
+        epoch,
+        deltas,
+        unconfirmed,
+        cancel,
+    } = lifetime;
     let span = info_span!("source", member = %source.member);
     let speaker = speaker::Speaker::new(source.member.clone(), epoch, deltas, metrics);
-    let run = session::run(source, speaker, lists, timing).instrument(span);
+    let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
+    let run = session::run(&source, speaker, unconfirmed, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;
 }

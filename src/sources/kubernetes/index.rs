@@ -76,6 +76,19 @@ pub(super) enum Observation {
     Exports(Event<Seen<NamespacedName>>),
 }
 
+impl Observation {
+    /// The kind of which a list is complete with this.
+    pub(super) fn ends_list(&self) -> Option<Kind> {
+        match self {
+            Self::Services(Event::InitDone) => Some(Kind::Services),
+            Self::Slices(Event::InitDone) => Some(Kind::Slices),
+            Self::Nodes(Event::InitDone) => Some(Kind::Nodes),
+            Self::Exports(Event::InitDone) => Some(Kind::Exports),
+            _ => None,
+        }
+    }
+}
+
 /// Something an operator should know of one object. Said once, until it changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Warning {

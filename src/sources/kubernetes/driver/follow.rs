@@ -4,12 +4,13 @@
 //! gone (410), when a start failed by transport (the API was away, and may come back with another
 //! history), after three failed starts or 30 s of them while the API lives, and when it broke off and
 //! the history was rewound behind it, or does not say (an etcd restored from a backup would let it
-//! wait in silence).
+//! wait in silence). And it is listed anew when the writer asks for it.
 
 use futures::StreamExt;
 use kube::core::WatchEvent;
 use kube::runtime::watcher::Event;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -68,6 +69,8 @@ pub(super) async fn cycle<W: Watched>(
     path: &str,
     pauses: &mut Pauses,
 ) -> Result<Failure, Over> {
+    let mut relists = link.relists.clone();
+    relists.mark_unchanged();
     let Listed {
         mut version,
         mut stream,
@@ -105,7 +108,7 @@ pub(super) async fn cycle<W: Watched>(
         (failures, failing_since) = (0, None);
         link.say(W::KIND, News::Up).await?;
         let began = Instant::now();
-        match pump::<W>(link, open, &mut version).await? {
+        match pump::<W>(link, open, &mut version, &mut relists).await? {
             Ended::Regularly => {
                 let why = "the watch has ended".to_owned();
                 link.say(W::KIND, News::Ended(why)).await?;
@@ -174,6 +177,7 @@ async fn pump<W: Watched>(
     link: &Link,
     mut stream: Stream<W>,
     version: &mut String,
+    relists: &mut watch::Receiver<u64>,
 ) -> Result<Ended, Over> {
     let began = Instant::now();
     let mut restarts = link.restarts.clone();
@@ -181,6 +185,9 @@ async fn pump<W: Watched>(
     loop {
         let next = tokio::select! {
             biased;
+            _ = relists.changed() => {
+                return Ok(Ended::Expired("a second list is wanted".to_owned()));
+            }
             _ = restarts.changed() => return Ok(Ended::Early("contact was lost".to_owned())),
             next = tokio::time::timeout(link.timing.silence, stream.next()) => next,
         };

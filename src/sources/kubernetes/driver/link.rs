@@ -44,6 +44,8 @@ pub(super) struct Link {
     pub(super) renew: Arc<Notify>,
     /// Counts calls on open watches to start again.
     pub(super) restarts: watch::Receiver<u64>,
+    /// Counts calls on open watches to list anew.
+    pub(super) relists: watch::Receiver<u64>,
     /// Bounds lists of all members.
     pub(super) lists: Arc<Semaphore>,
     /// The server has refused to stream a list, or did not end one.

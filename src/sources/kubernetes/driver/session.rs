@@ -1,5 +1,6 @@
 //! One member's session: joins what its tasks report, and says what comes of it.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +12,10 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
+use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Connection, connect};
 use super::super::failure::Failure;
-use super::super::index::{Index, Kind, TopologySource};
+use super::super::index::{Index, Kind, Observation, TopologySource};
 use super::super::objects::{ServiceObject, SliceObject};
 use super::contact::{Contact, News};
 use super::identity::identify;
@@ -36,6 +38,7 @@ const TICK: Duration = Duration::from_millis(250);
 pub(super) async fn run(
     source: &MemberSource,
     speaker: Speaker,
+    mut unconfirmed: Unconfirmed,
     lists: Arc<Semaphore>,
     timing: Timing,
 ) -> Over {
@@ -67,10 +70,17 @@ pub(super) async fn run(
             asked_at: Instant::now(),
             credentials: None,
             has_exports: None,
+            confirming: None,
             tasks: JoinSet::new(),
         };
         connection = match session
-            .run(connection, kinds, Arc::clone(&lists), timing)
+            .run(
+                connection,
+                kinds,
+                &mut unconfirmed,
+                Arc::clone(&lists),
+                timing,
+            )
             .await
         {
             Ok(moved) => moved,
@@ -130,6 +140,9 @@ struct Session<'a> {
     credentials: Option<String>,
     /// Whether service exports are watched, as far as that was logged.
     has_exports: Option<bool>,
+    /// The kinds that are still to be listed again before everything is said again, since the writer
+    /// asked for it.
+    confirming: Option<BTreeSet<Kind>>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -140,6 +153,8 @@ struct Controls {
     client: watch::Sender<Client>,
     /// Calls on open watches to start again.
     restarts: watch::Sender<u64>,
+    /// Calls on open watches to list anew.
+    relists: watch::Sender<u64>,
     /// Ends pauses.
     wake: Arc<Notify>,
 }
@@ -150,12 +165,14 @@ impl Session<'_> {
         &mut self,
         connection: Connection,
         kinds: &[Kind],
+        unconfirmed: &mut Unconfirmed,
         lists: Arc<Semaphore>,
         timing: Timing,
     ) -> Result<Connection, Over> {
         let (reports, mut heard) = mpsc::channel(REPORTS);
         let (client, clients) = watch::channel(connection.client.clone());
         let (restarts, restart) = watch::channel(0);
+        let (relists, relist) = watch::channel(0);
         let wake = Arc::new(Notify::new());
         let link = Link {
             client: clients,
@@ -163,6 +180,7 @@ impl Session<'_> {
             wake: Arc::clone(&wake),
             renew: Arc::default(),
             restarts: restart,
+            relists: relist,
             lists,
             never_streams: Arc::default(),
             timing,
@@ -170,6 +188,7 @@ impl Session<'_> {
         let controls = Controls {
             client,
             restarts,
+            relists,
             wake,
         };
         self.start(&link, kinds);
@@ -180,6 +199,10 @@ impl Session<'_> {
             let report = tokio::select! {
                 report = heard.recv() => report,
                 _ = ticks.tick() => None,
+                () = unconfirmed.wait() => {
+                    self.list_again(kinds, &controls);
+                    None
+                }
             };
             if let Some(report) = report
                 && let Some(moved) = self.hear(report, &link, &controls).await?
@@ -228,11 +251,7 @@ impl Session<'_> {
         match report {
             Report::Objects(objects) => {
                 for object in objects {
-                    for change in self.index.observe(object) {
-                        if self.contact.passes_changes() {
-                            self.speaker.say(change).await?;
-                        }
-                    }
+                    self.observe(object).await?;
                 }
                 for warning in self.index.take_warnings() {
                     if warning.is_malformed {
@@ -255,6 +274,10 @@ impl Session<'_> {
                 }
                 if kind == Kind::Exports {
                     self.notice_exports(&news);
+                    if let (News::Failed(_), Some(kinds)) = (&news, &mut self.confirming) {
+                        // An extra: nothing waits for it.
+                        kinds.remove(&kind);
+                    }
                 }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
@@ -296,6 +319,49 @@ impl Session<'_> {
         Ok(None)
     }
 
+    /// Takes in an object, or the end of a list. What a complete list lacks is said as one list, so
+    /// that the writer sees how much that is; and while it waits for another one, not before every
+    /// kind was listed.
+    async fn observe(&mut self, observation: Observation) -> Result<(), Over> {
+        let listed = observation.ends_list();
+        let changes = self.index.observe(observation);
+        if !self.contact.passes_changes() {
+            return Ok(());
+        }
+        if let (Some(kind), Some(kinds)) = (listed, &mut self.confirming) {
+            kinds.remove(&kind);
+            return Ok(());
+        }
+        let says_services = |change: &Change| !matches!(change, Change::Topology(_));
+        if listed.is_some() && changes.iter().any(says_services) {
+            return self.say_all().await;
+        }
+        for change in changes {
+            self.speaker.say(change).await?;
+        }
+        Ok(())
+    }
+
+    /// Says everything that is known.
+    async fn say_all(&mut self) -> Result<(), Over> {
+        for change in self.index.sync().into_iter().flatten() {
+            self.speaker.say(change).await?;
+        }
+        Ok(())
+    }
+
+    /// Has every kind listed again, to say everything once more.
+    fn list_again(&mut self, kinds: &[Kind], controls: &Controls) {
+        if !self.contact.passes_changes() {
+            // A list is under way anyhow.
+            return;
+        }
+        let extra = (self.has_exports == Some(true)).then_some(Kind::Exports);
+        info!(member = %self.speaker.member, "listed again, for confirmation");
+        self.confirming = Some(kinds.iter().copied().chain(extra).collect());
+        controls.relists.send_modify(|count| *count += 1);
+    }
+
     /// Says a loss, a return or a sync, if it is time.
     async fn judge(&mut self, link: &Link) -> Result<(), Over> {
         let now = Instant::now();
@@ -305,7 +371,13 @@ impl Session<'_> {
             }
             self.speaker.say_contact(change).await?;
         }
-        if !self.contact.may_sync(now) {
+        if self.confirming.as_ref().is_some_and(BTreeSet::is_empty) {
+            self.confirming = None;
+            if self.contact.passes_changes() {
+                self.say_all().await?;
+            }
+        }
+        if !self.contact.may_sync(now) || self.confirming.is_some() {
             let is_time = now.duration_since(self.asked_at) >= link.timing.identity;
             if is_time && self.contact.passes_changes() {
                 self.ask_identity(link);

@@ -1,0 +1,79 @@
+//! One probe, from its connection to what came of it.
+
+mod grpc;
+mod http;
+mod tls;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout_at;
+
+use super::connect::connect;
+use super::history::Outcome;
+use crate::model::{Check, Target};
+use crate::telemetry::clock;
+
+/// What all probes share.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    /// How certificates are judged.
+    tls: tls::Clients,
+}
+
+impl Checks {
+    /// Probes a target once. Takes no longer than its time-out.
+    pub(super) async fn ask(self: Arc<Self>, target: Target) -> Outcome {
+        let deadline = clock::monotonic() + target.probe.timeout;
+        let stream = match timeout_at(deadline, connect(target.address)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(outcome)) => return outcome,
+            Err(_) => return Outcome::Silent(timed_out(target.probe.timeout)),
+        };
+        if target.probe.check == Check::Tcp {
+            return Outcome::Passed("connected".into());
+        }
+        // In a box, so that TCP probes, of which there are most, stay small.
+        let talk = Box::pin(self.talk(stream, &target));
+        let talked = timeout_at(deadline, talk).await;
+        talked.unwrap_or_else(|_| Outcome::Answered(timed_out(target.probe.timeout)))
+    }
+
+    /// Probes over a connection that is open.
+    async fn talk(&self, stream: TcpStream, target: &Target) -> Outcome {
+        match &target.probe.check {
+            Check::None | Check::Tcp => Outcome::Passed("connected".into()),
+            Check::Grpc { service } => grpc::ask(stream, service, target.address).await,
+            Check::Http(check) => match check.tls {
+                None => http::ask(stream, check, target.address).await,
+                Some(how) => match self.tls.secure(stream, how, check, target.address).await {
+                    Ok(stream) => http::ask(stream, check, target.address).await,
+                    Err(outcome) => outcome,
+                },
+            },
+        }
+    }
+}
+
+/// What is seen of a probe that took too long.
+fn timed_out(after: Duration) -> Cow<'static, str> {
+    format!("timed out after {after:?}").into()
+}
+
+/// What is seen of an error of another library: the error below it, if there is one.
+fn deepest(error: &(dyn std::error::Error + 'static)) -> Outcome {
+    let mut deepest = error;
+    while let Some(below) = deepest.source() {
+        deepest = below;
+    }
+    match deepest.downcast_ref() {
+        Some(error) => super::connect::answered(error),
+        None => Outcome::Answered(deepest.to_string().into()),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/check.rs"]
+mod tests;

@@ -1,0 +1,423 @@
+//! When each target is probed, and what is said of it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::history::{Change, Confirmation, History, Outcome};
+use super::network::{Id, Network, family};
+use crate::model::{Check, Delta, Evidence, Target};
+use crate::telemetry::{Metrics, Probed, clock};
+
+/// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
+pub type Targets = imbl::HashSet<Target>;
+
+/// How long changes of the set are collected: taking them in costs as much as the set is long.
+const COLLECT: Duration = Duration::from_millis(100);
+
+/// By how much of its interval a probe is early at most, so that targets that happen to be probed
+/// together drift apart. Never late: a failure is to be found in time.
+const JITTER: f64 = 0.05;
+
+/// The same for a probe after one that began late by a quarter of its interval or more: what was
+/// delayed together, as after a pause of the whole machine, is spread anew.
+const SPREAD: f64 = 0.5;
+
+/// For how long nothing of our own may fail until that is told to be over.
+const TROUBLE: Duration = Duration::from_secs(10);
+
+/// Probes targets and says what comes of it.
+pub(super) struct Driver {
+    /// Where it is said.
+    deltas: mpsc::Sender<Delta>,
+    /// Where it is counted.
+    metrics: Arc<Metrics>,
+    /// How many probes may run at once.
+    at_once: usize,
+    /// The moment that times of histories are since.
+    begin: Instant,
+    /// Targets by number.
+    entries: HashMap<Id, Entry, RandomState>,
+    /// Numbers of targets.
+    ids: HashMap<Target, Id, RandomState>,
+    /// The last number given: none is given twice.
+    last_id: Id,
+    /// Targets that are not being probed, by when to probe them.
+    due: BTreeSet<(Instant, Id)>,
+    /// What is heard.
+    network: Network,
+    /// What is still to be said: the last of each target.
+    news: HashMap<Target, Option<Evidence>, RandomState>,
+    /// Why our own host could not ask, and when that was last so.
+    trouble: Option<(Box<str>, Instant)>,
+    /// Seeds phases and jitter.
+    random: RandomState,
+}
+
+/// A target.
+struct Entry {
+    /// What it is.
+    target: Target,
+    /// What its probes add up to.
+    history: History,
+    /// What was last said of it.
+    told: Option<Evidence>,
+    /// When to probe it; `None` while it is being probed.
+    due: Option<Instant>,
+}
+
+/// A probe that has ended.
+struct Done {
+    /// Of which target.
+    id: Id,
+    /// When it was due.
+    due: Instant,
+    /// When it began.
+    started: Instant,
+    /// What came of it.
+    outcome: Outcome,
+}
+
+impl Driver {
+    /// No target yet. At most `at_once` probes run at once.
+    pub(super) fn new(deltas: mpsc::Sender<Delta>, metrics: Arc<Metrics>, at_once: usize) -> Self {
+        metrics.health().reset();
+        Self {
+            deltas,
+            metrics,
+            at_once,
+            begin: clock::monotonic(),
+            entries: HashMap::default(),
+            ids: HashMap::default(),
+            last_id: 0,
+            due: BTreeSet::new(),
+            network: Network::default(),
+            news: HashMap::default(),
+            trouble: None,
+            random: RandomState::default(),
+        }
+    }
+
+    /// Probes until there is no sender of `wanted` or nobody receives. `ask` is one probe.
+    pub(super) async fn run<F>(
+        mut self,
+        mut wanted: watch::Receiver<Targets>,
+        ask: impl Fn(Target) -> F,
+    ) where
+        F: Future<Output = Outcome>,
+    {
+        let mut asked = FuturesUnordered::new();
+        self.want(&wanted.borrow_and_update().clone());
+        let mut collected = clock::monotonic() + COLLECT;
+        let deltas = self.deltas.clone();
+        // Kept from turn to turn, as is its place among all who wait for room.
+        let mut room = pin!(deltas.reserve());
+        loop {
+            let now = clock::monotonic();
+            while asked.len() < self.at_once
+                && let Some((due, id, target)) = self.next_due(now)
+            {
+                let outcome = ask(target);
+                asked.push(async move {
+                    let started = clock::monotonic();
+                    let outcome = outcome.await;
+                    Done {
+                        id,
+                        due,
+                        started,
+                        outcome,
+                    }
+                });
+            }
+            let next = self.due.first().map(|(at, _)| *at);
+            tokio::select! {
+                changed = changed(&mut wanted, collected) => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    self.want(&wanted.borrow_and_update().clone());
+                    collected = clock::monotonic() + COLLECT;
+                }
+                Some(done) = asked.next() => {
+                    self.learn(done);
+                    // Whatever else has ended belongs into the same delta.
+                    for _ in 0..asked.len() {
+                        let Some(Some(done)) = asked.next().now_or_never() else { break };
+                        self.learn(done);
+                    }
+                }
+                () = sleep_until(next), if asked.len() < self.at_once => {}
+                permit = &mut room, if !self.news.is_empty() => {
+                    let Ok(permit) = permit else { return };
+                    permit.send(Delta::Probed(self.news.drain().collect()));
+                    room.set(deltas.reserve());
+                }
+            }
+        }
+    }
+
+    /// Makes `wanted` the targets. New ones are first probed within their interval; one that differs
+    /// from one that went only in when it is probed goes on where that one was.
+    fn want(&mut self, wanted: &Targets) {
+        let Self { ids, entries, .. } = self;
+        let gone: Vec<_> = ids
+            .extract_if(|target, _| !wanted.contains(target))
+            .filter_map(|(_, id)| Some((id, entries.remove(&id)?)))
+            .collect();
+        let mut left: HashMap<SocketAddr, Vec<Entry>, RandomState> = HashMap::default();
+        for (id, entry) in gone {
+            if let Some(due) = entry.due {
+                self.due.remove(&(due, id));
+            }
+            if self.network.of(entry.target.address).loses(id) {
+                let family = family(entry.target.address);
+                self.metrics.health().set_held(family, false);
+            }
+            self.metrics.health().gone(entry.history.verdict());
+            self.news.insert(entry.target.clone(), None);
+            left.entry(entry.target.address).or_default().push(entry);
+        }
+        let now = clock::monotonic();
+        for target in wanted {
+            if target.probe.check == Check::None || self.ids.contains_key(target) {
+                continue;
+            }
+            self.last_id += 1;
+            let id = self.last_id;
+            let is_same = |entry: &&Entry| entry.target.probe.check == target.probe.check;
+            let before = left.get(&target.address).into_iter().flatten();
+            let (history, told) = before
+                .filter(is_same)
+                .map(|entry| (entry.history.clone(), entry.told.clone()))
+                .next()
+                .unwrap_or_default();
+            if told.is_some() {
+                self.news.insert(target.clone(), told.clone());
+            }
+            let due = now + target.probe.interval.mul_f64(self.fraction(id, now));
+            self.network.of(target.address).gains();
+            self.metrics.health().came(history.verdict());
+            let entry = Entry {
+                target: target.clone(),
+                history,
+                told,
+                due: Some(due),
+            };
+            self.due.insert((due, id));
+            self.ids.insert(target.clone(), id);
+            self.entries.insert(id, entry);
+        }
+    }
+
+    /// A target whose time has come, and when that was.
+    fn next_due(&mut self, now: Instant) -> Option<(Instant, Id, Target)> {
+        let (due, id) = self.due.first().copied()?;
+        if due > now {
+            return None;
+        }
+        self.due.pop_first();
+        let entry = self.entries.get_mut(&id)?;
+        entry.due = None;
+        Some((due, id, entry.target.clone()))
+    }
+
+    /// Takes in what came of a probe. One of a target that is no more is dropped.
+    fn learn(&mut self, done: Done) {
+        let Done {
+            id,
+            due,
+            started,
+            outcome,
+        } = done;
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
+        let (address, interval) = (entry.target.address, entry.target.probe.interval);
+        let now = clock::monotonic();
+        let lateness = started.saturating_duration_since(due);
+        let range = if lateness < interval / 4 {
+            JITTER
+        } else {
+            SPREAD
+        };
+        let fraction = 1.0 - range * self.fraction(id, now);
+        self.schedule(id, now.max(started + interval.mul_f64(fraction)));
+
+        let result = match &outcome {
+            Outcome::Passed(_) => Probed::Passed,
+            Outcome::Answered(_) => Probed::Answered,
+            Outcome::Silent(_) => Probed::Silent,
+            Outcome::Local(_) => Probed::Local,
+        };
+        self.metrics.health().probed(result, lateness);
+        self.tell_trouble(&outcome, now);
+        let (started, at) = (started - self.begin, now - self.begin);
+        match outcome {
+            Outcome::Local(_) => {}
+            Outcome::Passed(seen) => {
+                self.hears(id, address, at);
+                self.judge(id, &seen, |history, target, _| {
+                    history.passed(&target.probe, at)
+                });
+                self.judge_waiting(address, at);
+            }
+            Outcome::Answered(seen) => {
+                self.hears(id, address, at);
+                self.judge(id, &seen, |history, target, _| {
+                    // It is its own witness.
+                    history.failed(&target.probe, started, at, |_| Confirmation::Yes)
+                });
+                self.judge_waiting(address, at);
+            }
+            Outcome::Silent(seen) => {
+                self.network.of(address).misses(id);
+                self.judge(id, &seen, |history, target, network| {
+                    let confirm = |failing| network.of(address).confirms(failing);
+                    history.failed(&target.probe, started, at, confirm)
+                });
+                self.ask_witness(address, now);
+            }
+        }
+    }
+
+    /// A target answered.
+    fn hears(&mut self, id: Id, address: SocketAddr, at: Duration) {
+        if self.network.of(address).hears(id, at) {
+            let family = family(address);
+            self.metrics.health().set_held(family, false);
+            info!(?family, "targets answer again: verdicts are no longer held");
+        }
+    }
+
+    /// Judges those that waited for any answer.
+    fn judge_waiting(&mut self, address: SocketAddr, at: Duration) {
+        for id in self.network.of(address).waited() {
+            self.judge(id, "", |history, target, network| {
+                let confirm = |failing| network.of(address).confirms(failing);
+                history.judge(&target.probe, at, confirm)
+            });
+        }
+    }
+
+    /// Probes one at once that answered last time, when others wait for that.
+    fn ask_witness(&mut self, address: SocketAddr, now: Instant) {
+        let Some(id) = self.network.of(address).witness() else {
+            return;
+        };
+        // One that is being probed is a witness already.
+        if self
+            .entries
+            .get(&id)
+            .is_some_and(|entry| entry.due.is_some())
+        {
+            self.schedule(id, now);
+        }
+    }
+
+    /// Probes a target at `at` next.
+    fn schedule(&mut self, id: Id, at: Instant) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            if let Some(before) = entry.due.replace(at) {
+                self.due.remove(&(before, id));
+            }
+            self.due.insert((at, id));
+        }
+    }
+
+    /// Changes a target's history, and says what is new; `seen` is what its last probe saw, if not
+    /// empty.
+    fn judge(
+        &mut self,
+        id: Id,
+        seen: &str,
+        change: impl FnOnce(&mut History, &Target, &mut Network) -> Change,
+    ) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let from = entry.history.verdict();
+        let address = entry.target.address;
+        let change = change(&mut entry.history, &entry.target, &mut self.network);
+        let to = entry.history.verdict();
+        if change.is_new
+            && let Some(verdict) = to
+        {
+            let before = entry.told.as_ref().map_or("", |told| &*told.seen);
+            let seen = if seen.is_empty() { before } else { seen };
+            debug!(%address, ?from, ?to, seen, "target");
+            let evidence = Evidence {
+                verdict,
+                since: clock::now(),
+                seen: seen.into(),
+            };
+            entry.told = Some(evidence.clone());
+            self.news.insert(entry.target.clone(), Some(evidence));
+            self.metrics.health().turned(from, to);
+        }
+        match change.unconfirmed {
+            Some(Confirmation::Ask) => self.network.of(address).wait(id),
+            Some(Confirmation::No) if self.network.of(address).hold() => {
+                let family = family(address);
+                self.metrics.health().set_held(family, true);
+                warn!(
+                    ?family,
+                    "no target answers: our own network fails, verdicts are held"
+                );
+            }
+            _ => {}
+        }
+    }
+
+    /// Logs when our own host cannot ask, when the reason changes, and when it is over.
+    fn tell_trouble(&mut self, outcome: &Outcome, now: Instant) {
+        if let Outcome::Local(why) = outcome {
+            if self
+                .trouble
+                .as_ref()
+                .is_none_or(|(told, _)| **told != **why)
+            {
+                warn!(%why, "this host cannot probe, targets keep their verdicts");
+            }
+            self.trouble = Some((why.as_ref().into(), now));
+        } else if let Some((why, _)) = self.trouble.take_if(|(_, at)| now - *at > TROUBLE) {
+            info!(%why, "this host can probe again");
+        }
+    }
+
+    /// A number within 0 to 1, by chance.
+    fn fraction(&self, id: Id, now: Instant) -> f64 {
+        let [_, _, _, _, a, b, c, d] = self.random.hash_one((id, now)).to_le_bytes();
+        f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX)
+    }
+}
+
+/// Waits for a change of the set, and until `collected` in any case.
+async fn changed(
+    wanted: &mut watch::Receiver<Targets>,
+    collected: Instant,
+) -> Result<(), watch::error::RecvError> {
+    tokio::time::sleep_until(collected).await;
+    wanted.changed().await
+}
+
+/// Sleeps until `at`, for ever when there is no such time.
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/driver.rs"]
+mod tests;

@@ -1,0 +1,149 @@
+//! What the probes of one target add up to: a state machine that takes the time as an argument.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::model::{Damper, Probe, Verdict};
+
+/// What came of one probe, with what was seen, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It passed.
+    Passed(Cow<'static, str>),
+    /// It failed, and something answered: the network works.
+    Answered(Cow<'static, str>),
+    /// It failed, and nothing was heard.
+    Silent(Cow<'static, str>),
+    /// Our own host could not even ask: this says nothing of the target.
+    Local(Cow<'static, str>),
+}
+
+/// Whether a failure may count for a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// The network worked while the target failed.
+    Yes,
+    /// Something was heard last time it was asked, but not since the target began to fail: it is to
+    /// be asked again first.
+    Ask,
+    /// Nothing is heard at all, or nothing was when the probe began.
+    No,
+}
+
+/// What the result of a probe changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Change {
+    /// The verdict is another.
+    pub(super) is_new: bool,
+    /// Why it is not down, though it has failed often enough.
+    pub(super) unconfirmed: Option<Confirmation>,
+}
+
+/// Failures in a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Failing {
+    /// When the first probe of them began.
+    pub(super) first: Duration,
+    /// When the last probe of them began.
+    pub(super) last: Duration,
+}
+
+/// The history of one target. Times are since any fixed moment, of a clock that never goes back.
+#[derive(Debug, Clone, Default)]
+pub(super) struct History {
+    /// What counts; `None` until it has passed once.
+    verdict: Option<Verdict>,
+    /// Failures in a row.
+    failures: u8,
+    /// Passes in a row.
+    passes: u8,
+    /// When the failures in a row were.
+    failing: Failing,
+    /// How often it went down of late.
+    damper: Damper,
+}
+
+impl History {
+    /// What counts now.
+    pub(super) fn verdict(&self) -> Option<Verdict> {
+        self.verdict
+    }
+
+    /// A probe passed at `now`.
+    pub(super) fn passed(&mut self, probe: &Probe, now: Duration) -> Change {
+        self.failures = 0;
+        self.passes = self.passes.saturating_add(1);
+        let new = match self.verdict {
+            None | Some(Verdict::Up | Verdict::Suspect) => Verdict::Up,
+            Some(verdict) if self.passes < probe.up => verdict,
+            Some(_) if self.damper.is_quiet(now) => Verdict::Damped,
+            Some(_) => Verdict::Up,
+        };
+        self.change_to(new)
+    }
+
+    /// A probe that began at `started` failed at `now`. `confirm` says whether the failures may
+    /// count for a withdrawal.
+    pub(super) fn failed(
+        &mut self,
+        probe: &Probe,
+        started: Duration,
+        now: Duration,
+        confirm: impl FnOnce(Failing) -> Confirmation,
+    ) -> Change {
+        if self.failures == 0 {
+            self.failing.first = started;
+        }
+        self.failing.last = started;
+        self.failures = self.failures.saturating_add(1);
+        self.passes = 0;
+        self.judge(probe, now, confirm)
+    }
+
+    /// Judges the failures in a row at `now`, when more may be known of the network than at the
+    /// last of them.
+    pub(super) fn judge(
+        &mut self,
+        probe: &Probe,
+        now: Duration,
+        confirm: impl FnOnce(Failing) -> Confirmation,
+    ) -> Change {
+        let (Some(verdict @ (Verdict::Up | Verdict::Suspect | Verdict::Damped)), 1..) =
+            (self.verdict, self.failures)
+        else {
+            return Change::default();
+        };
+        // What is kept back stays so until it is down.
+        let doubted = match verdict {
+            Verdict::Damped => Verdict::Damped,
+            _ => Verdict::Suspect,
+        };
+        if self.failures < probe.down {
+            return self.change_to(doubted);
+        }
+        let confirmation = confirm(self.failing);
+        if confirmation == Confirmation::Yes {
+            // What is kept back is not withdrawn once more.
+            if verdict != Verdict::Damped {
+                self.damper.withdrawn(now);
+            }
+            return self.change_to(Verdict::Down);
+        }
+        Change {
+            unconfirmed: Some(confirmation),
+            ..self.change_to(doubted)
+        }
+    }
+
+    /// Takes a verdict.
+    fn change_to(&mut self, new: Verdict) -> Change {
+        Change {
+            is_new: self.verdict.replace(new) != Some(new),
+            unconfirmed: None,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/history.rs"]
+mod tests;

@@ -1,0 +1,111 @@
+//! The thread that probes.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, error};
+
+use super::check::Checks;
+use super::driver::{Driver, Targets};
+use super::history::Outcome;
+use crate::model::{Delta, Target};
+use crate::telemetry::Metrics;
+
+/// How many probes may run at once. At a second for a probe that nobody answers, this is as many
+/// silent targets a second.
+const AT_ONCE: usize = 4096;
+
+/// Probes have one in so many of the files that may be open, when that is less.
+const SHARE_OF_FILES: u64 = 2;
+
+/// How long after a failure of its own probing begins again.
+const RESTART_DELAY: Duration = Duration::from_secs(5);
+
+/// The thread that probes. Dropping it lets it go on until it is cancelled.
+#[derive(Debug)]
+pub struct Health {
+    /// Ends it.
+    cancel: CancellationToken,
+    /// The thread.
+    thread: JoinHandle<()>,
+}
+
+impl Health {
+    /// Ends it, with every probe that runs. Blocks, for a moment.
+    pub fn stop(self) {
+        self.cancel.cancel();
+        if self.thread.join().is_err() {
+            error!("the thread of probes panicked");
+        }
+    }
+}
+
+/// Starts a thread that probes `targets`, and says what comes of it, until `cancel`, until there is
+/// no sender of `targets`, or until nobody receives.
+///
+/// `deltas` gets [`Delta::Probed`] alone: transitions, several in one when they come together. When
+/// it is full, probes go on, and the last state of each target is sent as soon as there is room.
+pub fn spawn(
+    targets: watch::Receiver<Targets>,
+    deltas: mpsc::Sender<Delta>,
+    metrics: Arc<Metrics>,
+    cancel: CancellationToken,
+) -> io::Result<Health> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let until = cancel.clone();
+    let thread = thread::Builder::new()
+        .name("health".into())
+        .spawn(move || {
+            let checks = Arc::<Checks>::default();
+            let ask = move |target| Arc::clone(&checks).ask(target);
+            let driver = move || Driver::new(deltas.clone(), Arc::clone(&metrics), at_once());
+            runtime.block_on(keep(targets, driver, ask, until));
+        })?;
+    Ok(Health { cancel, thread })
+}
+
+/// How many probes may run at once.
+fn at_once() -> usize {
+    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let share = usize::try_from(files / SHARE_OF_FILES).unwrap_or(AT_ONCE);
+    let at_once = share.clamp(1, AT_ONCE);
+    debug!(at_once, "probing");
+    at_once
+}
+
+/// Probes until `cancel`. After a failure of its own it begins anew, with every target unknown.
+pub(super) async fn keep<F>(
+    targets: watch::Receiver<Targets>,
+    driver: impl Fn() -> Driver,
+    ask: impl Fn(Target) -> F + Clone + Send + 'static,
+    cancel: CancellationToken,
+) where
+    F: Future<Output = Outcome> + Send + 'static,
+{
+    let run = async {
+        loop {
+            let mut tasks = JoinSet::new();
+            tasks.spawn(driver().run(targets.clone(), ask.clone()));
+            match tasks.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    error!(%error, restart = ?RESTART_DELAY, "probing failed");
+                    tokio::time::sleep(RESTART_DELAY).await;
+                }
+                _ => return,
+            }
+        }
+    };
+    cancel.run_until_cancelled(run).await;
+}
+
+#[cfg(test)]
+#[path = "tests/thread.rs"]
+mod tests;

@@ -1,0 +1,264 @@
+//! The brake on withdrawals: what would take much away at once waits until it is confirmed. Pure: it
+//! takes `now`, and never acts by itself.
+//!
+//! ```text
+//!                  ┌─ a list that lacks more than half of what its member has
+//!  a withdrawal ───┤
+//!                  └─ a burst: more than `brake` percent of a federation within 10 s
+//!                        │
+//!                        ▼         a list 5 s later that still lacks it, a probe, an operator
+//!                    held back ───────────────────────────────────────────▶ withdrawn
+//!                        │
+//!                        └── the member has it again ──▶ as if nothing had been
+//! ```
+//!
+//! A burst counts shards that went out of late and are still out: one that flaps counts once, or
+//! not at all. What was confirmed does not count.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::deadlines::Deadlines;
+use super::world::{Key, Now};
+use crate::model::{MemberIdx, NamespacedName, Service, UnixSeconds};
+
+/// A list confirms what was held back for this long, and not sooner: whatever made the first list
+/// wrong has had time to pass.
+const CONFIRM: Duration = Duration::from_secs(5);
+
+/// Withdrawals within this time of each other are one burst.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Fewer withdrawals are no burst, whatever their share.
+const FEWEST: usize = 8;
+
+/// A change that is held back: the facts to come, `None` when the service is gone.
+pub(super) type Change = Option<Arc<Service>>;
+
+/// A federation, as the brake sees it.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    /// The share of its shards, in percent, that may go out in one burst; 100 is all.
+    percent: u8,
+    /// Its shards that are ready.
+    published: usize,
+    /// Its shards that went out of late, and are out.
+    recent: usize,
+}
+
+/// Everything that is held back of one member.
+#[derive(Debug)]
+pub(super) struct HeldBack {
+    /// Since when anything is.
+    pub(super) since: UnixSeconds,
+    /// Why the first of it is.
+    pub(super) why: String,
+    /// Since when each is, and what its source says.
+    shards: HashMap<NamespacedName, (Instant, Change)>,
+}
+
+/// What is held back, and what went out of late.
+#[derive(Debug, Default)]
+pub(super) struct Brake {
+    /// By member; none of them empty.
+    held: BTreeMap<MemberIdx, HeldBack>,
+    /// The federations of each shard that went out of late.
+    recent: HashMap<Key, Box<[usize]>>,
+    /// When each of them is no longer of late.
+    order: Deadlines<Key>,
+    /// By federation, in configuration order.
+    limits: Vec<Limit>,
+}
+
+impl Brake {
+    /// Nothing is held back. `percents` are the shares of the federations.
+    pub(super) fn new(percents: impl Iterator<Item = u8>) -> Self {
+        let limit = |percent| Limit {
+            percent,
+            published: 0,
+            recent: 0,
+        };
+        Self {
+            limits: percents.map(limit).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// The same under other federations and numbers of members, with nothing counted; members
+    /// without a number have nothing held back any more.
+    pub(super) fn renumbered(
+        self,
+        percents: impl Iterator<Item = u8>,
+        number: impl Fn(MemberIdx) -> Option<MemberIdx>,
+    ) -> Self {
+        let held = self.held.into_iter();
+        Self {
+            held: held
+                .filter_map(|(member, held)| Some((number(member)?, held)))
+                .collect(),
+            ..Self::new(percents)
+        }
+    }
+
+    /// A shard of these federations is there from the beginning.
+    pub(super) fn count(&mut self, federations: &[usize]) {
+        self.each(federations, |limit| limit.published += 1);
+    }
+
+    /// A shard of these federations is published from now on.
+    pub(super) fn published(&mut self, key: &Key, federations: &[usize]) {
+        self.forget(key);
+        self.count(federations);
+    }
+
+    /// A shard of these federations is no longer published, for a reason that is no burst.
+    pub(super) fn unpublished(&mut self, federations: &[usize]) {
+        self.each(federations, |limit| {
+            limit.published = limit.published.saturating_sub(1);
+        });
+    }
+
+    /// A shard that was just [`Self::unpublished`] belongs to what may be a burst.
+    pub(super) fn burst(&mut self, key: &Key, federations: Vec<usize>, now: Instant) {
+        self.forget(key);
+        self.each(&federations, |limit| limit.recent += 1);
+        self.recent.insert(key.clone(), federations.into());
+        self.order.set(key, now + WINDOW);
+    }
+
+    /// Why another withdrawal in these federations is too much; `None` when it is not.
+    pub(super) fn is_too_much(
+        &mut self,
+        federations: &[usize],
+        now: Instant,
+    ) -> Option<(usize, String)> {
+        while let Some(key) = self.order.pop(now) {
+            self.forget(&key);
+        }
+        federations.iter().find_map(|index| {
+            let limit = self.limits.get(*index)?;
+            let all = limit.published + limit.recent;
+            let share = limit.recent * 100 > usize::from(limit.percent) * all;
+            let is_over = limit.percent < 100 && limit.recent >= FEWEST && share;
+            is_over.then(|| {
+                let (recent, seconds) = (limit.recent, WINDOW.as_secs());
+                let why = format!("{recent} of {all} shards went out within {seconds} s");
+                (*index, why)
+            })
+        })
+    }
+
+    /// Whether lists are looked at for a member of these federations.
+    pub(super) fn is_on(&self, mut federations: impl Iterator<Item = usize>) -> bool {
+        federations.any(|index| {
+            self.limits
+                .get(index)
+                .is_some_and(|limit| limit.percent < 100)
+        })
+    }
+
+    /// Whether a list that withdraws `lacking` of `all` services of its member takes too much.
+    pub(super) fn is_half(lacking: usize, all: usize) -> bool {
+        lacking > all / 2
+    }
+
+    /// Holds a change back; one that is held back already is replaced, and its time stays. Returns
+    /// whether it is the first of its member.
+    pub(super) fn hold(&mut self, key: &Key, change: Change, why: &str, now: Now) -> bool {
+        let (member, name) = key;
+        let is_first = !self.held.contains_key(member);
+        let held = self.held.entry(*member).or_insert_with(|| HeldBack {
+            since: now.wall,
+            why: why.to_owned(),
+            shards: HashMap::new(),
+        });
+        let since = held
+            .shards
+            .get(name)
+            .map_or(now.instant, |(since, _)| *since);
+        held.shards.insert(name.clone(), (since, change));
+        is_first
+    }
+
+    /// Whether a change of a shard is held back.
+    pub(super) fn holds(&self, (member, name): &Key) -> bool {
+        let held = self.held.get(member);
+        held.is_some_and(|held| held.shards.contains_key(name))
+    }
+
+    /// Whether a list may confirm what is held back of a shard.
+    pub(super) fn is_confirmed(&self, (member, name): &Key, now: Instant) -> bool {
+        let held = self.held.get(member);
+        let held = held.and_then(|held| held.shards.get(name));
+        held.is_some_and(|(since, _)| now >= *since + CONFIRM)
+    }
+
+    /// Takes the change of a shard out, to be made or forgotten.
+    pub(super) fn take(&mut self, (member, name): &Key) -> Option<Change> {
+        let held = self.held.get_mut(member)?;
+        let (_, change) = held.shards.remove(name)?;
+        if held.shards.is_empty() {
+            self.held.remove(member);
+        }
+        Some(change)
+    }
+
+    /// Takes all changes of a member out.
+    pub(super) fn take_all(&mut self, member: MemberIdx) -> Vec<(NamespacedName, Change)> {
+        let held = self.held.remove(&member);
+        let shards = held.into_iter().flat_map(|held| held.shards);
+        shards.map(|(name, (_, change))| (name, change)).collect()
+    }
+
+    /// What is held back of a member.
+    pub(super) fn of(&self, member: MemberIdx) -> Option<&HeldBack> {
+        self.held.get(&member)
+    }
+
+    /// The members of which something is held back.
+    pub(super) fn members(&self) -> impl Iterator<Item = MemberIdx> {
+        self.held.keys().copied()
+    }
+
+    /// Everything that is held back.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        let keys = |(member, held): (&MemberIdx, &HeldBack)| {
+            let member = *member;
+            let names: Vec<_> = held.shards.keys().cloned().collect();
+            names.into_iter().map(move |name| (member, name))
+        };
+        self.held.iter().flat_map(keys)
+    }
+
+    /// A shard does not belong to a burst any more.
+    fn forget(&mut self, key: &Key) {
+        if let Some(federations) = self.recent.remove(key) {
+            self.order.clear(key);
+            self.each(&federations, |limit| limit.recent -= 1);
+        }
+    }
+
+    /// Changes the counts of some federations.
+    fn each(&mut self, federations: &[usize], change: impl Fn(&mut Limit)) {
+        for index in federations {
+            if let Some(limit) = self.limits.get_mut(*index) {
+                change(limit);
+            }
+        }
+    }
+}
+
+impl HeldBack {
+    /// How many changes are held back.
+    pub(super) fn len(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The services whose changes are held back.
+    pub(super) fn names(&self) -> impl Iterator<Item = &NamespacedName> {
+        self.shards.keys()
+    }
+}

@@ -1,0 +1,236 @@
+//! What is held back by the brake: what it takes to hold it, to show it, and to let it go.
+
+use std::collections::{BTreeSet, HashSet};
+
+use tracing::info;
+
+use super::brake::{Brake, Change};
+use super::events::Transited;
+use super::standing::Standing;
+use super::world::{Key, Now, World};
+use crate::model::{EventKind, MemberIdx, NamespacedName};
+use crate::names::Label;
+use crate::snapshot::Condition;
+
+/// A change that a complete list makes.
+pub(super) type Listed = (NamespacedName, Change);
+
+impl World {
+    /// Holds a withdrawal back, for a reason that its member may have had already.
+    pub(super) fn hold_back(&mut self, key: &Key, change: Change, why: &str, now: Now) {
+        let is_first = self.brake.hold(key, change, why, now);
+        self.show_held_back(key, now);
+        if is_first {
+            self.brake_transited(key.0, ("off", "on"), why.to_owned(), now);
+        }
+        self.is_brake_changed = true;
+        self.is_dirty = true;
+    }
+
+    /// Says of a shard that its withdrawal is held back.
+    pub(super) fn show_held_back(&mut self, key: &Key, now: Now) {
+        let Some(held) = self.brake.of(key.0) else {
+            return;
+        };
+        let why = format!("its withdrawal waits for confirmation: {}", held.why);
+        let condition = Condition {
+            since: held.since,
+            damped_until: self
+                .damping
+                .condition(key, now)
+                .and_then(|c| c.damped_until),
+            why: why.into(),
+        };
+        self.set_condition(key, Some(condition));
+    }
+
+    /// A member has a shard again whose withdrawal is held back, if it is.
+    pub(super) fn take_back(&mut self, key: &Key, now: Now) {
+        if self.brake.take(key).is_some() {
+            let condition = self.damping.condition(key, now);
+            self.set_condition(key, condition);
+            self.let_go(key.0, "the member has them again", now);
+        }
+    }
+
+    /// Makes a withdrawal that was held back.
+    fn release(&mut self, key: &Key, why: &str, now: Now) {
+        let Some(change) = self.brake.take(key) else {
+            return;
+        };
+        let condition = self.damping.condition(key, now);
+        self.set_condition(key, condition);
+        self.put(key, change, false, now);
+        self.let_go(key.0, why, now);
+    }
+
+    /// Something of a member is no longer held back.
+    fn let_go(&mut self, member: MemberIdx, why: &str, now: Now) {
+        self.is_brake_changed = true;
+        self.is_dirty = true;
+        if self.brake.of(member).is_none() {
+            self.brake_transited(member, ("on", "off"), why.to_owned(), now);
+        }
+    }
+
+    /// Takes out of a complete list what is not to be done yet. A list that comes long enough after
+    /// the one that was held back, and says the same, confirms it.
+    pub(super) fn brake_list(&mut self, member: MemberIdx, changes: &mut Vec<Listed>, now: Now) {
+        let standing = |world: &Self, name: &NamespacedName| {
+            Standing::of(world.builder.fact(member, name).map(|facts| &**facts))
+        };
+        let mut lacking = HashSet::new();
+        for (name, change) in &*changes {
+            if standing(self, name).withdraws(Standing::of(change.as_deref())) {
+                lacking.insert(name.clone());
+            }
+        }
+        let held = self.brake.of(member);
+        let held: Vec<NamespacedName> =
+            held.map_or_else(Vec::new, |h| h.names().cloned().collect());
+        let mut confirmed = HashSet::new();
+        for name in held {
+            let key = (member, name);
+            if !lacking.contains(&key.1) {
+                self.take_back(&key, now);
+            } else if self.brake.is_confirmed(&key, now.instant) {
+                confirmed.insert(key.1);
+            }
+        }
+        if lacking.is_empty() {
+            return;
+        }
+        let facts = self.builder.facts(member);
+        let facts = facts.filter(|(_, facts)| Standing::of(Some(facts)) != Standing::Gone);
+        let all = facts.count().saturating_sub(confirmed.len());
+        let is_new =
+            |world: &Self, name: &NamespacedName| !world.brake.holds(&(member, name.clone()));
+        let new = lacking.iter().filter(|name| is_new(self, name)).count();
+        let is_too_much = Brake::is_half(new, all) && self.is_brake_on(member);
+        let list = is_too_much.then(|| format!("a list lacks {new} of {all} services"));
+        for (name, change) in std::mem::take(changes) {
+            let key = (member, name);
+            if !lacking.contains(&key.1) {
+                changes.push((key.1, change));
+            } else if confirmed.contains(&key.1) {
+                let condition = self.damping.condition(&key, now);
+                self.brake.take(&key);
+                self.set_condition(&key, condition);
+                self.let_go(member, "a second list lacks them too", now);
+                changes.push((key.1, change));
+            } else if self.brake.holds(&key) {
+                self.hold_back(&key, change, "", now);
+            } else if let Some(why) = self.refusal(&key, list.as_deref(), now) {
+                self.hold_back(&key, change, &why, now);
+            } else {
+                // It counts at once, for those that follow in the same list.
+                self.replace(&key, change.clone(), true, now);
+                changes.push((key.1, change));
+            }
+        }
+    }
+
+    /// Why a withdrawal by a list is not made: for what is wrong with the list as a whole, which a
+    /// probe may contradict, or since it is one too many.
+    fn refusal(&mut self, key: &Key, list: Option<&str>, now: Now) -> Option<String> {
+        let (member, name) = key;
+        let old = self.builder.fact(*member, name).cloned();
+        let Some(list) = list else {
+            let from = Standing::of(old.as_deref());
+            return self.is_too_much(key, old.as_deref(), from, now);
+        };
+        let is_down = old.is_some_and(|old| self.is_down(*member, name, &old));
+        (!is_down).then(|| list.to_owned())
+    }
+
+    /// Whether the lists of a member are looked at.
+    fn is_brake_on(&self, member: MemberIdx) -> bool {
+        let federations = self.states.federations(member);
+        self.brake.is_on(federations)
+    }
+
+    /// Makes the withdrawals that probes confirm.
+    pub(super) fn confirm_down(&mut self, now: Now) {
+        let down: Vec<Key> = self
+            .brake
+            .keys()
+            .filter(|(member, name)| {
+                let facts = self.builder.fact(*member, name);
+                facts.is_some_and(|facts| self.is_down(*member, name, facts))
+            })
+            .collect();
+        for key in down {
+            self.release(&key, "probes say the same", now);
+        }
+    }
+
+    /// An operator says that what is held back of a member is right. Returns how many withdrawals
+    /// were; `None` when there is no such member.
+    pub(super) fn confirm(&mut self, member: &Label, now: Now) -> Option<usize> {
+        let index = *self.index.get(member)?;
+        let held = self.brake.of(index);
+        let names: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
+        let count = names.len();
+        info!(%member, withdrawals = count, "confirmed by an operator");
+        for name in names {
+            self.release(&(index, name), "an operator has confirmed them", now);
+        }
+        Some(count)
+    }
+
+    /// The facts of a member are gone as a whole: nothing is held back of it any more.
+    pub(super) fn forget_held_back(&mut self, member: MemberIdx, now: Now) {
+        if !self.brake.take_all(member).is_empty() {
+            self.let_go(member, "its facts are discarded", now);
+        }
+    }
+
+    /// Shows how much is held back of each member. Says of which members a list is wanted, when
+    /// that has changed.
+    pub(super) fn show_brake(&mut self) -> Option<BTreeSet<Label>> {
+        if !std::mem::take(&mut self.is_brake_changed) {
+            return None;
+        }
+        for index in MemberIdx::all().take(self.profiles.len()) {
+            let held = self.brake.of(index);
+            let count = held.map_or(0, super::brake::HeldBack::len);
+            let text =
+                held.map(|held| format!("{count} withdrawals wait for confirmation: {}", held.why));
+            let Some(profile) = self.profiles.get_mut(index.get()) else {
+                continue;
+            };
+            if profile.held_back == text {
+                continue;
+            }
+            profile.held_back = text;
+            self.show(index);
+            if let Some(name) = self.name(index) {
+                self.metrics.set_held_back(name.as_str(), count);
+            }
+        }
+        let members = self.brake.members();
+        Some(members.filter_map(|member| self.name(member)).collect())
+    }
+
+    /// The brake of a member goes on or off.
+    fn brake_transited(
+        &mut self,
+        member: MemberIdx,
+        (from, to): (&str, &str),
+        why: String,
+        now: Now,
+    ) {
+        let Some(name) = self.name(member) else {
+            return;
+        };
+        let transited = Transited {
+            kind: EventKind::Brake,
+            subject: name.to_string(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            why,
+            is_worse: to == "on",
+        };
+        self.transited(now, transited);
+    }
+}

@@ -1,0 +1,291 @@
+//! Shards that are out, and those that are kept back since they went out too often. Pure: it takes
+//! `now`, and says when it wants to be asked again.
+//!
+//! ```text
+//!            went                came, first time of late
+//!  ready ──────────▶ out ─────────────────────────────────▶ ready
+//!    ▲                ▲ │ came, and its damper is quiet        (forgotten after a while)
+//!    │ quiet is over  │ ▼
+//!    └───────────── damped
+//! ```
+//!
+//! A shard that goes out is withdrawn at once, always; only its return waits. What is remembered of
+//! a shard that is ready, or gone for good, is forgotten with its damper.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::deadlines::Deadlines;
+use super::standing::Standing;
+use super::world::{Key, Now};
+use crate::model::{Damper, MemberIdx, UnixSeconds};
+use crate::snapshot::Condition;
+
+/// How long after its last change something remembered is looked at: whether it can be forgotten.
+const CHECK: Duration = Duration::from_secs(600);
+
+/// How many shards without facts are remembered: names that come once and go are not kept for ever.
+const GONE: usize = 1 << 16;
+
+/// Where a shard is in the machine above.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It counts.
+    Ready,
+    /// It is out.
+    Out {
+        /// Since when.
+        since: UnixSeconds,
+        /// Why.
+        standing: Standing,
+    },
+    /// It is ready again, and kept back.
+    Damped {
+        /// Since when it was out.
+        since: UnixSeconds,
+    },
+}
+
+/// What is remembered of a shard.
+#[derive(Debug)]
+struct Shard {
+    /// How often it went out of late.
+    damper: Damper,
+    /// Where it is.
+    place: Place,
+}
+
+/// How a shard came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Came {
+    /// It was not out, as far as anybody knows.
+    New,
+    /// It counts from now on; it was out since then.
+    AtOnce(UnixSeconds),
+    /// It counts only where no other does, until its time is over.
+    Damped(Condition),
+}
+
+/// The shards that are out or were of late.
+#[derive(Debug)]
+pub(super) struct Damping {
+    /// The moment that dampers count from.
+    begun: Instant,
+    /// What is remembered.
+    shards: HashMap<Key, Shard>,
+    /// When to look at a shard again.
+    due: Deadlines<Key>,
+    /// How many are kept back.
+    damped: usize,
+    /// How many are remembered that have no facts.
+    gone: usize,
+}
+
+impl Damping {
+    /// Nothing was ever out.
+    pub(super) fn new(begun: Instant) -> Self {
+        Self {
+            begun,
+            shards: HashMap::new(),
+            due: Deadlines::default(),
+            damped: 0,
+            gone: 0,
+        }
+    }
+
+    /// A shard is out: it was ready, or nothing was known of it. Says what it was before, if it
+    /// was anything that answers were made of, and its condition.
+    pub(super) fn went(
+        &mut self,
+        key: &Key,
+        (from, to): (Standing, Standing),
+        now: Now,
+    ) -> Option<&'static str> {
+        let time = now.instant.duration_since(self.begun);
+        let before = self.forget(key);
+        let mut damper = before.as_ref().map_or_else(Damper::default, |s| s.damper);
+        let place = before.map(|shard| shard.place);
+        let was = match (from, place) {
+            (_, Some(Place::Damped { .. })) => Some("damped"),
+            (Standing::Ready, _) => Some("ready"),
+            _ => None,
+        };
+        let since = match (was, place) {
+            (None, Some(Place::Out { since, .. })) => since,
+            _ => now.wall,
+        };
+        if was.is_some() {
+            damper.withdrawn(time);
+        }
+        let standing = to;
+        let place = Place::Out { since, standing };
+        let is_gone = to == Standing::Gone;
+        if !is_gone || (damper.count() > 0 && self.gone < GONE) {
+            self.remember(key, Shard { damper, place }, now.instant);
+        }
+        was
+    }
+
+    /// A shard is ready.
+    pub(super) fn came(&mut self, key: &Key, now: Now) -> Came {
+        let Some(mut shard) = self.forget(key) else {
+            return Came::New;
+        };
+        let time = now.instant.duration_since(self.begun);
+        let (Place::Out { since, .. } | Place::Damped { since }) = shard.place else {
+            self.remember(key, shard, now.instant);
+            return Came::New;
+        };
+        let is_quiet = shard.damper.is_quiet(time);
+        shard.place = if is_quiet {
+            Place::Damped { since }
+        } else {
+            Place::Ready
+        };
+        let condition = self.describe(&shard, now);
+        if is_quiet || shard.damper.count() > 0 {
+            self.remember(key, shard, now.instant);
+        }
+        match condition {
+            Some(condition) => Came::Damped(condition),
+            None => Came::AtOnce(since),
+        }
+    }
+
+    /// Takes one shard whose quiet time is over; forgets what is old enough.
+    pub(super) fn pop(&mut self, now: Now) -> Option<Key> {
+        let time = now.instant.duration_since(self.begun);
+        while let Some(key) = self.due.pop(now.instant) {
+            let Some(mut shard) = self.forget(&key) else {
+                continue;
+            };
+            let is_quiet = shard.damper.is_quiet(time);
+            let was_damped = matches!(shard.place, Place::Damped { .. });
+            if was_damped && !is_quiet {
+                shard.place = Place::Ready;
+            }
+            if is_quiet || !shard.damper.is_over(time) {
+                self.remember(&key, shard, now.instant);
+            }
+            if was_damped && !is_quiet {
+                return Some(key);
+            }
+        }
+        None
+    }
+
+    /// When to call [`Self::pop`].
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.due.next()
+    }
+
+    /// What is to be said of a shard now.
+    pub(super) fn condition(&self, key: &Key, now: Now) -> Option<Condition> {
+        self.describe(self.shards.get(key)?, now)
+    }
+
+    /// What is to be said of every shard that has facts and does not count fully.
+    pub(super) fn conditions(&self, now: Now) -> impl Iterator<Item = (&Key, Condition)> {
+        let has_facts = |shard: &&Shard| !shard.is_gone();
+        let shards = self.shards.iter();
+        shards
+            .filter(move |(_, shard)| has_facts(shard))
+            .filter_map(move |(key, shard)| Some((key, self.describe(shard, now)?)))
+    }
+
+    /// How many shards are kept back.
+    pub(super) fn damped(&self) -> usize {
+        self.damped
+    }
+
+    /// How many shards are remembered.
+    #[cfg(test)]
+    pub(super) fn remembered(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// Forgets all shards of a member: its facts are another cluster's.
+    pub(super) fn discard(&mut self, member: MemberIdx, now: Instant) {
+        self.renumber(|of| (of != member).then_some(of), now);
+    }
+
+    /// Gives members other numbers; those without one are forgotten.
+    pub(super) fn renumber(
+        &mut self,
+        number: impl Fn(MemberIdx) -> Option<MemberIdx>,
+        now: Instant,
+    ) {
+        let before = std::mem::replace(self, Self::new(self.begun));
+        for ((member, name), shard) in before.shards {
+            if let Some(member) = number(member) {
+                self.remember(&(member, name), shard, now);
+            }
+        }
+    }
+
+    /// Describes a shard that does not count fully.
+    fn describe(&self, shard: &Shard, now: Now) -> Option<Condition> {
+        let count = shard.damper.count();
+        match shard.place {
+            Place::Ready => None,
+            Place::Out { since, standing } => Some(Condition {
+                since,
+                damped_until: None,
+                why: standing.why().into(),
+            }),
+            Place::Damped { since } => {
+                let left = self.left(shard, now.instant);
+                // Whole seconds, and never too early.
+                let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+                Some(Condition {
+                    since,
+                    damped_until: Some(UnixSeconds(now.wall.0 + left)),
+                    why: format!("ready again, kept back since it went out {count} times").into(),
+                })
+            }
+        }
+    }
+
+    /// How long a shard is kept back yet.
+    fn left(&self, shard: &Shard, now: Instant) -> Duration {
+        let until = shard.damper.quiet_until().unwrap_or_default();
+        until.saturating_sub(now.duration_since(self.begun))
+    }
+
+    /// Remembers a shard, and when to look at it.
+    fn remember(&mut self, key: &Key, shard: Shard, now: Instant) {
+        match shard.place {
+            Place::Damped { .. } => {
+                self.damped += 1;
+                self.due.set(key, now + self.left(&shard, now));
+            }
+            Place::Ready => self.due.set(key, now + CHECK),
+            Place::Out { .. } if shard.is_gone() => {
+                self.gone += 1;
+                self.due.set(key, now + CHECK);
+            }
+            // It stays for as long as its facts say so.
+            Place::Out { .. } => {}
+        }
+        self.shards.insert(key.clone(), shard);
+    }
+
+    /// Takes what is remembered of a shard out.
+    fn forget(&mut self, key: &Key) -> Option<Shard> {
+        let shard = self.shards.remove(key)?;
+        self.due.clear(key);
+        self.damped -= usize::from(matches!(shard.place, Place::Damped { .. }));
+        self.gone -= usize::from(shard.is_gone());
+        Some(shard)
+    }
+}
+
+impl Shard {
+    /// Whether it is out for want of facts.
+    fn is_gone(&self) -> bool {
+        let standing = Standing::Gone;
+        matches!(self.place, Place::Out { standing: of, .. } if of == standing)
+    }
+}

@@ -1,0 +1,207 @@
+//! What follows from a change of a shard: the brake, damping, events, what is shown of it.
+
+use std::sync::Arc;
+
+use super::brake::Change;
+use super::damping::Came;
+use super::events::Transited;
+use super::fact::Fact;
+use super::standing::Standing;
+use super::world::{Key, Now, World};
+use crate::model::{EventKind, MemberIdx, NamespacedName, Service};
+use crate::snapshot::Condition;
+
+impl World {
+    /// Counts the facts that are there at the beginning, or under a new configuration.
+    pub(super) fn count_shards(&mut self, now: Now) {
+        for (member, name, facts) in self.builder.all_facts() {
+            let standing = Standing::of(Some(facts));
+            if standing == Standing::Ready {
+                let federations = self.builder.federations_of(member, name, facts);
+                self.brake.count(&federations);
+                continue;
+            }
+            let key = (member, name.clone());
+            if self.damping.condition(&key, now).is_none() {
+                self.damping.went(&key, (Standing::Gone, standing), now);
+            }
+        }
+        let conditions: Vec<_> = self.damping.conditions(now).collect();
+        for ((member, name), condition) in conditions {
+            self.builder.set_condition(*member, name, Some(condition));
+        }
+        let held: Vec<Key> = self.brake.keys().collect();
+        for key in held {
+            self.show_held_back(&key, now);
+        }
+    }
+
+    /// Folds the facts about one service, `None` when it is gone, unless the brake holds them back.
+    pub(super) fn fold_service(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        service: Change,
+        now: Now,
+    ) {
+        let key = (member, name.clone());
+        let old = self.builder.fact(member, name).cloned();
+        let from = Standing::of(old.as_deref());
+        if from.withdraws(Standing::of(service.as_deref())) {
+            if self.brake.holds(&key) {
+                self.hold_back(&key, service, "", now);
+                return;
+            }
+            if let Some(why) = self.is_too_much(&key, old.as_deref(), from, now) {
+                self.hold_back(&key, service, &why, now);
+                return;
+            }
+            self.put(&key, service, true, now);
+        } else {
+            self.take_back(&key, now);
+            self.put(&key, service, false, now);
+        }
+    }
+
+    /// Why a withdrawal is one too many, if it is: no probe says the same of it.
+    pub(super) fn is_too_much(
+        &mut self,
+        (member, name): &Key,
+        old: Option<&Service>,
+        from: Standing,
+        now: Now,
+    ) -> Option<String> {
+        let old = old.filter(|_| from == Standing::Ready)?;
+        let federations = self.builder.federations_of(*member, name, old);
+        let (index, why) = self.brake.is_too_much(&federations, now.instant)?;
+        if self.is_down(*member, name, old) {
+            return None;
+        }
+        let federation = self.config.fleet.federations.get(index)?;
+        Some(format!("{why} in federation {}", federation.name))
+    }
+
+    /// Folds facts and has them written.
+    pub(super) fn put(&mut self, key: &Key, service: Change, may_be_burst: bool, now: Now) {
+        let (member, name) = key;
+        let fact = match &service {
+            Some(service) => Fact::Service(name.clone(), Arc::clone(service)),
+            None => Fact::Gone(name.clone()),
+        };
+        if self.replace(key, service, may_be_burst, now) {
+            self.keep(*member, fact);
+        }
+    }
+
+    /// Folds facts, and follows what becomes of the shard. Returns whether anything changed.
+    pub(super) fn replace(
+        &mut self,
+        key: &Key,
+        service: Change,
+        may_be_burst: bool,
+        now: Now,
+    ) -> bool {
+        let (member, name) = key;
+        let old = self.builder.fact(*member, name).cloned();
+        if old == service {
+            return false;
+        }
+        let was = self.counted(key, old.as_deref());
+        let is = self.counted(key, service.as_deref());
+        let (from, to) = (
+            Standing::of(old.as_deref()),
+            Standing::of(service.as_deref()),
+        );
+        let has_changed = match service {
+            Some(service) => self.builder.upsert(*member, name, service),
+            None => self.builder.remove(*member, name),
+        };
+        if !has_changed {
+            return false;
+        }
+        self.is_dirty = true;
+        if was != is {
+            self.brake.unpublished(&was);
+            if is.is_empty() && may_be_burst {
+                self.brake.burst(key, was, now.instant);
+            } else if !is.is_empty() {
+                self.brake.published(key, &is);
+            }
+        }
+        match (from, to) {
+            (_, Standing::Ready) if from != Standing::Ready => self.came(key, now),
+            _ if from != to => self.went(key, (from, to), now),
+            _ => {}
+        }
+        true
+    }
+
+    /// The federations that a shard is published in.
+    fn counted(&self, (member, name): &Key, facts: Option<&Service>) -> Vec<usize> {
+        let facts = facts.filter(|facts| Standing::of(Some(facts)) == Standing::Ready);
+        facts.map_or_else(Vec::new, |facts| {
+            self.builder.federations_of(*member, name, facts)
+        })
+    }
+
+    /// A shard is out.
+    fn went(&mut self, key: &Key, standings: (Standing, Standing), now: Now) {
+        let was = self.damping.went(key, standings, now);
+        let (from, to) = standings;
+        let condition = self.damping.condition(key, now);
+        self.set_condition(key, condition.filter(|_| to != Standing::Gone));
+        if let Some(was) = was {
+            debug_assert!(from == Standing::Ready);
+            self.shard_transited(key, (was, "out"), to.why().to_owned(), now);
+        }
+    }
+
+    /// A shard is ready.
+    fn came(&mut self, key: &Key, now: Now) {
+        match self.damping.came(key, now) {
+            Came::New => {}
+            Came::AtOnce(since) => {
+                self.set_condition(key, None);
+                let seconds = now.wall.0.saturating_sub(since.0);
+                let why = format!("ready again after {seconds} s");
+                self.shard_transited(key, ("out", "ready"), why, now);
+            }
+            Came::Damped(condition) => {
+                let why = condition.why.to_string();
+                self.set_condition(key, Some(condition));
+                self.shard_transited(key, ("out", "damped"), why, now);
+            }
+        }
+    }
+
+    /// Lets shards back whose quiet time is over.
+    pub(super) fn undamp(&mut self, now: Now) {
+        while let Some(key) = self.damping.pop(now) {
+            self.set_condition(&key, None);
+            let why = "its quiet time is over".to_owned();
+            self.shard_transited(&key, ("damped", "ready"), why, now);
+        }
+    }
+
+    /// Says what is to be said of a shard.
+    pub(super) fn set_condition(&mut self, (member, name): &Key, condition: Option<Condition>) {
+        self.is_dirty |= self.builder.set_condition(*member, name, condition);
+    }
+
+    /// A shard went from one state to another.
+    fn shard_transited(&mut self, key: &Key, (from, to): (&str, &str), why: String, now: Now) {
+        let (member, name) = key;
+        let Some(member) = self.name(*member) else {
+            return;
+        };
+        let transited = Transited {
+            kind: EventKind::Shard,
+            subject: format!("{name} in {member}"),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            why,
+            is_worse: to != "ready",
+        };
+        self.transited(now, transited);
+    }
+}

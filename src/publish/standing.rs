@@ -1,0 +1,119 @@
+//! Whether a shard may be answered with, as far as its facts say.
+
+use crate::model::{Export, Service, ServiceKind};
+
+/// What the facts about a shard say of it. Weight 0 is a wish, and no change of standing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is ready and has what it needs to be answered with.
+    Ready,
+    /// No endpoint is ready.
+    NoEndpoint,
+    /// It is for clients outside, and has neither address nor host name.
+    NoAddress,
+    /// It is not there, or not exported any more.
+    Gone,
+}
+
+impl Standing {
+    /// The standing that facts give; `None` is no facts.
+    pub(super) fn of(facts: Option<&Service>) -> Self {
+        let Some(facts) = facts else {
+            return Self::Gone;
+        };
+        let is_balanced = facts.kind == ServiceKind::LoadBalancer;
+        if facts.export == Export::Refused || facts.kind == ServiceKind::ExternalName {
+            Self::Gone
+        } else if facts.endpoints.ready == 0 && !facts.allow_without_endpoints {
+            Self::NoEndpoint
+        } else if is_balanced && facts.addresses.is_empty() && facts.hostnames.is_empty() {
+            Self::NoAddress
+        } else {
+            Self::Ready
+        }
+    }
+
+    /// Why it is out, for people.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::NoEndpoint => "no ready endpoint",
+            Self::NoAddress => "no address",
+            Self::Gone => "removed",
+        }
+    }
+
+    /// Whether the change from one standing to another withdraws something: an answer, or the name
+    /// itself.
+    pub(super) fn withdraws(self, to: Self) -> bool {
+        match to {
+            Self::Ready => false,
+            Self::Gone => self != Self::Gone,
+            Self::NoEndpoint | Self::NoAddress => self == Self::Ready,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::tests::fixture::service;
+    use super::*;
+    use Standing::{Gone, NoAddress, NoEndpoint, Ready};
+
+    #[test]
+    fn the_standing_follows_endpoints_addresses_and_export() {
+        let check = |edit: &dyn Fn(&mut Service), expected| {
+            let mut facts = (*service("192.0.2.1", 1)).clone();
+            edit(&mut facts);
+            assert_eq!(Standing::of(Some(&facts)), expected, "{facts:?}");
+        };
+        check(&|_| {}, Ready);
+        check(&|facts| facts.endpoints.ready = 0, NoEndpoint);
+        check(
+            &|facts| {
+                facts.endpoints.ready = 0;
+                Arc::make_mut(&mut facts.spec).allow_without_endpoints = true;
+            },
+            Ready,
+        );
+        check(
+            &|facts| facts.addresses = [].into_iter().collect(),
+            NoAddress,
+        );
+        check(
+            &|facts| {
+                facts.addresses = [].into_iter().collect();
+                Arc::make_mut(&mut facts.spec).kind = ServiceKind::ClusterIp;
+            },
+            Ready,
+        );
+        check(
+            &|facts| Arc::make_mut(&mut facts.spec).export = Export::Refused,
+            Gone,
+        );
+        check(
+            &|facts| Arc::make_mut(&mut facts.spec).steering.weight = Some(0),
+            Ready,
+        );
+        assert_eq!(Standing::of(None), Gone);
+    }
+
+    #[test]
+    fn only_what_takes_something_away_is_a_withdrawal() {
+        let all = [Ready, NoEndpoint, NoAddress, Gone];
+        let pairs = all.into_iter().flat_map(|from| all.map(|to| (from, to)));
+        let those: Vec<_> = pairs.filter(|(from, to)| from.withdraws(*to)).collect();
+        assert_eq!(
+            those,
+            [
+                (Ready, NoEndpoint),
+                (Ready, NoAddress),
+                (Ready, Gone),
+                (NoEndpoint, Gone),
+                (NoAddress, Gone),
+            ]
+        );
+    }
+}

@@ -1,0 +1,57 @@
+//! What is left of holds that run: answers may not outlive the facts that they are made of.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Contact, States};
+
+/// The end of a hold is told this long before, in seconds: the TTL of a suspect answer.
+pub(in super::super) const LAST: u32 = 5;
+
+impl States {
+    /// What is left of the shortest hold that runs in a federation, in whole seconds rounded up;
+    /// `None` when that is more than [`LAST`], or none runs.
+    pub(in super::super) fn hold_left(&self, federation: usize, now: Instant) -> Option<u32> {
+        let left = self.running(federation, now).min()?;
+        whole(left).filter(|seconds| *seconds <= LAST)
+    }
+
+    /// When [`Self::hold_left`] of a federation changes next by itself; the end of a hold is a
+    /// transition, and not told here.
+    pub(in super::super) fn next_hold_left(
+        &self,
+        federation: usize,
+        now: Instant,
+    ) -> Option<Instant> {
+        let next = |left: Duration| {
+            let seconds = whole(left).map_or(LAST, |seconds| LAST.min(seconds.saturating_sub(1)));
+            let seconds = Duration::from_secs(seconds.into());
+            (!seconds.is_zero()).then(|| now + left.saturating_sub(seconds))
+        };
+        self.running(federation, now).filter_map(next).min()
+    }
+
+    /// What is left of each hold that runs in a federation.
+    fn running(&self, federation: usize, now: Instant) -> impl Iterator<Item = Duration> {
+        let members = self.members.iter().filter(|_| self.brake.is_none());
+        members.filter_map(move |tracked| {
+            let Contact::Gone { since, .. } = tracked.contact else {
+                return None;
+            };
+            let from = self.released.map_or(since, |released| released.max(since));
+            let (_, hold) = tracked
+                .holds
+                .iter()
+                .find(|(index, _)| *index == federation)?;
+            let is_over = tracked.expired.contains(&federation);
+            (!is_over).then(|| (from + *hold).saturating_duration_since(now))
+        })
+    }
+}
+
+/// Whole seconds, rounded up; `None` when there are too many.
+fn whole(time: Duration) -> Option<u32> {
+    let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    u32::try_from(seconds).ok()
+}

@@ -1,0 +1,131 @@
+//! Transitions: each is one line of the log, one count and one event.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::Events;
+use super::events::Transited;
+use super::world::{Now, World};
+use crate::model::{EventKind, MemberSet};
+use crate::telemetry::Metrics;
+
+/// How many transitions of one kind are logged in a second: enough for one of every member. What is
+/// left out is counted in the log; events and metrics have all of them.
+const LINES: usize = MemberSet::CAPACITY;
+
+/// Where transitions are shown.
+#[derive(Debug)]
+pub(super) struct Transits {
+    /// The list that operators read.
+    events: Events,
+    /// Where they are counted.
+    metrics: Arc<Metrics>,
+    /// How many of each kind came since the last [`Self::next_second`].
+    lines: HashMap<EventKind, usize>,
+}
+
+impl Transits {
+    /// No transition yet.
+    pub(super) fn new(events: Events, metrics: Arc<Metrics>) -> Self {
+        Self {
+            events,
+            metrics,
+            lines: HashMap::new(),
+        }
+    }
+
+    /// Counts a transition that nobody needs to read about.
+    pub(super) fn count(&self, kind: EventKind) {
+        self.metrics.transition(kind);
+    }
+
+    /// Shows a transition.
+    pub(super) fn show(&mut self, now: Now, transited: Transited) {
+        self.metrics.transition(transited.kind);
+        let lines = self.lines.entry(transited.kind).or_default();
+        *lines += 1;
+        if *lines <= LINES {
+            let Transited {
+                kind,
+                subject,
+                from,
+                to,
+                why,
+                is_worse,
+            } = &transited;
+            let kind = kind.as_str();
+            if *is_worse {
+                warn!(%subject, %from, %to, %why, "{kind}");
+            } else {
+                info!(%subject, %from, %to, %why, "{kind}");
+            }
+        }
+        self.events.add(now.wall, transited);
+    }
+
+    /// A second is over: says what was left out of the log in it. Returns how many lines.
+    pub(super) fn next_second(&mut self) -> usize {
+        let mut all = 0;
+        for (kind, lines) in self.lines.drain() {
+            let left_out = lines.saturating_sub(LINES);
+            if left_out > 0 {
+                warn!(kind = kind.as_str(), left_out, "transitions not logged");
+            }
+            all += left_out;
+        }
+        all
+    }
+}
+
+impl World {
+    /// Something went from one state to another: a line of the log, a count, an event.
+    pub(super) fn transited(&mut self, now: Now, transited: Transited) {
+        self.transits.show(now, transited);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::model::UnixSeconds;
+
+    #[test]
+    fn a_storm_is_counted_and_kept_but_not_all_logged() {
+        let (events, metrics) = (Events::default(), Arc::new(Metrics::new()));
+        let mut transits = Transits::new(events.clone(), metrics.clone());
+        let now = Now {
+            instant: Instant::now(),
+            wall: UnixSeconds(7),
+        };
+        let shard = |n: usize| Transited {
+            kind: EventKind::Shard,
+            subject: n.to_string(),
+            from: "ready".into(),
+            to: "out".into(),
+            why: "no ready endpoint".into(),
+            is_worse: true,
+        };
+        (0..10_000).for_each(|n| transits.show(now, shard(n)));
+        transits.count(EventKind::Target);
+        assert_eq!(transits.next_second(), 10_000 - LINES);
+        transits.show(now, shard(10_000));
+        assert_eq!(transits.next_second(), 0);
+        let last = events.since(10_000);
+        assert_eq!(
+            (last.len(), last[0].id, &*last[0].subject),
+            (1, 10_001, "10000")
+        );
+        let text = metrics.render(UnixSeconds(7));
+        for line in [
+            "gazetteer_publish_transitions_total{kind=\"shard\"} 10001",
+            "gazetteer_publish_transitions_total{kind=\"target\"} 1",
+            "gazetteer_publish_transitions_total{kind=\"brake\"} 0",
+        ] {
+            assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What probes have found: verdicts of targets, folded, shown, and kept for the brake.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use tracing::debug;
+
+use super::events::Transited;
+use super::world::{Now, World};
+use crate::model::{
+    EventKind, Evidence, MemberIdx, NamespacedName, Protocol, Service, Target, Verdict,
+};
+
+/// What probes say, by target.
+#[derive(Debug, Default)]
+pub(super) struct Verdicts {
+    /// The evidence.
+    found: HashMap<Target, Evidence>,
+    /// How many targets that are down each address and port has.
+    down: HashMap<SocketAddr, usize>,
+}
+
+impl Verdicts {
+    /// Takes in what is said of a target now. Returns what was said before.
+    fn replace(&mut self, target: &Target, evidence: Option<Evidence>) -> Option<Evidence> {
+        let is_down = |evidence: Option<&Evidence>| {
+            evidence.is_some_and(|evidence| evidence.verdict == Verdict::Down)
+        };
+        let goes_down = is_down(evidence.as_ref());
+        let before = match evidence {
+            Some(evidence) => self.found.insert(target.clone(), evidence),
+            None => self.found.remove(target),
+        };
+        let down = self.down.entry(target.address).or_default();
+        *down += usize::from(goes_down);
+        *down -= usize::from(is_down(before.as_ref()));
+        if *down == 0 {
+            self.down.remove(&target.address);
+        }
+        before
+    }
+
+    /// Everything that is said.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
+        self.found.iter()
+    }
+}
+
+impl World {
+    /// Folds what probes have found.
+    pub(super) fn probed(&mut self, found: Vec<(Target, Option<Evidence>)>, now: Now) {
+        let mut is_any_down = false;
+        for (target, evidence) in found {
+            let before = self.verdicts.replace(&target, evidence.clone());
+            let before = before.map(|evidence| evidence.verdict);
+            if let Some(evidence) = &evidence {
+                self.judge(&target, before, evidence, now);
+                is_any_down |= evidence.verdict == Verdict::Down;
+            }
+            self.is_dirty |= self.builder.set_evidence(&target, evidence);
+        }
+        if is_any_down {
+            self.confirm_down(now);
+        }
+    }
+
+    /// Shows what a new verdict changes. Being suspect is counted, and no event: most suspects pass
+    /// the next probe. Neither is the first pass of a target: everything passes once at a start.
+    fn judge(&mut self, target: &Target, before: Option<Verdict>, evidence: &Evidence, now: Now) {
+        let to = evidence.verdict;
+        let Some(from) = before.filter(|from| *from != to) else {
+            return;
+        };
+        if counts_as_up(from) && counts_as_up(to) {
+            debug!(target = %target.address, seen = %evidence.seen, from = text(from), to = text(to));
+            self.transits.count(EventKind::Target);
+            return;
+        }
+        let transited = Transited {
+            kind: EventKind::Target,
+            subject: target.address.to_string(),
+            from: text(from).to_owned(),
+            to: text(to).to_owned(),
+            why: evidence.seen.to_string(),
+            is_worse: !counts_as_up(to),
+        };
+        self.transited(now, transited);
+    }
+
+    /// Whether a probe says that a shard is down: any of its addresses, at the port that is probed
+    /// in any of its federations.
+    pub(super) fn is_down(
+        &self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        facts: &Service,
+    ) -> bool {
+        if self.verdicts.down.is_empty() {
+            return false;
+        }
+        let resolved = facts
+            .hostnames
+            .iter()
+            .filter_map(|name| self.hostnames.get(name));
+        let resolved = resolved.flat_map(|(to, _)| {
+            let ipv4 = to.ipv4.iter().copied().map(IpAddr::V4);
+            ipv4.chain(to.ipv6.iter().copied().map(IpAddr::V6))
+        });
+        let addresses: Vec<IpAddr> = facts.addresses.iter().copied().chain(resolved).collect();
+        let federations = self.builder.federations_of(member, name, facts);
+        let mut ports = federations.into_iter().filter_map(|index| {
+            let probe = &self.config.fleet.federations.get(index)?.probe;
+            let settings = facts.steering.probe.as_ref();
+            let own = settings.and_then(|settings| settings.port);
+            own.or(probe.port).or_else(|| first_tcp(facts))
+        });
+        ports.any(|port| {
+            let is_down = |address: &IpAddr| {
+                let address = SocketAddr::new(*address, port);
+                self.verdicts.down.contains_key(&address)
+            };
+            addresses.iter().any(is_down)
+        })
+    }
+}
+
+/// The first TCP port of a service.
+fn first_tcp(facts: &Service) -> Option<u16> {
+    let mut ports = facts.ports.iter();
+    ports
+        .find(|port| port.protocol == Protocol::Tcp)
+        .map(|port| port.port)
+}
+
+/// Whether a verdict counts as up.
+fn counts_as_up(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Up | Verdict::Suspect)
+}
+
+/// A verdict as events name it.
+fn text(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Up => "up",
+        Verdict::Suspect => "suspect",
+        Verdict::Down => "down",
+        Verdict::Damped => "damped",
+    }
+}

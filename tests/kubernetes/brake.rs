@@ -1,0 +1,215 @@
+//! Lists that take much away, from an API to what is published.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gazetteer::model::{Epoch, MemberIdx};
+use gazetteer::publish::{Handle, Writer, spawn};
+use gazetteer::sources::Lifetime;
+use gazetteer::sources::kubernetes::run_with;
+use gazetteer::telemetry::Metrics;
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake_apiserver::{FakeApi, Push, Resource, Verb};
+use crate::member::{Member, service, short, slice};
+
+/// How many services the member has.
+const SERVICES: usize = 30;
+
+/// How long a test waits for a condition.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A source and a writer.
+struct Published {
+    /// What the writer shares.
+    handle: Handle,
+    /// The writer.
+    writer: Writer,
+    /// The source.
+    tasks: JoinSet<()>,
+    /// Ends the source.
+    cancel: CancellationToken,
+    /// The files of both.
+    _folder: TempDir,
+    /// The fewest services seen.
+    fewest: usize,
+}
+
+impl Published {
+    /// A source of `api` and its writer, once everything is published.
+    async fn of(api: &FakeApi) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        api.kubeconfig(folder.path());
+        let path = folder.path().join("gazetteer.toml");
+        let text = r#"
+            version = "v1"
+            state-dir = "state"
+            [listen]
+            dns = ["127.0.0.1:0"]
+            [[federation]]
+            name = "f"
+            apex = "example.com"
+            export = "load-balancers"
+            hostmaster = "hostmaster.example.com"
+            nameservers = [{ name = "ns1.example.com", addresses = ["192.0.2.1"] }]
+            [[member]]
+            name = "m1"
+            region = "r1"
+            zones = ["z1"]
+            source = { kubeconfig = "kubeconfig", context = "fake" }
+        "#;
+        File::create(&path)
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        let config = gazetteer::config::load(&path).unwrap();
+        let (source, metrics) = (config.sources[0].clone(), Arc::new(Metrics::new()));
+        let started = tokio::task::spawn_blocking({
+            let metrics = metrics.clone();
+            move || spawn(Arc::new(config), metrics).unwrap()
+        });
+        let (handle, writer) = started.await.unwrap();
+        let cancel = CancellationToken::new();
+        let lifetime = Lifetime {
+            source,
+            epoch: Epoch(1),
+            deltas: handle.deltas.clone(),
+            unconfirmed: handle.unconfirmed.clone(),
+            cancel: cancel.clone(),
+        };
+        let mut tasks = JoinSet::new();
+        let lists = Arc::new(Semaphore::new(4));
+        tasks.spawn(run_with(lifetime, lists, metrics, short()));
+        let mut published = Self {
+            handle,
+            writer,
+            tasks,
+            cancel,
+            _folder: folder,
+            fewest: 0,
+        };
+        published
+            .until("all services", |now| now.services() == SERVICES)
+            .await;
+        published.fewest = SERVICES;
+        published
+    }
+
+    /// How many services are published.
+    fn services(&self) -> usize {
+        self.handle.snapshots.load().exported(MemberIdx(0))
+    }
+
+    /// Whether the writer waits for another list.
+    fn waits(&self) -> bool {
+        !self.handle.unconfirmed.borrow().is_empty()
+    }
+
+    /// Waits until `condition` holds.
+    async fn until(&mut self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let wait = async {
+            loop {
+                self.fewest = self.fewest.min(self.services());
+                if condition(self) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(tokio::time::timeout(DEADLINE, wait).await.is_ok(), "{what}");
+    }
+
+    /// Ends both.
+    async fn stop(mut self) {
+        self.cancel.cancel();
+        while self.tasks.join_next().await.is_some() {}
+        let writer = self.writer;
+        tokio::task::spawn_blocking(|| writer.stop()).await.unwrap();
+    }
+}
+
+/// Puts the services into an API.
+fn fill(api: &FakeApi) {
+    for n in 0..SERVICES {
+        api.apply(Resource::Services, service(&format!("s{n}")));
+        api.apply(Resource::EndpointSlices, slice(&format!("s{n}"), 1));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_list_changes_nothing_until_another_says_the_same() {
+    let api = FakeApi::start();
+    let empty = api.save();
+    fill(&api);
+    let full = api.save();
+    let mut published = Published::of(&api).await;
+    api.restore(&empty);
+    published.until("the brake", Published::waits).await;
+    api.restore(&full);
+    published
+        .until("the brake is off", |now| !now.waits())
+        .await;
+    assert_eq!(published.fewest, SERVICES, "nothing was ever gone");
+    api.restore(&empty);
+    published.until("the brake again", Published::waits).await;
+    assert_eq!(published.fewest, SERVICES);
+    published
+        .until("confirmed", |now| now.services() == 0)
+        .await;
+    published
+        .until("the brake is off again", |now| !now.waits())
+        .await;
+    published.stop().await;
+}
+
+#[tokio::test]
+async fn one_of_many_goes_at_once() {
+    let api = FakeApi::start();
+    fill(&api);
+    let mut published = Published::of(&api).await;
+    assert!(api.delete(Resource::Services, "shop", "s3"));
+    published
+        .until("one less", |now| now.services() == SERVICES - 1)
+        .await;
+    assert!(!published.waits());
+    published.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_list_lacks_is_said_as_a_list_and_said_again_when_asked() {
+    let api = FakeApi::start();
+    fill(&api);
+    let mut member = Member::of(&api);
+    member.until_said("synced").await;
+    api.compact();
+    assert!(api.delete(Resource::Services, "shop", "s3"));
+    api.compact();
+    api.push(Resource::Services, Push::Gone);
+    member
+        .until("a list", |member| member.services.len() == SERVICES - 1)
+        .await;
+    let lists = |api: &FakeApi, resource| api.read(|state| state.count(resource, Verb::Watch));
+    let before = [Resource::Services, Resource::EndpointSlices].map(|kind| lists(&api, kind));
+    let said = member.count("synced");
+    member
+        .unconfirmed
+        .send_replace(Arc::new(["m1".parse().unwrap()].into()));
+    member
+        .until("two lists", |member| member.count("synced") >= said + 2)
+        .await;
+    member.unconfirmed.send_replace(Arc::default());
+    let after = [Resource::Services, Resource::EndpointSlices].map(|kind| lists(&api, kind));
+    assert!(
+        before
+            .iter()
+            .zip(after)
+            .all(|(before, after)| after >= before + 2)
+    );
+    assert_eq!(member.count("lost"), 0);
+    member.stop().await;
+}
