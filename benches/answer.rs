@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use criterion::{BenchmarkId, Criterion};
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::decide::{choose, eligible};
-use gazetteer::model::MemberSet;
+use gazetteer::model::{MemberSet, UnixSeconds};
 use gazetteer::names::{Below, Form, split};
 use gazetteer::snapshot::{Generation, Serial, Snapshot};
 use gazetteer::wire::{Owner, Qname, Query, ResponseWriter, rrtype};
@@ -24,6 +24,7 @@ const STRIDE: u32 = 7919;
 const CLIENT: Client = Client {
     address: IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)),
     transport: Transport::Udp,
+    now: UnixSeconds(1_800_000_000),
 };
 
 fn snapshot() -> Snapshot {
@@ -68,8 +69,16 @@ pub(crate) fn steps(criterion: &mut Criterion) {
     let plan = snapshot.plan(entry.plan).expect("a plan");
     group.bench_function("choose", |bencher| {
         bencher.iter(|| {
-            let eligible = eligible(plan, &black_box(entry).health(), &snapshot.state().health);
-            choose(plan, &eligible, [(MemberSet::ALL, None)], &mut NoTrace)
+            let lots = || unreachable!("the plan is not weighted and nothing is drained");
+            let health = black_box(entry).health();
+            let eligible = eligible(plan, &health, None, &snapshot.state().health, lots);
+            choose(
+                plan,
+                &eligible,
+                [(MemberSet::ALL, None)],
+                lots,
+                &mut NoTrace,
+            )
         });
     });
     let mut out = [0; 1232];

@@ -11,7 +11,7 @@ use crate::world;
 /// One endpoint change and its publication, whatever the number of services.
 pub(crate) fn one_change(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("change");
-    for services in [10_000, 100_000] {
+    for services in [10_000, 100_000, 1_000_000] {
         let mut builder = world::build(services);
         let mut turn = 0;
         group.bench_function(BenchmarkId::new("endpoints", services), |bencher| {

@@ -1,7 +1,9 @@
-//! The admin address: metrics, health, and the read-only JSON API that the command line asks.
+//! The admin address: metrics, health, and the read-only JSON API that the command line asks; and
+//! the control socket, which takes commands.
 //!
-//! Everything it shows is taken from one snapshot at the moment of the request. It changes nothing
-//! and holds no state of its own.
+//! Everything it shows is taken from one snapshot at the moment of the request. The admin address
+//! changes nothing; what changes something goes from the control socket to the writer. Neither holds
+//! any state of its own.
 //!
 //! ```text
 //! GET /metrics      telemetry, in Prometheus' text format
@@ -9,14 +11,23 @@
 //! GET /readyz       200 once ready (names: decision 10), 503 before that and while ending
 //! GET /v1/clusters  the members, as `gazetteer clusters` shows them
 //! GET /v1/explain   how one query is answered and why
+//! GET /v1/overrides what operators have decided
+//! GET /v1/events    the last transitions
+//!
+//! <state-dir>/control:
+//! POST /v1/command  drain, uncordon, freeze, thaw, confirm
 //! ```
 
 mod clusters;
+mod control;
 mod error;
 mod explain;
+mod overrides;
 mod server;
 
 pub use clusters::{Cluster, clusters};
+pub use control::{Asked, Control, bind_control, control_path};
 pub use error::{Error, QuestionError};
 pub use explain::{Explained, Level, MemberPart, Question, explain};
+pub use overrides::{Drained, Frozen, InForceNow, Obeyed, Transition};
 pub use server::{Bound, Shown, bind};

@@ -3,7 +3,8 @@
 //! ```text
 //! gazetteer serve ─▶ config ─▶ state folder locked ─▶ sockets bound ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
-//!          clusters, explain ──HTTP──▶ admin address of the running daemon
+//!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
+//!          drain, cordon, uncordon, freeze, thaw, confirm ──HTTP──▶ its control socket
 //! ```
 //!
 //! Standard output is for what was asked; logs and errors go to standard error.
@@ -14,8 +15,13 @@ mod arguments;
 mod check;
 mod clusters;
 mod completions;
+mod control_client;
+mod events;
 mod explain;
+mod order;
 mod output;
+mod override_help;
+mod overrides;
 mod ready;
 mod reload;
 mod resolving;
@@ -23,5 +29,6 @@ mod run;
 mod serve;
 mod signals;
 mod state_dir;
+mod table;
 
 pub use run::run;

@@ -1,11 +1,14 @@
-//! The one pure function that chooses members, and the plans it works on. No clock, no randomness.
+//! The one pure function that chooses members, and the plans it works on. No clock, and no
+//! randomness: lots are hashes that every replica computes alike.
 //!
 //! ```text
-//! available (service) ∩ fence (plan) ─┬─ withdraw what is expired ──▶ eligible
-//!            held, expired (fleet) ───┘                                  │
-//!                         zone ▶ region ▶ global: the first level with an eligible member
-//!                                                                        │
-//!                                     the first tier of the plan with one of them ▶ decision
+//! available (service) ∩ fence (plan) ∖ drained (fleet)
+//!       │ without the expired, the damped, those that a drain leaves out for now:
+//!       ▼ each only where others remain
+//!   eligible ──▶ zone ▶ region ▶ global: the first level with an eligible member
+//!                                   │
+//!                                   ▼ the first tier of the plan with one of them
+//!                                   ▼ under `weighted` one of those, by lot ──▶ decision
 //! ```
 //!
 //! The level that answers never depends on the query type (names: D.5), and `explain` runs the same
@@ -14,7 +17,11 @@
 mod choose;
 mod nearest;
 mod plan;
+mod weigh;
 
-pub use choose::{Decision, Eligible, FleetHealth, NoTrace, ShardHealth, Trace, choose, eligible};
+pub use choose::{
+    Decision, Eligible, FleetHealth, NoTrace, ShardCaution, ShardHealth, Trace, choose, eligible,
+};
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
+pub use weigh::{Lots, Seeds, weight};

@@ -19,7 +19,7 @@ pub use delta::{Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind};
 pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};
 pub use member::{Fleet, Member, MemberIdx, MemberSet, StaticRegion};
-pub use overrides::{Drain, FULL_SHARE, OverrideTarget, OverrideTargetError, Overrides};
+pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{Location, Network, Place, VantageIdx};
 pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Tls, Verdict};
 pub use service::{

@@ -17,6 +17,7 @@
 
 mod begin;
 mod brake;
+mod command;
 mod confirm;
 mod contact;
 mod damping;
@@ -35,8 +36,13 @@ mod lane;
 mod learnt;
 mod listing;
 mod loss;
+mod obey;
+mod overrides;
+mod overrides_file;
+mod overruling;
 mod pace;
 mod reconfigure;
+mod resolve;
 mod restored;
 mod retire;
 mod run;
@@ -52,6 +58,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use command::{Command, Done, InForce, Order, Refused, Standing};
 pub use error::Error;
 pub use events::{Events, KEPT};
 pub use handle::Handle;

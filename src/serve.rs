@@ -27,6 +27,7 @@
 mod bind;
 mod error;
 mod exchange;
+mod open_files;
 mod running;
 mod tcp;
 mod udp;

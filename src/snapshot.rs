@@ -17,17 +17,20 @@ mod facts;
 mod generation;
 mod health;
 mod hostnames;
+mod longest;
 mod plans;
+mod probing;
 mod scopes;
 mod service;
 mod table;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
 pub use builder::SnapshotBuilder;
-pub use caution::{Condition, Shares, Targets};
+pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
+pub use probing::Targets;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{Disagreement, Ignored, IgnoredReason, NamedPort, PlanIdx, ServiceEntry, Shard};
 

@@ -15,7 +15,9 @@
     )
 )]
 
+mod prefix;
 mod prefixes;
 mod table;
 
+pub use prefix::ClientPrefix;
 pub use table::{Vantage, VantageSource, VantageTable};

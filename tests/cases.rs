@@ -5,6 +5,8 @@
 
 #[path = "cases/ask.rs"]
 mod ask;
+#[path = "cases/caution.rs"]
+mod caution;
 #[path = "cases/dig.rs"]
 mod dig;
 #[path = "cases/edit.rs"]

@@ -4,6 +4,8 @@
 mod daemon;
 #[path = "cli/members.rs"]
 mod members;
+#[path = "cli/operators.rs"]
+mod operators;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/program.rs"]

@@ -16,8 +16,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::config::{DnsListener, Listen};
+use gazetteer::model::{FULL_SHARE, MemberIdx, NamespacedName, Policy, Service, UnixSeconds};
 use gazetteer::serve::bind;
-use gazetteer::snapshot::Snapshot;
+use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot};
 use gazetteer::telemetry::Counters;
 
 /// The system's allocator, with a count of its calls.
@@ -58,25 +59,10 @@ fn allocations_are_counted() {
 
 #[test]
 fn an_answer_allocates_nothing() {
-    let snapshot = world::world();
     let mut out = vec![0; 65_535];
     let mut kinds = BTreeSet::new();
-    for request in world::requests() {
-        for (transport, room) in [
-            (Transport::Udp, 1232),
-            (Transport::Tcp { idle: 100 }, 65_535),
-        ] {
-            let client = Client {
-                address: LOCAL,
-                transport,
-            };
-            let before = ALLOCATIONS.get();
-            let answered = respond(&snapshot, &request, &client, &mut NoTrace, &mut out[..room]);
-            let allocations = ALLOCATIONS.get() - before;
-            assert_eq!(allocations, 0, "{request:?} by {transport:?}: {answered:?}");
-            // Response code, and whether there are answers.
-            kinds.insert(answered.map(|_| (out[3] & 15, out[7] > 0)));
-        }
+    for snapshot in [world::world(), drawing_lots()] {
+        answer_all(&snapshot, &mut out, &mut kinds);
     }
     for kind in [
         Some((0, true)),
@@ -88,6 +74,48 @@ fn an_answer_allocates_nothing() {
         None,
     ] {
         assert!(kinds.contains(&kind), "{kind:?} of {kinds:?}");
+    }
+}
+
+/// The world with a weighted service, and a member that is being drained.
+fn drawing_lots() -> Snapshot {
+    let mut builder = world::builder();
+    let name = NamespacedName {
+        namespace: "my-namespace".parse().unwrap(),
+        name: "my-service".parse().unwrap(),
+    };
+    for member in [0, 1].map(MemberIdx) {
+        let mut service = Service::clone(builder.fact(member, &name).unwrap());
+        service.steering.policy = Some(Policy::Weighted);
+        service.steering.weight = Some(7);
+        builder.upsert(member, &name, Arc::new(service));
+    }
+    builder.set_shares(Shares {
+        members: vec![(MemberIdx(2), FULL_SHARE / 2)],
+        ..Shares::default()
+    });
+    builder.snapshot(Generation(1), Serial(1))
+}
+
+/// Answers every request over both transports.
+fn answer_all(snapshot: &Snapshot, out: &mut [u8], kinds: &mut BTreeSet<Option<(u8, bool)>>) {
+    for request in world::requests() {
+        for (transport, room) in [
+            (Transport::Udp, 1232),
+            (Transport::Tcp { idle: 100 }, 65_535),
+        ] {
+            let client = Client {
+                address: LOCAL,
+                transport,
+                now: UnixSeconds(1_800_000_000),
+            };
+            let before = ALLOCATIONS.get();
+            let answered = respond(snapshot, &request, &client, &mut NoTrace, &mut out[..room]);
+            let allocations = ALLOCATIONS.get() - before;
+            assert_eq!(allocations, 0, "{request:?} by {transport:?}: {answered:?}");
+            // Response code, and whether there are answers.
+            kinds.insert(answered.map(|_| (out[3] & 15, out[7] > 0)));
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 
 #[path = "properties/ask.rs"]
 mod ask;
+#[path = "properties/caution.rs"]
+mod caution;
 #[path = "properties/model.rs"]
 mod model;
 #[path = "properties/oracle.rs"]

@@ -8,133 +8,21 @@ is timed from the moment that the event is written. BIND and Knot take a dynamic
 gdnsd and NSD, which have none, a rewritten zone file and a reload.
 """
 import argparse
-import json
 import os
 import re
 import shutil
+import signal
 import socket
-import socketserver
 import statistics
 import struct
 import subprocess
-import threading
+import sys
 import time
-from http.server import BaseHTTPRequestHandler
 
 import running
+from api import Api
 
 APEX = "fed.example"
-MEMBER = """
-[[member]]
-name = "changing"
-region = "us-central1"
-zones = ["us-central1-a"]
-source = { kubeconfig = "@RUN@/kubeconfig", context = "changing" }
-"""
-
-
-# -- a Kubernetes API of one service
-
-class Api(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """Lists and watches of one service, its endpoints and a node."""
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self):
-        """Listens on a free port."""
-        super().__init__(("127.0.0.1", 0), Replies)
-        self.version = 100
-        self.address = "192.0.2.1"
-        self.streams = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def service(self):
-        """The service as it is now."""
-        return {
-            "metadata": {"namespace": "shop", "name": "web", "uid": "u1", "resourceVersion": str(self.version),
-                         "annotations": {"gazetteer.dev/export": "true"}},
-            "spec": {"type": "LoadBalancer", "ports": [{"name": "http", "port": 80}]},
-            "status": {"loadBalancer": {"ingress": [{"ip": self.address}]}},
-        }
-
-    def items(self, kind):
-        """The objects of a kind."""
-        labels = {"kubernetes.io/service-name": "web"}
-        place = {"topology.kubernetes.io/region": "us-central1", "topology.kubernetes.io/zone": "us-central1-a"}
-        return {
-            "services": [self.service()],
-            "endpointslices": [{
-                "metadata": {"namespace": "shop", "name": "web-1", "uid": "u2", "resourceVersion": "90", "labels": labels},
-                "addressType": "IPv4", "endpoints": [{"addresses": ["10.1.0.1"], "conditions": {"ready": True}}],
-                "ports": [{"name": "http", "port": 80}]}],
-            "nodes": [{"metadata": {"name": "n1", "uid": "u3", "resourceVersion": "90", "labels": place}}],
-        }.get(kind, [])
-
-    def change(self, address):
-        """Changes the address and tells every watch; returns when the event was written."""
-        self.version += 1
-        self.address = address
-        event = {"type": "MODIFIED", "object": {"kind": "Service", "apiVersion": "v1"} | self.service()}
-        for stream in self.streams:
-            stream.chunk(event)
-        return time.perf_counter()
-
-
-class Replies(BaseHTTPRequestHandler):
-    """One connection."""
-    protocol_version = "HTTP/1.1"
-    wbufsize = 0
-
-    def log_message(self, *_):
-        """Says nothing."""
-
-    def chunk(self, event):
-        """Writes one event of a watch."""
-        text = json.dumps(event).encode() + b"\n"
-        self.wfile.write(b"%x\r\n%s\r\n" % (len(text), text))
-
-    def whole(self, value, code=200):
-        """Writes a whole reply."""
-        text = value.encode() if isinstance(value, str) else json.dumps(value).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def do_GET(self):  # pylint: disable=invalid-name
-        """Answers."""
-        path, _, query = self.path.partition("?")
-        kind = path.rsplit("/", 1)[1]
-        api = self.server
-        if path == "/readyz":
-            return self.whole("ok")
-        if path == "/version":
-            return self.whole({"major": "1", "minor": "33", "gitVersion": "v1.33.1"})
-        if path.endswith("/namespaces/kube-system"):
-            return self.whole({"kind": "Namespace", "apiVersion": "v1", "metadata": {"name": "kube-system", "uid": "k"}})
-        if not api.items(kind):
-            return self.whole({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}, 404)
-        if "sendInitialEvents=true" in query:
-            return self.whole({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Invalid", "code": 422,
-                               "message": "sendInitialEvents is forbidden"}, 422)
-        if "watch=" not in query:
-            single = {"services": "Service", "endpointslices": "EndpointSlice", "nodes": "Node"}[kind]
-            group = "discovery.k8s.io/v1" if kind == "endpointslices" else "v1"
-            return self.whole({"kind": f"{single}List", "apiVersion": group,
-                               "metadata": {"resourceVersion": str(api.version)}, "items": api.items(kind)})
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
-        if kind == "services":
-            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            api.streams.append(self)
-        threading.Event().wait()
-        return None
-
-
-# -- changes
 
 def wire(name):
     """A name in wire form."""
@@ -196,17 +84,8 @@ def prepare(server, world):
         for path, text in server["files"].items():
             server["files"][path] = text.replace(old, new)
     if server["name"] == "gazetteer":
-        api = Api()
-        folder = running.work("kubernetes")
-        os.makedirs(folder, exist_ok=True)
-        config = {"apiVersion": "v1", "kind": "Config", "current-context": "changing",
-                  "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{api.server_address[1]}"}}],
-                  "users": [{"name": "u", "user": {}}],
-                  "contexts": [{"name": "changing", "context": {"cluster": "c", "user": "u"}}]}
-        with open(os.path.join(folder, "kubeconfig"), "w") as file:
-            json.dump(config, file)
-        for path in list(server["files"]):
-            server["files"][path] += MEMBER.replace("@RUN@", folder)
+        api = Api([("shop", "web")])
+        api.configure(server)
         return api
     if server["name"] == "knot":
         replace("zone:\n  - domain: fed.example\n",
@@ -224,8 +103,8 @@ def prepare(server, world):
 
 def background(server, options):
     """Queries at a fixed rate while changes are made."""
-    return subprocess.Popen(
-        ["taskset", "-c", "0", os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
+    return running.launch(
+        0, [os.path.join(running.programs()["@BIN@"], "load"), "--port", str(server["port"]),
          "--queries", running.work("worlds", options.world, "queries-mix"), "--expect", "some",
          "--secs", "3600", "--rate", str(options.rate)], stdout=subprocess.DEVNULL)
 
@@ -249,9 +128,9 @@ def measure(server, options):
             address = f"198.51.100.{number % 250 + 1}"
             if api is not None:
                 name = f"web.shop.fed.svc.{APEX}"
-                served(server["port"], name, api.address, time.perf_counter(), 30)
+                served(server["port"], name, api.addresses["shop", "web"], time.perf_counter(), 30)
                 time.sleep(0.05)
-                begin = api.change(address)
+                begin = api.change(("shop", "web"), address)
             else:
                 name = f"svc{number:07}.ns{number % 97}.fed.svc.{APEX}"
                 begin = rewrite(server, number, name, address) if slow else \
@@ -274,6 +153,7 @@ def main():
     parser.add_argument("--count", type=int, default=100, help="changes; 3 for a reload")
     parser.add_argument("--rate", type=int, default=2000, help="queries per second meanwhile")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     print("| server | world | median ms | least | most | changes |\n|---|---|---|---|---|---|", flush=True)
     for server in running.servers(options.only, options.world):
         measure(server, options)

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{MemberIdx, UnixSeconds};
+use crate::names::Label;
+use crate::publish::Standing;
 use crate::snapshot::Snapshot;
 
 /// One member, as `/v1/clusters` and `gazetteer clusters -o json` show it.
@@ -12,6 +14,8 @@ pub struct Cluster {
     pub name: String,
     /// `Syncing`, `NeverSynced`, `Ready`, `Held`, `Lost` or `Returning` (names: D.1).
     pub status: String,
+    /// What operators leave of it: `Draining`, `Drained` or none.
+    pub drain: Option<String>,
     /// Why, when it is not `Ready`.
     pub reason: Option<String>,
     /// Seconds since it came into that state.
@@ -31,7 +35,13 @@ pub struct Cluster {
 }
 
 /// The members of a snapshot, in configuration order, as they are at `now`.
-pub fn clusters(snapshot: &Snapshot, now: UnixSeconds) -> Vec<Cluster> {
+pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> Vec<Cluster> {
+    let drained = |name: &Label| {
+        let drains = standing.drains.iter();
+        let mine = drains.filter(|of| of.drain.begun.is_some() && of.members.contains(name));
+        let share = mine.map(|of| of.share).min();
+        share.map(|share| if share == 0 { "Drained" } else { "Draining" }.to_owned())
+    };
     let since = |then: UnixSeconds| now.0.saturating_sub(then.0);
     let indexes = MemberIdx::all();
     let show = |(index, status): (MemberIdx, &crate::model::MemberStatus)| {
@@ -42,6 +52,7 @@ pub fn clusters(snapshot: &Snapshot, now: UnixSeconds) -> Vec<Cluster> {
         Cluster {
             name: status.name.to_string(),
             status: status.state.to_string(),
+            drain: drained(&status.name),
             reason: status.reason.clone(),
             status_age_seconds: since(status.since),
             version: status.version.clone(),

@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::wire::NameError;
 
-/// Why the admin address is not served.
+/// Why the admin address or the control socket is not served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another process has the address. Stop it, or choose another.
@@ -13,6 +14,16 @@ pub enum Error {
     InUse {
         /// The address asked for.
         address: SocketAddr,
+    },
+    /// The control socket cannot be bound. Correct the rights of `state-dir`, or shorten its path:
+    /// the path of a socket has at most 107 octets.
+    #[error("cannot bind {} (control socket in state-dir)", .path.display())]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
     },
     /// The address cannot be bound. Correct the configuration or the rights of the process.
     #[error("cannot bind {address} (admin)")]

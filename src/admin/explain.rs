@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::QuestionError;
 use crate::answer::{self, Candidate, LevelStep};
+use crate::model::UnixSeconds;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -102,12 +103,15 @@ pub struct MemberPart {
     pub answers: bool,
     /// Why it answers, or was left out.
     pub reason: String,
+    /// What that rests on beyond its facts: probes, conditions, drains, holds, each with its time.
+    #[serde(default)]
+    pub evidence: Vec<String>,
 }
 
-/// Answers a question from a snapshot, and says why: by the code that answers queries.
-pub fn explain(snapshot: &Snapshot, question: &Question) -> Explained {
+/// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers queries.
+pub fn explain(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explained {
     let Question { name, qtype, from } = question;
-    let explanation = answer::explain(snapshot, name, *qtype, *from);
+    let explanation = answer::explain(snapshot, name, *qtype, *from, now);
     let text = explanation.to_string();
     let octets = explanation.response.iter();
     let octets: Vec<_> = octets.map(|octet| format!("{octet:02x}")).collect();
@@ -149,6 +153,7 @@ impl From<Candidate> for MemberPart {
             addresses: candidate.addresses,
             answers: candidate.answers,
             reason: candidate.reason,
+            evidence: candidate.evidence,
         }
     }
 }

@@ -20,11 +20,13 @@ use tracing::warn;
 use super::clusters::{Cluster, clusters};
 use super::error::Error;
 use super::explain::{Explained, Question, explain};
+use super::overrides::{InForceNow, Transition};
+use crate::publish::{Events, Standing};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Metrics, clock};
 
 /// How long open connections may take when the process ends.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the admin address shows.
 #[derive(Clone)]
@@ -37,6 +39,10 @@ pub struct Shown {
     pub ending: CancellationToken,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// What operators have decided.
+    pub overrides: watch::Receiver<Arc<Standing>>,
+    /// The last transitions.
+    pub events: Events,
 }
 
 /// The admin address, bound and not yet served.
@@ -90,6 +96,8 @@ fn router(shown: Shown) -> Router {
         .route("/readyz", get(readyz))
         .route("/v1/clusters", get(all_clusters))
         .route("/v1/explain", get(explained))
+        .route("/v1/overrides", get(in_force))
+        .route("/v1/events", get(transitions))
         .with_state(shown)
 }
 
@@ -110,7 +118,7 @@ async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
     if *shown.ready.borrow() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let all = clusters(&shown.snapshots.load(), clock::now());
+    let all = clusters(&shown.snapshots.load(), &Standing::default(), clock::now());
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
     let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
     let text = format!("not ready: waiting for {}\n", names.join(", "));
@@ -119,7 +127,31 @@ async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
 
 /// `/v1/clusters`
 async fn all_clusters(State(shown): State<Shown>) -> Json<Vec<Cluster>> {
-    Json(clusters(&shown.snapshots.load(), clock::now()))
+    let standing = Arc::clone(&shown.overrides.borrow());
+    Json(clusters(&shown.snapshots.load(), &standing, clock::now()))
+}
+
+/// `/v1/overrides`
+async fn in_force(State(shown): State<Shown>) -> Json<InForceNow> {
+    let standing = Arc::clone(&shown.overrides.borrow());
+    Json(InForceNow::from(&*standing))
+}
+
+/// The parameters of `/v1/events`.
+#[derive(Debug, serde::Deserialize)]
+struct EventsQuery {
+    /// Events after this number alone.
+    #[serde(default)]
+    after: u64,
+}
+
+/// `/v1/events`: oldest first.
+async fn transitions(
+    State(shown): State<Shown>,
+    Query(query): Query<EventsQuery>,
+) -> Json<Vec<Transition>> {
+    let events = shown.events.since(query.after);
+    Json(events.into_iter().map(Transition::from).collect())
 }
 
 /// The parameters of `/v1/explain`.
@@ -154,5 +186,5 @@ async fn explained(
     let question = question.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
     // Own copy of the root: the guard of a load is not held while rendering.
     let snapshot = shown.snapshots.load_full();
-    Ok(Json(explain(&snapshot, &question)))
+    Ok(Json(explain(&snapshot, &question, clock::now())))
 }

@@ -1,9 +1,11 @@
 //! The A and AAAA RRsets of chosen members.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::respond::Reply;
 use crate::model::MemberSet;
-use crate::snapshot::{ServiceEntry, Shard};
-use crate::wire::{Owner, rrtype};
+use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
+use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
 /// Octets of an A record whose owner is a pointer.
 const A_LENGTH: usize = 16;
@@ -20,17 +22,28 @@ pub(super) struct Chosen<'s> {
     pub(super) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
+    /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
+    whole: Option<&'s Whole>,
 }
 
 impl<'s> Chosen<'s> {
-    /// Chooses members; no TTL exceeds `cap`.
+    /// Chooses members for a level.
     #[inline]
-    pub(super) fn new(entry: &'s ServiceEntry, members: MemberSet, cap: u32) -> Self {
+    pub(super) fn new(snapshot: &Snapshot, entry: &'s ServiceEntry, members: MemberSet) -> Self {
         let ttl = entry.least_ttl(members).unwrap_or(entry.ttl);
         Self {
             entry,
             members,
-            ttl: ttl.min(cap),
+            ttl: ttl.min(longest_ttl(snapshot, entry, members)),
+            whole: None,
+        }
+    }
+
+    /// Chooses one member for its pinned name: with all its addresses, withheld or not.
+    pub(super) fn pinned(snapshot: &Snapshot, entry: &'s ServiceEntry, shard: &Shard<'_>) -> Self {
+        Self {
+            whole: entry.whole(shard.member),
+            ..Self::new(snapshot, entry, MemberSet::from_iter([shard.member]))
         }
     }
 
@@ -50,28 +63,28 @@ impl<'s> Chosen<'s> {
         let mark = reply.response.mark();
         let response = &mut reply.response;
         let length = if qtype == rrtype::A {
-            for (member, addresses) in self.entry.ipv4_of(self.members) {
-                let before = response.count();
-                for address in addresses {
-                    if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
-                        response.a(owner, self.ttl, *address);
-                    }
+            if let Some(whole) = self.whole {
+                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
+                    members = self.members;
                 }
-                if response.count() != before {
-                    members.insert(member);
+            } else {
+                for (member, addresses) in self.entry.ipv4_of(self.members) {
+                    if write_ipv4(response, owner, (self.ttl, mark), addresses) {
+                        members.insert(member);
+                    }
                 }
             }
             A_LENGTH
         } else {
-            for (member, addresses) in self.entry.ipv6_of(self.members) {
-                let before = response.count();
-                for address in addresses {
-                    if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
-                        response.aaaa(owner, self.ttl, *address);
-                    }
+            if let Some(whole) = self.whole {
+                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6) {
+                    members = self.members;
                 }
-                if response.count() != before {
-                    members.insert(member);
+            } else {
+                for (member, addresses) in self.entry.ipv6_of(self.members) {
+                    if write_ipv6(response, owner, (self.ttl, mark), addresses) {
+                        members.insert(member);
+                    }
                 }
             }
             AAAA_LENGTH
@@ -84,6 +97,59 @@ impl<'s> Chosen<'s> {
         }
         members
     }
+}
+
+/// Writes addresses that are not there yet, from `mark` on. Returns whether there was one.
+#[inline]
+fn write_ipv4(
+    response: &mut ResponseWriter<'_>,
+    owner: Owner,
+    (ttl, mark): (u32, Mark),
+    addresses: &[Ipv4Addr],
+) -> bool {
+    let before = response.count();
+    for address in addresses {
+        if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
+            response.a(owner, ttl, *address);
+        }
+    }
+    response.count() != before
+}
+
+/// The same for IPv6.
+#[inline]
+fn write_ipv6(
+    response: &mut ResponseWriter<'_>,
+    owner: Owner,
+    (ttl, mark): (u32, Mark),
+    addresses: &[Ipv6Addr],
+) -> bool {
+    let before = response.count();
+    for address in addresses {
+        if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
+            response.aaaa(owner, ttl, *address);
+        }
+    }
+    response.count() != before
+}
+
+/// The longest TTL that an answer from `members` may have: short while a member of the federation is
+/// in its first sync and while one of these is held or being drained, and never longer than what is
+/// left of a hold (names: decision 8). That of a suspect shard is short in itself.
+#[inline]
+fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) -> u32 {
+    let sync = snapshot.state().federation(entry.federation);
+    let wary = members & sync.wary;
+    if wary.is_empty() {
+        return if sync.syncing.is_empty() {
+            u32::MAX
+        } else {
+            UNSETTLED_TTL
+        };
+    }
+    let held = wary & sync.stale & !sync.expired;
+    let left = sync.hold_left.filter(|_| !held.is_empty());
+    left.map_or(UNSETTLED_TTL, |left| left.min(UNSETTLED_TTL))
 }
 
 /// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state

@@ -1,5 +1,6 @@
 //! Why an answer is what it is: the same functions, the same snapshot, and a trace that records.
 
+mod evidence;
 mod reasons;
 mod text;
 
@@ -11,11 +12,11 @@ use hickory_proto::rr::{Name, RecordType};
 use super::classify::classify;
 use super::respond::{Client, Transport, respond};
 use super::sought::Sought;
-use crate::decide::{Eligible, Trace};
-use crate::model::MemberSet;
+use crate::decide::{Eligible, Lots, Trace};
+use crate::model::{MemberSet, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
-use crate::vantage::Vantage;
+use crate::vantage::{ClientPrefix, Vantage};
 use crate::wire::{NameBuf, Qname};
 
 /// An answer and its reasons, all of one snapshot.
@@ -71,6 +72,8 @@ pub struct Candidate {
     pub answers: bool,
     /// Why it answers, or was left out.
     pub reason: String,
+    /// What that rests on beyond its facts: probes, conditions, drains, holds, each with its time.
+    pub evidence: Vec<String>,
 }
 
 /// Records a decision.
@@ -82,6 +85,8 @@ pub struct Recorder {
     pub levels: Vec<(MemberSet, MemberSet)>,
     /// Where the client stands, if that counts.
     pub vantage: Option<Vantage>,
+    /// The time slot and the client prefix of lots, if some were drawn.
+    pub lots: Option<(u64, ClientPrefix)>,
 }
 
 impl Trace for Recorder {
@@ -93,23 +98,30 @@ impl Trace for Recorder {
         self.vantage = Some(*vantage);
     }
 
+    fn lots<'l>(&mut self, lots: impl FnOnce() -> Lots<'l>) {
+        let lots = lots();
+        self.lots = Some((lots.slot, lots.prefix));
+    }
+
     fn level(&mut self, _level: usize, eligible: MemberSet, chosen: MemberSet) {
         self.levels.push((eligible, chosen));
     }
 }
 
-/// Answers `name` as if asked over TCP from `from`, and says why.
+/// Answers `name` as if asked over TCP from `from` at the time `now`, and says why.
 pub fn explain(
     snapshot: &Snapshot,
     name: &NameBuf,
     qtype: RecordType,
     from: IpAddr,
+    now: UnixSeconds,
 ) -> Explanation {
     let mut recorder = Recorder::default();
     let mut response = vec![0; usize::from(u16::MAX)];
     let client = Client {
         address: from,
         transport: Transport::Tcp { idle: 0 },
+        now,
     };
     let request = request(name, qtype);
     let length = respond(snapshot, &request, &client, &mut recorder, &mut response);

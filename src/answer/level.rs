@@ -3,14 +3,10 @@
 use super::addresses::Chosen;
 use super::respond::{Negative, Reply};
 use super::srv;
-use crate::decide::{Trace, choose, eligible};
+use crate::decide::{Lots, Trace, choose, eligible};
 use crate::model::{MemberSet, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
-
-/// TTL at most while a member of the federation is in its first sync, in seconds (names:
-/// decision 8).
-const UNSETTLED_TTL: u32 = 5;
 
 /// Levels of a chain at most: zone, region, global.
 const LEVELS: usize = 3;
@@ -40,7 +36,9 @@ pub(super) fn answer<T: Trace>(
         *place = Some(scope);
     }
     let health = snapshot.state().health_in(entry.federation);
-    let candidates = eligible(plan, &entry.health(), &health);
+    let caution = entry.caution().map(|caution| &caution.sets);
+    let lots = || lots(reply, entry);
+    let candidates = eligible(plan, &entry.health(), caution, health, lots);
     let mut vantage = None;
     let members = levels.iter().flatten().map(|scope| {
         let is_nearest = plan.is_nearest && scope.parent.is_none();
@@ -52,22 +50,24 @@ pub(super) fn answer<T: Trace>(
             place.and_then(|place| snapshot.nearest(place)),
         )
     });
-    let decision = choose(plan, &candidates, members, trace);
+    let decision = choose(plan, &candidates, members, lots, trace);
+    let is_drawn = plan.is_weighted || candidates.is_drawn;
+    if is_drawn {
+        trace.lots(lots);
+    }
     if let Some(vantage) = vantage {
         trace.vantage(&vantage);
         reply.scope = vantage.scope;
+    }
+    if is_drawn {
+        reply.scope = reply.scope.max(reply.prefix().scope);
     }
     let sync = snapshot.state().federation(entry.federation);
     let is_down = decision.members.is_empty();
     if is_down && !sync.syncing_from_start.is_empty() {
         return reply.not_ready();
     }
-    let cap = if sync.syncing.is_empty() {
-        u32::MAX
-    } else {
-        UNSETTLED_TTL
-    };
-    let chosen = Chosen::new(entry, decision.members, cap);
+    let chosen = Chosen::new(snapshot, entry, decision.members);
     let chain_ttl = if is_down {
         apex.negative_ttl
     } else {
@@ -97,10 +97,24 @@ pub(super) fn answer<T: Trace>(
     }
     let Some(end) = end else { return };
     let answering = match port {
-        Some(port) => srv::write(reply, apex, &chosen, owner, port, end, cap),
+        Some(port) => srv::write(reply, apex, &chosen, owner, port, end),
         None => write_addresses(reply, &chosen, owner),
     };
     finish(reply, apex, entry, answering);
+}
+
+/// The lots of a service for whoever asks.
+fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
+    let state = reply.snapshot.state();
+    let weights = entry.caution().map(|caution| &*caution.weights);
+    Lots::new(
+        &entry.key,
+        reply.prefix(),
+        (reply.client.now, entry.ttl),
+        &state.seeds,
+        weights.unwrap_or_default(),
+        &state.shares,
+    )
 }
 
 /// Answers for a service in one member and no other, or for an SRV owner of it (names:
@@ -112,13 +126,7 @@ pub(super) fn answer_pinned(
     shard: &Shard<'_>,
     port: Option<u16>,
 ) {
-    let sync = reply.snapshot.state().federation(entry.federation);
-    let cap = if sync.syncing.is_empty() {
-        u32::MAX
-    } else {
-        UNSETTLED_TTL
-    };
-    let chosen = Chosen::new(entry, MemberSet::from_iter([shard.member]), cap);
+    let chosen = Chosen::pinned(reply.snapshot, entry, shard);
     let answering = match port {
         Some(port) => srv::write_pinned(reply, apex, &chosen, shard, port),
         None => write_addresses(reply, &chosen, Owner::QUESTION),

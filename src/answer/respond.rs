@@ -6,20 +6,23 @@ use super::classify::{Subject, classify};
 use super::sought::Sought;
 use super::{apex, level};
 use crate::decide::Trace;
+use crate::model::UnixSeconds;
 use crate::snapshot::{Apex, FederationIdx, Snapshot};
-use crate::vantage::Vantage;
+use crate::vantage::{ClientPrefix, Vantage};
 use crate::wire::{
-    EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target, class, ede, rcode,
-    reject, rrtype, udp_limit,
+    ClientSubnet, EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target,
+    class, ede, rcode, reject, rrtype, udp_limit,
 };
 
-/// Who asks.
+/// Who asks, how and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The source address.
     pub address: IpAddr,
     /// How the query came.
     pub transport: Transport,
+    /// The time, for lots that are drawn anew from time to time (names: decision 6).
+    pub now: UnixSeconds,
 }
 
 /// How a query came.
@@ -91,16 +94,24 @@ impl<'a> Prepared<'a> {
     /// Reads a request, and its name into `qname`.
     #[inline]
     pub fn new(snapshot: &'a Snapshot, request: &'a [u8], qname: &'a mut Qname) -> Self {
-        let read = Query::parse(request, qname).map(|query| {
-            let qname: &Qname = qname;
-            let is_served =
-                query.qclass == class::IN && !matches!(query.qtype, rrtype::AXFR | rrtype::IXFR);
-            Read {
-                query,
-                qname,
-                sought: is_served.then(|| Sought::begin(snapshot, qname)).flatten(),
+        let read = match Query::parse(request, qname) {
+            Ok(query) => {
+                let qname: &Qname = qname;
+                let is_served = query.qclass == class::IN
+                    && !matches!(query.qtype, rrtype::AXFR | rrtype::IXFR);
+                let sought = if is_served {
+                    Sought::begin(snapshot, qname)
+                } else {
+                    None
+                };
+                Ok(Read {
+                    query,
+                    qname,
+                    sought,
+                })
             }
-        });
+            Err(error) => Err(error),
+        };
         Self {
             snapshot,
             request,
@@ -213,12 +224,20 @@ impl Reply<'_, '_> {
 
     /// Where the client stands.
     pub(super) fn vantage(&self) -> Vantage {
-        let subnet = self
-            .query
-            .edns
-            .as_ref()
-            .and_then(|edns| edns.client_subnet.as_ref());
+        let subnet = self.subnet();
         self.snapshot.vantages().find(subnet, self.client.address)
+    }
+
+    /// The part of the client's address that lots are drawn for.
+    pub(super) fn prefix(&self) -> ClientPrefix {
+        ClientPrefix::of(self.subnet(), self.client.address)
+    }
+
+    /// The client subnet of the query.
+    #[inline]
+    fn subnet(&self) -> Option<&ClientSubnet> {
+        let edns = self.query.edns.as_ref();
+        edns.and_then(|edns| edns.client_subnet.as_ref())
     }
 
     /// REFUSED: not a name, class or type that is served here.

@@ -23,7 +23,6 @@ pub(super) fn write(
     owner: Owner,
     port: &NamedPort,
     level: &Scope,
-    cap: u32,
 ) -> Option<MemberSet> {
     if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
         return None;
@@ -51,7 +50,7 @@ pub(super) fn write(
     reply.response.begin_additional();
     for shard in chosen.entry.shards_of(members) {
         if let Some(name) = pinned(reply, apex, chosen, &shard) {
-            let own = Chosen::new(chosen.entry, MemberSet::from_iter([shard.member]), cap);
+            let own = Chosen::pinned(reply.snapshot, chosen.entry, &shard);
             let at = reply.response.owner_name(&name);
             own.write(reply, at, rrtype::A);
             own.write(reply, at, rrtype::AAAA);

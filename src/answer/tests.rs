@@ -2,7 +2,9 @@
 //!
 //! The whole specification is in `tests/cases`; here stand the paths that are easy to get wrong.
 
+mod evidence;
 mod octets;
+mod shares;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -88,13 +90,18 @@ fn service(address: [u8; 4], ready: u32, port: u16) -> Arc<Service> {
 /// Members `a` (zone za of region r), `b` (zone zb of region r) and `c` (zone zc of region q),
 /// synced; service `s.n` in `a` and `c` at .1 and .3.
 fn world() -> SnapshotBuilder {
+    world_of(federation())
+}
+
+/// The same world under other rules.
+fn world_of(federation: Federation) -> SnapshotBuilder {
     let members = vec![
         member("a", "r", "za"),
         member("b", "r", "zb"),
         member("c", "q", "zc"),
     ];
     let fleet = Fleet {
-        federations: vec![federation()],
+        federations: vec![federation],
         members,
         networks: vec![Network {
             cidr: "198.51.100.0/24".parse().unwrap(),
@@ -150,6 +157,7 @@ fn ask_for(
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         transport: Transport::Udp,
+        now: UnixSeconds(1_800_000_000),
     };
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     let mut out = [0; 1232];
@@ -369,6 +377,7 @@ fn an_explanation_names_the_reasons_and_holds_the_answer() {
         &name,
         RecordType::A,
         IpAddr::from([192, 0, 2, 1]),
+        UnixSeconds(1_800_000_000),
     );
     let text = explanation.to_string();
     let expected = "\

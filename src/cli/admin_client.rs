@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 
 use super::arguments::Daemon;
 use super::state_dir;
-use crate::config;
 
 /// How long the daemon may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -17,9 +16,7 @@ pub(super) fn locate(daemon: &Daemon) -> anyhow::Result<SocketAddr> {
     if let Some(admin) = daemon.admin {
         return Ok(admin);
     }
-    let folder = daemon.state_dir.clone().or_else(config::default_state_dir);
-    let folder = folder.ok_or_else(|| anyhow!("no state folder: give --admin or --state-dir"))?;
-    state_dir::address(&folder)
+    state_dir::address(&state_dir::folder(daemon.state_dir.as_deref())?)
 }
 
 /// The body of a GET.

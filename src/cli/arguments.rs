@@ -2,9 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::override_help as help;
+use crate::model::OverrideTarget;
+use crate::names::Label;
 use crate::telemetry;
 
 /// What the program is, for `--help`.
@@ -32,7 +36,10 @@ Examples:
       Show the member clusters of the running daemon.
 
   gazetteer explain my-service.my-namespace.my-federation.svc.example.com --from 203.0.113.9
-      Say how a query of that client is answered, and why.";
+      Say how a query of that client is answered, and why.
+
+  gazetteer drain region/europe-west1 --over 10m
+      Take the members of a region out of answers, little by little.";
 
 /// Examples of `serve`.
 const SERVE_EXAMPLES: &str = "\
@@ -69,6 +76,7 @@ Columns:
             Held         not in contact, the last facts are served
             Lost         not in contact for longer than `hold`: served where nothing else is
             Returning    in contact again, and listing
+            and, after a comma, Draining or Drained by an operator (gazetteer overrides)
   VERSION   of its API server, last known; - for files
   AGE       since it first synced
   SERVICES  exported to any federation
@@ -126,6 +134,60 @@ pub(super) enum Command {
     /// Say how a query is answered, and why
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
+    /// Take something out of answers little by little
+    #[command(after_help = help::DRAIN)]
+    Drain(Drain),
+    /// Take something out of answers at once
+    #[command(after_help = help::CORDON)]
+    Cordon(Cordon),
+    /// Take a drain or cordon back
+    #[command(after_help = help::UNCORDON)]
+    Uncordon {
+        /// What: as for `drain`
+        target: OverrideTarget,
+        /// Where the daemon is.
+        #[command(flatten)]
+        order: Order,
+    },
+    /// Let answers stay as they are, whatever members say
+    #[command(after_help = help::FREEZE)]
+    Freeze {
+        /// Thaw by itself after this time
+        #[arg(long = "for", value_name = "DURATION", value_parser = help::lasting)]
+        lasting: Option<Duration>,
+        /// Where the daemon is.
+        #[command(flatten)]
+        order: Order,
+    },
+    /// Let answers follow the members again
+    #[command(after_help = help::THAW)]
+    Thaw {
+        /// Where the daemon is.
+        #[command(flatten)]
+        order: Order,
+    },
+    /// Let removals through that are held back as too many at once
+    #[command(after_help = help::CONFIRM)]
+    Confirm {
+        /// The member
+        member: Label,
+        /// Where the daemon is.
+        #[command(flatten)]
+        order: Order,
+    },
+    /// Show what operators have drained, cordoned and frozen
+    #[command(after_help = help::OVERRIDES)]
+    Overrides {
+        /// Where the daemon is.
+        #[command(flatten)]
+        daemon: Daemon,
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Show the last transitions
+    #[command(after_help = help::EVENTS)]
+    Events(Events),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"
@@ -178,6 +240,68 @@ pub(super) struct Explain {
     /// Where the daemon is.
     #[command(flatten)]
     pub(super) daemon: Daemon,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// The arguments of `drain`.
+#[derive(Debug, Args)]
+pub(super) struct Drain {
+    /// What: MEMBER, region/REGION, zone/ZONE or service/NAMESPACE/NAME
+    pub(super) target: OverrideTarget,
+    /// How long its share takes to fall from all to none
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = help::over)]
+    pub(super) over: Duration,
+    /// Take it back by itself after this time
+    #[arg(long = "for", value_name = "DURATION", value_parser = help::lasting)]
+    pub(super) lasting: Option<Duration>,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub(super) order: Order,
+}
+
+/// The arguments of `cordon`.
+#[derive(Debug, Args)]
+pub(super) struct Cordon {
+    /// What: MEMBER, region/REGION, zone/ZONE or service/NAMESPACE/NAME
+    pub(super) target: OverrideTarget,
+    /// Take it back by itself after this time
+    #[arg(long = "for", value_name = "DURATION", value_parser = help::lasting)]
+    pub(super) lasting: Option<Duration>,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub(super) order: Order,
+}
+
+/// The arguments of `events`.
+#[derive(Debug, Args)]
+pub(super) struct Events {
+    /// How many of the last ones
+    #[arg(short = 'n', value_name = "NUMBER", default_value_t = 20)]
+    pub(super) last: usize,
+    /// Go on showing new ones
+    #[arg(short, long)]
+    pub(super) follow: bool,
+    /// Where the daemon is.
+    #[command(flatten)]
+    pub(super) daemon: Daemon,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(super) output: Output,
+}
+
+/// Whom a command is given to, and how the outcome is shown.
+#[derive(Debug, Args)]
+pub(super) struct Order {
+    /// State folder of the daemon (`state-dir`); without it, the platform's
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        env = "GAZETTEER_STATE_DIR",
+        hide_env_values = true
+    )]
+    pub(super) state_dir: Option<PathBuf>,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,

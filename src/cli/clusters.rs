@@ -8,6 +8,8 @@ use super::admin_client::{get, locate};
 use super::age::age;
 use super::arguments::{Daemon, Output};
 use super::output;
+use super::overrides::{frozen_line, in_force};
+use super::table::table;
 use crate::admin::Cluster;
 
 /// The heads of the columns.
@@ -20,24 +22,30 @@ pub(super) fn clusters(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCode
     let body = get(locate(daemon)?, "/v1/clusters", &[])?;
     let clusters: Vec<Cluster> = serde_json::from_str(&body).context("answer of the daemon")?;
     output::print(&match form {
-        Output::Text => table(&clusters),
+        Output::Text => {
+            let frozen = in_force(daemon)?.frozen;
+            let frozen = frozen.as_ref().map(frozen_line).unwrap_or_default();
+            frozen + &text(&clusters)
+        }
         Output::Json => serde_json::to_string_pretty(&clusters)? + "\n",
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Members in columns.
-fn table(clusters: &[Cluster]) -> String {
+fn text(clusters: &[Cluster]) -> String {
     if clusters.is_empty() {
         return "no members\n".to_owned();
     }
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let mut rows = vec![HEADS.map(str::to_owned)];
+    let mut rows = vec![HEADS.map(str::to_owned).to_vec()];
     for cluster in clusters {
         let zones = Some(cluster.zones.join(",")).filter(|zones| !zones.is_empty());
-        rows.push([
+        let drain = cluster.drain.as_ref();
+        let drain = drain.map_or_else(String::new, |drain| format!(",{drain}"));
+        rows.push(vec![
             cluster.name.clone(),
-            cluster.status.clone(),
+            cluster.status.clone() + &drain,
             or_dash(cluster.version.clone()),
             or_dash(cluster.age_seconds.map(age)),
             or_dash(cluster.region.clone()),
@@ -45,22 +53,7 @@ fn table(clusters: &[Cluster]) -> String {
             cluster.services.to_string(),
         ]);
     }
-    let mut widths = [0; HEADS.len()];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for row in rows {
-        let cells = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"));
-        text += cells.collect::<Vec<_>>().join("   ").trim_end();
-        text.push('\n');
-    }
-    text
+    table(&rows)
 }
 
 #[cfg(test)]
@@ -72,6 +65,7 @@ mod tests {
         let cluster = |name: &str, zones: &[&str], services| Cluster {
             name: name.to_owned(),
             status: "Ready".to_owned(),
+            drain: (services > 0).then(|| "Drained".to_owned()),
             reason: None,
             status_age_seconds: 1,
             version: None,
@@ -81,13 +75,13 @@ mod tests {
             services,
             warnings: Vec::new(),
         };
-        let text = table(&[cluster("a", &[], 0), cluster("gce-b", &["x", "y"], 12)]);
+        let shown = text(&[cluster("a", &[], 0), cluster("gce-b", &["x", "y"], 12)]);
         assert_eq!(
-            text,
-            "NAME    STATUS   VERSION   AGE   REGION         ZONES   SERVICES\n\
-             a       Ready    -         61s   europe-west1   -       0\n\
-             gce-b   Ready    -         61s   europe-west1   x,y     12\n"
+            shown,
+            "NAME    STATUS          VERSION   AGE   REGION         ZONES   SERVICES\n\
+             a       Ready           -         61s   europe-west1   -       0\n\
+             gce-b   Ready,Drained   -         61s   europe-west1   x,y     12\n"
         );
-        assert_eq!(table(&[]), "no members\n");
+        assert_eq!(text(&[]), "no members\n");
     }
 }

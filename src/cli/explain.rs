@@ -88,7 +88,7 @@ fn from_files(file: &Path, question: &Question) -> Option<Explained> {
             None => format!("{member}: nothing known, counts as empty"),
         });
     }
-    let mut explained = admin::explain(&world.snapshot(), question);
+    let mut explained = admin::explain(&world.snapshot(), question, now);
     let lines: Vec<_> = notes.iter().map(|note| format!("note: {note}\n")).collect();
     explained.text = format!("{}\n{}", lines.concat(), explained.text);
     explained.notes.extend(notes);

@@ -1,11 +1,14 @@
 //! From arguments to an exit status.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use super::arguments::{Arguments, Command};
-use super::{check, clusters, completions, explain, output, serve};
+use super::order::order;
+use super::{check, clusters, completions, events, explain, output, overrides, serve};
+use crate::admin::Asked;
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
 pub fn run() -> ExitCode {
@@ -13,6 +16,37 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Check { file } => check::check(&file),
         Command::Clusters { daemon, output } => clusters::clusters(&daemon, output),
+        Command::Drain(arguments) => order(
+            &arguments.order,
+            &Asked::Drain {
+                target: arguments.target.to_string(),
+                over_seconds: arguments.over.as_secs(),
+                for_seconds: seconds(arguments.lasting),
+            },
+        ),
+        Command::Cordon(arguments) => order(
+            &arguments.order,
+            &Asked::Drain {
+                target: arguments.target.to_string(),
+                over_seconds: 0,
+                for_seconds: seconds(arguments.lasting),
+            },
+        ),
+        Command::Uncordon { target, order: to } => {
+            let target = target.to_string();
+            order(&to, &Asked::Uncordon { target })
+        }
+        Command::Freeze { lasting, order: to } => {
+            let for_seconds = seconds(lasting);
+            order(&to, &Asked::Freeze { for_seconds })
+        }
+        Command::Thaw { order: to } => order(&to, &Asked::Thaw),
+        Command::Confirm { member, order: to } => {
+            let member = member.to_string();
+            order(&to, &Asked::Confirm { member })
+        }
+        Command::Overrides { daemon, output } => overrides::overrides(&daemon, output),
+        Command::Events(arguments) => events::events(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Completions { shell } => completions::completions(shell),
     };
@@ -20,4 +54,9 @@ pub fn run() -> ExitCode {
         output::complain(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// A duration in whole seconds.
+fn seconds(duration: Option<Duration>) -> Option<u64> {
+    duration.map(|duration| duration.as_secs())
 }

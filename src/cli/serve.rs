@@ -21,7 +21,7 @@ use super::state_dir::StateDir;
 use crate::config::{self, Config, Listen, Source};
 use crate::sources::{Lifetime, Supervisor};
 use crate::telemetry::Metrics;
-use crate::{admin, publish, serve, sources, telemetry};
+use crate::{admin, health, publish, serve, sources, telemetry};
 
 /// How long threads of the runtime may take after everything else has ended.
 const RUNTIME_END: Duration = Duration::from_secs(1);
@@ -71,6 +71,8 @@ struct Daemon {
     supervisor: Supervisor,
     /// Resolves load balancer host names.
     resolving: Resolving,
+    /// Probes published addresses.
+    health: health::Health,
     /// Publishes snapshots.
     writer: publish::Writer,
     /// Shows all of it.
@@ -90,6 +92,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         Some(address) => Some(admin::bind(address).await?),
         None => None,
     };
+    let control = admin::bind_control(&config.state_dir)?;
     let metrics = Arc::new(Metrics::new());
     let (handle, writer) = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
     let serving = sockets.run(&handle.snapshots, metrics.counters())?;
@@ -107,9 +110,12 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
             ready: handle.ready.clone(),
             ending: ending.clone(),
             metrics: Arc::clone(&metrics),
+            overrides: handle.overrides.clone(),
+            events: handle.events.clone(),
         };
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
+    admin_task.spawn(control.run(handle.commands.clone(), end_admin.clone()));
     admin_task.close();
     ready_line.print(false)?;
     info!(
@@ -126,10 +132,15 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         move |lifetime| run_source(lifetime, Arc::clone(&lists), Arc::clone(&events)),
     );
     supervisor.apply(&config.sources);
+    let (targets, deltas) = (handle.targets.clone(), handle.deltas.clone());
+    let probing = CancellationToken::new();
+    let health = health::spawn(targets, deltas, Arc::clone(&metrics), probing)
+        .context("thread of probes")?;
     let mut daemon = Daemon {
         serving,
         supervisor,
         resolving: Resolving::start(&config, &handle),
+        health,
         writer,
         admin: admin_task,
         end_admin,
@@ -194,6 +205,8 @@ impl Daemon {
         self.serving.shutdown().await;
         self.supervisor.shutdown().await;
         self.resolving.shutdown().await;
+        // A thread that panicked has said so.
+        let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.
         let _ = tokio::task::spawn_blocking(|| self.writer.stop()).await;
         self.state.set_address(None)?;

@@ -5,7 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+
+use crate::config;
 
 /// Locked as long as a daemon uses the folder; the lock ends with the process, however it ends.
 const LOCK: &str = "lock";
@@ -61,6 +63,12 @@ impl StateDir {
         };
         write().with_context(|| file.display().to_string())
     }
+}
+
+/// A state folder as said, else the platform's.
+pub(super) fn folder(said: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let folder = said.map(Path::to_owned).or_else(config::default_state_dir);
+    folder.ok_or_else(|| anyhow!("no state folder: give --state-dir"))
 }
 
 /// The admin address of the daemon that uses a state folder.

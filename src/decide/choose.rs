@@ -1,6 +1,19 @@
 //! Who is eligible, at which level, and who of them is chosen.
+//!
+//! The rules in their order; each of 2 to 4 leaves out only what others can stand in for:
+//!
+//! 1. A shard is available if it is ready, has an address that no probe has found dead, and is not
+//!    drained: neither by weight 0 nor by an operator. The fence cuts what is available.
+//! 2. A member whose hold has passed is withdrawn where a live one is left, unless probes of the
+//!    service's addresses there pass (names: decision 5).
+//! 3. A damped shard, ready again after it went out too often, is kept back where others are left.
+//! 4. A member that is being drained is left out for the part of all lots that it has lost, where
+//!    others are left.
+//! 5. If none is left, `last-known` lets all stand in that are published and not drained.
+//! 6. The first level with an eligible member answers; there the first tier of the plan that has
+//!    one; and of that, under `weighted`, one member by lot (names: decision 6).
 
-use super::Plan;
+use super::{Lots, Plan};
 use crate::model::{MemberSet, WhenAllDown};
 use crate::vantage::Vantage;
 
@@ -11,6 +24,10 @@ pub struct FleetHealth {
     pub stale: MemberSet,
     /// Members whose hold has passed; a subset of `stale`.
     pub expired: MemberSet,
+    /// Members that an operator has taken out.
+    pub drained: MemberSet,
+    /// Members that an operator is taking out: some of their share is left.
+    pub draining: MemberSet,
 }
 
 /// What holds for one service, whatever the state of its members.
@@ -22,6 +39,15 @@ pub struct ShardHealth {
     pub last_known: MemberSet,
 }
 
+/// What holds for few services beside [`ShardHealth`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShardCaution {
+    /// Members whose shard is kept back since it went out too often.
+    pub damped: MemberSet,
+    /// Members of whose shard some address passes its probes.
+    pub proven: MemberSet,
+}
+
 /// The eligible members of a service, at every level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Eligible {
@@ -31,6 +57,12 @@ pub struct Eligible {
     pub fenced_off: MemberSet,
     /// Members that are left out because their hold has passed and others are live.
     pub withdrawn: MemberSet,
+    /// Members that are left out because they went out too often and others are there.
+    pub damped: MemberSet,
+    /// Members that are left out for now because they are being drained and others are there.
+    pub parted: MemberSet,
+    /// Lots were drawn: the answer depends on the client's prefix and on the time.
+    pub is_drawn: bool,
     /// None was eligible, and those last known stand in (names: decision 2).
     pub is_last_known: bool,
 }
@@ -50,6 +82,8 @@ pub trait Trace {
     fn eligible(&mut self, _eligible: &Eligible) {}
     /// Where the client stands counts.
     fn vantage(&mut self, _vantage: &Vantage) {}
+    /// The answer depends on lots: these.
+    fn lots<'l>(&mut self, _lots: impl FnOnce() -> Lots<'l>) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
 }
@@ -61,40 +95,75 @@ pub struct NoTrace;
 impl Trace for NoTrace {}
 
 /// Who is eligible (names: D.1, decisions 2 and 5). Does not depend on the level or query type.
+///
+/// `lots` makes the lots of the service for the client and the time; it is called only if a member
+/// is being drained.
 #[inline]
-pub fn eligible(plan: &Plan, shards: &ShardHealth, fleet: &FleetHealth) -> Eligible {
-    let within = shards.available & plan.fence;
-    let expired = within & fleet.expired;
+pub fn eligible<'l>(
+    plan: &Plan,
+    shards: &ShardHealth,
+    caution: Option<&ShardCaution>,
+    fleet: &FleetHealth,
+    lots: impl FnOnce() -> Lots<'l>,
+) -> Eligible {
+    let within = shards.available & plan.fence & !fleet.drained;
+    let proven = caution.map_or(MemberSet::EMPTY, |caution| caution.proven);
+    let expired = within & fleet.expired & !proven;
     let withdrawn = if expired.is_empty() || (within & !fleet.stale).is_empty() {
         MemberSet::EMPTY
     } else {
         expired
     };
-    let members = within & !withdrawn;
+    let mut members = within & !withdrawn;
+    let damped = caution.map_or(MemberSet::EMPTY, |caution| {
+        set_aside(&mut members, caution.damped)
+    });
+    let draining = members & fleet.draining;
+    let is_drawn = !draining.is_empty();
+    let parted = if is_drawn {
+        set_aside(&mut members, lots().drained(draining))
+    } else {
+        MemberSet::EMPTY
+    };
     let is_last_known = members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown;
     Eligible {
         members: if is_last_known {
-            shards.last_known & plan.fence
+            shards.last_known & plan.fence & !fleet.drained
         } else {
             members
         },
-        fenced_off: shards.available & !plan.fence,
+        fenced_off: shards.available & !plan.fence & !fleet.drained,
         withdrawn,
+        damped,
+        parted,
+        is_drawn,
         is_last_known,
     }
 }
 
+/// Takes some of `members` away if others are left. Returns who is gone.
+#[inline]
+fn set_aside(members: &mut MemberSet, some: MemberSet) -> MemberSet {
+    let left = *members & !some;
+    if left.is_empty() {
+        return MemberSet::EMPTY;
+    }
+    std::mem::replace(members, left) & some
+}
+
 /// Chooses members: the first of `levels` with an eligible member answers, with the first tier of
-/// the plan that has one of them.
+/// the plan that has one of them, and under `weighted` with one member of it.
 ///
 /// `levels` are the members at each level, the one asked first and the global one last, each with
 /// the tiers of the client's place if they count there: for `nearest` at the global level only, as
-/// zone and region names ignore where a client stands (names: decision 6).
+/// zone and region names ignore where a client stands (names: decision 6). `lots` are as for
+/// [`eligible`].
 #[inline]
-pub fn choose<'t, T: Trace>(
+pub fn choose<'t, 'l, T: Trace>(
     plan: &Plan,
     eligible: &Eligible,
     levels: impl IntoIterator<Item = (MemberSet, Option<&'t [MemberSet]>)>,
+    lots: impl FnOnce() -> Lots<'l>,
     trace: &mut T,
 ) -> Decision {
     trace.eligible(eligible);
@@ -106,10 +175,16 @@ pub fn choose<'t, T: Trace>(
             .iter()
             .map(|tier| *tier & candidates)
             .find(|tier| !tier.is_empty());
-        trace.level(level, candidates, chosen.unwrap_or_default());
         if let Some(members) = chosen {
+            let members = if plan.is_weighted {
+                lots().pick(members)
+            } else {
+                members
+            };
+            trace.level(level, candidates, members);
             return Decision { level, members };
         }
+        trace.level(level, candidates, MemberSet::EMPTY);
         last = level;
     }
     Decision {
@@ -120,8 +195,12 @@ pub fn choose<'t, T: Trace>(
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
+    use super::super::Seeds;
     use super::*;
-    use crate::model::MemberIdx;
+    use crate::model::{FULL_SHARE, MemberIdx, UnixSeconds};
+    use crate::vantage::ClientPrefix;
 
     fn set(members: &[u8]) -> MemberSet {
         members.iter().copied().map(MemberIdx).collect()
@@ -133,6 +212,7 @@ mod tests {
             fence: set(fence),
             tiers,
             is_nearest: false,
+            is_weighted: false,
             when_all_down,
         }
     }
@@ -152,13 +232,27 @@ mod tests {
         let fleet = FleetHealth {
             stale: set(stale),
             expired: set(expired),
+            ..FleetHealth::default()
         };
+        let (level, members) = decide(plan, &shards, None, &fleet, &[]);
+        assert_eq!((level, members), (expected.0, set(expected.1)));
+    }
+
+    /// Chooses for a client; `shares` are those of members that are being drained.
+    fn decide(
+        plan: &Plan,
+        shards: &ShardHealth,
+        caution: Option<&ShardCaution>,
+        fleet: &FleetHealth,
+        shares: &[(MemberIdx, u16)],
+    ) -> (usize, MemberSet) {
+        let seeds = Seeds::default();
+        let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
+        let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
         let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| (members, None));
-        let decision = choose(plan, &eligible(plan, &shards, &fleet), levels, &mut NoTrace);
-        assert_eq!(
-            (decision.level, decision.members),
-            (expected.0, set(expected.1))
-        );
+        let eligible = eligible(plan, shards, caution, fleet, lots);
+        let decision = choose(plan, &eligible, levels, lots, &mut NoTrace);
+        (decision.level, decision.members)
     }
 
     #[test]
@@ -209,5 +303,109 @@ mod tests {
         let open = plan(&[&[0, 1, 2, 3]], &[0, 1, 2], WhenAllDown::LastKnown);
         check(&open, &[], &[], &[], (0, &[0]));
         check(&open, &[2], &[], &[], (2, &[2]));
+    }
+
+    /// Members 0 to 3 under `spread`, some with a caution or a drain; levels as above.
+    #[expect(clippy::too_many_arguments, reason = "a table of sets")]
+    fn check_cautious(
+        available: &[u8],
+        (stale, expired): (&[u8], &[u8]),
+        damped: &[u8],
+        proven: &[u8],
+        drained: &[u8],
+        draining: &[(u8, u16)],
+        when_all_down: WhenAllDown,
+        expected: (usize, &[u8]),
+    ) {
+        let plan = plan(&[&[0, 1, 2, 3]], &[0, 1, 2, 3], when_all_down);
+        let shards = ShardHealth {
+            available: set(available),
+            last_known: set(&[0, 1, 2, 3]),
+        };
+        let caution = ShardCaution {
+            damped: set(damped),
+            proven: set(proven),
+        };
+        let fleet = FleetHealth {
+            stale: set(stale),
+            expired: set(expired),
+            drained: set(drained),
+            draining: draining
+                .iter()
+                .map(|(member, _)| MemberIdx(*member))
+                .collect(),
+        };
+        let shares: Vec<_> = (draining.iter())
+            .map(|(member, share)| (MemberIdx(*member), *share))
+            .collect();
+        let got = decide(&plan, &shards, Some(&caution), &fleet, &shares);
+        assert_eq!(got, (expected.0, set(expected.1)));
+    }
+
+    #[test]
+    fn a_proven_member_is_not_withdrawn() {
+        let check = |proven: &[u8], expected| {
+            let no_data = WhenAllDown::NoData;
+            check_cautious(
+                &[0, 2],
+                (&[0], &[0]),
+                &[],
+                proven,
+                &[],
+                &[],
+                no_data,
+                expected,
+            );
+        };
+        check(&[], (2, &[2]));
+        check(&[0], (0, &[0]));
+    }
+
+    #[test]
+    fn a_damped_shard_counts_where_no_other_does() {
+        let check = |available: &[u8], lost: &[u8], damped: &[u8], expected| {
+            let no_data = WhenAllDown::NoData;
+            check_cautious(
+                available,
+                (lost, lost),
+                damped,
+                &[],
+                &[],
+                &[],
+                no_data,
+                expected,
+            );
+        };
+        check(&[0, 2], &[], &[0], (2, &[2]));
+        check(&[0], &[], &[0], (0, &[0]));
+        check(&[0, 2], &[], &[0, 2], (0, &[0]));
+        // Live and damped stands before lost.
+        check(&[0, 2], &[2], &[0], (0, &[0]));
+    }
+
+    #[test]
+    fn a_drain_leaves_out_where_others_are_left() {
+        let check = |available: &[u8], drained: &[u8], draining: &[(u8, u16)], expected| {
+            let open = WhenAllDown::LastKnown;
+            check_cautious(
+                available,
+                (&[], &[]),
+                &[],
+                &[],
+                drained,
+                draining,
+                open,
+                expected,
+            );
+        };
+        check(&[0, 2], &[0], &[], (2, &[2]));
+        // Not even the last known stand in for what an operator has taken out.
+        check(&[0], &[0, 1, 2, 3], &[], (2, &[]));
+        check(&[], &[0, 1], &[], (2, &[2, 3]));
+        // A share of 1 in 32,768 is hardly ever drawn; with nobody else it is served.
+        check(&[0, 2], &[], &[(0, 1)], (2, &[2]));
+        check(&[0], &[], &[(0, 1)], (0, &[0]));
+        check(&[0, 1], &[], &[(0, 1), (1, 1)], (0, &[0]));
+        check(&[0, 1], &[], &[(0, FULL_SHARE - 1)], (0, &[0]));
     }
 }

@@ -25,6 +25,8 @@ pub struct Plan {
     pub tiers: Box<[MemberSet]>,
     /// At the global level the tiers of the client's place come first, if it is known.
     pub is_nearest: bool,
+    /// One member answers, drawn by its weight.
+    pub is_weighted: bool,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
 }
@@ -41,6 +43,7 @@ impl Plan {
             fence,
             tiers,
             is_nearest: key.policy == Policy::Nearest,
+            is_weighted: key.policy == Policy::Weighted,
             when_all_down: key.when_all_down,
         }
     }

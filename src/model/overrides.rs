@@ -61,21 +61,33 @@ impl fmt::Display for OverrideTarget {
 pub struct Drain {
     /// What.
     pub target: OverrideTarget,
-    /// Since when.
-    pub begun: UnixSeconds,
-    /// How long its share takes to fall from all to none; zero is at once.
+    /// The share that it had when it began, of [`FULL_SHARE`].
+    pub from: u16,
+    /// Since when; `None` while it waits for answers to be thawed.
+    pub begun: Option<UnixSeconds>,
+    /// How long its share takes to fall from there to none; zero is at once.
     pub over: Duration,
     /// When it ends by itself.
     pub until: Option<UnixSeconds>,
-    /// After this moment no answer that names it can still be in a cache.
-    pub safe_at: UnixSeconds,
+    /// After this moment no answer that names it can still be in a cache; `None` while that is not
+    /// known, since answers are frozen.
+    pub safe_at: Option<UnixSeconds>,
+}
+
+/// Answers stay as they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freeze {
+    /// At which moment.
+    pub since: UnixSeconds,
+    /// When it ends by itself.
+    pub until: Option<UnixSeconds>,
 }
 
 /// All that operators have decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// Answers stay as they were at this moment.
-    pub frozen: Option<UnixSeconds>,
+    /// Answers stay as they were.
+    pub frozen: Option<Freeze>,
     /// Each target at most once.
     pub drains: Vec<Drain>,
 }
@@ -84,12 +96,33 @@ pub struct Overrides {
 pub const FULL_SHARE: u16 = 1 << 15;
 
 impl Drain {
-    /// The share that is left at a moment, of [`FULL_SHARE`].
-    pub fn share(&self, now: UnixSeconds) -> u16 {
+    /// The share that is left at a moment, of [`FULL_SHARE`]. It never rises.
+    pub fn share(&self, at: UnixSeconds) -> u16 {
+        let Some(begun) = self.begun.filter(|begun| *begun <= at) else {
+            return self.from;
+        };
         let over = self.over.as_secs();
-        let passed = now.0.saturating_sub(self.begun.0).min(over);
-        let left = (over - passed) * u64::from(FULL_SHARE);
-        u16::try_from(left.checked_div(over).unwrap_or(0)).unwrap_or(FULL_SHARE)
+        let passed = (at.0 - begun.0).min(over);
+        let left = (over - passed) * u64::from(self.from);
+        u16::try_from(left.checked_div(over).unwrap_or(0)).unwrap_or(self.from)
+    }
+
+    /// When its share has fallen to none; `None` while it has not begun.
+    pub fn out_at(&self) -> Option<UnixSeconds> {
+        let begun = self.begun?;
+        Some(UnixSeconds(begun.0.saturating_add(self.over.as_secs())))
+    }
+}
+
+impl Overrides {
+    /// The moment whose shares are in answers: that of the freeze, as long as there is one.
+    pub fn moment(&self, now: UnixSeconds) -> UnixSeconds {
+        self.frozen.map_or(now, |freeze| freeze.since)
+    }
+
+    /// The drain of a target.
+    pub fn drain(&self, target: &OverrideTarget) -> Option<&Drain> {
+        self.drains.iter().find(|drain| drain.target == *target)
     }
 }
 
@@ -117,19 +150,29 @@ mod tests {
 
     #[test]
     fn a_share_falls_evenly() {
-        let drain = |over| Drain {
+        let drain = |from, begun, over| Drain {
             target: "a".parse().unwrap(),
-            begun: UnixSeconds(100),
+            from,
+            begun,
             over: Duration::from_secs(over),
             until: None,
-            safe_at: UnixSeconds(0),
+            safe_at: None,
         };
-        let check = |over, now, share| assert_eq!(drain(over).share(UnixSeconds(now)), share);
+        let check = |over, now, share| {
+            let drain = drain(FULL_SHARE, Some(UnixSeconds(100)), over);
+            assert_eq!(drain.share(UnixSeconds(now)), share, "{over} {now}");
+        };
+        check(0, 99, FULL_SHARE);
         check(0, 100, 0);
         check(10, 90, FULL_SHARE);
         check(10, 100, FULL_SHARE);
         check(10, 105, FULL_SHARE / 2);
         check(10, 110, 0);
         check(10, 900, 0);
+        let half = drain(FULL_SHARE / 2, Some(UnixSeconds(100)), 10);
+        assert_eq!(half.share(UnixSeconds(105)), FULL_SHARE / 4);
+        let waiting = drain(FULL_SHARE, None, 0);
+        assert_eq!(waiting.share(UnixSeconds(900)), FULL_SHARE);
+        assert_eq!(waiting.out_at(), None);
     }
 }

@@ -130,10 +130,7 @@ impl World {
         let left: Vec<Option<u32>> = left.collect();
         let next = federations.filter_map(|federation| self.states.next_hold_left(federation, now));
         self.hold_due = next.min();
-        if self.holds_left != left {
-            self.holds_left = left;
-            self.is_dirty = true;
-        }
+        self.is_dirty |= self.builder.set_hold_left(left);
     }
 
     /// Whether [`Self::count_holds`] is due.

@@ -49,6 +49,8 @@ pub(super) struct Disk {
     orders: SyncSender<Order>,
     /// Owners whose files lack changes, and when to write them anew.
     behind: BTreeMap<Owner, Instant>,
+    /// Nothing is written: answers are frozen, and the files are to stay as they are.
+    is_frozen: bool,
     /// Owners whose files could not be written, as the thread reports them.
     failed: Arc<Mutex<BTreeSet<Owner>>>,
     /// The thread.
@@ -95,9 +97,15 @@ impl Disk {
         Ok(Self {
             orders: sender,
             behind,
+            is_frozen: false,
             failed,
             thread,
         })
+    }
+
+    /// Whether the files are to stay as they are. What changes meanwhile is written anew afterwards.
+    pub(super) fn set_frozen(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
     }
 
     /// Has a change written.
@@ -124,12 +132,18 @@ impl Disk {
         for owner in std::mem::take(&mut *self.failed.lock()) {
             self.behind.insert(owner, now + RETRY);
         }
-        let due = self.behind.iter().filter(|(_, due)| **due <= now);
+        let is_open = !self.is_frozen;
+        let due = self.behind.iter();
+        let due = due.filter(|(_, due)| is_open && **due <= now);
         due.map(|(owner, _)| owner.clone()).collect()
     }
 
     /// Gives an order, or notes that the owner's files are behind.
     fn order(&mut self, owner: &Owner, order: Order) {
+        if self.is_frozen {
+            self.behind.insert(owner.clone(), clock::monotonic());
+            return;
+        }
         match self.orders.try_send(order) {
             Ok(()) => {}
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {

@@ -62,7 +62,7 @@ impl World {
     }
 
     /// Has files written anew that are behind.
-    fn pay_disk(&mut self, now: Now) {
+    pub(super) fn pay_disk(&mut self, now: Now) {
         for owner in self.disk.owed(now.instant) {
             match &owner {
                 Owner::Fleet => {

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use tracing::error;
+
 use super::begin::{self, Beginning, FOLDER, members};
 use super::contact::status;
 use super::files::Owner;
+use super::overrides_file;
+use super::resolve::shares;
 use super::states::Happening;
 use super::world::{Now, Profile};
 use crate::config::Config;
@@ -39,17 +43,32 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let serial = fleet
         .and_then(|(whole, _)| whole.kept.serial)
         .unwrap_or_default();
-    for ((index, member), profile) in members(&config).zip(&beginning.profiles) {
-        if matches!(beginning.states.state(index), Some(MemberState::Syncing(_))) {
-            let status = status(&member.name, profile, MemberState::NeverSynced);
-            beginning.builder.set_status(index, status);
+    beginning.give_up_waiting(&config);
+    match overrides_file::read_only(&overrides_file::path(&config.state_dir)) {
+        Ok(overrides) => {
+            let moment = overrides.moment(now.wall);
+            let shares = shares(&overrides, moment, &config.fleet, &beginning.builder);
+            beginning.builder.set_shares(shares);
         }
+        Err(problem) => error!(%problem, "overrides cannot be read and are not used"),
     }
     Restored {
         config,
         beginning,
         serial,
         now,
+    }
+}
+
+impl Beginning {
+    /// Shows members without facts as empty, since their first sync will not be seen.
+    pub(super) fn give_up_waiting(&mut self, config: &Config) {
+        for ((index, member), profile) in members(config).zip(&self.profiles) {
+            if matches!(self.states.state(index), Some(MemberState::Syncing(_))) {
+                let status = status(&member.name, profile, MemberState::NeverSynced);
+                self.builder.set_status(index, status);
+            }
+        }
     }
 }
 

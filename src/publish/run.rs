@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::command::Order;
 use super::fact::Fact;
 use super::files::Owner;
-use super::handle::Confirm;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::serial::SerialClock;
@@ -19,7 +19,7 @@ use super::world::{Folded, Now, World};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
 use crate::names::Label;
-use crate::snapshot::{Generation, Snapshot};
+use crate::snapshot::{Generation, Snapshot, Targets};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
 
@@ -51,8 +51,8 @@ pub(super) struct Core {
     pub(super) ready: watch::Sender<bool>,
     /// The members of which withdrawals are held back.
     pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
-    /// What operators confirm.
-    pub(super) confirms: mpsc::Receiver<Confirm>,
+    /// What is to be probed.
+    pub(super) targets: watch::Sender<Targets>,
     /// When to look after things next.
     pub(super) housekeeping: Instant,
     /// What the wall clock says.
@@ -65,20 +65,20 @@ impl Core {
         mut self,
         mut deltas: mpsc::Receiver<Delta>,
         mut configs: mpsc::Receiver<Arc<Config>>,
+        mut commands: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Self {
         loop {
             let now = self.now();
             self.turn(now);
             let deadline = self.deadline(now.instant);
+            let is_saving = self.world.overruling.is_saving();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
+                saved = self.world.overruling.saved() => self.saved(saved),
+                Some(order) = commands.recv(), if !is_saving => self.obey(order),
                 Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
-                Some((member, done)) = self.confirms.recv() => {
-                    // Whoever asked may not wait for the answer.
-                    let _ = done.send(self.world.confirm(&member, self.now()));
-                }
                 Some(delta) = deltas.recv() => {
                     let now = self.now();
                     self.fold(delta, &mut configs, now);
@@ -90,6 +90,10 @@ impl Core {
                 () = tokio::time::sleep_until(deadline) => {}
             }
         }
+        if self.world.overruling.is_saving() {
+            let saved = self.world.overruling.saved().await;
+            self.saved(saved);
+        }
         let now = self.now();
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
@@ -97,7 +101,9 @@ impl Core {
         self.world.fold_all_lists(now);
         self.world.fold_all_losses(now);
         self.world.keep_seen(now.wall);
-        self.publish(now);
+        if !self.world.overruling.is_frozen() {
+            self.publish(now);
+        }
         self
     }
 
@@ -142,9 +148,16 @@ impl Core {
         if self.housekeeping <= now.instant {
             self.housekeeping = now.instant + HOUSEKEEPING;
             self.world.keep_house(now);
+            self.world.oversee(&self.snapshots.load_full(), now);
             self.world.show_gauges(&self.snapshots.load());
             self.world.transits.next_second();
             self.world.metrics.set_retired(self.retired.sweep());
+        }
+        if self.world.overruling.is_frozen() {
+            self.publish_hostnames(now.instant);
+            self.publish_unconfirmed();
+            self.become_ready();
+            return;
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
         if std::mem::take(&mut self.world.is_dirty) || is_owed {
@@ -164,13 +177,14 @@ impl Core {
         if !self.world.lists.is_empty() {
             return now;
         }
+        let is_open = !self.world.overruling.is_frozen();
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
             self.world.damping.deadline(),
             self.world.hold_due,
-            self.pace.due(now),
-            self.serial.due(),
+            self.pace.due(now).filter(|_| is_open),
+            self.serial.due().filter(|_| is_open),
         ];
         deadlines
             .into_iter()
@@ -181,23 +195,47 @@ impl Core {
     /// Publishes what was folded.
     pub(super) fn publish(&mut self, now: Now) {
         self.publish_hostnames(now.instant);
-        if let Some(members) = self.world.show_brake() {
-            self.unconfirmed.send_replace(Arc::new(members));
-        }
+        self.world.apply_shares(&self.snapshots.load_full(), now);
+        self.publish_unconfirmed();
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
             self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));
         }
         self.generation.0 += 1;
         let snapshot = self.world.builder.snapshot(self.generation, serial);
+        self.publish_targets();
         self.world.measure(&snapshot);
         self.retired.push(self.snapshots.swap(Arc::new(snapshot)));
         self.retired.sweep();
         self.pace.published(now.instant);
         self.world.is_dirty = false;
+        self.become_ready();
+    }
+
+    /// Says that the daemon is ready once it is.
+    fn become_ready(&self) {
         if self.world.states.is_ready() {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
+        }
+    }
+
+    /// Tells what to probe, when the set has changed.
+    fn publish_targets(&mut self) {
+        let targets = self.world.builder.targets();
+        self.targets.send_if_modified(|told| {
+            let is_new = !told.ptr_eq(targets);
+            if is_new {
+                told.clone_from(targets);
+            }
+            is_new
+        });
+    }
+
+    /// Tells which members are to be listed anew, when the set has changed.
+    fn publish_unconfirmed(&mut self) {
+        if let Some(members) = self.world.show_brake() {
+            self.unconfirmed.send_replace(Arc::new(members));
         }
     }
 
@@ -249,6 +287,7 @@ impl World {
             ignored: counts.ignored,
             unpublished: counts.unpublished,
             disagreeing: counts.disagreeing,
+            unprobed: counts.unprobed,
         });
     }
 }

@@ -89,14 +89,14 @@ mod tests {
             },
             Ready,
         );
-        check(
-            &|facts| Arc::make_mut(&mut facts.spec).export = Export::Refused,
-            Gone,
-        );
-        check(
-            &|facts| Arc::make_mut(&mut facts.spec).steering.weight = Some(0),
-            Ready,
-        );
+        let refused = |facts: &mut Service| {
+            Arc::make_mut(&mut facts.spec).export = Export::Refused;
+        };
+        check(&refused, Gone);
+        let drained = |facts: &mut Service| {
+            Arc::make_mut(&mut facts.spec).steering.weight = Some(0);
+        };
+        check(&drained, Ready);
         assert_eq!(Standing::of(None), Gone);
     }
 

@@ -5,6 +5,7 @@ mod damping;
 mod files;
 pub(super) mod fixture;
 mod lists;
+mod overrides;
 mod random;
 mod restart;
 mod running;

@@ -15,15 +15,17 @@ use tracing::error;
 use super::begin::{self, Beginning, FOLDER};
 use super::disk::Disk;
 use super::files::Owner;
+use super::overruling::Overruling;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
+use super::transit::Transits;
 use super::world::{Now, World};
-use super::{Error, Events, Handle};
+use super::{Error, Events, Handle, overrides_file};
 use crate::config::Config;
 use crate::model::{Delta, UnixSeconds};
-use crate::snapshot::Generation;
+use crate::snapshot::{Generation, Targets};
 use crate::telemetry::{Metrics, clock};
 
 /// How many changes may wait: when as many do, sources wait.
@@ -32,8 +34,8 @@ const DELTAS: usize = 1024;
 /// How many configurations may wait: when as many do, whoever reloads waits.
 const CONFIGS: usize = 4;
 
-/// How many confirmations of operators may wait: when as many do, the next waits to be sent.
-const CONFIRMS: usize = 4;
+/// How many commands may wait.
+const COMMANDS: usize = 16;
 
 /// The running writer. Dropping it lets the writer go on until the process ends.
 #[derive(Debug)]
@@ -65,9 +67,11 @@ pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writ
     let lock = lock(&folder)?;
     let (deltas_to, deltas) = mpsc::channel(DELTAS);
     let (configs_to, configs) = mpsc::channel(CONFIGS);
+    let (commands_to, commands) = mpsc::channel(COMMANDS);
     let (core, mut handle) = prepare(config, metrics, &folder, clock::now)?;
     handle.deltas = deltas_to;
     handle.configs = configs_to;
+    handle.commands = commands_to;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -77,7 +81,7 @@ pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writ
     let thread = thread::Builder::new()
         .name("publish".into())
         .spawn(move || {
-            let core = runtime.block_on(core.run(deltas, configs, stopped));
+            let core = runtime.block_on(core.run(deltas, configs, commands, stopped));
             core.world.disk.close();
             drop(lock);
         });
@@ -102,8 +106,17 @@ pub(super) fn prepare(
         .iter()
         .map(|(owner, (_, tail))| (owner.clone(), *tail))
         .collect();
-    let disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
+    let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
     let mut beginning = Beginning::new(&config, &mut read, now);
+    let file = overrides_file::path(&config.state_dir);
+    let decided = overrides_file::read(&file);
+    if decided.frozen.is_some() {
+        disk.set_frozen(true);
+        beginning.give_up_waiting(&config);
+    }
+    let (overrides_to, overrides) = watch::channel(Arc::default());
+    let overruling = Overruling::new(decided, file, overrides_to);
+    let events = Events::default();
     let serial = read
         .get(&Owner::Fleet)
         .and_then(|(whole, _)| whole.kept.serial);
@@ -116,16 +129,15 @@ pub(super) fn prepare(
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
-    let (confirm, confirms) = mpsc::channel(CONFIRMS);
-    let events = Events::default();
+    let (targets_to, targets) = watch::channel(Targets::default());
     let mut core = Core {
         world: World::new(
             config,
             beginning,
             serial,
             disk,
-            metrics,
-            events.clone(),
+            Transits::new(events.clone(), metrics),
+            overruling,
             now,
         ),
         pace: Pace::default(),
@@ -136,10 +148,11 @@ pub(super) fn prepare(
         hostnames: hostnames_to,
         ready: ready_to,
         unconfirmed: unconfirmed_to,
-        confirms,
+        targets: targets_to,
         housekeeping: now.instant,
         wall,
     };
+    core.world.announce_restored();
     core.publish(now);
     let (deltas, configs) = (
         mpsc::channel::<Delta>(1).0,
@@ -150,12 +163,14 @@ pub(super) fn prepare(
         Handle {
             deltas,
             configs,
+            commands: mpsc::channel(1).0,
+            overrides,
+            events,
             snapshots,
             hostnames,
             ready,
-            events,
             unconfirmed,
-            confirm,
+            targets,
         },
     ))
 }

@@ -36,6 +36,11 @@ impl Transits {
         }
     }
 
+    /// Where transitions are counted.
+    pub(super) fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Counts a transition that nobody needs to read about.
     pub(super) fn count(&self, kind: EventKind) {
         self.metrics.transition(kind);

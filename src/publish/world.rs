@@ -6,7 +6,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::Events;
 use super::begin::Beginning;
 use super::brake::Brake;
 use super::contact::reason;
@@ -17,6 +16,7 @@ use super::files::{Owner, Whole};
 use super::identity;
 use super::listing::Lists;
 use super::loss::{self, Losses};
+use super::overruling::Overruling;
 use super::states::{Happening, States};
 use super::transit::Transits;
 use super::verdicts::Verdicts;
@@ -92,9 +92,7 @@ pub(super) struct World {
     pub(super) is_brake_changed: bool,
     /// What probes say.
     pub(super) verdicts: Verdicts,
-    /// How long the shortest holds of each federation last, as far as that was published.
-    pub(super) holds_left: Vec<Option<u32>>,
-    /// When that changes next by itself.
+    /// When what is left of a hold is told next.
     pub(super) hold_due: Option<Instant>,
     /// Where transitions are shown.
     pub(super) transits: Transits,
@@ -106,6 +104,8 @@ pub(super) struct World {
     pub(super) disk: Disk,
     /// Where they are counted.
     pub(super) metrics: Arc<Metrics>,
+    /// What operators have decided.
+    pub(super) overruling: Overruling,
     /// Something is not published.
     pub(super) is_dirty: bool,
 }
@@ -117,8 +117,8 @@ impl World {
         beginning: Beginning,
         serial: Option<Serial>,
         disk: Disk,
-        metrics: Arc<Metrics>,
-        events: Events,
+        transits: Transits,
+        overruling: Overruling,
         now: Now,
     ) -> Self {
         let Beginning {
@@ -129,7 +129,7 @@ impl World {
             hostnames,
             discarded,
         } = beginning;
-        let transits = Transits::new(events, Arc::clone(&metrics));
+        let metrics = Arc::clone(transits.metrics());
         let brakes = config.fleet.federations.iter();
         let brake = Brake::new(brakes.map(|federation| federation.brake));
         let mut world = Self {
@@ -144,13 +144,13 @@ impl World {
             brake,
             is_brake_changed: false,
             verdicts: Verdicts::default(),
-            holds_left: Vec::new(),
             hold_due: None,
             transits,
             hostnames,
             serial,
             disk,
             metrics,
+            overruling,
             is_dirty: true,
         };
         for member in discarded {

@@ -9,7 +9,7 @@ use crate::config::Listen;
 
 use super::Error;
 use super::tcp::Limits;
-use super::udp;
+use super::{open_files, udp};
 
 /// Ports tried for one that is free for both UDP and TCP.
 const PORT_TRIES: usize = 64;
@@ -60,7 +60,10 @@ impl Sockets {
 /// program that joins the UDP group later still meets a taken address there.
 ///
 /// For the same reason two entries that overlap, as `0.0.0.0:53` and `10.0.0.53:53`, are refused.
+///
+/// Raises the limit of open files where `listen.tcp_connections` need it.
 pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
+    open_files::raise(listen.tcp_connections);
     let workers = listen.workers.max(1);
     let listeners = listen
         .dns

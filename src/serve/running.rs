@@ -133,6 +133,10 @@ impl Sockets {
     }
 
     /// As [`Sockets::run`], with other answers.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what answers is given away, to several threads"
+    )]
     pub fn run_with<R: Respond>(
         self,
         snapshots: &Arc<ArcSwap<Snapshot>>,

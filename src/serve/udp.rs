@@ -17,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::answer::{Client, Transport};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Tally, WorkerCounters};
+use crate::telemetry::{Tally, WorkerCounters, clock};
 use crate::wire::Qname;
 
 use super::Respond;
@@ -114,10 +114,11 @@ impl<R: Respond> Worker<R> {
     ) -> io::Result<usize> {
         let received = room.batch.receive(&self.socket, wait)?;
         self.answer(room, snapshots.load(), received);
-        for _ in 0..room.batch.send(&self.socket) {
-            room.tally.send_error();
-        }
+        // Whoever has a reply finds it counted.
         self.counters.add(&mut room.tally);
+        for _ in 0..room.batch.send(&self.socket) {
+            self.counters.send_error();
+        }
         Ok(received)
     }
 
@@ -141,6 +142,7 @@ impl<R: Respond> Worker<R> {
         }
         let (prepared, _) = prepared.split_at_mut(received.min(BATCH));
         look_up(&self.respond, prepared);
+        let now = clock::now();
         for (index, slot) in prepared.iter_mut().enumerate() {
             let (Some(prepared), Some(request), Some(reply)) =
                 (slot, requests.get(index), replies.next())
@@ -150,6 +152,7 @@ impl<R: Respond> Worker<R> {
             let client = Client {
                 address: request.source.ip(),
                 transport: Transport::Udp,
+                now,
             };
             if let Some(length) = complete(&self.respond, prepared, &client, tally, reply) {
                 replies.queue(index, length);

@@ -1,25 +1,27 @@
 //! The working copy of the one writer.
 
+mod cautions;
 mod shards;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
-use super::caution::{Cautions, Condition, Shares, Targets};
+use super::caution::Cautions;
 use super::compile::{Input, compile};
 use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
 use super::plans::{intern, plan};
+use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::Table;
 use crate::decide::{Plan, PlanKey, nearest};
 use crate::model::{
-    Evidence, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
-    Service, Target, TopologyFacts, UnixSeconds,
+    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
+    TopologyFacts, UnixSeconds,
 };
 use crate::vantage::VantageTable;
 use crate::wire::{MAX_NAME, NameBuf};
@@ -45,6 +47,7 @@ pub struct SnapshotBuilder {
     is_new: bool,
     hostnames: Hostnames,
     cautions: Cautions,
+    probes: Probes,
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
@@ -75,7 +78,11 @@ impl SnapshotBuilder {
             warnings: Vec::new(),
         };
         let status = fleet.members.iter().map(status).collect();
-        let state = FleetState::compile(&fleet, &apexes, status, &[]);
+        let cautions = Cautions {
+            hold_left: vec![None; fleet.federations.len()],
+            ..Cautions::default()
+        };
+        let state = FleetState::compile(&fleet, &apexes, status, &[], &cautions);
         let counts = Counts {
             exported: vec![0; fleet.members.len()],
             ..Counts::default()
@@ -91,7 +98,8 @@ impl SnapshotBuilder {
             changed: HashSet::default(),
             is_new: true,
             hostnames: Hostnames::default(),
-            cautions: Cautions::default(),
+            cautions,
+            probes: Probes::compile(&fleet),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
             vantages: Arc::new(VantageTable::compile(&fleet)),
@@ -222,7 +230,13 @@ impl SnapshotBuilder {
 
     /// Compiles the states of the members.
     fn compile_state(&mut self, members: Vec<MemberStatus>) {
-        let state = FleetState::compile(&self.fleet, &self.apexes, members, &self.expired);
+        let state = FleetState::compile(
+            &self.fleet,
+            &self.apexes,
+            members,
+            &self.expired,
+            &self.cautions,
+        );
         self.state = Arc::new(state);
     }
 
@@ -253,40 +267,6 @@ impl SnapshotBuilder {
         self.hostnames.take_changed()
     }
 
-    /// What probes say of a target; `None` takes it back. Returns whether anything changed.
-    pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
-        let evidences = &mut self.cautions.evidence;
-        match evidence {
-            Some(evidence) => evidences.insert(target.clone(), evidence).is_none(),
-            None => evidences.remove(target).is_some(),
-        }
-    }
-
-    /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
-    pub fn set_condition(
-        &mut self,
-        member: MemberIdx,
-        name: &NamespacedName,
-        condition: Option<Condition>,
-    ) -> bool {
-        let key = (member, name.clone());
-        match condition {
-            Some(condition) => self.cautions.conditions.insert(key, condition).is_none(),
-            None => self.cautions.conditions.remove(&key).is_some(),
-        }
-    }
-
-    /// What operators leave of members and services. Returns whether anything changed.
-    pub fn set_shares(&mut self, shares: Shares) -> bool {
-        let before = std::mem::replace(&mut self.cautions.shares, shares);
-        before != self.cautions.shares
-    }
-
-    /// The addresses to probe, each once.
-    pub fn targets(&self) -> &Targets {
-        &self.cautions.targets
-    }
-
     /// The present state as a snapshot. Compiles what changed since the last one.
     pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
         // Taken out while they are read, since compiling keeps much else.
@@ -297,6 +277,9 @@ impl SnapshotBuilder {
                 .for_each(|(name, shards)| self.recompile(name, shards));
         }
         for name in std::mem::take(&mut self.changed) {
+            self.recompile(&name, facts.of(&name));
+        }
+        for name in self.cautions.probing.admit() {
             self.recompile(&name, facts.of(&name));
         }
         self.facts = facts;
@@ -376,12 +359,21 @@ impl SnapshotBuilder {
             facts,
         };
         let (hostnames, apexes) = (&self.hostnames, &self.apexes);
+        let (cautions, probes) = (&mut self.cautions, &mut self.probes);
         let (plan_keys, plans, scopes) = (&mut self.plan_keys, &mut self.plans, &self.scopes);
         let entry = compile(
             &input,
             |hostname| hostnames.get(hostname).filter(|_| !apexes.holds(hostname)),
             |key| intern(plan_keys, plans, scopes, &fleet, key),
+            |shards| {
+                let (caution, targets) = cautions.judge(&input, probes, shards);
+                let probing = &mut cautions.probing;
+                (caution, probing.use_targets(federation, name, targets))
+            },
         );
+        if entry.is_none() {
+            cautions.probing.use_targets(federation, name, Vec::new());
+        }
         let key = wire_labels(labels);
         let old = self.services.get(&key).cloned();
         self.tally(old.as_deref(), entry.as_ref());
@@ -417,13 +409,14 @@ impl SnapshotBuilder {
             }
         }
         let sums = |entry: Option<&ServiceEntry>| {
-            let Some(entry) = entry else { return [0; 4] };
+            let Some(entry) = entry else { return [0; 5] };
             let is_long = entry.exists() && self.longest_name(entry) > MAX_NAME;
             [
                 usize::from(entry.exists()),
                 entry.ignored().len(),
                 usize::from(is_long),
                 usize::from(!entry.disagreements().is_empty()),
+                entry.unprobed(),
             ]
         };
         let (old, new) = (sums(old), sums(new));
@@ -436,6 +429,7 @@ impl SnapshotBuilder {
             &mut counts.ignored,
             &mut counts.unpublished,
             &mut counts.disagreeing,
+            &mut counts.unprobed,
         ];
         for ((field, old), new) in fields.into_iter().zip(old).zip(new) {
             *field = (*field + new).saturating_sub(old);

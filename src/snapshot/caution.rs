@@ -1,11 +1,20 @@
 //! What is known of shards beyond their facts: probes, damping, drains.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Evidence, FULL_SHARE, MemberIdx, NamespacedName, Target, UnixSeconds};
+use super::compile::Input;
+use super::probing::{Probes, Probing};
+use super::service::NewShard;
+use super::{ipv4, ipv6};
+use crate::decide::ShardCaution;
+use crate::model::{
+    Evidence, FULL_SHARE, MemberIdx, MemberSet, NamespacedName, Target, UnixSeconds, Verdict,
+};
 
-/// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
-pub type Targets = imbl::HashSet<Target>;
+/// TTL at most while things are in motion, in seconds: a member of the federation is in its first
+/// sync, or a shard in the answer is suspect, held or being drained (names: decision 8).
+pub const UNSETTLED_TTL: u32 = 5;
 
 /// Why a shard is out, or kept back, beyond what its facts say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +43,183 @@ impl Shares {
         let found = self.members.iter().find(|(drained, _)| *drained == member);
         found.map_or(FULL_SHARE, |(_, share)| *share)
     }
+
+    /// The share of a service.
+    pub fn of_service(&self, name: &NamespacedName) -> u16 {
+        self.services.get(name).copied().unwrap_or(FULL_SHARE)
+    }
+
+    /// Services whose share differs from that in `other`.
+    pub(super) fn changed(&self, other: &Self) -> HashSet<NamespacedName> {
+        let names = self.services.keys().chain(other.services.keys());
+        names
+            .filter(|name| self.of_service(name) != other.of_service(name))
+            .cloned()
+            .collect()
+    }
+}
+
+/// What is known of one service beyond its facts. Most services have none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Caution {
+    /// What choosing members needs.
+    pub sets: ShardCaution,
+    /// Members all of whose addresses are withheld: not available, but last known.
+    pub dead: MemberSet,
+    /// What operators leave of the service, of [`FULL_SHARE`].
+    pub share: u16,
+    /// Weights of members that do not have weight 1.
+    pub weights: Box<[(MemberIdx, u32)]>,
+    /// Shards some of whose addresses are withheld, with all of them: pinned names have them.
+    pub whole: Box<[Whole]>,
+    /// Targets that are not up, with the members that they are of.
+    pub probed: Box<[(MemberIdx, Target, Evidence)]>,
+    /// Why shards are out, or kept back.
+    pub conditions: Box<[(MemberIdx, Condition)]>,
+}
+
+/// Every address of a shard.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Whole {
+    /// The member.
+    pub member: MemberIdx,
+    /// IPv4 addresses.
+    pub ipv4: Box<[Ipv4Addr]>,
+    /// IPv6 addresses.
+    pub ipv6: Box<[Ipv6Addr]>,
+}
+
+impl Caution {
+    /// Nothing in particular.
+    fn none() -> Self {
+        Self {
+            sets: ShardCaution::default(),
+            dead: MemberSet::EMPTY,
+            share: FULL_SHARE,
+            weights: Box::default(),
+            whole: Box::default(),
+            probed: Box::default(),
+            conditions: Box::default(),
+        }
+    }
+
+    /// The condition of a member's shard.
+    pub fn condition(&self, member: MemberIdx) -> Option<&Condition> {
+        let mut conditions = self.conditions.iter();
+        conditions
+            .find(|(of, _)| *of == member)
+            .map(|(_, condition)| condition)
+    }
 }
 
 /// What is known of shards beyond their facts.
 #[derive(Debug, Default)]
 pub(super) struct Cautions {
-    /// What probes say of targets.
-    pub(super) evidence: HashMap<Target, Evidence, foldhash::fast::RandomState>,
+    /// What is probed, and what came of it.
+    pub(super) probing: Probing,
     /// Conditions of shards.
-    pub(super) conditions: HashMap<(MemberIdx, NamespacedName), Condition>,
+    pub(super) conditions: HashMap<NamespacedName, Vec<(MemberIdx, Condition)>>,
     /// What operators leave.
     pub(super) shares: Shares,
-    /// What is to be probed.
-    pub(super) targets: Targets,
+    /// What is left of holds in each federation, in seconds.
+    pub(super) hold_left: Vec<Option<u32>>,
+}
+
+impl Cautions {
+    /// Sets or takes back a condition. Returns whether that changes anything.
+    pub(super) fn set_condition(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        condition: Option<Condition>,
+    ) -> bool {
+        let all = self.conditions.entry(name.clone()).or_default();
+        let place = all.iter().position(|(of, _)| *of == member);
+        let before = place.map(|place| all.swap_remove(place).1);
+        let has_changed = before != condition;
+        all.extend(condition.map(|condition| (member, condition)));
+        all.sort_by_key(|(of, _)| *of);
+        if all.is_empty() {
+            self.conditions.remove(name);
+        }
+        has_changed
+    }
+
+    /// Judges the shards of a service, which come with all their addresses: withholds those that are
+    /// down, and shortens TTLs while things are in motion. Returns what is to be kept of it, and what
+    /// is to be probed.
+    pub(super) fn judge(
+        &self,
+        input: &Input<'_>,
+        probes: &mut Probes,
+        shards: &mut [NewShard],
+    ) -> (Option<Box<Caution>>, Vec<Target>) {
+        let mut caution = Caution::none();
+        let mut targets = Vec::new();
+        let (mut whole, mut probed) = (Vec::new(), Vec::new());
+        let name = input.name;
+        caution.share = self.shares.of_service(name);
+        for shard in &mut *shards {
+            let first = targets.len();
+            probes.targets(input.fleet, input.federation, shard, &mut targets);
+            let mut withheld = HashSet::new();
+            for target in targets.iter().skip(first) {
+                let Some(evidence) = self.probing.evidence(target) else {
+                    continue;
+                };
+                match evidence.verdict {
+                    Verdict::Up => caution.sets.proven.insert(shard.member),
+                    Verdict::Suspect => {
+                        // It counts as up until it is down.
+                        caution.sets.proven.insert(shard.member);
+                        shard.ttl = shard.ttl.min(UNSETTLED_TTL);
+                    }
+                    Verdict::Down | Verdict::Damped => {
+                        withheld.insert(target.address.ip());
+                    }
+                }
+                if evidence.verdict != Verdict::Up {
+                    probed.push((shard.member, target.clone(), evidence.clone()));
+                }
+            }
+            if withheld.is_empty() {
+                continue;
+            }
+            let all = Whole {
+                member: shard.member,
+                ipv4: shard.ipv4.as_slice().into(),
+                ipv6: shard.ipv6.as_slice().into(),
+            };
+            if all.ipv4.len() + all.ipv6.len() == withheld.len() {
+                caution.dead.insert(shard.member);
+                continue;
+            }
+            let gone: Vec<_> = withheld.iter().copied().filter_map(ipv4).collect();
+            shard.ipv4.retain(|address| !gone.contains(address));
+            let gone: Vec<_> = withheld.iter().copied().filter_map(ipv6).collect();
+            shard.ipv6.retain(|address| !gone.contains(address));
+            whole.push(all);
+        }
+        if caution.share < FULL_SHARE {
+            for shard in &mut *shards {
+                shard.ttl = shard.ttl.min(UNSETTLED_TTL);
+            }
+        }
+        let weights = shards
+            .iter()
+            .map(|shard| (shard.member, shard.facts.steering.weight.unwrap_or(1)));
+        caution.weights = weights.filter(|(_, weight)| *weight != 1).collect();
+        let known: MemberSet = shards.iter().map(|shard| shard.member).collect();
+        if let Some(conditions) = self.conditions.get(name) {
+            let mine = conditions.iter().filter(|(of, _)| known.contains(*of));
+            caution.conditions = mine.cloned().collect();
+        }
+        let damped = caution.conditions.iter();
+        let damped = damped.filter(|(_, condition)| condition.damped_until.is_some());
+        caution.sets.damped = damped.map(|(of, _)| *of).collect();
+        caution.whole = whole.into();
+        caution.probed = probed.into();
+        let caution = (caution != Caution::none()).then(|| Box::new(caution));
+        (caution, targets)
+    }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use super::apexes::{FederationIdx, wire_labels};
+use super::caution::Caution;
 use super::service::{
     Disagreement, Ignored, IgnoredReason, NewEntry, NewShard, PlanIdx, ServiceEntry,
 };
@@ -38,6 +39,7 @@ pub(super) fn compile<'h>(
     input: &Input<'_>,
     resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
+    judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, usize),
 ) -> Option<ServiceEntry> {
     let mut known = Vec::new();
     let mut ignored = Vec::new();
@@ -61,10 +63,11 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
-    let shards: Vec<NewShard> = known
+    let mut shards: Vec<NewShard> = known
         .iter()
         .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
         .collect();
+    let (caution, unprobed) = judge(&mut shards);
     let name = input.name;
     let entry = NewEntry {
         key: wire_labels([
@@ -77,6 +80,8 @@ pub(super) fn compile<'h>(
         ttl,
         ignored,
         disagreements,
+        caution,
+        unprobed,
     };
     Some(entry.with(&shards))
 }

@@ -40,6 +40,8 @@ pub struct Counts {
     pub unpublished: usize,
     /// Services whose members disagree.
     pub disagreeing: usize,
+    /// Addresses that are not probed as there are too many.
+    pub unprobed: usize,
     /// How many services each member exports.
     pub exported: Vec<usize>,
 }

@@ -1,14 +1,22 @@
 //! What the states of the members mean for all names at once.
 
 use super::apexes::{Apexes, FederationIdx};
-use crate::decide::FleetHealth;
-use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus};
+use super::caution::Cautions;
+use crate::decide::{FleetHealth, Seeds};
+use crate::model::{FULL_SHARE, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus};
 
 /// The states of all members, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetState {
-    /// Held members, and those whose hold has passed in every federation.
+    /// Held members, those whose hold has passed in every federation, and those that an operator has
+    /// taken out.
     pub health: FleetHealth,
+    /// The same as each federation sees it.
+    healths: Vec<FleetHealth>,
+    /// Shares of members that are being drained, of [`FULL_SHARE`].
+    pub shares: Box<[(MemberIdx, u16)]>,
+    /// What lots follow.
+    pub seeds: Seeds,
     /// What each federation knows.
     federations: Vec<FederationSync>,
     /// Each member's status.
@@ -30,6 +38,11 @@ pub struct FederationSync {
     /// Those of them whose hold has passed here: `hold` belongs to a federation, a state to a
     /// member.
     pub expired: MemberSet,
+    /// Members whose answers have a short TTL: those whose facts are not live, and those that are
+    /// being drained.
+    pub wary: MemberSet,
+    /// How many seconds are left of the hold that passes next.
+    pub hold_left: Option<u32>,
     /// It has members, and none of them has facts.
     pub is_blind: bool,
 }
@@ -42,7 +55,15 @@ impl FleetState {
         apexes: &Apexes,
         members: Vec<MemberStatus>,
         expired_in: &[MemberSet],
+        cautions: &Cautions,
     ) -> Self {
+        let shares = &cautions.shares.members;
+        let with_share = |wanted: &dyn Fn(u16) -> bool| -> MemberSet {
+            let those = shares.iter().filter(|(_, share)| wanted(*share));
+            those.map(|(member, _)| *member).collect()
+        };
+        let drained = with_share(&|share| share == 0);
+        let draining = with_share(&|share| share > 0 && share < FULL_SHARE);
         let having = |wanted: &dyn Fn(MemberState) -> bool| -> MemberSet {
             let those = MemberIdx::all()
                 .zip(&members)
@@ -74,25 +95,36 @@ impl FleetState {
                 expired: mine
                     & stale
                     & (expired | expired_in.get(index).copied().unwrap_or_default()),
+                wary: mine & (stale | draining),
+                hold_left: cautions.hold_left.get(index).copied().flatten(),
                 is_blind,
             }
         };
-        let federations = (0..fleet.federations.len()).map(sync).collect();
+        let federations: Vec<_> = (0..fleet.federations.len()).map(sync).collect();
+        let health = FleetHealth {
+            stale,
+            expired,
+            drained,
+            draining,
+        };
+        let healths = federations.iter().map(|federation| FleetHealth {
+            expired: federation.expired,
+            ..health
+        });
         Self {
-            health: FleetHealth { stale, expired },
+            health,
+            healths: healths.collect(),
+            shares: shares.iter().copied().collect(),
+            seeds: Seeds::compile(fleet),
             federations,
             members,
         }
     }
 
-    /// Held and expired members, as a federation sees them.
+    /// Held, expired and drained members, as a federation sees them.
     #[inline]
-    pub fn health_in(&self, federation: FederationIdx) -> FleetHealth {
-        let expired = self.federation(federation).expired;
-        FleetHealth {
-            expired,
-            ..self.health
-        }
+    pub fn health_in(&self, federation: FederationIdx) -> &FleetHealth {
+        self.healths.get(federation.get()).unwrap_or(&self.health)
     }
 
     /// What a federation knows.
@@ -104,6 +136,8 @@ impl FleetState {
             unplaced: MemberSet::EMPTY,
             stale: MemberSet::EMPTY,
             expired: MemberSet::EMPTY,
+            wary: MemberSet::EMPTY,
+            hold_left: None,
             is_blind: false,
         };
         self.federations.get(federation.get()).unwrap_or(NOTHING)

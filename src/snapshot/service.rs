@@ -11,6 +11,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
+use super::caution::{Caution, Whole};
 use super::table::Keyed;
 use crate::decide::ShardHealth;
 use crate::model::{MemberIdx, MemberSet, Service};
@@ -45,6 +46,8 @@ pub struct ServiceEntry {
     pub plan: PlanIdx,
     /// TTL of its CNAMEs and SRV records, and at most of its addresses, in seconds.
     pub ttl: u32,
+    /// Something is known of it beyond its facts.
+    is_cautious: bool,
     /// The shards of the members that export it, in configuration order; the service exists when
     /// there is one.
     heads: SmallVec<[Head; 4]>,
@@ -84,6 +87,10 @@ struct Rest {
     ignored: Box<[Ignored]>,
     /// What its members disagree about.
     disagreements: Box<[Disagreement]>,
+    /// What is known of it beyond its facts.
+    caution: Option<Box<Caution>>,
+    /// How many of its addresses are not probed as there are too many in all.
+    unprobed: usize,
 }
 
 /// A member's part of a service.
@@ -134,6 +141,10 @@ pub(super) struct NewEntry {
     pub(super) ignored: Vec<Ignored>,
     /// What its members disagree about.
     pub(super) disagreements: BTreeSet<Disagreement>,
+    /// What is known of it beyond its facts.
+    pub(super) caution: Option<Box<Caution>>,
+    /// How many of its addresses are not probed as there are too many in all.
+    pub(super) unprobed: usize,
 }
 
 /// A named port of a service.
@@ -206,12 +217,14 @@ pub enum Disagreement {
 impl NewEntry {
     /// The entry with these shards, in configuration order.
     pub(super) fn with(self, shards: &[NewShard]) -> ServiceEntry {
+        let caution = self.caution.as_deref();
         ServiceEntry {
             key: SmallVec::from_slice(&self.key),
             federation: self.federation,
             plan: self.plan,
             ttl: self.ttl,
-            heads: shards.iter().map(NewShard::head).collect(),
+            is_cautious: self.caution.is_some(),
+            heads: shards.iter().map(|shard| shard.head(caution)).collect(),
             ipv4: shards
                 .iter()
                 .flat_map(|s| fitting(&s.ipv4))
@@ -227,25 +240,34 @@ impl NewEntry {
                 facts: shards.iter().map(|shard| shard.facts.clone()).collect(),
                 ignored: self.ignored.into(),
                 disagreements: self.disagreements.into_iter().collect(),
+                caution: self.caution,
+                unprobed: self.unprobed,
             }),
         }
     }
 }
 
 impl NewShard {
-    /// The shard without its addresses. Who is available, and who would be if readiness did not
-    /// matter: names: D.1, decision 15.
-    fn head(&self) -> Head {
+    /// Whether it has any address for clients outside.
+    pub(super) fn has_address(&self) -> bool {
+        !self.ipv4.is_empty() || !self.ipv6.is_empty()
+    }
+
+    /// The shard without its addresses. Who is available, and who would be if neither readiness nor
+    /// probes mattered: names: D.1, decision 15.
+    fn head(&self, caution: Option<&Caution>) -> Head {
         let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
-        let has_address = !self.ipv4.is_empty() || !self.ipv6.is_empty();
-        let is_last_known = has_address && self.facts.steering.weight != Some(0);
+        let is_drained = self.facts.steering.weight == Some(0)
+            || caution.is_some_and(|caution| caution.share == 0);
+        let is_dead = caution.is_some_and(|caution| caution.dead.contains(self.member));
+        let is_last_known = self.has_address() && !is_drained;
         let is_ready = self.facts.endpoints.ready > 0 || self.facts.allow_without_endpoints;
         Head {
             ttl: self.ttl,
             ipv4: count(self.ipv4.len()),
             ipv6: count(self.ipv6.len()),
             member: self.member,
-            is_available: is_last_known && is_ready,
+            is_available: is_last_known && is_ready && !is_dead,
             is_last_known,
         }
     }
@@ -352,6 +374,28 @@ impl ServiceEntry {
             .filter(|head| members.contains(head.member))
             .map(|head| head.ttl)
             .min()
+    }
+
+    /// What is known of it beyond its facts.
+    #[inline]
+    pub fn caution(&self) -> Option<&Caution> {
+        // Few have any, and what few answers need lies further off.
+        if self.is_cautious {
+            self.rest.caution.as_deref()
+        } else {
+            None
+        }
+    }
+
+    /// Every address of a shard some of whose addresses are withheld.
+    pub fn whole(&self, member: MemberIdx) -> Option<&Whole> {
+        let mut whole = self.caution()?.whole.iter();
+        whole.find(|whole| whole.member == member)
+    }
+
+    /// How many of its addresses are not probed as there are too many in all.
+    pub(super) fn unprobed(&self) -> usize {
+        self.rest.unprobed
     }
 
     /// What a member that exports it says.

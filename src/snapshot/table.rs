@@ -167,6 +167,15 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         self.crowd.iter().find(|entry| entry.key() == key)
     }
 
+    /// All entries, in no order. Costs O(entries).
+    pub(super) fn entries(&self) -> impl Iterator<Item = &T> {
+        let mut leaves = Vec::new();
+        self.root.leaves(&mut leaves);
+        let lines = leaves.into_iter().flat_map(|leaf| &leaf.lines);
+        let entries = lines.flat_map(|line| line.entries.iter().flatten());
+        entries.chain(&*self.crowd).map(|entry| &**entry)
+    }
+
     /// Puts an entry in, in the place of the one that has its key.
     pub(super) fn insert(&mut self, entry: Arc<T>) {
         let key = entry.key();
@@ -277,6 +286,16 @@ impl<T: Keyed> Branch<T> {
         }
     }
 
+    /// All leaves below it.
+    fn leaves<'t>(&'t self, leaves: &mut Vec<&'t Leaf<T>>) {
+        for child in &self.children {
+            match child {
+                Node::Branch(inner) => inner.leaves(leaves),
+                Node::Leaf(leaf) => leaves.push(leaf),
+            }
+        }
+    }
+
     /// The child for the bits of a hash that are left.
     #[inline]
     fn child(&self, rest: u64) -> Option<&Node<T>> {
@@ -300,7 +319,8 @@ impl<T: Keyed> Branch<T> {
         let Some(Node::Leaf(leaf)) = self.children.get_mut(usize::from(child)) else {
             return false;
         };
-        let places = self.children_at.iter().filter(|at| **at == child).count();
+        let is_its = |at: &u8| usize::from(*at == child);
+        let places: usize = self.children_at.iter().map(is_its).sum();
         if places == 1 {
             if shift + 2 * BITS > BRANCH_BITS {
                 return false;

@@ -111,7 +111,7 @@ impl Tally {
     }
 
     /// A response could not be sent.
-    pub fn send_error(&mut self) {
+    fn send_error(&mut self) {
         self.count(QUERIES + RCODES.len() + 2);
     }
 

@@ -41,6 +41,8 @@ pub struct SnapshotSums {
     pub unpublished: usize,
     /// Services whose members disagree.
     pub disagreeing: usize,
+    /// Addresses that are not probed as there are too many.
+    pub unprobed: usize,
 }
 
 /// All metrics of the process. Made once, and passed on by `Arc`.
@@ -68,6 +70,8 @@ pub struct Metrics {
     unpublished: IntGauge,
     /// Services whose members disagree.
     disagreeing: IntGauge,
+    /// Addresses that are not probed.
+    unprobed: IntGauge,
     /// Snapshots published.
     publications: IntCounter,
     /// Deltas, by what became of them.
@@ -80,6 +84,10 @@ pub struct Metrics {
     transitions: IntCounterVec,
     /// Shards that are kept back.
     damped: IntGauge,
+    /// Whether answers are frozen.
+    frozen: IntGauge,
+    /// Drains and cordons in force.
+    drains: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
 }
@@ -129,6 +137,10 @@ impl Metrics {
                 "gazetteer_snapshot_disagreements",
                 "Services whose members disagree on how they are answered.",
             ),
+            unprobed: declare.gauge(
+                "gazetteer_snapshot_unprobed_addresses",
+                "Addresses that are not probed as there are over 65,536.",
+            ),
             publications: declare.counter(
                 "gazetteer_publish_publications_total",
                 "Snapshots published.",
@@ -150,6 +162,14 @@ impl Metrics {
             damped: declare.gauge(
                 "gazetteer_publish_damped_shards",
                 "Shards that are ready and kept back since they went out too often.",
+            ),
+            frozen: declare.gauge(
+                "gazetteer_publish_frozen",
+                "1 while an operator has answers stay as they are.",
+            ),
+            drains: declare.gauge(
+                "gazetteer_publish_drains",
+                "Drains and cordons of operators in force.",
             ),
             persist_failures: declare.counter(
                 "gazetteer_publish_persist_failures_total",
@@ -178,6 +198,7 @@ impl Metrics {
         self.ignored.set(signed(sums.ignored));
         self.unpublished.set(signed(sums.unpublished));
         self.disagreeing.set(signed(sums.disagreeing));
+        self.unprobed.set(signed(sums.unprobed));
     }
 
     /// A delta came.
@@ -213,6 +234,16 @@ impl Metrics {
     /// How many withdrawals of a member's shards are held back for confirmation.
     pub fn set_held_back(&self, member: &str, withdrawals: usize) {
         self.members.set_held_back(member, withdrawals);
+    }
+
+    /// Whether answers are frozen.
+    pub fn set_frozen(&self, is_frozen: bool) {
+        self.frozen.set(i64::from(is_frozen));
+    }
+
+    /// How many drains and cordons are in force.
+    pub fn set_drained(&self, drains: usize) {
+        self.drains.set(signed(drains));
     }
 
     /// Persisted facts could not be written.

@@ -16,6 +16,7 @@ use gazetteer::snapshot::{Generation, Resolved, Serial, Settings, Snapshot, Snap
 use gazetteer::wire::NameBuf;
 use toml::{Table, Value};
 
+use crate::caution::Cautions;
 use crate::edit;
 
 /// The serial of the first snapshot; each change adds one.
@@ -33,6 +34,7 @@ pub(crate) struct World {
     states: BTreeMap<String, MemberState>,
     learnt: BTreeMap<String, TopologyFacts>,
     hostnames: BTreeMap<NameBuf, Option<Resolved>>,
+    cautions: Cautions,
     changed: bool,
     published: Option<Published>,
 }
@@ -67,6 +69,7 @@ impl World {
             states: BTreeMap::new(),
             learnt: BTreeMap::new(),
             hostnames: BTreeMap::new(),
+            cautions: Cautions::new(),
             changed: true,
             published: None,
         };
@@ -89,10 +92,18 @@ impl World {
             .collect()
     }
 
+    /// The time.
+    pub(crate) fn now(&self) -> UnixSeconds {
+        self.cautions.now
+    }
+
     /// Applies one event.
     pub(crate) fn apply(&mut self, words: &str, block: &str) -> Result<(), String> {
         self.changed = true;
         let (verb, rest) = words.split_once(' ').ok_or("an event of one word")?;
+        if self.cautions.apply(verb, rest)? {
+            return Ok(());
+        }
         match verb {
             "configure" => return edit::configuration(&mut self.config, rest, block),
             "resolved" => {
@@ -202,7 +213,7 @@ impl World {
             let export = self.exports.get(name);
             let facts = facts.into_iter().map(|(key, mut service)| {
                 if let Some(export) = export {
-                    Arc::make_mut(&mut service.spec).export = *export;
+                    service.export = *export;
                 }
                 (key, Arc::new(service))
             });
@@ -258,6 +269,7 @@ impl World {
         for (hostname, resolved) in &self.hostnames {
             builder.set_hostname(hostname, resolved.clone());
         }
+        self.cautions.fill(builder, config);
     }
 }
 

@@ -42,8 +42,21 @@ impl Daemon {
 
     /// As [`Daemon::start`], with other arguments.
     pub(crate) fn start_with(folder: &Path, arguments: &[&str]) -> Self {
-        let mut process = command(folder)
-            .args(arguments)
+        Self::start_command(command(folder).args(arguments))
+    }
+
+    /// As [`Daemon::start`] of the example, with limits of open files.
+    pub(crate) fn start_limited(folder: &Path, soft: u64, hard: u64) -> Self {
+        let program = command(folder);
+        let line = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" serve demo.toml");
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(line).arg(program.get_program());
+        Self::start_command(shell.current_dir(folder))
+    }
+
+    /// Starts a command that becomes the daemon.
+    fn start_command(command: &mut Command) -> Self {
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -113,6 +126,17 @@ impl Daemon {
             status.is_some()
         });
         status.expect("it has ended")
+    }
+
+    /// Its limit of open files.
+    pub(crate) fn open_files(&self) -> u64 {
+        let path = format!("/proc/{}/limits", self.process.id());
+        let limits = std::fs::read_to_string(path).expect("it runs");
+        let line = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let soft = line.and_then(|line| line.split_whitespace().nth(3));
+        soft.expect("a limit").parse().expect("a number")
     }
 
     /// The addresses in the answer for a name, over UDP; `None` without a reply.

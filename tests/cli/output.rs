@@ -8,7 +8,21 @@ use crate::program::{demo, run, transcript, write};
 fn help_is_as_reviewed() {
     let here = Path::new(".");
     insta::assert_snapshot!("help", transcript(here, &["--help"]));
-    for command in ["serve", "check", "clusters", "explain", "completions"] {
+    for command in [
+        "serve",
+        "check",
+        "clusters",
+        "explain",
+        "drain",
+        "cordon",
+        "uncordon",
+        "freeze",
+        "thaw",
+        "confirm",
+        "overrides",
+        "events",
+        "completions",
+    ] {
         insta::assert_snapshot!(
             format!("help_{command}"),
             transcript(here, &[command, "--help"])
@@ -95,6 +109,13 @@ fn without_a_daemon_the_error_says_what_to_give() {
         "clusters_without_daemon",
         transcript(folder.path(), &arguments)
     );
+    let arguments = ["drain", "a", "--state-dir", "state"];
+    insta::assert_snapshot!(
+        "drain_without_daemon",
+        transcript(folder.path(), &arguments)
+    );
+    let arguments = ["drain", "regions/a", "--over", "soon"];
+    insta::assert_snapshot!("drain_usage", transcript(folder.path(), &arguments));
 }
 
 #[test]

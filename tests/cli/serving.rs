@@ -277,3 +277,16 @@ fn logs_can_be_json_lines() {
     let event: serde_json::Value = serde_json::from_str(&line).expect("JSON");
     assert_eq!(event["fields"]["members"], 6, "{line}");
 }
+
+#[test]
+fn the_limit_of_open_files_is_raised_and_complained_about_when_too_low() {
+    let folder = demo();
+    for (hard, is_enough) in [(2000, true), (1500, false)] {
+        let daemon = Daemon::start_limited(folder.path(), 256, hard);
+        assert_eq!(daemon.open_files(), hard);
+        if !is_enough {
+            // 512 connections, and what else there is.
+            daemon.log(&["open files", "tcp-connections", "limit=1500", "needed=1536"]);
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gazetteer::answer::{self, Client, NoTrace, Transport};
+use gazetteer::model::UnixSeconds;
 use gazetteer::snapshot::Snapshot;
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
@@ -13,6 +14,7 @@ use hickory_proto::rr::{RData, Record};
 pub(crate) const CLIENT: Client = Client {
     address: IpAddr::V4(Ipv4Addr::LOCALHOST),
     transport: Transport::Tcp { idle: 100 },
+    now: UnixSeconds(1_800_000_000),
 };
 
 /// Owner, type and rdata as text, lower case.

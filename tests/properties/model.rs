@@ -48,6 +48,7 @@ impl Fed {
             negative_ttl: Duration::from_secs(5),
             apex_ttl: Duration::from_secs(3600),
             policy: match &self.failover {
+                _ if self.is_weighted => Policy::Weighted,
                 Some(_) => Policy::Failover,
                 None if self.is_nearest => Policy::Nearest,
                 None => Policy::Spread,
@@ -58,7 +59,11 @@ impl Fed {
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {
-                check: Check::None,
+                check: if self.is_probed {
+                    Check::Tcp
+                } else {
+                    Check::None
+                },
                 ..Probe::default()
             },
             brake: 100,

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use gazetteer::model::WhenAllDown;
 
 use crate::ask::Answer;
+use crate::caution::{heaviest, keep_if_any};
 use crate::model::member_name;
 use crate::world::{Fed, Said, Shard, State, World};
 
@@ -57,6 +58,7 @@ fn records(
     is_port: bool,
     owner: &str,
     shards: &[(usize, &Shard)],
+    addresses: impl Fn(&Shard) -> BTreeSet<IpAddr>,
     target: impl Fn(usize) -> String,
 ) -> BTreeSet<(String, String)> {
     let mut records = BTreeSet::new();
@@ -67,7 +69,7 @@ fn records(
                 records.extend(port.map(|port| format!("{port} {}", target(*member))));
             }
             (false, "A" | "AAAA") => records.extend(
-                (shard.addresses.iter())
+                (addresses(shard).iter())
                     .filter(|address| address.is_ipv4() == (rrtype == "A"))
                     .map(ToString::to_string),
             ),
@@ -252,6 +254,13 @@ impl<'a> Oracle<'a> {
         said.unwrap_or(fed.all_down)
     }
 
+    /// Whether one member answers, by lot.
+    pub(crate) fn is_weighted(&self, fed: &Fed, key: (&str, &str)) -> bool {
+        let shards = self.shards(fed, key);
+        let is_silent = |(_, shard): &(usize, &Shard)| matches!(shard.steering, Said::Nothing);
+        fed.is_weighted && shards.iter().all(is_silent)
+    }
+
     /// The order of `failover`, if that is the policy.
     pub(crate) fn order(&self, fed: &Fed, key: (&str, &str)) -> Option<Vec<usize>> {
         let shards = self.shards(fed, key);
@@ -259,7 +268,7 @@ impl<'a> Oracle<'a> {
         let first = said().find(|said| !matches!(said, Said::Nothing));
         let is_failover = match first {
             Some(said) => matches!(said, Said::Failover(_)),
-            None => fed.failover.is_some(),
+            None => fed.failover.is_some() && !fed.is_weighted,
         };
         let order = said().find_map(|said| match said {
             Said::Failover(order) => Some(order.clone()),
@@ -279,17 +288,24 @@ impl<'a> Oracle<'a> {
                 .fence
                 .as_ref()
                 .is_none_or(|fence| region.is_some_and(|region| fence.contains(&region)));
-            within && !shard.addresses.is_empty() && shard.weight != Some(0)
+            let is_left = self.world.is_left(*member, key);
+            within && is_left && !shard.addresses.is_empty() && shard.weight != Some(0)
         });
         let state = |member: &usize| place(member).map(|place| place.state);
         let mut up = publishable.clone();
-        up.retain(|(_, shard)| shard.is_ready);
+        up.retain(|(_, shard)| shard.is_ready && !self.world.living(fed, shard).is_empty());
         if up
             .iter()
             .any(|(member, _)| state(member) == Some(State::Ready))
         {
-            up.retain(|(member, _)| state(member) != Some(State::Lost));
+            up.retain(|(member, shard)| {
+                state(member) != Some(State::Lost) || self.world.is_proven(fed, shard)
+            });
         }
+        let is_damped =
+            |member: usize| (self.world.damped.iter()).any(|one| *one == (key.0, key.1, member));
+        keep_if_any(&mut up, |member| !is_damped(member));
+        keep_if_any(&mut up, |member| self.world.keeps_lot(fed, key, member));
         if up.is_empty() && self.all_down(fed, key) == WhenAllDown::LastKnown {
             up = publishable;
         }
@@ -306,6 +322,13 @@ impl<'a> Oracle<'a> {
             })
         });
         let mut chosen = eligible.clone();
+        if self.is_weighted(fed, key) {
+            let weights = chosen
+                .iter()
+                .map(|(member, shard)| (*member, shard.weight.unwrap_or(1)));
+            let one = heaviest(fed, key, weights);
+            chosen.retain(|(member, _)| Some(*member) == one);
+        }
         if let Some(order) = self.order(fed, key) {
             chosen.sort_by_key(|(member, _)| {
                 (
@@ -331,7 +354,11 @@ impl<'a> Oracle<'a> {
     ) -> Option<BTreeSet<IpAddr>> {
         let nothing_said = |(_, shard): &(usize, &Shard)| matches!(shard.steering, Said::Nothing);
         let shards = self.shards(fed, key);
-        if !fed.is_nearest || fed.failover.is_some() || !shards.iter().all(nothing_said) {
+        if !fed.is_nearest
+            || fed.failover.is_some()
+            || fed.is_weighted
+            || !shards.iter().all(nothing_said)
+        {
             return None;
         }
         let holding = self
@@ -363,7 +390,7 @@ impl<'a> Oracle<'a> {
         let best = eligible.iter().map(|(member, _)| rank(*member)).min()?;
         let near = eligible.iter().filter(|(member, _)| rank(*member) == best);
         Some(
-            near.flat_map(|(_, shard)| shard.addresses.clone())
+            near.flat_map(|(_, shard)| self.world.served(fed, shard))
                 .collect(),
         )
     }
@@ -395,7 +422,14 @@ impl<'a> Oracle<'a> {
             Some(Node::Fixed) => return None,
             Some(Node::Pinned(shard, is_port)) => {
                 let target = |_| name.trim_start_matches("_http._tcp.").to_owned();
-                expected.records = records(rrtype, *is_port, name, &[(0, shard)], target);
+                expected.records = records(
+                    rrtype,
+                    *is_port,
+                    name,
+                    &[(0, shard)],
+                    |shard| shard.addresses.iter().copied().collect(),
+                    target,
+                );
             }
             Some(Node::Service(fed, key, scope, is_port)) => {
                 let prefix = if *is_port { "_http._tcp." } else { "" };
@@ -420,7 +454,14 @@ impl<'a> Oracle<'a> {
                                 here.trim_start_matches("_http._tcp.").to_owned()
                             }
                         };
-                        expected.records = records(rrtype, *is_port, &here, &chosen, target);
+                        expected.records = records(
+                            rrtype,
+                            *is_port,
+                            &here,
+                            &chosen,
+                            |shard| self.world.served(fed, shard),
+                            target,
+                        );
                         break;
                     }
                     scope = match scope {

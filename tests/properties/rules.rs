@@ -85,7 +85,7 @@ pub(crate) fn services(world: &World, oracle: &Oracle<'_>, snapshot: &Snapshot) 
         for key in oracle.known(fed) {
             let global = owner(fed, key, (None, None));
             let (all, _) = addresses(&global);
-            let is_ordered = oracle.order(fed, key).is_some();
+            let is_ordered = oracle.order(fed, key).is_some() || oracle.is_weighted(fed, key);
             for scope in oracle.scopes() {
                 let name = owner(fed, key, scope);
                 let (here, is_chain) = addresses(&name);
@@ -128,7 +128,13 @@ pub(crate) fn explained(snapshot: &Snapshot, name: &str, rrtype: &str) -> Option
         return Some("recording changes the answer".to_owned());
     }
     let qtype: RecordType = rrtype.parse().ok()?;
-    let explanation: Explanation = explain(snapshot, &name.parse().ok()?, qtype, CLIENT.address);
+    let explanation: Explanation = explain(
+        snapshot,
+        &name.parse().ok()?,
+        qtype,
+        CLIENT.address,
+        CLIENT.now,
+    );
     let (plain, said) = (read(&plain), read(&explanation.response));
     if plain.rcode != said.rcode || plain.records() != said.records() {
         return Some(format!("answered {plain:?}, explained {said:?}"));

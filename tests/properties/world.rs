@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use gazetteer::model::{
-    Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, WhenAllDown,
+    FULL_SHARE, Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, Verdict, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use ipnet::Ipv4Net;
@@ -33,6 +33,10 @@ pub(crate) struct Fed {
     pub(crate) failover: Option<Vec<usize>>,
     /// Without `failover`: `nearest`, else `spread`.
     pub(crate) is_nearest: bool,
+    /// `weighted`, whatever the two say.
+    pub(crate) is_weighted: bool,
+    /// Addresses are probed.
+    pub(crate) is_probed: bool,
     pub(crate) fence: Option<Vec<&'static str>>,
     pub(crate) all_down: WhenAllDown,
     pub(crate) members: Vec<usize>,
@@ -88,6 +92,14 @@ pub(crate) struct World {
     pub(crate) networks: Vec<Net>,
     /// Places of regions on the equator, in degrees of longitude.
     pub(crate) longitudes: BTreeMap<&'static str, u8>,
+    /// What probes say of addresses, whatever the port.
+    pub(crate) verdicts: BTreeMap<IpAddr, Verdict>,
+    /// Shards that are kept back.
+    pub(crate) damped: BTreeSet<Place3>,
+    /// Shares of members that operators leave.
+    pub(crate) shares: BTreeMap<usize, u16>,
+    /// Shares of services, by namespace and name.
+    pub(crate) service_shares: BTreeMap<(&'static str, &'static str), u16>,
 }
 
 /// One change.
@@ -95,6 +107,10 @@ pub(crate) struct World {
 pub(crate) enum Change {
     Shard(Place3, Option<Shard>),
     State(usize, State),
+    Verdict(IpAddr, Option<Verdict>),
+    Damped(Place3, bool),
+    Share(usize, u16),
+    ServiceShare((&'static str, &'static str), u16),
 }
 
 /// Members of every world.
@@ -130,16 +146,21 @@ fn federation(name: &'static str) -> impl Strategy<Value = Fed> {
         1 => subsequence((0..MEMBERS).collect::<Vec<_>>(), 1..MEMBERS),
     ];
     let failover = prop::option::weighted(0.3, order());
-    let steered = (failover, any::<bool>());
+    let rarely = prop::bool::weighted(0.2);
+    let steered = (failover, any::<bool>(), rarely, any::<bool>());
     (apexes, steered, fence, all_down(), members).prop_map(
-        move |(apex, (failover, is_nearest), fence, all_down, members)| Fed {
-            name,
-            apex,
-            failover,
-            is_nearest,
-            fence,
-            all_down,
-            members,
+        move |(apex, (failover, is_nearest, is_weighted, is_probed), fence, all_down, members)| {
+            Fed {
+                name,
+                apex,
+                failover,
+                is_nearest,
+                is_weighted,
+                is_probed,
+                fence,
+                all_down,
+                members,
+            }
         },
     )
 }
@@ -180,7 +201,7 @@ fn shard(member: usize) -> impl Strategy<Value = Shard> {
         prop::option::weighted(0.2, subsequence(vec!["fa", "fb", "fc"], 0..=2)),
         any::<bool>().prop_flat_map(move |first| subsequence(pool(first), 0..=3)),
         prop::bool::weighted(0.6),
-        select(vec![None, None, None, Some(0), Some(1)]),
+        select(vec![None, None, None, Some(0), Some(1), Some(7)]),
         select(vec![None, Some(80), Some(80), Some(8080)]),
         prop_oneof![
             8 => Just(Said::Nothing),
@@ -202,9 +223,34 @@ fn shard(member: usize) -> impl Strategy<Value = Shard> {
         )
 }
 
+/// The addresses that shards have.
+fn address() -> impl Strategy<Value = IpAddr> {
+    let last = prop_oneof![0..MEMBERS, (10..10 + MEMBERS), Just(200)];
+    (last, any::<bool>()).prop_map(|(last, is_ipv4)| {
+        let text = if is_ipv4 {
+            format!("192.0.2.{last}")
+        } else {
+            format!("2001:db8::{last}")
+        };
+        text.parse().expect("an address")
+    })
+}
+
+fn verdict() -> impl Strategy<Value = Verdict> {
+    use Verdict::{Damped, Down, Suspect, Up};
+    select(vec![Up, Up, Suspect, Down, Down, Down, Damped])
+}
+
+fn share() -> impl Strategy<Value = u16> {
+    select(vec![0, 0, 1, FULL_SHARE / 2, FULL_SHARE - 1, FULL_SHARE])
+}
+
+fn service() -> impl Strategy<Value = (&'static str, &'static str)> {
+    select(vec![("n0", "s0"), ("n0", "s1"), ("svc", "svc")])
+}
+
 fn key() -> impl Strategy<Value = Place3> {
-    let names = select(vec![("n0", "s0"), ("n0", "s1"), ("svc", "svc")]);
-    (names, 0..MEMBERS).prop_map(|((namespace, name), member)| (namespace, name, member))
+    (service(), 0..MEMBERS).prop_map(|((namespace, name), member)| (namespace, name, member))
 }
 
 /// A shard, and where it is.
@@ -246,11 +292,21 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         prop::collection::vec(placed(), 0..14),
         prop::collection::vec(network(), 0..6),
         prop::collection::btree_map(select(PLACES.to_vec()), 0u8..4, 0..6),
+        (
+            prop::collection::btree_map(address(), verdict(), 0..8),
+            prop::collection::btree_set(key(), 0..4),
+            prop::collection::btree_map(0..MEMBERS, share(), 0..3),
+            prop::collection::btree_map(service(), share(), 0..2),
+        ),
     )
         .prop_map(
-            |((a, b, c, count), members, extra, shards, networks, longitudes)| World {
+            |((a, b, c, count), members, extra, shards, networks, longitudes, cautions)| World {
                 networks,
                 longitudes,
+                verdicts: cautions.0,
+                damped: cautions.1,
+                shares: cautions.2,
+                service_shares: cautions.3,
                 federations: [a, b, c].into_iter().take(count).collect(),
                 members,
                 static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
@@ -265,6 +321,10 @@ pub(crate) fn changes() -> impl Strategy<Value = Vec<Change>> {
         3 => placed().prop_map(|(key, shard)| Change::Shard(key, Some(shard))),
         2 => key().prop_map(|key| Change::Shard(key, None)),
         1 => (0..MEMBERS, state()).prop_map(|(member, state)| Change::State(member, state)),
+        2 => (address(), prop::option::of(verdict())).prop_map(|(of, said)| Change::Verdict(of, said)),
+        1 => (key(), any::<bool>()).prop_map(|(key, is)| Change::Damped(key, is)),
+        1 => (0..MEMBERS, share()).prop_map(|(member, share)| Change::Share(member, share)),
+        1 => (service(), share()).prop_map(|(key, share)| Change::ServiceShare(key, share)),
     ];
     prop::collection::vec(change, 1..20)
 }
@@ -275,8 +335,10 @@ impl World {
         if let Some(fed) = self.federations.first_mut() {
             fed.is_nearest = true;
             fed.failover = None;
+            fed.is_weighted = false;
             fed.fence = None;
         }
+        self.shares.clear();
         for member in 0..MEMBERS {
             let shard = self.shards.entry(("n0", "s0", member)).or_insert(Shard {
                 federations: None,
@@ -301,6 +363,7 @@ impl World {
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }
+        self.caution(&mut builder);
         builder.snapshot(Generation(1), Serial(1))
     }
 
@@ -311,6 +374,7 @@ impl World {
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }
+        world.caution(&mut builder);
         for change in changes {
             match change {
                 Change::Shard(key, Some(shard)) => {
@@ -330,6 +394,7 @@ impl World {
                     }
                     world.fill(&mut builder, *member);
                 }
+                other => world.take(other, &mut builder),
             }
             // Publishing in between must not matter.
             drop(builder.snapshot(Generation(0), Serial(0)));

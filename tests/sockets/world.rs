@@ -94,6 +94,11 @@ pub(crate) const ANY: u16 = 255;
 
 /// A snapshot of the world.
 pub(crate) fn world() -> Snapshot {
+    builder().snapshot(Generation(1), Serial(2_026_112_100))
+}
+
+/// The world before it is a snapshot.
+pub(crate) fn builder() -> SnapshotBuilder {
     let settings = Settings {
         nsid: Some("ams1".into()),
     };
@@ -139,7 +144,7 @@ pub(crate) fn world() -> Snapshot {
         let many = (1..=40).map(|last| Ipv4Addr::new(198, 51, host, last).into());
         publish("large", service(many.collect(), 1));
     }
-    builder.snapshot(Generation(1), Serial(2_026_112_100))
+    builder
 }
 
 /// The configured part.

@@ -1,11 +1,11 @@
-//! UDP sockets and batches of datagrams.
+//! UDP sockets and batches of datagrams, and TCP connections.
 //!
 //! Unsafe code throughout: the system calls take arrays of pointers. Every array and buffer here is
 //! allocated once and lives as long as the value that points into it.
 
 use std::io;
 use std::mem;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr;
 
@@ -59,6 +59,36 @@ pub fn socket(bind: Option<SocketAddr>, peer: Option<SocketAddr>) -> io::Result<
         }
     }
     Ok(socket)
+}
+
+/// A TCP connection from an address to another.
+pub fn connect(from: Ipv4Addr, to: SocketAddrV4) -> io::Result<TcpStream> {
+    let (from, to) = (ipv4(SocketAddr::from((from, 0)))?, ipv4(to.into())?);
+    let length = mem::size_of_val(&from) as u32;
+    // SAFETY: the descriptor is new, and owned by what is made of it; the addresses are whole and of
+    // the length given.
+    unsafe {
+        let fd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0);
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let stream = TcpStream::from_raw_fd(fd);
+        // The port is chosen by the connection: a port is used again for another source.
+        let late: i32 = 1;
+        libc::setsockopt(
+            fd,
+            libc::IPPROTO_IP,
+            libc::IP_BIND_ADDRESS_NO_PORT,
+            (&raw const late).cast(),
+            mem::size_of_val(&late) as u32,
+        );
+        if libc::bind(fd, (&raw const from).cast(), length) < 0
+            || libc::connect(fd, (&raw const to).cast(), length) < 0
+        {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(stream)
+    }
 }
 
 /// Sets a socket option.

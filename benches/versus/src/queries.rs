@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 
-use crate::answers::{Section, skip_name};
+use crate::answers::{Section, record, rrtype, skip_name};
 
 /// Octets of what is expected, after each packet.
 const EXPECTED: usize = 1 + 2 * 9;
@@ -19,6 +19,57 @@ pub struct Expected {
     pub fixed: Section,
     /// From a server that steers.
     pub steered: Section,
+}
+
+/// What answers are held against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// The static zone.
+    Fixed,
+    /// The static zone, of a chain its first CNAME alone: RFC 1034 lets resolvers ask for the rest.
+    Unchased,
+    /// A server that steers.
+    Steered,
+    /// The RCODE, and records where there are some.
+    Some,
+    /// Any answer to the question.
+    Echo,
+}
+
+impl Expect {
+    /// From its name.
+    pub fn parse(name: &str) -> io::Result<Self> {
+        match name {
+            "fixed" => Ok(Self::Fixed),
+            "unchased" => Ok(Self::Unchased),
+            "steered" => Ok(Self::Steered),
+            "some" => Ok(Self::Some),
+            "echo" => Ok(Self::Echo),
+            other => Err(io::Error::other(format!("--expect {other}"))),
+        }
+    }
+
+    /// Whether an answer, as [`crate::answers::read`] gives it, is the expected one.
+    #[inline]
+    pub fn is_right(self, query: &Query, read: Option<(u8, Section)>) -> bool {
+        let Some((rcode, section)) = read else {
+            return false;
+        };
+        let expected = &query.expected;
+        match self {
+            Self::Fixed => rcode == expected.rcode && section == expected.fixed,
+            Self::Unchased => {
+                let is_alias = section.count == 1 && section.sum == record(rrtype::CNAME, &[]);
+                rcode == expected.rcode && (is_alias || section == expected.fixed)
+            }
+            Self::Steered => rcode == expected.rcode && section == expected.steered,
+            Self::Some => {
+                let has_records = expected.fixed.count > 0;
+                rcode == expected.rcode && (section.count > 0) == has_records
+            }
+            Self::Echo => rcode == 0 && section.count == 1,
+        }
+    }
 }
 
 /// Writes query files.

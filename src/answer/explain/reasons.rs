@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Candidate, Explanation, LevelStep, Recorder};
+use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
 use crate::answer::classify::Subject;
 use crate::model::{MemberIdx, MemberSet, MemberState, ServiceKind};
 use crate::names::{Below, Form, Label, split};
@@ -10,7 +10,7 @@ use crate::snapshot::{
     Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, ServiceEntry, Shard, Snapshot,
 };
 use crate::vantage::{Vantage, VantageSource};
-use crate::wire::Qname;
+use crate::wire::{Qname, rrtype};
 
 /// Fills in what the name is, the levels, the candidates and the notes.
 pub(super) fn fill(
@@ -56,6 +56,20 @@ pub(super) fn fill(
         .filter(|(index, _)| concerned.contains(*index))
         .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
         .collect();
+    let asked = u16::from(explanation.qtype);
+    for candidate in explanation.candidates.iter_mut().filter(|one| one.answers) {
+        if !has_records(subject, asked, &candidate.addresses) {
+            candidate.answers = false;
+            candidate
+                .reason
+                .push_str(", but has no record of this type");
+        }
+    }
+    let plan = snapshot.plan(entry.plan);
+    let is_weighted = plan.is_some_and(|plan| plan.is_weighted);
+    explanation
+        .notes
+        .extend(evidence::lots(snapshot, entry, recorder, is_weighted));
     explanation
         .notes
         .extend(entry.disagreements().iter().copied().map(disagreement));
@@ -75,6 +89,21 @@ pub(super) fn fill(
         explanation
             .notes
             .push(format!("in their first sync: {}", names.join(", ")));
+    }
+}
+
+/// Whether a name of this kind has records of a type from a shard that is chosen for it.
+fn has_records(subject: &Subject<'_>, qtype: u16, addresses: &[IpAddr]) -> bool {
+    let is_port = matches!(
+        subject,
+        Subject::Level { port: Some(_), .. } | Subject::Pinned { port: Some(_), .. }
+    );
+    match qtype {
+        rrtype::ANY => true,
+        rrtype::SRV => is_port,
+        rrtype::A => !is_port && addresses.iter().any(IpAddr::is_ipv4),
+        rrtype::AAAA => !is_port && addresses.iter().any(IpAddr::is_ipv6),
+        _ => false,
     }
 }
 
@@ -140,7 +169,8 @@ fn names(snapshot: &Snapshot, members: MemberSet) -> Vec<Label> {
     chosen.map(|(_, member)| member.name.clone()).collect()
 }
 
-fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
+/// The name of a member.
+pub(super) fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
     let member = snapshot.fleet().members.get(member.get());
     member.map_or_else(String::new, |member| member.name.to_string())
 }
@@ -160,7 +190,7 @@ fn candidate(
             (false, "the name means another member".to_owned())
         }
         (Some(shard), Some(_)) if shard.has_address() => (true, "the name means it".to_owned()),
-        (Some(shard), _) => verdict(entry, &shard, recorder),
+        (Some(shard), _) => verdict(snapshot, entry, &shard, recorder),
     };
     let status = snapshot.members().get(member.get());
     let place = snapshot.topology(member).map(|topology| {
@@ -168,9 +198,13 @@ fn candidate(
         labels.map(Label::as_str).collect::<Vec<_>>().join(" ")
     });
     let addresses = shard.map(|shard| {
-        let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
-        ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6))
-            .collect()
+        let whole = entry.whole(member).filter(|_| pinned == Some(member));
+        let (ipv4, ipv6) = match whole {
+            Some(whole) => (&*whole.ipv4, &*whole.ipv6),
+            None => (shard.ipv4, shard.ipv6),
+        };
+        let ipv4 = ipv4.iter().copied().map(IpAddr::V4);
+        ipv4.chain(ipv6.iter().copied().map(IpAddr::V6)).collect()
     });
     Candidate {
         member: name.clone(),
@@ -179,6 +213,7 @@ fn candidate(
         addresses: addresses.unwrap_or_default(),
         answers,
         reason,
+        evidence: evidence::of(snapshot, entry, member),
     }
 }
 
@@ -210,7 +245,12 @@ fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Strin
 }
 
 /// Why a shard answers, or was left out.
-fn verdict(entry: &ServiceEntry, shard: &Shard<'_>, recorder: &Recorder) -> (bool, String) {
+fn verdict(
+    snapshot: &Snapshot,
+    entry: &ServiceEntry,
+    shard: &Shard<'_>,
+    recorder: &Recorder,
+) -> (bool, String) {
     let member = shard.member;
     let (at_level, chosen) = recorder.levels.last().copied().unwrap_or_default();
     let passed = recorder.levels.len().saturating_sub(1);
@@ -228,12 +268,20 @@ fn verdict(entry: &ServiceEntry, shard: &Shard<'_>, recorder: &Recorder) -> (boo
     let Some(facts) = entry.facts(member) else {
         return (false, "not known".to_owned());
     };
+    let drained = snapshot.state().health.drained;
+    let caution = entry.caution();
     let reason = if at_level.contains(member) {
         "eligible, but the policy prefers another"
+    } else if drained.contains(member) || caution.is_some_and(|caution| caution.share == 0) {
+        "drained by the operator"
     } else if eligible.members.contains(member) {
         "eligible, but not at this level"
     } else if eligible.withdrawn.contains(member) {
         "withdrawn: held for longer than hold, and another shard is live"
+    } else if eligible.damped.contains(member) {
+        "kept back: it went out too often, and another shard is there"
+    } else if eligible.parted.contains(member) {
+        "being drained: left out for this client at this time"
     } else if eligible.fenced_off.contains(member) {
         "outside the fence"
     } else if facts.steering.weight == Some(0) {
@@ -244,6 +292,8 @@ fn verdict(entry: &ServiceEntry, shard: &Shard<'_>, recorder: &Recorder) -> (boo
         "its load balancer's host name is not resolved"
     } else if !shard.has_address() {
         "its load balancer has no address yet"
+    } else if caution.is_some_and(|caution| caution.dead.contains(member)) {
+        "every address fails its probes"
     } else if !entry.health().available.contains(member) {
         return (
             false,

@@ -59,6 +59,9 @@ impl fmt::Display for Explanation {
             } else {
                 writeln!(f, " ({})", addresses.join(", "))?;
             }
+            for line in &candidate.evidence {
+                writeln!(f, "    {line}")?;
+            }
         }
         for note in &self.notes {
             writeln!(f, "note: {note}")?;

@@ -8,11 +8,12 @@ use proptest::prelude::*;
 use super::{G, world};
 use crate::answer::{Client, Transport, respond};
 use crate::decide::NoTrace;
+use crate::model::UnixSeconds;
 use crate::snapshot::{Generation, Serial};
 use crate::wire::NameBuf;
 
 /// A request with EDNS and a client subnet for a name of the world.
-fn request(name: &str, qtype: u16) -> Vec<u8> {
+pub(super) fn request(name: &str, qtype: u16) -> Vec<u8> {
     let mut octets = vec![0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
     octets.extend_from_slice(name.parse::<NameBuf>().unwrap().as_wire());
     octets.extend(qtype.to_be_bytes());
@@ -60,7 +61,7 @@ proptest! {
     fn every_response_fits_and_decodes(request in requests()) {
         let snapshot = world().snapshot(Generation(1), Serial(1));
         for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp { idle: 1 }, 65_535)] {
-            let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), transport };
+            let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), transport, now: UnixSeconds(1_800_000_000) };
             let mut out = vec![0; 65_535];
             let Some(length) = respond(&snapshot, &request, &client, &mut NoTrace, &mut out) else {
                 continue;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
+use tokio::sync::oneshot;
 
+use super::super::{Command, Done, Order, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Config;
 use crate::model::{
@@ -44,6 +46,15 @@ async fn member(folder: &tempfile::TempDir, count: u8) -> Running {
     running.change("b", list([])).await;
     after(20).await;
     running
+}
+
+/// Confirms what is held back of a member.
+async fn confirm(running: &Running, member: &str) -> Result<Done, Refused> {
+    let (reply, done) = oneshot::channel();
+    let command = Command::Confirm(label(member));
+    let order = Order { command, reply };
+    running.handle.commands.send(order).await.unwrap();
+    done.await.unwrap()
 }
 
 impl Running {
@@ -221,10 +232,13 @@ async fn an_operator_confirms_one_member() {
     let running = member(&folder, 100).await;
     running.change("a", list([])).await;
     assert_eq!(running.left().await, 100);
-    assert_eq!(running.handle.confirm(label("b")).await, Some(0));
+    let refused = running.ask(Command::Confirm(label("b"))).await;
+    assert!(matches!(refused, Err(Refused::NothingWithheld { .. })));
     assert_eq!(running.left().await, 100);
-    assert_eq!(running.handle.confirm(label("stranger")).await, None);
-    assert_eq!(running.handle.confirm(label("a")).await, Some(100));
+    let refused = running.ask(Command::Confirm(label("stranger"))).await;
+    assert!(matches!(refused, Err(Refused::Unknown { .. })));
+    let done = running.ask(Command::Confirm(label("a"))).await.unwrap();
+    assert_eq!(done.notes, ["removals that were withheld: 100"]);
     assert_eq!(running.left().await, 0);
     running.stop().await;
 }

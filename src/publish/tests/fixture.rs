@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Handle;
 use super::super::begin::FOLDER;
 use super::super::run::Core;
 use super::super::thread::prepare;
+use super::super::{Command, Done, Handle, Order, Refused};
 use crate::config::{Config, Listen, MemberSource, Source};
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity,
@@ -144,17 +144,23 @@ pub(super) struct Running {
 impl Running {
     /// Starts a writer on `config`.
     pub(super) fn start(config: Config) -> Self {
+        Self::start_at(config, || UnixSeconds(1_800_000_000))
+    }
+
+    /// The same, with another wall clock.
+    pub(super) fn start_at(config: Config, wall: fn() -> UnixSeconds) -> Self {
         let folder = config.state_dir.join(FOLDER);
         std::fs::create_dir_all(&folder).unwrap();
-        let wall = || UnixSeconds(1_800_000_000);
         let metrics = Arc::new(Metrics::new());
         let (core, mut handle) = prepare(Arc::new(config), metrics.clone(), &folder, wall).unwrap();
         let (deltas_to, deltas) = mpsc::channel(1024);
         let (configs_to, configs) = mpsc::channel(4);
         handle.deltas = deltas_to;
         handle.configs = configs_to;
+        let (commands_to, commands) = mpsc::channel(4);
+        handle.commands = commands_to;
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
-        task.spawn(core.run(deltas, configs, stop.clone()));
+        task.spawn(core.run(deltas, configs, commands, stop.clone()));
         Self {
             handle,
             metrics,
@@ -203,6 +209,14 @@ impl Running {
         .await;
     }
 
+    /// Gives a command and waits for the outcome.
+    pub(super) async fn ask(&self, command: Command) -> Result<Done, Refused> {
+        let (reply, outcome) = oneshot::channel();
+        let order = Order { command, reply };
+        self.handle.commands.send(order).await.unwrap();
+        outcome.await.unwrap()
+    }
+
     /// The present snapshot, once everything sent has been folded and what is at once is out.
     pub(super) async fn settled(&self) -> Arc<Snapshot> {
         after(1).await;
@@ -240,5 +254,5 @@ pub(super) fn exists(snapshot: &Arc<Snapshot>, name: &str) -> bool {
     let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
     snapshot
         .entry(key.as_wire().strip_suffix(&[0]).unwrap())
-        .is_some_and(|entry| entry.exists())
+        .is_some_and(crate::snapshot::ServiceEntry::exists)
 }

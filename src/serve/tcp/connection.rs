@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::answer::{Client, Transport};
 use crate::snapshot::Snapshot;
-use crate::telemetry::clock::monotonic;
+use crate::telemetry::clock::{self, monotonic};
 
 use super::super::Respond;
 use super::super::exchange::exchange;
@@ -105,7 +105,11 @@ impl<R: Respond> Connection<R> {
         };
         Self {
             stream,
-            client: Client { address, transport },
+            client: Client {
+                address,
+                transport,
+                now: clock::now(),
+            },
             service,
             unanswered: Vec::new(),
             unsent: Vec::new(),
@@ -207,6 +211,7 @@ impl<R: Respond> Connection<R> {
         let (mut filled, mut found) = (0, Found::Part);
         // One generation for all of them, and the guard ends with this function.
         let snapshot = self.service.snapshots.load();
+        self.client.now = clock::now();
         while let Some((request, after)) = split_frame(rest) {
             rest = after;
             found = Found::Queries;

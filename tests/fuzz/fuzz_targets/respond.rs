@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::config::{Source, facts, load};
-use gazetteer::model::{MemberIdx, MemberState};
+use gazetteer::model::{MemberIdx, MemberState, UnixSeconds};
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use hickory_proto::op::Message;
 use libfuzzer_sys::fuzz_target;
@@ -36,6 +36,7 @@ fuzz_target!(|request: &[u8]| {
         let client = Client {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             transport,
+            now: UnixSeconds(1_800_000_000),
         };
         let mut out = [0; 65_535];
         let Some(length) = respond(&SNAPSHOT, request, &client, &mut NoTrace, &mut out) else {

@@ -16,9 +16,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use versus::answers;
+use versus::arguments::{argument, number};
 use versus::batch::{Batch, Outgoing, Poll, socket, wait_readable};
 use versus::histogram::Histogram;
-use versus::queries::{Queries, Query};
+use versus::queries::{Expect, Queries};
 
 /// Datagrams in a batch.
 const BATCH: usize = 32;
@@ -31,21 +32,6 @@ const LOST: u64 = 250_000_000;
 
 /// Nanoseconds to wait for what is still out at the end.
 const DRAIN: u64 = 1_000_000_000;
-
-/// What answers are held against.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    /// The static zone.
-    Fixed,
-    /// The static zone, of a chain its first CNAME alone: RFC 1034 lets resolvers ask for the rest.
-    Unchased,
-    /// A server that steers.
-    Steered,
-    /// The RCODE, and records where there are some.
-    Some,
-    /// Any answer to the question.
-    Echo,
-}
 
 /// A query under way.
 #[derive(Clone, Copy, Default)]
@@ -99,21 +85,6 @@ struct Seen {
     receive_calls: u64,
     /// Latencies.
     latencies: Histogram,
-}
-
-/// The value of an argument.
-fn argument(name: &str, default: &str) -> String {
-    let all: Vec<String> = std::env::args().collect();
-    let at = all.iter().position(|argument| argument == name);
-    at.and_then(|at| all.get(at + 1).cloned())
-        .unwrap_or_else(|| default.to_owned())
-}
-
-/// The value of an argument that is a number.
-fn number<T: std::str::FromStr>(name: &str, default: &str) -> io::Result<T> {
-    let text = argument(name, default);
-    text.parse()
-        .map_err(|_| io::Error::other(format!("{name} {text}: not a number")))
 }
 
 /// The load.
@@ -222,7 +193,7 @@ impl Load {
             seen.nxdomain += u64::from(rcode == 3);
             seen.with_records += u64::from(section.count > 0);
         }
-        if !is_right(self.expect, &query, read) {
+        if !self.expect.is_right(&query, read) {
             seen.wrong += 1;
             if seen.first_wrong.is_none() {
                 let start = query.start as usize;
@@ -324,28 +295,6 @@ impl Load {
     }
 }
 
-/// Whether an answer is the expected one.
-#[inline]
-fn is_right(expect: Expect, query: &Query, read: Option<(u8, answers::Section)>) -> bool {
-    let Some((rcode, section)) = read else {
-        return false;
-    };
-    match expect {
-        Expect::Fixed => rcode == query.expected.rcode && section == query.expected.fixed,
-        Expect::Unchased => {
-            let alias = answers::record(answers::rrtype::CNAME, &[]);
-            let is_alias = section.count == 1 && section.sum == alias;
-            rcode == query.expected.rcode && (is_alias || section == query.expected.fixed)
-        }
-        Expect::Steered => rcode == query.expected.rcode && section == query.expected.steered,
-        Expect::Some => {
-            let has_records = query.expected.fixed.count > 0;
-            rcode == query.expected.rcode && (section.count > 0) == has_records
-        }
-        Expect::Echo => rcode == 0 && section.count == 1,
-    }
-}
-
 /// Octets as text.
 fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |text, octet| {
@@ -358,14 +307,7 @@ fn hex(octets: &[u8]) -> String {
 fn main() -> io::Result<()> {
     let port = number("--port", "53")?;
     let server = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let expect = match argument("--expect", "fixed").as_str() {
-        "fixed" => Expect::Fixed,
-        "unchased" => Expect::Unchased,
-        "steered" => Expect::Steered,
-        "some" => Expect::Some,
-        "echo" => Expect::Echo,
-        other => return Err(io::Error::other(format!("--expect {other}"))),
-    };
+    let expect = Expect::parse(&argument("--expect", "fixed"))?;
     let sockets: usize = number("--sockets", "8")?;
     let lane = |_| {
         Ok(Lane {

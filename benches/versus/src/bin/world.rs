@@ -20,6 +20,8 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
+use versus::arguments::{argument, number};
+
 use place::{Clients, REGIONS, Random, Spot};
 
 /// The apex of the world.
@@ -104,29 +106,16 @@ impl Service {
     }
 }
 
-/// The value of an argument.
-fn argument(name: &str, default: &str) -> String {
-    let all: Vec<String> = std::env::args().collect();
-    let at = all.iter().position(|argument| argument == name);
-    at.and_then(|at| all.get(at + 1).cloned())
-        .unwrap_or_else(|| default.to_owned())
-}
-
 fn main() -> io::Result<()> {
-    let number = |name: &str, default: &str| {
-        let text = argument(name, default);
-        text.parse::<u32>()
-            .map_err(|_| io::Error::other(format!("{name} {text}: not a number")))
-    };
-    let services = number("--services", "10000")?;
+    let services: u32 = number("--services", "10000")?;
     if services == 0 || services > 1 << 20 {
         return Err(io::Error::other("--services: 1 to 1048576"));
     }
-    let shards = (number("--shards", "3")? as usize).clamp(1, SHARDS);
+    let shards = number::<usize>("--shards", "3")?.clamp(1, SHARDS);
     let world = World {
         services,
         shards,
-        static_places: (number("--static-places", "3")? as usize).clamp(1, shards),
+        static_places: number::<usize>("--static-places", "3")?.clamp(1, shards),
         has_chains: argument("--chains", "yes") == "yes",
         queries: number("--queries", "100000")?,
         clients: Clients::new(),

@@ -86,9 +86,22 @@ fn steered(world: &World) -> io::Result<()> {
     let mut plugins = BufWriter::new(File::create(folder.join("plugins"))?);
     let regions: Vec<_> = REGIONS.iter().map(|(name, _, _)| *name).collect();
     let regions = regions.join(", ");
+    // Without monitors, and with one resource for each place and not each region: gdnsd looks for
+    // an address among all that it monitors, and for a resource among all of a plugin.
+    writeln!(plugins, "plugins => {{ multifo => {{ service_types => []")?;
+    for index in 0..world.services {
+        let service = Service::new(world, index);
+        for place in 0..world.shards {
+            let (ipv4, ipv6) = (service.ipv4(place), service.ipv6(place));
+            writeln!(
+                plugins,
+                "  s{index}p{place} => {{ addrs_v4 => [{ipv4}], addrs_v6 => [{ipv6}] }}"
+            )?;
+        }
+    }
     write!(
         plugins,
-        "plugins => {{ geoip => {{\n maps => {{ clients => {{ datacenters => [{regions}], nets => {{\n"
+        " }}\n geoip => {{ maps => {{ clients => {{ datacenters => [{regions}], nets => {{\n"
     )?;
     for (spot, networks) in world.clients.networks() {
         for network in networks {
@@ -106,12 +119,7 @@ fn steered(world: &World) -> io::Result<()> {
         write!(plugins, "  s{index} => {{ map => clients, dcmap => {{")?;
         for (region, (name, _, _)) in REGIONS.iter().enumerate() {
             let place = service.nearest(region);
-            write!(
-                plugins,
-                " {name} => {{ addrs_v4 => [{}], addrs_v6 => [{}] }}",
-                service.ipv4(place),
-                service.ipv6(place)
-            )?;
+            write!(plugins, " {name} => %multifo!s{index}p{place}")?;
         }
         writeln!(plugins, " }} }}")?;
     }

@@ -1,0 +1,142 @@
+//! What operators have decided, and the last transitions, in a form for programs.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Event, Freeze, UnixSeconds};
+use crate::publish::{Done, InForce, Standing};
+
+/// Everything in force, as `/v1/overrides` and `gazetteer overrides -o json` show it. Moments have
+/// the form of RFC 3339.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InForceNow {
+    /// Answers stay as they were.
+    pub frozen: Option<Frozen>,
+    /// What is drained, in the order of the commands.
+    pub drains: Vec<Drained>,
+}
+
+/// A freeze.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frozen {
+    /// At which moment answers stay.
+    pub since: String,
+    /// When it ends by itself.
+    pub ends: Option<String>,
+}
+
+/// A drain or cordon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Drained {
+    /// What: as in commands.
+    pub target: String,
+    /// `draining`, `out`, or `waiting` for a thaw.
+    pub state: String,
+    /// The share that is left in answers, 0 to 1.
+    pub share: f64,
+    /// The members that it means now; empty for a service.
+    pub members: Vec<String>,
+    /// Since when; none while it waits for a thaw.
+    pub since: Option<String>,
+    /// How long its share takes to fall, in seconds.
+    pub over_seconds: u64,
+    /// When it ends by itself.
+    pub ends: Option<String>,
+    /// After this moment no unexpired answer can name it; none while that is not known.
+    pub safe_at: Option<String>,
+}
+
+/// What a command has brought about, as the control socket says it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Obeyed {
+    /// The drain that a drain or cordon is now.
+    pub drain: Option<Drained>,
+    /// The freeze, if answers are frozen.
+    pub frozen: Option<Frozen>,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+}
+
+/// A transition, as `/v1/events` and `gazetteer events -o json` show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// Counts the events of one process, from 1.
+    pub id: u64,
+    /// When.
+    pub at: String,
+    /// `member`, `target`, `shard`, `brake` or `override`.
+    pub kind: String,
+    /// Which one.
+    pub subject: String,
+    /// Its state before.
+    pub from: String,
+    /// Its state now.
+    pub to: String,
+    /// Why.
+    pub why: String,
+}
+
+impl From<&Standing> for InForceNow {
+    fn from(standing: &Standing) -> Self {
+        Self {
+            frozen: standing.frozen.map(Frozen::from),
+            drains: standing.drains.iter().map(Drained::from).collect(),
+        }
+    }
+}
+
+impl From<Freeze> for Frozen {
+    fn from(freeze: Freeze) -> Self {
+        Self {
+            since: moment(freeze.since),
+            ends: freeze.until.map(moment),
+        }
+    }
+}
+
+impl From<&InForce> for Drained {
+    fn from(in_force: &InForce) -> Self {
+        let drain = &in_force.drain;
+        Self {
+            target: drain.target.to_string(),
+            state: in_force.state().to_owned(),
+            share: in_force.fraction(),
+            members: in_force.members.iter().map(ToString::to_string).collect(),
+            since: drain.begun.map(moment),
+            over_seconds: drain.over.as_secs(),
+            ends: drain.until.map(moment),
+            safe_at: drain.safe_at.map(moment),
+        }
+    }
+}
+
+impl From<Done> for Obeyed {
+    fn from(done: Done) -> Self {
+        Self {
+            drain: done.drain.as_ref().map(Drained::from),
+            frozen: done.frozen.map(Frozen::from),
+            notes: done.notes,
+        }
+    }
+}
+
+impl From<Event> for Transition {
+    fn from(event: Event) -> Self {
+        Self {
+            id: event.id,
+            at: moment(event.at),
+            kind: event.kind.as_str().to_owned(),
+            subject: event.subject,
+            from: event.from,
+            to: event.to,
+            why: event.why,
+        }
+    }
+}
+
+/// A moment in the form of RFC 3339.
+fn moment(at: UnixSeconds) -> String {
+    let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let moment = Timestamp::from_second(seconds);
+    moment.unwrap_or(Timestamp::MAX).to_string()
+}

@@ -1,0 +1,142 @@
+//! What speaks for and against a member: probes, conditions, holds, drains, lots.
+
+use jiff::Timestamp;
+
+use super::{Recorder, reasons};
+use crate::decide::weight;
+use crate::model::{
+    Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, Target, UnixSeconds,
+    Verdict,
+};
+use crate::snapshot::{ServiceEntry, Snapshot};
+
+/// Everything that is known of a member's shard beyond its facts, most telling first.
+pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
+    let mut lines = Vec::new();
+    let caution = entry.caution();
+    for (_, target, evidence) in caution
+        .iter()
+        .flat_map(|caution| &caution.probed)
+        .filter(|(of, ..)| *of == member)
+    {
+        let verdict = match evidence.verdict {
+            Verdict::Up => "up",
+            Verdict::Suspect => "suspect",
+            Verdict::Down => "down",
+            Verdict::Damped => "kept back",
+        };
+        let since = time(evidence.since);
+        let seen = &evidence.seen;
+        lines.push(format!(
+            "{}: {verdict} since {since}: {seen}",
+            probe(target)
+        ));
+    }
+    let conditions = caution.map(|caution| &*caution.conditions);
+    let condition = conditions
+        .iter()
+        .flat_map(|all| all.iter())
+        .find(|(of, _)| *of == member);
+    if let Some((_, condition)) = condition {
+        let since = time(condition.since);
+        let until = condition.damped_until.map(time);
+        let until = until.map_or_else(String::new, |until| format!(", kept back until {until}"));
+        lines.push(format!("{} since {since}{until}", condition.why));
+    }
+    let share = (snapshot.state().shares.iter())
+        .find(|(of, _)| *of == member)
+        .map(|(_, share)| *share);
+    if let Some(share) = share.filter(|share| *share < FULL_SHARE) {
+        let left = percent(u64::from(share), u64::from(FULL_SHARE));
+        lines.push(format!("the operator drains the member: {left} left"));
+    }
+    if let Some(share) = caution
+        .map(|caution| caution.share)
+        .filter(|s| *s < FULL_SHARE)
+    {
+        let left = percent(u64::from(share), u64::from(FULL_SHARE));
+        lines.push(format!("the operator drains the service: {left} left"));
+    }
+    lines.extend(snapshot.members().get(member.get()).and_then(contact));
+    let is_proven = caution.is_some_and(|caution| caution.sets.proven.contains(member));
+    if is_proven && snapshot.state().health.stale.contains(member) {
+        lines.push("probes of its addresses pass: its hold does not withdraw it".to_owned());
+    }
+    lines
+}
+
+/// Why a member's facts are not live.
+fn contact(status: &MemberStatus) -> Option<String> {
+    if matches!(
+        status.state,
+        MemberState::Ready | MemberState::Syncing(_) | MemberState::NeverSynced
+    ) {
+        return None;
+    }
+    let reason = status.reason.as_deref().unwrap_or("no reason told");
+    Some(format!(
+        "{} since {}: {reason}",
+        status.state,
+        time(status.since)
+    ))
+}
+
+/// The weights, the shares and the time slot of the lots that were drawn.
+pub(super) fn lots(
+    snapshot: &Snapshot,
+    entry: &ServiceEntry,
+    recorder: &Recorder,
+    is_weighted: bool,
+) -> Vec<String> {
+    let Some((slot, prefix)) = recorder.lots else {
+        return Vec::new();
+    };
+    let ttl = u64::from(entry.ttl.max(1));
+    let begins = time(UnixSeconds(slot * ttl));
+    let mut lines = vec![format!(
+        "lots are drawn for {}/{} and time slot {slot}, of {ttl} s from {begins}",
+        prefix.address(),
+        prefix.length
+    )];
+    let weights = entry.caution().map(|caution| &*caution.weights);
+    let of = |member| u64::from(weight(weights.unwrap_or_default(), member));
+    let (among, _) = recorder.levels.last().copied().unwrap_or_default();
+    if is_weighted && among != MemberSet::EMPTY {
+        let sum: u64 = among.iter().map(of).sum();
+        let shares = among.iter().map(|member| {
+            let name = reasons::member_name(snapshot, member);
+            format!("{name} {} ({})", of(member), percent(of(member), sum))
+        });
+        let shares: Vec<_> = shares.collect();
+        lines.push(format!(
+            "weights, and shares of the lots: {}",
+            shares.join(", ")
+        ));
+    }
+    lines
+}
+
+/// What is probed, and how.
+fn probe(target: &Target) -> String {
+    let kind = match &target.probe.check {
+        Check::None => "no",
+        Check::Tcp => "tcp",
+        Check::Http(check) if check.tls.is_some() => "https",
+        Check::Http(_) => "http",
+        Check::Grpc { .. } => "grpc",
+    };
+    format!("{kind} probe of {}", target.address)
+}
+
+/// A moment in UTC.
+fn time(at: UnixSeconds) -> String {
+    let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
+    let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+    at.to_string()
+}
+
+/// A part of a whole, rounded down.
+fn percent(part: u64, whole: u64) -> String {
+    let percent = (part * 100).checked_div(whole).unwrap_or_default();
+    format!("{percent} %")
+}

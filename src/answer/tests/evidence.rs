@@ -1,0 +1,149 @@
+//! What explanations say of members that are out, or may be going.
+
+use std::net::IpAddr;
+
+use hickory_proto::rr::RecordType;
+
+use super::{federation, name, service, set_state, world_of};
+use crate::answer::{Candidate, Explanation, explain};
+use crate::model::{
+    Evidence, FULL_SHARE, MemberIdx, MemberState, MemberStatus, Policy, Probe, UnixSeconds, Verdict,
+};
+use crate::snapshot::{Condition, Generation, Serial, Shares, SnapshotBuilder};
+
+/// The world with probes.
+fn world() -> SnapshotBuilder {
+    world_of(crate::model::Federation {
+        probe: Probe::default(),
+        ..federation()
+    })
+}
+
+fn explained(builder: &mut SnapshotBuilder, text: &str, qtype: RecordType) -> Explanation {
+    let snapshot = builder.snapshot(Generation(1), Serial(1));
+    let name = text.parse().unwrap();
+    let from = IpAddr::from([192, 0, 2, 1]);
+    explain(&snapshot, &name, qtype, from, UnixSeconds(1_800_000_001))
+}
+
+/// What is said of member `a` of `s.n`.
+fn first(builder: &mut SnapshotBuilder) -> Candidate {
+    let explanation = explained(builder, "s.n.fed.svc.example.com", RecordType::A);
+    explanation.candidates.into_iter().next().unwrap()
+}
+
+fn check(builder: &mut SnapshotBuilder, answers: bool, reason: &str, evidence: &[&str]) {
+    let first = first(builder);
+    assert_eq!((first.answers, &*first.reason), (answers, reason));
+    assert_eq!(first.evidence, evidence);
+}
+
+#[test]
+fn a_probe_that_fails_is_named() {
+    let mut world = world();
+    drop(world.snapshot(Generation(1), Serial(1)));
+    let address = "203.0.113.1:80".parse().unwrap();
+    let target = {
+        let mut targets = world.targets().iter();
+        targets.find(|target| target.address == address).cloned()
+    };
+    let target = target.unwrap();
+    let evidence = |verdict, seen: &str| Evidence {
+        verdict,
+        since: UnixSeconds(1_800_000_000),
+        seen: seen.into(),
+    };
+    assert!(world.set_evidence(&target, Some(evidence(Verdict::Down, "refused"))));
+    assert!(!world.set_evidence(&target, Some(evidence(Verdict::Down, "refused"))));
+    let down = "tcp probe of 203.0.113.1:80: down since 2027-01-15T08:00:00Z: refused";
+    check(&mut world, false, "every address fails its probes", &[down]);
+    world.set_evidence(&target, Some(evidence(Verdict::Suspect, "no answer")));
+    let suspect = "tcp probe of 203.0.113.1:80: suspect since 2027-01-15T08:00:00Z: no answer";
+    check(&mut world, true, "eligible at the level asked", &[suspect]);
+    world.set_evidence(&target, Some(evidence(Verdict::Up, "connected")));
+    set_state(&mut world, 0, MemberState::Lost);
+    let status = MemberStatus {
+        reason: Some("no heartbeat".to_owned()),
+        since: UnixSeconds(1_800_000_000),
+        ..world.status(MemberIdx(0)).unwrap().clone()
+    };
+    world.set_status(MemberIdx(0), status);
+    let lost = "Lost since 2027-01-15T08:00:00Z: no heartbeat";
+    let passes = "probes of its addresses pass: its hold does not withdraw it";
+    check(
+        &mut world,
+        true,
+        "eligible at the level asked",
+        &[lost, passes],
+    );
+}
+
+#[test]
+fn conditions_and_drains_are_named() {
+    let mut world = world();
+    let condition = |until: Option<u64>, why: &str| Condition {
+        since: UnixSeconds(1_800_000_000),
+        damped_until: until.map(UnixSeconds),
+        why: why.into(),
+    };
+    let often = condition(Some(1_800_000_060), "withdrawn 4 times in 10 minutes");
+    world.set_condition(MemberIdx(0), &name(), Some(often));
+    let reason = "kept back: it went out too often, and another shard is there";
+    let kept = "withdrawn 4 times in 10 minutes since 2027-01-15T08:00:00Z, \
+                kept back until 2027-01-15T08:01:00Z";
+    check(&mut world, false, reason, &[kept]);
+    let out = condition(None, "no ready endpoint");
+    world.set_condition(MemberIdx(0), &name(), Some(out));
+    world.upsert(MemberIdx(0), &name(), service([203, 0, 113, 1], 0, 80));
+    let since = "no ready endpoint since 2027-01-15T08:00:00Z";
+    check(&mut world, false, "0 of 1 endpoints ready", &[since]);
+    world.set_condition(MemberIdx(0), &name(), None);
+    world.upsert(MemberIdx(0), &name(), service([203, 0, 113, 1], 1, 80));
+    let mut shares = Shares {
+        members: vec![(MemberIdx(0), 0)],
+        ..Shares::default()
+    };
+    world.set_shares(shares.clone());
+    let none = "the operator drains the member: 0 % left";
+    check(&mut world, false, "drained by the operator", &[none]);
+    // So little is left that no lot falls to it.
+    shares.members = vec![(MemberIdx(0), FULL_SHARE / 100)];
+    world.set_shares(shares);
+    let reason = "being drained: left out for this client at this time";
+    let little = "the operator drains the member: 0 % left";
+    check(&mut world, false, reason, &[little]);
+}
+
+#[test]
+fn lots_are_explained() {
+    let mut world = world_of(crate::model::Federation {
+        policy: Policy::Weighted,
+        ..federation()
+    });
+    let notes = explained(&mut world, "s.n.fed.svc.example.com", RecordType::A).notes;
+    assert_eq!(
+        notes,
+        [
+            "lots are drawn for 192.0.2.0/24 and time slot 60000000, \
+             of 30 s from 2027-01-15T08:00:00Z",
+            "weights, and shares of the lots: a 1 (50 %), c 1 (50 %)"
+        ]
+    );
+}
+
+#[test]
+fn who_has_no_record_of_the_type_does_not_answer() {
+    let mut world = world();
+    let mut check = |name: &str, qtype, expected: bool| {
+        let explanation = explained(&mut world, name, qtype);
+        let answers = explanation.candidates.iter().any(|one| one.answers);
+        assert_eq!(answers, expected, "{name} {qtype}");
+    };
+    check("_http._tcp.s.n.fed.svc.example.com", RecordType::SRV, true);
+    check("_http._tcp.s.n.fed.svc.example.com", RecordType::A, false);
+    check("s.n.fed.svc.example.com", RecordType::A, true);
+    check("s.n.fed.svc.example.com", RecordType::AAAA, false);
+    check("s.n.fed.svc.example.com", RecordType::MX, false);
+    check("a.s.n.fed.svc.example.com", RecordType::A, true);
+    check("_http._tcp.a.s.n.fed.svc.example.com", RecordType::A, false);
+}

@@ -1,0 +1,34 @@
+//! `gazetteer drain`, `cordon`, `uncordon`, `freeze`, `thaw` and `confirm`
+
+use std::process::ExitCode;
+
+use super::arguments::{Order, Output};
+use super::control_client::give;
+use super::output;
+use super::overrides::{drained, frozen_line};
+use crate::admin::{Asked, Obeyed};
+
+/// Gives a command, waits until clients see what it does, and says what that is.
+pub(super) fn order(order: &Order, asked: &Asked) -> anyhow::Result<ExitCode> {
+    let obeyed = give(order.state_dir.as_deref(), asked)?;
+    output::print(&match order.output {
+        Output::Text => text(asked, &obeyed),
+        Output::Json => serde_json::to_string_pretty(&obeyed)? + "\n",
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a command has brought about.
+fn text(asked: &Asked, obeyed: &Obeyed) -> String {
+    let text = match (asked, &obeyed.drain) {
+        (Asked::Drain { .. }, Some(drain)) => drained(drain),
+        (Asked::Drain { target, .. }, None) => format!("{target} is drained\n"),
+        (Asked::Uncordon { target }, _) => format!("{target} is taken back\n"),
+        (Asked::Freeze { .. }, _) => obeyed.frozen.as_ref().map(frozen_line).unwrap_or_default(),
+        (Asked::Thaw, _) => "answers follow the members again\n".to_owned(),
+        (Asked::Confirm { member }, _) => format!("removals of {member} go through\n"),
+    };
+    let notes = obeyed.notes.iter();
+    let notes: Vec<_> = notes.map(|note| format!("note: {note}\n")).collect();
+    text + &notes.concat()
+}

@@ -1,0 +1,145 @@
+//! Help of the commands that override the configuration, and the durations they take.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
+
+/// Of `drain`.
+pub(super) const DRAIN: &str = "\
+TARGET is one of
+  MEMBER                  a member cluster
+  region/REGION           every member that stands there, now or later
+  zone/ZONE               every member that stands there, now or later
+  service/NAMESPACE/NAME  one service, in every member
+
+Its share of the answers falls evenly over the time of --over. What is out is never given, not even
+where nothing else is; a name whose members are all out has no address. Pinned names are the
+exception: they go on naming their member.
+
+The command returns once answers follow it, and a restart keeps it. It says `safe at`: the moment
+after which no answer that names what is drained can still be in a cache. Wait for it before you
+turn anything off.
+
+Exit status: 0 it is in force, 1 it is not, 2 the command is wrong.
+
+Examples:
+  gazetteer drain gce-europe-west1
+  gazetteer drain region/europe-west1 --over 10m --for 2h
+  gazetteer drain service/my-namespace/my-service --over 1h";
+
+/// Of `cordon`.
+pub(super) const CORDON: &str = "\
+As `drain`, without a time in which its share falls. `gazetteer drain --help` says what TARGET is
+and what is out.
+
+Examples:
+  gazetteer cordon gce-europe-west1
+  gazetteer cordon zone/us-central1-a --for 2h";
+
+/// Of `uncordon`.
+pub(super) const UNCORDON: &str = "\
+Its whole share comes back at once.
+
+Examples:
+  gazetteer uncordon gce-europe-west1
+  gazetteer uncordon region/europe-west1";
+
+/// Of `freeze`.
+pub(super) const FREEZE: &str = "\
+Answers stay as they are at this moment, also over a restart: what members, probes, a new
+configuration and other commands change takes effect at `gazetteer thaw`.
+
+Examples:
+  gazetteer freeze --for 1h";
+
+/// Of `thaw`.
+pub(super) const THAW: &str = "\
+What has changed while answers were frozen is in them at once; drains that were half done go on from
+where they were.
+
+Examples:
+  gazetteer thaw";
+
+/// Of `confirm`.
+pub(super) const CONFIRM: &str = "\
+A member that seems to lose much at once is not believed until it says so again. Confirm that it
+really has.
+
+Examples:
+  gazetteer confirm gce-europe-west1";
+
+/// Of `overrides`.
+pub(super) const OVERRIDES: &str = "\
+Columns:
+  STATE    draining  its share falls
+           out       it is not in answers
+           waiting   it takes effect at `gazetteer thaw`
+  LEFT     its share of what it would have
+  SAFE AT  after this moment no answer that names it can still be in a cache
+
+Examples:
+  gazetteer overrides
+  gazetteer overrides -o json";
+
+/// Of `events`.
+pub(super) const EVENTS: &str = "\
+What went from one state to another: members, probed targets, shards, the brake, overrides. The
+daemon keeps the last 4096 since its start; the logs have all of them. With --follow the form `json`
+is one object on a line.
+
+Examples:
+  gazetteer events
+  gazetteer events -n 100 -o json
+  gazetteer events --follow";
+
+/// The longest time of any command: a year.
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+
+/// The longest time in which a share falls: a week.
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+
+/// How long a share takes to fall.
+pub(super) fn over(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::ZERO..=WEEK, "0s to 7d")
+}
+
+/// How long something is in force.
+pub(super) fn lasting(text: &str) -> Result<Duration, String> {
+    duration(text, Duration::from_secs(1)..=YEAR, "1s to 366d")
+}
+
+/// A duration of whole seconds; a day has 24 hours.
+fn duration(text: &str, range: RangeInclusive<Duration>, said: &str) -> Result<Duration, String> {
+    let span = SpanParser::new().parse_span(text);
+    let read = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let read = read.ok().and_then(|read| Duration::try_from(read).ok());
+    let read = read.ok_or_else(|| "not a duration, such as 30s or 1h30m".to_owned())?;
+    if read.subsec_nanos() != 0 {
+        Err("not whole seconds".to_owned())
+    } else if range.contains(&read) {
+        Ok(read)
+    } else {
+        Err(format!("not within {said}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_whole_seconds_within_bounds() {
+        let seconds = |read: Result<Duration, String>| read.ok().map(|read| read.as_secs());
+        assert_eq!(seconds(over("10m")), Some(600));
+        assert_eq!(seconds(over("0s")), Some(0));
+        assert_eq!(seconds(over("7d")), Some(604_800));
+        assert_eq!(seconds(over("8d")), None);
+        assert_eq!(seconds(lasting("1h30m")), Some(5_400));
+        assert_eq!(seconds(lasting("366d")), Some(366 * 86_400));
+        for wrong in ["0s", "1500ms", "ten", "", "-1h", "367d"] {
+            assert!(lasting(wrong).is_err(), "{wrong}");
+        }
+    }
+}

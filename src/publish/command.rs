@@ -1,0 +1,147 @@
+//! What operators ask of the writer, and what it says.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget};
+use crate::names::Label;
+
+/// What an operator asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Take something out of answers.
+    Drain {
+        /// What.
+        target: OverrideTarget,
+        /// How long its share takes to fall to none; zero is at once.
+        over: Duration,
+        /// For how long it is out; `None` until taken back.
+        lasting: Option<Duration>,
+    },
+    /// Take a drain or cordon back.
+    Uncordon(OverrideTarget),
+    /// Let answers stay as they are.
+    Freeze {
+        /// For how long; `None` until thawed.
+        lasting: Option<Duration>,
+    },
+    /// Let answers follow the facts again.
+    Thaw,
+    /// Let withheld removals of a member through.
+    Confirm(Label),
+}
+
+/// A command on its way to the writer.
+#[derive(Debug)]
+pub struct Order {
+    /// What is asked for.
+    pub command: Command,
+    /// Told once the command is kept on disk and answers follow it.
+    pub reply: oneshot::Sender<Result<Done, Refused>>,
+}
+
+/// What a command has brought about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Done {
+    /// The drain that a drain or cordon is now.
+    pub drain: Option<InForce>,
+    /// Since when answers are frozen, if they are.
+    pub frozen: Option<Freeze>,
+    /// What an operator should know.
+    pub notes: Vec<String>,
+}
+
+/// A drain, and what it does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InForce {
+    /// What was decided.
+    pub drain: Drain,
+    /// The members that it means now, in configuration order; empty for a service.
+    pub members: Vec<Label>,
+    /// The share that is left in answers, of [`FULL_SHARE`].
+    pub share: u16,
+}
+
+impl InForce {
+    /// Its state in one word.
+    pub fn state(&self) -> &'static str {
+        match (self.share, self.drain.begun) {
+            (_, None) => "waiting",
+            (0, _) => "out",
+            _ => "draining",
+        }
+    }
+
+    /// The share that is left, 0 to 1.
+    pub fn fraction(&self) -> f64 {
+        f64::from(self.share) / f64::from(FULL_SHARE)
+    }
+}
+
+/// Everything that operators have decided, and what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// Answers stay as they were.
+    pub frozen: Option<Freeze>,
+    /// What is drained, in the order of the commands.
+    pub drains: Vec<InForce>,
+}
+
+/// Why a command was not obeyed. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// There is no such thing. Correct the name.
+    #[error("{kind} {name:?} is not known{}", like(.near))]
+    Unknown {
+        /// What kind of thing.
+        kind: &'static str,
+        /// What was given.
+        name: String,
+        /// Known ones, the most similar first.
+        near: Vec<String>,
+    },
+    /// It is in answers already.
+    #[error("{target} is neither drained nor cordoned{}", in_force(.others))]
+    NotOut {
+        /// What was given.
+        target: OverrideTarget,
+        /// What is out.
+        others: Vec<OverrideTarget>,
+    },
+    /// There is nothing to thaw.
+    #[error("answers are not frozen")]
+    NotFrozen,
+    /// There is nothing to confirm.
+    #[error("no removals of {member} are withheld")]
+    NothingWithheld {
+        /// The member.
+        member: Label,
+    },
+    /// It cannot be kept, so that a restart would forget it. Make room on the disk.
+    #[error("not obeyed, since it cannot be kept: {path}: {problem}")]
+    NotKept {
+        /// The file.
+        path: String,
+        /// What the system says.
+        problem: String,
+    },
+}
+
+/// Names like the one that was given, for the end of a sentence.
+fn like(names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!("; near it: {}", names.join(", "))
+    }
+}
+
+/// What is out, for the end of a sentence.
+fn in_force(targets: &[OverrideTarget]) -> String {
+    let targets: Vec<_> = targets.iter().map(ToString::to_string).collect();
+    match targets.as_slice() {
+        [] => "; nothing is".to_owned(),
+        targets => format!("; these are: {}", targets.join(", ")),
+    }
+}

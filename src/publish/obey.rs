@@ -1,0 +1,88 @@
+//! The writer's side of commands: decided, kept on disk, in force, published, and only then told.
+
+use std::io;
+
+use super::command::{Command, Done, Order, Refused};
+use super::overruling::Asked;
+use super::run::Core;
+use super::world::Now;
+use crate::model::OverrideTarget;
+use crate::names::Label;
+
+impl Core {
+    /// Decides upon a command and has the outcome written; one that is refused changes nothing.
+    pub(super) fn obey(&mut self, order: Order) {
+        let now = self.now();
+        let Order { command, reply } = order;
+        if let Command::Confirm(member) = &command {
+            // Whoever asked may have gone away.
+            drop(reply.send(self.confirm(member, now)));
+            return;
+        }
+        match self.world.decide(&command, now.wall) {
+            Ok(next) => {
+                let mut written = next.clone();
+                self.world
+                    .fill_safe(&mut written, &self.snapshots.load(), now.wall);
+                let asked = Asked {
+                    command,
+                    next,
+                    reply,
+                };
+                self.world.overruling.save(written, Some(asked));
+            }
+            // Whoever asked may have gone away.
+            Err(refused) => drop(reply.send(Err(refused))),
+        }
+    }
+
+    /// Lets withheld removals of a member through, and publishes them.
+    fn confirm(&mut self, member: &Label, now: Now) -> Result<Done, Refused> {
+        self.world
+            .check_known(&OverrideTarget::Member(member.clone()))?;
+        let count = self.world.confirm(member, now).unwrap_or_default();
+        if count == 0 {
+            return Err(Refused::NothingWithheld {
+                member: member.clone(),
+            });
+        }
+        let frozen = self.world.overruling.now.frozen;
+        let mut notes = vec![format!("removals that were withheld: {count}")];
+        if frozen.is_none() {
+            self.publish(now);
+        } else {
+            notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+        }
+        Ok(Done {
+            frozen,
+            notes,
+            ..Done::default()
+        })
+    }
+
+    /// Decisions were written, or could not be.
+    pub(super) fn saved(&mut self, saved: io::Result<()>) {
+        let now = self.now();
+        let Some(asked) = self.world.overruling.note_saved(&saved, now) else {
+            return;
+        };
+        let outcome = match saved {
+            Ok(()) => {
+                let published = self.snapshots.load_full();
+                let was_frozen = self.world.overruling.is_frozen();
+                let done = self.world.put_in_force(&asked, &published, now);
+                drop(published);
+                self.world.follow_thaw(was_frozen, now);
+                // The last publication before a freeze, or the first after a thaw, is due too.
+                if !was_frozen || !self.world.overruling.is_frozen() {
+                    self.publish(now);
+                }
+                self.world.follow_freeze(was_frozen);
+                Ok(done)
+            }
+            Err(problem) => Err(self.world.overruling.not_kept(&problem)),
+        };
+        // Whoever asked may have gone away; the command is obeyed all the same.
+        drop(asked.reply.send(outcome));
+    }
+}

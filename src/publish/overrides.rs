@@ -1,0 +1,379 @@
+//! What operators have decided over the configuration, and what follows for answers.
+//!
+//! ```text
+//! Command ──decide──▶ kept on disk ──put in force──▶ shares, publication ──▶ reply
+//!                                         ▲
+//!    each second: ends, shares ───────────┘   (while frozen: nothing)
+//! ```
+//!
+//! While answers are frozen the writer folds on in memory, publishes nothing and writes no facts, so
+//! that a restart begins with what was frozen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tracing::{info, warn};
+
+use super::command::{Command, Done, InForce, Refused, Standing};
+use super::events::Transited;
+use super::overruling::Asked;
+use super::resolve::{longest_ttl, meant, shares};
+use super::world::{Now, World};
+use crate::model::{
+    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds,
+};
+use crate::snapshot::Snapshot;
+
+/// TTL of answers at most, while something that they name is being drained.
+const DRAINING_TTL: Duration = Duration::from_secs(5);
+
+/// How much later than computed a share may be in answers: the clock is looked at once in a second,
+/// and moments are whole seconds.
+const LATE: Duration = Duration::from_secs(2);
+
+impl World {
+    /// What would be in force after a command; moments that caches decide are left open.
+    pub(super) fn decide(&self, command: &Command, now: UnixSeconds) -> Result<Overrides, Refused> {
+        let mut next = self.overruling.now.clone();
+        let after = |lasting: &Option<Duration>| lasting.map(|lasting| later(now, lasting));
+        match command {
+            Command::Drain {
+                target,
+                over,
+                lasting,
+            } => {
+                self.check_known(target)?;
+                let until = after(lasting);
+                let moment = next.moment(now);
+                let place = next.drains.iter().position(|drain| drain.target == *target);
+                let old = place.map(|place| next.drains.remove(place));
+                let from = old.as_ref().map_or(FULL_SHARE, |old| old.share(moment));
+                let drain = match old {
+                    // It is out: only its end may change.
+                    Some(old) if from == 0 => Drain { until, ..old },
+                    _ => Drain {
+                        target: target.clone(),
+                        from,
+                        begun: next.frozen.is_none().then_some(now),
+                        over: *over,
+                        until,
+                        safe_at: None,
+                    },
+                };
+                next.drains.push(drain);
+            }
+            Command::Uncordon(target) => {
+                let is_frozen = next.frozen.is_some();
+                let place = next.drains.iter().position(|drain| drain.target == *target);
+                let Some(place) = place else {
+                    return Err(Refused::NotOut {
+                        target: target.clone(),
+                        others: next.drains.into_iter().map(|drain| drain.target).collect(),
+                    });
+                };
+                match next.drains.get_mut(place) {
+                    // It is out of the frozen answers, which a restart must find again.
+                    Some(drain) if is_frozen && drain.begun.is_some() => drain.until = Some(now),
+                    _ => drop(next.drains.remove(place)),
+                }
+            }
+            Command::Freeze { lasting } => {
+                let since = next.moment(now);
+                for drain in &mut next.drains {
+                    drain.safe_at = drain.safe_at.filter(|_| drain.share(since) == 0);
+                }
+                next.frozen = Some(Freeze {
+                    since,
+                    until: after(lasting),
+                });
+            }
+            Command::Thaw => next = thawed(&next, now).ok_or(Refused::NotFrozen)?,
+            // Nothing of it is kept: it is done at once.
+            Command::Confirm(_) => {}
+        }
+        Ok(next)
+    }
+
+    /// Fills in the moments after which nothing of what is drained can be in a cache. `published` is
+    /// the snapshot whose answers may be there.
+    pub(super) fn fill_safe(
+        &self,
+        overrides: &mut Overrides,
+        published: &Snapshot,
+        now: UnixSeconds,
+    ) {
+        if overrides.frozen.is_some() {
+            return;
+        }
+        for drain in &mut overrides.drains {
+            if drain.safe_at.is_none() {
+                let ttl = longest_ttl(published, &drain.target, self.meant(&drain.target));
+                drain.safe_at = Some(safe_at(drain, ttl, now));
+            }
+        }
+    }
+
+    /// Puts decisions in force. Returns what the command has brought about.
+    pub(super) fn put_in_force(&mut self, asked: &Asked, published: &Snapshot, now: Now) -> Done {
+        let Asked { command, next, .. } = asked;
+        let mut next = next.clone();
+        self.fill_safe(&mut next, published, now.wall);
+        let before = std::mem::replace(&mut self.overruling.now, next);
+        self.is_dirty |= self.apply_shares(published, now);
+        self.announce(command, &before, now);
+        let standing = self.overruling.shown.borrow().clone();
+        Done {
+            drain: match command {
+                Command::Drain { target, .. } => {
+                    let mut drains = standing.drains.iter();
+                    drains.find(|drain| drain.drain.target == *target).cloned()
+                }
+                _ => None,
+            },
+            frozen: standing.frozen,
+            notes: self.notes(command, &standing),
+        }
+    }
+
+    /// Looks after ends and shares, once in a second.
+    pub(super) fn oversee(&mut self, published: &Snapshot, now: Now) {
+        if self.overruling.is_saving() {
+            return;
+        }
+        self.end_what_is_over(published, now);
+        self.is_dirty |= self.apply_shares(published, now);
+        self.overruling.catch_up(now.instant);
+    }
+
+    /// Ends what ends by itself.
+    fn end_what_is_over(&mut self, published: &Snapshot, now: Now) {
+        let wall = self.overruling.latest.max(now.wall);
+        let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= wall);
+        let before = self.overruling.now.clone();
+        if before.frozen.is_some_and(|freeze| is_over(freeze.until))
+            && let Some(mut next) = thawed(&before, wall)
+        {
+            self.fill_safe(&mut next, published, wall);
+            self.overruling.now = next;
+            self.follow_thaw(true, now);
+            let why = "its end has come".to_owned();
+            self.overridden(now, "answers".to_owned(), "frozen", "live", why);
+        }
+        if self.overruling.is_frozen() {
+            return;
+        }
+        let over = |drain: &mut Drain| is_over(drain.until);
+        let ended: Vec<_> = self.overruling.now.drains.extract_if(.., over).collect();
+        for drain in ended {
+            let from = if drain.share(wall) == 0 {
+                "out"
+            } else {
+                "draining"
+            };
+            let why = "its end has come".to_owned();
+            self.overridden(now, drain.target.to_string(), from, "in", why);
+        }
+    }
+
+    /// Follows what time and members have made of drains since they were last shown.
+    fn follow_drains(&mut self, published: &Snapshot, now: Now) {
+        let before = self.overruling.shown.borrow().clone();
+        for is in self.standing().drains {
+            let drain = &is.drain;
+            let mut shown = before.drains.iter();
+            let is_same = |was: &&InForce| {
+                was.drain.target == drain.target
+                    && (was.drain.begun, was.drain.over) == (drain.begun, drain.over)
+            };
+            let Some(was) = shown.find(is_same) else {
+                continue;
+            };
+            if was.state() == "draining" && is.state() == "out" {
+                let why = "its share is none".to_owned();
+                self.overridden(now, drain.target.to_string(), "draining", "out", why);
+            }
+            if was.members != is.members {
+                self.widen(&drain.target, published, now.wall);
+            }
+        }
+    }
+
+    /// A place that is drained has other members: their addresses may be in caches too.
+    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, wall: UnixSeconds) {
+        let ttl = longest_ttl(published, target, self.meant(target));
+        let mut drains = self.overruling.now.drains.iter_mut();
+        if let Some(drain) = drains.find(|drain| drain.target == *target) {
+            let safe = safe_at(drain, ttl, wall);
+            drain.safe_at = drain.safe_at.map(|before| before.max(safe));
+        }
+    }
+
+    /// Gives the snapshot to come the shares of this moment, and shows them. Returns whether any has
+    /// changed.
+    pub(super) fn apply_shares(&mut self, published: &Snapshot, now: Now) -> bool {
+        self.overruling.latest = self.overruling.latest.max(now.wall);
+        self.follow_drains(published, now);
+        let standing = self.standing();
+        self.metrics.set_frozen(standing.frozen.is_some());
+        self.metrics.set_drained(standing.drains.len());
+        self.overruling.shown.send_if_modified(|shown| {
+            let is_new = **shown != standing;
+            if is_new {
+                *shown = Arc::new(standing.clone());
+            }
+            is_new
+        });
+        let overrides = &self.overruling.now;
+        let moment = overrides.moment(self.overruling.latest);
+        let shares = shares(overrides, moment, &self.config.fleet, &self.builder);
+        self.builder.set_shares(shares)
+    }
+
+    /// What is in force, and what it does.
+    fn standing(&self) -> Standing {
+        let overrides = &self.overruling.now;
+        let moment = overrides.moment(self.overruling.latest);
+        let in_force = |drain: &Drain| InForce {
+            members: self
+                .meant(&drain.target)
+                .iter()
+                .filter_map(|member| self.name(member))
+                .collect(),
+            share: drain.share(moment),
+            drain: drain.clone(),
+        };
+        Standing {
+            frozen: overrides.frozen,
+            drains: overrides.drains.iter().map(in_force).collect(),
+        }
+    }
+
+    /// The members that a target means now; none for a service.
+    fn meant(&self, target: &OverrideTarget) -> MemberSet {
+        meant(target, &self.config.fleet, &self.builder)
+    }
+
+    /// Keeps facts off the disk after the last publication of what is frozen.
+    pub(super) fn follow_freeze(&mut self, was_frozen: bool) {
+        if !was_frozen && self.overruling.is_frozen() {
+            self.disk.set_frozen(true);
+        }
+    }
+
+    /// Shows members as they are, and lets their facts to the disk, once answers are not frozen.
+    pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
+        if was_frozen && !self.overruling.is_frozen() {
+            self.disk.set_frozen(false);
+            self.pay_disk(now);
+            for member in self.all_members().iter() {
+                self.show(member);
+            }
+        }
+    }
+
+    /// Says at the start what an earlier process has left in force.
+    pub(super) fn announce_restored(&self) {
+        let Overrides { frozen, drains } = &self.overruling.now;
+        if frozen.is_some() {
+            warn!(
+                "answers are frozen: they stay as they were, whatever members say, until `gazetteer thaw`"
+            );
+        }
+        for drain in drains {
+            info!(target = %drain.target, "drained, as decided before the start");
+        }
+    }
+
+    /// Shows that a command was obeyed.
+    fn announce(&mut self, command: &Command, before: &Overrides, now: Now) {
+        let moment = before.moment(now.wall);
+        let state = |drain: Option<&Drain>| match drain {
+            None => "in",
+            Some(drain) if drain.begun.is_none() => "waiting",
+            Some(drain) if drain.share(moment) == 0 => "out",
+            Some(_) => "draining",
+        };
+        let frozen = |overrides: &Overrides| match overrides.frozen {
+            Some(_) => "frozen",
+            None => "live",
+        };
+        let why = |what: &str| format!("{what}, by an operator");
+        let after = frozen(&self.overruling.now);
+        let (subject, from, to, why) = match command {
+            Command::Drain { target, over, .. } => {
+                let verb = if over.is_zero() {
+                    "cordon".to_owned()
+                } else {
+                    let seconds = i64::try_from(over.as_secs()).unwrap_or(i64::MAX);
+                    format!("drain over {:#}", SignedDuration::from_secs(seconds))
+                };
+                let from = state(before.drain(target));
+                let to = state(self.overruling.now.drain(target));
+                (target.to_string(), from, to, why(&verb))
+            }
+            Command::Uncordon(target) => {
+                let from = state(before.drain(target));
+                (target.to_string(), from, "in", why("uncordon"))
+            }
+            Command::Freeze { .. } => ("answers".to_owned(), frozen(before), after, why("freeze")),
+            Command::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
+            Command::Confirm(_) => return,
+        };
+        self.overridden(now, subject, from, to, why);
+    }
+
+    /// An override came into another state: a line of the log, a count, an event.
+    fn overridden(&mut self, now: Now, subject: String, from: &str, to: &str, why: String) {
+        self.transited(
+            now,
+            Transited {
+                kind: EventKind::Override,
+                subject,
+                from: from.to_owned(),
+                to: to.to_owned(),
+                why,
+                is_worse: false,
+            },
+        );
+    }
+}
+
+/// What is in force once answers are no longer frozen; `None` if they are not. What was half drained
+/// goes on from where it was.
+fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
+    let since = overrides.frozen?.since;
+    let mut drains = overrides.drains.clone();
+    drains.retain(|drain| drain.until.is_none_or(|until| until > now));
+    for drain in &mut drains {
+        let share = drain.share(since);
+        match drain.begun {
+            Some(_) if share == 0 => {}
+            Some(begun) => {
+                let passed = Duration::from_secs(since.0.saturating_sub(begun.0));
+                drain.over = drain.over.saturating_sub(passed);
+                drain.from = share;
+                drain.begun = Some(now);
+            }
+            None => drain.begun = Some(now),
+        }
+    }
+    Some(Overrides {
+        frozen: None,
+        drains,
+    })
+}
+
+/// After which moment no unexpired answer can name what a drain has taken out: answers from before
+/// it had at most `ttl` seconds, those of its time [`DRAINING_TTL`].
+fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
+    let before = later(now, Duration::from_secs(u64::from(ttl)));
+    let during = drain.out_at().filter(|_| !drain.over.is_zero());
+    let during = during.map(|out| later(out, DRAINING_TTL));
+    later(during.map_or(before, |during| during.max(before)), LATE)
+}
+
+/// A moment that much later.
+fn later(moment: UnixSeconds, by: Duration) -> UnixSeconds {
+    UnixSeconds(moment.0.saturating_add(by.as_secs()))
+}

@@ -1,0 +1,277 @@
+//! What operators have decided, on disk: `overrides.json` in `state-dir`, for people to read.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget, Overrides, UnixSeconds};
+
+/// The file in `state-dir`.
+const NAME: &str = "overrides.json";
+
+/// The form of the file.
+const VERSION: u32 = 1;
+
+/// The file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    /// The form.
+    version: u32,
+    /// The freeze, if answers are frozen.
+    frozen: Option<Frozen>,
+    /// The drains.
+    drains: Vec<Drained>,
+}
+
+/// A freeze.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frozen {
+    /// RFC 3339.
+    since: String,
+    /// RFC 3339.
+    until: Option<String>,
+}
+
+/// A drain.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Drained {
+    /// As in commands.
+    target: String,
+    /// The share when it began, 0 to 1.
+    from: f64,
+    /// RFC 3339.
+    begun: Option<String>,
+    /// How long its share takes to fall.
+    over_seconds: u64,
+    /// RFC 3339.
+    until: Option<String>,
+    /// RFC 3339.
+    safe_at: Option<String>,
+}
+
+/// Why a file cannot be used.
+#[derive(Debug, thiserror::Error)]
+enum Damage {
+    /// It is no JSON, or not of this form.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A value means nothing.
+    #[error("{0}")]
+    Value(String),
+}
+
+/// The path of the file in a state folder.
+pub(super) fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join(NAME)
+}
+
+/// Reads the file; without one nothing is decided. A damaged file is moved aside.
+pub(super) fn read(path: &Path) -> Overrides {
+    read_only(path).unwrap_or_else(|problem| {
+        let aside = path.with_extension("json.bad");
+        let moved = fs::rename(path, &aside).is_ok();
+        error!(file = %path.display(), %problem, moved,
+            "overrides cannot be read and are not in force: drain, cordon and freeze again");
+        Overrides::default()
+    })
+}
+
+/// Reads the file and changes nothing; without one nothing is decided.
+pub(super) fn read_only(path: &Path) -> Result<Overrides, String> {
+    match fs::read_to_string(path) {
+        Ok(text) => parse(&text).map_err(|damage| damage.to_string()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Overrides::default()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Writes the file, so that at every moment it is the old or the new one, whole.
+pub(super) fn write(path: &Path, overrides: &Overrides) -> io::Result<()> {
+    let new = path.with_extension("json.new");
+    let text = serde_json::to_string_pretty(&whole(overrides))? + "\n";
+    let mut file = File::create(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The file that says this.
+fn whole(overrides: &Overrides) -> Whole {
+    let drained = |drain: &Drain| Drained {
+        target: drain.target.to_string(),
+        from: f64::from(drain.from) / f64::from(FULL_SHARE),
+        begun: drain.begun.map(show),
+        over_seconds: drain.over.as_secs(),
+        until: drain.until.map(show),
+        safe_at: drain.safe_at.map(show),
+    };
+    Whole {
+        version: VERSION,
+        frozen: overrides.frozen.map(|freeze| Frozen {
+            since: show(freeze.since),
+            until: freeze.until.map(show),
+        }),
+        drains: overrides.drains.iter().map(drained).collect(),
+    }
+}
+
+/// What a file says.
+fn parse(text: &str) -> Result<Overrides, Damage> {
+    let whole: Whole = serde_json::from_str(text)?;
+    if whole.version != VERSION {
+        return Err(Damage::Value(format!("version {}", whole.version)));
+    }
+    let frozen = whole.frozen.map(|frozen| -> Result<_, Damage> {
+        Ok(Freeze {
+            since: moment(&frozen.since)?,
+            until: frozen.until.as_deref().map(moment).transpose()?,
+        })
+    });
+    let mut seen = HashSet::new();
+    let mut drains = Vec::new();
+    for drained in whole.drains {
+        let target = drained.target.parse::<OverrideTarget>();
+        let target =
+            target.map_err(|error| Damage::Value(format!("{:?}: {error}", drained.target)))?;
+        if !seen.insert(target.clone()) {
+            return Err(Damage::Value(format!("{target} twice")));
+        }
+        drains.push(Drain {
+            target,
+            from: share(drained.from)?,
+            begun: drained.begun.as_deref().map(moment).transpose()?,
+            over: Duration::from_secs(drained.over_seconds),
+            until: drained.until.as_deref().map(moment).transpose()?,
+            safe_at: drained.safe_at.as_deref().map(moment).transpose()?,
+        });
+    }
+    Ok(Overrides {
+        frozen: frozen.transpose()?,
+        drains,
+    })
+}
+
+/// A share in the unit that shares are counted in.
+fn share(fraction: f64) -> Result<u16, Damage> {
+    let whole = f64::from(FULL_SHARE);
+    if !(0.0..=1.0).contains(&fraction) {
+        return Err(Damage::Value(format!("{fraction} is no share")));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is within 0 to FULL_SHARE"
+    )]
+    let share = (fraction * whole).round() as u16;
+    Ok(share)
+}
+
+/// A moment in the form of RFC 3339.
+fn show(at: UnixSeconds) -> String {
+    let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
+    Timestamp::from_second(seconds)
+        .unwrap_or(Timestamp::MAX)
+        .to_string()
+}
+
+/// A moment that is written so.
+fn moment(text: &str) -> Result<UnixSeconds, Damage> {
+    let moment: Result<Timestamp, _> = text.parse();
+    let seconds = moment.map(Timestamp::as_second);
+    let seconds = seconds.map_err(|error| Damage::Value(format!("{text:?}: {error}")))?;
+    let seconds = u64::try_from(seconds);
+    seconds
+        .map(UnixSeconds)
+        .map_err(|_| Damage::Value(format!("{text:?}: before 1970")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of everything.
+    fn everything() -> Overrides {
+        let drain = |target: &str, begun| Drain {
+            target: target.parse().unwrap(),
+            from: FULL_SHARE / 3,
+            begun,
+            over: Duration::from_secs(600),
+            until: Some(UnixSeconds(1_800_007_200)),
+            safe_at: begun.map(|_| UnixSeconds(1_800_000_606)),
+        };
+        Overrides {
+            frozen: Some(Freeze {
+                since: UnixSeconds(1_800_000_000),
+                until: Some(UnixSeconds(1_800_003_600)),
+            }),
+            drains: vec![
+                drain("ew1d", Some(UnixSeconds(1_800_000_000))),
+                drain("region/eu", None),
+                drain("zone/eu-1", None),
+                drain("service/ns/web", Some(UnixSeconds(0))),
+            ],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        assert_eq!(read(&path), Overrides::default());
+        for overrides in [everything(), Overrides::default()] {
+            write(&path, &overrides).unwrap();
+            assert_eq!(read(&path), overrides);
+            assert_eq!(read_only(&path), Ok(overrides));
+        }
+        let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+    }
+
+    #[test]
+    fn every_truncation_is_moved_aside_and_nothing_is_in_force() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        write(&path, &everything()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        // The last octet is the end of the line: without it the file is still whole.
+        for length in 0..text.len() - 1 {
+            let mut file = File::create(&path).unwrap();
+            file.write_all(&text.as_bytes()[..length]).unwrap();
+            assert_eq!(read(&path), Overrides::default(), "{length}");
+            assert!(!path.exists(), "{length}");
+            let bad = fs::read(folder.path().join("overrides.json.bad")).unwrap();
+            assert_eq!(bad.len(), length);
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        write(&path, &everything()).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        for (from, to) in [
+            ("\"version\": 1", "\"version\": 2"),
+            ("\"ew1d\"", "\"region/eu\""),
+            ("\"ew1d\"", "\"a b\""),
+            ("\"over_seconds\": 600", "\"over_seconds\": -1"),
+            ("2027", "1927"),
+            ("\"from\": 0.", "\"from\": 7."),
+            ("\"until\"", "\"unto\""),
+        ] {
+            let wrong = text.replacen(from, to, 1);
+            assert_ne!(wrong, text, "{from}");
+            assert!(parse(&wrong).is_err(), "{from} {to}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What the writer is told beyond facts and states.
+
+use super::SnapshotBuilder;
+use crate::model::{Evidence, MemberIdx, NamespacedName, Target};
+use crate::snapshot::caution::{Condition, Shares};
+use crate::snapshot::probing::Targets;
+
+impl SnapshotBuilder {
+    /// What probes say of a target; `None` takes it back. Returns whether any service uses the
+    /// target and anything changed.
+    pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
+        let users = self.cautions.probing.set(target, evidence);
+        let is_used = !users.is_empty();
+        self.changed.extend(users);
+        is_used
+    }
+
+    /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
+    pub fn set_condition(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        condition: Option<Condition>,
+    ) -> bool {
+        let has_changed = self.cautions.set_condition(member, name, condition);
+        if has_changed {
+            self.changed.insert(name.clone());
+        }
+        has_changed
+    }
+
+    /// What operators leave of members and services. Returns whether anything changed.
+    pub fn set_shares(&mut self, shares: Shares) -> bool {
+        if self.cautions.shares == shares {
+            return false;
+        }
+        self.changed.extend(self.cautions.shares.changed(&shares));
+        self.cautions.shares = shares;
+        self.compile_state(self.state.members.clone());
+        true
+    }
+
+    /// How many seconds are left of the holds that pass next, for each federation in configuration
+    /// order: no TTL of an answer that names a held member is longer. Returns whether anything
+    /// changed.
+    pub fn set_hold_left(&mut self, left: Vec<Option<u32>>) -> bool {
+        if self.cautions.hold_left == left {
+            return false;
+        }
+        self.cautions.hold_left = left;
+        self.compile_state(self.state.members.clone());
+        true
+    }
+
+    /// The addresses to probe, each once, as of the last snapshot: at most 65,536. The rest is in
+    /// [`crate::snapshot::Counts::unprobed`], and has its turn when there is room.
+    pub fn targets(&self) -> &Targets {
+        self.cautions.probing.targets()
+    }
+}

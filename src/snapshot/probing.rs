@@ -1,0 +1,208 @@
+//! What is to be probed, who uses it, and what came of it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::apexes::FederationIdx;
+use super::service::NewShard;
+use crate::model::{Check, Evidence, Fleet, NamespacedName, Probe, Protocol, Target};
+
+/// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
+pub type Targets = imbl::HashSet<Target>;
+
+/// How many targets there are at most.
+pub(super) const MOST_TARGETS: usize = 65_536;
+
+/// How many services that found no room are remembered.
+const MOST_WAITING: usize = 4096;
+
+/// A hash map of the writer.
+type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A service in a federation.
+type User = (FederationIdx, NamespacedName);
+
+/// What is to be probed, who uses it, and what came of it.
+#[derive(Debug, Default)]
+pub(super) struct Probing {
+    /// What probes say.
+    evidence: Map<Target, Evidence>,
+    /// Who uses each target.
+    users: Map<Target, HashSet<User, foldhash::fast::RandomState>>,
+    /// The targets of each user that has some.
+    of: Map<User, Box<[Target]>>,
+    /// The keys of `users`.
+    targets: Targets,
+    /// Services some of whose targets found no room, the one that has waited longest first.
+    waiting: VecDeque<NamespacedName>,
+}
+
+impl Probing {
+    /// What probes say of a target.
+    pub(super) fn evidence(&self, target: &Target) -> Option<&Evidence> {
+        self.evidence.get(target)
+    }
+
+    /// Sets or takes back what probes say. Returns the services whose answers may change.
+    pub(super) fn set(
+        &mut self,
+        target: &Target,
+        evidence: Option<Evidence>,
+    ) -> Vec<NamespacedName> {
+        if self.evidence.get(target) == evidence.as_ref() {
+            return Vec::new();
+        }
+        match evidence {
+            Some(evidence) => self.evidence.insert(target.clone(), evidence),
+            None => self.evidence.remove(target),
+        };
+        let users = self.users.get(target).into_iter().flatten();
+        users.map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Everything that is to be probed.
+    pub(super) fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// A service uses these targets from now on, and no others. Returns how many found no room.
+    pub(super) fn use_targets(
+        &mut self,
+        federation: FederationIdx,
+        name: &NamespacedName,
+        wanted: Vec<Target>,
+    ) -> usize {
+        let user = (federation, name.clone());
+        let old = self.of.remove(&user).unwrap_or_default();
+        if old.is_empty() && wanted.is_empty() {
+            return 0;
+        }
+        let kept: HashSet<&Target> = if old.is_empty() {
+            HashSet::new()
+        } else {
+            wanted.iter().collect()
+        };
+        for target in old.iter().filter(|target| !kept.contains(target)) {
+            if let Some(users) = self.users.get_mut(target) {
+                users.remove(&user);
+                if users.is_empty() {
+                    self.users.remove(target);
+                    self.targets.remove(target);
+                }
+            }
+        }
+        let mut refused = 0;
+        let mut used = Vec::with_capacity(wanted.len());
+        for target in wanted {
+            if let Some(users) = self.users.get_mut(&target) {
+                users.insert(user.clone());
+            } else if self.users.len() < MOST_TARGETS {
+                self.targets.insert(target.clone());
+                let users = self.users.entry(target.clone()).or_default();
+                users.insert(user.clone());
+            } else {
+                refused += 1;
+                continue;
+            }
+            used.push(target);
+        }
+        if refused > 0 && self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(name.clone());
+        }
+        if !used.is_empty() {
+            self.of.insert(user, used.into());
+        }
+        refused
+    }
+
+    /// Services that waited for room, as many as there may be room for now.
+    pub(super) fn admit(&mut self) -> Vec<NamespacedName> {
+        let room = MOST_TARGETS.saturating_sub(self.users.len());
+        let count = room.min(self.waiting.len());
+        self.waiting.drain(..count).collect()
+    }
+}
+
+/// How the services of each federation are probed, every distinct probe once.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    /// Those of the federations, in configuration order.
+    federations: Vec<Spec>,
+    /// Those that services say something of.
+    special: HashSet<Arc<Probe>>,
+}
+
+/// A probe and its port.
+#[derive(Debug, Clone)]
+struct Spec {
+    /// With no port: that is in the address of a target, so that targets alike are one.
+    probe: Arc<Probe>,
+    /// `None` is the first TCP port of the service.
+    port: Option<u16>,
+}
+
+impl Probes {
+    /// Those of a fleet.
+    pub(super) fn compile(fleet: &Fleet) -> Self {
+        let mut probes = Self::default();
+        for federation in &fleet.federations {
+            let spec = probes.intern(federation.probe.clone());
+            probes.federations.push(spec);
+        }
+        probes
+    }
+
+    /// Every probe alike is one.
+    fn intern(&mut self, mut probe: Probe) -> Spec {
+        let port = probe.port.take();
+        let known = self.special.get(&probe).map(Arc::clone);
+        let probe = known.unwrap_or_else(|| {
+            // Those that no target has any more go when there are many.
+            if self.special.len() >= 64 && self.special.len().is_power_of_two() {
+                self.special.retain(|probe| Arc::strong_count(probe) > 1);
+            }
+            let probe = Arc::new(probe);
+            self.special.insert(Arc::clone(&probe));
+            probe
+        });
+        Spec { probe, port }
+    }
+
+    /// Adds the targets of a shard that has all its addresses: none where nothing is asked, or where
+    /// there is no TCP port to ask.
+    pub(super) fn targets(
+        &mut self,
+        fleet: &Fleet,
+        federation: FederationIdx,
+        shard: &NewShard,
+        targets: &mut Vec<Target>,
+    ) {
+        let facts = &shard.facts;
+        if !shard.has_address() {
+            return;
+        }
+        let spec = match &facts.steering.probe {
+            None => self.federations.get(federation.get()).cloned(),
+            Some(settings) => {
+                let base = fleet.federations.get(federation.get());
+                base.map(|base| base.probe.with(settings))
+                    .map(|probe| self.intern(probe))
+            }
+        };
+        let Some(Spec { probe, port }) = spec.filter(|spec| spec.probe.check != Check::None) else {
+            return;
+        };
+        let mut ports = facts.ports.iter();
+        let first = ports.find(|port| port.protocol == Protocol::Tcp);
+        let Some(port) = port.or(first.map(|port| port.port)) else {
+            return;
+        };
+        let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
+        let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
+        targets.extend(addresses.map(|address| Target {
+            address: SocketAddr::new(address, port),
+            probe: Arc::clone(&probe),
+        }));
+    }
+}

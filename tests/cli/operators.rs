@@ -1,0 +1,224 @@
+//! What operators decide over the configuration, from the command line to the answers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::daemon::{Daemon, eventually};
+use crate::program::{demo, run, write};
+
+/// A service with a shard in three members.
+const WEB: &str = "my-web.my-namespace.my-federation.svc.example.com.";
+
+/// What a command prints, which must succeed.
+fn succeed(folder: &Path, arguments: &[&str]) -> String {
+    let arguments = [arguments, &["--state-dir", "state"]].concat();
+    let output = run(folder, &arguments);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The error of a command, which must fail.
+fn fail(folder: &Path, arguments: &[&str]) -> String {
+    let arguments = [arguments, &["--state-dir", "state"]].concat();
+    let output = run(folder, &arguments);
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// The same as JSON.
+fn json(folder: &Path, arguments: &[&str]) -> serde_json::Value {
+    let arguments = [arguments, &["-o", "json"]].concat();
+    serde_json::from_str(&succeed(folder, &arguments)).unwrap()
+}
+
+#[test]
+fn a_drain_is_said_shown_kept_over_a_restart_and_taken_back() {
+    let folder = demo();
+    let folder = folder.path();
+    let mut daemon = Daemon::start(folder, "demo.toml").ready();
+    let text = succeed(
+        folder,
+        &["drain", "region/us-central1", "--over", "1h", "--for", "2h"],
+    );
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "region/us-central1: draining, 100% left, over 1h0m"
+    );
+    assert_eq!(lines[1], "  members  gce-us-central1");
+    assert!(
+        lines[2].starts_with("  ends     ") && lines[2].ends_with("Z (in 2h0m)"),
+        "{text}"
+    );
+    assert!(
+        lines[3].starts_with("  safe at  ") && lines[3].ends_with("Z (in 1h0m)"),
+        "{text}"
+    );
+    assert!(lines[4].starts_with("note: pinned names"), "{text}");
+
+    let text = succeed(folder, &["cordon", "gce-asia-east1"]);
+    assert!(text.starts_with("gce-asia-east1: out, 0% left\n"), "{text}");
+    let before = json(folder, &["overrides"]);
+    assert_eq!(before["frozen"], serde_json::Value::Null);
+    assert_eq!(before["drains"][0]["target"], "region/us-central1");
+    assert_eq!(before["drains"][0]["members"][0], "gce-us-central1");
+    assert_eq!(before["drains"][1]["state"], "out");
+    assert_eq!(before["drains"][1]["share"], 0.0);
+    let table = succeed(folder, &["clusters"]);
+    assert!(table.contains("Ready,Drained"), "{table}");
+    assert!(table.contains("Ready,Draining"), "{table}");
+    let (_, metrics) = daemon.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("gazetteer_publish_drains 2\n"),
+        "{metrics}"
+    );
+
+    daemon.signal("KILL");
+    daemon.end();
+    let daemon = Daemon::start(folder, "demo.toml").ready();
+    let after = json(folder, &["overrides"]);
+    assert_eq!(
+        after["drains"][0]["safe_at"],
+        before["drains"][0]["safe_at"]
+    );
+    assert_eq!(after["drains"][1], before["drains"][1]);
+
+    succeed(folder, &["uncordon", "gce-asia-east1"]);
+    let error = fail(folder, &["uncordon", "gce-asia-east1"]);
+    assert_eq!(
+        error,
+        "error: gce-asia-east1 is neither drained nor cordoned; these are: region/us-central1\n"
+    );
+    succeed(folder, &["uncordon", "region/us-central1"]);
+    assert_eq!(succeed(folder, &["overrides"]), "nothing is drained\n");
+    let events = succeed(folder, &["events", "-n", "1"]);
+    assert!(
+        events.contains("override   region/us-central1   draining -> in"),
+        "{events}"
+    );
+    drop(daemon);
+}
+
+#[test]
+fn commands_that_mean_nothing_here_are_refused_by_name() {
+    let folder = demo();
+    let folder = folder.path();
+    let daemon = Daemon::start(folder, "demo.toml").ready();
+    let error = fail(folder, &["drain", "gce-asia-east2"]);
+    assert!(
+        error.starts_with(
+            "error: member \"gce-asia-east2\" is not known; near it: gce-asia-east1, "
+        ),
+        "{error}"
+    );
+    let error = fail(folder, &["cordon", "service/my-namespace/my-serivce"]);
+    assert!(
+        error.contains("near it: my-namespace/my-service, "),
+        "{error}"
+    );
+    assert_eq!(fail(folder, &["thaw"]), "error: answers are not frozen\n");
+    let error = fail(folder, &["confirm", "gce-asia-east1"]);
+    assert!(error.contains("gce-asia-east1 are withheld"), "{error}");
+    assert_eq!(
+        json(folder, &["overrides"])["drains"],
+        serde_json::json!([])
+    );
+    drop(daemon);
+}
+
+#[test]
+fn a_disk_that_takes_nothing_fails_the_command_and_changes_nothing() {
+    let folder = demo();
+    let folder = folder.path();
+    let daemon = Daemon::start(folder, "demo.toml").ready();
+    fs::create_dir(folder.join("state/overrides.json.new")).unwrap();
+    let error = fail(folder, &["cordon", "gce-asia-east1"]);
+    assert!(
+        error.contains("cannot be kept: ") && error.contains("overrides.json"),
+        "{error}"
+    );
+    assert_eq!(succeed(folder, &["overrides"]), "nothing is drained\n");
+    daemon.log(&["overrides cannot be kept"]);
+}
+
+#[test]
+fn frozen_answers_stay_over_a_kill_until_they_are_thawed() {
+    let folder = demo();
+    let folder = folder.path();
+    let mut daemon = Daemon::start(folder, "demo.toml").ready();
+    let before = daemon.addresses(WEB);
+    assert_eq!(before.as_ref().map(BTreeSet::len), Some(3));
+    eventually("facts are persisted", || {
+        ["gce-us-central1", "gce-europe-west1-b", "gce-asia-east1"]
+            .iter()
+            .all(|member| {
+                ["base", "log"].iter().any(|kind| {
+                    let file = folder.join(format!("state/facts/{member}.{kind}"));
+                    let octets = fs::read(file).unwrap_or_default();
+                    octets.windows(6).any(|window| window == b"my-web")
+                })
+            })
+    });
+    let text = succeed(folder, &["freeze"]);
+    assert!(text.starts_with("answers are frozen since 2"), "{text}");
+    let facts = folder.join("gce-asia-east1.toml");
+    let text = fs::read_to_string(&facts).unwrap();
+    let folded = |daemon: &Daemon| {
+        let (_, text) = daemon.get("/metrics").unwrap();
+        let head = "gazetteer_publish_deltas_total{outcome=\"folded\"} ";
+        let line = text.lines().find_map(|line| line.strip_prefix(head));
+        line.map(str::to_owned)
+    };
+    let before_change = folded(&daemon);
+    write(&facts, &text.replace("203.0.113.", "198.18.0."));
+    eventually("the change is folded", || folded(&daemon) != before_change);
+    assert_eq!(daemon.addresses(WEB), before);
+    let (_, metrics) = daemon.get("/metrics").unwrap();
+    assert!(
+        metrics.contains("gazetteer_publish_frozen 1\n"),
+        "{metrics}"
+    );
+    let table = succeed(folder, &["clusters"]);
+    assert!(table.starts_with("answers are frozen since 2"), "{table}");
+
+    daemon.signal("KILL");
+    daemon.end();
+    let daemon = Daemon::start(folder, "demo.toml");
+    daemon.log(&["WARN", "answers are frozen"]);
+    assert_eq!(daemon.addresses(WEB), before);
+    let daemon = daemon.ready();
+    daemon.log(&["synced", "gce-asia-east1"]);
+    assert_eq!(daemon.addresses(WEB), before);
+    succeed(folder, &["thaw"]);
+    let after = daemon.addresses(WEB);
+    assert!(after.is_some_and(|after| after.contains("198.18.0.32")));
+    assert_eq!(
+        json(folder, &["overrides"])["frozen"],
+        serde_json::Value::Null
+    );
+    let events = json(folder, &["events"]);
+    assert_eq!(events.as_array().unwrap().last().unwrap()["to"], "live");
+}
+
+#[test]
+fn the_control_socket_is_for_the_daemons_user_and_goes_with_it() {
+    let folder = demo();
+    let mut daemon = Daemon::start(folder.path(), "demo.toml").ready();
+    let socket = folder.path().join("state/control");
+    let mode = fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    daemon.signal("KILL");
+    daemon.end();
+    assert!(socket.exists(), "nobody removes it");
+    let mut daemon = Daemon::start(folder.path(), "demo.toml").ready();
+    succeed(folder.path(), &["cordon", "gce-asia-east1"]);
+    daemon.signal("INT");
+    assert!(daemon.end().success());
+    assert!(!socket.exists());
+    let error = fail(folder.path(), &["thaw"]);
+    assert!(error.contains("no running daemon found"), "{error}");
+}

@@ -1,0 +1,190 @@
+//! Probes, damping and drains: how a builder is told, and what follows for the oracle.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use gazetteer::model::{Evidence, FULL_SHARE, Probe, Target, UnixSeconds, Verdict};
+use gazetteer::snapshot::{Condition, Shares, SnapshotBuilder};
+
+use crate::ask::CLIENT;
+use crate::model::{index, key_of, member_name};
+use crate::world::{Change, Fed, Shard, World};
+
+impl World {
+    /// Tells a builder everything.
+    pub(crate) fn caution(&self, builder: &mut SnapshotBuilder) {
+        for (address, verdict) in &self.verdicts {
+            tell(builder, *address, Some(*verdict));
+        }
+        for key in &self.damped {
+            builder.set_condition(index(key.2), &key_of(*key), Some(condition()));
+        }
+        self.share(builder);
+    }
+
+    /// Takes a change that is neither of facts nor of a state, and tells a builder.
+    pub(crate) fn take(&mut self, change: &Change, builder: &mut SnapshotBuilder) {
+        match change {
+            Change::Verdict(address, Some(verdict)) => {
+                self.verdicts.insert(*address, *verdict);
+                tell(builder, *address, Some(*verdict));
+            }
+            Change::Verdict(address, None) => {
+                self.verdicts.remove(address);
+                tell(builder, *address, None);
+            }
+            Change::Damped(key, true) => {
+                self.damped.insert(*key);
+                builder.set_condition(index(key.2), &key_of(*key), Some(condition()));
+            }
+            Change::Damped(key, false) => {
+                self.damped.remove(key);
+                builder.set_condition(index(key.2), &key_of(*key), None);
+            }
+            Change::Share(member, share) => {
+                self.shares.insert(*member, *share);
+                self.share(builder);
+            }
+            Change::ServiceShare(key, share) => {
+                self.service_shares.insert(*key, *share);
+                self.share(builder);
+            }
+            Change::Shard(..) | Change::State(..) => {}
+        }
+    }
+
+    /// Tells a builder what operators leave.
+    fn share(&self, builder: &mut SnapshotBuilder) {
+        let members = self.shares.iter();
+        let services = self.service_shares.iter();
+        builder.set_shares(Shares {
+            members: members
+                .map(|(member, share)| (index(*member), *share))
+                .collect(),
+            services: services
+                .map(|((namespace, name), share)| (key_of((namespace, name, 0)), *share))
+                .collect(),
+        });
+    }
+
+    /// Whether a member, or a service in all members, is not taken out.
+    pub(crate) fn is_left(&self, member: usize, key: (&str, &str)) -> bool {
+        self.shares.get(&member) != Some(&0) && self.service_shares.get(&key) != Some(&0)
+    }
+
+    /// What probes say of an address of a shard: nothing where none is sent.
+    fn verdict(&self, fed: &Fed, shard: &Shard, address: IpAddr) -> Option<Verdict> {
+        let is_probed = fed.is_probed && shard.port.is_some();
+        self.verdicts.get(&address).copied().filter(|_| is_probed)
+    }
+
+    /// Whether probes of some address of a shard pass.
+    pub(crate) fn is_proven(&self, fed: &Fed, shard: &Shard) -> bool {
+        let passes = |address: &IpAddr| {
+            let verdict = self.verdict(fed, shard, *address);
+            matches!(verdict, Some(Verdict::Up | Verdict::Suspect))
+        };
+        shard.addresses.iter().any(passes)
+    }
+
+    /// The addresses of a shard that are not withheld.
+    pub(crate) fn living(&self, fed: &Fed, shard: &Shard) -> BTreeSet<IpAddr> {
+        let lives = |address: &IpAddr| {
+            let verdict = self.verdict(fed, shard, *address);
+            !matches!(verdict, Some(Verdict::Down | Verdict::Damped))
+        };
+        shard.addresses.iter().copied().filter(lives).collect()
+    }
+
+    /// The addresses that a shard has at a level: where all are withheld, only `last-known` asks.
+    pub(crate) fn served(&self, fed: &Fed, shard: &Shard) -> BTreeSet<IpAddr> {
+        let living = self.living(fed, shard);
+        if living.is_empty() {
+            shard.addresses.iter().copied().collect()
+        } else {
+            living
+        }
+    }
+
+    /// Whether a member that is being drained keeps the lot of a service for [`CLIENT`].
+    pub(crate) fn keeps_lot(&self, fed: &Fed, key: (&str, &str), member: usize) -> bool {
+        let share = self.shares.get(&member).copied().unwrap_or(FULL_SHARE);
+        u64::from(share) > draw(fed, key, member, 1) >> 49
+    }
+}
+
+/// Leaves out members unless that leaves none.
+pub(crate) fn keep_if_any(shards: &mut Vec<(usize, &Shard)>, keep: impl Fn(usize) -> bool) {
+    if shards.iter().any(|(member, _)| keep(*member)) {
+        shards.retain(|(member, _)| keep(*member));
+    }
+}
+
+/// The one of several members that `weighted` gives [`CLIENT`].
+pub(crate) fn heaviest(
+    fed: &Fed,
+    key: (&str, &str),
+    members: impl Iterator<Item = (usize, u32)>,
+) -> Option<usize> {
+    let two_to_64 = 2f64.powi(64);
+    let score = |(member, weight): (usize, u32)| {
+        #[expect(clippy::cast_precision_loss, reason = "lots are compared, not counted")]
+        let part = draw(fed, key, member, 0) as f64 / two_to_64;
+        (-part.ln() / f64::from(weight), member)
+    };
+    let scores = members.filter(|(_, weight)| *weight > 0).map(score);
+    let least = scores.min_by(|(one, _), (other, _)| one.total_cmp(other));
+    least.map(|(_, member)| member)
+}
+
+/// The lot of a member as decide/weigh.rs describes it; every TTL is 30 s.
+fn draw(fed: &Fed, key: (&str, &str), member: usize, purpose: u64) -> u64 {
+    let mut octets = Vec::new();
+    for label in [key.1, key.0, fed.name] {
+        octets.push(u8::try_from(label.len()).expect("labels are short"));
+        octets.extend(label.bytes());
+    }
+    octets.extend([4, 127, 0, 0, 0, 0, 0, 0, 0]);
+    octets.extend((CLIENT.now.0 / 30).to_be_bytes());
+    let name = fnv(member_name(member).as_bytes());
+    mix(fnv(&octets) ^ mix(name ^ purpose))
+}
+
+/// FNV-1a, 64 bits.
+fn fnv(octets: &[u8]) -> u64 {
+    let step = |hash: u64, octet: &u8| (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3);
+    octets.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// The finalizer of `MurmurHash3`, 64 bits.
+fn mix(hash: u64) -> u64 {
+    let hash = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^ hash >> 33
+}
+
+/// Tells a builder what probes say of an address, at both ports that shards have.
+fn tell(builder: &mut SnapshotBuilder, address: IpAddr, verdict: Option<Verdict>) {
+    for port in [80, 8080] {
+        let target = Target {
+            address: SocketAddr::new(address, port),
+            probe: Arc::new(Probe::default()),
+        };
+        let evidence = verdict.map(|verdict| Evidence {
+            verdict,
+            since: UnixSeconds(1),
+            seen: "refused".into(),
+        });
+        builder.set_evidence(&target, evidence);
+    }
+}
+
+/// A shard is kept back.
+fn condition() -> Condition {
+    Condition {
+        since: UnixSeconds(1),
+        damped_until: Some(UnixSeconds(2)),
+        why: "withdrawn 4 times in 10 minutes".into(),
+    }
+}
