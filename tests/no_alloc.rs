@@ -86,8 +86,9 @@ fn drawing_lots() -> Snapshot {
     };
     for member in [0, 1].map(MemberIdx) {
         let mut service = Service::clone(builder.fact(member, &name).unwrap());
-        service.steering.policy = Some(Policy::Weighted);
-        service.steering.weight = Some(7);
+        let spec = Arc::make_mut(&mut service.spec);
+        spec.steering.policy = Some(Policy::Weighted);
+        spec.steering.weight = Some(7);
         builder.upsert(member, &name, Arc::new(service));
     }
     builder.set_shares(Shares {

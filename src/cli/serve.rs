@@ -132,10 +132,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         move |lifetime| run_source(lifetime, Arc::clone(&lists), Arc::clone(&events)),
     );
     supervisor.apply(&config.sources);
-    let (targets, deltas) = (handle.targets.clone(), handle.deltas.clone());
-    let probing = CancellationToken::new();
-    let health = health::spawn(targets, deltas, Arc::clone(&metrics), probing)
-        .context("thread of probes")?;
+    let health = probe(&handle, &metrics)?;
     let mut daemon = Daemon {
         serving,
         supervisor,
@@ -215,6 +212,13 @@ impl Daemon {
         info!("ended");
         Ok(())
     }
+}
+
+/// Starts to probe what is published.
+fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<health::Health> {
+    let (targets, deltas) = (handle.targets.clone(), handle.deltas.clone());
+    let cancel = CancellationToken::new();
+    health::spawn(targets, deltas, Arc::clone(metrics), cancel).context("thread of probes")
 }
 
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,13 +58,6 @@ impl Deref for Service {
 
     fn deref(&self) -> &Spec {
         &self.spec
-    }
-}
-
-/// What is written is this service's own from then on.
-impl DerefMut for Service {
-    fn deref_mut(&mut self) -> &mut Spec {
-        Arc::make_mut(&mut self.spec)
     }
 }
 

@@ -73,21 +73,58 @@ impl World {
         }
     }
 
-    /// Takes out of a complete list what is not to be done yet. A list that comes long enough after
-    /// the one that was held back, and says the same, confirms it.
-    pub(super) fn brake_list(&mut self, member: MemberIdx, changes: &mut Vec<Listed>, now: Now) {
-        let standing = |world: &Self, name: &NamespacedName| {
-            Standing::of(world.builder.fact(member, name).map(|facts| &**facts))
-        };
-        let mut lacking = HashSet::new();
-        for (name, change) in &*changes {
-            if standing(self, name).withdraws(Standing::of(change.as_deref())) {
-                lacking.insert(name.clone());
+    /// Takes out of the withdrawals of a complete list what is not to be done yet, and gives back the
+    /// rest. A list that comes long enough after the one that was held back, and says the same,
+    /// confirms it. `before` is how many services the member had.
+    pub(super) fn brake_list(
+        &mut self,
+        member: MemberIdx,
+        lacking: Vec<Listed>,
+        before: usize,
+        now: Now,
+    ) -> Vec<Listed> {
+        let confirmed = self.compare(member, &lacking, now);
+        let all = before.saturating_sub(confirmed.len());
+        let is_new = |(name, _): &&Listed| !self.brake.holds(&(member, name.clone()));
+        let new = lacking.iter().filter(is_new).count();
+        let is_too_much = Brake::is_half(new, all) && self.is_brake_on(member);
+        let list = is_too_much.then(|| format!("a list lacks {new} of {all} services"));
+        let mut let_through = Vec::new();
+        for (name, change) in lacking {
+            let key = (member, name);
+            if confirmed.contains(&key.1) {
+                let condition = self.damping.condition(&key, now);
+                self.brake.take(&key);
+                self.set_condition(&key, condition);
+                self.let_go(member, "a second list lacks them too", now);
+                let_through.push((key.1, change));
+            } else if self.brake.holds(&key) {
+                self.hold_back(&key, change, "", now);
+            } else if let Some(why) = self.refusal(&key, list.as_deref(), now) {
+                self.hold_back(&key, change, &why, now);
+            } else {
+                // It counts at once, for those that follow in the same list.
+                self.replace(&key, change.clone(), true, now);
+                let_through.push((key.1, change));
             }
         }
+        let_through
+    }
+
+    /// Compares what is held back of a member with what its list lacks: forgets what it has again,
+    /// and gives back what it confirms.
+    fn compare(
+        &mut self,
+        member: MemberIdx,
+        lacking: &[Listed],
+        now: Now,
+    ) -> HashSet<NamespacedName> {
         let held = self.brake.of(member);
-        let held: Vec<NamespacedName> =
-            held.map_or_else(Vec::new, |h| h.names().cloned().collect());
+        let held: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
+        if held.is_empty() {
+            return HashSet::new();
+        }
+        let lacking: HashSet<&NamespacedName> = lacking.iter().map(|(name, _)| name).collect();
         let mut confirmed = HashSet::new();
         for name in held {
             let key = (member, name);
@@ -97,37 +134,7 @@ impl World {
                 confirmed.insert(key.1);
             }
         }
-        if lacking.is_empty() {
-            return;
-        }
-        let facts = self.builder.facts(member);
-        let facts = facts.filter(|(_, facts)| Standing::of(Some(facts)) != Standing::Gone);
-        let all = facts.count().saturating_sub(confirmed.len());
-        let is_new =
-            |world: &Self, name: &NamespacedName| !world.brake.holds(&(member, name.clone()));
-        let new = lacking.iter().filter(|name| is_new(self, name)).count();
-        let is_too_much = Brake::is_half(new, all) && self.is_brake_on(member);
-        let list = is_too_much.then(|| format!("a list lacks {new} of {all} services"));
-        for (name, change) in std::mem::take(changes) {
-            let key = (member, name);
-            if !lacking.contains(&key.1) {
-                changes.push((key.1, change));
-            } else if confirmed.contains(&key.1) {
-                let condition = self.damping.condition(&key, now);
-                self.brake.take(&key);
-                self.set_condition(&key, condition);
-                self.let_go(member, "a second list lacks them too", now);
-                changes.push((key.1, change));
-            } else if self.brake.holds(&key) {
-                self.hold_back(&key, change, "", now);
-            } else if let Some(why) = self.refusal(&key, list.as_deref(), now) {
-                self.hold_back(&key, change, &why, now);
-            } else {
-                // It counts at once, for those that follow in the same list.
-                self.replace(&key, change.clone(), true, now);
-                changes.push((key.1, change));
-            }
-        }
+        confirmed
     }
 
     /// Why a withdrawal by a list is not made: for what is wrong with the list as a whole, which a

@@ -1,9 +1,8 @@
-//! Complete lists of members. A first list is folded in slices: with a million services it takes
-//! seconds, and changes of other members go out between them.
+//! Complete lists of members, folded in slices: a first list of a million services takes seconds,
+//! and changes of other members go out between its slices.
 //!
-//! What a member says after its first list waits for the end of it. Only there is what it lacks
-//! removed and its member in sync. Later lists hardly change anything, and the brake judges each as
-//! a whole.
+//! What a member says after its list waits for the end of it. Only there is what it lacks removed
+//! and its member in sync.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -28,10 +27,14 @@ const WAITING: usize = 4096;
 struct Listing {
     /// All services of the member.
     services: Vec<(NamespacedName, Arc<Service>)>,
-    /// How many of them are folded.
+    /// How many services the member had before.
+    before: usize,
+    /// How many of the list are folded.
     folded: usize,
     /// The places of those that were new or have changed.
     changed: Vec<usize>,
+    /// The places of those that would be withdrawn: that waits for the end of the list.
+    lacking: Vec<usize>,
     /// What the member said since, in order.
     waiting: VecDeque<Change>,
 }
@@ -56,15 +59,12 @@ impl World {
         now: Now,
     ) {
         self.losses.cancel_member(member);
-        let profile = self.profiles.get(member.get());
-        if profile.is_some_and(|profile| profile.kept.first_synced.is_some()) {
-            self.relist(member, services, now);
-            return;
-        }
         let listing = Listing {
             services,
+            before: self.builder.count(member),
             folded: 0,
             changed: Vec::new(),
+            lacking: Vec::new(),
             waiting: VecDeque::new(),
         };
         self.lists.0.insert(member, listing);
@@ -74,8 +74,7 @@ impl World {
     /// Folds a change of a member, after its list if one is being folded.
     pub(super) fn take(&mut self, member: MemberIdx, change: Change, now: Now) {
         let Some(listing) = self.lists.0.get_mut(&member) else {
-            self.change(member, change, now);
-            return;
+            return self.change(member, change, now);
         };
         listing.waiting.push_back(change);
         while let Some(listing) = self.lists.0.get(&member)
@@ -102,14 +101,15 @@ impl World {
 
     /// Folds a slice of a list, and after its end what the member said since.
     fn fold_list(&mut self, member: MemberIdx, now: Now) {
-        // Taken out while it is folded, which needs everything else.
         let Some(mut listing) = self.lists.0.remove(&member) else {
             return;
         };
         let slice = listing.services.iter().enumerate();
         for (place, (name, service)) in slice.skip(listing.folded).take(SLICE) {
             let key = (member, name.clone());
-            if self.replace(&key, Some(Arc::clone(service)), false, now) {
+            if self.withdraws(&key, service) {
+                listing.lacking.push(place);
+            } else if self.replace(&key, Some(Arc::clone(service)), false, now) {
                 listing.changed.push(place);
             }
         }
@@ -118,107 +118,84 @@ impl World {
             self.lists.0.insert(member, listing);
             return;
         }
-        self.end_list(member, listing.services, &listing.changed, now);
-        for change in listing.waiting {
+        let waiting = std::mem::take(&mut listing.waiting);
+        self.end_list(member, listing, now);
+        for change in waiting {
             // A list among them may be long too.
             self.take(member, change, now);
         }
     }
 
-    /// Folds the end of a first list: what is not in it is gone.
-    fn end_list(
-        &mut self,
-        member: MemberIdx,
-        services: Vec<(NamespacedName, Arc<Service>)>,
-        changed: &[usize],
-        now: Now,
-    ) {
-        let gone = self.unlisted(member, &services, services.len());
-        for name in &gone {
-            self.replace(&(member, name.clone()), None, false, now);
-        }
-        let (total, count) = (services.len(), changed.len() + gone.len());
+    /// Folds the end of a list: what is not in it is gone, unless the brake holds that back, and the
+    /// member is in sync.
+    fn end_list(&mut self, member: MemberIdx, listing: Listing, now: Now) {
+        let withdrawn = self.fold_lacking(member, &listing, now);
+        let services = listing.services;
         let Some(profile) = self.profiles.get_mut(member.get()) else {
             return;
         };
         profile.kept.seen = Some(now.wall);
-        profile.kept.first_synced = Some(now.wall);
+        let is_first = profile.kept.first_synced.is_none();
+        profile.kept.first_synced.get_or_insert(now.wall);
         let kept = profile.kept.clone();
-        if let Some(name) = self.name(member) {
-            let whole = Whole { kept, services };
-            self.disk.replace(&Owner::Member(name), whole);
-        }
-        self.in_sync(member, total, count, now);
-        self.show(member);
-    }
-
-    /// Folds a list that is not the first: what is not in it is gone, unless the brake holds that
-    /// back.
-    fn relist(
-        &mut self,
-        member: MemberIdx,
-        services: Vec<(NamespacedName, Arc<Service>)>,
-        now: Now,
-    ) {
-        let known = services.iter();
-        let known = known.filter(|(name, _)| self.builder.fact(member, name).is_some());
-        let gone = self.unlisted(member, &services, known.count());
-        let mut changes: Vec<Listed> = gone.into_iter().map(|name| (name, None)).collect();
-        let total = services.len();
-        for (name, service) in services {
-            if self.builder.fact(member, &name) != Some(&service) {
-                changes.push((name, Some(service)));
-            }
-        }
-        self.brake_list(member, &mut changes, now);
-        let mut changed = Vec::with_capacity(changes.len() + 1);
-        for (name, change) in changes {
-            changed.push(match &change {
-                Some(service) => Fact::Service(name.clone(), Arc::clone(service)),
-                None => Fact::Gone(name.clone()),
+        let name = self.name(member);
+        let (total, count) = (services.len(), listing.changed.len() + withdrawn.len());
+        if count <= total / 2 {
+            let changed = listing.changed.iter();
+            let changed = changed.filter_map(|place| services.get(*place)).cloned();
+            let changed = changed.map(|(name, facts)| Fact::Service(name, facts));
+            let first = is_first.then_some(Fact::FirstSynced(now.wall));
+            let withdrawn = withdrawn.into_iter().map(|(name, change)| match change {
+                Some(facts) => Fact::Service(name, facts),
+                None => Fact::Gone(name),
             });
-            self.replace(&(member, name), change, false, now);
-        }
-        let count = changed.len();
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
-            return;
-        };
-        profile.kept.seen = Some(now.wall);
-        changed.push(Fact::Seen(now.wall));
-        if count > total / 2 {
-            self.keep_whole(member);
-        } else {
-            for fact in changed {
+            for fact in withdrawn
+                .chain(changed)
+                .chain(first)
+                .chain([Fact::Seen(now.wall)])
+            {
                 self.keep(member, fact);
             }
+        } else if self.brake.of(member).is_some() {
+            self.keep_whole(member);
+        } else if let Some(name) = &name {
+            let whole = Whole { kept, services };
+            self.disk.replace(&Owner::Member(name.clone()), whole);
         }
-        self.in_sync(member, total, count, now);
-    }
-
-    /// The services of a member that are not in its list, of which it has `known` already.
-    fn unlisted(
-        &self,
-        member: MemberIdx,
-        services: &[(NamespacedName, Arc<Service>)],
-        known: usize,
-    ) -> Vec<NamespacedName> {
-        // As a rule there are none, and then there is no need to look through all services.
-        if self.builder.count(member) == known {
-            return Vec::new();
-        }
-        let listed: HashSet<&NamespacedName> = services.iter().map(|(name, _)| name).collect();
-        let all = self.builder.facts(member).map(|(name, _)| name);
-        all.filter(|name| !listed.contains(name)).cloned().collect()
-    }
-
-    /// A list has come to its end.
-    fn in_sync(&mut self, member: MemberIdx, services: usize, changed: usize, now: Now) {
-        let name = self.name(member);
         info!(
             member = name.map(tracing::field::display),
-            services, changed, "synced"
+            services = total,
+            changed = count,
+            "synced"
         );
         self.is_dirty = true;
         self.happen(member, Happening::Synced, now);
+        if is_first {
+            self.show(member);
+        }
+    }
+
+    /// Makes the withdrawals of a list, as far as the brake lets it, and says which.
+    fn fold_lacking(&mut self, member: MemberIdx, listing: &Listing, now: Now) -> Vec<Listed> {
+        let unready = listing.lacking.iter();
+        let unready = unready.filter_map(|place| listing.services.get(*place));
+        let mut lacking: Vec<Listed> = unready
+            .map(|(name, facts)| (name.clone(), Some(Arc::clone(facts))))
+            .collect();
+        // Every service of the list is there, so it is complete when the numbers are the same.
+        if self.builder.count(member) != listing.services.len() {
+            let listed: HashSet<_> = listing.services.iter().map(|(name, _)| name).collect();
+            let all = self.builder.facts(member).map(|(name, _)| name);
+            let gone = all.filter(|name| !listed.contains(name));
+            lacking.extend(gone.map(|name| (name.clone(), None)));
+        }
+        let profile = self.profiles.get(member.get());
+        if profile.is_some_and(|profile| profile.kept.first_synced.is_some()) {
+            lacking = self.brake_list(member, lacking, listing.before, now);
+        }
+        for (name, change) in &lacking {
+            self.replace(&(member, name.clone()), change.clone(), false, now);
+        }
+        lacking
     }
 }

@@ -23,10 +23,7 @@ use super::world::{Now, World};
 use crate::model::{
     Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds,
 };
-use crate::snapshot::Snapshot;
-
-/// TTL of answers at most, while something that they name is being drained.
-const DRAINING_TTL: Duration = Duration::from_secs(5);
+use crate::snapshot::{Snapshot, UNSETTLED_TTL};
 
 /// How much later than computed a share may be in answers: the clock is looked at once in a second,
 /// and moments are whole seconds.
@@ -365,11 +362,11 @@ fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
 }
 
 /// After which moment no unexpired answer can name what a drain has taken out: answers from before
-/// it had at most `ttl` seconds, those of its time [`DRAINING_TTL`].
+/// it had at most `ttl` seconds, those of its time [`UNSETTLED_TTL`].
 fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
     let before = later(now, Duration::from_secs(u64::from(ttl)));
     let during = drain.out_at().filter(|_| !drain.over.is_zero());
-    let during = during.map(|out| later(out, DRAINING_TTL));
+    let during = during.map(|out| later(out, Duration::from_secs(u64::from(UNSETTLED_TTL))));
     later(during.map_or(before, |during| during.max(before)), LATE)
 }
 

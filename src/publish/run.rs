@@ -178,13 +178,15 @@ impl Core {
             return now;
         }
         let is_open = !self.world.overruling.is_frozen();
+        // A publication that is due anyhow takes the serial with it: waiting for both would be
+        // waiting for a time that may have passed.
+        let publication = self.pace.due(now).or(self.serial.due());
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
             self.world.damping.deadline(),
             self.world.hold_due,
-            self.pace.due(now).filter(|_| is_open),
-            self.serial.due().filter(|_| is_open),
+            publication.filter(|_| is_open),
         ];
         deadlines
             .into_iter()

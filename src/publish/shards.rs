@@ -63,6 +63,12 @@ impl World {
         }
     }
 
+    /// Whether facts withdraw what is published of a shard.
+    pub(super) fn withdraws(&self, (member, name): &Key, facts: &Service) -> bool {
+        let old = self.builder.fact(*member, name).map(|facts| &**facts);
+        Standing::of(old).withdraws(Standing::of(Some(facts)))
+    }
+
     /// Why a withdrawal is one too many, if it is: no probe says the same of it.
     pub(super) fn is_too_much(
         &mut self,

@@ -82,8 +82,6 @@ pub(super) struct World {
     pub(super) states: States,
     /// Changes that are kept back.
     pub(super) losses: Losses,
-    /// Lists that are being folded.
-    pub(super) lists: Lists,
     /// Shards that are out, or were of late.
     pub(super) damping: Damping,
     /// Withdrawals that are held back.
@@ -96,6 +94,8 @@ pub(super) struct World {
     pub(super) hold_due: Option<Instant>,
     /// Where transitions are shown.
     pub(super) transits: Transits,
+    /// Lists that are being folded.
+    pub(super) lists: Lists,
     /// What host names resolved to, and since when no service names them.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
@@ -139,13 +139,13 @@ impl World {
             index,
             states,
             losses: Losses::default(),
-            lists: Lists::default(),
             damping: Damping::new(now.instant),
             brake,
             is_brake_changed: false,
             verdicts: Verdicts::default(),
             hold_due: None,
             transits,
+            lists: Lists::default(),
             hostnames,
             serial,
             disk,

@@ -250,7 +250,9 @@ impl SnapshotBuilder {
     pub fn set_hostname(&mut self, hostname: &NameBuf, resolved: Option<Resolved>) -> bool {
         let users = self.hostnames.resolve(hostname, resolved);
         let names_it = !users.is_empty();
-        users.iter().for_each(|name| self.note(name));
+        for name in &users {
+            self.note(name);
+        }
         names_it
     }
 

@@ -64,6 +64,7 @@ impl Facts {
                 name: name.clone(),
                 shards: Box::new([(member, service)]),
             });
+            #[expect(clippy::borrowed_box, reason = "the table hashes what it holds")]
             let hash_of = |said: &Box<Said>| hasher.hash_one(&said.name);
             self.table.insert_unique(hash, said, hash_of);
             *self.counts.entry(member).or_default() += 1;

@@ -213,7 +213,7 @@ impl World {
             let export = self.exports.get(name);
             let facts = facts.into_iter().map(|(key, mut service)| {
                 if let Some(export) = export {
-                    service.export = *export;
+                    Arc::make_mut(&mut service.spec).export = *export;
                 }
                 (key, Arc::new(service))
             });

@@ -149,6 +149,12 @@ impl Daemon {
         Some(addresses.map(|record| record.data.to_string()).collect())
     }
 
+    /// The smallest TTL in the answer for a name, over UDP; `None` without a record.
+    pub(crate) fn ttl(&self, name: &str) -> Option<u32> {
+        let answer = self.query(name)?;
+        answer.answers.iter().map(|record| record.ttl).min()
+    }
+
     /// The owner names in the answer for a name, over UDP, in order.
     pub(crate) fn owners(&self, name: &str) -> Vec<String> {
         let answer = self.query(name).expect("a reply");

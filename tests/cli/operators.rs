@@ -103,6 +103,70 @@ fn a_drain_is_said_shown_kept_over_a_restart_and_taken_back() {
     drop(daemon);
 }
 
+/// A set of addresses.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "compared with what a daemon answers"
+)]
+fn set(addresses: &[&str]) -> Option<BTreeSet<String>> {
+    let addresses = addresses.iter();
+    Some(addresses.map(|address| (*address).to_owned()).collect())
+}
+
+#[test]
+fn what_is_out_is_in_no_answer_but_that_of_its_pinned_name() {
+    let folder = demo();
+    let folder = folder.path();
+    let daemon = Daemon::start(folder, "demo.toml").ready();
+    let all = set(&["203.0.113.14", "203.0.113.22", "203.0.113.32"]);
+    let rest = set(&["203.0.113.14", "203.0.113.32"]);
+    let region = "my-web.my-namespace.my-federation.svc.us-central1.example.com.";
+    assert_eq!(daemon.addresses(WEB), all);
+    succeed(folder, &["cordon", "gce-us-central1"]);
+    assert_eq!(
+        daemon.addresses(WEB),
+        rest,
+        "as soon as the command returns"
+    );
+    assert_eq!(daemon.addresses(region), rest, "it falls back");
+    let pinned = format!("gce-us-central1.{WEB}");
+    assert_eq!(daemon.addresses(&pinned), set(&["203.0.113.22"]));
+    succeed(folder, &["uncordon", "gce-us-central1"]);
+    assert_eq!(daemon.addresses(WEB), all);
+
+    assert_eq!(daemon.ttl(WEB), Some(30));
+    succeed(folder, &["drain", "zone/us-central1-a", "--over", "1h"]);
+    let ttl = daemon.ttl(region).unwrap();
+    assert!(ttl <= 5, "{ttl} s while draining");
+    succeed(folder, &["drain", "zone/us-central1-a", "--over", "2s"]);
+    eventually("its share is none", || daemon.addresses(WEB) == rest);
+    succeed(folder, &["cordon", "service/my-namespace/my-web"]);
+    assert_eq!(
+        daemon.addresses(WEB),
+        set(&[]),
+        "not even where nothing else is"
+    );
+    succeed(folder, &["uncordon", "service/my-namespace/my-web"]);
+    assert_eq!(daemon.addresses(WEB), rest);
+}
+
+#[test]
+fn a_restart_leaves_out_what_is_out() {
+    let folder = demo();
+    let folder = folder.path();
+    let mut daemon = Daemon::start(folder, "demo.toml").ready();
+    succeed(folder, &["cordon", "region/us-central1", "--for", "1h"]);
+    let rest = daemon.addresses(WEB);
+    assert_eq!(rest, set(&["203.0.113.14", "203.0.113.32"]));
+    daemon.signal("KILL");
+    daemon.end();
+    let daemon = Daemon::start(folder, "demo.toml").ready();
+    assert_eq!(daemon.addresses(WEB), rest);
+    let output = run(folder, &["explain", WEB, "--config", "demo.toml"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("A\t203.0.113.22"), "{text}");
+}
+
 #[test]
 fn commands_that_mean_nothing_here_are_refused_by_name() {
     let folder = demo();

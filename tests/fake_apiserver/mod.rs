@@ -46,7 +46,7 @@ pub(crate) struct FakeApi {
     /// Keeps the port while nothing listens: bound, and so refusing.
     _port: Socket,
     /// Where it listens.
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// Its certificate, when it speaks TLS.
     tls: Option<Tls>,
     /// Runs the connections; `None` while connections are refused.

@@ -31,6 +31,8 @@ pub(crate) struct Answer {
     pub(crate) errors: Vec<u16>,
     /// Whether the authority section has a SOA.
     pub(crate) soa: bool,
+    /// The serial of a SOA in the answer or authority section.
+    pub(crate) serial: Option<u32>,
 }
 
 impl Answer {
@@ -106,6 +108,11 @@ pub(crate) fn decode(id: u16, octets: &[u8]) -> Option<Answer> {
         })
         .collect();
     let soa = |record: &hickory_proto::rr::Record| record.record_type() == RecordType::SOA;
+    let mut records = message.answers.iter().chain(&message.authorities);
+    let serial = records.find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(soa.serial),
+        _ => None,
+    });
     Some(Answer {
         code: message.metadata.response_code,
         aliases,
@@ -113,6 +120,7 @@ pub(crate) fn decode(id: u16, octets: &[u8]) -> Option<Answer> {
         ttl: ttls().min().zip(ttls().max()),
         errors,
         soa: message.authorities.iter().any(soa),
+        serial,
     })
 }
 
@@ -125,9 +133,9 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client of a server on loopback.
+    /// A client of a server with an IPv4 address.
     pub(crate) fn new(server: SocketAddr) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("UDP socket");
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("UDP socket");
         socket.connect(server).expect("UDP socket");
         socket.set_read_timeout(Some(TIMEOUT)).expect("time-out");
         Self {

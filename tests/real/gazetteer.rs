@@ -1,5 +1,7 @@
 //! The daemon under test: its files, its process, and questions to it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -52,6 +54,15 @@ impl Seat {
         }
     }
 
+    /// A member that is spoken to in clear.
+    pub(crate) fn plain(name: &str, url: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            cluster: json!({"server": url}),
+            credentials: Credentials::User(json!({})),
+        }
+    }
+
     /// The same member at another URL.
     pub(crate) fn at(mut self, url: &str) -> Self {
         self.cluster["server"] = json!(url);
@@ -85,6 +96,29 @@ pub(crate) struct Setup {
     federation: String,
     /// More keys at the top of the file, in TOML.
     top: String,
+    /// Where it runs.
+    place: Place,
+}
+
+/// Where a gazetteer runs and listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Where it answers; a restart uses it again.
+    pub(crate) dns: String,
+    /// Its admin address.
+    pub(crate) admin: String,
+    /// A command that runs the program, with its arguments: the program's own follow.
+    pub(crate) launcher: Vec<OsString>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            dns: "127.0.0.1:0".to_owned(),
+            admin: "127.0.0.1:0".to_owned(),
+            launcher: Vec::new(),
+        }
+    }
 }
 
 impl Setup {
@@ -105,7 +139,14 @@ impl Setup {
             seats,
             federation: String::new(),
             top: String::new(),
+            place: Place::default(),
         }
+    }
+
+    /// Elsewhere than on free ports of loopback.
+    pub(crate) fn place(mut self, place: Place) -> Self {
+        self.place = place;
+        self
     }
 
     /// With one more key of the federation.
@@ -127,6 +168,8 @@ pub(crate) struct Gazetteer {
     folder: PathBuf,
     /// Its process.
     process: Process,
+    /// A command that runs the program, with its arguments.
+    launcher: Vec<OsString>,
     /// The ready lines so far.
     lines: Arc<Mutex<Vec<Value>>>,
     /// Where it answers.
@@ -146,16 +189,23 @@ impl Gazetteer {
     /// Starts it and waits until its sockets are bound.
     pub(crate) fn launch(fleet: &Fleet, setup: &Setup) -> Self {
         let folder = fleet.daemon_folder();
-        write_files(&folder, setup, "127.0.0.1:0");
-        Self::run(folder)
+        write_files(&folder, setup, &setup.place.dns);
+        Self::launched(folder, setup.place.launcher.clone())
     }
 
     /// Starts the program on the files of a folder.
     pub(crate) fn run(folder: PathBuf) -> Self {
-        let arguments = ["serve".into(), folder.join("gazetteer.toml").into()];
-        let program = Path::new(env!("CARGO_BIN_EXE_gazetteer"));
+        Self::launched(folder, Vec::new())
+    }
+
+    /// Starts the program on the files of a folder, by a command.
+    fn launched(folder: PathBuf, launcher: Vec<OsString>) -> Self {
+        let mut command = launcher.clone();
+        command.push(env!("CARGO_BIN_EXE_gazetteer").into());
+        command.extend(["serve".into(), folder.join("gazetteer.toml").into()]);
+        let (program, arguments) = command.split_first().expect("a program");
         let log = folder.join("gazetteer.log");
-        let mut process = Process::spawn("gazetteer", program, &arguments, &log, true);
+        let mut process = Process::spawn("gazetteer", Path::new(program), arguments, &log, true);
         let output = BufReader::new(process.take_output());
         let lines = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&lines);
@@ -179,6 +229,7 @@ impl Gazetteer {
         Self {
             folder,
             process,
+            launcher,
             lines,
             dns,
             client: Client::new(dns),
@@ -205,6 +256,7 @@ impl Gazetteer {
         let Self {
             folder,
             mut process,
+            launcher,
             dns,
             ..
         } = self;
@@ -215,7 +267,27 @@ impl Gazetteer {
             &path,
             text.replace("\"127.0.0.1:0\"]", &format!("\"{dns}\"]")),
         );
-        Self::run(folder)
+        Self::launched(folder, launcher)
+    }
+
+    /// The sizes of the files of its state.
+    pub(crate) fn state_sizes(&self) -> BTreeMap<PathBuf, u64> {
+        let files = files_below(&self.folder.join("state"));
+        let sizes = files.into_iter().filter_map(|path| {
+            let size = path.metadata().ok()?.len();
+            Some((path, size))
+        });
+        sizes.collect()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again on the same files, at a fixed address.
+    pub(crate) fn launch_again(&mut self) {
+        *self = Self::launched(self.folder.clone(), self.launcher.clone());
     }
 
     /// Ends it as an operator would, and gives its exit code.
@@ -228,9 +300,14 @@ impl Gazetteer {
         write_files(&self.folder, setup, &self.dns.to_string());
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Asks it to reload.
     pub(crate) fn hang_up(&self) {
-        self.process.signal(Signal::SIGHUP);
+        self.signal(Signal::SIGHUP);
     }
 
     /// Replaces the token of a member.
@@ -377,14 +454,24 @@ fn write_files(folder: &Path, setup: &Setup, listen: &str) {
     });
     files::write(&folder.join("members.kubeconfig"), kubeconfig.to_string());
     let Setup {
-        federation, top, ..
+        federation,
+        top,
+        place: Place { admin, .. },
+        ..
     } = setup;
+    // Load balancers here are documentation addresses, of which no probe could say anything, unless a
+    // setup says how they are to be probed.
+    let probe = if federation.contains("probe") {
+        ""
+    } else {
+        "probe = { kind = \"none\" }\n"
+    };
     let text = format!(
         "version = \"v1\"\nstate-dir = \"state\"\n{top}\n\
-         [listen]\ndns = [\"{listen}\"]\nadmin = \"127.0.0.1:0\"\n\n\
+         [listen]\ndns = [\"{listen}\"]\nadmin = \"{admin}\"\n\n\
          [[federation]]\nname = \"fed\"\napex = \"{APEX}\"\n\
          nameservers = [{{ name = \"ns1.{APEX}\", addresses = [\"192.0.2.53\"] }}]\n\
-         hostmaster = \"hostmaster.{APEX}\"\n{federation}\n\n{members}"
+         hostmaster = \"hostmaster.{APEX}\"\n{probe}{federation}\n\n{members}"
     );
     files::write(&folder.join("gazetteer.toml"), text);
 }

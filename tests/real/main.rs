@@ -8,6 +8,14 @@
 
 mod api;
 mod dns;
+#[path = "../fake_apiserver/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the tests that share it use the rest"
+)]
+mod fake_apiserver;
+mod faults;
 mod files;
 mod fleet;
 mod gate;
@@ -114,7 +122,12 @@ fn main() -> ExitCode {
         let run = Arc::clone(&run);
         trials.push(Trial::test(*name, move || run.scenario(*scenario)));
     }
+    for (name, fault) in faults::FAULTS {
+        let run = Arc::clone(&run);
+        trials.push(Trial::test(*name, move || run.scenario(*fault)));
+    }
     let conclusion = libtest_mimic::run(&arguments, trials);
+    faults::summarize();
     // The last owner: ends the control planes.
     drop(run);
     if conclusion.has_failed() {

@@ -1,13 +1,14 @@
 //! Shares under `weighted`, as resolvers and replicas see them (names: decision 6).
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use hickory_proto::op::Message;
 
 use super::{federation, name, service, world_of};
 use crate::answer::{Client, Transport, respond};
 use crate::decide::NoTrace;
-use crate::model::{MemberIdx, Policy, UnixSeconds};
+use crate::model::{MemberIdx, Policy, Service, UnixSeconds};
 use crate::snapshot::{Generation, Serial, Snapshot, SnapshotBuilder};
 
 /// The time of the first slot.
@@ -20,8 +21,9 @@ fn weighted() -> SnapshotBuilder {
         ..federation()
     });
     for (member, last, weight) in [(0, 1, 80), (2, 3, 20)] {
-        let mut weighed = (*service([203, 0, 113, last], 1, 80)).clone();
-        weighed.steering.weight = Some(weight);
+        let plain = service([203, 0, 113, last], 1, 80);
+        let mut weighed = Service::clone(&plain);
+        Arc::make_mut(&mut weighed.spec).steering.weight = Some(weight);
         builder.upsert(MemberIdx(member), &name(), weighed.into());
     }
     builder

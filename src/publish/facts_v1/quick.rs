@@ -115,7 +115,8 @@ impl<'a> Octets<'a> {
 
     /// Passes the head.
     fn skip_head(&mut self) -> Option<()> {
-        (self.number()?, self.number()?);
+        self.number()?;
+        self.number()?;
         if self.is_there()? {
             for _ in 0..self.number()? {
                 self.text()?;
@@ -125,7 +126,8 @@ impl<'a> Octets<'a> {
             if self.is_there()? {
                 self.text()?;
             }
-            (self.number()?, self.number()?);
+            self.number()?;
+            self.number()?;
         }
         Some(())
     }

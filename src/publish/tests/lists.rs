@@ -71,8 +71,9 @@ fn list(slices: usize) -> Vec<(NamespacedName, Arc<Service>)> {
 fn a_list_is_folded_in_slices_and_other_members_speak_between_them() {
     let folder = tempfile::tempdir().unwrap();
     let mut writer = Stepped::new(folder.path());
-    let old = Change::Upsert(named("old"), service("192.0.2.1", 1));
-    writer.say("a", old);
+    let old = vec![(named("old"), service("192.0.2.1", 1))];
+    writer.say("a", Change::Synced(old));
+    writer.say("a", Change::Returning);
     writer.say("a", Change::Synced(list(2)));
     assert!(writer.has(A, "s0") && !writer.has(A, "last"));
     let new = vec![(named("new"), service("192.0.2.2", 1))];

@@ -140,7 +140,7 @@ async fn a_cordon_is_at_once_and_safe_after_the_longest_ttl_of_its_services() {
     let folder = tempfile::tempdir().unwrap();
     let running = start(folder.path()).await;
     let mut slow = (*service("192.0.2.9", 1)).clone();
-    slow.steering.ttl = Some(Duration::from_secs(300));
+    Arc::make_mut(&mut slow.spec).steering.ttl = Some(Duration::from_secs(300));
     running
         .change("b", Change::Upsert(named("slow"), Arc::new(slow)))
         .await;

@@ -24,7 +24,8 @@ nameservers = [
 hostmaster = "hostmaster.{APEX}"
 ttl = "30s"
 negative-ttl = "5s"
-policy = "nearest""#
+policy = "nearest"
+probe = {{ kind = "none" }}"#
     )?;
     for (name, lat, lon) in REGIONS {
         writeln!(config, "\n[[region]]\nname = \"{name}\"")?;
