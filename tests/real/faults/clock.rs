@@ -48,15 +48,17 @@ pub(super) fn jumps(fleet: &Fleet) {
         };
         let mut last = serial().expect("a serial");
         let first = last;
+        let ttl = std::cell::Cell::new("30s");
         for (round, jump) in JUMPS.into_iter().enumerate() {
             files::write(&offset, format!("{jump:+}s\n"));
             let is_ready = round % 2 == 1;
             stage.set_ready(2, "web", is_ready);
             stage.until_whole(&scene.gazetteer);
             let next = until("a serial after a jump", SOON, || {
-                // A change is what makes a serial; the library reads its file once in a second.
-                stage.set_ready(1, "dual", false);
-                stage.set_ready(1, "dual", true);
+                // A change is what makes a serial; the library reads its file once in a second. No
+                // shard may go out for it again and again: it would be kept back for that.
+                ttl.set(if ttl.get() == "29s" { "30s" } else { "29s" });
+                stage.set_ttl(1, "dual", ttl.get());
                 let next = serial()?;
                 let is_seen = jump <= 0 || i64::from(next - first) >= jump;
                 if is_seen {

@@ -22,6 +22,7 @@ use crate::fleet::Fleet;
 use crate::gate::Gate;
 use crate::gazetteer::{Gazetteer, Place, Seat, Setup, global, within};
 use crate::member::Member;
+use crate::objects::service_path;
 use crate::wait::{SOON, until};
 
 /// The metric of what is probed.
@@ -135,6 +136,14 @@ impl<'f> Stage<'f> {
             member.service(self.namespace, service, false, &ingress);
             member.set_slice(self.namespace, service, true);
         }
+    }
+
+    /// What a service of a member says of its TTL.
+    pub(crate) fn set_ttl(&self, member: usize, name: &str, ttl: &str) {
+        let annotations = json!({"gazetteer.dev/ttl": ttl});
+        let path = service_path(self.namespace, name);
+        let patch = json!({"metadata": {"annotations": annotations}});
+        self.fleet.members[member].api.patch(&path, &patch);
     }
 
     /// Makes the one endpoint of a service in a member ready, or not.
