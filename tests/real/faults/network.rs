@@ -13,11 +13,9 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::process::Process;
 use crate::wait::{SOON, until};
@@ -30,6 +28,9 @@ pub(crate) enum Link {
     /// To the load balancers of a member.
     Data(usize),
 }
+
+/// The port by which networks claim their blocks.
+const CLAIM: u16 = 6;
 
 /// All links: the queries', and two for each member.
 const LINKS: u8 = 7;
@@ -49,8 +50,10 @@ impl Link {
 pub(crate) struct Network {
     /// The process that the namespace lives in.
     holder: Process,
-    /// Tells this run's networks from those of others.
+    /// Tells this network from others.
     block: u8,
+    /// Keeps others from using the block.
+    _claim: TcpListener,
 }
 
 impl Network {
@@ -58,9 +61,11 @@ impl Network {
     pub(crate) fn new(log: &Path) -> Self {
         let arguments = ["--net", "--", "sleep", "infinity"].map(OsString::from);
         let holder = Process::spawn("unshare", Path::new("unshare"), &arguments, log, false);
+        let (block, claim) = free_block();
         let network = Self {
             holder,
-            block: free_block(),
+            block,
+            _claim: claim,
         };
         let own = std::fs::read_link("/proc/self/ns/net").expect("own namespace");
         let held = format!("/proc/{}/ns/net", network.holder.id());
@@ -178,22 +183,17 @@ impl Drop for Network {
     }
 }
 
-/// A block of addresses that nobody on this machine uses.
-fn free_block() -> u8 {
-    /// The one that is tried first.
-    static NEXT: AtomicU8 = AtomicU8::new(0);
+/// A block of addresses that nobody on this machine uses, and what keeps others from it: only one
+/// socket can listen at an address.
+fn free_block() -> (u8, TcpListener) {
     let [.., first] = std::process::id().to_be_bytes();
-    let first = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-    let blocks = (0..=u8::MAX).map(|offset| first.wrapping_add(offset));
-    let is_free = |block: &u8| {
-        let base = u32::from(Ipv4Addr::new(198, 18, 0, 1)) + (u32::from(*block) << 9);
-        let address = IpAddr::V4(Ipv4Addr::from(base));
-        // Only a machine that has an address can listen on it.
-        TcpListener::bind((address, 0)).is_err()
+    let mut blocks = (0..=u8::MAX).map(|offset| first.wrapping_add(offset));
+    let claim = |block| {
+        let claim = Ipv4Addr::new(127, 63, block, 1);
+        Some((block, TcpListener::bind((claim, CLAIM)).ok()?))
     };
     blocks
-        .into_iter()
-        .find(is_free)
+        .find_map(claim)
         .expect("a free block of 198.18.0.0/15")
 }
 
