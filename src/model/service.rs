@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Policy, ProbeSettings, WhenAllDown};
+use super::{Inside, Policy, ProbeSettings, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -51,6 +51,8 @@ pub struct Service {
     pub hostnames: Box<[NameBuf]>,
     /// How many endpoints it has. Ready when one is.
     pub endpoints: Endpoints,
+    /// Where it is reached inside its member; `None` where that is not known.
+    pub inside: Option<Arc<Inside>>,
 }
 
 impl Service {
@@ -196,6 +198,12 @@ pub enum Protocol {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_inside_costs_a_service_that_has_none_eight_octets() {
+        assert_eq!(size_of::<Option<Arc<Inside>>>(), 8);
+        assert!(size_of::<Service>() <= 88, "{}", size_of::<Service>());
+    }
 
     #[test]
     fn equal_specs_are_one_and_unused_ones_are_dropped() {

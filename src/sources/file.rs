@@ -247,6 +247,7 @@ mod tests {
             addresses: Addresses::default(),
             hostnames: Box::default(),
             endpoints: Endpoints { ready, total: 9 },
+            inside: None,
         }
     }
 
