@@ -78,6 +78,7 @@ pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service>
         addresses: [IpAddr::V4(ipv4), IpAddr::V6(ipv6)].into_iter().collect(),
         hostnames: Box::default(),
         endpoints: Endpoints { ready, total: 3 },
+        inside: None,
     })
 }
 

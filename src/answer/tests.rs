@@ -84,6 +84,7 @@ fn service(address: [u8; 4], ready: u32, port: u16) -> Arc<Service> {
         addresses: [IpAddr::from(address)].into_iter().collect(),
         hostnames: Box::default(),
         endpoints: Endpoints { ready, total: 1 },
+        inside: None,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::federation::{fence, order};
 use super::file::{parse_table, read};
@@ -10,7 +11,8 @@ use super::problem::{Placed, Problem, Report};
 use super::section::Section;
 use super::values;
 use crate::model::{
-    Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec, Specs, Steering,
+    Endpoints, Export, Inside, NamespacedName, Pod, Port, Protocol, Service, ServiceKind, Spec,
+    Specs, Steering,
 };
 use crate::names::Label;
 
@@ -70,10 +72,12 @@ fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<Namespaced
     let federations = section.texts("federations", values::label);
     let addresses = distinct(&section, "addresses", values::address);
     let hostnames = distinct(&section, "hostnames", values::name);
-    distinct(&section, "cluster-ips", values::address);
     let without = section.boolean("allow-without-endpoints");
+    let kind = kind.map_or(ServiceKind::LoadBalancer, |kind| kind.value);
+    let (endpoints, pods) = endpoints(&section);
+    let inside = inside(&section, kind, pods);
     let spec = Spec {
-        kind: kind.map_or(ServiceKind::LoadBalancer, |kind| kind.value),
+        kind,
         export: Export::Exported,
         allow_without_endpoints: without.is_some_and(|allowed| allowed.value),
         federations: federations
@@ -85,7 +89,8 @@ fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<Namespaced
         spec: specs.share(spec),
         addresses: addresses.into(),
         hostnames: hostnames.into(),
-        endpoints: endpoints(&section),
+        endpoints,
+        inside: inside.map(Arc::new),
     };
     section.finish();
     let name = namespace.zip(name).map(|(namespace, name)| Placed {
@@ -152,24 +157,43 @@ fn ports(section: &Section<'_>) -> Box<[Port]> {
     ports.into()
 }
 
-/// Reads `endpoints`. A service without the key counts as ready, one with an empty list does not
-/// (names: D.11.12).
-fn endpoints(section: &Section<'_>) -> Endpoints {
+/// Reads `cluster-ips`: where the service is reached inside its member, unless it is headless.
+fn inside(section: &Section<'_>, kind: ServiceKind, pods: Vec<Pod>) -> Option<Inside> {
+    let cluster_ips = distinct(section, "cluster-ips", values::address);
+    if kind != ServiceKind::Headless {
+        return (!cluster_ips.is_empty()).then(|| Inside::ClusterIps(cluster_ips.into()));
+    }
+    if let Some(value) = section.get("cluster-ips") {
+        let problem = "cluster-ips: a headless service has none".to_owned();
+        section.report.add(value.span().start, problem);
+    }
+    (!pods.is_empty()).then(|| Inside::of_pods(pods))
+}
+
+/// Reads `endpoints`: how many there are, and each of them. A service without the key counts as
+/// ready, one with an empty list does not (names: D.11.12).
+fn endpoints(section: &Section<'_>) -> (Endpoints, Vec<Pod>) {
+    let mut pods = Vec::new();
     if section.get("endpoints").is_none() {
-        return Endpoints { ready: 1, total: 1 };
+        return (Endpoints { ready: 1, total: 1 }, pods);
     }
     let mut count = Endpoints::default();
     for entry in section.tables("endpoints") {
         entry.require("address");
-        entry.text("address", "address", values::address);
-        entry.text("hostname", "hostname", values::label);
+        let address = entry.text("address", "address", values::address);
+        let hostname = entry.text("hostname", "hostname", values::label);
         entry.text("zone", "zone", values::place);
         let ready = entry.boolean("ready").is_none_or(|ready| ready.value);
         entry.finish();
         count.total += 1;
         count.ready += u32::from(ready);
+        pods.extend(address.map(|address| Pod {
+            hostname: hostname.map(|hostname| hostname.value),
+            address: address.value,
+            is_ready: ready,
+        }));
     }
-    count
+    (count, pods)
 }
 
 /// Reads how the service wants to be answered.

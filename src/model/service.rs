@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Policy, ProbeSettings, WhenAllDown};
+use super::{Inside, Policy, ProbeSettings, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -51,6 +51,15 @@ pub struct Service {
     pub hostnames: Box<[NameBuf]>,
     /// How many endpoints it has. Ready when one is.
     pub endpoints: Endpoints,
+    /// Where it is reached inside its member; `None` where that is not known.
+    pub inside: Option<Arc<Inside>>,
+}
+
+impl Service {
+    /// Whether it is ready, as far as its endpoints say.
+    pub fn is_ready(&self) -> bool {
+        self.endpoints.ready > 0 || self.allow_without_endpoints
+    }
 }
 
 impl Deref for Service {
@@ -76,6 +85,15 @@ pub struct Spec {
     pub ports: Box<[Port]>,
     /// How it wants to be answered.
     pub steering: Steering,
+}
+
+impl Spec {
+    /// The number of its first TCP port: what is probed where nothing else is said.
+    pub fn first_tcp_port(&self) -> Option<u16> {
+        let mut ports = self.ports.iter();
+        let first = ports.find(|port| port.protocol == Protocol::Tcp);
+        first.map(|port| port.port)
+    }
 }
 
 /// Specs of which there is one in memory for all services that say it.
@@ -180,6 +198,12 @@ pub enum Protocol {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_known_inside_costs_a_service_that_has_none_eight_octets() {
+        assert_eq!(size_of::<Option<Arc<Inside>>>(), 8);
+        assert!(size_of::<Service>() <= 88, "{}", size_of::<Service>());
+    }
 
     #[test]
     fn equal_specs_are_one_and_unused_ones_are_dropped() {

@@ -2,6 +2,7 @@
 //! knows, since the model itself has no serialization. New variants and fields go to the end, or
 //! the version of the files changes.
 
+mod inside;
 mod probe;
 mod quick;
 
@@ -10,14 +11,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use inside::InsideV1;
 use probe::ProbeV1;
 use serde::{Deserialize, Serialize};
 
 use self::quick::Parts;
 use super::fact::{Fact, Learnt};
 use crate::model::{
-    Endpoints, Export, Identity, NamespacedName, Policy, Port, Protocol, Service, ServiceKind,
-    Spec, Specs, Steering, UnixSeconds, WhenAllDown,
+    Endpoints, Export, Identity, Inside, NamespacedName, Policy, Port, Protocol, Service,
+    ServiceKind, Spec, Specs, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::{Label, LabelError};
 use crate::snapshot::{Resolved, Serial};
@@ -44,8 +46,8 @@ pub(super) struct Known {
     labels: HashMap<Box<str>, Label, foldhash::fast::RandomState>,
     /// Specs, by their octets.
     specs: HashMap<Box<[u8]>, Arc<Spec>, foldhash::fast::RandomState>,
-    /// Specs with a probe.
-    probed: Specs,
+    /// Specs of other services than the first kind of record holds.
+    shared: Specs,
     /// The octets of a spec, to look for it.
     octets: Vec<u8>,
 }
@@ -74,6 +76,13 @@ impl Known {
         })
     }
 
+    /// Shares what a service says with others, how it is probed included.
+    fn share(&mut self, service: &mut Service, probe: Option<ProbeV1<'_>>) {
+        let mut spec = Spec::clone(&service.spec);
+        spec.steering.probe = probe.map(|probe| Box::new(probe.read()));
+        service.spec = self.shared.share(spec);
+    }
+
     /// The service in a payload whose spec was decoded before.
     fn service(&mut self, parts: Parts<'_>) -> Result<Option<Fact>, LabelError> {
         self.octets.clear();
@@ -87,6 +96,9 @@ impl Known {
             addresses: parts.addresses,
             hostnames: parts.hostnames,
             endpoints: parts.endpoints,
+            inside: parts
+                .inside
+                .map(|inside| Arc::new(Inside::ClusterIps(inside))),
         };
         let name = self.name(parts.namespace, parts.name)?;
         Ok(Some(Fact::Service(name, Arc::new(service))))
@@ -131,6 +143,14 @@ enum Record<'a> {
         &'a str,
         #[serde(borrow)] ServiceV1<'a>,
         ProbeV1<'a>,
+    ),
+    /// [`Fact::Service`] of one that says where it is reached inside its member.
+    Inside(
+        #[serde(borrow)] InsideV1<'a>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
     ),
 }
 
@@ -243,9 +263,13 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
         Fact::Service(name, service) => {
             let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
             let facts = ServiceV1::from(&**service);
-            match &service.steering.probe {
-                Some(probe) => Record::Probed(namespace, label, facts, ProbeV1::from(&**probe)),
-                None => Record::Service(namespace, label, facts),
+            let probe = service.steering.probe.as_deref().map(ProbeV1::from);
+            match (&service.inside, probe) {
+                (Some(inside), probe) => {
+                    Record::Inside(InsideV1::from(&**inside), namespace, label, facts, probe)
+                }
+                (None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
+                (None, None) => Record::Service(namespace, label, facts),
             }
         }
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
@@ -293,9 +317,18 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         Record::Probed(namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
             let mut service = service.read(known)?;
-            let mut spec = Spec::clone(&service.spec);
-            spec.steering.probe = Some(Box::new(probe.read()));
-            service.spec = known.probed.share(spec);
+            known.share(&mut service, Some(probe));
+            Fact::Service(name, Arc::new(service))
+        }
+        Record::Inside(inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            known.share(&mut service, probe);
+            if is_service {
+                let spec = Arc::clone(&service.spec);
+                known.specs.insert(known.octets.as_slice().into(), spec);
+            }
+            service.inside = Some(Arc::new(inside.read(known)?));
             Fact::Service(name, Arc::new(service))
         }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {
@@ -385,6 +418,7 @@ impl<'a> From<&'a Service> for ServiceV1<'a> {
             addresses,
             hostnames,
             endpoints,
+            inside: _,
         } = service;
         let Spec {
             kind,
@@ -448,6 +482,7 @@ impl ServiceV1<'_> {
                 ready: self.endpoints.0,
                 total: self.endpoints.1,
             },
+            inside: None,
         })
     }
 }

@@ -114,6 +114,7 @@ impl Shard {
                 ready: u32::from(self.is_ready),
                 total: 1,
             },
+            inside: None,
         }
     }
 }

@@ -212,6 +212,7 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
         addresses: addresses.into(),
         hostnames: [].into(),
         endpoints: Endpoints { ready, total: 1 },
+        inside: None,
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::config::facts::parse;
 use crate::model::{
-    Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Spec, Steering, WhenAllDown,
+    Endpoints, Export, Inside, Policy, Port, Protocol, Service, ServiceKind, Spec, Steering,
+    WhenAllDown,
 };
+use crate::names::Label;
 
 /// Every key of a facts file.
 pub(super) const EVERY_KEY: &str = r#"
@@ -79,6 +81,9 @@ fn every_key_reaches_the_service() {
             .into(),
         hostnames: ["a9.elb.example".parse().unwrap()].into(),
         endpoints: Endpoints { ready: 1, total: 2 },
+        inside: Some(
+            Inside::ClusterIps(["10.0.0.7".parse().unwrap()].into_iter().collect()).into(),
+        ),
     };
     assert_eq!(
         good(EVERY_KEY),
@@ -107,6 +112,51 @@ fn readiness_follows_from_the_endpoints_key() {
 }
 
 #[test]
+fn a_headless_service_is_reached_at_its_pods() {
+    let check = |keys: &str, expected: &[(Option<&str>, &str, bool)]| {
+        let text = format!("[[service]]\nnamespace = \"n\"\nname = \"s\"\n{keys}\n");
+        let (_, service) = good(&text).remove(0);
+        let pods = service
+            .inside
+            .as_deref()
+            .map(Inside::pods)
+            .unwrap_or_default();
+        let pods: Vec<_> = (pods.iter())
+            .map(|pod| {
+                (
+                    pod.hostname.as_ref().map(Label::as_str),
+                    pod.address.to_string(),
+                    pod.is_ready,
+                )
+            })
+            .collect();
+        let pods: Vec<_> = pods
+            .iter()
+            .map(|(name, ip, ready)| (*name, &**ip, *ready))
+            .collect();
+        assert_eq!(pods, expected, "{keys}");
+    };
+    let endpoints = r#"endpoints = [
+        { address = "10.1.0.6", hostname = "web-1", ready = false },
+        { address = "10.1.0.5", hostname = "Web-0" },
+        { address = "2001:db8::5", hostname = "web-0" },
+        { address = "10.1.0.7" },
+    ]"#;
+    check(
+        &format!("type = \"Headless\"\n{endpoints}"),
+        &[
+            (None, "10.1.0.7", true),
+            (Some("web-0"), "10.1.0.5", true),
+            (Some("web-0"), "2001:db8::5", true),
+            (Some("web-1"), "10.1.0.6", false),
+        ],
+    );
+    check("type = \"Headless\"", &[]);
+    // Others are reached at their cluster IPs.
+    check(endpoints, &[]);
+}
+
+#[test]
 fn a_wrong_facts_file_is_refused_with_every_problem() {
     let text = r#"
 [[service]]
@@ -124,6 +174,12 @@ name = "S"
 endpoints = [{ ready = "yes" }]
 [[service]]
 nmae = "x"
+[[service]]
+namespace = "n"
+name = "h"
+type = "Headless"
+cluster-ips = ["10.0.0.7", "0.0.0.0"]
+endpoints = [{ address = "10.0.0.300", hostname = "a_b" }]
 "#;
     let found = parse(text, Path::new("m.toml")).expect_err("it is wrong");
     let found: Vec<_> = found.iter().map(ToString::to_string).collect();
@@ -144,6 +200,10 @@ nmae = "x"
             "m.toml:15:1: name: missing",
             "m.toml:15:1: namespace: missing",
             "m.toml:16:1: unknown key \"nmae\"; did you mean \"name\"?",
+            "m.toml:21:15: cluster-ips: a headless service has none",
+            "m.toml:21:28: cluster-ips \"0.0.0.0\": not the address of a machine",
+            "m.toml:22:26: address \"10.0.0.300\": not an IP address",
+            "m.toml:22:51: hostname \"a_b\": not a DNS label (letters, digits, and hyphens inside)",
         ]
     );
 }

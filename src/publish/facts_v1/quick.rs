@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! 0 · namespace · name · head · addresses · hostnames · endpoints · tail
+//! 11 · 0 · cluster IPs · namespace · name · head · addresses · hostnames · endpoints · tail
 //! head   kind · export · federations · ports
-//! tail   what follows: allow_without_endpoints · steering
+//! tail   what follows: allow_without_endpoints · steering, and under 11 · probe
 //! ```
 
 use crate::model::{Addresses, Endpoints};
@@ -25,6 +26,8 @@ pub(super) struct Parts<'a> {
     pub(super) hostnames: Box<[NameBuf]>,
     /// Its endpoints.
     pub(super) endpoints: Endpoints,
+    /// Its cluster IPs, if it says some.
+    pub(super) inside: Option<Addresses>,
     /// The last octets of its spec.
     pub(super) tail: &'a [u8],
 }
@@ -33,21 +36,17 @@ pub(super) struct Parts<'a> {
 /// then says.
 pub(super) fn split(payload: &[u8]) -> Option<Parts<'_>> {
     let mut octets = Octets(payload);
-    if octets.number()? != 0 {
-        return None;
-    }
+    let inside = match octets.number()? {
+        0 => None,
+        // Pods are left to serde.
+        11 if octets.number()? == 0 => Some(octets.addresses()?),
+        _ => return None,
+    };
     let (namespace, name) = (octets.text()?, octets.text()?);
     let from = octets.0;
     octets.skip_head()?;
     let head = from.get(..from.len() - octets.0.len())?;
-    let mut addresses = Addresses::new();
-    for _ in 0..octets.number()? {
-        addresses.push(match octets.number()? {
-            0 => octets.array::<4>()?.into(),
-            1 => octets.array::<16>()?.into(),
-            _ => return None,
-        });
-    }
+    let addresses = octets.addresses()?;
     let hostnames = octets.number()?;
     let hostnames = (0..hostnames).map(|_| octets.text()?.parse().ok());
     let hostnames = hostnames.collect::<Option<_>>()?;
@@ -62,6 +61,7 @@ pub(super) fn split(payload: &[u8]) -> Option<Parts<'_>> {
         addresses,
         hostnames,
         endpoints,
+        inside,
         tail: octets.0,
     })
 }
@@ -102,6 +102,19 @@ impl<'a> Octets<'a> {
     fn text(&mut self) -> Option<&'a str> {
         let length = usize::try_from(self.number()?).ok()?;
         std::str::from_utf8(self.take(length)?).ok()
+    }
+
+    /// Addresses after their number.
+    fn addresses(&mut self) -> Option<Addresses> {
+        let mut addresses = Addresses::new();
+        for _ in 0..self.number()? {
+            addresses.push(match self.number()? {
+                0 => self.array::<4>()?.into(),
+                1 => self.array::<16>()?.into(),
+                _ => return None,
+            });
+        }
+        Some(addresses)
     }
 
     /// Whether something follows that may be missing.

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::super::fact::{Fact, Kept, Learnt};
+use super::super::facts_v1::{self, Known, Payload};
 use super::super::files::{Owner, Paths, Tail, Whole};
 use super::super::lane::Lane;
 use super::fixture::{label, named, service};
@@ -88,6 +89,22 @@ fn a_base_and_its_log_give_back_what_was_written() {
     let mut again = Lane::new(paths(folder.path()), tail);
     append(&mut again, &[there("v", 1)]);
     assert_eq!(read(folder.path()).0.services.len(), 3);
+}
+
+#[test]
+fn records_of_before_there_was_anything_inside_are_read() {
+    // Namespace and name; kind, export, federations, one unnamed port 80/TCP; one address; no host
+    // name; 1 of 2 endpoints; nothing about steering.
+    let octets = *b"\x00\x02ns\x01s\0\0\0\x01\0\0\x50\x01\0\xc0\0\x02\x01\0\x01\x02\0\0\0\0\0\0\0";
+    let expected = there("s", 1);
+    let mut written = Vec::new();
+    facts_v1::encode(&expected, &mut written);
+    assert_eq!(written, octets);
+    let mut known = Known::default();
+    for _ in 0..2 {
+        let read = facts_v1::decode(&octets, &mut known).unwrap();
+        assert!(matches!(read, Payload::Fact(read) if read == expected));
+    }
 }
 
 #[test]

@@ -128,6 +128,7 @@ pub(in super::super) fn service(address: &str, ready: u32) -> Arc<Service> {
         addresses: [address.parse().unwrap()].into_iter().collect(),
         hostnames: Box::new([]),
         endpoints: Endpoints { ready, total: 2 },
+        inside: None,
     })
 }
 

@@ -16,8 +16,8 @@ use super::super::files::{Owner, Paths, Tail, Whole};
 use super::super::lane::Lane;
 use super::fixture::label;
 use crate::model::{
-    Endpoints, Export, Identity, NamespacedName, Policy, Port, Protocol, Service, ServiceKind,
-    Spec, Steering, UnixSeconds, WhenAllDown,
+    Endpoints, Export, Identity, Inside, NamespacedName, Pod, Policy, Port, Protocol, Service,
+    ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial};
@@ -80,6 +80,19 @@ fn steerings() -> impl Strategy<Value = Steering> {
         )
 }
 
+fn insides() -> impl Strategy<Value = Inside> {
+    let pods = (option::of(labels()), any::<IpAddr>(), any::<bool>());
+    let pods = pods.prop_map(|(hostname, address, is_ready)| Pod {
+        hostname,
+        address,
+        is_ready,
+    });
+    prop_oneof![
+        vec(any::<IpAddr>(), 1..3).prop_map(|addresses| Inside::ClusterIps(addresses.into())),
+        vec(pods, 0..4).prop_map(Inside::of_pods),
+    ]
+}
+
 fn services() -> impl Strategy<Value = Arc<Service>> {
     let kinds = sample::select(vec![
         ServiceKind::LoadBalancer,
@@ -98,10 +111,11 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
         vec(any::<IpAddr>(), 0..3),
         vec(hostnames(), 0..3),
         any::<(u32, u32, bool)>(),
+        option::of(insides()),
     );
     (said, found, steerings()).prop_map(|(said, found, steering)| {
         let (kind, export, federations, ports) = said;
-        let (addresses, hostnames, (ready, total, allow_without_endpoints)) = found;
+        let (addresses, hostnames, (ready, total, allow_without_endpoints), inside) = found;
         let spec = Spec {
             kind,
             export,
@@ -115,6 +129,7 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
             addresses: addresses.into(),
             hostnames: hostnames.into(),
             endpoints: Endpoints { ready, total },
+            inside: inside.map(Arc::new),
         })
     })
 }

@@ -9,9 +9,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::annotations::{self, Annotations};
 use super::copies::is_copy;
 use super::objects::{
-    EndpointObject, EndpointPort, Ingress, ServiceObject, ServicePort, SliceObject,
+    EndpointObject, EndpointPort, Ingress, ServiceObject, ServicePort, ServiceSpec, SliceObject,
 };
-use crate::model::{Export, NamespacedName, Port, Protocol, ServiceKind, Steering};
+use crate::model::{
+    Addresses, Export, Inside, NamespacedName, Port, Protocol, ServiceKind, Steering,
+};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -72,6 +74,8 @@ pub(super) struct ServiceFacts {
     pub(super) addresses: Box<[IpAddr]>,
     /// Load balancer host names, sorted.
     pub(super) hostnames: Box<[NameBuf]>,
+    /// Its cluster IPs; `None` when it has none.
+    pub(super) cluster_ips: Option<Arc<Inside>>,
     /// Every endpoint counts as ready.
     pub(super) publish_not_ready: bool,
     /// Ready even without a ready endpoint.
@@ -89,6 +93,8 @@ pub(super) struct SliceFacts {
     pub(super) ports: u64,
     /// Its endpoints.
     pub(super) endpoints: Box<[Endpoint]>,
+    /// The host names that some of them were given.
+    pub(super) hostnames: Box<[(IpAddr, Label)]>,
 }
 
 /// An endpoint of a slice.
@@ -151,6 +157,7 @@ pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
         ports: ports_of(spec.ports.as_deref().unwrap_or_default(), &mut warnings),
         addresses,
         hostnames,
+        cluster_ips: cluster_ips_of(&spec, &mut warnings),
         publish_not_ready: spec.publish_not_ready_addresses == Some(true),
         allow_without_endpoints,
         steering,
@@ -179,16 +186,26 @@ pub(super) fn slice(object: &SliceObject) -> Seen<SliceFacts> {
         return Seen::nothing(key).warn("the name of its service is not a DNS label, ignored");
     };
     let mut warnings = Vec::new();
-    let endpoints = object
-        .endpoints
-        .iter()
-        .flatten()
-        .filter_map(|endpoint| endpoint_of(endpoint, &mut warnings))
-        .collect();
+    let (mut endpoints, mut hostnames) = (Vec::new(), Vec::new());
+    for object in object.endpoints.iter().flatten() {
+        let Some(endpoint) = endpoint_of(object, &mut warnings) else {
+            continue;
+        };
+        if let Some(name) = object.hostname.as_deref().filter(|name| !name.is_empty()) {
+            match name.parse() {
+                Ok(name) => hostnames.push((endpoint.address, name)),
+                Err(error) => {
+                    warnings.push(format!("endpoint host name {name:?} ignored: {error}"));
+                }
+            }
+        }
+        endpoints.push(endpoint);
+    }
     let facts = SliceFacts {
         service,
         ports: port_set(object.ports.as_deref().unwrap_or_default()),
-        endpoints,
+        endpoints: endpoints.into(),
+        hostnames: hostnames.into(),
     };
     Seen {
         key,
@@ -312,6 +329,20 @@ fn ingress_of(ingress: &[Ingress], warnings: &mut Vec<String>) -> (Box<[IpAddr]>
         }
     }
     (sorted(addresses), sorted(hostnames))
+}
+
+/// The addresses of a Service inside its cluster; `clusterIP` alone is that of an older API server.
+fn cluster_ips_of(spec: &ServiceSpec, warnings: &mut Vec<String>) -> Option<Arc<Inside>> {
+    let all = spec.cluster_ips.as_deref();
+    let texts = all.unwrap_or(spec.cluster_ip.as_slice()).iter();
+    let mut addresses = Addresses::new();
+    for text in texts.filter(|text| !matches!(text.as_str(), "" | "None")) {
+        match text.parse() {
+            Ok(address) => addresses.push(address),
+            Err(_) => warnings.push(format!("cluster IP {text:?} ignored")),
+        }
+    }
+    (!addresses.is_empty()).then(|| Arc::new(Inside::ClusterIps(addresses)))
 }
 
 /// Sorted, without duplicates.

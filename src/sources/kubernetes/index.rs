@@ -285,14 +285,16 @@ impl Index {
         if said.kind != ServiceKind::LoadBalancer && export == Export::Unsaid {
             return None;
         }
-        let mut endpoints = self
-            .tallies
-            .get(name)
-            .map(Tally::endpoints)
-            .unwrap_or_default();
+        let tally = self.tallies.get(name);
+        let mut endpoints = tally.map(Tally::endpoints).unwrap_or_default();
         if said.publish_not_ready {
             endpoints.ready = endpoints.total;
         }
+        let inside = if said.kind == ServiceKind::Headless {
+            tally.map(|tally| Arc::new(tally.pods(said.publish_not_ready)))
+        } else {
+            said.cluster_ips.clone()
+        };
         let spec = Spec {
             kind: said.kind,
             export,
@@ -306,6 +308,7 @@ impl Index {
             addresses: said.addresses.as_ref().into(),
             hostnames: said.hostnames.clone(),
             endpoints,
+            inside,
         })
     }
 }

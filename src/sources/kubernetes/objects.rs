@@ -31,6 +31,9 @@ pub(super) struct ServiceSpec {
     /// `None`, the word, for a headless service.
     #[serde(rename = "clusterIP")]
     pub(super) cluster_ip: Option<String>,
+    /// Its addresses inside the cluster, the first one that of `clusterIP`.
+    #[serde(rename = "clusterIPs")]
+    pub(super) cluster_ips: Option<Vec<String>>,
     /// Ports in the order given.
     pub(super) ports: Option<Vec<ServicePort>>,
     /// Every endpoint counts as ready.
@@ -103,6 +106,8 @@ pub(super) struct EndpointObject {
     pub(super) addresses: Option<Vec<String>>,
     /// Whether it takes traffic.
     pub(super) conditions: Option<EndpointConditions>,
+    /// The host name that a pod of a headless service was given.
+    pub(super) hostname: Option<String>,
 }
 
 /// Whether an endpoint takes traffic.

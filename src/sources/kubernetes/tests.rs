@@ -3,6 +3,7 @@
 mod annotations;
 mod conformance;
 mod index;
+mod inside;
 mod property;
 mod slices;
 mod topology;
@@ -147,6 +148,14 @@ fn cluster_ip(name: &str) -> Value {
     let mut object = load_balancer(name);
     object["spec"]["type"] = json!("ClusterIP");
     object["status"] = json!({ "loadBalancer": {} });
+    object
+}
+
+/// A Service without a cluster IP that is exported.
+fn headless(name: &str) -> Value {
+    let mut object = annotated(cluster_ip(name), "export", "true");
+    object["spec"]["clusterIP"] = json!("None");
+    object["spec"]["clusterIPs"] = json!(["None"]);
     object
 }
 

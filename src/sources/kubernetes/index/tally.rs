@@ -1,10 +1,11 @@
 //! The endpoints of one service, counted over its slices.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use super::super::convert::SliceFacts;
-use crate::model::Endpoints;
+use crate::model::{Endpoints, Inside, Pod};
+use crate::names::Label;
 
 /// Endpoints by address and port set; ready if any copy is (design: kubernetes).
 ///
@@ -15,6 +16,8 @@ pub(super) struct Tally {
     endpoints: HashMap<(IpAddr, u64), Copies>,
     /// How many endpoints have a ready copy.
     ready: u32,
+    /// How often each address is listed with a host name.
+    hostnames: BTreeMap<IpAddr, BTreeMap<Label, u32>>,
 }
 
 /// How often one endpoint is listed.
@@ -35,6 +38,23 @@ impl Tally {
         }
     }
 
+    /// The endpoints one by one, whatever their ports; all of them are ready if `is_published`.
+    pub(super) fn pods(&self, is_published: bool) -> Inside {
+        let mut pods = Vec::with_capacity(self.endpoints.len());
+        for ((address, _), copies) in &self.endpoints {
+            let pod = |hostname| Pod {
+                hostname,
+                address: *address,
+                is_ready: is_published || copies.ready > 0,
+            };
+            match self.hostnames.get(address) {
+                Some(names) => pods.extend(names.keys().map(|name| pod(Some(name.clone())))),
+                None => pods.push(pod(None)),
+            }
+        }
+        Inside::of_pods(pods)
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.endpoints.is_empty()
@@ -52,6 +72,10 @@ impl Tally {
                 copies.ready += 1;
                 self.ready += u32::from(copies.ready == 1);
             }
+        }
+        for (address, name) in &slice.hostnames {
+            let names = self.hostnames.entry(*address).or_default();
+            *names.entry(name.clone()).or_default() += 1;
         }
     }
 
@@ -71,6 +95,18 @@ impl Tally {
             }
             if copies.all == 0 {
                 self.endpoints.remove(&key);
+            }
+        }
+        for (address, name) in &slice.hostnames {
+            let Some(names) = self.hostnames.get_mut(address) else {
+                continue;
+            };
+            if let Some(count) = names.get_mut(name) {
+                *count = count.saturating_sub(1);
+            }
+            names.retain(|_, count| *count > 0);
+            if names.is_empty() {
+                self.hostnames.remove(address);
             }
         }
     }

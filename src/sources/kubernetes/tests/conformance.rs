@@ -36,6 +36,7 @@ fn slim_services_read_full_ones() {
         spec: Some(core::ServiceSpec {
             type_: Some("LoadBalancer".to_owned()),
             cluster_ip: Some("None".to_owned()),
+            cluster_ips: Some(vec!["None".to_owned()]),
             publish_not_ready_addresses: Some(true),
             ports: Some(vec![core::ServicePort {
                 name: Some("http".to_owned()),
@@ -68,6 +69,7 @@ fn slim_services_read_full_ones() {
     let spec = read.spec.unwrap();
     assert_eq!(spec.kind.as_deref(), Some("LoadBalancer"));
     assert_eq!(spec.cluster_ip.as_deref(), Some("None"));
+    assert_eq!(spec.cluster_ips, Some(vec!["None".to_owned()]));
     assert_eq!(spec.publish_not_ready_addresses, Some(true));
     let port = &spec.ports.unwrap()[0];
     assert_eq!(port.name.as_deref(), Some("http"));
@@ -94,6 +96,7 @@ fn slim_slices_read_full_ones() {
                 serving: Some(true),
                 terminating: Some(true),
             }),
+            hostname: Some("web-0".to_owned()),
             ..Default::default()
         }],
         ports: Some(vec![discovery::EndpointPort {
@@ -111,6 +114,7 @@ fn slim_slices_read_full_ones() {
         endpoint.addresses.as_deref(),
         Some(["10.1.0.1".to_owned()].as_slice())
     );
+    assert_eq!(endpoint.hostname.as_deref(), Some("web-0"));
     let conditions = endpoint.conditions.as_ref().unwrap();
     assert_eq!(
         (conditions.ready, conditions.terminating),

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::index::{Observation, TopologySource};
-use super::{How, World, annotated, cluster_ip, load_balancer, service_export, slice};
+use super::{How, World, annotated, cluster_ip, headless, load_balancer, service_export, slice};
 use crate::model::{Change, NamespacedName, Service};
 
 /// Names of services.
@@ -51,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
     let service = 0..SERVICES.len();
     let state = prop::option::of(any::<bool>());
     prop_oneof![
-        (service.clone(), 0..6u8).prop_map(|(name, look)| Step::Service(name, look)),
+        (service.clone(), 0..8u8).prop_map(|(name, look)| Step::Service(name, look)),
         service.clone().prop_map(Step::NoService),
         (
             0..4usize,
@@ -67,16 +67,17 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// A service that looks like one of six.
+/// A service that looks like one of eight.
 fn service(name: &str, look: u8) -> Value {
     let mut object = match look {
         1 => cluster_ip(name),
         2 => annotated(cluster_ip(name), "export", "true"),
         3 => annotated(load_balancer(name), "export", "false"),
         4 => annotated(load_balancer(name), "weight", "0"),
+        6 | 7 => headless(name),
         _ => load_balancer(name),
     };
-    if look == 5 {
+    if matches!(look, 5 | 7) {
         object["spec"]["publishNotReadyAddresses"] = json!(true);
     }
     object
@@ -90,7 +91,11 @@ fn endpoints(number: usize, name: &str, states: [Option<bool>; 3]) -> Value {
         .filter_map(|(host, ready)| {
             let ready = (*ready)?;
             let address = format!("10.1.0.{host}");
-            Some(json!({ "addresses": [address], "conditions": { "ready": ready } }))
+            let mut endpoint = json!({ "addresses": [address], "conditions": { "ready": ready } });
+            if number + host != 2 {
+                endpoint["hostname"] = json!(format!("web-{}", number / 2));
+            }
+            Some(endpoint)
         })
         .collect();
     object["endpoints"] = json!(endpoints);
