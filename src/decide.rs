@@ -15,6 +15,7 @@
 //! function with another [`Trace`].
 
 mod choose;
+mod distances;
 mod nearest;
 mod plan;
 mod weigh;
@@ -23,6 +24,7 @@ pub use choose::{
     Decision, Eligible, FleetHealth, Halves, NoTrace, ShardCaution, ShardHealth, Trace, choose,
     eligible,
 };
+pub use distances::Distances;
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
 pub use weigh::{Lots, Seeds, weight};

@@ -7,6 +7,10 @@
 mod ask;
 #[path = "properties/caution.rs"]
 mod caution;
+#[path = "properties/geo.rs"]
+mod geo;
+#[path = "mmdb/mod.rs"]
+mod mmdb;
 #[path = "properties/model.rs"]
 mod model;
 #[path = "properties/oracle.rs"]

@@ -18,10 +18,10 @@ use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::Table;
-use crate::decide::{Plan, PlanKey, nearest};
+use crate::decide::{Distances, Plan, PlanKey, nearest};
 use crate::model::{
-    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
-    TopologyFacts, UnixSeconds,
+    Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
+    Service, TopologyFacts, UnixSeconds,
 };
 use crate::vantage::{Surroundings, VantageTable};
 use crate::wire::{MAX_NAME, NameBuf};
@@ -51,7 +51,9 @@ pub struct SnapshotBuilder {
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
-    /// Where members stand has changed since `vantages` and `nearest` were compiled.
+    /// What says where on the globe addresses are.
+    database: Option<GeoDatabase>,
+    /// Where members stand, or the database, has changed since `vantages` and `nearest` were compiled.
     has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
     services: Table<ServiceEntry>,
@@ -105,6 +107,7 @@ impl SnapshotBuilder {
             plan_keys: HashMap::new(),
             plans: Arc::default(),
             vantages: Arc::default(),
+            database: None,
             has_moved: true,
             nearest: Arc::default(),
             services: Table::default(),
@@ -205,6 +208,14 @@ impl SnapshotBuilder {
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
         self.recompile_plans();
         self.has_moved = true;
+    }
+
+    /// What says where on the globe addresses are.
+    pub fn set_database(&mut self, database: Option<GeoDatabase>) {
+        if self.database != database {
+            self.database = database;
+            self.has_moved = true;
+        }
     }
 
     /// Where a member stands.
@@ -459,9 +470,16 @@ impl SnapshotBuilder {
             topology: &self.topology,
             trusted: &self.settings.trusted,
             listeners: &self.settings.listeners,
+            database: self.database.as_ref(),
         }));
         let places = self.vantages.places().iter();
-        let tiers = places.map(|place| nearest(&self.fleet, &self.topology, place));
+        let named = places.clone().filter_map(|place| place.region.as_ref());
+        let regions = self
+            .topology
+            .iter()
+            .filter_map(|facts| facts.region.as_ref());
+        let distances = Distances::compile(&self.fleet, named.chain(regions));
+        let tiers = places.map(|place| nearest(&self.fleet, &self.topology, &distances, place));
         self.nearest = Arc::new(tiers.collect());
     }
 

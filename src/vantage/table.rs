@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::geography::Geography;
 use super::hints::Hints;
 use super::places::Places;
 use super::prefixes::{Bits, Found, Prefix, Prefixes};
-use crate::model::{Fleet, ListenerIdx, MemberIdx, Place, TopologyFacts, VantageIdx};
+use crate::model::{Fleet, GeoDatabase, ListenerIdx, MemberIdx, Place, TopologyFacts, VantageIdx};
 use crate::names::Label;
 use crate::wire::ClientSubnet;
 
@@ -23,6 +24,8 @@ pub struct Surroundings<'a> {
     pub trusted: &'a [IpNet],
     /// The member that each DNS address is bound to.
     pub listeners: &'a [Option<Label>],
+    /// What says where on the globe addresses are.
+    pub database: Option<&'a GeoDatabase>,
 }
 
 /// Networks of both families, listeners and hints, and the places that they name.
@@ -33,6 +36,7 @@ pub struct VantageTable {
     /// The place of each DNS address that is bound to a member.
     listeners: Vec<Option<VantageIdx>>,
     hints: Hints,
+    geography: Geography,
     places: Places,
     own: Option<VantageIdx>,
 }
@@ -77,6 +81,8 @@ pub enum VantageSource {
     ClientSubnet,
     /// The source address of the query.
     Source,
+    /// The GeoIP database, by the client subnet or else the source address.
+    Database,
     /// Nothing is known of the client: the daemon's own locality stands in.
     Own,
     /// Nothing.
@@ -118,8 +124,10 @@ impl VantageTable {
         } else {
             Hints::compile(fleet, from.topology, &mut places)
         };
+        let geography = Geography::compile(from.database, fleet, from.topology, &mut places);
         Self {
             networks,
+            geography,
             trusted: Networks::compile(trusted.into_iter().map(|cidr| (cidr, ()))),
             listeners,
             hints,
@@ -128,14 +136,15 @@ impl VantageTable {
         }
     }
 
-    /// Every place that a network, a listener, a hint or the own locality names, by its
+    /// Every place that a network, a listener, a hint, a database or the own locality names, by its
     /// [`VantageIdx`].
     pub fn places(&self) -> &[Place] {
         self.places.all()
     }
 
     /// Where a client stands; the first that says something decides: the listener, the zone hint,
-    /// the client subnet, the source address, the own locality (names: decision 11, D.11 7).
+    /// the client subnet, the source address, the GeoIP database, the own locality (names: decision
+    /// 11, D.11 7).
     ///
     /// Inside a member is whose listener, hint or source address says so, the two last ones if the
     /// source is trusted. Whoever asks for a client subnet asks for somebody elsewhere, so the source
@@ -175,15 +184,23 @@ impl VantageTable {
                 return ignored(found(of_subnet.says, VantageSource::ClientSubnet, scope));
             }
         }
-        let of_source = self.networks.of(source);
-        ignored(match (of_source.says, self.own) {
-            (Some(place), _) => {
-                let member = self.places.member(place).filter(|_| subnet.is_none());
-                Vantage {
-                    inside: member.filter(|_| self.trusts(source)),
-                    ..found(Some(place), VantageSource::Source, scope)
-                }
+        if let Some(place) = self.networks.of(source).says {
+            let member = self.places.member(place).filter(|_| subnet.is_none());
+            return ignored(Vantage {
+                inside: member.filter(|_| self.trusts(source)),
+                ..found(Some(place), VantageSource::Source, scope)
+            });
+        }
+        if let Some(subnet) = subnet {
+            let of_subnet = self.geography.find(subnet.address, subnet.source_prefix);
+            scope = scope.max(of_subnet.scope);
+            if of_subnet.says.is_some() {
+                return ignored(found(of_subnet.says, VantageSource::Database, scope));
             }
+        }
+        let of_source = self.geography.find(source, width(source)).says;
+        ignored(match (of_source, self.own) {
+            (Some(place), _) => found(Some(place), VantageSource::Database, scope),
             (None, Some(own)) => found(Some(own), VantageSource::Own, scope),
             (None, None) => found(None, VantageSource::Unknown, scope),
         })
@@ -254,8 +271,14 @@ impl<T: Copy> Networks<T> {
     /// What the longest network around one address says.
     #[inline]
     fn of(&self, address: IpAddr) -> Found<T> {
-        self.find(address, if address.is_ipv4() { 32 } else { 128 })
+        self.find(address, width(address))
     }
+}
+
+/// How many bits an address has.
+#[inline]
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// A prefix of an address.
@@ -281,6 +304,7 @@ mod tests {
             topology: &vec![TopologyFacts::default(); fleet.members.len()],
             trusted: &trusted,
             listeners,
+            database: None,
         })
     }
 
