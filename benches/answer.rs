@@ -23,6 +23,7 @@ const STRIDE: u32 = 7919;
 
 const CLIENT: Client = Client {
     address: IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)),
+    listener: None,
     transport: Transport::Udp,
     now: UnixSeconds(1_800_000_000),
 };

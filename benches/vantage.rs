@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use criterion::{BenchmarkId, Criterion};
 use gazetteer::model::Fleet;
-use gazetteer::vantage::VantageTable;
+use gazetteer::vantage::{Asker, Surroundings, VantageTable};
 use gazetteer::wire::ClientSubnet;
 
 use crate::world;
@@ -17,7 +17,12 @@ pub(crate) fn find(criterion: &mut Criterion) {
             networks: world::networks(networks),
             ..Fleet::default()
         };
-        let table = VantageTable::compile(&fleet);
+        let table = VantageTable::compile(&Surroundings {
+            fleet: &fleet,
+            topology: &[],
+            trusted: &[],
+            listeners: &[],
+        });
         let mut turn = 0u32;
         group.bench_function(BenchmarkId::from_parameter(networks), |bencher| {
             bencher.iter(|| {
@@ -29,7 +34,12 @@ pub(crate) fn find(criterion: &mut Criterion) {
                         (10 << 24) + (turn >> 8 << 8) % (networks << 12),
                     )),
                 };
-                table.find(Some(&subnet), IpAddr::from([198, 51, 100, 1]))
+                table.find(&Asker {
+                    listener: None,
+                    hint: None,
+                    subnet: Some(&subnet),
+                    source: IpAddr::from([198, 51, 100, 1]),
+                })
             });
         });
     }

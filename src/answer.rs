@@ -32,5 +32,6 @@ mod srv;
 mod tests;
 
 pub use crate::decide::{NoTrace, Trace};
+pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use respond::{Client, Prepared, Transport, look_up, respond};

@@ -22,7 +22,7 @@ pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAl
 pub use inside::{Inside, Pod, PodName};
 pub use member::{Fleet, Member, MemberIdx, MemberSet, StaticRegion};
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
-pub use place::{Location, Network, Place, VantageIdx};
+pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
 pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Targets, Tls, Verdict};
 pub use service::{
     Addresses, Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec,

@@ -1,8 +1,10 @@
 //! Where a client stands: networks compiled to one table of longest prefixes (names: decision 11).
 //!
 //! ```text
-//! client subnet (RFC 7871) ─┐
-//! source address ───────────┼─▶ VantageTable ─▶ VantageIdx, and how far the answer holds
+//! listener of a member ─────┐
+//! zone hint (option 65518) ─┤
+//! client subnet (RFC 7871) ─┼─▶ VantageTable ─▶ Vantage: its place, the member it is inside,
+//! source address ───────────┤                   and how far the answer holds
 //! own locality ─────────────┘
 //! ```
 #![cfg_attr(
@@ -15,9 +17,11 @@
     )
 )]
 
+mod hints;
+mod places;
 mod prefix;
 mod prefixes;
 mod table;
 
 pub use prefix::ClientPrefix;
-pub use table::{Vantage, VantageSource, VantageTable};
+pub use table::{Asker, Surroundings, Vantage, VantageSource, VantageTable};

@@ -42,7 +42,7 @@ const ROOMS: &[Room] = &[
     ("health", &["model", "telemetry"]),
     (
         "serve",
-        &["wire", "config", "snapshot", "answer", "telemetry"],
+        &["wire", "model", "config", "snapshot", "answer", "telemetry"],
     ),
     (
         "admin",

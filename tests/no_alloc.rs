@@ -16,7 +16,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::config::{DnsListener, Listen};
-use gazetteer::model::{FULL_SHARE, MemberIdx, NamespacedName, Policy, Service, UnixSeconds};
+use gazetteer::model::{
+    FULL_SHARE, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, UnixSeconds,
+};
 use gazetteer::serve::bind;
 use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot};
 use gazetteer::telemetry::Counters;
@@ -101,12 +103,14 @@ fn drawing_lots() -> Snapshot {
 /// Answers every request over both transports.
 fn answer_all(snapshot: &Snapshot, out: &mut [u8], kinds: &mut BTreeSet<Option<(u8, bool)>>) {
     for request in world::requests() {
-        for (transport, room) in [
-            (Transport::Udp, 1232),
-            (Transport::Tcp { idle: 100 }, 65_535),
+        for (transport, room, listener) in [
+            (Transport::Udp, 1232, None),
+            (Transport::Tcp { idle: 100 }, 65_535, None),
+            (Transport::Udp, 1232, Some(ListenerIdx(0))),
         ] {
             let client = Client {
                 address: LOCAL,
+                listener,
                 transport,
                 now: UnixSeconds(1_800_000_000),
             };

@@ -120,6 +120,7 @@ pub fn explain(
     let mut response = vec![0; usize::from(u16::MAX)];
     let client = Client {
         address: from,
+        listener: None,
         transport: Transport::Tcp { idle: 0 },
         now,
     };

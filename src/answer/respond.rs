@@ -6,9 +6,9 @@ use super::classify::{Subject, classify};
 use super::sought::Sought;
 use super::{apex, level};
 use crate::decide::Trace;
-use crate::model::UnixSeconds;
+use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::{Apex, FederationIdx, Snapshot};
-use crate::vantage::{ClientPrefix, Vantage};
+use crate::vantage::{Asker, ClientPrefix, Vantage};
 use crate::wire::{
     ClientSubnet, EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target,
     class, ede, rcode, reject, rrtype, udp_limit,
@@ -19,6 +19,8 @@ use crate::wire::{
 pub struct Client {
     /// The source address.
     pub address: IpAddr,
+    /// The DNS address that the query came to, if it is bound to a member.
+    pub listener: Option<ListenerIdx>,
     /// How the query came.
     pub transport: Transport,
     /// The time, for lots that are drawn anew from time to time (names: decision 6).
@@ -224,8 +226,13 @@ impl Reply<'_, '_> {
 
     /// Where the client stands.
     pub(super) fn vantage(&self) -> Vantage {
-        let subnet = self.subnet();
-        self.snapshot.vantages().find(subnet, self.client.address)
+        let edns = self.query.edns.as_ref();
+        self.snapshot.vantages().find(&Asker {
+            listener: self.client.listener,
+            hint: edns.and_then(|edns| edns.zone_hint),
+            subnet: self.subnet(),
+            source: self.client.address,
+        })
     }
 
     /// The part of the client's address that lots are drawn for.

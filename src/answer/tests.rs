@@ -157,6 +157,7 @@ fn ask_for(
     query.add_query(Question::query(Name::from_ascii(name).unwrap(), qtype));
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        listener: None,
         transport: Transport::Udp,
         now: UnixSeconds(1_800_000_000),
     };

@@ -28,6 +28,10 @@ pub struct Network {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct VantageIdx(pub u32);
 
+/// The place of a DNS address in the configuration, for one that is bound to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerIdx(pub u32);
+
 /// A point on the globe, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Location {

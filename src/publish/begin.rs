@@ -53,6 +53,13 @@ pub(super) fn members(config: &Config) -> impl Iterator<Item = (MemberIdx, &Memb
 pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         nsid: config.listen.nsid.clone(),
+        trusted: config.listen.trusted.clone(),
+        listeners: config
+            .listen
+            .dns
+            .iter()
+            .map(|listener| listener.member.clone())
+            .collect(),
     }
 }
 

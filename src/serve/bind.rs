@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener, UdpSocket};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Listen;
+use crate::model::ListenerIdx;
 
 use super::Error;
 use super::tcp::Limits;
@@ -35,6 +36,8 @@ pub struct Sockets {
 pub(super) struct Bound {
     /// The address bound, with its real port.
     pub(super) address: SocketAddr,
+    /// Its place in the configuration, if it is bound to a member.
+    pub(super) listener: Option<ListenerIdx>,
     /// One for each worker.
     pub(super) udp: Vec<UdpSocket>,
     /// Listens already.
@@ -68,8 +71,15 @@ pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
     let listeners = listen
         .dns
         .iter()
-        .map(|listener| bind_address(listener.address, workers))
-        .collect::<Result<_, _>>()?;
+        .zip((0..).map(ListenerIdx))
+        .map(|(listener, index)| {
+            let bound = bind_address(listener.address, workers)?;
+            Ok(Bound {
+                listener: listener.member.as_ref().map(|_| index),
+                ..bound
+            })
+        })
+        .collect::<Result<_, Error>>()?;
     Ok(Sockets {
         listeners,
         limits: Limits::of(listen),
@@ -92,7 +102,12 @@ fn bind_address(asked: SocketAddr, workers: usize) -> Result<Bound, Error> {
         while udp.len() < workers {
             udp.push(bind_udp(address, udp.first()).map_err(failed)?);
         }
-        return Ok(Bound { address, udp, tcp });
+        return Ok(Bound {
+            address,
+            listener: None,
+            udp,
+            tcp,
+        });
     }
     Err(Error::NoFreePort { address: asked })
 }

@@ -78,7 +78,7 @@ pub(super) fn complete<R: Respond>(
 ) -> Option<usize> {
     // Nothing that a panic leaves half done is used again: `out` is written anew each time.
     let answered = catch_unwind(AssertUnwindSafe(|| {
-        respond.complete(prepared, client, &mut *out)
+        respond.complete(prepared, client, &mut *tally, &mut *out)
     }));
     let Ok(answered) = answered else {
         tally.panicked();

@@ -9,9 +9,9 @@ use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{Client, NoTrace, Prepared, look_up};
+use crate::answer::{Client, Prepared, Trace, Vantage, look_up};
 use crate::snapshot::Snapshot;
-use crate::telemetry::Counters;
+use crate::telemetry::{Counters, Tally};
 use crate::wire::Qname;
 
 use super::bind::Bound;
@@ -36,13 +36,27 @@ pub trait Respond: Clone + Send + Sync + 'static {
     /// Takes the steps of several requests that gain by being taken together.
     fn look_up(&self, prepared: &mut [Option<Self::Prepared<'_>>]);
 
-    /// Answers a request into `out`; returns the length of the response, `None` for none.
+    /// Answers a request into `out`, and counts what else happens; returns the length of the response, `None` for none.
     fn complete(
         &self,
         prepared: &mut Self::Prepared<'_>,
         client: &Client,
+        tally: &mut Tally,
         out: &mut [u8],
     ) -> Option<usize>;
+}
+
+/// Counts what an answer had to ignore.
+#[derive(Debug)]
+struct Counting<'t>(&'t mut Tally);
+
+impl Trace for Counting<'_> {
+    #[inline]
+    fn vantage(&mut self, vantage: &Vantage) {
+        if vantage.is_hint_ignored {
+            self.0.hint_ignored();
+        }
+    }
 }
 
 /// The answers of [`crate::answer`].
@@ -72,9 +86,10 @@ impl Respond for Answers {
         &self,
         prepared: &mut Prepared<'_>,
         client: &Client,
+        tally: &mut Tally,
         out: &mut [u8],
     ) -> Option<usize> {
-        prepared.complete(client, &mut NoTrace, out)
+        prepared.complete(client, &mut Counting(tally), out)
     }
 }
 
@@ -99,6 +114,7 @@ where
         &self,
         (snapshot, request): &mut Self::Prepared<'_>,
         client: &Client,
+        _tally: &mut Tally,
         out: &mut [u8],
     ) -> Option<usize> {
         self(snapshot, request, client, out)
@@ -151,12 +167,19 @@ impl Sockets {
             tasks: TaskTracker::new(),
         };
         let open = Arc::new(tcp::Open::new(self.limits));
-        for Bound { address, udp, tcp } in self.listeners {
+        for bound in self.listeners {
+            let Bound {
+                address,
+                listener,
+                udp,
+                tcp,
+            } = bound;
             let failed = |source| Error::Start { address, source };
             for socket in udp {
                 let worker = Worker {
                     socket,
                     address,
+                    listener,
                     respond: respond.clone(),
                     snapshots: Arc::clone(snapshots),
                     counters: counters.worker(),
@@ -165,10 +188,11 @@ impl Sockets {
                 let index = serving.workers.len();
                 serving.workers.push(worker.start(index).map_err(failed)?);
             }
-            let listener = Listener {
+            let accepting = Listener {
                 socket: tokio::net::TcpListener::from_std(tcp).map_err(failed)?,
                 address,
                 service: Arc::new(tcp::Service::new(
+                    listener,
                     respond.clone(),
                     Arc::clone(snapshots),
                     counters.worker(),
@@ -178,7 +202,7 @@ impl Sockets {
                 tasks: serving.tasks.clone(),
                 cancel: serving.cancel.clone(),
             };
-            serving.tasks.spawn(listener.run());
+            serving.tasks.spawn(accepting.run());
         }
         serving.tasks.close();
         Ok(serving)

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
+use crate::model::ListenerIdx;
 use crate::snapshot::Snapshot;
 use crate::telemetry::WorkerCounters;
 
@@ -26,6 +27,8 @@ const REST: Duration = Duration::from_millis(50);
 
 /// What the connections of one listener share.
 pub(super) struct Service<R> {
+    /// The place of the listener in the configuration, if it is bound to a member.
+    listener: Option<ListenerIdx>,
     /// Answers.
     respond: R,
     /// Where snapshots appear.
@@ -41,12 +44,14 @@ pub(super) struct Service<R> {
 impl<R> Service<R> {
     /// Gathers what connections share.
     pub(super) fn new(
+        listener: Option<ListenerIdx>,
         respond: R,
         snapshots: Arc<ArcSwap<Snapshot>>,
         counters: Arc<WorkerCounters>,
         idle: Duration,
     ) -> Self {
         Self {
+            listener,
             respond,
             snapshots,
             counters,

@@ -16,6 +16,7 @@ use arc_swap::{ArcSwap, Cache};
 use tracing::{info, warn};
 
 use crate::answer::{Client, Transport};
+use crate::model::ListenerIdx;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Tally, WorkerCounters, clock};
 use crate::wire::Qname;
@@ -48,6 +49,8 @@ pub(super) struct Worker<R> {
     pub(super) socket: UdpSocket,
     /// The address that the socket is bound to.
     pub(super) address: SocketAddr,
+    /// The place of the address in the configuration, if it is bound to a member.
+    pub(super) listener: Option<ListenerIdx>,
     /// Answers.
     pub(super) respond: R,
     /// Where snapshots appear.
@@ -151,6 +154,7 @@ impl<R: Respond> Worker<R> {
             };
             let client = Client {
                 address: request.source.ip(),
+                listener: self.listener,
                 transport: Transport::Udp,
                 now,
             };

@@ -23,7 +23,7 @@ use crate::model::{
     Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
     TopologyFacts, UnixSeconds,
 };
-use crate::vantage::VantageTable;
+use crate::vantage::{Surroundings, VantageTable};
 use crate::wire::{MAX_NAME, NameBuf};
 
 /// The facts of all members, and the snapshot that follows from them.
@@ -51,6 +51,8 @@ pub struct SnapshotBuilder {
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
+    /// Where members stand has changed since `vantages` and `nearest` were compiled.
+    has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
     services: Table<ServiceEntry>,
     namespaces: Namespaces,
@@ -102,7 +104,8 @@ impl SnapshotBuilder {
             probes: Probes::compile(&fleet),
             plan_keys: HashMap::new(),
             plans: Arc::default(),
-            vantages: Arc::new(VantageTable::compile(&fleet)),
+            vantages: Arc::default(),
+            has_moved: true,
             nearest: Arc::default(),
             services: Table::default(),
             namespaces: Namespaces::default(),
@@ -114,7 +117,6 @@ impl SnapshotBuilder {
                 builder.set_topology(index, TopologyFacts::default());
             }
         }
-        builder.recompile_nearest();
         builder
     }
 
@@ -202,7 +204,7 @@ impl SnapshotBuilder {
         *place = facts;
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
         self.recompile_plans();
-        self.recompile_nearest();
+        self.has_moved = true;
     }
 
     /// Where a member stands.
@@ -285,6 +287,9 @@ impl SnapshotBuilder {
             self.recompile(&name, facts.of(&name));
         }
         self.facts = facts;
+        if std::mem::take(&mut self.has_moved) {
+            self.recompile_vantages();
+        }
         Snapshot {
             generation,
             serial,
@@ -446,8 +451,15 @@ impl SnapshotBuilder {
         entry.key.len() + self.scopes.longest + apex
     }
 
-    /// Compiles the tiers of every place anew: they follow where the members stand.
-    fn recompile_nearest(&mut self) {
+    /// Compiles where clients stand anew, and the tiers of every place: both follow where the
+    /// members stand.
+    fn recompile_vantages(&mut self) {
+        self.vantages = Arc::new(VantageTable::compile(&Surroundings {
+            fleet: &self.fleet,
+            topology: &self.topology,
+            trusted: &self.settings.trusted,
+            listeners: &self.settings.listeners,
+        }));
         let places = self.vantages.places().iter();
         let tiers = places.map(|place| nearest(&self.fleet, &self.topology, place));
         self.nearest = Arc::new(tiers.collect());

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::apexes::{ApexIdx, Apexes};
 use super::health::FleetState;
 use super::scopes::Scopes;
@@ -11,6 +13,7 @@ use super::service::{PlanIdx, ServiceEntry};
 use super::table::{Seek, Table};
 use crate::decide::Plan;
 use crate::model::{Fleet, MemberIdx, MemberSet, MemberStatus, TopologyFacts, VantageIdx};
+use crate::names::Label;
 use crate::vantage::VantageTable;
 use crate::wire::rrtype;
 
@@ -27,6 +30,10 @@ pub struct Serial(pub u32);
 pub struct Settings {
     /// Name server identifier (RFC 5001).
     pub nsid: Option<String>,
+    /// Who may say where they are.
+    pub trusted: Vec<IpNet>,
+    /// The member that each DNS address is bound to, in configuration order.
+    pub listeners: Vec<Option<Label>>,
 }
 
 /// Sums over all services.

@@ -48,7 +48,7 @@ pub struct WorkerCounters([AtomicU64; COUNTERS]);
 
 /// How many counters there are: queries by transport, responses by response code, and
 /// [`Totals::truncated`] and what follows it.
-const COUNTERS: usize = QUERIES + RCODES.len() + 5;
+const COUNTERS: usize = QUERIES + RCODES.len() + 6;
 
 /// How many of them count queries.
 const QUERIES: usize = Transport::ALL.len();
@@ -125,6 +125,11 @@ impl Tally {
         self.count(QUERIES + RCODES.len() + 4);
     }
 
+    /// A zone hint was ignored.
+    pub fn hint_ignored(&mut self) {
+        self.count(QUERIES + RCODES.len() + 5);
+    }
+
     /// Counts one.
     #[inline]
     fn count(&mut self, place: usize) {
@@ -151,6 +156,8 @@ pub struct Totals {
     pub panics: u64,
     /// TCP connections closed at once because a limit was reached.
     pub refused: u64,
+    /// Zone hints that were ignored.
+    pub hints_ignored: u64,
 }
 
 /// The counters of all workers.
@@ -186,6 +193,7 @@ impl Counters {
             send_errors,
             panics,
             refused,
+            hints_ignored,
         ] = sums;
         Totals {
             queries: [udp, tcp],
@@ -195,6 +203,7 @@ impl Counters {
             send_errors,
             panics,
             refused,
+            hints_ignored,
         }
     }
 }

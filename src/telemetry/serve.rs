@@ -23,6 +23,8 @@ pub(super) struct Serve {
     send_errors: IntCounter,
     /// Messages whose processing panicked.
     panics: IntCounter,
+    /// Zone hints that were ignored.
+    hints_ignored: IntCounter,
 }
 
 impl Serve {
@@ -56,6 +58,10 @@ impl Serve {
                 "gazetteer_serve_panics_total",
                 "Messages whose processing panicked.",
             ),
+            hints_ignored: declare.counter(
+                "gazetteer_serve_zone_hints_ignored_total",
+                "Zone hints that were ignored: of a sender that is not trusted, or naming nothing known.",
+            ),
         }
     }
 
@@ -74,5 +80,6 @@ impl Serve {
         raise(&self.dropped, totals.dropped);
         raise(&self.send_errors, totals.send_errors);
         raise(&self.panics, totals.panics);
+        raise(&self.hints_ignored, totals.hints_ignored);
     }
 }

@@ -111,6 +111,16 @@ pub(super) struct Prefixes<A, T> {
     deciding: Vec<Place>,
 }
 
+impl<A: Bits, T> Default for Prefixes<A, T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            starts: vec![A::ZERO],
+            deciding: vec![NONE],
+        }
+    }
+}
+
 /// What a lookup finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found<T> {

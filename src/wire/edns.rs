@@ -14,6 +14,8 @@ pub(super) mod option {
     pub(crate) const TCP_KEEPALIVE: u16 = 11;
     /// Extended DNS error (RFC 8914).
     pub(crate) const EXTENDED_ERROR: u16 = 15;
+    /// Where the client is (names: decision 11); the first code for local use.
+    pub(crate) const ZONE_HINT: u16 = 65518;
 }
 
 /// The least UDP size that counts (RFC 6891 section 6.2.3).
@@ -21,7 +23,7 @@ pub(super) const MIN_UDP_SIZE: u16 = 512;
 
 /// What a request asks for by EDNS, version 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Edns {
+pub struct Edns<'a> {
     /// The largest UDP response that the client takes, at least 512.
     pub udp_size: u16,
     /// The DO bit (RFC 3225).
@@ -32,18 +34,21 @@ pub struct Edns {
     pub keepalive_requested: bool,
     /// For whom the client asks; the first one if there are several.
     pub client_subnet: Option<ClientSubnet>,
+    /// Where the client says that it is; the first one if there are several. Any octets.
+    pub zone_hint: Option<&'a [u8]>,
 }
 
-impl Edns {
+impl<'a> Edns<'a> {
     /// The view of an OPT record. Unknown options are ignored (names: D.10).
     #[inline]
-    pub(super) fn parse(udp_size: u16, dnssec_ok: bool, options: &[u8]) -> Result<Self, Reject> {
+    pub(super) fn parse(udp_size: u16, dnssec_ok: bool, options: &'a [u8]) -> Result<Self, Reject> {
         let mut edns = Self {
             udp_size: udp_size.max(MIN_UDP_SIZE),
             dnssec_ok,
             nsid_requested: false,
             keepalive_requested: false,
             client_subnet: None,
+            zone_hint: None,
         };
         let mut rest = options;
         while !rest.is_empty() {
@@ -61,7 +66,7 @@ impl Edns {
     }
 
     /// Takes one option in.
-    fn read_option(&mut self, code: u16, content: &[u8]) -> Result<(), Reject> {
+    fn read_option(&mut self, code: u16, content: &'a [u8]) -> Result<(), Reject> {
         match code {
             option::NSID if content.is_empty() => self.nsid_requested = true,
             option::TCP_KEEPALIVE if content.is_empty() => self.keepalive_requested = true,
@@ -69,6 +74,9 @@ impl Edns {
             option::CLIENT_SUBNET => {
                 let subnet = ClientSubnet::parse(content).ok_or(Reject::FormErr)?;
                 self.client_subnet.get_or_insert(subnet);
+            }
+            option::ZONE_HINT => {
+                self.zone_hint.get_or_insert(content);
             }
             _ => {}
         }

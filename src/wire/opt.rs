@@ -36,7 +36,7 @@ pub struct OptReply<'a> {
 impl OptReply<'_> {
     /// A plain reply to a request's OPT record: size 1232, DO copied, no options.
     #[inline]
-    pub fn new(edns: &Edns) -> Self {
+    pub fn new(edns: &Edns<'_>) -> Self {
         Self::with_dnssec_ok(edns.dnssec_ok)
     }
 

@@ -59,7 +59,7 @@ pub struct Query<'a> {
     /// The class asked for.
     pub qclass: u16,
     /// What the OPT record says, if there is one.
-    pub edns: Option<Edns>,
+    pub edns: Option<Edns<'a>>,
 }
 
 impl<'a> Query<'a> {
@@ -122,7 +122,7 @@ impl<'a> Query<'a> {
 
 /// Finds the one OPT record; everything after the question has to be well-formed records.
 #[inline]
-fn read_edns(octets: &[u8], authority: u16, additional: u16) -> Result<Option<Edns>, Reject> {
+fn read_edns(octets: &[u8], authority: u16, additional: u16) -> Result<Option<Edns<'_>>, Reject> {
     let mut rest = octets;
     for _ in 0..authority {
         let (_, tail) = Record::split(rest).ok_or(Reject::FormErr)?;

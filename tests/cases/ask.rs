@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use gazetteer::config::Config;
+
 /// How a query goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -23,6 +25,8 @@ pub(crate) struct Ask {
     pub(crate) has_opt: bool,
     /// TCP is answered otherwise than UDP (edns-tcp-keepalive).
     pub(crate) differs: bool,
+    /// The member that the address asked is bound to; `None` asks the first address.
+    pub(crate) at: Option<String>,
 }
 
 /// The name with a dot at its end: `@` and names without one are below `example.com.`.
@@ -61,6 +65,15 @@ fn type_number(text: &str) -> Option<u16> {
 }
 
 impl Ask {
+    /// The place in `dns` of the address that is bound to the member to ask at.
+    pub(crate) fn listener(&self, config: &Config) -> Option<u32> {
+        let at = self.at.as_deref()?;
+        let mut members = (0..).zip(config.listen.dns.iter().map(|dns| &dns.member));
+        let found =
+            members.find(|(_, member)| member.as_ref().is_some_and(|member| member.as_str() == at));
+        Some(found.expect("an address is bound to the member").0)
+    }
+
     /// The request that the words after `QUERY` describe.
     pub(crate) fn parse(words: &str, id: u16) -> Result<Self, String> {
         if let Some(octets) = words.strip_prefix("0x ") {
@@ -80,7 +93,7 @@ impl Ask {
             );
             options.extend(octets);
         };
-        let mut differs = false;
+        let (mut differs, mut at) = (false, None);
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             let number = || {
@@ -96,6 +109,8 @@ impl Ask {
                 "edns" => size = Some(number()?),
                 "version" => version = value.parse().map_err(|_| "no version")?,
                 "ecs" => option(8, &subnet(value)?),
+                "at" => at = Some(value.to_owned()),
+                "hint" => option(65518, value.as_bytes()),
                 "option" => option(number()?, b"x"),
                 "nsid" => option(3, b""),
                 "keepalive" => {
@@ -115,7 +130,7 @@ impl Ask {
                 }
                 _ => return Err(format!("no query option: {word}")),
             }
-            let needs_opt = !matches!(key, "rd" | "cd" | "class" | "opcode");
+            let needs_opt = !matches!(key, "rd" | "cd" | "class" | "opcode" | "at");
             if needs_opt && size.is_none() {
                 size = Some(1232);
             }
@@ -151,6 +166,7 @@ impl Ask {
             is_raw: false,
             has_opt: size.is_some(),
             differs,
+            at,
         })
     }
 }
@@ -169,6 +185,7 @@ fn raw(text: &str) -> Result<Ask, String> {
         is_raw: true,
         has_opt: false,
         differs: false,
+        at: None,
     })
 }
 

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
+use std::sync::Arc;
 
 use gazetteer::answer::{self, Client, NoTrace};
 use gazetteer::config::Config;
-use gazetteer::model::UnixSeconds;
+use gazetteer::model::{ListenerIdx, UnixSeconds};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::clock;
 use tokio::runtime::Runtime;
@@ -64,8 +65,7 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
     let mut world = World::open(&worlds.join(&case.world))?;
     let mut failures = Vec::new();
     let mut id = FIRST_ID;
-    let first = world.view()?;
-    let server = Server::start(runtime, &first.config, first.folded)?;
+    let mut started = None;
     let mut steps = case.steps.iter().peekable();
     while let Some(step) = steps.next() {
         let fail = |why: String| format!("{}: {why}", step.place);
@@ -74,6 +74,14 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
             Kind::Refuse(..) => {}
             Kind::Query(..) => {
                 let view = world.view().map_err(fail)?;
+                let server = match &mut started {
+                    Some(server) => server,
+                    None => started.insert(Server::start(
+                        runtime,
+                        &view.config,
+                        Arc::clone(&view.folded),
+                    )?),
+                };
                 server.publish(view.folded.clone());
                 let mut pipelined = Vec::new();
                 let mut next = Some(step);
@@ -89,9 +97,9 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
                 }
                 let before = clock::now();
                 let asks: Vec<_> = pipelined.iter().map(|(_, ask)| ask).collect();
-                let streamed = server.tcp(&asks).map_err(fail)?;
+                let streamed = server.tcp(&asks, &view.config).map_err(fail)?;
                 for ((step, ask), tcp) in pipelined.iter().zip(streamed) {
-                    let udp = server.udp(ask);
+                    let udp = server.udp(ask, &view.config);
                     for (transport, got) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
                         // A lot may be drawn anew while the answer is on its way.
                         let want = [before, clock::now()]
@@ -112,7 +120,9 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
             }
         }
     }
-    server.stop(runtime);
+    if let Some(server) = started {
+        server.stop(runtime);
+    }
     finish(&failures)
 }
 
@@ -143,6 +153,7 @@ fn respond(
     };
     let client = Client {
         address: CLIENT,
+        listener: ask.listener(config).map(ListenerIdx),
         transport,
         now,
     };

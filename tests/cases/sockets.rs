@@ -28,7 +28,7 @@ pub(crate) fn runtime() -> Runtime {
 
 /// The daemon's sockets, on a free port.
 pub(crate) struct Server {
-    address: SocketAddr,
+    addresses: Vec<SocketAddr>,
     snapshots: Arc<ArcSwap<Snapshot>>,
     serving: Serving,
 }
@@ -46,9 +46,8 @@ impl Server {
         let serving = sockets
             .run(&snapshots, &Counters::default())
             .map_err(|error| error.to_string())?;
-        let address = serving.addresses().first().copied().ok_or("no address")?;
         Ok(Self {
-            address,
+            addresses: serving.addresses().to_vec(),
             snapshots,
             serving,
         })
@@ -64,12 +63,18 @@ impl Server {
         runtime.block_on(self.serving.shutdown());
     }
 
+    /// The address that a request goes to.
+    fn address(&self, ask: &Ask, config: &Config) -> SocketAddr {
+        let index = ask.listener(config).unwrap_or_default();
+        self.addresses[usize::try_from(index).expect("an index")]
+    }
+
     /// Asks by one datagram.
-    pub(crate) fn udp(&self, ask: &Ask) -> Result<Vec<u8>, String> {
+    pub(crate) fn udp(&self, ask: &Ask, config: &Config) -> Result<Vec<u8>, String> {
         let exchange = || {
             let socket = UdpSocket::bind("127.0.0.1:0")?;
             socket.set_read_timeout(Some(DEADLINE))?;
-            socket.connect(self.address)?;
+            socket.connect(self.address(ask, config))?;
             socket.send(&ask.octets)?;
             let mut response = vec![0; 65535];
             let length = socket.recv(&mut response)?;
@@ -79,10 +84,34 @@ impl Server {
         exchange().map_err(|error: std::io::Error| format!("UDP: {error}"))
     }
 
+    /// Asks all at once, on one connection for each address; in the order of `asks`.
+    pub(crate) fn tcp(
+        &self,
+        asks: &[&Ask],
+        config: &Config,
+    ) -> Result<Vec<Result<Vec<u8>, String>>, String> {
+        let mut answered: Vec<_> = asks
+            .iter()
+            .map(|_| Err("TCP: not asked".to_owned()))
+            .collect();
+        for address in &self.addresses {
+            let here = |ask: &&Ask| self.address(ask, config) == *address;
+            let asked: Vec<&Ask> = asks.iter().copied().filter(here).collect();
+            if asked.is_empty() {
+                continue;
+            }
+            let places = answered.iter_mut().zip(asks).filter(|(_, ask)| here(ask));
+            for ((place, _), got) in places.zip(Self::tcp_at(*address, &asked)?) {
+                *place = got;
+            }
+        }
+        Ok(answered)
+    }
+
     /// Asks all at once on one connection, the length of each beside it; in the order of `asks`.
-    pub(crate) fn tcp(&self, asks: &[&Ask]) -> Result<Vec<Result<Vec<u8>, String>>, String> {
+    fn tcp_at(address: SocketAddr, asks: &[&Ask]) -> Result<Vec<Result<Vec<u8>, String>>, String> {
         let exchange = || {
-            let mut stream = TcpStream::connect(self.address)?;
+            let mut stream = TcpStream::connect(address)?;
             stream.set_read_timeout(Some(DEADLINE))?;
             let mut requests = Vec::new();
             for ask in asks {
@@ -105,7 +134,7 @@ impl Server {
             Ok(responses)
         };
         let responses =
-            exchange().map_err(|error: std::io::Error| format!("TCP {}: {error}", self.address))?;
+            exchange().map_err(|error: std::io::Error| format!("TCP {address}: {error}"))?;
         let of = |ask: &&Ask| {
             let same = |response: &&Vec<u8>| response.get(..2) == ask.octets.get(..2);
             let found = responses.iter().find(same).cloned();

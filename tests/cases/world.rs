@@ -284,8 +284,13 @@ fn lines(problems: Vec<Problem>) -> String {
 
 /// A builder without facts.
 fn new_builder(config: &Config) -> SnapshotBuilder {
-    let nsid = config.listen.nsid.clone();
-    SnapshotBuilder::new(config.fleet.clone(), Settings { nsid })
+    let listen = &config.listen;
+    let settings = Settings {
+        nsid: listen.nsid.clone(),
+        trusted: listen.trusted.clone(),
+        listeners: listen.dns.iter().map(|dns| dns.member.clone()).collect(),
+    };
+    SnapshotBuilder::new(config.fleet.clone(), settings)
 }
 
 /// Reads `HOST TTL address…`.

@@ -13,6 +13,7 @@ use hickory_proto::rr::{RData, Record};
 /// Whoever asks.
 pub(crate) const CLIENT: Client = Client {
     address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+    listener: None,
     transport: Transport::Tcp { idle: 100 },
     now: UnixSeconds(1_800_000_000),
 };

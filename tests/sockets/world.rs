@@ -101,6 +101,8 @@ pub(crate) fn world() -> Snapshot {
 pub(crate) fn builder() -> SnapshotBuilder {
     let settings = Settings {
         nsid: Some("ams1".into()),
+        trusted: vec!["127.0.0.0/8".parse().unwrap()],
+        listeners: vec![Some("ew1d".parse().unwrap())],
     };
     let mut builder = SnapshotBuilder::new(Arc::new(fleet()), settings);
     for (index, (name, region, zone, host)) in MEMBERS.into_iter().enumerate() {
@@ -228,8 +230,21 @@ pub(crate) enum Edns {
     Plain,
     /// The same with the options NSID, client subnet and keepalive.
     Full,
+    /// The same with a zone hint.
+    Hint,
     /// Version 1.
     Unknown,
+}
+
+impl Edns {
+    /// Every kind.
+    const ALL: [Self; 5] = [
+        Self::Without,
+        Self::Plain,
+        Self::Full,
+        Self::Hint,
+        Self::Unknown,
+    ];
 }
 
 /// A request in octets.
@@ -255,6 +270,7 @@ pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
                 0, 11, 0, 0, // keepalive
             ],
         ),
+        Edns::Hint => (0, b"\xff\xee\0\x04ew1d"),
         Edns::Unknown => (1, &[]),
     };
     octets.extend([0, 0, 41, 0x04, 0xd0, 0, version, 0x80, 0]);
@@ -267,7 +283,7 @@ pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
 pub(crate) fn requests() -> Vec<Vec<u8>> {
     let mut requests = Vec::new();
     for (qname, qtype) in QUESTIONS {
-        for edns in [Edns::Without, Edns::Plain, Edns::Full, Edns::Unknown] {
+        for edns in Edns::ALL {
             requests.push(query(4242, qname, *qtype, edns));
         }
     }

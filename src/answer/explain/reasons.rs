@@ -331,11 +331,18 @@ pub(super) fn vantage(snapshot: &Snapshot, vantage: Vantage) -> String {
         return "in no known place: every region is as near as any".to_owned();
     };
     let source = match vantage.source {
+        VantageSource::Listener => "by the address asked",
+        VantageSource::ZoneHint => "by its zone hint",
         VantageSource::ClientSubnet => "by its client subnet",
         VantageSource::Source => "by its source address",
         VantageSource::Own | VantageSource::Unknown => "as this server itself is",
     };
     let labels = [&place.member, &place.region, &place.zone];
     let labels: Vec<_> = labels.into_iter().flatten().map(Label::as_str).collect();
-    format!("in {} ({source})", labels.join(" "))
+    let inside = if vantage.inside.is_some() {
+        "inside"
+    } else {
+        "in"
+    };
+    format!("{inside} {} ({source})", labels.join(" "))
 }

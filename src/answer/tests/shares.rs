@@ -41,6 +41,7 @@ fn ask(snapshot: &Snapshot, subnet: Ipv4Addr, now: u64) -> u8 {
     request.extend_from_slice(&subnet.octets()[..3]);
     let client = Client {
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        listener: None,
         transport: Transport::Udp,
         now: UnixSeconds(now),
     };

@@ -107,6 +107,7 @@ impl<R: Respond> Connection<R> {
             stream,
             client: Client {
                 address,
+                listener: service.listener,
                 transport,
                 now: clock::now(),
             },

@@ -11,15 +11,15 @@ fn parse(request: &[u8]) -> Result<(Query<'_>, String), Reject> {
     Ok((query, qname.to_string()))
 }
 
-/// The EDNS view of a query with these options.
-fn edns(options: &[u8]) -> Result<Edns, Reject> {
+/// What `view` sees of a query with these options.
+fn edns<T>(options: &[u8], view: impl FnOnce(Edns<'_>) -> T) -> Result<T, Reject> {
     let request = with_opt("a.example.com", rrtype::A, 1400, options);
-    parse(&request).map(|(query, _)| query.edns.unwrap())
+    parse(&request).map(|(query, _)| view(query.edns.unwrap()))
 }
 
 /// The client subnet of a query with this option content.
 fn subnet(content: &[u8]) -> Result<(u16, u8, IpAddr), Reject> {
-    let subnet = edns(&option(8, content))?.client_subnet.unwrap();
+    let subnet = edns(&option(8, content), |edns| edns.client_subnet.unwrap())?;
     Ok((subnet.family, subnet.source_prefix, subnet.address))
 }
 
@@ -168,10 +168,13 @@ fn pointers_into_the_question_need_lower_case() {
 
 #[test]
 fn edns_says_size_and_wishes() {
-    let read = edns(&[option(3, b""), option(11, b""), option(65001, b"??")].concat()).unwrap();
-    assert_eq!(read.udp_size, 1400);
-    assert!(read.dnssec_ok && read.nsid_requested && read.keepalive_requested);
-    assert_eq!(read.client_subnet, None);
+    let options = [option(3, b""), option(11, b""), option(65001, b"??")].concat();
+    let read = |read: Edns<'_>| {
+        assert_eq!(read.udp_size, 1400);
+        assert!(read.dnssec_ok && read.nsid_requested && read.keepalive_requested);
+        assert_eq!((read.client_subnet, read.zone_hint), (None, None));
+    };
+    assert_eq!(edns(&options, read), Ok(()));
     let size = |size| {
         let request = with_opt(".", rrtype::A, size, &[]);
         let (query, _) = parse(&request).unwrap();
@@ -186,7 +189,8 @@ fn edns_says_size_and_wishes() {
 
 #[test]
 fn options_of_wrong_length_are_malformed() {
-    let check = |options: &[u8]| assert_eq!(edns(options), Err(Reject::FormErr), "{options:?}");
+    let check =
+        |options: &[u8]| assert_eq!(edns(options, |_| ()), Err(Reject::FormErr), "{options:?}");
     check(&[0]);
     check(&[0, 3, 0]);
     check(&[0xfd, 0xe9, 0, 3, 1, 2]);
@@ -237,10 +241,22 @@ fn client_subnets_follow_rfc_7871() {
 #[test]
 fn first_client_subnet_counts() {
     let both = [option(8, &[0, 1, 8, 0, 10]), option(8, &[0, 1, 8, 0, 11])].concat();
-    let first = edns(&both).unwrap().client_subnet.unwrap();
+    let first = edns(&both, |edns| edns.client_subnet.unwrap()).unwrap();
     assert_eq!(first.address, "10.0.0.0".parse::<IpAddr>().unwrap());
     let second_bad = [option(8, &[0, 1, 8, 0, 10]), option(8, &[0, 9, 0, 0])].concat();
-    assert_eq!(edns(&second_bad), Err(Reject::FormErr));
+    assert_eq!(edns(&second_bad, |_| ()), Err(Reject::FormErr));
+}
+
+#[test]
+fn the_first_zone_hint_counts_whatever_it_is() {
+    let check = |hints: &[&[u8]], expected: &[u8]| {
+        let options: Vec<u8> = hints.iter().flat_map(|hint| option(65518, hint)).collect();
+        let found = edns(&options, |edns| edns.zone_hint.unwrap().to_vec());
+        assert_eq!(found.as_deref(), Ok(expected));
+    };
+    check(&[b"m1", b"m2"], b"m1");
+    check(&[b""], b"");
+    check(&[&[0xff; 300]], &[0xff; 300]);
 }
 
 #[test]

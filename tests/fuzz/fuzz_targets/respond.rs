@@ -35,6 +35,7 @@ fuzz_target!(|request: &[u8]| {
     for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp { idle: 1 }, 65_535)] {
         let client = Client {
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            listener: None,
             transport,
             now: UnixSeconds(1_800_000_000),
         };
