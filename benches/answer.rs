@@ -78,6 +78,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                 &eligible,
                 [(MemberSet::ALL, None)],
                 lots,
+                |_| unreachable!("nothing spills over"),
                 &mut NoTrace,
             )
         });

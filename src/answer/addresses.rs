@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::limit::Limit;
 use super::respond::Reply;
 use crate::model::MemberSet;
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
@@ -22,6 +23,8 @@ pub(super) struct Chosen<'s> {
     pub(super) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
+    /// Only so many addresses of each type are in an answer.
+    limit: Option<Limit<'s>>,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
 }
@@ -35,8 +38,14 @@ impl<'s> Chosen<'s> {
             entry,
             members,
             ttl: ttl.min(longest_ttl(snapshot, entry, members)),
+            limit: None,
             whole: None,
         }
+    }
+
+    /// The same with so many addresses of each type at most.
+    pub(super) fn limited(self, limit: Option<Limit<'s>>) -> Self {
+        Self { limit, ..self }
     }
 
     /// Chooses one member for its pinned name: with all its addresses, withheld or not.
@@ -64,12 +73,18 @@ impl<'s> Chosen<'s> {
         let response = &mut reply.response;
         let length = if qtype == rrtype::A {
             if let Some(whole) = self.whole {
-                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
+                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4, |_| true) {
                     members = self.members;
                 }
             } else {
-                for (member, addresses) in self.entry.ipv4_of(self.members) {
-                    if write_ipv4(response, owner, (self.ttl, mark), addresses) {
+                let all = || self.entry.ipv4_of(self.members);
+                let octets = || all().flat_map(|(_, all)| all).map(Ipv4Addr::octets);
+                let limit = self.limit.map(|limit| (limit, limit.last(octets())));
+                let takes = |address: &Ipv4Addr| {
+                    limit.is_none_or(|(limit, last)| limit.takes(&address.octets(), last))
+                };
+                for (member, addresses) in all() {
+                    if write_ipv4(response, owner, (self.ttl, mark), addresses, takes) {
                         members.insert(member);
                     }
                 }
@@ -77,12 +92,18 @@ impl<'s> Chosen<'s> {
             A_LENGTH
         } else {
             if let Some(whole) = self.whole {
-                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6) {
+                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6, |_| true) {
                     members = self.members;
                 }
             } else {
-                for (member, addresses) in self.entry.ipv6_of(self.members) {
-                    if write_ipv6(response, owner, (self.ttl, mark), addresses) {
+                let all = || self.entry.ipv6_of(self.members);
+                let octets = || all().flat_map(|(_, all)| all).map(Ipv6Addr::octets);
+                let limit = self.limit.map(|limit| (limit, limit.last(octets())));
+                let takes = |address: &Ipv6Addr| {
+                    limit.is_none_or(|(limit, last)| limit.takes(&address.octets(), last))
+                };
+                for (member, addresses) in all() {
+                    if write_ipv6(response, owner, (self.ttl, mark), addresses, takes) {
                         members.insert(member);
                     }
                 }
@@ -99,16 +120,18 @@ impl<'s> Chosen<'s> {
     }
 }
 
-/// Writes addresses that are not there yet, from `mark` on. Returns whether there was one.
+/// Writes those addresses that `takes` lets in and that are not there yet, from `mark` on. Returns
+/// whether there was one.
 #[inline]
 fn write_ipv4(
     response: &mut ResponseWriter<'_>,
     owner: Owner,
     (ttl, mark): (u32, Mark),
     addresses: &[Ipv4Addr],
+    takes: impl Fn(&Ipv4Addr) -> bool,
 ) -> bool {
     let before = response.count();
-    for address in addresses {
+    for address in addresses.iter().filter(|address| takes(address)) {
         if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
             response.a(owner, ttl, *address);
         }
@@ -123,9 +146,10 @@ fn write_ipv6(
     owner: Owner,
     (ttl, mark): (u32, Mark),
     addresses: &[Ipv6Addr],
+    takes: impl Fn(&Ipv6Addr) -> bool,
 ) -> bool {
     let before = response.count();
-    for address in addresses {
+    for address in addresses.iter().filter(|address| takes(address)) {
         if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
             response.aaaa(owner, ttl, *address);
         }

@@ -1,10 +1,11 @@
 //! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
 
 use super::addresses::Chosen;
+use super::limit::Limit;
 use super::respond::{Negative, Reply};
 use super::srv;
 use crate::decide::{Lots, Trace, choose, eligible};
-use crate::model::{MemberSet, WhenAllDown};
+use crate::model::{Endpoints, MemberSet, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
 
@@ -50,8 +51,17 @@ pub(super) fn answer<T: Trace>(
             place.and_then(|place| snapshot.nearest(place)),
         )
     });
-    let decision = choose(plan, &candidates, members, lots, trace);
-    let is_drawn = plan.is_weighted || candidates.is_drawn;
+    let endpoints = |member| {
+        entry
+            .facts(member)
+            .map_or_else(Endpoints::default, |facts| facts.endpoints)
+    };
+    let decision = choose(plan, &candidates, members, lots, endpoints, trace);
+    let limit = plan
+        .max_addresses
+        .filter(|most| entry.has_more(decision.members, *most))
+        .map(|most| Limit::new(most, lots()));
+    let is_drawn = decision.is_drawn || candidates.is_drawn || limit.is_some();
     if is_drawn {
         trace.lots(lots);
     }
@@ -67,7 +77,7 @@ pub(super) fn answer<T: Trace>(
     if is_down && !sync.syncing_from_start.is_empty() {
         return reply.not_ready();
     }
-    let chosen = Chosen::new(snapshot, entry, decision.members);
+    let chosen = Chosen::new(snapshot, entry, decision.members).limited(limit);
     let chain_ttl = if is_down {
         apex.negative_ttl
     } else {

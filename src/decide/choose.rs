@@ -12,10 +12,13 @@
 //!    others are left.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
 //! 6. The first level with an eligible member answers; there the first tier of the plan that has
-//!    one; and of that, under `weighted`, one member by lot (names: decision 6).
+//!    one; and of that, under `weighted`, one member by lot (names: decision 6). Where that tier has
+//!    too few ready endpoints and the plan says that it spills over, one member of it and of the next
+//!    tiers is drawn instead.
 
-use super::{Lots, Plan};
-use crate::model::{MemberSet, WhenAllDown};
+use super::spill::Loads;
+use super::{Lots, Plan, Spill};
+use crate::model::{Endpoints, MemberIdx, MemberSet, WhenAllDown};
 use crate::vantage::Vantage;
 
 /// What holds for all services of a fleet at once.
@@ -105,6 +108,8 @@ pub struct Decision {
     pub level: usize,
     /// The members that answer; empty when no level has an eligible one.
     pub members: MemberSet,
+    /// They were drawn by lot.
+    pub is_drawn: bool,
 }
 
 /// Watches a decision; every method does nothing by default.
@@ -115,6 +120,8 @@ pub trait Trace {
     fn vantage(&mut self, _vantage: &Vantage) {}
     /// The answer depends on lots: these.
     fn lots<'l>(&mut self, _lots: impl FnOnce() -> Lots<'l>) {}
+    /// The nearest members cannot carry all: one is drawn of these and others.
+    fn spill(&mut self, _spill: &Spill) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
 }
@@ -193,32 +200,50 @@ fn set_aside(members: &mut MemberSet, some: MemberSet) -> MemberSet {
 /// `levels` are the members at each level, the one asked first and the global one last, each with
 /// the tiers of the client's place if they count there: for `nearest` at the global level only, as
 /// zone and region names ignore where a client stands (names: decision 6). `lots` are as for
-/// [`eligible`].
+/// [`eligible`], and `endpoints` are those of a member, asked only where a plan spills over.
 #[inline]
 pub fn choose<'t, 'l, T: Trace>(
     plan: &Plan,
     eligible: &Eligible,
     levels: impl IntoIterator<Item = (MemberSet, Option<&'t [MemberSet]>)>,
     lots: impl FnOnce() -> Lots<'l>,
+    endpoints: impl Fn(MemberIdx) -> Endpoints,
     trace: &mut T,
 ) -> Decision {
     trace.eligible(eligible);
     let mut last = 0;
     for (level, (at_level, nearest)) in levels.into_iter().enumerate() {
         let candidates = eligible.members & at_level;
-        let chosen = nearest
-            .unwrap_or(&plan.tiers)
+        let tiers = nearest.unwrap_or(&plan.tiers);
+        let chosen = tiers
             .iter()
             .map(|tier| *tier & candidates)
             .find(|tier| !tier.is_empty());
-        if let Some(members) = chosen {
-            let members = if plan.is_weighted {
-                lots().pick(members)
-            } else {
-                members
-            };
+        if let Some(mut members) = chosen {
+            let mut is_drawn = plan.is_weighted;
+            if plan.is_weighted {
+                members = lots().pick(members);
+            } else if let Some(percent) = plan.spill_over {
+                let loads = Loads {
+                    tiers,
+                    known: at_level & plan.fence,
+                    candidates,
+                    endpoints,
+                };
+                if let Some(spill) = loads.spill(percent) {
+                    trace.spill(&spill);
+                    members = lots()
+                        .pick_of(loads.shares(spill.needed))
+                        .unwrap_or(members);
+                    is_drawn = true;
+                }
+            }
             trace.level(level, candidates, members);
-            return Decision { level, members };
+            return Decision {
+                level,
+                members,
+                is_drawn,
+            };
         }
         trace.level(level, candidates, MemberSet::EMPTY);
         last = level;
@@ -226,6 +251,7 @@ pub fn choose<'t, 'l, T: Trace>(
     Decision {
         level: last,
         members: MemberSet::EMPTY,
+        is_drawn: plan.is_weighted,
     }
 }
 
@@ -249,6 +275,8 @@ mod tests {
             tiers,
             is_nearest: false,
             is_weighted: false,
+            max_addresses: None,
+            spill_over: None,
             when_all_down,
         }
     }
@@ -287,7 +315,14 @@ mod tests {
         let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
         let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| (members, None));
         let eligible = eligible(plan, shards, caution, fleet, lots);
-        let decision = choose(plan, &eligible, levels, lots, &mut NoTrace);
+        let decision = choose(
+            plan,
+            &eligible,
+            levels,
+            lots,
+            |_| Endpoints::default(),
+            &mut NoTrace,
+        );
         (decision.level, decision.members)
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::apexes::{Apexes, FederationIdx, wire_labels};
 use super::caution::Cautions;
 use super::compile::{Input, compile};
-use super::facts::{Facts, Shards, of_member};
+use super::facts::{Facts, Said, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
@@ -25,6 +25,9 @@ use crate::model::{
 };
 use crate::vantage::{Surroundings, VantageTable};
 use crate::wire::{MAX_NAME, NameBuf};
+
+/// How many services are read ahead of being compiled at first: they wait for memory together.
+const TOGETHER: usize = 32;
 
 /// The facts of all members, and the snapshot that follows from them.
 ///
@@ -140,6 +143,16 @@ impl SnapshotBuilder {
             .rename(member, name, old.as_deref(), Some(&new));
         self.note(name);
         true
+    }
+
+    /// Services of a member are there, from before: as [`Self::upsert`], sooner for many.
+    pub fn restore(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>) {
+        for batch in services.chunks(TOGETHER) {
+            self.facts.touch_places(batch);
+            for (name, service) in batch {
+                self.upsert(member, name, Arc::clone(service));
+            }
+        }
     }
 
     /// A service of a member is gone. Returns whether anything changed.
@@ -275,10 +288,14 @@ impl SnapshotBuilder {
     pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
         // Taken out while they are read, since compiling keeps much else.
         let facts = std::mem::take(&mut self.facts);
-        if std::mem::take(&mut self.is_new) {
-            facts
-                .iter()
-                .for_each(|(name, shards)| self.recompile(name, shards));
+        if self.is_new {
+            for batch in facts.in_memory_order().chunks(TOGETHER) {
+                Said::touch(batch);
+                for said in batch {
+                    self.recompile(&said.name, &said.shards);
+                }
+            }
+            self.is_new = false;
         }
         for name in std::mem::take(&mut self.changed) {
             self.recompile(&name, facts.of(&name));
@@ -382,7 +399,12 @@ impl SnapshotBuilder {
             cautions.probing.use_targets(federation, name, Vec::new());
         }
         let key = wire_labels(labels);
-        let old = self.services.get(&key).cloned();
+        // At first each service is compiled once, and there is none to look for.
+        let old = if self.is_new {
+            None
+        } else {
+            self.services.get(&key).cloned()
+        };
         self.tally(old.as_deref(), entry.as_ref());
         let known =
             |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);

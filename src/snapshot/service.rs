@@ -212,6 +212,10 @@ pub enum Disagreement {
     Fence,
     /// The first counts.
     WhenAllDown,
+    /// The smallest number counts.
+    MaxAddresses,
+    /// The first counts.
+    SpillOver,
 }
 
 impl NewEntry {
@@ -373,6 +377,18 @@ impl ServiceEntry {
             .filter(|head| members.contains(head.member))
             .map(|head| head.ttl)
             .min()
+    }
+
+    /// Whether `members` have more than so many addresses of a family.
+    pub fn has_more(&self, members: MemberSet, most: u8) -> bool {
+        let heads = || {
+            self.heads
+                .iter()
+                .filter(|head| members.contains(head.member))
+        };
+        let (ipv4, ipv6) = (heads().map(|head| head.ipv4), heads().map(|head| head.ipv6));
+        let most = usize::from(most);
+        ipv4.map(usize::from).sum::<usize>() > most || ipv6.map(usize::from).sum::<usize>() > most
     }
 
     /// What is known of it beyond its facts.
