@@ -1,9 +1,9 @@
 //! The A and AAAA RRsets of chosen members.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::respond::Reply;
-use crate::model::MemberSet;
+use crate::model::{Inside, MemberIdx, MemberSet, Pod};
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
@@ -24,6 +24,69 @@ pub(super) struct Chosen<'s> {
     pub(super) ttl: u32,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
+    /// The client is inside one of the members, and its shard is reached there.
+    pub(super) own: Option<Own<'s>>,
+}
+
+/// Where a shard is reached inside its member.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'s> {
+    /// The member.
+    pub(super) member: MemberIdx,
+    /// Cluster IPs.
+    cluster_ips: &'s [IpAddr],
+    /// Pods of a headless service.
+    pub(super) pods: &'s [Pod],
+}
+
+impl<'s> Own<'s> {
+    /// A service in a member.
+    pub(super) fn new(member: MemberIdx, inside: &'s Inside) -> Self {
+        Self {
+            member,
+            cluster_ips: inside.cluster_ips(),
+            pods: inside.pods(),
+        }
+    }
+
+    /// Some pods of a service in a member.
+    pub(super) fn of_pods(member: MemberIdx, pods: &'s [Pod]) -> Self {
+        Self {
+            member,
+            cluster_ips: &[],
+            pods,
+        }
+    }
+
+    /// The addresses that take traffic.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<'s> {
+        let ready = self.pods.iter().filter(|pod| pod.is_ready);
+        let cluster_ips = self.cluster_ips.iter().copied();
+        cluster_ips.chain(ready.map(|pod| pod.address))
+    }
+
+    /// Writes those of a type at `owner`. Returns whether there was one.
+    fn write(
+        &self,
+        response: &mut ResponseWriter<'_>,
+        owner: Owner,
+        (ttl, mark): (u32, Mark),
+        qtype: u16,
+    ) -> bool {
+        let before = response.count();
+        for address in self.addresses() {
+            match (address, qtype) {
+                (IpAddr::V4(address), rrtype::A) => {
+                    write_ipv4(response, owner, (ttl, mark), &[address]);
+                }
+                (IpAddr::V6(address), rrtype::AAAA) => {
+                    write_ipv6(response, owner, (ttl, mark), &[address]);
+                }
+                _ => {}
+            }
+        }
+        response.count() != before
+    }
 }
 
 impl<'s> Chosen<'s> {
@@ -36,7 +99,15 @@ impl<'s> Chosen<'s> {
             members,
             ttl: ttl.min(longest_ttl(snapshot, entry, members)),
             whole: None,
+            own: None,
         }
+    }
+
+    /// The same, for a client that reaches one of the members from inside.
+    #[inline]
+    pub(super) fn with_own(mut self, own: Option<Own<'s>>) -> Self {
+        self.own = own;
+        self
     }
 
     /// Chooses one member for its pinned name: with all its addresses, withheld or not.
@@ -62,13 +133,20 @@ impl<'s> Chosen<'s> {
         let mut members = MemberSet::EMPTY;
         let mark = reply.response.mark();
         let response = &mut reply.response;
+        let mut outside = self.members;
+        if let Some(own) = &self.own {
+            outside.remove(own.member);
+            if own.write(response, owner, (self.ttl, mark), qtype) {
+                members.insert(own.member);
+            }
+        }
         let length = if qtype == rrtype::A {
             if let Some(whole) = self.whole {
                 if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
                     members = self.members;
                 }
             } else {
-                for (member, addresses) in self.entry.ipv4_of(self.members) {
+                for (member, addresses) in self.entry.ipv4_of(outside) {
                     if write_ipv4(response, owner, (self.ttl, mark), addresses) {
                         members.insert(member);
                     }
@@ -81,7 +159,7 @@ impl<'s> Chosen<'s> {
                     members = self.members;
                 }
             } else {
-                for (member, addresses) in self.entry.ipv6_of(self.members) {
+                for (member, addresses) in self.entry.ipv6_of(outside) {
                     if write_ipv6(response, owner, (self.ttl, mark), addresses) {
                         members.insert(member);
                     }

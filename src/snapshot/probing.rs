@@ -193,6 +193,7 @@ impl Probes {
         let Some(Spec { probe, port }) = spec.filter(|spec| spec.probe.check != Check::None) else {
             return;
         };
+        let port = port.or(shard.gateway_port);
         let mut ports = facts.ports.iter();
         let first = ports.find(|port| port.protocol == Protocol::Tcp);
         let Some(port) = port.or(first.map(|port| port.port)) else {
