@@ -218,7 +218,7 @@ impl Reply<'_, '_> {
                 level::answer_pinned(self, apex, entry, &shard, port);
             }
             Subject::Pods { entry, shard, pods } => {
-                level::answer_pods(self, apex, entry, shard.member, pods, trace)
+                level::answer_pods(self, apex, entry, shard.member, pods, trace);
             }
             Subject::Absent { federation } => {
                 self.negative(apex, Negative::NxDomain, federation);

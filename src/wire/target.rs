@@ -78,8 +78,7 @@ impl<'a> Target<'a> {
     /// Octets of the labels before the end.
     #[inline]
     pub(super) fn labels_length(&self) -> usize {
-        let [a, b, c, d, e] = &self.parts;
-        a.len() + b.len() + c.len() + d.len() + e.len()
+        self.parts.iter().map(|part| part.len()).sum()
     }
 }
 
