@@ -7,9 +7,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gazetteer::health::{self, Targets};
-use gazetteer::model::{Delta, Evidence, Probe, Target, UnixSeconds, Verdict};
+use gazetteer::health;
+use gazetteer::model::{Delta, Evidence, Probe, Target, Targets, UnixSeconds, Verdict};
 use gazetteer::telemetry::{Metrics, clock};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -37,7 +38,7 @@ fn main() {
 /// Measures everything, and prints it.
 async fn measure() {
     let probe = Arc::new(Probe::default());
-    let listeners = [BACKLOG, BACKLOG, 1].map(|backlog| Arc::new(listen(backlog)));
+    let listeners = TARGETS.map(|_| Arc::new(listen()));
     let ports: Vec<_> = listeners
         .iter()
         .map(|listener| listener.local_addr().expect("bound").port())
@@ -80,16 +81,17 @@ async fn measure() {
     print_withdrawals("closed", TARGETS[1], &mut heard).await;
     // It listens, and as nobody accepts, it does not answer when two connections wait.
     drop(accepting);
+    SockRef::from(&*silent).listen(1).expect("it listens");
     print_withdrawals("silent", TARGETS[2], &mut heard).await;
     running.stop();
 }
 
 /// Listens at every address of this host.
-fn listen(backlog: u32) -> TcpListener {
+fn listen() -> TcpListener {
     let socket = TcpSocket::new_v4().expect("a socket");
     let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     socket.bind(any).expect("a free port");
-    socket.listen(backlog).expect("a listener")
+    socket.listen(BACKLOG).expect("a listener")
 }
 
 /// Accepts connections and drops them, until it is dropped itself.

@@ -18,5 +18,4 @@ mod history;
 mod network;
 mod thread;
 
-pub use driver::Targets;
 pub use thread::{Health, spawn};

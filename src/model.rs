@@ -16,14 +16,14 @@ mod service;
 mod state;
 
 pub use damper::Damper;
-pub use delta::{Change, Delta, Epoch, Identity, LearntTopology, Loss};
+pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind};
 pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};
 pub use inside::{Inside, Pod, PodName};
 pub use member::{Fleet, Gateway, Member, MemberIdx, MemberSet, StaticRegion};
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
-pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Tls, Verdict};
+pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Targets, Tls, Verdict};
 pub use service::{
     Addresses, Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec,
     Specs, Steering,

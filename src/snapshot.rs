@@ -31,7 +31,6 @@ pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
-pub use probing::Targets;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{Disagreement, Ignored, IgnoredReason, NamedPort, PlanIdx, ServiceEntry, Shard};
 

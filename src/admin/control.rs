@@ -19,11 +19,10 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
 
 use super::error::Error;
 use super::overrides::Obeyed;
-use super::server::END_TIMEOUT;
+use super::server::serve_until;
 use crate::publish::{Command, Order, Refused};
 
 /// The socket in `state-dir`.
@@ -152,18 +151,7 @@ impl Control {
         let router = Router::new()
             .route("/v1/command", post(obey))
             .with_state(commands);
-        let ended = cancel.clone().cancelled_owned();
-        let serve = axum::serve(listener, router).with_graceful_shutdown(ended);
-        let overdue = async {
-            cancel.cancelled().await;
-            tokio::time::sleep(END_TIMEOUT).await;
-        };
-        tokio::select! {
-            served = serve.into_future() => if let Err(error) = served {
-                warn!(%error, "control socket ended");
-            },
-            () = overdue => {}
-        }
+        serve_until(listener, router, &cancel, "control socket").await;
         drop(file);
     }
 }

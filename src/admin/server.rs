@@ -1,5 +1,6 @@
 //! The HTTP server of the admin address.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +28,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::{Metrics, clock};
 
 /// How long open connections may take when the process ends.
-pub(super) const END_TIMEOUT: Duration = Duration::from_secs(1);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the admin address shows.
 #[derive(Clone)]
@@ -73,18 +75,31 @@ impl Bound {
 
     /// Serves until `cancel`.
     pub async fn run(self, shown: Shown, cancel: CancellationToken) {
-        let ended = cancel.clone().cancelled_owned();
-        let serve = axum::serve(self.listener, router(shown)).with_graceful_shutdown(ended);
-        let overdue = async {
-            cancel.cancelled().await;
-            tokio::time::sleep(END_TIMEOUT).await;
-        };
-        tokio::select! {
-            served = serve.into_future() => if let Err(error) = served {
-                warn!(%error, "admin address ended");
-            },
-            () = overdue => {}
-        }
+        serve_until(self.listener, router(shown), &cancel, "admin address").await;
+    }
+}
+
+/// Serves until `cancel`, after which open connections may take [`END_TIMEOUT`]. `what` is the
+/// socket's name in logs.
+pub(super) async fn serve_until<L>(
+    listener: L,
+    router: Router,
+    cancel: &CancellationToken,
+    what: &'static str,
+) where
+    L: Listener<Addr: fmt::Debug>,
+{
+    let ended = cancel.clone().cancelled_owned();
+    let serve = axum::serve(listener, router).with_graceful_shutdown(ended);
+    let overdue = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(END_TIMEOUT).await;
+    };
+    tokio::select! {
+        served = serve.into_future() => if let Err(error) = served {
+            warn!(%error, "{what} ended");
+        },
+        () = overdue => {}
     }
 }
 

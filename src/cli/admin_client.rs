@@ -16,7 +16,7 @@ pub(super) fn locate(daemon: &Daemon) -> anyhow::Result<SocketAddr> {
     if let Some(admin) = daemon.admin {
         return Ok(admin);
     }
-    state_dir::address(&state_dir::folder(daemon.state_dir.as_deref())?)
+    state_dir::address(&state_dir::folder(daemon.state.state_dir.as_deref())?)
 }
 
 /// The body of a GET.

@@ -248,17 +248,12 @@ pub(super) struct Explain {
 /// The arguments of `drain`.
 #[derive(Debug, Args)]
 pub(super) struct Drain {
-    /// What: MEMBER, region/REGION, zone/ZONE or service/NAMESPACE/NAME
-    pub(super) target: OverrideTarget,
     /// How long its share takes to fall from all to none
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = help::over)]
     pub(super) over: Duration,
-    /// Take it back by itself after this time
-    #[arg(long = "for", value_name = "DURATION", value_parser = help::lasting)]
-    pub(super) lasting: Option<Duration>,
-    /// Where the daemon is.
+    /// What, and for how long.
     #[command(flatten)]
-    pub(super) order: Order,
+    pub(super) cordon: Cordon,
 }
 
 /// The arguments of `cordon`.
@@ -294,14 +289,9 @@ pub(super) struct Events {
 /// Whom a command is given to, and how the outcome is shown.
 #[derive(Debug, Args)]
 pub(super) struct Order {
-    /// State folder of the daemon (`state-dir`); without it, the platform's
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "GAZETTEER_STATE_DIR",
-        hide_env_values = true
-    )]
-    pub(super) state_dir: Option<PathBuf>,
+    /// Its state folder.
+    #[command(flatten)]
+    pub(super) state: State,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -318,6 +308,14 @@ pub(super) struct Daemon {
         hide_env_values = true
     )]
     pub(super) admin: Option<SocketAddr>,
+    /// Its state folder.
+    #[command(flatten)]
+    pub(super) state: State,
+}
+
+/// The state folder of the daemon.
+#[derive(Debug, Args)]
+pub(super) struct State {
     /// State folder of the daemon (`state-dir`); without it, the platform's
     #[arg(
         long,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::arguments::{Arguments, Command};
+use super::arguments::{Arguments, Command, Cordon};
 use super::order::order;
 use super::{check, clusters, completions, events, explain, output, overrides, serve};
 use crate::admin::Asked;
@@ -16,22 +16,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Check { file } => check::check(&file),
         Command::Clusters { daemon, output } => clusters::clusters(&daemon, output),
-        Command::Drain(arguments) => order(
-            &arguments.order,
-            &Asked::Drain {
-                target: arguments.target.to_string(),
-                over_seconds: arguments.over.as_secs(),
-                for_seconds: seconds(arguments.lasting),
-            },
-        ),
-        Command::Cordon(arguments) => order(
-            &arguments.order,
-            &Asked::Drain {
-                target: arguments.target.to_string(),
-                over_seconds: 0,
-                for_seconds: seconds(arguments.lasting),
-            },
-        ),
+        Command::Drain(arguments) => drain(&arguments.cordon, arguments.over),
+        Command::Cordon(arguments) => drain(&arguments, Duration::ZERO),
         Command::Uncordon { target, order: to } => {
             let target = target.to_string();
             order(&to, &Asked::Uncordon { target })
@@ -54,6 +40,16 @@ pub fn run() -> ExitCode {
         output::complain(&format!("error: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Takes something out of answers: its share falls to none in `over`.
+fn drain(arguments: &Cordon, over: Duration) -> anyhow::Result<ExitCode> {
+    let asked = Asked::Drain {
+        target: arguments.target.to_string(),
+        over_seconds: over.as_secs(),
+        for_seconds: seconds(arguments.lasting),
+    };
+    order(&arguments.order, &asked)
 }
 
 /// A duration in whole seconds.

@@ -16,11 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::history::{Change, Confirmation, History, Outcome};
 use super::network::{Id, Network, family};
-use crate::model::{Check, Delta, Evidence, Target};
+use crate::model::{Check, Delta, Evidence, Target, Targets};
 use crate::telemetry::{Metrics, Probed, clock};
-
-/// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
-pub type Targets = imbl::HashSet<Target>;
 
 /// How long changes of the set are collected: taking them in costs as much as the set is long.
 const COLLECT: Duration = Duration::from_millis(100);

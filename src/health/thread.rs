@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error};
 
 use super::check::Checks;
-use super::driver::{Driver, Targets};
+use super::driver::Driver;
 use super::history::Outcome;
-use crate::model::{Delta, Target};
+use crate::model::{Delta, Target, Targets};
 use crate::telemetry::Metrics;
 
 /// How many probes may run at once. At a second for a probe that nobody answers, this is as many

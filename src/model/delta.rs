@@ -14,6 +14,10 @@ use crate::wire::NameBuf;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Epoch(pub u64);
 
+/// A list confirms removals that were held back for this long, and not sooner: whatever made the
+/// first list wrong has had time to pass.
+pub const CONFIRM_DELAY: Duration = Duration::from_secs(5);
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delta {

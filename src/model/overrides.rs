@@ -107,6 +107,15 @@ impl Drain {
         u16::try_from(left.checked_div(over).unwrap_or(0)).unwrap_or(self.from)
     }
 
+    /// Its state in one word, when `share` is left.
+    pub fn state(&self, share: u16) -> &'static str {
+        match (self.begun, share) {
+            (None, _) => "waiting",
+            (Some(_), 0) => "out",
+            (Some(_), _) => "draining",
+        }
+    }
+
     /// When its share has fallen to none; `None` while it has not begun.
     pub fn out_at(&self) -> Option<UnixSeconds> {
         let begun = self.begun?;

@@ -116,6 +116,9 @@ pub struct Target {
     pub probe: Arc<Probe>,
 }
 
+/// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
+pub type Targets = imbl::HashSet<Target>;
+
 /// What the probes of a target say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {

@@ -55,6 +55,13 @@ pub struct Service {
     pub inside: Option<Arc<Inside>>,
 }
 
+impl Service {
+    /// Whether it is ready, as far as its endpoints say.
+    pub fn is_ready(&self) -> bool {
+        self.endpoints.ready > 0 || self.allow_without_endpoints
+    }
+}
+
 impl Deref for Service {
     type Target = Spec;
 
@@ -78,6 +85,15 @@ pub struct Spec {
     pub ports: Box<[Port]>,
     /// How it wants to be answered.
     pub steering: Steering,
+}
+
+impl Spec {
+    /// The number of its first TCP port: what is probed where nothing else is said.
+    pub fn first_tcp_port(&self) -> Option<u16> {
+        let mut ports = self.ports.iter();
+        let first = ports.find(|port| port.protocol == Protocol::Tcp);
+        first.map(|port| port.port)
+    }
 }
 
 /// Specs of which there is one in memory for all services that say it.

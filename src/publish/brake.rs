@@ -23,11 +23,7 @@ use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
 use super::world::{Key, Now};
-use crate::model::{MemberIdx, NamespacedName, Service, UnixSeconds};
-
-/// A list confirms what was held back for this long, and not sooner: whatever made the first list
-/// wrong has had time to pass.
-const CONFIRM: Duration = Duration::from_secs(5);
+use crate::model::{CONFIRM_DELAY, MemberIdx, NamespacedName, Service, UnixSeconds};
 
 /// Withdrawals within this time of each other are one burst.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -193,7 +189,7 @@ impl Brake {
     pub(super) fn is_confirmed(&self, (member, name): &Key, now: Instant) -> bool {
         let held = self.held.get(member);
         let held = held.and_then(|held| held.shards.get(name));
-        held.is_some_and(|(since, _)| now >= *since + CONFIRM)
+        held.is_some_and(|(since, _)| now >= *since + CONFIRM_DELAY)
     }
 
     /// Takes the change of a shard out, to be made or forgotten.

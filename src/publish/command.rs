@@ -66,11 +66,7 @@ pub struct InForce {
 impl InForce {
     /// Its state in one word.
     pub fn state(&self) -> &'static str {
-        match (self.share, self.drain.begun) {
-            (_, None) => "waiting",
-            (0, _) => "out",
-            _ => "draining",
-        }
+        self.drain.state(self.share)
     }
 
     /// The share that is left, 0 to 1.

@@ -45,22 +45,14 @@ impl Events {
     pub(super) fn add(&self, at: UnixSeconds, transited: Transited) {
         let mut ring = self.0.lock();
         ring.newest += 1;
-        let Transited {
-            kind,
-            subject,
-            from,
-            to,
-            why,
-            ..
-        } = transited;
         let event = Event {
             id: ring.newest,
             at,
-            kind,
-            subject,
-            from,
-            to,
-            why,
+            kind: transited.kind,
+            subject: transited.subject,
+            from: transited.from,
+            to: transited.to,
+            why: transited.why,
         };
         if ring.kept.len() == KEPT {
             ring.kept.pop_front();

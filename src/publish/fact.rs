@@ -42,6 +42,16 @@ pub(super) enum Fact {
     Hostname(NameBuf, Option<Resolved>),
 }
 
+impl Fact {
+    /// What is there of a service, `None` when it is gone.
+    pub(super) fn of(name: NamespacedName, service: Option<Arc<Service>>) -> Self {
+        match service {
+            Some(service) => Self::Service(name, service),
+            None => Self::Gone(name),
+        }
+    }
+}
+
 /// What was kept of a member, or of the fleet, besides services.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Kept {

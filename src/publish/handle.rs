@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, watch};
 use super::Events;
 use super::command::{Order, Standing};
 use crate::config::Config;
-use crate::model::Delta;
+use crate::model::{Delta, Targets};
 use crate::names::Label;
-use crate::snapshot::{Snapshot, Targets};
+use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
 /// What the rest of the process holds of the writer.

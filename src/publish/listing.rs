@@ -145,10 +145,8 @@ impl World {
             let changed = changed.filter_map(|place| services.get(*place)).cloned();
             let changed = changed.map(|(name, facts)| Fact::Service(name, facts));
             let first = is_first.then_some(Fact::FirstSynced(now.wall));
-            let withdrawn = withdrawn.into_iter().map(|(name, change)| match change {
-                Some(facts) => Fact::Service(name, facts),
-                None => Fact::Gone(name),
-            });
+            let withdrawn = withdrawn.into_iter();
+            let withdrawn = withdrawn.map(|(name, change)| Fact::of(name, change));
             for fact in withdrawn
                 .chain(changed)
                 .chain(first)

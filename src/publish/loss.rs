@@ -5,16 +5,13 @@
 //! Each waits on its own, so what adds something goes out at once beside it.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::brake::Change;
 use super::pace::WINDOW;
 use super::world::Key;
 use crate::model::{Export, MemberIdx, Service};
-
-/// A change that waits: the facts to come, `None` when the service is gone.
-type Change = Option<Arc<Service>>;
 
 /// Losses that are not folded yet.
 #[derive(Debug, Default)]
@@ -85,7 +82,7 @@ impl Losses {
 pub(super) fn is_loss(old: &Service, new: &Service) -> bool {
     let offers = |service: &Service| {
         (
-            service.endpoints.ready > 0 || service.allow_without_endpoints,
+            service.is_ready(),
             service.export != Export::Refused,
             service.steering.weight != Some(0),
         )

@@ -163,11 +163,7 @@ impl World {
         let over = |drain: &mut Drain| is_over(drain.until);
         let ended: Vec<_> = self.overruling.now.drains.extract_if(.., over).collect();
         for drain in ended {
-            let from = if drain.share(wall) == 0 {
-                "out"
-            } else {
-                "draining"
-            };
+            let from = drain.state(drain.share(wall));
             let why = "its end has come".to_owned();
             self.overridden(now, drain.target.to_string(), from, "in", why);
         }
@@ -285,12 +281,8 @@ impl World {
     /// Shows that a command was obeyed.
     fn announce(&mut self, command: &Command, before: &Overrides, now: Now) {
         let moment = before.moment(now.wall);
-        let state = |drain: Option<&Drain>| match drain {
-            None => "in",
-            Some(drain) if drain.begun.is_none() => "waiting",
-            Some(drain) if drain.share(moment) == 0 => "out",
-            Some(_) => "draining",
-        };
+        let state =
+            |drain: Option<&Drain>| drain.map_or("in", |drain| drain.state(drain.share(moment)));
         let frozen = |overrides: &Overrides| match overrides.frozen {
             Some(_) => "frozen",
             None => "live",

@@ -87,7 +87,7 @@ impl World {
         self.index = members(&config)
             .map(|(index, member)| (member.name.clone(), index))
             .collect();
-        for (target, evidence) in self.verdicts.all() {
+        for (target, evidence) in before.all_evidence() {
             self.builder.set_evidence(target, Some(evidence.clone()));
         }
         self.count_shards(now);

@@ -17,9 +17,9 @@ use super::retire::Retired;
 use super::serial::SerialClock;
 use super::world::{Folded, Now, World};
 use crate::config::Config;
-use crate::model::{Delta, UnixSeconds};
+use crate::model::{Delta, Targets, UnixSeconds};
 use crate::names::Label;
-use crate::snapshot::{Generation, Snapshot, Targets};
+use crate::snapshot::{Generation, Snapshot};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
 
@@ -68,6 +68,12 @@ impl Core {
         mut commands: mpsc::Receiver<Order>,
         stop: CancellationToken,
     ) -> Self {
+        // Not before the first answers: it takes a second at a million services.
+        let now = self.now();
+        self.world.count_shards(now);
+        if self.world.is_dirty {
+            self.publish(now);
+        }
         loop {
             let now = self.now();
             self.turn(now);

@@ -12,7 +12,8 @@ use crate::model::{EventKind, MemberIdx, NamespacedName, Service};
 use crate::snapshot::Condition;
 
 impl World {
-    /// Counts the facts that are there at the beginning, or under a new configuration.
+    /// Counts the facts that are there at the beginning, or under a new configuration. Costs O(all
+    /// services).
     pub(super) fn count_shards(&mut self, now: Now) {
         for (member, name, facts) in self.builder.all_facts() {
             let standing = Standing::of(Some(facts));
@@ -28,7 +29,7 @@ impl World {
         }
         let conditions: Vec<_> = self.damping.conditions(now).collect();
         for ((member, name), condition) in conditions {
-            self.builder.set_condition(*member, name, Some(condition));
+            self.is_dirty |= self.builder.set_condition(*member, name, Some(condition));
         }
         let held: Vec<Key> = self.brake.keys().collect();
         for key in held {
@@ -90,10 +91,7 @@ impl World {
     /// Folds facts and has them written.
     pub(super) fn put(&mut self, key: &Key, service: Change, may_be_burst: bool, now: Now) {
         let (member, name) = key;
-        let fact = match &service {
-            Some(service) => Fact::Service(name.clone(), Arc::clone(service)),
-            None => Fact::Gone(name.clone()),
-        };
+        let fact = Fact::of(name.clone(), service.clone());
         if self.replace(key, service, may_be_burst, now) {
             self.keep(*member, fact);
         }
@@ -112,12 +110,16 @@ impl World {
         if old == service {
             return false;
         }
-        let was = self.counted(key, old.as_deref());
-        let is = self.counted(key, service.as_deref());
         let (from, to) = (
             Standing::of(old.as_deref()),
             Standing::of(service.as_deref()),
         );
+        // Most changes leave alone what decides where a shard is published.
+        let is_elsewhere = from != to
+            || !(old.as_ref().zip(service.as_ref()))
+                .is_some_and(|(old, new)| Arc::ptr_eq(&old.spec, &new.spec));
+        let was = is_elsewhere.then(|| self.counted(key, old.as_deref()));
+        let is = is_elsewhere.then(|| self.counted(key, service.as_deref()));
         let has_changed = match service {
             Some(service) => self.builder.upsert(*member, name, service),
             None => self.builder.remove(*member, name),
@@ -126,7 +128,7 @@ impl World {
             return false;
         }
         self.is_dirty = true;
-        if was != is {
+        if let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) {
             self.brake.unpublished(&was);
             if is.is_empty() && may_be_burst {
                 self.brake.burst(key, was, now.instant);

@@ -24,7 +24,7 @@ impl Standing {
         let is_balanced = facts.kind == ServiceKind::LoadBalancer;
         if facts.export == Export::Refused || facts.kind == ServiceKind::ExternalName {
             Self::Gone
-        } else if facts.endpoints.ready == 0 && !facts.allow_without_endpoints {
+        } else if !facts.is_ready() {
             Self::NoEndpoint
         } else if is_balanced && facts.addresses.is_empty() && facts.hostnames.is_empty() {
             Self::NoAddress

@@ -24,8 +24,8 @@ use super::transit::Transits;
 use super::world::{Now, World};
 use super::{Error, Events, Handle, overrides_file};
 use crate::config::Config;
-use crate::model::{Delta, UnixSeconds};
-use crate::snapshot::{Generation, Targets};
+use crate::model::{Delta, Targets, UnixSeconds};
+use crate::snapshot::Generation;
 use crate::telemetry::{Metrics, clock};
 
 /// How many changes may wait: when as many do, sources wait.

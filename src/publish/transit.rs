@@ -52,19 +52,12 @@ impl Transits {
         let lines = self.lines.entry(transited.kind).or_default();
         *lines += 1;
         if *lines <= LINES {
-            let Transited {
-                kind,
-                subject,
-                from,
-                to,
-                why,
-                is_worse,
-            } = &transited;
-            let kind = kind.as_str();
-            if *is_worse {
-                warn!(%subject, %from, %to, %why, "{kind}");
+            let what = &transited;
+            let kind = what.kind.as_str();
+            if what.is_worse {
+                warn!(subject = %what.subject, from = %what.from, to = %what.to, why = %what.why, "{kind}");
             } else {
-                info!(%subject, %from, %to, %why, "{kind}");
+                info!(subject = %what.subject, from = %what.from, to = %what.to, why = %what.why, "{kind}");
             }
         }
         self.events.add(now.wall, transited);

@@ -1,4 +1,4 @@
-//! What probes have found: verdicts of targets, folded, shown, and kept for the brake.
+//! What probes have found: verdicts of targets, folded, shown, and counted for the brake.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -7,42 +7,21 @@ use tracing::debug;
 
 use super::events::Transited;
 use super::world::{Now, World};
-use crate::model::{
-    EventKind, Evidence, MemberIdx, NamespacedName, Protocol, Service, Target, Verdict,
-};
+use crate::model::{EventKind, Evidence, MemberIdx, NamespacedName, Service, Target, Verdict};
 
-/// What probes say, by target.
+/// How many targets that are down each address and port has.
 #[derive(Debug, Default)]
-pub(super) struct Verdicts {
-    /// The evidence.
-    found: HashMap<Target, Evidence>,
-    /// How many targets that are down each address and port has.
-    down: HashMap<SocketAddr, usize>,
-}
+pub(super) struct Down(HashMap<SocketAddr, usize>);
 
-impl Verdicts {
-    /// Takes in what is said of a target now. Returns what was said before.
-    fn replace(&mut self, target: &Target, evidence: Option<Evidence>) -> Option<Evidence> {
-        let is_down = |evidence: Option<&Evidence>| {
-            evidence.is_some_and(|evidence| evidence.verdict == Verdict::Down)
-        };
-        let goes_down = is_down(evidence.as_ref());
-        let before = match evidence {
-            Some(evidence) => self.found.insert(target.clone(), evidence),
-            None => self.found.remove(target),
-        };
-        let down = self.down.entry(target.address).or_default();
-        *down += usize::from(goes_down);
-        *down -= usize::from(is_down(before.as_ref()));
-        if *down == 0 {
-            self.down.remove(&target.address);
+impl Down {
+    /// Counts a target at an address whose verdict was another.
+    fn recount(&mut self, address: SocketAddr, before: Option<Verdict>, now: Option<Verdict>) {
+        let is_down = |verdict| usize::from(verdict == Some(Verdict::Down));
+        let count = self.0.entry(address).or_default();
+        *count = (*count + is_down(now)).saturating_sub(is_down(before));
+        if *count == 0 {
+            self.0.remove(&address);
         }
-        before
-    }
-
-    /// Everything that is said.
-    pub(super) fn all(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
-        self.found.iter()
     }
 }
 
@@ -51,8 +30,10 @@ impl World {
     pub(super) fn probed(&mut self, found: Vec<(Target, Option<Evidence>)>, now: Now) {
         let mut is_any_down = false;
         for (target, evidence) in found {
-            let before = self.verdicts.replace(&target, evidence.clone());
+            let before = self.builder.evidence(&target);
             let before = before.map(|evidence| evidence.verdict);
+            let verdict = evidence.as_ref().map(|evidence| evidence.verdict);
+            self.down.recount(target.address, before, verdict);
             if let Some(evidence) = &evidence {
                 self.judge(&target, before, evidence, now);
                 is_any_down |= evidence.verdict == Verdict::Down;
@@ -95,7 +76,7 @@ impl World {
         name: &NamespacedName,
         facts: &Service,
     ) -> bool {
-        if self.verdicts.down.is_empty() {
+        if self.down.0.is_empty() {
             return false;
         }
         let resolved = facts
@@ -112,24 +93,16 @@ impl World {
             let probe = &self.config.fleet.federations.get(index)?.probe;
             let settings = facts.steering.probe.as_ref();
             let own = settings.and_then(|settings| settings.port);
-            own.or(probe.port).or_else(|| first_tcp(facts))
+            own.or(probe.port).or_else(|| facts.first_tcp_port())
         });
         ports.any(|port| {
             let is_down = |address: &IpAddr| {
                 let address = SocketAddr::new(*address, port);
-                self.verdicts.down.contains_key(&address)
+                self.down.0.contains_key(&address)
             };
             addresses.iter().any(is_down)
         })
     }
-}
-
-/// The first TCP port of a service.
-fn first_tcp(facts: &Service) -> Option<u16> {
-    let mut ports = facts.ports.iter();
-    ports
-        .find(|port| port.protocol == Protocol::Tcp)
-        .map(|port| port.port)
 }
 
 /// Whether a verdict counts as up.

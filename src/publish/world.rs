@@ -19,7 +19,7 @@ use super::loss::{self, Losses};
 use super::overruling::Overruling;
 use super::states::{Happening, States};
 use super::transit::Transits;
-use super::verdicts::Verdicts;
+use super::verdicts::Down;
 use crate::config::Config;
 use crate::model::{
     Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, UnixSeconds,
@@ -88,8 +88,8 @@ pub(super) struct World {
     pub(super) brake: Brake,
     /// More or less is held back than is shown.
     pub(super) is_brake_changed: bool,
-    /// What probes say.
-    pub(super) verdicts: Verdicts,
+    /// What probes say is down.
+    pub(super) down: Down,
     /// When what is left of a hold is told next.
     pub(super) hold_due: Option<Instant>,
     /// Where transitions are shown.
@@ -142,7 +142,7 @@ impl World {
             damping: Damping::new(now.instant),
             brake,
             is_brake_changed: false,
-            verdicts: Verdicts::default(),
+            down: Down::default(),
             hold_due: None,
             transits,
             lists: Lists::default(),
@@ -156,7 +156,6 @@ impl World {
         for member in discarded {
             world.keep(member, Fact::Discarded);
         }
-        world.count_shards(now);
         world
     }
 

@@ -28,7 +28,7 @@ impl ServiceEntry {
             && !is_drained(facts.steering.weight)
         {
             health.last_known.insert(member);
-            if facts.endpoints.ready > 0 || facts.allow_without_endpoints {
+            if facts.is_ready() {
                 health.available.insert(member);
             }
         }

@@ -6,10 +6,7 @@ use std::sync::Arc;
 
 use super::apexes::FederationIdx;
 use super::service::NewShard;
-use crate::model::{Check, Evidence, Fleet, NamespacedName, Probe, Protocol, Target};
-
-/// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
-pub type Targets = imbl::HashSet<Target>;
+use crate::model::{Check, Evidence, Fleet, NamespacedName, Probe, Target, Targets};
 
 /// How many targets there are at most.
 pub(super) const MOST_TARGETS: usize = 65_536;
@@ -42,6 +39,11 @@ impl Probing {
     /// What probes say of a target.
     pub(super) fn evidence(&self, target: &Target) -> Option<&Evidence> {
         self.evidence.get(target)
+    }
+
+    /// Everything that probes say.
+    pub(super) fn all_evidence(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
+        self.evidence.iter()
     }
 
     /// Sets or takes back what probes say. Returns the services whose answers may change.
@@ -194,9 +196,7 @@ impl Probes {
             return;
         };
         let port = port.or(shard.gateway_port);
-        let mut ports = facts.ports.iter();
-        let first = ports.find(|port| port.protocol == Protocol::Tcp);
-        let Some(port) = port.or(first.map(|port| port.port)) else {
+        let Some(port) = port.or_else(|| facts.first_tcp_port()) else {
             return;
         };
         let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);

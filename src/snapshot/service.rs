@@ -263,13 +263,12 @@ impl NewShard {
             || caution.is_some_and(|caution| caution.share == 0);
         let is_dead = caution.is_some_and(|caution| caution.dead.contains(self.member));
         let is_last_known = self.has_address() && !is_drained;
-        let is_ready = self.facts.endpoints.ready > 0 || self.facts.allow_without_endpoints;
         Head {
             ttl: self.ttl,
             ipv4: count(self.ipv4.len()),
             ipv6: count(self.ipv6.len()),
             member: self.member,
-            is_available: is_last_known && is_ready && !is_dead,
+            is_available: is_last_known && self.facts.is_ready() && !is_dead,
             is_last_known,
         }
     }

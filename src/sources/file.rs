@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::Lifetime;
-use super::unconfirmed::{CONFIRM, Unconfirmed};
+use super::unconfirmed::Unconfirmed;
 use super::watch::{FileWatch, Pace};
-use crate::model::{Change, Delta, Epoch, Identity, Loss, NamespacedName, Service};
+use crate::model::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, Loss, NamespacedName, Service};
 use crate::names::Label;
 
 /// Reads the text of a facts file; the path is for the problems.
@@ -34,7 +34,7 @@ pub async fn run(path: PathBuf, lifetime: Lifetime) {
         cancel,
     } = lifetime;
     let driver = Driver {
-        unconfirmed: Unconfirmed::new(source.member.clone(), unconfirmed, CONFIRM),
+        unconfirmed: Unconfirmed::new(source.member.clone(), unconfirmed, CONFIRM_DELAY),
         facts: Facts::new(source.member, crate::config::facts::parse),
         epoch,
         deltas,

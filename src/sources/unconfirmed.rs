@@ -12,9 +12,6 @@ use crate::names::Label;
 /// The members whose lists are to be confirmed.
 pub type UnconfirmedMembers = watch::Receiver<Arc<BTreeSet<Label>>>;
 
-/// How long after a list another one confirms it, as the writer has it.
-pub(super) const CONFIRM: Duration = Duration::from_secs(5);
-
 /// Waits until a member is to be listed again.
 #[derive(Debug)]
 pub(super) struct Unconfirmed {
@@ -73,12 +70,13 @@ impl Unconfirmed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CONFIRM_DELAY;
 
     #[tokio::test(start_paused = true)]
     async fn a_member_is_listed_again_and_again_while_it_is_waited_for() {
         let (members, heard) = watch::channel(Arc::default());
         let label: Label = "m".parse().unwrap();
-        let mut unconfirmed = Unconfirmed::new(label.clone(), heard, CONFIRM);
+        let mut unconfirmed = Unconfirmed::new(label.clone(), heard, CONFIRM_DELAY);
         let start = Instant::now();
         let minute = Duration::from_secs(60);
         assert!(
@@ -89,7 +87,7 @@ mod tests {
         members.send_replace(Arc::new([label].into()));
         unconfirmed.wait().await;
         unconfirmed.wait().await;
-        assert_eq!(start.elapsed(), minute + 2 * CONFIRM);
+        assert_eq!(start.elapsed(), minute + 2 * CONFIRM_DELAY);
         members.send_replace(Arc::default());
         assert!(
             tokio::time::timeout(minute, unconfirmed.wait())

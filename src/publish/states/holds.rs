@@ -5,16 +5,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Contact, States};
-
-/// The end of a hold is told this long before, in seconds: the TTL of a suspect answer.
-pub(in super::super) const LAST: u32 = 5;
+use crate::snapshot::UNSETTLED_TTL;
 
 impl States {
     /// What is left of the shortest hold that runs in a federation, in whole seconds rounded up;
-    /// `None` when that is more than [`LAST`], or none runs.
+    /// `None` when that is more than [`UNSETTLED_TTL`], or none runs.
     pub(in super::super) fn hold_left(&self, federation: usize, now: Instant) -> Option<u32> {
         let left = self.running(federation, now).min()?;
-        whole(left).filter(|seconds| *seconds <= LAST)
+        whole(left).filter(|seconds| *seconds <= UNSETTLED_TTL)
     }
 
     /// When [`Self::hold_left`] of a federation changes next by itself; the end of a hold is a
@@ -25,7 +23,9 @@ impl States {
         now: Instant,
     ) -> Option<Instant> {
         let next = |left: Duration| {
-            let seconds = whole(left).map_or(LAST, |seconds| LAST.min(seconds.saturating_sub(1)));
+            let seconds = whole(left).map_or(UNSETTLED_TTL, |seconds| {
+                UNSETTLED_TTL.min(seconds.saturating_sub(1))
+            });
             let seconds = Duration::from_secs(seconds.into());
             (!seconds.is_zero()).then(|| now + left.saturating_sub(seconds))
         };

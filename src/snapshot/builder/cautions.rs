@@ -1,9 +1,8 @@
 //! What the writer is told beyond facts and states.
 
 use super::SnapshotBuilder;
-use crate::model::{Evidence, MemberIdx, NamespacedName, Target};
+use crate::model::{Evidence, MemberIdx, NamespacedName, Target, Targets};
 use crate::snapshot::caution::{Condition, Shares};
-use crate::snapshot::probing::Targets;
 
 impl SnapshotBuilder {
     /// What probes say of a target; `None` takes it back. Returns whether any service uses the
@@ -13,6 +12,16 @@ impl SnapshotBuilder {
         let is_used = !users.is_empty();
         self.changed.extend(users);
         is_used
+    }
+
+    /// What probes say of a target.
+    pub fn evidence(&self, target: &Target) -> Option<&Evidence> {
+        self.cautions.probing.evidence(target)
+    }
+
+    /// Everything that probes say, in no order.
+    pub fn all_evidence(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
+        self.cautions.probing.all_evidence()
     }
 
     /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.

@@ -30,7 +30,8 @@ use tokio::sync::Semaphore;
 use tracing::{Instrument, info_span};
 
 use super::super::Lifetime;
-use super::super::unconfirmed::{CONFIRM, Unconfirmed};
+use super::super::unconfirmed::Unconfirmed;
+use crate::model::CONFIRM_DELAY;
 use crate::telemetry::Metrics;
 
 /// How long things take. Tests shorten it.
@@ -88,7 +89,7 @@ impl Default for Timing {
             exports_probe: seconds(10),
             exports_wait: seconds(10),
             files: seconds(2),
-            confirm: CONFIRM,
+            confirm: CONFIRM_DELAY,
             identity: seconds(600),
         }
     }
