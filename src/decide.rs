@@ -22,8 +22,8 @@ mod spill;
 mod weigh;
 
 pub use choose::{
-    Decision, Eligible, FleetHealth, Halves, NoTrace, ShardCaution, ShardHealth, Trace, choose,
-    eligible,
+    Decision, Eligible, FleetHealth, Halves, LevelView, NoTrace, ShardCaution, ShardHealth, Trace,
+    choose, eligible,
 };
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};

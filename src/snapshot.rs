@@ -17,6 +17,7 @@ mod facts;
 mod generation;
 mod health;
 mod hostnames;
+mod inside;
 mod longest;
 mod plans;
 mod probing;

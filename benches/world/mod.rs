@@ -123,6 +123,7 @@ pub(crate) fn fleet() -> Fleet {
                     .map(|zone| label(&format!("region-{index}-{zone}")))
                     .into(),
                 namespaces: everything(),
+                gateway: None,
             })
             .collect(),
         // A region that no member is in: its names fall back.

@@ -13,7 +13,7 @@ use super::classify::classify;
 use super::respond::{Client, Transport, respond};
 use super::sought::Sought;
 use crate::decide::{Eligible, Lots, Spill, Trace};
-use crate::model::{MemberSet, UnixSeconds};
+use crate::model::{MemberIdx, MemberSet, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
 use crate::vantage::{ClientPrefix, Vantage};
@@ -89,6 +89,8 @@ pub struct Recorder {
     pub lots: Option<(u64, ClientPrefix)>,
     /// What the nearest members cannot carry, if that is so.
     pub spill: Option<Spill>,
+    /// The member that answers with its inside addresses.
+    pub own: Option<MemberIdx>,
 }
 
 impl Trace for Recorder {
@@ -107,6 +109,10 @@ impl Trace for Recorder {
 
     fn spill(&mut self, spill: &Spill) {
         self.spill = Some(*spill);
+    }
+
+    fn own(&mut self, member: MemberIdx) {
+        self.own = Some(member);
     }
 
     fn level(&mut self, _level: usize, eligible: MemberSet, chosen: MemberSet) {

@@ -11,7 +11,9 @@
 //! 4. A member that is being drained is left out for the part of all lots that it has lost, where
 //!    others are left.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
-//! 6. The first level with an eligible member answers; there the first tier of the plan that has
+//! 6. For a client inside a member the shard there is available at the global level if it is ready,
+//!    has an inside address and is not drained; probes from outside say nothing of that address.
+//! 7. The first level with an eligible member answers; there the first tier of the plan that has
 //!    one; and of that, under `weighted`, one member by lot (names: decision 6). Where that tier has
 //!    too few ready endpoints and the plan says that it spills over, one member of it and of the next
 //!    tiers is drawn instead.
@@ -69,6 +71,16 @@ pub struct Halves {
     pub whole_ipv6: MemberSet,
 }
 
+impl ShardCaution {
+    /// The same for a client inside a member, who does not need what probes have found dead there.
+    #[must_use]
+    pub fn inside(mut self, member: MemberIdx) -> Self {
+        self.halves.ipv4.remove(member);
+        self.halves.ipv6.remove(member);
+        self
+    }
+}
+
 impl Halves {
     /// Those of `members` that are kept back: others have addresses of the family that they have.
     fn kept_back(&self, members: MemberSet) -> MemberSet {
@@ -101,6 +113,21 @@ pub struct Eligible {
     pub is_last_known: bool,
 }
 
+/// A level, as one client sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelView<'t> {
+    /// The members there.
+    pub members: MemberSet,
+    /// The tiers of the client's place if they count there: for `nearest` at the global level only,
+    /// as zone and region names ignore where a client stands (names: decision 6).
+    pub nearest: Option<&'t [MemberSet]>,
+    /// Who is eligible there.
+    pub eligible: &'t Eligible,
+    /// The member that the client is inside, if its shard is reached there by its inside addresses: at
+    /// the global level only (names: D.11, 2).
+    pub own: Option<MemberIdx>,
+}
+
 /// The outcome of [`choose`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
@@ -110,11 +137,13 @@ pub struct Decision {
     pub members: MemberSet,
     /// They were drawn by lot.
     pub is_drawn: bool,
+    /// That of `members` which answers with its inside addresses.
+    pub own: Option<MemberIdx>,
 }
 
 /// Watches a decision; every method does nothing by default.
 pub trait Trace {
-    /// Who is eligible, at whatever level.
+    /// Who is eligible, at this level and those after it until it is called again.
     fn eligible(&mut self, _eligible: &Eligible) {}
     /// Where the client stands counts.
     fn vantage(&mut self, _vantage: &Vantage) {}
@@ -124,6 +153,8 @@ pub trait Trace {
     fn spill(&mut self, _spill: &Spill) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
+    /// A member that is chosen answers with its inside addresses.
+    fn own(&mut self, _member: MemberIdx) {}
 }
 
 /// Watches nothing, at no cost: what the query path runs with.
@@ -197,24 +228,22 @@ fn set_aside(members: &mut MemberSet, some: MemberSet) -> MemberSet {
 /// Chooses members: the first of `levels` with an eligible member answers, with the first tier of
 /// the plan that has one of them, and under `weighted` with one member of it.
 ///
-/// `levels` are the members at each level, the one asked first and the global one last, each with
-/// the tiers of the client's place if they count there: for `nearest` at the global level only, as
-/// zone and region names ignore where a client stands (names: decision 6). `lots` are as for
-/// [`eligible`], and `endpoints` are those of a member, asked only where a plan spills over.
+/// `levels` are the level asked first and the global one last. A client inside a member is in its
+/// first tier alone, so that under `nearest` its own shard answers alone where it can. `lots` are as
+/// for [`eligible`], and `endpoints` are those of a member, asked only where a plan spills over.
 #[inline]
 pub fn choose<'t, 'l, T: Trace>(
     plan: &Plan,
-    eligible: &Eligible,
-    levels: impl IntoIterator<Item = (MemberSet, Option<&'t [MemberSet]>)>,
+    levels: impl IntoIterator<Item = LevelView<'t>>,
     lots: impl FnOnce() -> Lots<'l>,
     endpoints: impl Fn(MemberIdx) -> Endpoints,
     trace: &mut T,
 ) -> Decision {
-    trace.eligible(eligible);
     let mut last = 0;
-    for (level, (at_level, nearest)) in levels.into_iter().enumerate() {
-        let candidates = eligible.members & at_level;
-        let tiers = nearest.unwrap_or(&plan.tiers);
+    for (level, view) in levels.into_iter().enumerate() {
+        trace.eligible(view.eligible);
+        let candidates = view.eligible.members & view.members;
+        let tiers = view.nearest.unwrap_or(&plan.tiers);
         let chosen = tiers
             .iter()
             .map(|tier| *tier & candidates)
@@ -226,7 +255,7 @@ pub fn choose<'t, 'l, T: Trace>(
             } else if let Some(percent) = plan.spill_over {
                 let loads = Loads {
                     tiers,
-                    known: at_level & plan.fence,
+                    known: view.members & plan.fence,
                     candidates,
                     endpoints,
                 };
@@ -239,10 +268,15 @@ pub fn choose<'t, 'l, T: Trace>(
                 }
             }
             trace.level(level, candidates, members);
+            let own = view.own.filter(|own| members.contains(*own));
+            if let Some(own) = own {
+                trace.own(own);
+            }
             return Decision {
                 level,
                 members,
                 is_drawn,
+                own,
             };
         }
         trace.level(level, candidates, MemberSet::EMPTY);
@@ -252,6 +286,7 @@ pub fn choose<'t, 'l, T: Trace>(
         level: last,
         members: MemberSet::EMPTY,
         is_drawn: plan.is_weighted,
+        own: None,
     }
 }
 
@@ -261,7 +296,7 @@ mod tests {
 
     use super::super::Seeds;
     use super::*;
-    use crate::model::{FULL_SHARE, MemberIdx, UnixSeconds};
+    use crate::model::{FULL_SHARE, UnixSeconds};
     use crate::vantage::ClientPrefix;
 
     fn set(members: &[u8]) -> MemberSet {
@@ -313,16 +348,15 @@ mod tests {
         let seeds = Seeds::default();
         let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
         let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
-        let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| (members, None));
         let eligible = eligible(plan, shards, caution, fleet, lots);
-        let decision = choose(
-            plan,
-            &eligible,
-            levels,
-            lots,
-            |_| Endpoints::default(),
-            &mut NoTrace,
-        );
+        let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| LevelView {
+            members,
+            nearest: None,
+            eligible: &eligible,
+            own: None,
+        });
+        let endpoints = |_| Endpoints::default();
+        let decision = choose(plan, levels, lots, endpoints, &mut NoTrace);
         (decision.level, decision.members)
     }
 

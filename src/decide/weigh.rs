@@ -204,6 +204,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            gateway: None,
         };
         Seeds::compile(&Fleet {
             members: names.iter().map(member).collect(),

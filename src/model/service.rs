@@ -222,6 +222,17 @@ pub enum Protocol {
     Sctp,
 }
 
+impl Protocol {
+    /// Its label in names.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tcp => "_tcp",
+            Self::Udp => "_udp",
+            Self::Sctp => "_sctp",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

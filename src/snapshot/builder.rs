@@ -147,10 +147,12 @@ impl SnapshotBuilder {
 
     /// Services of a member are there, from before: as [`Self::upsert`], sooner for many.
     pub fn restore(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>) {
-        for batch in services.chunks(TOGETHER) {
-            self.facts.touch_places(batch);
-            for (name, service) in batch {
-                self.upsert(member, name, Arc::clone(service));
+        let mut rest = services.into_iter();
+        while !rest.as_slice().is_empty() {
+            let batch = rest.as_slice().iter().take(TOGETHER);
+            self.facts.touch_places(batch.map(|(name, _)| name));
+            for (name, service) in rest.by_ref().take(TOGETHER) {
+                self.upsert(member, &name, service);
             }
         }
     }

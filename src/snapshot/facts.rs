@@ -69,9 +69,9 @@ impl Facts {
     }
 
     /// Waits for where these services are, for all together.
-    pub(super) fn touch_places(&self, services: &[(NamespacedName, Arc<Service>)]) {
+    pub(super) fn touch_places<'n>(&self, names: impl Iterator<Item = &'n NamespacedName> + Clone) {
         let touch = |look: fn(&Said)| {
-            for (name, _) in services {
+            for name in names.clone() {
                 // The first that may be it is it, nearly always.
                 if let Some(likely) = self.table.find(self.hasher.hash_one(name), |_| true) {
                     look(likely);

@@ -123,6 +123,8 @@ pub(super) struct NewShard {
     pub(super) ipv4: Vec<Ipv4Addr>,
     /// Its addresses; those past 65,535, which fit no message, are left out.
     pub(super) ipv6: Vec<Ipv6Addr>,
+    /// The port of the member's gateway, if its addresses are these and it has one port for all.
+    pub(super) gateway_port: Option<u16>,
     /// What the member says.
     pub(super) facts: Arc<Service>,
 }
@@ -154,7 +156,7 @@ pub struct NamedPort {
     pub labels: SmallVec<[u8; 24]>,
     /// The length of the first label with its length octet: what follows is `_proto`.
     pub protocol_at: u8,
-    /// The members that name it, and its number there.
+    /// The members that name it, and its number there for clients outside.
     pub numbers: SmallVec<[(MemberIdx, u16); 4]>,
 }
 
@@ -166,7 +168,7 @@ impl NamedPort {
             .unwrap_or_default()
     }
 
-    /// Its number in a member.
+    /// Its number in a member, for clients outside.
     pub fn number(&self, member: MemberIdx) -> Option<u16> {
         self.numbers
             .iter()
@@ -453,26 +455,19 @@ fn split_off<'e, T>(addresses: &mut &'e [T], count: u16) -> &'e [T] {
 /// Named ports of `shards`, each once. Of a name that a shard has twice the first counts.
 fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
     use super::apexes::wire_labels;
-    use crate::model::Protocol;
     let mut owners = BTreeSet::new();
     for port in shards.iter().flat_map(|shard| &shard.facts.ports) {
-        owners.extend(port.name.as_ref().map(|name| {
-            (
-                name.clone(),
-                match port.protocol {
-                    Protocol::Tcp => "_tcp",
-                    Protocol::Udp => "_udp",
-                    Protocol::Sctp => "_sctp",
-                },
-                port.protocol,
-            )
-        }));
+        owners.extend(
+            port.name
+                .as_ref()
+                .map(|name| (name.clone(), port.protocol.label(), port.protocol)),
+        );
     }
     let number = |shard: &NewShard, name, protocol| {
         let mut ports = shard.facts.ports.iter();
         let port =
             ports.find(|port| port.name.as_ref() == Some(name) && port.protocol == protocol)?;
-        Some((shard.member, port.port))
+        Some((shard.member, shard.gateway_port.unwrap_or(port.port)))
     };
     let named = owners.iter().filter_map(|(name, label, protocol)| {
         let first = format!("_{name}");

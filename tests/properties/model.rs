@@ -171,6 +171,7 @@ impl World {
                     region: place.region.map(label),
                     zones: labels(&place.zones),
                     namespaces: vec![Pattern::new("*")],
+                    gateway: None,
                 })
                 .collect(),
             regions: regions.collect(),

@@ -188,6 +188,7 @@ fn fleet() -> Fleet {
                 region: None,
                 zones: Vec::new(),
                 namespaces: everything(),
+                gateway: None,
             })
             .collect(),
         ..Fleet::default()

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
 use crate::answer::classify::Subject;
-use crate::model::{MemberIdx, MemberSet, MemberState, ServiceKind};
+use crate::model::{Inside, MemberIdx, MemberSet, MemberState, Pod, ServiceKind};
 use crate::names::{Below, Form, Label, split};
 use crate::snapshot::{
     Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, ServiceEntry, Shard, Snapshot,
@@ -39,7 +39,9 @@ pub(super) fn fill(
                 .collect();
             (Some(*entry), None)
         }
-        Subject::Pinned { entry, shard, .. } => (Some(*entry), Some(shard.member)),
+        Subject::Pinned { entry, shard, .. } | Subject::Pods { entry, shard, .. } => {
+            (Some(*entry), Some(shard.member))
+        }
         _ => (known, None),
     };
     let Some(entry) = entry else { return };
@@ -56,6 +58,13 @@ pub(super) fn fill(
         .filter(|(index, _)| concerned.contains(*index))
         .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
         .collect();
+    if let Subject::Pods { shard, pods, .. } = subject {
+        let name = member_name(snapshot, shard.member);
+        let mut candidates = explanation.candidates.iter_mut();
+        if let Some(own) = candidates.find(|candidate| candidate.member.as_str() == name) {
+            tell_pods(own, pods, recorder.own.is_some());
+        }
+    }
     let asked = u16::from(explanation.qtype);
     for candidate in explanation.candidates.iter_mut().filter(|one| one.answers) {
         if !has_records(subject, asked, &candidate.addresses) {
@@ -98,6 +107,21 @@ pub(super) fn fill(
     }
 }
 
+/// Says what a pod's name has for whom.
+fn tell_pods(own: &mut Candidate, pods: &[Pod], is_inside: bool) {
+    let ready = pods.iter().filter(|pod| pod.is_ready);
+    own.addresses = ready.map(|pod| pod.address).collect();
+    own.answers = is_inside && !own.addresses.is_empty();
+    let reason = if !is_inside {
+        "the name means its pods, which are for clients inside it"
+    } else if own.answers {
+        "the name means its pods, and the client is inside it"
+    } else {
+        "no pod of the name is ready"
+    };
+    reason.clone_into(&mut own.reason);
+}
+
 /// Whether a name of this kind has records of a type from a shard that is chosen for it.
 fn has_records(subject: &Subject<'_>, qtype: u16, addresses: &[IpAddr]) -> bool {
     let is_port = matches!(
@@ -135,6 +159,9 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
                 "a service in member {} and no other",
                 member_name(snapshot, shard.member)
             )
+        }
+        Subject::Pods { shard, .. } => {
+            format!("pods in member {}", member_name(snapshot, shard.member))
         }
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
         Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
@@ -209,6 +236,12 @@ fn candidate(
             Some(whole) => (&*whole.ipv4, &*whole.ipv6),
             None => (shard.ipv4, shard.ipv6),
         };
+        if let Some(inside) = entry
+            .inside(member)
+            .filter(|_| recorder.own == Some(member))
+        {
+            return inside.addresses().collect();
+        }
         let ipv4 = ipv4.iter().copied().map(IpAddr::V4);
         ipv4.chain(ipv6.iter().copied().map(IpAddr::V6)).collect()
     });
@@ -266,7 +299,15 @@ fn verdict(
             1 => "eligible one level up".to_owned(),
             levels => format!("eligible {levels} levels up"),
         };
-        return (true, reason);
+        let how = match entry
+            .inside(member)
+            .filter(|_| recorder.own == Some(member))
+        {
+            Some(Inside::ClusterIps(_)) => ", and the client is inside it: by its cluster IPs",
+            Some(Inside::Pods(_)) => ", and the client is inside it: by its pods",
+            None => "",
+        };
+        return (true, reason + how);
     }
     let Some(eligible) = recorder.eligible else {
         return (false, "not asked for".to_owned());

@@ -76,6 +76,7 @@ pub(super) fn fleet(members: &[&str]) -> Fleet {
         region: None,
         zones: Vec::new(),
         namespaces: vec![Pattern::new("*")],
+        gateway: None,
     };
     Fleet {
         federations: vec![federation("f", "*", 60)],

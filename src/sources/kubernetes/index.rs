@@ -291,6 +291,7 @@ impl Index {
             endpoints.ready = endpoints.total;
         }
         let inside = if said.kind == ServiceKind::Headless {
+            let tally = tally.filter(|tally| !tally.is_empty());
             tally.map(|tally| Arc::new(tally.pods(said.publish_not_ready)))
         } else {
             said.cluster_ips.clone()
