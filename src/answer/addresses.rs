@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::limit::Limit;
 use super::respond::Reply;
+use crate::decide::Lots;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
@@ -110,14 +111,18 @@ impl<'s> Chosen<'s> {
 
     /// The same with so many addresses of each type at most.
     #[inline]
-    pub(super) fn limited(self, limit: Option<Limit<'s>>) -> Self {
+    pub(super) fn limited(self, most: Option<u8>, lots: impl FnOnce() -> Lots<'s>) -> Self {
+        let has_more = |most: &u8| {
+            let own = self.own.iter().flat_map(Own::addresses).count();
+            own > usize::from(*most) || self.entry.has_more(self.members, *most)
+        };
+        let limit = most.filter(has_more).map(|most| Limit::new(most, lots()));
         Self { limit, ..self }
     }
 
-    /// Whether it has more than so many addresses of a type.
-    pub(super) fn has_more(&self, most: u8) -> bool {
-        let own = self.own.iter().flat_map(Own::addresses).count();
-        own > most.into() || self.entry.has_more(self.members, most)
+    /// Whether it has not all its addresses.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limit.is_some()
     }
 
     /// The same, for a client that reaches one of the members from inside.
@@ -175,14 +180,18 @@ impl<'s> Chosen<'s> {
         let response = &mut reply.response;
         let mut outside = self.members;
         let own = self.own.as_ref();
-        own.into_iter().for_each(|own| outside.remove(own.member));
+        if let Some(own) = own {
+            outside.remove(own.member);
+        }
         let last = self.last(outside, qtype);
         let takes = |address: &[u8]| {
             let last = last.as_ref();
             last.is_none_or(|(limit, last)| limit.takes(address, *last))
         };
-        if own.is_some_and(|own| own.write(response, owner, (self.ttl, mark), qtype, takes)) {
-            own.into_iter().for_each(|own| members.insert(own.member));
+        if let Some(own) = own
+            && own.write(response, owner, (self.ttl, mark), qtype, takes)
+        {
+            members.insert(own.member);
         }
         let length = if qtype == rrtype::A {
             if let Some(whole) = self.whole {

@@ -1,11 +1,10 @@
 //! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
 
 use super::addresses::{Chosen, Own};
-use super::limit::Limit;
 use super::respond::{Negative, Reply};
 use super::srv;
 use crate::decide::{Eligible, LevelView, Lots, Plan, Trace, choose, eligible};
-use crate::model::{Endpoints, MemberIdx, MemberSet, Pod, WhenAllDown};
+use crate::model::{MemberIdx, MemberSet, Pod, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
 use crate::vantage::Vantage;
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
@@ -67,16 +66,14 @@ pub(super) fn answer<T: Trace>(
         }
         view
     });
-    let endpoints = |member| {
-        let facts = entry.facts(member);
-        facts.map_or_else(Endpoints::default, |facts| facts.endpoints)
-    };
+    let endpoints = |member| entry.endpoints(member);
     let decision = choose(plan, views, lots, endpoints, trace);
     let at = own.as_ref().filter(|_| decision.own.is_some());
-    let chosen = Chosen::new(snapshot, entry, decision.members).with_own(at.map(|own| own.at));
-    let limit = plan.max_addresses.filter(|most| chosen.has_more(*most));
-    let chosen = chosen.limited(limit.map(|most| Limit::new(most, lots())));
-    let is_drawn = decision.is_drawn || candidates.is_drawn || at_end.is_drawn || limit.is_some();
+    let chosen = Chosen::new(snapshot, entry, decision.members)
+        .with_own(at.map(|own| own.at))
+        .limited(plan.max_addresses, lots);
+    let is_drawn =
+        decision.is_drawn || candidates.is_drawn || at_end.is_drawn || chosen.is_limited();
     if is_drawn {
         trace.lots(lots);
     }

@@ -1,6 +1,7 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod restore;
 mod shards;
 
 use std::collections::{HashMap, HashSet};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use super::apexes::{Apexes, FederationIdx, wire_labels};
 use super::caution::Cautions;
 use super::compile::{Input, compile};
-use super::facts::{Facts, Said, Shards, of_member};
+use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
@@ -25,9 +26,6 @@ use crate::model::{
 };
 use crate::vantage::{Surroundings, VantageTable};
 use crate::wire::{MAX_NAME, NameBuf};
-
-/// How many services are read ahead of being compiled at first: they wait for memory together.
-const TOGETHER: usize = 32;
 
 /// The facts of all members, and the snapshot that follows from them.
 ///
@@ -143,18 +141,6 @@ impl SnapshotBuilder {
             .rename(member, name, old.as_deref(), Some(&new));
         self.note(name);
         true
-    }
-
-    /// Services of a member are there, from before: as [`Self::upsert`], sooner for many.
-    pub fn restore(&mut self, member: MemberIdx, services: Vec<(NamespacedName, Arc<Service>)>) {
-        let mut rest = services.into_iter();
-        while !rest.as_slice().is_empty() {
-            let batch = rest.as_slice().iter().take(TOGETHER);
-            self.facts.touch_places(batch.map(|(name, _)| name));
-            for (name, service) in rest.by_ref().take(TOGETHER) {
-                self.upsert(member, &name, service);
-            }
-        }
     }
 
     /// A service of a member is gone. Returns whether anything changed.
@@ -291,12 +277,7 @@ impl SnapshotBuilder {
         // Taken out while they are read, since compiling keeps much else.
         let facts = std::mem::take(&mut self.facts);
         if self.is_new {
-            for batch in facts.in_memory_order().chunks(TOGETHER) {
-                Said::touch(batch);
-                for said in batch {
-                    self.recompile(&said.name, &said.shards);
-                }
-            }
+            self.compile_all(&facts);
             self.is_new = false;
         }
         for name in std::mem::take(&mut self.changed) {

@@ -69,7 +69,10 @@ impl Facts {
     }
 
     /// Waits for where these services are, for all together.
-    pub(super) fn touch_places<'n>(&self, names: impl Iterator<Item = &'n NamespacedName> + Clone) {
+    pub(super) fn touch_places<'n, N>(&self, names: &N)
+    where
+        N: Iterator<Item = &'n NamespacedName> + Clone,
+    {
         let touch = |look: fn(&Said)| {
             for name in names.clone() {
                 // The first that may be it is it, nearly always.
