@@ -2,7 +2,7 @@
 """Compares gazetteer with other servers: see ../README.md.
 
   run.py build                    builds gazetteer and the programs here, and CoreDNS where there is Go
-  run.py world 10k|100k|1m        makes a world
+  run.py world 10k|100k|1m|wide   makes a world
   run.py check [--only RE]        starts each server once, compares every answer, tells its memory
   run.py run [--mix M] [--tag T]  interleaved rounds
   run.py report [--tag T]         their table, in Markdown
@@ -163,14 +163,14 @@ def profile(options):
 
 
 def instructions(options):
-    """Instructions for each answer, without those of the kernel."""
+    """Instructions of the thread that answers, for each answer, without those of the kernel."""
     print("| server | answers | instructions each |\n|---|---|---|")
     for server in servers(options.only, options.world):
         output = work("logs", f"{server['name']}.callgrind")
         for old in glob.glob(output + "*"):
             os.remove(old)
-        server["command"] = f"valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file={output} " \
-            + server["command"]
+        server["command"] = "valgrind --tool=callgrind --instr-atstart=no --separate-threads=yes " \
+            + f"--callgrind-out-file={output} " + server["command"]
         if not start(server, options.world):
             continue
         pid = str(server["process"].pid)
@@ -183,11 +183,13 @@ def instructions(options):
             subprocess.run(["callgrind_control", "-d", pid], check=True, capture_output=True)
         finally:
             stop(server)
-        total = int(re.search(r"^totals: (\d+)", open(f"{output}.1").read(), re.M)[1])
+        # One file for each thread; the one that answers does most.
+        total, path = max((int(re.search(r"^totals: (\d+)", open(path).read(), re.M)[1]), path)
+                          for path in glob.glob(f"{output}.1-*"))
         wrong = f", {seen['wrong']} wrong" if seen["wrong"] else ""
         print(f"| {server['name']} | {seen['answers']}{wrong} | {total / max(seen['answers'], 1):.0f} |", flush=True)
         if options.lines:
-            show_functions(f"{output}.1", seen["answers"], options.lines)
+            show_functions(path, seen["answers"], options.lines)
 
 
 def show_functions(path, answers, lines):

@@ -19,6 +19,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 WORLDS = {
     "10k": ["--services", "10000", "--queries", "100000"],
     "100k": ["--services", "100000", "--shards", "2", "--chains", "no"],
+    "wide": ["--services", "100000", "--shards", "10", "--static-places", "1", "--chains", "no", "--endpoints", "10"],
     "1m": ["--services", "1000000", "--queries", "1000000", "--static-places", "1", "--chains", "no"],
 }
 FIRST = "svc0000000.ns0.fed.svc.fed.example"
@@ -142,7 +143,8 @@ def stop(server):
     pids = tree(process.pid)
     process.terminate()
     try:
-        process.wait(20)
+        # A daemon that writes a million facts takes its time.
+        process.wait(120)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -1,11 +1,12 @@
 //! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
 
-use super::addresses::Chosen;
+use super::addresses::{Chosen, Own};
 use super::respond::{Negative, Reply};
 use super::srv;
-use crate::decide::{Lots, Trace, choose, eligible};
-use crate::model::{MemberSet, WhenAllDown};
+use crate::decide::{Eligible, LevelView, Lots, Plan, Trace, choose, eligible};
+use crate::model::{MemberIdx, MemberSet, Pod, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
+use crate::vantage::Vantage;
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
 
 /// Levels of a chain at most: zone, region, global.
@@ -39,19 +40,40 @@ pub(super) fn answer<T: Trace>(
     let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
+    let inside = find_inside(reply);
+    let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
+    let at_end = own.as_ref().map_or(&candidates, |own| &own.eligible);
     let mut vantage = None;
-    let members = levels.iter().flatten().map(|scope| {
-        let is_nearest = plan.is_nearest && scope.parent.is_none();
-        let found = is_nearest.then(|| reply.vantage());
-        vantage = found.or(vantage);
-        let place = found.and_then(|vantage| vantage.place);
-        (
-            scope.members,
-            place.and_then(|place| snapshot.nearest(place)),
-        )
+    let views = levels.iter().flatten().map(|scope| {
+        let mut view = LevelView {
+            members: scope.members,
+            nearest: None,
+            eligible: &candidates,
+            own: None,
+        };
+        if scope.parent.is_none() {
+            let found = match inside {
+                Some((_, found)) => Some(found),
+                None => plan.is_nearest.then(|| reply.vantage()),
+            };
+            vantage = found;
+            let place = found
+                .filter(|_| plan.is_nearest)
+                .and_then(|found| found.place);
+            view.nearest = place.and_then(|place| snapshot.nearest(place));
+            view.eligible = at_end;
+            view.own = own.as_ref().map(|own| own.at.member);
+        }
+        view
     });
-    let decision = choose(plan, &candidates, members, lots, trace);
-    let is_drawn = plan.is_weighted || candidates.is_drawn;
+    let endpoints = |member| entry.endpoints(member);
+    let decision = choose(plan, views, lots, endpoints, trace);
+    let at = own.as_ref().filter(|_| decision.own.is_some());
+    let chosen = Chosen::new(snapshot, entry, decision.members)
+        .with_own(at.map(|own| own.at))
+        .limited(plan.max_addresses, lots);
+    let is_drawn =
+        decision.is_drawn || candidates.is_drawn || at_end.is_drawn || chosen.is_limited();
     if is_drawn {
         trace.lots(lots);
     }
@@ -67,7 +89,6 @@ pub(super) fn answer<T: Trace>(
     if is_down && !sync.syncing_from_start.is_empty() {
         return reply.not_ready();
     }
-    let chosen = Chosen::new(snapshot, entry, decision.members);
     let chain_ttl = if is_down {
         apex.negative_ttl
     } else {
@@ -84,7 +105,7 @@ pub(super) fn answer<T: Trace>(
         }
     }
     if is_down {
-        if !candidates.fenced_off.is_empty() {
+        if !at_end.fenced_off.is_empty() {
             reply
                 .errors
                 .push(ede::OTHER, "no eligible member within the fence");
@@ -101,6 +122,45 @@ pub(super) fn answer<T: Trace>(
         None => write_addresses(reply, &chosen, owner),
     };
     finish(reply, apex, entry, answering);
+}
+
+/// The member that a client is inside, and where it stands then. Where nobody can be inside one, this
+/// costs one branch.
+#[inline]
+fn find_inside(reply: &Reply<'_, '_>) -> Option<(MemberIdx, Vantage)> {
+    if !reply.snapshot.vantages().knows_inside() {
+        return None;
+    }
+    let vantage = reply.vantage();
+    Some((vantage.inside?, vantage))
+}
+
+/// A service as a client inside one of its members sees it.
+struct Within<'s> {
+    /// Where it is reached there.
+    at: Own<'s>,
+    /// Who is eligible for that client.
+    eligible: Eligible,
+}
+
+/// A service as a client inside `member` sees it; `None` when it is not reached there.
+#[inline(never)]
+fn own<'s>(
+    reply: &Reply<'_, '_>,
+    entry: &'s ServiceEntry,
+    plan: &Plan,
+    member: MemberIdx,
+) -> Option<Within<'s>> {
+    let inside = entry.inside(member)?;
+    let health = reply.snapshot.state().health_in(entry.federation);
+    let caution = entry.caution().map(|caution| caution.sets.inside(member));
+    let shards = entry.health_inside(member);
+    Some(Within {
+        at: Own::new(member, inside),
+        eligible: eligible(plan, &shards, caution.as_ref(), health, || {
+            lots(reply, entry)
+        }),
+    })
 }
 
 /// The lots of a service for whoever asks.
@@ -130,6 +190,30 @@ pub(super) fn answer_pinned(
     let answering = match port {
         Some(port) => srv::write_pinned(reply, apex, &chosen, shard, port),
         None => write_addresses(reply, &chosen, Owner::QUESTION),
+    };
+    finish(reply, apex, entry, answering);
+}
+
+/// Answers for the pods of one host name, which only clients inside their member are given (names:
+/// decision 12).
+pub(super) fn answer_pods<T: Trace>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    member: MemberIdx,
+    pods: &[Pod],
+    trace: &mut T,
+) {
+    let vantage = reply.vantage();
+    trace.vantage(&vantage);
+    let members = MemberSet::from_iter([member]);
+    let own = Own::of_pods(member, pods);
+    let chosen = Chosen::new(reply.snapshot, entry, members).with_own(Some(own));
+    let answering = if vantage.inside == Some(member) {
+        trace.own(member);
+        write_addresses(reply, &chosen, Owner::QUESTION)
+    } else {
+        None
     };
     finish(reply, apex, entry, answering);
 }

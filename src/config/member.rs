@@ -7,7 +7,7 @@ use super::section::Section;
 use super::settings::{MemberSource, Source};
 use super::topology::{Place, place_of};
 use super::values;
-use crate::model::{self, Member, Network, Pattern};
+use crate::model::{self, Gateway, Member, Network, Pattern};
 use crate::names::Label;
 
 /// A member and the places of what other sections are checked against.
@@ -32,6 +32,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
     let place = place_of(&section, "region");
     let namespaces = patterns(&section, "namespaces");
     let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
+    let gateway = section.table("gateway").and_then(gateway);
     let source = section
         .table("source")
         .and_then(|table| source(table, folder));
@@ -42,6 +43,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
             region: place.region.as_ref().map(|region| region.label.clone()),
             zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
+            gateway,
         };
         let source = MemberSource {
             member: name.value.clone(),
@@ -65,6 +67,23 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
         place,
         whole,
     }
+}
+
+/// Reads `gateway`.
+fn gateway(section: Section<'_>) -> Option<Gateway> {
+    section.require("addresses");
+    let addresses = section.distinct("addresses", values::address);
+    if section.has("addresses") && addresses.is_empty() {
+        let problem = "addresses: none; leave the gateway out if there is none".to_owned();
+        section.report.add(section.at, problem);
+    }
+    let port = section.integer("port", 1..=u64::from(u16::MAX));
+    section.finish();
+    Some(Gateway {
+        addresses,
+        port: port.and_then(|port| u16::try_from(port.value).ok()),
+    })
+    .filter(|gateway| !gateway.addresses.is_empty())
 }
 
 /// A list of patterns with their texts; the default is everything.

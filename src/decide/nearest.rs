@@ -98,6 +98,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            gateway: None,
         };
         let fleet = Fleet {
             members: (0..6).map(member).collect(),

@@ -1,6 +1,7 @@
 //! Member clusters, and sets of them.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::{Federation, GeoCode, Location, Network, Pattern, Place, regions};
 use crate::names::Label;
@@ -52,6 +53,17 @@ pub struct Member {
     pub zones: Vec<Label>,
     /// Namespaces that it offers.
     pub namespaces: Vec<Pattern>,
+    /// Where clients elsewhere reach all its services, instead of their load balancers.
+    pub gateway: Option<Gateway>,
+}
+
+/// A gateway of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its addresses, at least one.
+    pub addresses: Vec<IpAddr>,
+    /// The port on which it takes all traffic; `None` if it has those of the services.
+    pub port: Option<u16>,
 }
 
 /// A region that exists by configuration.

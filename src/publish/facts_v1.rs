@@ -5,22 +5,21 @@
 mod inside;
 mod probe;
 mod quick;
+mod service;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use inside::InsideV1;
-use probe::ProbeV1;
 use serde::{Deserialize, Serialize};
 
+use self::inside::InsideV1;
+use self::probe::ProbeV1;
 use self::quick::Parts;
+use self::service::ServiceV1;
 use super::fact::{Fact, Learnt};
-use crate::model::{
-    Endpoints, Export, Identity, Inside, NamespacedName, Policy, Port, Protocol, Service,
-    ServiceKind, Spec, Specs, Steering, UnixSeconds, WhenAllDown,
-};
+use crate::model::{Identity, Inside, NamespacedName, Service, Spec, Specs, UnixSeconds};
 use crate::names::{Label, LabelError};
 use crate::snapshot::{Resolved, Serial};
 use crate::wire::NameError;
@@ -152,6 +151,15 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::Service`] of one that says how many addresses there are at most, or what spills over.
+    Bounded(
+        (Option<u8>, Option<u8>),
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
 }
 
 /// [`Learnt`].
@@ -177,77 +185,6 @@ struct ResolvedV1 {
     ttl: Duration,
 }
 
-/// [`Service`].
-#[derive(Debug, Serialize, Deserialize)]
-struct ServiceV1<'a> {
-    /// Its type.
-    kind: KindV1,
-    /// What it says about being exported.
-    export: ExportV1,
-    /// The federations that it takes part in.
-    #[serde(borrow)]
-    federations: Option<Vec<&'a str>>,
-    /// Its ports.
-    ports: Vec<(Option<&'a str>, ProtocolV1, u16)>,
-    /// Load balancer addresses.
-    addresses: Vec<IpAddr>,
-    /// Load balancer host names, as text.
-    hostnames: Vec<String>,
-    /// Endpoints: ready, all.
-    endpoints: (u32, u32),
-    /// Ready even without a ready endpoint.
-    allow_without_endpoints: bool,
-    /// How it wants to be answered.
-    steering: SteeringV1<'a>,
-}
-
-/// [`Steering`].
-#[derive(Debug, Serialize, Deserialize)]
-struct SteeringV1<'a> {
-    /// The share under `weighted`.
-    weight: Option<u32>,
-    /// TTL of positive answers.
-    ttl: Option<Duration>,
-    /// How to choose.
-    policy: Option<PolicyV1>,
-    /// The order of `failover`.
-    #[serde(borrow)]
-    order: Option<Vec<&'a str>>,
-    /// Regions that answers may come from.
-    fence: Option<Vec<&'a str>>,
-    /// What to answer when no member is eligible.
-    when_all_down: Option<WhenAllDownV1>,
-}
-
-/// Mirrors an enum without data, both ways.
-macro_rules! mirror {
-    ($mirror:ident, $model:ident: $($variant:ident),+) => {
-        #[doc = concat!("[`", stringify!($model), "`].")]
-        #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-        enum $mirror {
-            $(#[doc = concat!("[`", stringify!($model), "::", stringify!($variant), "`].")] $variant,)+
-        }
-
-        impl From<$model> for $mirror {
-            fn from(value: $model) -> Self {
-                match value { $($model::$variant => Self::$variant,)+ }
-            }
-        }
-
-        impl From<$mirror> for $model {
-            fn from(value: $mirror) -> Self {
-                match value { $($mirror::$variant => Self::$variant,)+ }
-            }
-        }
-    };
-}
-
-mirror!(KindV1, ServiceKind: LoadBalancer, ClusterIp, Headless, ExternalName);
-mirror!(ExportV1, Export: Unsaid, Exported, Refused);
-mirror!(ProtocolV1, Protocol: Tcp, Udp, Sctp);
-mirror!(PolicyV1, Policy: Nearest, Spread, Weighted, Failover);
-mirror!(WhenAllDownV1, WhenAllDown: NoData, NxDomain, LastKnown);
-
 /// Appends the payload of a fact.
 pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
     let hostname;
@@ -264,12 +201,17 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
             let facts = ServiceV1::from(&**service);
             let probe = service.steering.probe.as_deref().map(ProbeV1::from);
-            match (&service.inside, probe) {
-                (Some(inside), probe) => {
-                    Record::Inside(InsideV1::from(&**inside), namespace, label, facts, probe)
+            let inside = service.inside.as_deref().map(InsideV1::from);
+            let bounds = (service.steering.max_addresses, service.steering.spill_over);
+            match (bounds, inside, probe) {
+                ((None, None), Some(inside), probe) => {
+                    Record::Inside(inside, namespace, label, facts, probe)
                 }
-                (None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
-                (None, None) => Record::Service(namespace, label, facts),
+                ((None, None), None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
+                ((None, None), None, None) => Record::Service(namespace, label, facts),
+                (bounds, inside, probe) => {
+                    Record::Bounded(bounds, inside, namespace, label, facts, probe)
+                }
             }
         }
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
@@ -318,6 +260,16 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
             let name = known.name(namespace, name)?;
             let mut service = service.read(known)?;
             known.share(&mut service, Some(probe));
+            Fact::Service(name, Arc::new(service))
+        }
+        Record::Bounded((max_addresses, spill_over), inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let steering = &mut Arc::make_mut(&mut service.spec).steering;
+            (steering.max_addresses, steering.spill_over) = (max_addresses, spill_over);
+            known.share(&mut service, probe);
+            let inside = inside.map(|inside| inside.read(known)).transpose()?;
+            service.inside = inside.map(Arc::new);
             Fact::Service(name, Arc::new(service))
         }
         Record::Inside(inside, namespace, name, service, probe) => {
@@ -408,118 +360,5 @@ impl ResolvedV1 {
             ipv6: self.ipv6.into(),
             ttl: self.ttl,
         }
-    }
-}
-
-impl<'a> From<&'a Service> for ServiceV1<'a> {
-    fn from(service: &'a Service) -> Self {
-        let Service {
-            spec,
-            addresses,
-            hostnames,
-            endpoints,
-            inside: _,
-        } = service;
-        let Spec {
-            kind,
-            export,
-            allow_without_endpoints,
-            federations,
-            ports,
-            steering,
-        } = &**spec;
-        let port = |port: &'a Port| {
-            (
-                port.name.as_ref().map(Label::as_str),
-                port.protocol.into(),
-                port.port,
-            )
-        };
-        Self {
-            kind: (*kind).into(),
-            export: (*export).into(),
-            federations: federations.as_deref().map(texts),
-            ports: ports.iter().map(port).collect(),
-            addresses: addresses.to_vec(),
-            hostnames: hostnames.iter().map(ToString::to_string).collect(),
-            endpoints: (endpoints.ready, endpoints.total),
-            allow_without_endpoints: *allow_without_endpoints,
-            steering: SteeringV1::from(steering),
-        }
-    }
-}
-
-impl ServiceV1<'_> {
-    /// Reads it.
-    fn read(self, known: &mut Known) -> Result<Service, PayloadError> {
-        let federations = self
-            .federations
-            .map(|texts| known.labels(&texts))
-            .transpose()?;
-        let ports = self.ports.into_iter().map(|(name, protocol, port)| {
-            let name = name.map(|name| known.label(name)).transpose()?;
-            Ok(Port {
-                name,
-                protocol: protocol.into(),
-                port,
-            })
-        });
-        let ports = ports.collect::<Result<_, LabelError>>()?;
-        let spec = Spec {
-            kind: self.kind.into(),
-            export: self.export.into(),
-            allow_without_endpoints: self.allow_without_endpoints,
-            federations,
-            ports,
-            steering: self.steering.read(known)?,
-        };
-        let hostnames = self.hostnames.iter().map(|hostname| hostname.parse());
-        Ok(Service {
-            spec: spec.into(),
-            addresses: self.addresses.into(),
-            hostnames: hostnames.collect::<Result<_, NameError>>()?,
-            endpoints: Endpoints {
-                ready: self.endpoints.0,
-                total: self.endpoints.1,
-            },
-            inside: None,
-        })
-    }
-}
-
-impl<'a> From<&'a Steering> for SteeringV1<'a> {
-    fn from(steering: &'a Steering) -> Self {
-        let Steering {
-            weight,
-            ttl,
-            policy,
-            order,
-            fence,
-            when_all_down,
-            probe: _,
-        } = steering;
-        Self {
-            weight: *weight,
-            ttl: *ttl,
-            policy: policy.map(Into::into),
-            order: order.as_deref().map(texts),
-            fence: fence.as_deref().map(texts),
-            when_all_down: when_all_down.map(Into::into),
-        }
-    }
-}
-
-impl SteeringV1<'_> {
-    /// Reads it.
-    fn read(self, known: &mut Known) -> Result<Steering, LabelError> {
-        Ok(Steering {
-            weight: self.weight,
-            ttl: self.ttl,
-            policy: self.policy.map(Into::into),
-            order: self.order.map(|texts| known.labels(&texts)).transpose()?,
-            fence: self.fence.map(|texts| known.labels(&texts)).transpose()?,
-            when_all_down: self.when_all_down.map(Into::into),
-            probe: None,
-        })
     }
 }

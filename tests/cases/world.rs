@@ -303,15 +303,17 @@ fn new_builder(config: &Config) -> SnapshotBuilder {
 
 /// The GeoIP database of lines `network key=value…`.
 fn database(lines: &str) -> Result<GeoDatabase, String> {
-    let record = |line: &'_ str| -> Result<_, String> {
-        let mut words = line.split_whitespace();
-        let network = words.next().and_then(|word| word.parse().ok());
-        let says = words.map(|word| word.split_once('=').ok_or("no key=value"));
-        let says = says.collect::<Result<_, _>>()?;
-        Ok((network.ok_or("no network")?, says))
-    };
-    let records: Vec<mmdb::Record<'_>> = lines.lines().map(record).collect::<Result<_, _>>()?;
+    let records: Vec<_> = lines.lines().map(record).collect::<Result<_, _>>()?;
     GeoDatabase::read(mmdb::write(&records)).map_err(|error| error.to_string())
+}
+
+/// Reads `network key=value…`.
+fn record(line: &str) -> Result<mmdb::Record<'_>, String> {
+    let mut words = line.split_whitespace();
+    let network = words.next().and_then(|word| word.parse().ok());
+    let says = words.map(|word| word.split_once('=').ok_or("no key=value"));
+    let says = says.collect::<Result<_, _>>()?;
+    Ok((network.ok_or("no network")?, says))
 }
 
 /// Reads `HOST TTL address…`.

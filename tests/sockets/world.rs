@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
-    MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
+    MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol,
+    Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -169,6 +169,8 @@ fn fleet() -> Fleet {
             order: Vec::new(),
             fence: None,
             when_all_down: WhenAllDown::NoData,
+            max_addresses: None,
+            spill_over: None,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {
@@ -186,6 +188,7 @@ fn fleet() -> Fleet {
                 region: None,
                 zones: Vec::new(),
                 namespaces: everything(),
+                gateway: None,
             })
             .collect(),
         ..Fleet::default()
@@ -210,7 +213,7 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
     Service {
         spec: spec.into(),
         addresses: addresses.into(),
-        hostnames: [].into(),
+        hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 1 },
         inside: None,
     }

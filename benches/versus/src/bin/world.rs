@@ -1,7 +1,8 @@
 //! The world: a federation of 30 members in 10 regions, the same names as a static zone, and
 //! queries with the answers that they should bring.
 //!
-//! `world --services N --out FOLDER [--queries N] [--shards 3] [--static-places 3] [--chains yes|no]`
+//! `world --services N --out FOLDER [--queries N] [--shards 3] [--static-places 3] [--chains yes|no]
+//! [--endpoints N]`
 //!
 //! Writes `gazetteer/` (facts files, and the sections of the configuration that name the world),
 //! `zone` (a master file), `gdnsd-geo/` (the zone and the resources of gdnsd's plugins), and
@@ -27,8 +28,8 @@ use place::{Clients, REGIONS, Random, Spot};
 /// The apex of the world.
 const APEX: &str = "fed.example";
 
-/// Members that serve each service, at most.
-const SHARDS: usize = 3;
+/// Members that serve each service, at most: each is in a region of its own.
+const SHARDS: usize = REGIONS.len();
 
 /// What is made.
 struct World {
@@ -40,6 +41,8 @@ struct World {
     static_places: usize,
     /// Whether each service has a member that is down, whose names fall back to the global one.
     has_chains: bool,
+    /// How many endpoints facts list for each service of a member; without a number, none is listed.
+    endpoints: Option<u32>,
     /// How many queries of each kind.
     queries: u32,
     /// Where clients are.
@@ -54,10 +57,8 @@ struct Service {
     index: u32,
     /// In how many members it is served.
     shards: usize,
-    /// Where; only the first `shards` count.
+    /// Where: the first `shards` count, and at the next one it is down if the world has chains.
     spots: [Spot; SHARDS],
-    /// Where it is down.
-    down: Spot,
 }
 
 impl Service {
@@ -65,7 +66,7 @@ impl Service {
     fn new(world: &World, index: u32) -> Self {
         let mut random = Random::new((u64::from(index) << 8) | 1);
         let mut regions: [usize; REGIONS.len()] = std::array::from_fn(|region| region);
-        let spots: [Spot; SHARDS + 1] = std::array::from_fn(|place| {
+        let spots: [Spot; SHARDS] = std::array::from_fn(|place| {
             let with = place + random.below((REGIONS.len() - place) as u32) as usize;
             regions.swap(place, with);
             Spot {
@@ -73,12 +74,10 @@ impl Service {
                 zone: random.below(3) as usize,
             }
         });
-        let [first, second, third, down] = spots;
         Self {
             index,
             shards: world.shards,
-            spots: [first, second, third],
-            down,
+            spots,
         }
     }
 
@@ -88,9 +87,11 @@ impl Service {
         format!("svc{index:07}.ns{}.fed.svc", index % 97)
     }
 
-    /// Its address at a place; place [`SHARDS`] is the one where it is down.
+    /// Its address at a place.
     fn ipv4(&self, place: usize) -> Ipv4Addr {
-        (0x6440_0000 + (self.index << 2) + place as u32).into()
+        // Four addresses for each of a million services are all that 100.64.0.0/10 has.
+        let bits = if self.shards < 4 { 2 } else { 4 };
+        (0x6440_0000 + (self.index << bits) + place as u32).into()
     }
 
     /// Its address at a place.
@@ -112,11 +113,18 @@ fn main() -> io::Result<()> {
         return Err(io::Error::other("--services: 1 to 1048576"));
     }
     let shards = number::<usize>("--shards", "3")?.clamp(1, SHARDS);
+    let has_chains = argument("--chains", "yes") == "yes";
+    let most = if shards < 4 { 1 << 20 } else { 1 << 18 };
+    if services > most || (has_chains && shards == SHARDS) {
+        return Err(io::Error::other("--shards: too many for addresses or chains"));
+    }
+    let endpoints = argument("--endpoints", "");
     let world = World {
         services,
         shards,
         static_places: number::<usize>("--static-places", "3")?.clamp(1, shards),
-        has_chains: argument("--chains", "yes") == "yes",
+        has_chains,
+        endpoints: endpoints.parse().ok(),
         queries: number("--queries", "100000")?,
         clients: Clients::new(),
         out: PathBuf::from(argument("--out", "world")),

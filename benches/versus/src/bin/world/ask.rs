@@ -6,7 +6,7 @@ use versus::answers::{Section, rrtype};
 use versus::queries::{Expected, Writer};
 
 use super::place::{REGIONS, Random, Spot, ZONES};
-use super::{APEX, SHARDS, Service, World};
+use super::{APEX, Service, World};
 
 /// Kinds of queries.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,7 +87,7 @@ fn query(
 fn level(world: &World, random: &mut Random, is_down: bool) -> Level {
     let place = random.below(world.static_places as u32) as usize;
     match random.below(10) {
-        _ if is_down => Level::Zone(SHARDS),
+        _ if is_down => Level::Zone(world.shards),
         0..5 => Level::Global,
         5..7 => Level::Region(place),
         _ => Level::Zone(place),
@@ -96,7 +96,7 @@ fn level(world: &World, random: &mut Random, is_down: bool) -> Level {
 
 /// The name of a service at a level.
 fn owner(service: &Service, level: Level) -> String {
-    let spot = |place: usize| service.spots.get(place).copied().unwrap_or(service.down);
+    let spot = |place: usize| service.spots[place];
     let global = service.name();
     match level {
         Level::Global => global,
@@ -113,7 +113,7 @@ fn positive(
     client: Option<Spot>,
 ) -> (String, u16, Expected) {
     let places = match level {
-        Level::Region(place) | Level::Zone(place) if place < SHARDS => place..place + 1,
+        Level::Region(place) | Level::Zone(place) if place < service.shards => place..place + 1,
         _ => 0..service.shards,
     };
     let is_global = places.len() > 1;
@@ -126,7 +126,7 @@ fn positive(
     };
     let section = |places: std::ops::Range<usize>| {
         let mut section = Section::default();
-        if matches!(level, Level::Zone(SHARDS)) {
+        if matches!(level, Level::Zone(place) if place == service.shards) {
             section.add(rrtype::CNAME, &[]);
             section.add(rrtype::CNAME, &[]);
         }

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 
 use super::place::{REGIONS, Spot, ZONES};
-use super::{APEX, SHARDS, Service, World};
+use super::{APEX, Service, World};
 
 /// Writes `gazetteer/`.
 pub fn write(world: &World) -> io::Result<()> {
@@ -52,22 +52,30 @@ probe = {{ kind = "none" }}"#
     config.flush()?;
     for index in 0..world.services {
         let service = Service::new(world, index);
-        let down = world.has_chains.then_some((SHARDS, &service.down));
-        for (place, spot) in service.spots[..world.shards].iter().enumerate().chain(down) {
+        let places = world.shards + usize::from(world.has_chains);
+        for (place, spot) in service.spots[..places].iter().enumerate() {
             let (ipv4, ipv6) = (service.ipv4(place), service.ipv6(place));
-            let ready = if place == SHARDS {
-                "endpoints = []\n"
+            let endpoints = if place == world.shards {
+                "endpoints = []\n".to_owned()
             } else {
-                ""
+                world.endpoints.map(endpoints).unwrap_or_default()
             };
             write!(
                 files[spot.index()],
                 "[[service]]\nnamespace = \"ns{}\"\nname = \"svc{index:07}\"\n\
                  ports = [{{ name = \"http\", port = 8080 }}]\n\
-                 addresses = [\"{ipv4}\", \"{ipv6}\"]\n{ready}",
+                 addresses = [\"{ipv4}\", \"{ipv6}\"]\n{endpoints}",
                 index % 97
             )?;
         }
     }
     files.iter_mut().try_for_each(Write::flush)
+}
+
+/// So many endpoints, all ready.
+fn endpoints(count: u32) -> String {
+    let all: Vec<_> = (1..=count)
+        .map(|n| format!("{{ address = \"10.0.0.{n}\" }}"))
+        .collect();
+    format!("endpoints = [{}]\n", all.join(", "))
 }

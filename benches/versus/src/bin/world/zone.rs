@@ -68,8 +68,9 @@ fn below(file: &mut impl Write, world: &World, service: &Service) -> io::Result<
         addresses(file, service, &format!("{global}.{spot}.{region}"), only)?;
     }
     if world.has_chains {
-        let region = format!("{global}.{}", service.down.region());
-        let zone = format!("{global}.{}.{}", service.down, service.down.region());
+        let down = service.spots[service.shards];
+        let region = format!("{global}.{}", down.region());
+        let zone = format!("{global}.{down}.{}", down.region());
         for prefix in ["", "_http._tcp."] {
             writeln!(file, "{prefix}{zone} CNAME {prefix}{region}")?;
             writeln!(file, "{prefix}{region} CNAME {prefix}{global}")?;
