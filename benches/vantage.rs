@@ -20,6 +20,7 @@ pub(crate) fn find(criterion: &mut Criterion) {
         let table = VantageTable::compile(&Surroundings {
             fleet: &fleet,
             topology: &[],
+            learnt: &[],
             trusted: &[],
             listeners: &[],
             database: None,

@@ -52,6 +52,7 @@ mod standing;
 mod states;
 mod thread;
 mod transit;
+mod vantages;
 mod verdicts;
 mod world;
 

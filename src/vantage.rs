@@ -20,10 +20,12 @@
 
 mod geography;
 mod hints;
+mod networks;
 mod places;
 mod prefix;
 mod prefixes;
 mod table;
 
+pub use networks::Contested;
 pub use prefix::ClientPrefix;
 pub use table::{Asker, Surroundings, Vantage, VantageSource, VantageTable};

@@ -2,6 +2,8 @@
 //!
 //! Allocations are counted by thread, so that other threads do not disturb.
 
+#[path = "mmdb/mod.rs"]
+mod mmdb;
 #[path = "sockets/world.rs"]
 mod world;
 
@@ -17,10 +19,10 @@ use arc_swap::ArcSwap;
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::config::{DnsListener, Listen};
 use gazetteer::model::{
-    FULL_SHARE, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, UnixSeconds,
+    FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, UnixSeconds,
 };
 use gazetteer::serve::bind;
-use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot};
+use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot, SnapshotBuilder};
 use gazetteer::telemetry::Counters;
 
 /// The system's allocator, with a count of its calls.
@@ -63,7 +65,7 @@ fn allocations_are_counted() {
 fn an_answer_allocates_nothing() {
     let mut out = vec![0; 65_535];
     let mut kinds = BTreeSet::new();
-    for snapshot in [world::world(), drawing_lots()] {
+    for snapshot in [world::world(), drawing_lots(), located(), in_country()] {
         answer_all(&snapshot, &mut out, &mut kinds);
     }
     for kind in [
@@ -97,6 +99,29 @@ fn drawing_lots() -> Snapshot {
         members: vec![(MemberIdx(2), FULL_SHARE / 2)],
         ..Shares::default()
     });
+    builder.snapshot(Generation(1), Serial(1))
+}
+
+/// The world with a database that has a location for the client.
+fn located() -> Snapshot {
+    let says = vec![("country", "JP"), ("lat", "35.7"), ("lon", "139.7")];
+    with_database(world::builder(), says)
+}
+
+/// The world with a database that has nothing but codes.
+fn in_country() -> Snapshot {
+    with_database(
+        world::builder(),
+        vec![("country", "XX"), ("continent", "?")],
+    )
+}
+
+/// A snapshot with a database that says something of the client subnet of requests, and of clients
+/// of the loopback network.
+fn with_database(mut builder: SnapshotBuilder, says: Vec<(&str, &str)>) -> Snapshot {
+    let networks = ["192.0.2.0/24", "127.0.0.0/8"].map(|cidr| cidr.parse().unwrap());
+    let octets = mmdb::write(&networks.map(|cidr| (cidr, says.clone())));
+    builder.set_database(Some(GeoDatabase::read(octets).unwrap()));
     builder.snapshot(Generation(1), Serial(1))
 }
 

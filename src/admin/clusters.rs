@@ -49,6 +49,7 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let region = topology.and_then(|topology| topology.region.as_ref());
         let zones = topology.into_iter().flat_map(|topology| &topology.zones);
         let learnt = snapshot.scope_warnings(index).map(str::to_owned);
+        let learnt = learnt.chain(snapshot.network_warning(index));
         Cluster {
             name: status.name.to_string(),
             status: status.state.to_string(),

@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::{Evidence, GeoDatabase, NamespacedName, Service, Target};
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -64,6 +66,8 @@ pub enum Change {
     Remove(NamespacedName),
     /// Where its nodes stand now. Never removes what was learnt before.
     Topology(LearntTopology),
+    /// The networks of its nodes and pods now, ascending.
+    Networks(Arc<[IpNet]>),
     /// The member cannot be watched: its facts are held (names: decision 5).
     Lost(Loss),
     /// A lost member answers again and is listing; `Synced` follows.

@@ -14,6 +14,7 @@ use super::contact::status;
 use super::files::{Owner, Paths, Tail, Whole};
 use super::identity;
 use super::states::{Happening, States};
+use super::vantages::kept_networks;
 use super::world::{Now, Profile};
 use crate::config::Config;
 use crate::model::{Joined, Member, MemberIdx};
@@ -168,6 +169,8 @@ impl Beginning {
                 info!(member = %member.name, services, last_live, "facts restored");
             }
             self.builder.set_topology(index, whole.kept.learnt.facts());
+            let networks = kept_networks(config, index, &whole.kept);
+            self.builder.set_networks(index, networks);
             profile.kept = whole.kept;
         }
         self.profiles.push(profile);

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::model::{Identity, NamespacedName, Service, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial};
@@ -30,6 +32,8 @@ pub(super) enum Fact {
     Seen(UnixSeconds),
     /// Where it stands.
     Learnt(Learnt),
+    /// Networks that its nodes and pods have, and such that they have no more.
+    Networks(Vec<IpNet>, Vec<IpNet>),
     /// A service is there.
     Service(NamespacedName, Arc<Service>),
     /// A service is gone.
@@ -63,6 +67,8 @@ pub(super) struct Kept {
     pub(super) seen: Option<UnixSeconds>,
     /// Where it stands.
     pub(super) learnt: Learnt,
+    /// The networks of its nodes and pods.
+    pub(super) networks: BTreeSet<IpNet>,
     /// The last SOA serial.
     pub(super) serial: Option<Serial>,
     /// Addresses of load balancer host names; `None` for those that a log takes back.
@@ -77,6 +83,12 @@ impl Kept {
             Fact::FirstSynced(at) => self.first_synced = Some(at),
             Fact::Seen(at) => self.seen = Some(at),
             Fact::Learnt(learnt) => self.learnt = learnt,
+            Fact::Networks(new, gone) => {
+                self.networks.extend(new);
+                for cidr in gone {
+                    self.networks.remove(&cidr);
+                }
+            }
             Fact::Discarded => *self = Self::default(),
             Fact::Serial(serial) => self.serial = Some(serial),
             Fact::Hostname(name, resolved) => {
@@ -91,6 +103,8 @@ impl Kept {
     /// The same as facts.
     pub(super) fn facts(&self) -> impl Iterator<Item = Fact> {
         let learnt = (self.learnt != Learnt::default()).then(|| Fact::Learnt(self.learnt.clone()));
+        let networks = (!self.networks.is_empty())
+            .then(|| Fact::Networks(self.networks.iter().copied().collect(), Vec::new()));
         let hostnames = self
             .hostnames
             .iter()
@@ -100,6 +114,7 @@ impl Kept {
             self.first_synced.map(Fact::FirstSynced),
             self.seen.map(Fact::Seen),
             learnt,
+            networks,
             self.serial.map(Fact::Serial),
         ];
         let hostnames = hostnames.map(|(name, to)| Fact::Hostname(name.clone(), to.clone()));

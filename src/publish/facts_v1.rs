@@ -8,10 +8,11 @@ mod quick;
 mod service;
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use self::inside::InsideV1;
@@ -160,6 +161,8 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::Networks`].
+    Networks(Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>),
 }
 
 /// [`Learnt`].
@@ -197,6 +200,7 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
         Fact::FirstSynced(at) => Record::FirstSynced(at.0),
         Fact::Seen(at) => Record::Seen(at.0),
         Fact::Learnt(learnt) => Record::Learnt(LearntV1::from(learnt)),
+        Fact::Networks(new, gone) => Record::Networks(pairs(new), pairs(gone)),
         Fact::Service(name, service) => {
             let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
             let facts = ServiceV1::from(&**service);
@@ -291,6 +295,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         Record::FirstSynced(at) => Fact::FirstSynced(UnixSeconds(at)),
         Record::Seen(at) => Fact::Seen(UnixSeconds(at)),
         Record::Learnt(learnt) => Fact::Learnt(learnt.read(known)?),
+        Record::Networks(new, gone) => Fact::Networks(networks(&new), networks(&gone)),
         Record::Discarded => Fact::Discarded,
         Record::Serial(serial) => Fact::Serial(Serial(serial)),
         Record::Hostname(name, resolved) => {
@@ -299,6 +304,18 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         Record::End(records) => return Ok(Payload::End(records)),
     };
     Ok(Payload::Fact(fact))
+}
+
+/// Networks as pairs of an address and a length.
+fn pairs(networks: &[IpNet]) -> Vec<(IpAddr, u8)> {
+    let pair = |cidr: &IpNet| (cidr.addr(), cidr.prefix_len());
+    networks.iter().map(pair).collect()
+}
+
+/// Networks from pairs of an address and a length; what is none was damaged, and is left out.
+fn networks(pairs: &[(IpAddr, u8)]) -> Vec<IpNet> {
+    let network = |(address, length): &(IpAddr, u8)| IpNet::new(*address, *length).ok();
+    pairs.iter().filter_map(network).collect()
 }
 
 /// The texts of labels.

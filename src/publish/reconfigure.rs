@@ -7,6 +7,7 @@ use tracing::{info, warn};
 use super::begin::{members, settings};
 use super::files::Owner;
 use super::identity;
+use super::vantages::kept_networks;
 use super::world::{Now, Profile, World};
 use crate::config::{Config, Source};
 use crate::model::{Member, MemberIdx};
@@ -78,6 +79,8 @@ impl World {
                 .unwrap_or_default();
             self.builder
                 .set_topology(index, profile.kept.learnt.facts());
+            let networks = kept_networks(&config, index, &profile.kept);
+            self.builder.set_networks(index, networks);
             self.profiles.push(profile);
         }
         for (name, (resolved, _)) in &self.hostnames {

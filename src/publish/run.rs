@@ -286,7 +286,7 @@ impl World {
     }
 
     /// Shows the sums of a snapshot.
-    fn measure(&self, snapshot: &Snapshot) {
+    fn measure(&mut self, snapshot: &Snapshot) {
         let counts = snapshot.counts();
         self.metrics.published(&SnapshotSums {
             generation: snapshot.generation().0,
@@ -296,6 +296,8 @@ impl World {
             unpublished: counts.unpublished,
             disagreeing: counts.disagreeing,
             unprobed: counts.unprobed,
+            contested: snapshot.vantages().contested().len(),
         });
+        self.tell_contested(snapshot);
     }
 }

@@ -97,6 +97,8 @@ pub(super) struct World {
     pub(super) transits: Transits,
     /// Lists that are being folded.
     pub(super) lists: Lists,
+    /// The last snapshot had networks that several members claim.
+    pub(super) is_contested: bool,
     /// What says where on the globe addresses are.
     pub(super) database: Option<GeoDatabase>,
     /// What host names resolved to, and since when no service names them.
@@ -151,6 +153,7 @@ impl World {
             lists: Lists::default(),
             hostnames,
             serial,
+            is_contested: false,
             database: None,
             disk,
             metrics,
@@ -226,6 +229,7 @@ impl World {
                 }
             }
             Change::Topology(topology) => self.learn(member, topology),
+            Change::Networks(networks) => self.learn_networks(member, networks),
             Change::Lost(loss) => {
                 let reason = Some(reason(&loss));
                 if let Some(profile) = self.profiles.get_mut(member.get())
@@ -296,6 +300,7 @@ impl World {
         }
         self.damping.discard(member, now.instant);
         self.builder.set_topology(member, Learnt::default().facts());
+        self.builder.set_networks(member, Arc::default());
         if let Some(profile) = self.profiles.get_mut(member.get()) {
             profile.kept = Kept::default();
             profile.warnings.clear();
@@ -328,13 +333,6 @@ impl World {
         if have_warnings_changed {
             self.show(member);
         }
-    }
-
-    /// Another GeoIP database is there, if any is wanted.
-    pub(super) fn locate(&mut self, database: Option<GeoDatabase>) {
-        self.database = database.filter(|_| self.config.geoip.is_some());
-        self.builder.set_database(self.database.clone());
-        self.is_dirty = true;
     }
 
     /// A host name was resolved.

@@ -3,9 +3,12 @@
 mod cautions;
 mod restore;
 mod shards;
+mod vantages;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::apexes::{Apexes, FederationIdx, wire_labels};
 use super::caution::Cautions;
@@ -19,12 +22,12 @@ use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::Table;
-use crate::decide::{Distances, Plan, PlanKey, nearest};
+use crate::decide::{Plan, PlanKey};
 use crate::model::{
     Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
     Service, TopologyFacts, UnixSeconds,
 };
-use crate::vantage::{Surroundings, VantageTable};
+use crate::vantage::VantageTable;
 use crate::wire::{MAX_NAME, NameBuf};
 
 /// The facts of all members, and the snapshot that follows from them.
@@ -54,7 +57,9 @@ pub struct SnapshotBuilder {
     vantages: Arc<VantageTable>,
     /// What says where on the globe addresses are.
     database: Option<GeoDatabase>,
-    /// Where members stand, or the database, has changed since `vantages` and `nearest` were compiled.
+    /// The networks of each member's nodes and pods.
+    learnt: Vec<Arc<[IpNet]>>,
+    /// Where members stand, their networks or the database have changed since `vantages` and `nearest` were compiled.
     has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
     services: Table<ServiceEntry>,
@@ -109,6 +114,7 @@ impl SnapshotBuilder {
             plans: Arc::default(),
             vantages: Arc::default(),
             database: None,
+            learnt: fleet.members.iter().map(|_| Arc::default()).collect(),
             has_moved: true,
             nearest: Arc::default(),
             services: Table::default(),
@@ -209,14 +215,6 @@ impl SnapshotBuilder {
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
         self.recompile_plans();
         self.has_moved = true;
-    }
-
-    /// What says where on the globe addresses are.
-    pub fn set_database(&mut self, database: Option<GeoDatabase>) {
-        if self.database != database {
-            self.database = database;
-            self.has_moved = true;
-        }
     }
 
     /// Where a member stands.
@@ -465,27 +463,6 @@ impl SnapshotBuilder {
         let apex = federation.and_then(|federation| self.apexes.get(federation.apex));
         let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
         entry.key.len() + self.scopes.longest + apex
-    }
-
-    /// Compiles where clients stand anew, and the tiers of every place: both follow where the
-    /// members stand.
-    fn recompile_vantages(&mut self) {
-        self.vantages = Arc::new(VantageTable::compile(&Surroundings {
-            fleet: &self.fleet,
-            topology: &self.topology,
-            trusted: &self.settings.trusted,
-            listeners: &self.settings.listeners,
-            database: self.database.as_ref(),
-        }));
-        let places = self.vantages.places().iter();
-        let named = places.clone().filter_map(|place| place.region.as_ref());
-        let regions = self
-            .topology
-            .iter()
-            .filter_map(|facts| facts.region.as_ref());
-        let distances = Distances::compile(&self.fleet, named.chain(regions));
-        let tiers = places.map(|place| nearest(&self.fleet, &self.topology, &distances, place));
-        self.nearest = Arc::new(tiers.collect());
     }
 
     /// Compiles every plan anew: fences follow the members of their regions.

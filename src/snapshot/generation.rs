@@ -186,6 +186,30 @@ impl Snapshot {
         warnings.map(|(_, warning)| warning.as_str())
     }
 
+    /// What is said of the networks that a member and others claim, if there are any.
+    pub fn network_warning(&self, member: MemberIdx) -> Option<String> {
+        let contested = self.vantages.contested().iter();
+        let of_member: Vec<_> = contested
+            .filter(|contested| contested.members.contains(member))
+            .collect();
+        let first = of_member.first()?;
+        let all = of_member.iter().map(|contested| contested.members);
+        let all = all.fold(MemberSet::EMPTY, |all, members| all | members);
+        let others = all.iter().filter(|other| *other != member);
+        let names = others.filter_map(|other| self.fleet.members.get(other.get()));
+        let names: Vec<_> = names.map(|other| other.name.as_str()).collect();
+        let claim = if names.is_empty() {
+            "are given twice".to_owned()
+        } else {
+            format!("are also of {}", names.join(", "))
+        };
+        let count = of_member.len();
+        Some(format!(
+            "{count} of its networks {claim} and decide nothing, such as {}",
+            first.cidr
+        ))
+    }
+
     /// How many services a member exports to any federation.
     pub fn exported(&self, member: MemberIdx) -> usize {
         self.counts.exported.get(member.get()).copied().unwrap_or(0)

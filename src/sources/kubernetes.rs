@@ -19,6 +19,7 @@ mod copies;
 mod driver;
 mod failure;
 mod index;
+mod nodes;
 mod objects;
 
 pub use driver::{Timing, run, run_with};

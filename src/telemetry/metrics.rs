@@ -43,6 +43,8 @@ pub struct SnapshotSums {
     pub disagreeing: usize,
     /// Addresses that are not probed as there are too many.
     pub unprobed: usize,
+    /// Networks that several members claim.
+    pub contested: usize,
 }
 
 /// All metrics of the process. Made once, and passed on by `Arc`.
@@ -72,6 +74,8 @@ pub struct Metrics {
     disagreeing: IntGauge,
     /// Addresses that are not probed.
     unprobed: IntGauge,
+    /// Networks that several members claim.
+    contested: IntGauge,
     /// Snapshots published.
     publications: IntCounter,
     /// Deltas, by what became of them.
@@ -141,6 +145,10 @@ impl Metrics {
                 "gazetteer_snapshot_unprobed_addresses",
                 "Addresses that are not probed as there are over 65,536.",
             ),
+            contested: declare.gauge(
+                "gazetteer_snapshot_contested_networks",
+                "Networks that several members claim, which therefore decide nothing.",
+            ),
             publications: declare.counter(
                 "gazetteer_publish_publications_total",
                 "Snapshots published.",
@@ -199,6 +207,7 @@ impl Metrics {
         self.unpublished.set(signed(sums.unpublished));
         self.disagreeing.set(signed(sums.disagreeing));
         self.unprobed.set(signed(sums.unprobed));
+        self.contested.set(signed(sums.contested));
     }
 
     /// A delta came.

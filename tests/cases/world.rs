@@ -14,6 +14,7 @@ use gazetteer::model::{
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Generation, Resolved, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
+use ipnet::IpNet;
 use toml::{Table, Value};
 
 use crate::caution::Cautions;
@@ -35,6 +36,7 @@ pub(crate) struct World {
     states: BTreeMap<String, MemberState>,
     learnt: BTreeMap<String, TopologyFacts>,
     hostnames: BTreeMap<NameBuf, Option<Resolved>>,
+    networks: BTreeMap<String, Vec<IpNet>>,
     database: Option<GeoDatabase>,
     cautions: Cautions,
     changed: bool,
@@ -71,6 +73,7 @@ impl World {
             states: BTreeMap::new(),
             learnt: BTreeMap::new(),
             hostnames: BTreeMap::new(),
+            networks: BTreeMap::new(),
             database: None,
             cautions: Cautions::new(),
             changed: true,
@@ -141,6 +144,12 @@ impl World {
                 }
                 "state" => {
                     self.states.insert(member, state(rest)?);
+                }
+                "networks" => {
+                    let networks = rest.split_whitespace().map(str::parse);
+                    let networks = networks.collect::<Result<_, _>>();
+                    self.networks
+                        .insert(member, networks.map_err(|_| "no network")?);
                 }
                 "learnt" => learn(self.learnt.entry(member).or_default(), rest)?,
                 _ => edit::facts(self.facts.entry(member).or_default(), verb, rest, block)?,
@@ -260,6 +269,8 @@ impl World {
             if let Some(learnt) = self.learnt.get(name) {
                 builder.set_topology(index, learnt.clone());
             }
+            let networks = self.networks.get(name).cloned().unwrap_or_default();
+            builder.set_networks(index, networks.into());
             builder.set_status(
                 index,
                 MemberStatus {

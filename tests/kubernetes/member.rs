@@ -215,6 +215,7 @@ impl Member {
         match change {
             Change::Identity(identity) => self.identity = Some(identity),
             Change::Topology(topology) => self.topology = Some(topology),
+            Change::Networks(_) => {}
             Change::Synced(all) => {
                 assert!(self.identity.is_some(), "the identity comes first");
                 self.services = all

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::{option, sample};
@@ -139,6 +140,13 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
     })
 }
 
+fn networks() -> impl Strategy<Value = Vec<IpNet>> {
+    // Few, so that some go that are there.
+    let one = (0u8..4, 8u8..=32)
+        .prop_map(|(octet, length)| IpNet::new([10, octet, 0, 0].into(), length).unwrap());
+    vec(one, 0..4)
+}
+
 fn facts() -> impl Strategy<Value = Fact> {
     let texts = || option::of("[a-z0-9.-]{0,9}");
     let identities =
@@ -169,6 +177,7 @@ fn facts() -> impl Strategy<Value = Fact> {
         1 => any::<u64>().prop_map(|at| Fact::FirstSynced(UnixSeconds(at))),
         1 => any::<u64>().prop_map(|at| Fact::Seen(UnixSeconds(at))),
         1 => learnt.prop_map(Fact::Learnt),
+        1 => (networks(), networks()).prop_map(|(new, gone)| Fact::Networks(new, gone)),
         1 => Just(Fact::Discarded),
         1 => any::<u32>().prop_map(|serial| Fact::Serial(Serial(serial))),
         2 => (hostnames(), option::of(resolved)).prop_map(|(name, to)| Fact::Hostname(name, to)),

@@ -24,6 +24,11 @@ async fn first_process(folder: &tempfile::TempDir) {
         warnings: Vec::new(),
     };
     running.change("a", Change::Topology(topology)).await;
+    let networks = ["10.244.1.0/24", "10.244.2.0/24"].map(|cidr| cidr.parse().unwrap());
+    running.change("a", Change::Networks(networks.into())).await;
+    let fewer = Change::Networks(networks[..1].into());
+    running.change("a", fewer).await;
+    running.change("b", Change::Networks(networks.into())).await;
     after(100).await;
     running.stop().await;
 }
@@ -48,6 +53,13 @@ async fn restored_facts_are_served_at_once_and_held() {
     assert_eq!(
         snapshot.topology(MemberIdx(0)).unwrap().region,
         Some(label("r1"))
+    );
+    let contested = snapshot.vantages().contested();
+    let cidrs: Vec<_> = contested.iter().map(|network| network.cidr).collect();
+    assert_eq!(cidrs, ["10.244.1.0/24".parse().unwrap()]);
+    assert_eq!(
+        snapshot.network_warning(MemberIdx(0)).as_deref(),
+        Some("1 of its networks are also of b and decide nothing, such as 10.244.1.0/24")
     );
     assert!(*running.handle.ready.borrow());
     after(61_000).await;

@@ -4,12 +4,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::annotations::{self, Annotations};
 use super::copies::is_copy;
+use super::nodes;
 use super::objects::{
-    EndpointObject, EndpointPort, Ingress, ServiceObject, ServicePort, ServiceSpec, SliceObject,
+    EndpointObject, EndpointPort, Ingress, NodeObject, ServiceObject, ServicePort, ServiceSpec,
+    SliceObject,
 };
 use crate::model::{
     Addresses, Export, Inside, NamespacedName, Port, Protocol, ServiceKind, Steering,
@@ -113,6 +116,8 @@ pub(super) struct NodeFacts {
     pub(super) region: Option<Arc<str>>,
     /// Where in the region it stands.
     pub(super) zone: Option<Arc<str>>,
+    /// The networks of its pods, and its own addresses, each once.
+    pub(super) networks: Box<[IpNet]>,
 }
 
 /// What a Service says.
@@ -215,25 +220,28 @@ pub(super) fn slice(object: &SliceObject) -> Seen<SliceFacts> {
 }
 
 /// What a Node says.
-pub(super) fn node(metadata: &ObjectMeta) -> Seen<NodeFacts> {
-    let key = object_key(metadata);
-    if is_gone(metadata) {
+pub(super) fn node(object: &NodeObject) -> Seen<NodeFacts> {
+    let key = object_key(&object.metadata);
+    if is_gone(&object.metadata) {
         return Seen::nothing(key);
     }
     let label = |names: [&str; 2]| {
-        let labels = metadata.labels.as_ref()?;
+        let labels = object.metadata.labels.as_ref()?;
         names
             .iter()
             .find_map(|name| labels.get(*name).filter(|value| !value.is_empty()))
             .map(|value| Arc::from(value.as_str()))
     };
+    let mut warnings = Vec::new();
+    let facts = NodeFacts {
+        region: label(REGION_LABELS),
+        zone: label(ZONE_LABELS),
+        networks: nodes::networks(object, &mut warnings),
+    };
     Seen {
         key,
-        said: Said::Facts(NodeFacts {
-            region: label(REGION_LABELS),
-            zone: label(ZONE_LABELS),
-        }),
-        warnings: Vec::new(),
+        said: Said::Facts(facts),
+        warnings,
     }
 }
 

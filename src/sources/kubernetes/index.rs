@@ -18,6 +18,7 @@ mod topology;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use kube::runtime::watcher::Event;
 
 use self::objects::{Diff, Objects};
@@ -136,6 +137,8 @@ pub(super) struct Index {
     published: HashMap<NamespacedName, Arc<Service>>,
     /// What was said last of the nodes.
     published_topology: Option<LearntTopology>,
+    /// What was said last of their networks.
+    published_networks: Option<Arc<[IpNet]>>,
     /// Not yet taken.
     warnings: Vec<Warning>,
 }
@@ -155,6 +158,7 @@ impl Index {
             specs: Specs::default(),
             published: HashMap::new(),
             published_topology: None,
+            published_networks: None,
             warnings: Vec::new(),
         }
     }
@@ -211,6 +215,7 @@ impl Index {
         self.is_synced = true;
         let mut changes = Vec::new();
         self.published_topology = None;
+        self.published_networks = None;
         self.learn_topology(&mut changes);
         let names: Vec<NamespacedName> = self
             .services
@@ -251,6 +256,11 @@ impl Index {
         if self.published_topology.as_ref() != Some(&learnt) {
             self.published_topology = Some(learnt.clone());
             changes.push(Change::Topology(learnt));
+        }
+        let networks = self.topology.networks();
+        if self.published_networks.as_ref() != Some(&networks) {
+            self.published_networks = Some(Arc::clone(&networks));
+            changes.push(Change::Networks(networks));
         }
     }
 

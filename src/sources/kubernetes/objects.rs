@@ -3,7 +3,7 @@
 //! Unread fields are skipped while parsing, so a watch costs little memory; a conformance test
 //! holds these types against the full ones, since a renamed field would silently yield nothing.
 
-use k8s_openapi::api::core::v1::Service as FullService;
+use k8s_openapi::api::core::v1::{Node as FullNode, Service as FullService};
 use k8s_openapi::api::discovery::v1::EndpointSlice as FullSlice;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -82,6 +82,46 @@ pub(super) struct Ingress {
 pub(super) struct IngressPort {
     /// Why it does not work.
     pub(super) error: Option<String>,
+}
+
+/// A Node.
+#[derive(Resource, Debug, Clone, Default, Deserialize)]
+#[resource(inherit = FullNode)]
+pub(super) struct NodeObject {
+    /// Name and labels.
+    pub(super) metadata: ObjectMeta,
+    /// What is wanted.
+    pub(super) spec: Option<NodeSpec>,
+    /// What is there.
+    pub(super) status: Option<NodeStatus>,
+}
+
+/// `spec` of a Node.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct NodeSpec {
+    /// The network of its pods, of servers that know one alone.
+    #[serde(rename = "podCIDR")]
+    pub(super) pod_cidr: Option<String>,
+    /// The networks of its pods, one for each family, the first one that of `podCIDR`.
+    #[serde(rename = "podCIDRs")]
+    pub(super) pod_cidrs: Option<Vec<String>>,
+}
+
+/// `status` of a Node.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct NodeStatus {
+    /// Where it is reached.
+    pub(super) addresses: Option<Vec<NodeAddress>>,
+}
+
+/// An address of a Node.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct NodeAddress {
+    /// `InternalIP`, `ExternalIP`, `Hostname` and others.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// An address, or a name.
+    pub(super) address: String,
 }
 
 /// An EndpointSlice.

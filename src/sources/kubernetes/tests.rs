@@ -81,8 +81,8 @@ impl World {
 
     /// Takes a Node in.
     fn node(&mut self, how: How, object: &Value) -> Vec<Change> {
-        let metadata = serde_json::from_value(object["metadata"].clone()).unwrap();
-        let event = how.of(convert::node(&metadata));
+        let object = serde_json::from_value(object.clone()).unwrap();
+        let event = how.of(convert::node(&object));
         self.index.observe(Observation::Nodes(event))
     }
 

@@ -19,7 +19,7 @@ use tracing::debug;
 use super::super::convert;
 use super::super::failure::Failure;
 use super::super::index::{Kind, Observation};
-use super::super::objects::{ServiceObject, SliceObject};
+use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::News;
 use super::link::{Link, Over, Report};
 
@@ -51,13 +51,6 @@ pub(super) trait Watched: DeserializeOwned + Clone + Send + 'static {
 
     /// The event, converted.
     fn observe(event: Event<Self>) -> Observation;
-}
-
-/// A Node: its metadata alone, since nodes are large and say much all the time.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct NodeMetadata {
-    /// The metadata.
-    metadata: ObjectMeta,
 }
 
 /// A ServiceExport: its name says all.
@@ -108,16 +101,18 @@ impl Watched for DeserializeGuard<SliceObject> {
     }
 }
 
-impl Watched for NodeMetadata {
+impl Watched for DeserializeGuard<NodeObject> {
     const KIND: Kind = Kind::Nodes;
-    const IS_METADATA: bool = true;
 
     fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
+        self.meta()
     }
 
     fn observe(event: Event<Self>) -> Observation {
-        Observation::Nodes(map(event, |node| convert::node(&node.metadata)))
+        Observation::Nodes(map(event, |guard| match guard.0 {
+            Ok(object) => convert::node(&object),
+            Err(invalid) => convert::unreadable(&invalid.metadata, &invalid.error),
+        }))
     }
 }
 

@@ -16,11 +16,10 @@ use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Connection, connect};
 use super::super::failure::Failure;
 use super::super::index::{Index, Kind, Observation, TopologySource};
-use super::super::objects::{ServiceObject, SliceObject};
+use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, News};
 use super::identity::identify;
 use super::link::{Link, Over, Pauses, Report};
-use super::list::NodeMetadata;
 use super::speaker::Speaker;
 use super::{Timing, exports, follow, heartbeat, renew};
 use crate::config::{MemberSource, Source};
@@ -225,7 +224,9 @@ impl Session<'_> {
                 Kind::Slices => {
                     self.spawn(follow::run::<DeserializeGuard<SliceObject>>(link, path));
                 }
-                Kind::Nodes => self.spawn(follow::run::<NodeMetadata>(link, path)),
+                Kind::Nodes => {
+                    self.spawn(follow::run::<DeserializeGuard<NodeObject>>(link, path));
+                }
                 Kind::Exports => {}
             }
         }
@@ -332,7 +333,8 @@ impl Session<'_> {
             kinds.remove(&kind);
             return Ok(());
         }
-        let says_services = |change: &Change| !matches!(change, Change::Topology(_));
+        let says_services =
+            |change: &Change| !matches!(change, Change::Topology(_) | Change::Networks(_));
         if listed.is_some() && changes.iter().any(says_services) {
             return self.say_all().await;
         }

@@ -1,7 +1,10 @@
 //! Where a member's nodes stand, from the counts of their labels.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::super::convert::NodeFacts;
 use crate::model::LearntTopology;
@@ -17,6 +20,8 @@ pub(super) struct Topology {
     regions: Counts,
     /// Zones.
     zones: Counts,
+    /// Networks of pods and addresses of nodes, and how many nodes have each.
+    networks: BTreeMap<IpNet, u32>,
     /// Whether a count came or went since it was last learnt from.
     has_changed: bool,
 }
@@ -28,16 +33,32 @@ impl Topology {
         if let Some(node) = new {
             increment(&mut self.regions, node.region.as_ref());
             increment(&mut self.zones, node.zone.as_ref());
+            for cidr in &node.networks {
+                *self.networks.entry(*cidr).or_default() += 1;
+            }
         }
         if let Some(node) = old {
             decrement(&mut self.regions, node.region.as_ref());
             decrement(&mut self.zones, node.zone.as_ref());
+            for cidr in &node.networks {
+                if let Entry::Occupied(mut nodes) = self.networks.entry(*cidr) {
+                    *nodes.get_mut() -= 1;
+                    if *nodes.get() == 0 {
+                        nodes.remove();
+                    }
+                }
+            }
         }
     }
 
     /// Whether anything was counted since [`Topology::learn`].
     pub(super) fn has_changed(&self) -> bool {
         self.has_changed
+    }
+
+    /// The networks of all nodes, ascending.
+    pub(super) fn networks(&self) -> Arc<[IpNet]> {
+        self.networks.keys().copied().collect()
     }
 
     /// The region of most nodes, ties by name, and all zones (names: D.4).

@@ -9,7 +9,7 @@ use kube::core::DeserializeGuard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::super::objects::{ServiceObject, SliceObject};
+use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 
 /// Reads a full object by a slim type.
 fn slim<T: DeserializeOwned + kube::Resource>(full: impl Serialize) -> T {
@@ -124,6 +124,35 @@ fn slim_slices_read_full_ones() {
     assert_eq!(port.name.as_deref(), Some("http"));
     assert_eq!(port.protocol.as_deref(), Some("TCP"));
     assert_eq!(port.port, Some(8080));
+}
+
+#[test]
+fn slim_nodes_read_full_ones() {
+    let full = core::Node {
+        metadata: metadata(),
+        spec: Some(core::NodeSpec {
+            pod_cidr: Some("10.244.1.0/24".to_owned()),
+            pod_cidrs: Some(vec!["10.244.1.0/24".to_owned()]),
+            ..Default::default()
+        }),
+        status: Some(core::NodeStatus {
+            addresses: Some(vec![core::NodeAddress {
+                type_: "InternalIP".to_owned(),
+                address: "192.0.2.1".to_owned(),
+            }]),
+            ..Default::default()
+        }),
+    };
+    let read: NodeObject = slim(&full);
+    assert_eq!(read.metadata, full.metadata);
+    let spec = read.spec.unwrap();
+    assert_eq!(spec.pod_cidr.as_deref(), Some("10.244.1.0/24"));
+    assert_eq!(spec.pod_cidrs, Some(vec!["10.244.1.0/24".to_owned()]));
+    let address = &read.status.unwrap().addresses.unwrap()[0];
+    assert_eq!(
+        (&*address.kind, &*address.address),
+        ("InternalIP", "192.0.2.1")
+    );
 }
 
 #[test]

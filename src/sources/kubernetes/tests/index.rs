@@ -40,7 +40,7 @@ fn nothing_is_said_before_every_needed_kind_is_complete() {
     );
     assert_eq!(world.list_nodes(&[node("n1", "r1", "r1-a")]), []);
     let changes = world.index.sync().unwrap();
-    assert_eq!(changes.len(), 2);
+    assert_eq!(changes.len(), 3);
     assert!(matches!(&changes[0], Change::Topology(learnt) if learnt.zones.len() == 1));
     assert_eq!(
         synced(&changes),

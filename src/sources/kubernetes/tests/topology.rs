@@ -18,7 +18,11 @@ fn from_nodes(nodes: &[(&str, &str)]) -> LearntTopology {
         .collect();
     world.list_nodes(&nodes);
     match world.index.sync().unwrap().as_slice() {
-        [Change::Topology(learnt), Change::Synced(_)] => learnt.clone(),
+        [
+            Change::Topology(learnt),
+            Change::Networks(_),
+            Change::Synced(_),
+        ] => learnt.clone(),
         other => panic!("{other:?}"),
     }
 }
@@ -114,4 +118,82 @@ fn node_updates_that_change_no_label_say_nothing() {
 fn configured_topology_needs_no_nodes() {
     let mut world = World::synced();
     assert_eq!(world.node(How::Applied, &node("n1", "r1", "r1-a")), []);
+}
+
+/// A node with networks of pods and addresses.
+fn networked(name: &str, pods: &[&str], addresses: &[(&str, &str)]) -> serde_json::Value {
+    let mut object = node(name, "r1", "r1-a");
+    let address = |(kind, address): &(&str, &str)| json!({ "type": kind, "address": address });
+    let addresses: Vec<_> = addresses.iter().map(address).collect();
+    object["spec"] = json!({ "podCIDR": pods.first(), "podCIDRs": pods });
+    object["status"] = json!({ "addresses": addresses });
+    object
+}
+
+/// The networks that were said.
+fn networks(changes: &[Change]) -> Vec<String> {
+    let found: Vec<_> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::Networks(networks) => Some(networks),
+            _ => None,
+        })
+        .collect();
+    let [networks] = found.as_slice() else {
+        panic!("{changes:?}");
+    };
+    networks.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn networks_of_pods_and_addresses_of_nodes_are_learnt() {
+    let mut world = World::new(TopologySource::Nodes);
+    world.list_services(&[]);
+    world.list_slices(&[]);
+    let first = networked(
+        "n1",
+        &["10.244.1.0/24", "2001:db8:1::/64"],
+        &[
+            ("InternalIP", "192.0.2.1"),
+            ("Hostname", "n1"),
+            ("ExternalIP", "198.51.100.1"),
+        ],
+    );
+    world.list_nodes(std::slice::from_ref(&first));
+    let said = [
+        "10.244.1.0/24",
+        "192.0.2.1/32",
+        "198.51.100.1/32",
+        "2001:db8:1::/64",
+    ];
+    assert_eq!(networks(&world.index.sync().unwrap()), said);
+    // Nothing new: nothing is said.
+    assert_eq!(world.node(How::Applied, &first), []);
+    let second = networked("n2", &["10.244.2.0/24"], &[("InternalIP", "192.0.2.1")]);
+    let changes = world.node(How::Applied, &second);
+    assert_eq!(changes.len(), 1);
+    assert_eq!(networks(&changes).len(), 5);
+    // An address that another node has too stays.
+    let changes = world.node(How::Deleted, &first);
+    assert_eq!(networks(&changes), ["10.244.2.0/24", "192.0.2.1/32"]);
+}
+
+#[test]
+fn networks_that_cannot_be_of_one_node_are_left_out() {
+    let mut world = World::new(TopologySource::Nodes);
+    world.list_services(&[]);
+    world.list_slices(&[]);
+    let node = networked(
+        "n1",
+        &["0.0.0.0/0", "10.244.1.7/24", "pods", "2001::/16"],
+        &[
+            ("InternalIP", "127.0.0.1"),
+            ("InternalIP", "::"),
+            ("InternalIP", "x"),
+        ],
+    );
+    world.list_nodes(&[node]);
+    assert_eq!(networks(&world.index.sync().unwrap()), ["10.244.1.0/24"]);
+    let said = world.warnings();
+    assert_eq!(said.len(), 3, "{said:?}");
 }

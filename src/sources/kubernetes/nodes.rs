@@ -1,0 +1,52 @@
+//! The networks of a Node: those of its pods, and its own addresses, from which pods are seen that
+//! reach further than their network.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::objects::NodeObject;
+
+/// The shortest network of pods that is believed, of IPv4 and of IPv6: one that is larger says
+/// something else than where the pods of one node are.
+const SHORTEST: [u8; 2] = [8, 32];
+
+/// The networks of a node, ascending, each once.
+pub(super) fn networks(object: &NodeObject, warnings: &mut Vec<String>) -> Box<[IpNet]> {
+    let mut networks = Vec::new();
+    let both = object
+        .spec
+        .as_ref()
+        .map(|spec| (&spec.pod_cidr, &spec.pod_cidrs));
+    // The list has what the single one says, where there is a list.
+    let (one, all) = match both {
+        Some((_, Some(all))) if !all.is_empty() => (None, all.as_slice()),
+        Some((one, _)) => (one.as_ref(), &[][..]),
+        None => (None, &[][..]),
+    };
+    let pods = one.into_iter().chain(all);
+    for text in pods.filter(|text| !text.is_empty()) {
+        let shortest = |cidr: &IpNet| {
+            let [ipv4, ipv6] = SHORTEST;
+            if cidr.addr().is_ipv4() { ipv4 } else { ipv6 }
+        };
+        match text.parse::<IpNet>() {
+            Ok(cidr) if cidr.prefix_len() >= shortest(&cidr) => networks.push(cidr.trunc()),
+            Ok(_) => warnings.push(format!("podCIDR {text} ignored: too large for one node")),
+            Err(_) => warnings.push(format!("podCIDR {text:?} ignored: not a network")),
+        }
+    }
+    let status = object.status.iter();
+    for one in status.flat_map(|status| status.addresses.iter().flatten()) {
+        let is_address = matches!(&*one.kind, "InternalIP" | "ExternalIP");
+        if let (true, Ok(address)) = (is_address, one.address.parse::<IpAddr>())
+            && !address.is_unspecified()
+            && !address.is_loopback()
+        {
+            networks.push(address.into());
+        }
+    }
+    networks.sort_unstable();
+    networks.dedup();
+    networks.into()
+}
