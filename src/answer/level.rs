@@ -1,5 +1,7 @@
 //! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
 
+use std::net::IpAddr;
+
 use super::addresses::{Chosen, Own};
 use super::respond::{Negative, Reply};
 use super::srv;
@@ -153,7 +155,10 @@ fn own<'s>(
 ) -> Option<Within<'s>> {
     let inside = entry.inside(member)?;
     let health = reply.snapshot.state().health_in(entry.federation);
-    let caution = entry.caution().map(|caution| caution.sets.inside(member));
+    let has = |is_family: fn(&IpAddr) -> bool| inside.addresses().any(|ip| is_family(&ip));
+    let families = (has(IpAddr::is_ipv4), has(IpAddr::is_ipv6));
+    let caution = entry.caution().map(|caution| &caution.sets);
+    let caution = caution.map(|sets| sets.inside(member, families.0, families.1));
     let shards = entry.health_inside(member);
     Some(Within {
         at: Own::new(member, inside),
