@@ -22,6 +22,7 @@ pub(crate) fn find(criterion: &mut Criterion) {
             topology: &[],
             trusted: &[],
             listeners: &[],
+            database: None,
         });
         let mut turn = 0u32;
         group.bench_function(BenchmarkId::from_parameter(networks), |bencher| {

@@ -18,6 +18,7 @@ mod completions;
 mod control_client;
 mod events;
 mod explain;
+mod locating;
 mod order;
 mod output;
 mod override_help;

@@ -11,6 +11,7 @@ mod check;
 pub mod facts;
 mod federation;
 mod file;
+mod geography;
 mod listen;
 mod member;
 mod probe;

@@ -16,6 +16,7 @@
 //! function with another [`Trace`].
 
 mod choose;
+mod distances;
 mod eligible;
 mod nearest;
 mod plan;
@@ -23,6 +24,7 @@ mod spill;
 mod weigh;
 
 pub use choose::{Decision, LevelView, NoTrace, Trace, choose};
+pub use distances::Distances;
 pub use eligible::{Eligible, FleetHealth, Halves, ShardCaution, ShardHealth, eligible};
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};

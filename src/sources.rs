@@ -8,11 +8,13 @@
 //! ```text
 //! facts files ──▶ file ────────┐
 //! API servers ──▶ kubernetes ──┼──Delta──▶ publish
-//! resolvers ────▶ hostnames ───┘
+//! resolvers ────▶ hostnames ───┤
+//! GeoIP file ───▶ geoip ───────┘
 //!      watch: changes of files by content, for `file`, the configuration and kubeconfigs
 //! ```
 
 pub mod file;
+pub mod geoip;
 pub mod hostnames;
 pub mod kubernetes;
 mod supervisor;

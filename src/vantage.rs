@@ -5,6 +5,7 @@
 //! zone hint (option 65518) ─┤
 //! client subnet (RFC 7871) ─┼─▶ VantageTable ─▶ Vantage: its place, the member it is inside,
 //! source address ───────────┤                   and how far the answer holds
+//! GeoIP database ───────────┤
 //! own locality ─────────────┘
 //! ```
 #![cfg_attr(
@@ -17,6 +18,7 @@
     )
 )]
 
+mod geography;
 mod hints;
 mod places;
 mod prefix;

@@ -141,6 +141,7 @@ const CONFINED: &[(&str, &[&str])] = &[
         "serde_json",
         &["src/sources", "src/publish", "src/admin", "src/cli"],
     ),
+    ("maxminddb", &["src/model/geo.rs"]),
     ("h2", &["src/health"]),
     ("hyper", &["src/health"]),
     ("socket2", &["src/health", "src/serve"]),

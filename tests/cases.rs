@@ -13,6 +13,8 @@ mod dig;
 mod edit;
 #[path = "cases/expect.rs"]
 mod expect;
+#[path = "mmdb/mod.rs"]
+mod mmdb;
 #[path = "cases/run.rs"]
 mod run;
 #[path = "cases/script.rs"]

@@ -7,8 +7,12 @@
 mod ask;
 #[path = "properties/caution.rs"]
 mod caution;
+#[path = "properties/geo.rs"]
+mod geo;
 #[path = "properties/inside.rs"]
 mod inside;
+#[path = "mmdb/mod.rs"]
+mod mmdb;
 #[path = "properties/model.rs"]
 mod model;
 #[path = "properties/oracle.rs"]

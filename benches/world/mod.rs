@@ -131,9 +131,12 @@ pub(crate) fn fleet() -> Fleet {
             name: label("region-empty"),
             zones: vec![label("region-empty-a")],
             location: None,
+            countries: Vec::new(),
+            continents: Vec::new(),
         }],
         networks: networks(NETWORKS),
         locality: None,
+        costs: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::arguments::Serve;
+use super::locating::Locating;
 use super::output;
 use super::ready::ReadyLine;
 use super::reload::Running;
@@ -71,6 +72,8 @@ struct Daemon {
     supervisor: Supervisor,
     /// Resolves load balancer host names.
     resolving: Resolving,
+    /// Reads the GeoIP database.
+    locating: Locating,
     /// Probes published addresses.
     health: health::Health,
     /// Publishes snapshots.
@@ -137,6 +140,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         serving,
         supervisor,
         resolving: Resolving::start(&config, &handle),
+        locating: Locating::start(&config, &handle),
         health,
         writer,
         admin: admin_task,
@@ -195,6 +199,7 @@ impl Daemon {
         }
         self.supervisor.apply(&config.sources);
         self.resolving.apply(config, handle).await;
+        self.locating.apply(config, handle).await;
     }
 
     /// Ends everything in order: queries, sources, the writer with its files, the admin address.
@@ -202,6 +207,7 @@ impl Daemon {
         self.serving.shutdown().await;
         self.supervisor.shutdown().await;
         self.resolving.shutdown().await;
+        self.locating.shutdown().await;
         // A thread that panicked has said so.
         let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.

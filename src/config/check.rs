@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::federation::FederationDraft;
+use super::geography::CostDraft;
 use super::listen::ListenDraft;
 use super::member::MemberDraft;
 use super::problem::{Placed, Report};
-use super::topology::{NetworkDraft, Place, Topology, check_places};
-use crate::model::{MemberSet, NameServer, StaticRegion};
+use super::topology::{NetworkDraft, Place, RegionDraft, Topology, check_places};
+use crate::model::{GeoCode, MemberSet, NameServer};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -21,11 +22,13 @@ pub(super) struct Drafts {
     /// `[[member]]`
     pub(super) members: Vec<MemberDraft>,
     /// `[[region]]`
-    pub(super) regions: Vec<(Place, Option<StaticRegion>)>,
+    pub(super) regions: Vec<RegionDraft>,
     /// `[[network]]`
     pub(super) networks: Vec<NetworkDraft>,
     /// `locality`
     pub(super) locality: Option<Place>,
+    /// `[[cost]]`
+    pub(super) costs: Vec<CostDraft>,
 }
 
 /// Reports everything that no section can see alone.
@@ -53,7 +56,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
     }
     check_member_names(report, drafts);
     check_apexes(report, &drafts.federations);
-    let regions = drafts.regions.iter().map(|(place, _)| place);
+    let regions = drafts.regions.iter().map(|draft| &draft.place);
     let members = drafts.members.iter().map(|member| &member.place);
     let clients = drafts
         .networks
@@ -80,6 +83,17 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
             check_reserved(report, &reserved, kind, topology);
         }
     }
+    check_codes(
+        report,
+        "country",
+        drafts.regions.iter().flat_map(|draft| &draft.countries),
+    );
+    check_codes(
+        report,
+        "continent",
+        drafts.regions.iter().flat_map(|draft| &draft.continents),
+    );
+    check_costs(report, &drafts.costs);
     let mut networks: Vec<&Placed<ipnet::IpNet>> = Vec::new();
     for cidr in drafts.networks.iter().flat_map(|network| &network.cidrs) {
         if let Some(first) = networks.iter().find(|known| known.value == cidr.value) {
@@ -145,6 +159,42 @@ fn check_member_names(report: &Report<'_>, drafts: &Drafts) {
         .filter_map(|network| network.member.as_ref());
     for name in drafts.listen.members.iter().chain(networks) {
         unknown("member", name.value.as_str(), name.at);
+    }
+}
+
+/// Reports countries or continents that are listed twice.
+fn check_codes<'a>(
+    report: &Report<'_>,
+    kind: &str,
+    codes: impl Iterator<Item = &'a Placed<GeoCode>>,
+) {
+    let mut first = HashMap::new();
+    for code in codes {
+        let earlier = *first.entry(code.value).or_insert(code.at);
+        if earlier != code.at {
+            let line = report.line(earlier);
+            let message = format!("{kind} \"{}\": listed already, line {line}", code.value);
+            report.add(code.at, message);
+        }
+    }
+}
+
+/// Reports pairs of regions that are given twice, in whatever order.
+fn check_costs(report: &Report<'_>, costs: &[CostDraft]) {
+    let mut first = HashMap::new();
+    for cost in costs {
+        let [one, other] = cost.between.as_slice() else {
+            continue;
+        };
+        let pair = (
+            (&one.label).min(&other.label),
+            (&one.label).max(&other.label),
+        );
+        let earlier = *first.entry(pair).or_insert(one.at);
+        if earlier != one.at {
+            let line = report.line(earlier);
+            report.add(one.at, format!("between: pair given already, line {line}"));
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::check::{self, Drafts};
 use super::federation::federation;
+use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::member;
 use super::problem::{Problem, Report};
@@ -115,7 +116,11 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
         regions: root.tables("region").into_iter().map(region).collect(),
         networks: root.tables("network").into_iter().map(network).collect(),
         locality: root.table("locality").map(locality),
+        costs: root.tables("cost").into_iter().map(cost).collect(),
     };
+    let geoip = root
+        .table("geoip")
+        .and_then(|section| geoip(section, folder));
     root.finish();
     check::check(report, &drafts);
     if !report.is_empty() {
@@ -157,12 +162,18 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
             regions: drafts
                 .regions
                 .into_iter()
-                .filter_map(|(_, region)| region)
+                .filter_map(|draft| draft.whole)
                 .collect(),
             networks,
             locality: drafts.locality.as_ref().map(Place::standing),
+            costs: drafts
+                .costs
+                .into_iter()
+                .filter_map(|draft| draft.whole)
+                .collect(),
         }),
         sources,
+        geoip,
         shutdown_delay,
     })
 }

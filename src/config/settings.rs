@@ -25,6 +25,8 @@ pub struct Config {
     pub fleet: Arc<Fleet>,
     /// Where the facts of each member come from, in the order of `fleet.members`.
     pub sources: Vec<MemberSource>,
+    /// The GeoIP database.
+    pub geoip: Option<PathBuf>,
     /// How long to go on serving after SIGTERM.
     pub shutdown_delay: Duration,
 }

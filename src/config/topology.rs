@@ -2,10 +2,11 @@
 
 use ipnet::IpNet;
 
+use super::geography::{continents, countries};
 use super::problem::{Placed, Report};
 use super::section::Section;
 use super::values;
-use crate::model::{self, Location, Network, StaticRegion};
+use crate::model::{self, GeoCode, Location, Network, StaticRegion};
 use crate::names::Label;
 
 /// A region or zone as it is written and as it is published.
@@ -30,9 +31,11 @@ pub(super) struct Place {
 
 /// Reads a region, from `region_key`, and `zones`.
 pub(super) fn place_of(section: &Section<'_>, region_key: &'static str) -> Place {
-    let region = section.text(region_key, "region", topology).map(placed);
-    let zones = section.texts("zones", topology).unwrap_or_default();
-    let zones: Vec<_> = zones.into_iter().map(placed).collect();
+    let region = section
+        .text(region_key, "region", topology_value)
+        .map(Topology::from);
+    let zones = section.texts("zones", topology_value).unwrap_or_default();
+    let zones: Vec<_> = zones.into_iter().map(Topology::from).collect();
     if let Some(zone) = zones.first().filter(|_| !section.has(region_key)) {
         section
             .report
@@ -42,22 +45,35 @@ pub(super) fn place_of(section: &Section<'_>, region_key: &'static str) -> Place
 }
 
 /// A region or zone value.
-fn topology(text: &str) -> Result<(Label, String), String> {
+pub(super) fn topology_value(text: &str) -> Result<(Label, String), String> {
     Ok((values::place(text)?, text.to_ascii_lowercase()))
 }
 
-/// A read value with its place.
-fn placed(read: Placed<(Label, String)>) -> Topology {
-    let (label, written) = read.value;
-    Topology {
-        label,
-        written,
-        at: read.at,
+impl From<Placed<(Label, String)>> for Topology {
+    fn from(read: Placed<(Label, String)>) -> Self {
+        let (label, written) = read.value;
+        Self {
+            label,
+            written,
+            at: read.at,
+        }
     }
 }
 
+/// What a `[[region]]` says.
+pub(super) struct RegionDraft {
+    /// Its region and zones, as written.
+    pub(super) place: Place,
+    /// Countries.
+    pub(super) countries: Vec<Placed<GeoCode>>,
+    /// Continents.
+    pub(super) continents: Vec<Placed<GeoCode>>,
+    /// The region, when it is whole.
+    pub(super) whole: Option<StaticRegion>,
+}
+
 /// Reads one `[[region]]`.
-pub(super) fn region(section: Section<'_>) -> (Place, Option<StaticRegion>) {
+pub(super) fn region(section: Section<'_>) -> RegionDraft {
     section.require("name");
     let place = place_of(&section, "name");
     let location = section.table("location").and_then(|location| {
@@ -72,13 +88,22 @@ pub(super) fn region(section: Section<'_>) -> (Place, Option<StaticRegion>) {
             lon: lon?,
         })
     });
+    let (countries, continents) = (countries(&section), continents(&section));
     section.finish();
-    let region = place.region.as_ref().map(|region| StaticRegion {
+    let codes = |codes: &[Placed<GeoCode>]| codes.iter().map(|code| code.value).collect();
+    let whole = place.region.as_ref().map(|region| StaticRegion {
         name: region.label.clone(),
         zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
         location,
+        countries: codes(&countries),
+        continents: codes(&continents),
     });
-    (place, region)
+    RegionDraft {
+        place,
+        countries,
+        continents,
+        whole,
+    }
 }
 
 /// What a `[[network]]` names.
@@ -148,8 +173,12 @@ pub(super) fn locality(section: Section<'_>) -> Place {
 
 /// Reads `region` and `zone`.
 fn client_place(section: &Section<'_>) -> Place {
-    let region = section.text("region", "region", topology).map(placed);
-    let zone = section.text("zone", "zone", topology).map(placed);
+    let region = section
+        .text("region", "region", topology_value)
+        .map(Topology::from);
+    let zone = section
+        .text("zone", "zone", topology_value)
+        .map(Topology::from);
     if let Some(zone) = zone.as_ref().filter(|_| !section.has("region")) {
         section
             .report

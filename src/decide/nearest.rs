@@ -2,16 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Fleet, Location, MemberIdx, MemberSet, Place, TopologyFacts};
+use super::Distances;
+use crate::model::{Fleet, MemberIdx, MemberSet, Place, TopologyFacts};
 use crate::names::Label;
 
 /// Tiers for a client at `place`: its member, its zone, its region, then the other regions by their
 /// distance; `topology` has one entry for each member.
 ///
-/// Regions without a location come last, equal distances merge, and from a region without a
-/// location all other regions are one tier (names: D.11, 8). The tiers are disjoint and together
+/// Regions whose distance is not known come last, equal distances merge, and where none is known
+/// all other regions are one tier (names: D.11, 8). The tiers are disjoint and together
 /// hold every member.
-pub fn nearest(fleet: &Fleet, topology: &[TopologyFacts], place: &Place) -> Box<[MemberSet]> {
+pub fn nearest(
+    fleet: &Fleet,
+    topology: &[TopologyFacts],
+    distances: &Distances,
+    place: &Place,
+) -> Box<[MemberSet]> {
     let own = place.member.as_ref().and_then(|name| {
         let index = fleet
             .members
@@ -36,18 +42,12 @@ pub fn nearest(fleet: &Fleet, topology: &[TopologyFacts], place: &Place) -> Box<
         standing(&|facts| in_region(facts) && in_zone(facts)),
         standing(&in_region),
     ];
-    let here = region.and_then(|region| location(fleet, region));
     let mut by_distance: BTreeMap<u32, MemberSet> = BTreeMap::new();
     for (member, facts) in members() {
-        let there = facts
-            .region
-            .as_ref()
-            .and_then(|region| location(fleet, region));
-        if let (Some(here), Some(there)) = (here, there) {
-            by_distance
-                .entry(here.distance(there))
-                .or_default()
-                .insert(member);
+        if let (Some(here), Some(there)) = (region, &facts.region)
+            && let Some(distance) = distances.between(here, there)
+        {
+            by_distance.entry(distance).or_default().insert(member);
         }
     }
     tiers.extend(by_distance.into_values());
@@ -61,19 +61,10 @@ pub fn nearest(fleet: &Fleet, topology: &[TopologyFacts], place: &Place) -> Box<
     disjoint.filter(|tier| !tier.is_empty()).collect()
 }
 
-/// The configured location of a region.
-fn location(fleet: &Fleet, region: &Label) -> Option<Location> {
-    fleet
-        .regions
-        .iter()
-        .find(|known| known.name == *region)?
-        .location
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Member, StaticRegion};
+    use crate::model::{Location, Member, StaticRegion};
 
     fn label(text: &str) -> Label {
         text.parse().unwrap()
@@ -99,6 +90,8 @@ mod tests {
             name: label(name),
             zones: Vec::new(),
             location: Some(Location { lat, lon }),
+            countries: Vec::new(),
+            continents: Vec::new(),
         };
         let member = |index: usize| Member {
             name: label(&format!("m{index}")),
@@ -121,7 +114,9 @@ mod tests {
 
     fn check(place: &Place, expected: &[&[u8]]) {
         let (fleet, topology) = world();
-        let tiers = nearest(&fleet, &topology, place);
+        let regions = topology.iter().filter_map(|facts| facts.region.as_ref());
+        let distances = Distances::compile(&fleet, regions.chain(&place.region));
+        let tiers = nearest(&fleet, &topology, &distances, place);
         let (last, tiers) = tiers.split_last().unwrap();
         let tiers: Vec<Vec<u8>> = tiers
             .iter()

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Evidence, NamespacedName, Service, Target};
+use super::{Evidence, GeoDatabase, NamespacedName, Service, Target};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -45,6 +45,8 @@ pub enum Delta {
     /// What probes have found. A target that never passed has no evidence, and `None` takes back
     /// what was said of one that is probed no more.
     Probed(Vec<(Target, Option<Evidence>)>),
+    /// The GeoIP database has been read.
+    GeoDatabase(GeoDatabase),
 }
 
 /// What a member's source says of its member.

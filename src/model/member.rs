@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Federation, Location, Network, Pattern, Place};
+use super::{Federation, GeoCode, Location, Network, Pattern, Place, regions};
 use crate::names::Label;
 
 /// Everything that the configuration says about names: the fixed part of the world.
@@ -19,6 +19,27 @@ pub struct Fleet {
     pub networks: Vec<Network>,
     /// Where this daemon itself stands.
     pub locality: Option<Place>,
+    /// How far pairs of regions are from each other, where that is not the distance on the globe.
+    pub costs: Vec<RegionCost>,
+}
+
+impl Fleet {
+    /// Where a region lies: as configured, else as the public region of its name does.
+    pub fn location(&self, region: &Label) -> Option<Location> {
+        let configured = self.regions.iter().find(|known| known.name == *region);
+        configured
+            .and_then(|region| region.location)
+            .or_else(|| regions::public(region.as_str()))
+    }
+}
+
+/// How far two regions are from each other, both ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionCost {
+    /// The regions.
+    pub between: [Label; 2],
+    /// What stands in for the distance in kilometers.
+    pub cost: u32,
 }
 
 /// A member cluster, as configured.
@@ -54,6 +75,10 @@ pub struct StaticRegion {
     pub zones: Vec<Label>,
     /// Where it lies, for distances between regions.
     pub location: Option<Location>,
+    /// Countries whose clients a GeoIP database puts here.
+    pub countries: Vec<GeoCode>,
+    /// Continents whose clients it puts here, countries of other regions left out.
+    pub continents: Vec<GeoCode>,
 }
 
 /// The place of a member in [`Fleet::members`].

@@ -24,6 +24,9 @@ impl World {
         if old.fleet != config.fleet || settings(&old) != settings(&config) {
             self.rebuild(&old, now);
         }
+        if old.geoip != config.geoip {
+            self.locate(None);
+        }
         for (index, member) in members(&config) {
             let Some(profile) = self.profiles.get(index.get()) else {
                 continue;
@@ -50,6 +53,7 @@ impl World {
         let config = Arc::clone(&self.config);
         let builder = SnapshotBuilder::new(Arc::clone(&config.fleet), settings(&config));
         let before = std::mem::replace(&mut self.builder, builder);
+        self.builder.set_database(self.database.clone());
         let mut profiles = std::mem::take(&mut self.profiles);
         self.renumber(old, now);
         let was_braked = self.states.is_braked();

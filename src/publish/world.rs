@@ -22,7 +22,8 @@ use super::transit::Transits;
 use super::verdicts::Down;
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Epoch, Identity, LearntTopology, MemberIdx, NamespacedName, UnixSeconds,
+    Change, Delta, Epoch, GeoDatabase, Identity, LearntTopology, MemberIdx, NamespacedName,
+    UnixSeconds,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
@@ -96,6 +97,8 @@ pub(super) struct World {
     pub(super) transits: Transits,
     /// Lists that are being folded.
     pub(super) lists: Lists,
+    /// What says where on the globe addresses are.
+    pub(super) database: Option<GeoDatabase>,
     /// What host names resolved to, and since when no service names them.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
@@ -148,6 +151,7 @@ impl World {
             lists: Lists::default(),
             hostnames,
             serial,
+            database: None,
             disk,
             metrics,
             overruling,
@@ -173,6 +177,7 @@ impl World {
                 self.resolve(&hostname, resolved);
             }
             Delta::Probed(found) => self.probed(found, now),
+            Delta::GeoDatabase(database) => self.locate(Some(database)),
             Delta::Member {
                 member,
                 epoch,
@@ -323,6 +328,13 @@ impl World {
         if have_warnings_changed {
             self.show(member);
         }
+    }
+
+    /// Another GeoIP database is there, if any is wanted.
+    pub(super) fn locate(&mut self, database: Option<GeoDatabase>) {
+        self.database = database.filter(|_| self.config.geoip.is_some());
+        self.builder.set_database(self.database.clone());
+        self.is_dirty = true;
     }
 
     /// A host name was resolved.

@@ -1,6 +1,7 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod places;
 mod restore;
 mod shards;
 
@@ -14,17 +15,17 @@ use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
-use super::plans::{intern, plan};
+use super::plans::intern;
 use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::Table;
-use crate::decide::{Plan, PlanKey, nearest};
+use crate::decide::{Plan, PlanKey};
 use crate::model::{
-    Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName, Service,
-    TopologyFacts, UnixSeconds,
+    Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
+    Service, TopologyFacts, UnixSeconds,
 };
-use crate::vantage::{Surroundings, VantageTable};
+use crate::vantage::VantageTable;
 use crate::wire::{MAX_NAME, NameBuf};
 
 /// The facts of all members, and the snapshot that follows from them.
@@ -52,7 +53,9 @@ pub struct SnapshotBuilder {
     plan_keys: HashMap<PlanKey, PlanIdx>,
     plans: Arc<Vec<Plan>>,
     vantages: Arc<VantageTable>,
-    /// Where members stand has changed since `vantages` and `nearest` were compiled.
+    /// What says where on the globe addresses are.
+    database: Option<GeoDatabase>,
+    /// Where members stand, or the database, has changed since `vantages` and `nearest` were compiled.
     has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
     services: Table<ServiceEntry>,
@@ -106,6 +109,7 @@ impl SnapshotBuilder {
             plan_keys: HashMap::new(),
             plans: Arc::default(),
             vantages: Arc::default(),
+            database: None,
             has_moved: true,
             nearest: Arc::default(),
             services: Table::default(),
@@ -177,40 +181,6 @@ impl SnapshotBuilder {
     /// What a member says about one service.
     pub fn fact(&self, member: MemberIdx, name: &NamespacedName) -> Option<&Arc<Service>> {
         of_member(self.facts.of(name), member)
-    }
-
-    /// Where a member stands; what is configured wins over `facts`.
-    pub fn set_topology(&mut self, member: MemberIdx, mut facts: TopologyFacts) {
-        if let Some(configured) = self.fleet.members.get(member.get()) {
-            if let Some(region) = &configured.region {
-                facts.region = Some(region.clone());
-            }
-            if !configured.zones.is_empty() {
-                facts.zones = configured.zones.iter().cloned().collect();
-            }
-        }
-        if let Some(region) = facts.region.clone() {
-            facts.known.insert((region.clone(), None));
-            let zones = facts.zones.iter().cloned();
-            facts
-                .known
-                .extend(zones.map(|zone| (region.clone(), Some(zone))));
-        }
-        let Some(place) = Arc::make_mut(&mut self.topology).get_mut(member.get()) else {
-            return;
-        };
-        if *place == facts {
-            return;
-        }
-        *place = facts;
-        self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
-        self.recompile_plans();
-        self.has_moved = true;
-    }
-
-    /// Where a member stands.
-    pub fn topology(&self, member: MemberIdx) -> Option<&TopologyFacts> {
-        self.topology.get(member.get())
     }
 
     /// The state of a member, and what is shown of it.
@@ -454,31 +424,6 @@ impl SnapshotBuilder {
         let apex = federation.and_then(|federation| self.apexes.get(federation.apex));
         let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
         entry.key.len() + self.scopes.longest + apex
-    }
-
-    /// Compiles where clients stand anew, and the tiers of every place: both follow where the
-    /// members stand.
-    fn recompile_vantages(&mut self) {
-        self.vantages = Arc::new(VantageTable::compile(&Surroundings {
-            fleet: &self.fleet,
-            topology: &self.topology,
-            trusted: &self.settings.trusted,
-            listeners: &self.settings.listeners,
-        }));
-        let places = self.vantages.places().iter();
-        let tiers = places.map(|place| nearest(&self.fleet, &self.topology, place));
-        self.nearest = Arc::new(tiers.collect());
-    }
-
-    /// Compiles every plan anew: fences follow the members of their regions.
-    fn recompile_plans(&mut self) {
-        let mut plans: Vec<Option<Plan>> = self.plan_keys.iter().map(|_| None).collect();
-        for (key, index) in &self.plan_keys {
-            if let Some(place) = plans.get_mut(index.get()) {
-                *place = Some(plan(key, &self.scopes, &self.fleet));
-            }
-        }
-        self.plans = Arc::new(plans.into_iter().flatten().collect());
     }
 }
 

@@ -82,6 +82,8 @@ mod tests {
                 name: label("eu"),
                 zones: vec![label("a")],
                 location: None,
+                countries: Vec::new(),
+                continents: Vec::new(),
             }],
             ..Fleet::default()
         };

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::geography::Geography;
 use super::hints::Hints;
 use super::places::Places;
 use super::prefixes::{Bits, Found, Prefix, Prefixes};
-use crate::model::{Fleet, ListenerIdx, MemberIdx, Place, TopologyFacts, VantageIdx};
+use crate::model::{Fleet, GeoDatabase, ListenerIdx, MemberIdx, Place, TopologyFacts, VantageIdx};
 use crate::names::Label;
 use crate::wire::ClientSubnet;
 
@@ -23,6 +24,8 @@ pub struct Surroundings<'a> {
     pub trusted: &'a [IpNet],
     /// The member that each DNS address is bound to.
     pub listeners: &'a [Option<Label>],
+    /// What says where on the globe addresses are.
+    pub database: Option<&'a GeoDatabase>,
 }
 
 /// Networks of both families, listeners and hints, and the places that they name.
@@ -33,6 +36,7 @@ pub struct VantageTable {
     /// The place of each DNS address that is bound to a member.
     listeners: Vec<Option<VantageIdx>>,
     hints: Hints,
+    geography: Geography,
     places: Places,
     own: Option<VantageIdx>,
     /// Some client may be inside a member.
@@ -79,6 +83,8 @@ pub enum VantageSource {
     ClientSubnet,
     /// The source address of the query.
     Source,
+    /// The GeoIP database, by the client subnet or else the source address.
+    Database,
     /// Nothing is known of the client: the daemon's own locality stands in.
     Own,
     /// Nothing.
@@ -120,9 +126,11 @@ impl VantageTable {
         } else {
             Hints::compile(fleet, from.topology, &mut places)
         };
+        let geography = Geography::compile(from.database, fleet, from.topology, &mut places);
         let knows_inside = !trusted.is_empty() || listeners.iter().any(Option::is_some);
         Self {
             networks,
+            geography,
             knows_inside,
             trusted: Networks::compile(trusted.into_iter().map(|cidr| (cidr, ()))),
             listeners,
@@ -132,7 +140,7 @@ impl VantageTable {
         }
     }
 
-    /// Every place that a network, a listener, a hint or the own locality names, by its
+    /// Every place that a network, a listener, a hint, a database or the own locality names, by its
     /// [`VantageIdx`].
     pub fn places(&self) -> &[Place] {
         self.places.all()
@@ -146,7 +154,8 @@ impl VantageTable {
     }
 
     /// Where a client stands; the first that says something decides: the listener, the zone hint,
-    /// the client subnet, the source address, the own locality (names: decision 11, D.11 7).
+    /// the client subnet, the source address, the GeoIP database, the own locality (names: decision
+    /// 11, D.11 7).
     ///
     /// Inside a member is whose listener, hint or source address says so, the two last ones if the
     /// source is trusted. Whoever asks for a client subnet asks for somebody elsewhere, so the source
@@ -186,15 +195,23 @@ impl VantageTable {
                 return ignored(found(of_subnet.says, VantageSource::ClientSubnet, scope));
             }
         }
-        let of_source = self.networks.of(source);
-        ignored(match (of_source.says, self.own) {
-            (Some(place), _) => {
-                let member = self.places.member(place).filter(|_| subnet.is_none());
-                Vantage {
-                    inside: member.filter(|_| self.trusts(source)),
-                    ..found(Some(place), VantageSource::Source, scope)
-                }
+        if let Some(place) = self.networks.of(source).says {
+            let member = self.places.member(place).filter(|_| subnet.is_none());
+            return ignored(Vantage {
+                inside: member.filter(|_| self.trusts(source)),
+                ..found(Some(place), VantageSource::Source, scope)
+            });
+        }
+        if let Some(subnet) = subnet {
+            let of_subnet = self.geography.find(subnet.address, subnet.source_prefix);
+            scope = scope.max(of_subnet.scope);
+            if of_subnet.says.is_some() {
+                return ignored(found(of_subnet.says, VantageSource::Database, scope));
             }
+        }
+        let of_source = self.geography.find(source, width(source)).says;
+        ignored(match (of_source, self.own) {
+            (Some(place), _) => found(Some(place), VantageSource::Database, scope),
             (None, Some(own)) => found(Some(own), VantageSource::Own, scope),
             (None, None) => found(None, VantageSource::Unknown, scope),
         })
@@ -265,8 +282,14 @@ impl<T: Copy> Networks<T> {
     /// What the longest network around one address says.
     #[inline]
     fn of(&self, address: IpAddr) -> Found<T> {
-        self.find(address, if address.is_ipv4() { 32 } else { 128 })
+        self.find(address, width(address))
     }
+}
+
+/// How many bits an address has.
+#[inline]
+fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// A prefix of an address.
@@ -279,209 +302,5 @@ fn prefix<A: Bits>(address: A, length: u8) -> Prefix<A> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{Member, Network};
-    use VantageSource::{ClientSubnet as Subnet, Listener, Source, Unknown, ZoneHint};
-
-    /// A table of a fleet whose members are where their number is.
-    fn compile(fleet: &Fleet, trusted: &[&str], listeners: &[Option<Label>]) -> VantageTable {
-        let trusted: Vec<IpNet> = trusted.iter().map(|cidr| cidr.parse().unwrap()).collect();
-        VantageTable::compile(&Surroundings {
-            fleet,
-            topology: &vec![TopologyFacts::default(); fleet.members.len()],
-            trusted: &trusted,
-            listeners,
-        })
-    }
-
-    fn place(region: &str) -> Place {
-        Place {
-            region: Some(region.parse().unwrap()),
-            ..Place::default()
-        }
-    }
-
-    fn fleet(networks: &[(&str, &str)]) -> Fleet {
-        let networks = networks.iter().map(|(cidr, region)| Network {
-            cidr: cidr.parse().unwrap(),
-            place: place(region),
-        });
-        Fleet {
-            networks: networks.collect(),
-            ..Fleet::default()
-        }
-    }
-
-    /// Looks up a subnet, asked from 192.0.2.1, and compares region and scope.
-    fn check(fleet: &Fleet, subnet: &str, expected: (Option<&str>, u8)) {
-        let table = compile(fleet, &[], &[]);
-        let cidr: IpNet = subnet.parse().unwrap();
-        let subnet = ClientSubnet {
-            family: if cidr.addr().is_ipv4() { 1 } else { 2 },
-            source_prefix: cidr.prefix_len(),
-            address: cidr.addr(),
-        };
-        let found = table.find(&Asker {
-            listener: None,
-            hint: None,
-            subnet: Some(&subnet),
-            source: IpAddr::from([192, 0, 2, 1]),
-        });
-        let region = found.place.map(|index| {
-            table.places()[usize::try_from(index.0).unwrap()]
-                .region
-                .clone()
-                .unwrap()
-                .to_string()
-        });
-        assert_eq!((region.as_deref(), found.scope), expected, "{cidr}");
-    }
-
-    #[test]
-    fn the_subnet_decides_before_the_source() {
-        let fleet = fleet(&[
-            ("10.0.0.0/8", "a"),
-            ("10.64.0.0/10", "b"),
-            ("192.0.2.0/24", "c"),
-            ("2001:db8::/32", "d"),
-        ]);
-        check(&fleet, "10.64.1.0/24", (Some("b"), 10));
-        check(&fleet, "10.1.0.0/24", (Some("a"), 10));
-        check(&fleet, "10.128.0.0/24", (Some("a"), 9));
-        // A network counts only if it holds the whole subnet.
-        check(&fleet, "10.64.0.0/9", (Some("a"), 10));
-        check(&fleet, "10.0.0.0/7", (Some("c"), 10));
-        check(&fleet, "172.16.0.0/16", (Some("c"), 2));
-        check(&fleet, "0.0.0.0/0", (Some("c"), 0));
-        check(&fleet, "2001:db8:1::/48", (Some("d"), 32));
-        check(&fleet, "2001:db9::/48", (Some("c"), 32));
-    }
-
-    #[test]
-    fn equal_networks_of_different_places_decide_nothing() {
-        let fleet = fleet(&[
-            ("10.0.0.0/8", "a"),
-            ("10.1.0.0/16", "b"),
-            ("10.1.0.0/16", "c"),
-        ]);
-        check(&fleet, "10.1.0.0/24", (Some("a"), 8));
-    }
-
-    #[test]
-    fn the_own_locality_stands_in() {
-        let mut fleet = fleet(&[]);
-        check(&fleet, "10.1.0.0/24", (None, 0));
-        fleet.locality = Some(place("home"));
-        check(&fleet, "10.1.0.0/24", (Some("home"), 0));
-    }
-
-    /// A fleet of members `m1` and `m2`, with the networks 10.1.0.0/16 and 10.2.0.0/16.
-    fn members() -> Fleet {
-        let label = |text: &str| text.parse::<Label>().unwrap();
-        let member = |name: &str| Member {
-            name: label(name),
-            region: None,
-            zones: Vec::new(),
-            namespaces: Vec::new(),
-            gateway: None,
-        };
-        let network = |(cidr, member): (&str, &str)| Network {
-            cidr: cidr.parse().unwrap(),
-            place: Place {
-                member: Some(label(member)),
-                ..Place::default()
-            },
-        };
-        Fleet {
-            members: ["m1", "m2"].map(member).into(),
-            networks: [("10.1.0.0/16", "m1"), ("10.2.0.0/16", "m2")]
-                .map(network)
-                .into(),
-            ..Fleet::default()
-        }
-    }
-
-    #[test]
-    fn inside_is_whom_a_listener_or_somebody_trusted_says() {
-        let fleet = members();
-        let listeners = [
-            None,
-            Some("m2".parse().unwrap()),
-            Some("m3".parse().unwrap()),
-        ];
-        let table = compile(&fleet, &["10.1.0.0/24", "192.0.2.0/24"], &listeners);
-        let subnet = ClientSubnet {
-            family: 1,
-            source_prefix: 24,
-            address: IpAddr::from([10, 2, 0, 0]),
-        };
-        let none = ClientSubnet {
-            family: 1,
-            source_prefix: 0,
-            address: IpAddr::from([0; 4]),
-        };
-        let check = |listener: Option<u32>,
-                     hint: Option<&str>,
-                     subnet: Option<&ClientSubnet>,
-                     source: &str,
-                     expected: (VantageSource, Option<u8>, bool)| {
-            let found = table.find(&Asker {
-                listener: listener.map(ListenerIdx),
-                hint: hint.map(str::as_bytes),
-                subnet,
-                source: source.parse().unwrap(),
-            });
-            let inside = found.inside.map(|member| member.0);
-            assert_eq!(
-                (found.source, inside, found.is_hint_ignored),
-                expected,
-                "{listener:?} {hint:?} {source}"
-            );
-        };
-        check(
-            Some(1),
-            Some("m1"),
-            Some(&subnet),
-            "10.1.0.1",
-            (Listener, Some(1), false),
-        );
-        // A member that is gone, and an address that is bound to none.
-        check(Some(2), None, None, "10.1.0.1", (Source, Some(0), false));
-        check(Some(0), None, None, "10.1.0.1", (Source, Some(0), false));
-        check(Some(9), None, None, "10.1.0.1", (Source, Some(0), false));
-        check(
-            None,
-            Some("m2"),
-            Some(&subnet),
-            "192.0.2.1",
-            (ZoneHint, Some(1), false),
-        );
-        check(
-            None,
-            Some("m2"),
-            None,
-            "198.51.100.1",
-            (Unknown, None, true),
-        );
-        check(None, Some("m3"), None, "192.0.2.1", (Unknown, None, true));
-        check(None, None, Some(&subnet), "10.1.0.1", (Subnet, None, false));
-        check(
-            None,
-            None,
-            Some(&none),
-            "10.1.0.1",
-            (Source, Some(0), false),
-        );
-        check(
-            None,
-            None,
-            None,
-            "::ffff:10.1.0.1",
-            (Source, Some(0), false),
-        );
-        // Known to be there, but not trusted.
-        check(None, None, None, "10.1.1.1", (Source, None, false));
-        check(None, None, None, "10.2.0.1", (Source, None, false));
-    }
-}
+#[path = "tests/table.rs"]
+mod tests;

@@ -109,6 +109,7 @@ impl Ask {
                 "edns" => size = Some(number()?),
                 "version" => version = value.parse().map_err(|_| "no version")?,
                 "ecs" => option(8, &subnet(value)?),
+                "subnet" => option(8, &hex(value)?),
                 "at" => at = Some(value.to_owned()),
                 "hint" => option(65518, value.as_bytes()),
                 "option" => option(number()?, b"x"),
@@ -171,16 +172,23 @@ impl Ask {
     }
 }
 
+/// Octets in hexadecimal.
+fn hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<_> = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let pairs = digits.chunks(2).map(|pair| {
+        let [_, _] = pair else {
+            return Err(format!("half an octet: {text}"));
+        };
+        let pair = pair.iter().collect::<String>();
+        u8::from_str_radix(&pair, 16).map_err(|error| error.to_string())
+    });
+    pairs.collect()
+}
+
 /// A request of the octets given.
 fn raw(text: &str) -> Result<Ask, String> {
-    let digits: Vec<_> = text.chars().filter(|c| !c.is_whitespace()).collect();
-    let octets = digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16))
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())?;
     Ok(Ask {
-        octets,
+        octets: hex(text)?,
         question: Vec::new(),
         is_raw: true,
         has_opt: false,

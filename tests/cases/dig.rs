@@ -23,6 +23,8 @@ pub(crate) struct Seen {
     pub(crate) keepalive: Option<u16>,
     /// Scope prefix length of the client subnet (RFC 7871).
     pub(crate) scope: Option<u8>,
+    /// The content of the client subnet, in hexadecimal; "none" without one.
+    pub(crate) subnet: String,
     pub(crate) size: usize,
     pub(crate) answer: Vec<String>,
     pub(crate) authority: Vec<String>,
@@ -76,6 +78,11 @@ impl Seen {
             nsid,
             keepalive,
             scope,
+            subnet: subnet(response).map_or("none".to_owned(), |octets| {
+                octets
+                    .iter()
+                    .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+            }),
             size: response.len(),
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
@@ -112,6 +119,24 @@ impl Seen {
         }
         out
     }
+}
+
+/// The content of the client subnet of a response whose last record is its OPT record.
+fn subnet(response: &[u8]) -> Option<&[u8]> {
+    let opt = response
+        .windows(3)
+        .rposition(|octets| octets == [0, 0, 41])?;
+    let mut options = response.get(opt + 11..)?;
+    while let [code @ .., high, low] = options.get(..4)? {
+        let (content, rest) = options
+            .get(4..)?
+            .split_at_checked(usize::from(u16::from_be_bytes([*high, *low])))?;
+        if code == [0, 8] {
+            return Some(content);
+        }
+        options = rest;
+    }
+    None
 }
 
 /// The usual name of an RCODE.

@@ -126,6 +126,9 @@ impl Expect {
             format!("{keepalive:?}"),
             format!("{:?}", seen.keepalive),
         );
+        if let Some(subnet) = self.value("subnet=") {
+            check("subnet", subnet.to_owned(), seen.subnet.clone());
+        }
         if let Some(scope) = self.value("scope=") {
             let got = seen.scope.map_or("none".to_owned(), |got| got.to_string());
             check("scope", scope.to_owned(), got);

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gazetteer::config::{self, Config, Problem};
 use gazetteer::model::{
-    Export, Joined, MemberIdx, MemberState, MemberStatus, NamespacedName, Service, TopologyFacts,
-    UnixSeconds,
+    Export, GeoDatabase, Joined, MemberIdx, MemberState, MemberStatus, NamespacedName, Service,
+    TopologyFacts, UnixSeconds,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Generation, Resolved, Serial, Settings, Snapshot, SnapshotBuilder};
@@ -18,6 +18,7 @@ use toml::{Table, Value};
 
 use crate::caution::Cautions;
 use crate::edit;
+use crate::mmdb;
 
 /// The serial of the first snapshot; each change adds one.
 const FIRST_SERIAL: u32 = 1001;
@@ -34,6 +35,7 @@ pub(crate) struct World {
     states: BTreeMap<String, MemberState>,
     learnt: BTreeMap<String, TopologyFacts>,
     hostnames: BTreeMap<NameBuf, Option<Resolved>>,
+    database: Option<GeoDatabase>,
     cautions: Cautions,
     changed: bool,
     published: Option<Published>,
@@ -69,6 +71,7 @@ impl World {
             states: BTreeMap::new(),
             learnt: BTreeMap::new(),
             hostnames: BTreeMap::new(),
+            database: None,
             cautions: Cautions::new(),
             changed: true,
             published: None,
@@ -100,6 +103,10 @@ impl World {
     /// Applies one event.
     pub(crate) fn apply(&mut self, words: &str, block: &str) -> Result<(), String> {
         self.changed = true;
+        if words == "database" {
+            self.database = Some(database(block)?);
+            return Ok(());
+        }
         let (verb, rest) = words.split_once(' ').ok_or("an event of one word")?;
         if self.cautions.apply(verb, rest)? {
             return Ok(());
@@ -269,6 +276,7 @@ impl World {
         for (hostname, resolved) in &self.hostnames {
             builder.set_hostname(hostname, resolved.clone());
         }
+        builder.set_database(self.database.clone());
         self.cautions.fill(builder, config);
     }
 }
@@ -291,6 +299,21 @@ fn new_builder(config: &Config) -> SnapshotBuilder {
         listeners: listen.dns.iter().map(|dns| dns.member.clone()).collect(),
     };
     SnapshotBuilder::new(config.fleet.clone(), settings)
+}
+
+/// The GeoIP database of lines `network key=value…`.
+fn database(lines: &str) -> Result<GeoDatabase, String> {
+    let records: Vec<_> = lines.lines().map(record).collect::<Result<_, _>>()?;
+    GeoDatabase::read(mmdb::write(&records)).map_err(|error| error.to_string())
+}
+
+/// Reads `network key=value…`.
+fn record(line: &str) -> Result<mmdb::Record<'_>, String> {
+    let mut words = line.split_whitespace();
+    let network = words.next().and_then(|word| word.parse().ok());
+    let says = words.map(|word| word.split_once('=').ok_or("no key=value"));
+    let says = says.collect::<Result<_, _>>()?;
+    Ok((network.ok_or("no network")?, says))
 }
 
 /// Reads `HOST TTL address…`.

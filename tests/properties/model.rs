@@ -183,6 +183,8 @@ impl World {
                     lat: 0.0,
                     lon: f64::from(*degrees),
                 }),
+                countries: Vec::new(),
+                continents: Vec::new(),
             }
         });
         Fleet {

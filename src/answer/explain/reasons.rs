@@ -388,6 +388,7 @@ pub(super) fn vantage(snapshot: &Snapshot, vantage: Vantage) -> String {
         VantageSource::ZoneHint => "by its zone hint",
         VantageSource::ClientSubnet => "by its client subnet",
         VantageSource::Source => "by its source address",
+        VantageSource::Database => "by the GeoIP database",
         VantageSource::Own | VantageSource::Unknown => "as this server itself is",
     };
     let labels = [&place.member, &place.region, &place.zone];

@@ -399,3 +399,46 @@ fn an_unknown_key_is_refused_in_every_table() {
         assert!(found[0].ends_with("unknown key \"bogus\""), "{found:?}");
     }
 }
+
+#[test]
+fn a_wrong_place_on_the_globe_is_refused() {
+    check(&[
+        (
+            after(
+                "[[region]]\nname = \"r\"\ncountries = [\"JP\", \"Japan\", \"jp\"]\ncontinents = [\"XX\"]\n[[region]]\nname = \"s\"\ncountries = [\"JP\"]",
+            ),
+            &[
+                "8:20: countries \"Japan\": not a country of two letters, such as JP",
+                "8:29: country \"JP\": listed already, line 8",
+                "9:15: continents \"XX\": not one of AF, AN, AS, EU, NA, OC, SA",
+                "12:14: country \"JP\": listed already, line 8",
+            ],
+        ),
+        (
+            after(
+                "[[cost]]\nbetween = [\"r\", \"svc\"]\ncost = -1\n[[cost]]\nbetween = [\"r\", \"R\"]\ncost = 1\n[[cost]]",
+            ),
+            &[
+                "7:17: between \"svc\": reserved",
+                "8:8: cost -1: not within 0 to 80000",
+                "9:1: between: not two regions",
+                "12:1: between: missing",
+                "12:1: cost: missing",
+            ],
+        ),
+        (
+            after(
+                "[[cost]]\nbetween = [\"r\", \"s\"]\ncost = 1\n[[cost]]\nbetween = [\"s\", \"r\"]\ncost = 2\n[[cost]]\nbetween = [\"s\"]\ncost = 3",
+            ),
+            &[
+                "10:12: between: pair given already, line 7",
+                "12:1: between: not two regions",
+            ],
+        ),
+        (
+            after("[geoip]\ndatabase = \"\"\nx = 1"),
+            &["7:12: database \"\": empty", "8:1: unknown key \"x\""],
+        ),
+        (after("[geoip]"), &["6:1: database: missing"]),
+    ]);
+}

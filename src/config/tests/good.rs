@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{Config, Source, parse};
-use crate::model::{ExportMode, Policy, WhenAllDown};
+use crate::model::{ExportMode, GeoCode, Policy, RegionCost, WhenAllDown};
 
 /// Every key of a configuration file.
 pub(super) const EVERY_KEY: &str = r#"
@@ -59,6 +59,15 @@ member = "gce-europe-west1"
 name = "us-east1"
 zones = ["us-east1-b", "us-east1-c"]
 location = { lat = 33.2, lon = -80 }
+countries = ["US", "ca"]
+continents = ["NA"]
+
+[[cost]]
+between = ["us-east1", "Europe_West1"]
+cost = 40
+
+[geoip]
+database = "GeoLite2-City.mmdb"
 
 [[member]]
 name = "gce-europe-west1"
@@ -136,6 +145,17 @@ fn every_key_reaches_its_setting() {
 
     assert_eq!(config.fleet.regions[0].name.as_str(), "us-east1");
     assert_eq!(config.fleet.regions[0].zones.len(), 2);
+    let codes = |codes: &[GeoCode]| codes.iter().map(GeoCode::to_string).collect::<Vec<_>>();
+    assert_eq!(codes(&config.fleet.regions[0].countries), ["US", "CA"]);
+    assert_eq!(codes(&config.fleet.regions[0].continents), ["NA"]);
+    assert_eq!(
+        config.fleet.costs,
+        [RegionCost {
+            between: ["us-east1", "europe-west1"].map(|region| region.parse().unwrap()),
+            cost: 40,
+        }]
+    );
+    assert_eq!(config.geoip, Some("etc/GeoLite2-City.mmdb".into()));
     let member = &config.fleet.members[1];
     assert_eq!(member.region, Some("dc1-room-2".parse().unwrap()));
     assert_eq!(member.zones, ["europe-west4-a".parse().unwrap()]);

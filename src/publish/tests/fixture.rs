@@ -108,6 +108,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         },
         fleet: Arc::new(fleet(members)),
         sources: members.iter().map(source).collect(),
+        geoip: None,
         shutdown_delay: Duration::ZERO,
     }
 }

@@ -1,0 +1,49 @@
+//! The task that reads the GeoIP database.
+
+use std::path::PathBuf;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::publish;
+use crate::sources::geoip;
+
+/// The task, and the file that it reads.
+#[derive(Debug)]
+pub(super) struct Locating {
+    /// The file; without one there is no task.
+    path: Option<PathBuf>,
+    /// The task.
+    task: TaskTracker,
+    /// Ends it.
+    cancel: CancellationToken,
+}
+
+impl Locating {
+    /// Starts reading what the configuration names.
+    pub(super) fn start(config: &Config, handle: &publish::Handle) -> Self {
+        let (path, cancel) = (config.geoip.clone(), CancellationToken::new());
+        let task = TaskTracker::new();
+        if let Some(path) = path.clone() {
+            task.spawn(geoip::run(path, handle.deltas.clone(), cancel.clone()));
+        }
+        task.close();
+        Self { path, task, cancel }
+    }
+
+    /// Starts anew when the configuration names another file.
+    pub(super) async fn apply(&mut self, config: &Config, handle: &publish::Handle) {
+        if self.path != config.geoip {
+            self.cancel.cancel();
+            self.task.wait().await;
+            *self = Self::start(config, handle);
+        }
+    }
+
+    /// Ends reading.
+    pub(super) async fn shutdown(self) {
+        self.cancel.cancel();
+        self.task.wait().await;
+    }
+}
