@@ -82,6 +82,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                     own: None,
                 }],
                 lots,
+                |_| unreachable!("nothing spills over"),
                 &mut NoTrace,
             )
         });

@@ -24,6 +24,7 @@ mod apex;
 mod classify;
 mod explain;
 mod level;
+mod limit;
 mod respond;
 mod sought;
 mod srv;

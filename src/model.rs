@@ -25,7 +25,7 @@ pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetErr
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
 pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Targets, Tls, Verdict};
 pub use service::{
-    Addresses, Endpoints, Export, NamespacedName, Port, Protocol, Service, ServiceKind, Spec,
-    Specs, Steering,
+    Addresses, Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol,
+    Service, ServiceKind, Spec, Specs, Steering,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};

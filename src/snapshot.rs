@@ -20,6 +20,7 @@ mod hostnames;
 mod inside;
 mod longest;
 mod plans;
+mod ports;
 mod probing;
 mod scopes;
 mod service;
@@ -31,7 +32,8 @@ pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
+pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
-pub use service::{Disagreement, Ignored, IgnoredReason, NamedPort, PlanIdx, ServiceEntry, Shard};
+pub use service::{Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard};
 
 use generation::{ipv4, ipv6, seconds};

@@ -2,7 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::limit::Limit;
 use super::respond::Reply;
+use crate::decide::Lots;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
@@ -22,6 +24,8 @@ pub(super) struct Chosen<'s> {
     pub(super) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
+    /// Only so many addresses of each type are in an answer.
+    limit: Option<Limit<'s>>,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
     /// The client is inside one of the members, and its shard is reached there.
@@ -72,15 +76,16 @@ impl<'s> Own<'s> {
         owner: Owner,
         (ttl, mark): (u32, Mark),
         qtype: u16,
+        takes: impl Fn(&[u8]) -> bool,
     ) -> bool {
         let before = response.count();
         for address in self.addresses() {
             match (address, qtype) {
                 (IpAddr::V4(address), rrtype::A) => {
-                    write_ipv4(response, owner, (ttl, mark), &[address]);
+                    write_ipv4(response, owner, (ttl, mark), &[address], &takes);
                 }
                 (IpAddr::V6(address), rrtype::AAAA) => {
-                    write_ipv6(response, owner, (ttl, mark), &[address]);
+                    write_ipv6(response, owner, (ttl, mark), &[address], &takes);
                 }
                 _ => {}
             }
@@ -98,9 +103,26 @@ impl<'s> Chosen<'s> {
             entry,
             members,
             ttl: ttl.min(longest_ttl(snapshot, entry, members)),
+            limit: None,
             whole: None,
             own: None,
         }
+    }
+
+    /// The same with so many addresses of each type at most.
+    #[inline]
+    pub(super) fn limited(self, most: Option<u8>, lots: impl FnOnce() -> Lots<'s>) -> Self {
+        let has_more = |most: &u8| {
+            let own = self.own.iter().flat_map(Own::addresses).count();
+            own > usize::from(*most) || self.entry.has_more(self.members, *most)
+        };
+        let limit = most.filter(has_more).map(|most| Limit::new(most, lots()));
+        Self { limit, ..self }
+    }
+
+    /// Whether it has not all its addresses.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limit.is_some()
     }
 
     /// The same, for a client that reaches one of the members from inside.
@@ -124,6 +146,29 @@ impl<'s> Chosen<'s> {
         self.entry.shards_of(self.members)
     }
 
+    /// The limit, and the last lot that is in, of the addresses of a type: those that the client
+    /// reaches from inside, and those of `outside`.
+    fn last(&self, outside: MemberSet, qtype: u16) -> Option<(Limit<'s>, u64)> {
+        let limit = self.limit?;
+        let own = self.own.iter().flat_map(Own::addresses);
+        let last = if qtype == rrtype::A {
+            let own = own.filter_map(|address| match address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            });
+            let outside = self.entry.ipv4_of(outside).flat_map(|(_, all)| all);
+            limit.last(own.chain(outside.copied()).map(|address| address.octets()))
+        } else {
+            let own = own.filter_map(|address| match address {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            });
+            let outside = self.entry.ipv6_of(outside).flat_map(|(_, all)| all);
+            limit.last(own.chain(outside.copied()).map(|address| address.octets()))
+        };
+        Some((limit, last))
+    }
+
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
     /// query. Returns the members whose addresses are in it.
     ///
@@ -134,20 +179,28 @@ impl<'s> Chosen<'s> {
         let mark = reply.response.mark();
         let response = &mut reply.response;
         let mut outside = self.members;
-        if let Some(own) = &self.own {
+        let own = self.own.as_ref();
+        if let Some(own) = own {
             outside.remove(own.member);
-            if own.write(response, owner, (self.ttl, mark), qtype) {
-                members.insert(own.member);
-            }
+        }
+        let last = self.last(outside, qtype);
+        let takes = |address: &[u8]| {
+            let last = last.as_ref();
+            last.is_none_or(|(limit, last)| limit.takes(address, *last))
+        };
+        if let Some(own) = own
+            && own.write(response, owner, (self.ttl, mark), qtype, takes)
+        {
+            members.insert(own.member);
         }
         let length = if qtype == rrtype::A {
             if let Some(whole) = self.whole {
-                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
+                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4, takes) {
                     members = self.members;
                 }
             } else {
                 for (member, addresses) in self.entry.ipv4_of(outside) {
-                    if write_ipv4(response, owner, (self.ttl, mark), addresses) {
+                    if write_ipv4(response, owner, (self.ttl, mark), addresses, takes) {
                         members.insert(member);
                     }
                 }
@@ -155,12 +208,12 @@ impl<'s> Chosen<'s> {
             A_LENGTH
         } else {
             if let Some(whole) = self.whole {
-                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6) {
+                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6, takes) {
                     members = self.members;
                 }
             } else {
                 for (member, addresses) in self.entry.ipv6_of(outside) {
-                    if write_ipv6(response, owner, (self.ttl, mark), addresses) {
+                    if write_ipv6(response, owner, (self.ttl, mark), addresses, takes) {
                         members.insert(member);
                     }
                 }
@@ -177,16 +230,19 @@ impl<'s> Chosen<'s> {
     }
 }
 
-/// Writes addresses that are not there yet, from `mark` on. Returns whether there was one.
+/// Writes those addresses that `takes` lets in and that are not there yet, from `mark` on. Returns
+/// whether there was one.
 #[inline]
 fn write_ipv4(
     response: &mut ResponseWriter<'_>,
     owner: Owner,
     (ttl, mark): (u32, Mark),
     addresses: &[Ipv4Addr],
+    takes: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let before = response.count();
-    for address in addresses {
+    let addresses = addresses.iter();
+    for address in addresses.filter(|address| takes(&address.octets())) {
         if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
             response.a(owner, ttl, *address);
         }
@@ -201,9 +257,11 @@ fn write_ipv6(
     owner: Owner,
     (ttl, mark): (u32, Mark),
     addresses: &[Ipv6Addr],
+    takes: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let before = response.count();
-    for address in addresses {
+    let addresses = addresses.iter();
+    for address in addresses.filter(|address| takes(&address.octets())) {
         if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
             response.aaaa(owner, ttl, *address);
         }

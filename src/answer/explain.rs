@@ -12,7 +12,7 @@ use hickory_proto::rr::{Name, RecordType};
 use super::classify::classify;
 use super::respond::{Client, Transport, respond};
 use super::sought::Sought;
-use crate::decide::{Eligible, Lots, Trace};
+use crate::decide::{Eligible, Lots, Spill, Trace};
 use crate::model::{MemberIdx, MemberSet, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
@@ -87,6 +87,8 @@ pub struct Recorder {
     pub vantage: Option<Vantage>,
     /// The time slot and the client prefix of lots, if some were drawn.
     pub lots: Option<(u64, ClientPrefix)>,
+    /// What the nearest members cannot carry, if that is so.
+    pub spill: Option<Spill>,
     /// The member that answers with its inside addresses.
     pub own: Option<MemberIdx>,
 }
@@ -103,6 +105,10 @@ impl Trace for Recorder {
     fn lots<'l>(&mut self, lots: impl FnOnce() -> Lots<'l>) {
         let lots = lots();
         self.lots = Some((lots.slot, lots.prefix));
+    }
+
+    fn spill(&mut self, spill: &Spill) {
+        self.spill = Some(*spill);
     }
 
     fn own(&mut self, member: MemberIdx) {

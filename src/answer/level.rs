@@ -68,8 +68,14 @@ pub(super) fn answer<T: Trace>(
         }
         view
     });
-    let decision = choose(plan, views, lots, trace);
-    let is_drawn = plan.is_weighted || candidates.is_drawn || at_end.is_drawn;
+    let endpoints = |member| entry.endpoints(member);
+    let decision = choose(plan, views, lots, endpoints, trace);
+    let at = own.as_ref().filter(|_| decision.own.is_some());
+    let chosen = Chosen::new(snapshot, entry, decision.members)
+        .with_own(at.map(|own| own.at))
+        .limited(plan.max_addresses, lots);
+    let is_drawn =
+        decision.is_drawn || candidates.is_drawn || at_end.is_drawn || chosen.is_limited();
     if is_drawn {
         trace.lots(lots);
     }
@@ -85,9 +91,6 @@ pub(super) fn answer<T: Trace>(
     if is_down && !sync.syncing_from_start.is_empty() {
         return reply.not_ready();
     }
-    let chosen = Chosen::new(snapshot, entry, decision.members);
-    let at = own.as_ref().filter(|_| decision.own.is_some());
-    let chosen = chosen.with_own(at.map(|own| own.at));
     let chain_ttl = if is_down {
         apex.negative_ttl
     } else {

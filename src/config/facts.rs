@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::federation::{fence, order};
+use super::federation::{fence, max_addresses, order};
 use super::file::{parse_table, read};
 use super::probe::probe;
 use super::problem::{Placed, Problem, Report};
@@ -88,7 +88,7 @@ fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<Namespaced
     let service = Service {
         spec: specs.share(spec),
         addresses: addresses.into(),
-        hostnames: hostnames.into(),
+        hostnames: hostnames.into_iter().collect(),
         endpoints,
         inside: inside.map(Arc::new),
     };
@@ -186,6 +186,7 @@ fn steering(section: &Section<'_>) -> Steering {
     let policy = section.text("policy", "policy", values::policy);
     let when_all_down = section.text("when-all-down", "when-all-down", values::when_all_down);
     let settings = section.table("probe").map(probe);
+    let spill_over = section.text("spill-over", "spill-over", values::percent);
     section.get("order");
     Steering {
         weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
@@ -194,6 +195,8 @@ fn steering(section: &Section<'_>) -> Steering {
         order: order.map(|order| order.into_iter().map(|member| member.value).collect()),
         fence: fence(section).map(Vec::into_boxed_slice),
         when_all_down: when_all_down.map(|rule| rule.value),
+        max_addresses: max_addresses(section),
+        spill_over: spill_over.map(|share| share.value),
         probe: settings.map(Box::new),
     }
 }

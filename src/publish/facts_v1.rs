@@ -151,6 +151,15 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::Service`] of one that says how many addresses there are at most, or what spills over.
+    Bounded(
+        (Option<u8>, Option<u8>),
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
 }
 
 /// [`Learnt`].
@@ -192,12 +201,17 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
             let facts = ServiceV1::from(&**service);
             let probe = service.steering.probe.as_deref().map(ProbeV1::from);
-            match (&service.inside, probe) {
-                (Some(inside), probe) => {
-                    Record::Inside(InsideV1::from(&**inside), namespace, label, facts, probe)
+            let inside = service.inside.as_deref().map(InsideV1::from);
+            let bounds = (service.steering.max_addresses, service.steering.spill_over);
+            match (bounds, inside, probe) {
+                ((None, None), Some(inside), probe) => {
+                    Record::Inside(inside, namespace, label, facts, probe)
                 }
-                (None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
-                (None, None) => Record::Service(namespace, label, facts),
+                ((None, None), None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
+                ((None, None), None, None) => Record::Service(namespace, label, facts),
+                (bounds, inside, probe) => {
+                    Record::Bounded(bounds, inside, namespace, label, facts, probe)
+                }
             }
         }
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
@@ -246,6 +260,16 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
             let name = known.name(namespace, name)?;
             let mut service = service.read(known)?;
             known.share(&mut service, Some(probe));
+            Fact::Service(name, Arc::new(service))
+        }
+        Record::Bounded((max_addresses, spill_over), inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let steering = &mut Arc::make_mut(&mut service.spec).steering;
+            (steering.max_addresses, steering.spill_over) = (max_addresses, spill_over);
+            known.share(&mut service, probe);
+            let inside = inside.map(|inside| inside.read(known)).transpose()?;
+            service.inside = inside.map(Arc::new);
             Fact::Service(name, Arc::new(service))
         }
         Record::Inside(inside, namespace, name, service, probe) => {

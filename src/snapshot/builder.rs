@@ -1,6 +1,7 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod restore;
 mod shards;
 
 use std::collections::{HashMap, HashSet};
@@ -275,10 +276,9 @@ impl SnapshotBuilder {
     pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
         // Taken out while they are read, since compiling keeps much else.
         let facts = std::mem::take(&mut self.facts);
-        if std::mem::take(&mut self.is_new) {
-            facts
-                .iter()
-                .for_each(|(name, shards)| self.recompile(name, shards));
+        if self.is_new {
+            self.compile_all(&facts);
+            self.is_new = false;
         }
         for name in std::mem::take(&mut self.changed) {
             self.recompile(&name, facts.of(&name));
@@ -382,7 +382,12 @@ impl SnapshotBuilder {
             cautions.probing.use_targets(federation, name, Vec::new());
         }
         let key = wire_labels(labels);
-        let old = self.services.get(&key).cloned();
+        // At first each service is compiled once, and there is none to look for.
+        let old = if self.is_new {
+            None
+        } else {
+            self.services.get(&key).cloned()
+        };
         self.tally(old.as_deref(), entry.as_ref());
         let known =
             |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);

@@ -180,6 +180,16 @@ fn plan_key(
         Disagreement::WhenAllDown,
         disagreements,
     );
+    let spill_over = first(
+        steering,
+        |s| s.spill_over,
+        Disagreement::SpillOver,
+        disagreements,
+    );
+    let most = || steering.iter().filter_map(|s| s.max_addresses);
+    if most().min() != most().max() {
+        disagreements.insert(Disagreement::MaxAddresses);
+    }
     let sets = || {
         steering
             .iter()
@@ -201,6 +211,9 @@ fn plan_key(
             Vec::new()
         },
         fence: fence.map(|regions| regions.into_iter().cloned().collect()),
+        max_addresses: most().min().or(rules.max_addresses),
+        spill_over: (spill_over.or(rules.spill_over))
+            .filter(|_| matches!(policy, Policy::Nearest | Policy::Failover)),
         when_all_down: when_all_down.unwrap_or(rules.when_all_down),
     }
 }

@@ -1,6 +1,7 @@
 //! A service as a client inside one of its members sees it (names: decision 12).
 
-use super::service::{NamedPort, ServiceEntry};
+use super::ports::NamedPort;
+use super::service::ServiceEntry;
 use crate::decide::ShardHealth;
 use crate::model::{Inside, MemberIdx, Pod, Protocol};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, Inside, Member, MemberIdx,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Inside, Member, MemberIdx,
     MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Pod, Policy, Port, Probe,
     Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
@@ -203,6 +203,8 @@ fn fleet() -> Fleet {
             order: Vec::new(),
             fence: None,
             when_all_down: WhenAllDown::NoData,
+            max_addresses: None,
+            spill_over: None,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {
@@ -245,7 +247,7 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
     Service {
         spec: spec.into(),
         addresses: addresses.into(),
-        hostnames: [].into(),
+        hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 1 },
         inside: None,
     }

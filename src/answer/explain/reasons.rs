@@ -79,6 +79,12 @@ pub(super) fn fill(
     explanation
         .notes
         .extend(evidence::lots(snapshot, entry, recorder, is_weighted));
+    let (_, chosen) = recorder.levels.last().copied().unwrap_or_default();
+    let most = plan.and_then(|plan| plan.max_addresses);
+    if let Some(most) = most.filter(|most| entry.has_more(chosen, *most)) {
+        let note = format!("max-addresses: {most} of each type, others at another time");
+        explanation.notes.push(note);
+    }
     explanation
         .notes
         .extend(entry.disagreements().iter().copied().map(disagreement));
@@ -358,6 +364,12 @@ fn disagreement(matter: Disagreement) -> String {
         Disagreement::Fence => "members disagree on fence: the intersection counts",
         Disagreement::WhenAllDown => {
             "members disagree on when-all-down: the first in configuration order counts"
+        }
+        Disagreement::MaxAddresses => {
+            "members disagree on max-addresses: the smallest number counts"
+        }
+        Disagreement::SpillOver => {
+            "members disagree on spill-over: the first in configuration order counts"
         }
     };
     text.to_owned()

@@ -168,6 +168,8 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
             order,
             fence,
             when_all_down,
+            max_addresses: _,
+            spill_over: _,
             probe: _,
         } = steering;
         Self {
@@ -191,6 +193,8 @@ impl SteeringV1<'_> {
             order: self.order.map(|texts| known.labels(&texts)).transpose()?,
             fence: self.fence.map(|texts| known.labels(&texts)).transpose()?,
             when_all_down: self.when_all_down.map(Into::into),
+            max_addresses: None,
+            spill_over: None,
             probe: None,
         })
     }

@@ -66,16 +66,21 @@ fn steerings() -> impl Strategy<Value = Steering> {
         lists(),
         lists(),
         option::of(downs),
+        (option::of(1..=32u8), option::of(1..=100u8)),
     )
         .prop_map(
-            |(weight, ttl, policy, order, fence, when_all_down)| Steering {
-                weight,
-                ttl,
-                policy,
-                order,
-                fence,
-                when_all_down,
-                probe: None,
+            |(weight, ttl, policy, order, fence, when_all_down, (max_addresses, spill_over))| {
+                Steering {
+                    weight,
+                    ttl,
+                    policy,
+                    order,
+                    fence,
+                    when_all_down,
+                    max_addresses,
+                    spill_over,
+                    probe: None,
+                }
             },
         )
 }
@@ -127,7 +132,7 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
         Arc::new(Service {
             spec: spec.into(),
             addresses: addresses.into(),
-            hostnames: hostnames.into(),
+            hostnames: hostnames.into_iter().collect(),
             endpoints: Endpoints { ready, total },
             inside: inside.map(Arc::new),
         })

@@ -307,7 +307,7 @@ impl Index {
         Some(Service {
             spec: self.specs.share(spec),
             addresses: said.addresses.as_ref().into(),
-            hostnames: said.hostnames.clone(),
+            hostnames: said.hostnames.iter().cloned().collect(),
             endpoints,
             inside,
         })
