@@ -14,3 +14,5 @@ mod program;
 mod reload;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/stub.rs"]
+mod stub;

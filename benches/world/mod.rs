@@ -121,6 +121,7 @@ pub(crate) fn fleet() -> Fleet {
                     .map(|zone| label(&format!("region-{index}-{zone}")))
                     .into(),
                 namespaces: everything(),
+                cluster_domain: None,
             })
             .collect(),
         // A region that no member is in: its names fall back.

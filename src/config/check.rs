@@ -8,6 +8,7 @@ use super::listen::ListenDraft;
 use super::member::MemberDraft;
 use super::problem::{Placed, Report};
 use super::topology::{NetworkDraft, Place, Topology, check_places};
+use super::trees;
 use crate::model::{MemberSet, NameServer, StaticRegion};
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -53,6 +54,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
     }
     check_member_names(report, drafts);
     check_apexes(report, &drafts.federations);
+    trees::check(report, &drafts.federations, &drafts.members);
     let regions = drafts.regions.iter().map(|(place, _)| place);
     let members = drafts.members.iter().map(|member| &member.place);
     let clients = drafts

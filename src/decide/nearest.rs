@@ -105,6 +105,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
         };
         let fleet = Fleet {
             members: (0..6).map(member).collect(),

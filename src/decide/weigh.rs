@@ -186,6 +186,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
         };
         Seeds::compile(&Fleet {
             members: names.iter().map(member).collect(),

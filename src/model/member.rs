@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{Federation, Location, Network, Pattern, Place};
 use crate::names::Label;
+use crate::wire::NameBuf;
 
 /// Everything that the configuration says about names: the fixed part of the world.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,9 @@ pub struct Member {
     pub zones: Vec<Label>,
     /// Namespaces that it offers.
     pub namespaces: Vec<Pattern>,
+    /// The domain of its own DNS, such as `cluster.local`, where its pods also find the services of
+    /// federations (names: D.8).
+    pub cluster_domain: Option<NameBuf>,
 }
 
 /// A region that exists by configuration.

@@ -74,6 +74,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
         };
         let fleet = Fleet {
             members: ["m1", "eu"].map(member).into(),

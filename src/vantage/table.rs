@@ -373,6 +373,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
         };
         let network = |(cidr, member): (&str, &str)| Network {
             cidr: cidr.parse().unwrap(),

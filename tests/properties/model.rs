@@ -169,6 +169,7 @@ impl World {
                     region: place.region.map(label),
                     zones: labels(&place.zones),
                     namespaces: vec![Pattern::new("*")],
+                    cluster_domain: None,
                 })
                 .collect(),
             regions: regions.collect(),

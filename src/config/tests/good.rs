@@ -70,6 +70,7 @@ name = "vm-ams"
 region = "DC1.Room_2"
 zones = ["europe-west4-a"]
 cidrs = ["10.40.0.0/16"]
+cluster-domain = "Cluster.local"
 source = { file = "vm-ams.toml" }
 
 [[member]]

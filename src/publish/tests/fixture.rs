@@ -74,6 +74,7 @@ pub(super) fn fleet(members: &[&str]) -> Fleet {
         region: None,
         zones: Vec::new(),
         namespaces: vec![Pattern::new("*")],
+        cluster_domain: None,
     };
     Fleet {
         federations: vec![federation("f", "*", 60)],
