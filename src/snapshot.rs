@@ -18,13 +18,14 @@ mod generation;
 mod health;
 mod hostnames;
 mod longest;
+mod namesakes;
 mod plans;
 mod probing;
 mod scopes;
 mod service;
 mod table;
 
-pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
+pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
 pub use builder::SnapshotBuilder;
 pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};

@@ -2,6 +2,8 @@
 
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/local.rs"]
+mod local;
 #[path = "cli/members.rs"]
 mod members;
 #[path = "cli/operators.rs"]

@@ -1,9 +1,9 @@
 //! The A and AAAA RRsets of chosen members.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::respond::Reply;
-use crate::model::MemberSet;
+use crate::model::{Inside, MemberIdx, MemberSet};
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
@@ -24,6 +24,8 @@ pub(super) struct Chosen<'s> {
     pub(super) ttl: u32,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
+    /// The client is inside the one member.
+    inside: Option<&'s Inside>,
 }
 
 impl<'s> Chosen<'s> {
@@ -36,6 +38,7 @@ impl<'s> Chosen<'s> {
             members,
             ttl: ttl.min(longest_ttl(snapshot, entry, members)),
             whole: None,
+            inside: None,
         }
     }
 
@@ -44,6 +47,19 @@ impl<'s> Chosen<'s> {
         Self {
             whole: entry.whole(shard.member),
             ..Self::new(snapshot, entry, MemberSet::from_iter([shard.member]))
+        }
+    }
+
+    /// Chooses one member for a client inside it.
+    pub(super) fn inside(
+        snapshot: &Snapshot,
+        entry: &'s ServiceEntry,
+        member: MemberIdx,
+        inside: &'s Inside,
+    ) -> Self {
+        Self {
+            inside: Some(inside),
+            ..Self::new(snapshot, entry, MemberSet::from_iter([member]))
         }
     }
 
@@ -63,7 +79,13 @@ impl<'s> Chosen<'s> {
         let mark = reply.response.mark();
         let response = &mut reply.response;
         let length = if qtype == rrtype::A {
-            if let Some(whole) = self.whole {
+            if let Some(inside) = self.inside {
+                for address in inside.addresses().filter_map(ipv4) {
+                    if write_ipv4(response, owner, (self.ttl, mark), &[address]) {
+                        members = self.members;
+                    }
+                }
+            } else if let Some(whole) = self.whole {
                 if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
                     members = self.members;
                 }
@@ -76,7 +98,13 @@ impl<'s> Chosen<'s> {
             }
             A_LENGTH
         } else {
-            if let Some(whole) = self.whole {
+            if let Some(inside) = self.inside {
+                for address in inside.addresses().filter_map(ipv6) {
+                    if write_ipv6(response, owner, (self.ttl, mark), &[address]) {
+                        members = self.members;
+                    }
+                }
+            } else if let Some(whole) = self.whole {
                 if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6) {
                     members = self.members;
                 }
@@ -150,6 +178,22 @@ fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) ->
     let held = wary & sync.stale & !sync.expired;
     let left = sync.hold_left.filter(|_| !held.is_empty());
     left.map_or(UNSETTLED_TTL, |left| left.min(UNSETTLED_TTL))
+}
+
+/// The address, if it is of IPv4.
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// The address, if it is of IPv6.
+fn ipv6(address: IpAddr) -> Option<Ipv6Addr> {
+    match address {
+        IpAddr::V6(address) => Some(address),
+        IpAddr::V4(_) => None,
+    }
 }
 
 /// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state

@@ -6,17 +6,45 @@ use super::srv;
 use crate::decide::{Lots, Trace, choose, eligible};
 use crate::model::{MemberSet, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
+use crate::vantage::Vantage;
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
 
 /// Levels of a chain at most: zone, region, global.
 const LEVELS: usize = 3;
 
-/// Answers for a service name at a level, or for the SRV owner of one of its ports there.
+/// Where the chain of a name begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// The level.
+    scope: ScopeIdx,
+    /// The name asked is an alias of that level's name, for a client that stands here.
+    alias_for: Option<Vantage>,
+}
+
+impl Start {
+    /// The name asked is that of a level.
+    pub(super) fn at(scope: ScopeIdx) -> Self {
+        Self {
+            scope,
+            alias_for: None,
+        }
+    }
+
+    /// The name asked is an alias of that of a level, for a client that stands here.
+    pub(super) fn alias(scope: ScopeIdx, vantage: Vantage) -> Self {
+        Self {
+            scope,
+            alias_for: Some(vantage),
+        }
+    }
+}
+
+/// Answers for a service name at a level of an apex, or for the SRV owner of one of its ports there.
 pub(super) fn answer<T: Trace>(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
-    scope: ScopeIdx,
+    start: Start,
     port: Option<&NamedPort>,
     trace: &mut T,
 ) {
@@ -30,7 +58,7 @@ pub(super) fn answer<T: Trace>(
     // A fallback skips a level whose name would be over 255 octets (names: D.11, 10).
     let published = snapshot
         .scopes()
-        .chain(scope)
+        .chain(start.scope)
         .filter(|scope| fixed + scope.path.len() <= MAX_NAME);
     for (place, scope) in levels.iter_mut().zip(published) {
         *place = Some(scope);
@@ -39,10 +67,10 @@ pub(super) fn answer<T: Trace>(
     let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
-    let mut vantage = None;
+    let mut vantage = start.alias_for;
     let members = levels.iter().flatten().map(|scope| {
         let is_nearest = plan.is_nearest && scope.parent.is_none();
-        let found = is_nearest.then(|| reply.vantage());
+        let found = is_nearest.then(|| start.alias_for.unwrap_or_else(|| reply.vantage()));
         vantage = found.or(vantage);
         let place = found.and_then(|vantage| vantage.place);
         (
@@ -75,9 +103,15 @@ pub(super) fn answer<T: Trace>(
     };
     let mut owner = Owner::QUESTION;
     let mut end = levels.first().copied().flatten();
-    for next in levels.iter().flatten().skip(1).take(decision.level) {
-        let target = reply.below_apex(apex, [prefix, &entry.key, &next.path]);
+    let is_alias = start.alias_for.is_some();
+    let names = levels.iter().flatten().take(decision.level + 1);
+    let mut apex_at = reply.asked_apex(apex);
+    for next in names.skip(usize::from(!is_alias)) {
+        let labels = [prefix, &*entry.key, &*next.path];
+        let target = Reply::below_apex(apex, labels, apex_at);
         owner = reply.response.cname(owner, chain_ttl, &target);
+        let octets = labels.iter().map(|run| run.len()).sum();
+        apex_at = apex_at.or_else(|| Some(owner.skip(octets)));
         end = Some(next);
         if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
             return;
@@ -104,7 +138,7 @@ pub(super) fn answer<T: Trace>(
 }
 
 /// The lots of a service for whoever asks.
-fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
+pub(super) fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
     let state = reply.snapshot.state();
     let weights = entry.caution().map(|caution| &*caution.weights);
     Lots::new(
@@ -135,7 +169,7 @@ pub(super) fn answer_pinned(
 }
 
 /// The records of a name that has addresses. Returns the members in it, `None` for no record.
-fn write_addresses(
+pub(super) fn write_addresses(
     reply: &mut Reply<'_, '_>,
     chosen: &Chosen<'_>,
     owner: Owner,
@@ -152,7 +186,7 @@ fn write_addresses(
 
 /// Ends an answer: a positive one with a note if a held member's facts are in it, a negative one
 /// with the SOA record, or HINFO for ANY (RFC 8482).
-fn finish(
+pub(super) fn finish(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,

@@ -13,6 +13,7 @@ use super::facts::{Facts, Shards, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
+use super::namesakes::Namesakes;
 use super::plans::{intern, plan};
 use super::probing::Probes;
 use super::scopes::Scopes;
@@ -46,6 +47,7 @@ pub struct SnapshotBuilder {
     /// There was no snapshot yet.
     is_new: bool,
     hostnames: Hostnames,
+    namesakes: Namesakes,
     cautions: Cautions,
     probes: Probes,
     plan_keys: HashMap<PlanKey, PlanIdx>,
@@ -100,6 +102,7 @@ impl SnapshotBuilder {
             changed: HashSet::default(),
             is_new: true,
             hostnames: Hostnames::default(),
+            namesakes: Namesakes::default(),
             cautions,
             probes: Probes::compile(&fleet),
             plan_keys: HashMap::new(),
@@ -136,6 +139,9 @@ impl SnapshotBuilder {
         let Ok(old) = self.facts.insert(member, name, service) else {
             return false;
         };
+        if old.is_none() {
+            self.namesakes.add(&self.fleet, member, &name.namespace);
+        }
         self.hostnames
             .rename(member, name, old.as_deref(), Some(&new));
         self.note(name);
@@ -147,6 +153,7 @@ impl SnapshotBuilder {
         let Some(old) = self.facts.remove(member, name) else {
             return false;
         };
+        self.namesakes.remove(&self.fleet, member, &name.namespace);
         self.hostnames.rename(member, name, Some(&old), None);
         self.note(name);
         true
@@ -304,6 +311,7 @@ impl SnapshotBuilder {
             nearest: self.nearest.clone(),
             services: self.services.clone(),
             namespaces: self.namespaces.clone(),
+            namesakes: self.namesakes.warnings().clone(),
             counts: self.counts.clone(),
         }
     }

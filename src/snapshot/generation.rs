@@ -78,6 +78,8 @@ pub struct Snapshot {
     pub(super) nearest: Arc<Vec<Box<[MemberSet]>>>,
     pub(super) services: Table<ServiceEntry>,
     pub(super) namespaces: Namespaces,
+    /// Warnings of members for namespaces that are called as a federation.
+    pub(super) namesakes: Arc<Vec<(MemberIdx, String)>>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -152,8 +154,7 @@ impl Snapshot {
     /// Whether an entry's service exists in `apex`.
     #[inline]
     pub fn is_in(&self, entry: &ServiceEntry, apex: ApexIdx) -> bool {
-        let federation = self.apexes.federation(entry.federation);
-        entry.exists() && federation.is_some_and(|federation| federation.apex == apex)
+        entry.exists() && self.apexes.serves(apex, entry.federation)
     }
 
     /// The entry with the wire labels `service.ns.fed`, also when no member exports the service.
@@ -176,13 +177,10 @@ impl Snapshot {
         self.topology.get(member.get())
     }
 
-    /// Labels of a member that are not published, and why.
+    /// Labels of a member that are not published, and namespaces that are hidden, and why.
     pub fn scope_warnings(&self, member: MemberIdx) -> impl Iterator<Item = &str> {
-        let warnings = self
-            .scopes
-            .warnings
-            .iter()
-            .filter(move |(of, _)| *of == member);
+        let warnings = self.scopes.warnings.iter().chain(&*self.namesakes);
+        let warnings = warnings.filter(move |(of, _)| *of == member);
         warnings.map(|(_, warning)| warning.as_str())
     }
 

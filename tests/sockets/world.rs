@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
-    MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, Inside, Member, MemberIdx,
+    MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol,
+    Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -76,6 +76,22 @@ pub(crate) const QUESTIONS: &[(&str, u16)] = &[
     ),
     ("my-namespace.my-federation.svc.example.com", A),
     ("europe-west1.example.com", A),
+    ("my-service.my-namespace.my-federation.svc.cluster.local", A),
+    (
+        "MY-service.my-namespace.my-federation.svc.cluster.local",
+        AAAA,
+    ),
+    (
+        "_http._tcp.my-service.my-namespace.my-federation.svc.cluster.local",
+        SRV,
+    ),
+    ("out.my-namespace.my-federation.svc.cluster.local", A),
+    (
+        "_http._tcp.out.my-namespace.my-federation.svc.cluster.local",
+        SRV,
+    ),
+    ("unknown.my-namespace.my-federation.svc.cluster.local", A),
+    ("my-federation.svc.cluster.local", SOA),
     ("example.com", SOA),
     ("example.com", NS),
     ("example.com", A),
@@ -186,6 +202,7 @@ fn fleet() -> Fleet {
                 region: None,
                 zones: Vec::new(),
                 namespaces: everything(),
+                cluster_domain: Some(self::name("cluster.local")),
             })
             .collect(),
         ..Fleet::default()
@@ -212,7 +229,9 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
         addresses: addresses.into(),
         hostnames: [].into(),
         endpoints: Endpoints { ready, total: 1 },
-        inside: None,
+        inside: Some(Arc::new(Inside::ClusterIps(
+            [Ipv4Addr::new(10, 0, 0, 7).into()].into_iter().collect(),
+        ))),
     }
 }
 

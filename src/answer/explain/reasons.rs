@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
 use crate::answer::classify::Subject;
+use crate::answer::sought::parts;
 use crate::model::{MemberIdx, MemberSet, MemberState, ServiceKind};
-use crate::names::{Below, Form, Label, split};
+use crate::names::{Below, Form, Label};
 use crate::snapshot::{
-    Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, ServiceEntry, Shard, Snapshot,
+    Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard,
+    Snapshot,
 };
 use crate::vantage::{Vantage, VantageSource};
 use crate::wire::{Qname, rrtype};
@@ -23,7 +25,7 @@ pub(super) fn fill(
 ) {
     explanation.subject = describe(snapshot, apex, subject);
     // An entry is there also when no member exports the service, to say why.
-    let known = match split(qname, qname.label_count() - apex.labels) {
+    let known = match parts(apex, qname) {
         Form::Tree {
             below: Below::Service { key, .. },
             ..
@@ -37,6 +39,10 @@ pub(super) fn fill(
             explanation.levels = steps
                 .map(|(scope, step)| level(snapshot, scope, step))
                 .collect();
+            (Some(*entry), None)
+        }
+        Subject::Local { entry, .. } => {
+            explanation.levels = local_levels(snapshot, recorder);
             (Some(*entry), None)
         }
         Subject::Pinned { entry, shard, .. } => (Some(*entry), Some(shard.member)),
@@ -56,6 +62,18 @@ pub(super) fn fill(
         .filter(|(index, _)| concerned.contains(*index))
         .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
         .collect();
+    if let (Subject::Local { entry, .. }, Some(member), [_]) =
+        (subject, inside(recorder), &*recorder.levels)
+        && let Some(facts) = entry.facts(member)
+    {
+        // Its addresses inside are given, whatever it has for clients outside.
+        let name = member_name(snapshot, member);
+        let mut candidates = explanation.candidates.iter_mut();
+        if let Some(own) = candidates.find(|candidate| candidate.member.as_str() == name) {
+            let given = facts.inside.iter().flat_map(|inside| inside.addresses());
+            own.addresses = given.collect();
+        }
+    }
     let asked = u16::from(explanation.qtype);
     for candidate in explanation.candidates.iter_mut().filter(|one| one.answers) {
         if !has_records(subject, asked, &candidate.addresses) {
@@ -96,7 +114,9 @@ pub(super) fn fill(
 fn has_records(subject: &Subject<'_>, qtype: u16, addresses: &[IpAddr]) -> bool {
     let is_port = matches!(
         subject,
-        Subject::Level { port: Some(_), .. } | Subject::Pinned { port: Some(_), .. }
+        Subject::Level { port: Some(_), .. }
+            | Subject::Local { port: Some(_), .. }
+            | Subject::Pinned { port: Some(_), .. }
     );
     match qtype {
         rrtype::ANY => true,
@@ -117,12 +137,11 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Level { scope, port, .. } => {
             let scope = snapshot.scopes().chain(*scope).next();
             let level = scope.map_or_else(String::new, level_name);
-            let what = if port.is_some() {
-                "a port of a service"
-            } else {
-                "a service"
-            };
-            format!("{what}, level {level}")
+            format!("{}, level {level}", service_or_port(port.is_some()))
+        }
+        Subject::Local { port, .. } => {
+            let what = service_or_port(port.is_some());
+            format!("{what}, the client's own member first")
         }
         Subject::Pinned { shard, .. } => {
             format!(
@@ -133,6 +152,36 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
         Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
     }
+}
+
+/// What has a name of this kind.
+fn service_or_port(is_port: bool) -> &'static str {
+    if is_port {
+        "a port of a service"
+    } else {
+        "a service"
+    }
+}
+
+/// The member that the client is inside.
+fn inside(recorder: &Recorder) -> Option<MemberIdx> {
+    recorder.vantage?.inside
+}
+
+/// The steps of a name whose first level is the client's own member.
+fn local_levels(snapshot: &Snapshot, recorder: &Recorder) -> Vec<LevelStep> {
+    let member = inside(recorder);
+    let mut steps = recorder.levels.iter();
+    let own = member.zip(member.and_then(|_| steps.next()));
+    let own = own.map(|(member, step)| LevelStep {
+        level: format!("member {}", member_name(snapshot, member)),
+        eligible: names(snapshot, step.0),
+        chosen: names(snapshot, step.1),
+    });
+    let scope = member.map_or(Scopes::GLOBAL, |member| snapshot.scopes().narrowest(member));
+    let scopes = snapshot.scopes().chain(scope).zip(steps);
+    let further = scopes.map(|(scope, step)| level(snapshot, scope, step));
+    own.into_iter().chain(further).collect()
 }
 
 /// A level's name: `global`, or its labels.
