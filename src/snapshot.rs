@@ -19,6 +19,7 @@ mod health;
 mod hostnames;
 mod longest;
 mod namesakes;
+mod naming;
 mod plans;
 mod probing;
 mod scopes;

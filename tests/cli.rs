@@ -6,6 +6,8 @@ mod daemon;
 mod local;
 #[path = "cli/members.rs"]
 mod members;
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/operators.rs"]
 mod operators;
 #[path = "cli/output.rs"]

@@ -26,6 +26,11 @@ pub(super) enum Subject<'s> {
         /// The port of an SRV owner.
         port: Option<&'s NamedPort>,
     },
+    /// The prefix of a service: an alias of its global name (names: N9).
+    Prefixed {
+        /// The service.
+        entry: &'s ServiceEntry,
+    },
     /// A service, the client's own member first (names: D.8), or one of its SRV owners.
     Local {
         /// The service.
@@ -65,10 +70,14 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, sought: &mut Sought<'s>) -> S
                     _ => Subject::Fixed(fixed),
                 };
             }
-            match snapshot.scopes().find(labels) {
-                Some(_) => Subject::EmptyNonTerminal,
-                None if label_count(labels) <= 2 => unknown_topology(snapshot, apex),
-                None => absent,
+            match (
+                snapshot.scopes().find(labels),
+                snapshot.prefixed(sought.index, labels),
+            ) {
+                (Some(_), _) => Subject::EmptyNonTerminal,
+                (None, Some(entry)) => Subject::Prefixed { entry },
+                (None, None) if label_count(labels) <= 2 => unknown_topology(snapshot, apex),
+                (None, None) => absent,
             }
         }
         Form::Tree { below, .. } => {

@@ -17,8 +17,10 @@ const LEVELS: usize = 3;
 pub(super) struct Start {
     /// The level.
     scope: ScopeIdx,
-    /// The name asked is an alias of that level's name, for a client that stands here.
-    alias_for: Option<Vantage>,
+    /// The name asked is an alias of that level's name.
+    is_alias: bool,
+    /// Where the client stands, if that is known already.
+    vantage: Option<Vantage>,
 }
 
 impl Start {
@@ -26,15 +28,17 @@ impl Start {
     pub(super) fn at(scope: ScopeIdx) -> Self {
         Self {
             scope,
-            alias_for: None,
+            is_alias: false,
+            vantage: None,
         }
     }
 
-    /// The name asked is an alias of that of a level, for a client that stands here.
-    pub(super) fn alias(scope: ScopeIdx, vantage: Vantage) -> Self {
+    /// The name asked is an alias of that of a level.
+    pub(super) fn alias(scope: ScopeIdx, vantage: Option<Vantage>) -> Self {
         Self {
             scope,
-            alias_for: Some(vantage),
+            is_alias: true,
+            vantage,
         }
     }
 }
@@ -63,14 +67,22 @@ pub(super) fn answer<T: Trace>(
     for (place, scope) in levels.iter_mut().zip(published) {
         *place = Some(scope);
     }
+    if levels.first().is_some_and(Option::is_none) {
+        // An alias of names that are all too long to exist.
+        return reply.negative(
+            reply.apex.unwrap_or(apex),
+            Negative::NoData,
+            Some(entry.federation),
+        );
+    }
     let health = snapshot.state().health_in(entry.federation);
     let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
-    let mut vantage = start.alias_for;
+    let mut vantage = start.vantage;
     let members = levels.iter().flatten().map(|scope| {
         let is_nearest = plan.is_nearest && scope.parent.is_none();
-        let found = is_nearest.then(|| start.alias_for.unwrap_or_else(|| reply.vantage()));
+        let found = is_nearest.then(|| start.vantage.unwrap_or_else(|| reply.vantage()));
         vantage = found.or(vantage);
         let place = found.and_then(|vantage| vantage.place);
         (
@@ -103,10 +115,9 @@ pub(super) fn answer<T: Trace>(
     };
     let mut owner = Owner::QUESTION;
     let mut end = levels.first().copied().flatten();
-    let is_alias = start.alias_for.is_some();
     let names = levels.iter().flatten().take(decision.level + 1);
     let mut apex_at = reply.asked_apex(apex);
-    for next in names.skip(usize::from(!is_alias)) {
+    for next in names.skip(usize::from(!start.is_alias)) {
         let labels = [prefix, &*entry.key, &*next.path];
         let target = Reply::below_apex(apex, labels, apex_at);
         owner = reply.response.cname(owner, chain_ttl, &target);

@@ -3,12 +3,12 @@
 
 use super::addresses::Chosen;
 use super::level::{self, Start};
-use super::respond::{Negative, Reply};
+use super::respond::Reply;
 use super::srv;
 use crate::decide::{ShardHealth, Trace, choose, eligible};
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::{Apex, NamedPort, Scopes, ServiceEntry};
-use crate::wire::{MAX_NAME, Owner};
+use crate::wire::Owner;
 
 /// Answers for a service name in the zone of its federation in a cluster domain, or for the SRV
 /// owner of one of its ports there. A client that is inside no member gets the global name.
@@ -39,18 +39,11 @@ pub(super) fn answer<T: Trace>(
     };
     let scope = |member| snapshot.scopes().narrowest(member);
     let scope = vantage.inside.map_or(Scopes::GLOBAL, scope);
-    let prefix = port.map_or(0, |port| port.labels.len());
-    let fixed = prefix + entry.key.len() + home.name.as_wire().len();
-    let mut levels = snapshot.scopes().chain(scope);
-    if !levels.any(|scope| fixed + scope.path.len() <= MAX_NAME) {
-        // It is an alias of names that are all too long to exist.
-        return reply.negative(apex, Negative::NoData, Some(entry.federation));
-    }
     level::answer(
         reply,
         home,
         entry,
-        Start::alias(scope, vantage),
+        Start::alias(scope, Some(vantage)),
         port,
         trace,
     );

@@ -8,7 +8,7 @@ use super::sought::Sought;
 use super::{apex, local};
 use crate::decide::Trace;
 use crate::model::{ListenerIdx, UnixSeconds};
-use crate::snapshot::{Apex, FederationIdx, Snapshot};
+use crate::snapshot::{Apex, FederationIdx, Scopes, Snapshot};
 use crate::vantage::{Asker, ClientPrefix, Vantage};
 use crate::wire::{
     ClientSubnet, EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target,
@@ -151,6 +151,7 @@ impl<'a> Prepared<'a> {
             query,
             qname,
             client,
+            apex: sought.as_ref().map(|sought| sought.apex),
             scope: 0,
             response: ResponseWriter::new(out, limit, query),
             errors: EdeList::default(),
@@ -183,6 +184,8 @@ pub(super) struct Reply<'a, 'b> {
     pub(super) query: &'a Query<'a>,
     pub(super) qname: &'a Qname,
     pub(super) client: &'a Client,
+    /// The apex of the name asked, if it is inside one.
+    pub(super) apex: Option<&'a Apex>,
     /// How many leading bits of the client subnet the answer depends on.
     pub(super) scope: u8,
     pub(super) response: ResponseWriter<'b>,
@@ -214,6 +217,10 @@ impl Reply<'_, '_> {
             Subject::EmptyNonTerminal => self.negative(apex, Negative::NoData, None),
             Subject::Level { entry, scope, port } => {
                 level::answer(self, apex, entry, Start::at(scope), port, trace);
+            }
+            Subject::Prefixed { entry } => {
+                let start = Start::alias(Scopes::GLOBAL, None);
+                level::answer(self, apex, entry, start, None, trace);
             }
             Subject::Local { entry, port } => local::answer(self, apex, entry, port, trace),
             Subject::Pinned { entry, shard, port } => {

@@ -204,6 +204,8 @@ fn steering(section: &Section<'_>) -> Steering {
     let policy = section.text("policy", "policy", values::policy);
     let when_all_down = section.text("when-all-down", "when-all-down", values::when_all_down);
     let settings = section.table("probe").map(probe);
+    let dns_prefix = section.text("dns-prefix", "dns-prefix", values::label);
+    let external_name = section.text("external-name", "external-name", values::label);
     section.get("order");
     Steering {
         weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
@@ -213,5 +215,7 @@ fn steering(section: &Section<'_>) -> Steering {
         fence: fence(section).map(Vec::into_boxed_slice),
         when_all_down: when_all_down.map(|rule| rule.value),
         probe: settings.map(Box::new),
+        dns_prefix: dns_prefix.map(|prefix| prefix.value),
+        external_name: external_name.map(|name| name.value),
     }
 }

@@ -151,6 +151,16 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::Service`] of one that asks for names beside or instead of its own: its prefix and its
+    /// external name.
+    Named(
+        [Option<&'a str>; 2],
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
 }
 
 /// [`Learnt`].
@@ -192,7 +202,16 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
             let facts = ServiceV1::from(&**service);
             let probe = service.steering.probe.as_deref().map(ProbeV1::from);
+            let names = [
+                &service.steering.dns_prefix,
+                &service.steering.external_name,
+            ];
+            let names = names.map(|name| name.as_ref().map(Label::as_str));
             match (&service.inside, probe) {
+                (inside, probe) if names != [None; 2] => {
+                    let inside = inside.as_deref().map(InsideV1::from);
+                    Record::Named(names, inside, namespace, label, facts, probe)
+                }
                 (Some(inside), probe) => {
                     Record::Inside(InsideV1::from(&**inside), namespace, label, facts, probe)
                 }
@@ -257,6 +276,20 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
                 known.specs.insert(known.octets.as_slice().into(), spec);
             }
             service.inside = Some(Arc::new(inside.read(known)?));
+            Fact::Service(name, Arc::new(service))
+        }
+        Record::Named(names, inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let names = names.map(|name| name.map(|name| known.label(name)).transpose());
+            let [dns_prefix, external_name] = names;
+            let mut spec = Spec::clone(&service.spec);
+            spec.steering.dns_prefix = dns_prefix?;
+            spec.steering.external_name = external_name?;
+            service.spec = spec.into();
+            known.share(&mut service, probe);
+            let inside = inside.map(|inside| inside.read(known)).transpose()?;
+            service.inside = inside.map(Arc::new);
             Fact::Service(name, Arc::new(service))
         }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {

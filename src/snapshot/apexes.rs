@@ -11,8 +11,20 @@ use crate::wire::{NameBuf, Qname};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApexIdx(usize);
 
+impl ApexIdx {
+    /// The place `index`.
+    pub(super) fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// The place as an index.
+    pub(super) fn get(self) -> usize {
+        self.0
+    }
+}
+
 /// The place of a federation in the fleet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FederationIdx(u32);
 
 impl FederationIdx {

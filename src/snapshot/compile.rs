@@ -30,6 +30,8 @@ pub(super) struct Input<'a> {
     pub(super) members: MemberSet,
     /// Which service.
     pub(super) name: &'a NamespacedName,
+    /// What it is called in names.
+    pub(super) label: &'a Label,
     /// What each member says, in configuration order.
     pub(super) facts: &'a [(MemberIdx, Arc<Service>)],
 }
@@ -63,6 +65,13 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
+    let names: [(fn(&Steering) -> Option<&Label>, _); 2] = [
+        (|s| s.dns_prefix.as_ref(), Disagreement::DnsPrefix),
+        (|s| s.external_name.as_ref(), Disagreement::ExternalName),
+    ];
+    for (name, matter) in names {
+        first(&steering, name, matter, &mut disagreements);
+    }
     let mut shards: Vec<NewShard> = known
         .iter()
         .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
@@ -71,7 +80,7 @@ pub(super) fn compile<'h>(
     let name = input.name;
     let entry = NewEntry {
         key: wire_labels([
-            name.name.as_str(),
+            input.label.as_str(),
             name.namespace.as_str(),
             input.rules.name.as_str(),
         ]),

@@ -212,6 +212,10 @@ pub enum Disagreement {
     Fence,
     /// The first counts.
     WhenAllDown,
+    /// The first counts.
+    DnsPrefix,
+    /// The first counts.
+    ExternalName,
 }
 
 impl NewEntry {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
 use crate::answer::classify::Subject;
 use crate::answer::sought::parts;
-use crate::model::{MemberIdx, MemberSet, MemberState, ServiceKind};
+use crate::model::{MemberIdx, MemberSet, MemberState, NamespacedName, ServiceKind};
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
     Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard,
@@ -41,6 +41,16 @@ pub(super) fn fill(
                 .collect();
             (Some(*entry), None)
         }
+        Subject::Prefixed { entry } => {
+            let steps = snapshot
+                .scopes()
+                .chain(Scopes::GLOBAL)
+                .zip(&recorder.levels);
+            explanation.levels = steps
+                .map(|(scope, step)| level(snapshot, scope, step))
+                .collect();
+            (Some(*entry), None)
+        }
         Subject::Local { entry, .. } => {
             explanation.levels = local_levels(snapshot, recorder);
             (Some(*entry), None)
@@ -48,6 +58,7 @@ pub(super) fn fill(
         Subject::Pinned { entry, shard, .. } => (Some(*entry), Some(shard.member)),
         _ => (known, None),
     };
+    explanation.notes.extend(renamed(snapshot, apex, qname));
     let Some(entry) = entry else { return };
     let members = snapshot.apexes().federation(entry.federation);
     let taking = members.map_or(MemberSet::EMPTY, |federation| federation.members);
@@ -139,6 +150,9 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
             let level = scope.map_or_else(String::new, level_name);
             format!("{}, level {level}", service_or_port(port.is_some()))
         }
+        Subject::Prefixed { .. } => {
+            "the prefix of a service: an alias of its global name".to_owned()
+        }
         Subject::Local { port, .. } => {
             let what = service_or_port(port.is_some());
             format!("{what}, the client's own member first")
@@ -152,6 +166,35 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
         Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
     }
+}
+
+/// What the service of a name is called instead of its own name.
+fn renamed(snapshot: &Snapshot, apex: &Apex, qname: &Qname) -> Option<String> {
+    let Form::Tree {
+        below: Below::Service { key, .. },
+        ..
+    } = parts(apex, qname)
+    else {
+        return None;
+    };
+    let mut labels = Vec::new();
+    let mut rest = key;
+    while let Some((length, tail)) = rest.split_first() {
+        let (label, tail) = tail.split_at_checked(usize::from(*length))?;
+        labels.push(std::str::from_utf8(label).ok()?);
+        rest = tail;
+    }
+    let [service, namespace, _] = labels.as_slice() else {
+        return None;
+    };
+    let name = NamespacedName {
+        namespace: namespace.parse().ok()?,
+        name: service.parse().ok()?,
+    };
+    let label = snapshot.renamed(&name)?;
+    Some(format!(
+        "the service {name} wants the name \"{label}\" instead of its own"
+    ))
 }
 
 /// What has a name of this kind.
@@ -364,6 +407,12 @@ fn disagreement(matter: Disagreement) -> String {
         }
         Disagreement::Order => "members disagree on order: the first in configuration order counts",
         Disagreement::Fence => "members disagree on fence: the intersection counts",
+        Disagreement::DnsPrefix => {
+            "members disagree on dns-prefix: the first in configuration order counts"
+        }
+        Disagreement::ExternalName => {
+            "members disagree on external-name: the first in configuration order counts"
+        }
         Disagreement::WhenAllDown => {
             "members disagree on when-all-down: the first in configuration order counts"
         }

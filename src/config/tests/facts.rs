@@ -32,6 +32,8 @@ order = ["b", "a"]
 fence = ["Europe_West4"]
 when-all-down = "nxdomain"
 ttl = "10s"
+dns-prefix = "Foo"
+external-name = "bar"
 "#;
 
 /// The services of a text that must be right.
@@ -72,6 +74,8 @@ fn every_key_reaches_the_service() {
             fence: Some([label("europe-west4")].into()),
             when_all_down: Some(WhenAllDown::NxDomain),
             probe: None,
+            dns_prefix: Some(label("foo")),
+            external_name: Some(label("bar")),
         },
     };
     let expected = Service {

@@ -169,6 +169,8 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
             fence,
             when_all_down,
             probe: _,
+            dns_prefix: _,
+            external_name: _,
         } = steering;
         Self {
             weight: *weight,
@@ -192,6 +194,8 @@ impl SteeringV1<'_> {
             fence: self.fence.map(|texts| known.labels(&texts)).transpose()?,
             when_all_down: self.when_all_down.map(Into::into),
             probe: None,
+            dns_prefix: None,
+            external_name: None,
         })
     }
 }

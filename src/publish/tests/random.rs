@@ -66,16 +66,22 @@ fn steerings() -> impl Strategy<Value = Steering> {
         lists(),
         lists(),
         option::of(downs),
+        [option::of(labels()), option::of(labels())],
     )
         .prop_map(
-            |(weight, ttl, policy, order, fence, when_all_down)| Steering {
-                weight,
-                ttl,
-                policy,
-                order,
-                fence,
-                when_all_down,
-                probe: None,
+            |(weight, ttl, policy, order, fence, when_all_down, names)| {
+                let [dns_prefix, external_name] = names;
+                Steering {
+                    weight,
+                    ttl,
+                    policy,
+                    order,
+                    fence,
+                    when_all_down,
+                    probe: None,
+                    dns_prefix,
+                    external_name,
+                }
             },
         )
 }
