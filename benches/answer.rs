@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use criterion::{BenchmarkId, Criterion};
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
-use gazetteer::decide::{choose, eligible};
+use gazetteer::decide::{LevelView, choose, eligible};
 use gazetteer::model::{MemberSet, UnixSeconds};
 use gazetteer::names::{Below, Form, split};
 use gazetteer::snapshot::{Generation, Serial, Snapshot};
@@ -75,9 +75,14 @@ pub(crate) fn steps(criterion: &mut Criterion) {
             let eligible = eligible(plan, &health, None, &snapshot.state().health, lots);
             choose(
                 plan,
-                &eligible,
-                [(MemberSet::ALL, None)],
+                [LevelView {
+                    members: MemberSet::ALL,
+                    nearest: None,
+                    eligible: &eligible,
+                    own: None,
+                }],
                 lots,
+                |_| unreachable!("nothing spills over"),
                 &mut NoTrace,
             )
         });

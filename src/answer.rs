@@ -25,6 +25,7 @@ mod apex;
 mod classify;
 mod explain;
 mod level;
+mod limit;
 mod local;
 mod respond;
 mod sought;

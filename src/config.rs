@@ -25,7 +25,7 @@ mod values;
 pub use file::{load, load_with_text, parse};
 pub use probe::probe_text;
 pub use problem::Problem;
-pub use settings::{Config, DnsListener, Listen, MemberSource, Source};
+pub use settings::{Config, DnsListener, Listen, MemberSource, Source, file_origin};
 pub use state_dir::default_state_dir;
 
 #[cfg(test)]

@@ -8,7 +8,8 @@
 //!   eligible ──▶ zone ▶ region ▶ global: the first level with an eligible member
 //!                                   │
 //!                                   ▼ the first tier of the plan with one of them
-//!                                   ▼ under `weighted` one of those, by lot ──▶ decision
+//!                                   ▼ under `weighted`, or of more tiers where it is too few,
+//!                                     one by lot ──▶ decision
 //! ```
 //!
 //! The level that answers never depends on the query type (names: D.5), and `explain` runs the same
@@ -17,12 +18,14 @@
 mod choose;
 mod nearest;
 mod plan;
+mod spill;
 mod weigh;
 
 pub use choose::{
-    Decision, Eligible, FleetHealth, Halves, NoTrace, ShardCaution, ShardHealth, Trace, choose,
-    eligible,
+    Decision, Eligible, FleetHealth, Halves, LevelView, NoTrace, ShardCaution, ShardHealth, Trace,
+    choose, eligible,
 };
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
+pub use spill::Spill;
 pub use weigh::{Lots, Seeds, weight};

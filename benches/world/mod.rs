@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
-    NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
+    MemberState, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe,
+    Protocol, Service, ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
@@ -76,7 +76,7 @@ pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service>
     Arc::new(Service {
         spec: spec.into(),
         addresses: [IpAddr::V4(ipv4), IpAddr::V6(ipv6)].into_iter().collect(),
-        hostnames: Box::default(),
+        hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 3 },
         inside: None,
     })
@@ -103,6 +103,8 @@ pub(crate) fn fleet() -> Fleet {
             order: Vec::new(),
             fence: None,
             when_all_down: WhenAllDown::NoData,
+            max_addresses: None,
+            spill_over: None,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {
@@ -122,6 +124,7 @@ pub(crate) fn fleet() -> Fleet {
                     .into(),
                 namespaces: everything(),
                 cluster_domain: None,
+                gateway: None,
             })
             .collect(),
         // A region that no member is in: its names fall back.

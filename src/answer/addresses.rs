@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::limit::Limit;
 use super::respond::Reply;
-use crate::model::{Inside, MemberIdx, MemberSet};
+use crate::decide::Lots;
+use crate::model::{Inside, MemberIdx, MemberSet, Pod};
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
@@ -22,10 +24,74 @@ pub(super) struct Chosen<'s> {
     pub(super) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
+    /// Only so many addresses of each type are in an answer.
+    limit: Option<Limit<'s>>,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
-    /// The client is inside the one member.
-    inside: Option<&'s Inside>,
+    /// The client is inside one of the members, and its shard is reached there.
+    pub(super) own: Option<Own<'s>>,
+}
+
+/// Where a shard is reached inside its member.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'s> {
+    /// The member.
+    pub(super) member: MemberIdx,
+    /// Cluster IPs.
+    cluster_ips: &'s [IpAddr],
+    /// Pods of a headless service.
+    pub(super) pods: &'s [Pod],
+}
+
+impl<'s> Own<'s> {
+    /// A service in a member.
+    pub(super) fn new(member: MemberIdx, inside: &'s Inside) -> Self {
+        Self {
+            member,
+            cluster_ips: inside.cluster_ips(),
+            pods: inside.pods(),
+        }
+    }
+
+    /// Some pods of a service in a member.
+    pub(super) fn of_pods(member: MemberIdx, pods: &'s [Pod]) -> Self {
+        Self {
+            member,
+            cluster_ips: &[],
+            pods,
+        }
+    }
+
+    /// The addresses that take traffic.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<'s> {
+        let ready = self.pods.iter().filter(|pod| pod.is_ready);
+        let cluster_ips = self.cluster_ips.iter().copied();
+        cluster_ips.chain(ready.map(|pod| pod.address))
+    }
+
+    /// Writes those of a type at `owner`. Returns whether there was one.
+    fn write(
+        &self,
+        response: &mut ResponseWriter<'_>,
+        owner: Owner,
+        (ttl, mark): (u32, Mark),
+        qtype: u16,
+        takes: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        let before = response.count();
+        for address in self.addresses() {
+            match (address, qtype) {
+                (IpAddr::V4(address), rrtype::A) => {
+                    write_ipv4(response, owner, (ttl, mark), &[address], &takes);
+                }
+                (IpAddr::V6(address), rrtype::AAAA) => {
+                    write_ipv6(response, owner, (ttl, mark), &[address], &takes);
+                }
+                _ => {}
+            }
+        }
+        response.count() != before
+    }
 }
 
 impl<'s> Chosen<'s> {
@@ -37,9 +103,33 @@ impl<'s> Chosen<'s> {
             entry,
             members,
             ttl: ttl.min(longest_ttl(snapshot, entry, members)),
+            limit: None,
             whole: None,
-            inside: None,
+            own: None,
         }
+    }
+
+    /// The same with so many addresses of each type at most.
+    #[inline]
+    pub(super) fn limited(self, most: Option<u8>, lots: impl FnOnce() -> Lots<'s>) -> Self {
+        let has_more = |most: &u8| {
+            let own = self.own.iter().flat_map(Own::addresses).count();
+            own > usize::from(*most) || self.entry.has_more(self.members, *most)
+        };
+        let limit = most.filter(has_more).map(|most| Limit::new(most, lots()));
+        Self { limit, ..self }
+    }
+
+    /// Whether it has not all its addresses.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limit.is_some()
+    }
+
+    /// The same, for a client that reaches one of the members from inside.
+    #[inline]
+    pub(super) fn with_own(mut self, own: Option<Own<'s>>) -> Self {
+        self.own = own;
+        self
     }
 
     /// Chooses one member for its pinned name: with all its addresses, withheld or not.
@@ -50,23 +140,33 @@ impl<'s> Chosen<'s> {
         }
     }
 
-    /// Chooses one member for a client inside it.
-    pub(super) fn inside(
-        snapshot: &Snapshot,
-        entry: &'s ServiceEntry,
-        member: MemberIdx,
-        inside: &'s Inside,
-    ) -> Self {
-        Self {
-            inside: Some(inside),
-            ..Self::new(snapshot, entry, MemberSet::from_iter([member]))
-        }
-    }
-
     /// The chosen shards.
     #[inline]
     pub(super) fn shards(&self) -> impl Iterator<Item = Shard<'s>> {
         self.entry.shards_of(self.members)
+    }
+
+    /// The limit, and the last lot that is in, of the addresses of a type: those that the client
+    /// reaches from inside, and those of `outside`.
+    fn last(&self, outside: MemberSet, qtype: u16) -> Option<(Limit<'s>, u64)> {
+        let limit = self.limit?;
+        let own = self.own.iter().flat_map(Own::addresses);
+        let last = if qtype == rrtype::A {
+            let own = own.filter_map(|address| match address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            });
+            let outside = self.entry.ipv4_of(outside).flat_map(|(_, all)| all);
+            limit.last(own.chain(outside.copied()).map(|address| address.octets()))
+        } else {
+            let own = own.filter_map(|address| match address {
+                IpAddr::V6(address) => Some(address),
+                IpAddr::V4(_) => None,
+            });
+            let outside = self.entry.ipv6_of(outside).flat_map(|(_, all)| all);
+            limit.last(own.chain(outside.copied()).map(|address| address.octets()))
+        };
+        Some((limit, last))
     }
 
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
@@ -78,39 +178,42 @@ impl<'s> Chosen<'s> {
         let mut members = MemberSet::EMPTY;
         let mark = reply.response.mark();
         let response = &mut reply.response;
+        let mut outside = self.members;
+        let own = self.own.as_ref();
+        if let Some(own) = own {
+            outside.remove(own.member);
+        }
+        let last = self.last(outside, qtype);
+        let takes = |address: &[u8]| {
+            let last = last.as_ref();
+            last.is_none_or(|(limit, last)| limit.takes(address, *last))
+        };
+        if let Some(own) = own
+            && own.write(response, owner, (self.ttl, mark), qtype, takes)
+        {
+            members.insert(own.member);
+        }
         let length = if qtype == rrtype::A {
-            if let Some(inside) = self.inside {
-                for address in inside.addresses().filter_map(ipv4) {
-                    if write_ipv4(response, owner, (self.ttl, mark), &[address]) {
-                        members = self.members;
-                    }
-                }
-            } else if let Some(whole) = self.whole {
-                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4) {
+            if let Some(whole) = self.whole {
+                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4, takes) {
                     members = self.members;
                 }
             } else {
-                for (member, addresses) in self.entry.ipv4_of(self.members) {
-                    if write_ipv4(response, owner, (self.ttl, mark), addresses) {
+                for (member, addresses) in self.entry.ipv4_of(outside) {
+                    if write_ipv4(response, owner, (self.ttl, mark), addresses, takes) {
                         members.insert(member);
                     }
                 }
             }
             A_LENGTH
         } else {
-            if let Some(inside) = self.inside {
-                for address in inside.addresses().filter_map(ipv6) {
-                    if write_ipv6(response, owner, (self.ttl, mark), &[address]) {
-                        members = self.members;
-                    }
-                }
-            } else if let Some(whole) = self.whole {
-                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6) {
+            if let Some(whole) = self.whole {
+                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6, takes) {
                     members = self.members;
                 }
             } else {
-                for (member, addresses) in self.entry.ipv6_of(self.members) {
-                    if write_ipv6(response, owner, (self.ttl, mark), addresses) {
+                for (member, addresses) in self.entry.ipv6_of(outside) {
+                    if write_ipv6(response, owner, (self.ttl, mark), addresses, takes) {
                         members.insert(member);
                     }
                 }
@@ -127,16 +230,19 @@ impl<'s> Chosen<'s> {
     }
 }
 
-/// Writes addresses that are not there yet, from `mark` on. Returns whether there was one.
+/// Writes those addresses that `takes` lets in and that are not there yet, from `mark` on. Returns
+/// whether there was one.
 #[inline]
 fn write_ipv4(
     response: &mut ResponseWriter<'_>,
     owner: Owner,
     (ttl, mark): (u32, Mark),
     addresses: &[Ipv4Addr],
+    takes: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let before = response.count();
-    for address in addresses {
+    let addresses = addresses.iter();
+    for address in addresses.filter(|address| takes(&address.octets())) {
         if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
             response.a(owner, ttl, *address);
         }
@@ -151,9 +257,11 @@ fn write_ipv6(
     owner: Owner,
     (ttl, mark): (u32, Mark),
     addresses: &[Ipv6Addr],
+    takes: impl Fn(&[u8]) -> bool,
 ) -> bool {
     let before = response.count();
-    for address in addresses {
+    let addresses = addresses.iter();
+    for address in addresses.filter(|address| takes(&address.octets())) {
         if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
             response.aaaa(owner, ttl, *address);
         }
@@ -178,22 +286,6 @@ fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) ->
     let held = wary & sync.stale & !sync.expired;
     let left = sync.hold_left.filter(|_| !held.is_empty());
     left.map_or(UNSETTLED_TTL, |left| left.min(UNSETTLED_TTL))
-}
-
-/// The address, if it is of IPv4.
-fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
-}
-
-/// The address, if it is of IPv6.
-fn ipv6(address: IpAddr) -> Option<Ipv6Addr> {
-    match address {
-        IpAddr::V6(address) => Some(address),
-        IpAddr::V4(_) => None,
-    }
 }
 
 /// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state

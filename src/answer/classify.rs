@@ -1,7 +1,7 @@
 //! What a name is, in one snapshot: the step before any record is written (names: D.2 to D.6).
 
 use super::sought::Sought;
-use crate::model::{MemberIdx, MemberSet};
+use crate::model::{MemberIdx, MemberSet, Pod};
 use crate::names::{Below, Form, Prefix};
 use crate::snapshot::{
     Apex, ApexIdx, FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard, Snapshot,
@@ -46,6 +46,15 @@ pub(super) enum Subject<'s> {
         shard: Shard<'s>,
         /// The port number of an SRV owner.
         port: Option<u16>,
+    },
+    /// The pods of one host name of a headless service in one member.
+    Pods {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The member's shard.
+        shard: Shard<'s>,
+        /// The pods, ready or not.
+        pods: &'s [Pod],
     },
     /// A name that does not exist.
     Absent {
@@ -176,6 +185,10 @@ fn service<'s>(
                 shard,
                 port: None,
             })
+        }),
+        Prefix::Pod { hostname, member } => pinned(snapshot, entry, scope, member, |shard| {
+            let pods = entry.pods_of(shard.member, hostname);
+            (!pods.is_empty()).then_some(Subject::Pods { entry, shard, pods })
         }),
         Prefix::MemberProtocol { member, protocol } => {
             pinned(snapshot, entry, scope, member, |shard| {

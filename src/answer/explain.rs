@@ -12,8 +12,8 @@ use hickory_proto::rr::{Name, RecordType};
 use super::classify::classify;
 use super::respond::{Client, Transport, respond};
 use super::sought::Sought;
-use crate::decide::{Eligible, Lots, Trace};
-use crate::model::{MemberSet, UnixSeconds};
+use crate::decide::{Eligible, Lots, Spill, Trace};
+use crate::model::{MemberIdx, MemberSet, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
 use crate::vantage::{ClientPrefix, Vantage};
@@ -87,6 +87,10 @@ pub struct Recorder {
     pub vantage: Option<Vantage>,
     /// The time slot and the client prefix of lots, if some were drawn.
     pub lots: Option<(u64, ClientPrefix)>,
+    /// What the nearest members cannot carry, if that is so.
+    pub spill: Option<Spill>,
+    /// The member that answers with its inside addresses.
+    pub own: Option<MemberIdx>,
 }
 
 impl Trace for Recorder {
@@ -101,6 +105,14 @@ impl Trace for Recorder {
     fn lots<'l>(&mut self, lots: impl FnOnce() -> Lots<'l>) {
         let lots = lots();
         self.lots = Some((lots.slot, lots.prefix));
+    }
+
+    fn spill(&mut self, spill: &Spill) {
+        self.spill = Some(*spill);
+    }
+
+    fn own(&mut self, member: MemberIdx) {
+        self.own = Some(member);
     }
 
     fn level(&mut self, _level: usize, eligible: MemberSet, chosen: MemberSet) {

@@ -1,10 +1,10 @@
 //! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
 
-use super::addresses::Chosen;
+use super::addresses::{Chosen, Own};
 use super::respond::{Negative, Reply};
 use super::srv;
-use crate::decide::{Lots, Trace, choose, eligible};
-use crate::model::{MemberSet, WhenAllDown};
+use crate::decide::{Eligible, LevelView, Lots, Plan, Trace, choose, eligible};
+use crate::model::{MemberIdx, MemberSet, Pod, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
 use crate::vantage::Vantage;
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
@@ -79,19 +79,41 @@ pub(super) fn answer<T: Trace>(
     let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
+    let inside = match start.vantage {
+        Some(vantage) => vantage.inside.map(|member| (member, vantage)),
+        None => find_inside(reply),
+    };
+    let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
+    let at_end = own.as_ref().map_or(&candidates, |own| &own.eligible);
     let mut vantage = start.vantage;
-    let members = levels.iter().flatten().map(|scope| {
-        let is_nearest = plan.is_nearest && scope.parent.is_none();
-        let found = is_nearest.then(|| start.vantage.unwrap_or_else(|| reply.vantage()));
-        vantage = found.or(vantage);
-        let place = found.and_then(|vantage| vantage.place);
-        (
-            scope.members,
-            place.and_then(|place| snapshot.nearest(place)),
-        )
+    let views = levels.iter().flatten().map(|scope| {
+        let mut view = LevelView {
+            members: scope.members,
+            nearest: None,
+            eligible: &candidates,
+            own: None,
+        };
+        if scope.parent.is_none() {
+            let known = inside.map(|(_, found)| found).or(start.vantage);
+            let found = known.or_else(|| plan.is_nearest.then(|| reply.vantage()));
+            vantage = found;
+            let place = found
+                .filter(|_| plan.is_nearest)
+                .and_then(|found| found.place);
+            view.nearest = place.and_then(|place| snapshot.nearest(place));
+            view.eligible = at_end;
+            view.own = own.as_ref().map(|own| own.at.member);
+        }
+        view
     });
-    let decision = choose(plan, &candidates, members, lots, trace);
-    let is_drawn = plan.is_weighted || candidates.is_drawn;
+    let endpoints = |member| entry.endpoints(member);
+    let decision = choose(plan, views, lots, endpoints, trace);
+    let at = own.as_ref().filter(|_| decision.own.is_some());
+    let chosen = Chosen::new(snapshot, entry, decision.members)
+        .with_own(at.map(|own| own.at))
+        .limited(plan.max_addresses, lots);
+    let is_drawn =
+        decision.is_drawn || candidates.is_drawn || at_end.is_drawn || chosen.is_limited();
     if is_drawn {
         trace.lots(lots);
     }
@@ -107,38 +129,21 @@ pub(super) fn answer<T: Trace>(
     if is_down && !sync.syncing_from_start.is_empty() {
         return reply.not_ready();
     }
-    let chosen = Chosen::new(snapshot, entry, decision.members);
     let chain_ttl = if is_down {
         apex.negative_ttl
     } else {
         chosen.ttl
     };
-    let mut owner = Owner::QUESTION;
-    let mut end = levels.first().copied().flatten();
-    let names = levels.iter().flatten().take(decision.level + 1);
-    let mut apex_at = reply.asked_apex(apex);
-    for next in names.skip(usize::from(!start.is_alias)) {
-        let labels = [prefix, &*entry.key, &*next.path];
-        let target = Reply::below_apex(apex, labels, apex_at);
-        owner = reply.response.cname(owner, chain_ttl, &target);
-        let octets = labels.iter().map(|run| run.len()).sum();
-        apex_at = apex_at.or_else(|| Some(owner.skip(octets)));
-        end = Some(next);
-        if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
-            return;
-        }
+    let mut names = levels.iter().flatten().copied().take(decision.level + 1);
+    let end = names.clone().last();
+    if !start.is_alias {
+        names.next();
     }
+    let Some(owner) = write_chain(reply, apex, [prefix, &entry.key], chain_ttl, names) else {
+        return;
+    };
     if is_down {
-        if !candidates.fenced_off.is_empty() {
-            reply
-                .errors
-                .push(ede::OTHER, "no eligible member within the fence");
-        }
-        let negative = match plan.when_all_down {
-            WhenAllDown::NxDomain => Negative::NxDomain,
-            WhenAllDown::NoData | WhenAllDown::LastKnown => Negative::NoData,
-        };
-        return reply.negative(apex, negative, Some(entry.federation));
+        return write_down(reply, apex, entry, plan, at_end);
     }
     let Some(end) = end else { return };
     let answering = match port {
@@ -146,6 +151,91 @@ pub(super) fn answer<T: Trace>(
         None => write_addresses(reply, &chosen, owner),
     };
     finish(reply, apex, entry, answering);
+}
+
+/// Ends the answer for a service of which no member is eligible (names: decision 2).
+fn write_down(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    plan: &Plan,
+    eligible: &Eligible,
+) {
+    if !eligible.fenced_off.is_empty() {
+        reply
+            .errors
+            .push(ede::OTHER, "no eligible member within the fence");
+    }
+    let negative = match plan.when_all_down {
+        WhenAllDown::NxDomain => Negative::NxDomain,
+        WhenAllDown::NoData | WhenAllDown::LastKnown => Negative::NoData,
+    };
+    reply.negative(apex, negative, Some(entry.federation));
+}
+
+/// Writes the CNAMEs from the name asked to the names of `levels`, one after the other, each made of
+/// `labels` and the level. Returns the name at the end; `None` when the first CNAME alone is asked
+/// for.
+#[inline]
+fn write_chain<'s>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    labels: [&[u8]; 2],
+    ttl: u32,
+    levels: impl Iterator<Item = &'s Scope>,
+) -> Option<Owner> {
+    let mut owner = Owner::QUESTION;
+    let mut apex_at = reply.asked_apex(apex);
+    let [prefix, key] = labels;
+    for level in levels {
+        let target = Reply::below_apex(apex, [prefix, key, &level.path], apex_at);
+        owner = reply.response.cname(owner, ttl, &target);
+        let octets = prefix.len() + key.len() + level.path.len();
+        apex_at = apex_at.or_else(|| Some(owner.skip(octets)));
+        if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
+            return None;
+        }
+    }
+    Some(owner)
+}
+
+/// The member that a client is inside, and where it stands then. Where nobody can be inside one, this
+/// costs one branch.
+#[inline]
+fn find_inside(reply: &Reply<'_, '_>) -> Option<(MemberIdx, Vantage)> {
+    if !reply.snapshot.vantages().knows_inside() {
+        return None;
+    }
+    let vantage = reply.vantage();
+    Some((vantage.inside?, vantage))
+}
+
+/// A service as a client inside one of its members sees it.
+pub(super) struct Within<'s> {
+    /// Where it is reached there.
+    pub(super) at: Own<'s>,
+    /// Who is eligible for that client.
+    pub(super) eligible: Eligible,
+}
+
+/// A service as a client inside `member` sees it; `None` when it is not reached there.
+#[inline(never)]
+pub(super) fn own<'s>(
+    reply: &Reply<'_, '_>,
+    entry: &'s ServiceEntry,
+    plan: &Plan,
+    member: MemberIdx,
+) -> Option<Within<'s>> {
+    let inside = entry.inside(member)?;
+    let health = reply.snapshot.state().health_in(entry.federation);
+    let caution = entry.caution().map(|caution| caution.sets.inside(member));
+    let shards = entry.health_inside(member);
+    Some(Within {
+        at: Own::new(member, inside),
+        eligible: eligible(plan, &shards, caution.as_ref(), health, || {
+            lots(reply, entry)
+        }),
+    })
 }
 
 /// The lots of a service for whoever asks.
@@ -175,6 +265,30 @@ pub(super) fn answer_pinned(
     let answering = match port {
         Some(port) => srv::write_pinned(reply, apex, &chosen, shard, port),
         None => write_addresses(reply, &chosen, Owner::QUESTION),
+    };
+    finish(reply, apex, entry, answering);
+}
+
+/// Answers for the pods of one host name, which only clients inside their member are given (names:
+/// decision 12).
+pub(super) fn answer_pods<T: Trace>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    member: MemberIdx,
+    pods: &[Pod],
+    trace: &mut T,
+) {
+    let vantage = reply.vantage();
+    trace.vantage(&vantage);
+    let members = MemberSet::from_iter([member]);
+    let own = Own::of_pods(member, pods);
+    let chosen = Chosen::new(reply.snapshot, entry, members).with_own(Some(own));
+    let answering = if vantage.inside == Some(member) {
+        trace.own(member);
+        write_addresses(reply, &chosen, Owner::QUESTION)
+    } else {
+        None
     };
     finish(reply, apex, entry, answering);
 }

@@ -5,7 +5,7 @@ use super::addresses::Chosen;
 use super::level::{self, Start};
 use super::respond::Reply;
 use super::srv;
-use crate::decide::{ShardHealth, Trace, choose, eligible};
+use crate::decide::{LevelView, Trace, choose};
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::{Apex, NamedPort, Scopes, ServiceEntry};
 use crate::wire::Owner;
@@ -26,6 +26,10 @@ pub(super) fn answer<T: Trace>(
     {
         trace.vantage(&vantage);
         reply.scope = vantage.scope;
+        if chosen.is_limited() {
+            trace.lots(|| level::lots(reply, entry));
+            reply.scope = reply.scope.max(reply.prefix().scope);
+        }
         let answering = match port {
             Some(port) => srv::write_own(reply, &chosen, port),
             None => level::write_addresses(reply, &chosen, Owner::QUESTION),
@@ -49,8 +53,7 @@ pub(super) fn answer<T: Trace>(
     );
 }
 
-/// The shard of the client's own member with its addresses inside, if it is eligible: ready by its
-/// endpoints, whatever is known of its addresses for clients outside.
+/// The shard of the client's own member with its addresses inside, if it is eligible.
 fn own<'s, T: Trace>(
     reply: &Reply<'s, '_>,
     entry: &'s ServiceEntry,
@@ -59,24 +62,20 @@ fn own<'s, T: Trace>(
 ) -> Option<Chosen<'s>> {
     let snapshot = reply.snapshot;
     let plan = snapshot.plan(entry.plan)?;
-    let facts = entry.facts(member).filter(|facts| {
-        let share = entry.caution().map(|caution| caution.share);
-        let is_drained = facts.steering.weight == Some(0) || share == Some(0);
-        !is_drained && (facts.endpoints.ready > 0 || facts.allow_without_endpoints)
-    });
-    let inside = facts.and_then(|facts| facts.inside.as_deref());
-    let inside = inside.filter(|inside| inside.addresses().next().is_some());
-    let own = MemberSet::from_iter([member]);
-    let health = entry.health();
-    let others = health.available & !own;
-    let candidates = ShardHealth {
-        available: inside.map_or(others, |_| others | own),
-        ..ShardHealth::default()
+    let Some(within) = level::own(reply, entry, plan, member) else {
+        trace.level(0, MemberSet::EMPTY, MemberSet::EMPTY);
+        return None;
     };
-    let fleet = snapshot.state().health_in(entry.federation);
+    let view = LevelView {
+        members: MemberSet::from_iter([member]),
+        nearest: None,
+        eligible: &within.eligible,
+        own: Some(member),
+    };
     let lots = || level::lots(reply, entry);
-    let candidates = eligible(plan, &candidates, None, fleet, lots);
-    let decision = choose(plan, &candidates, [(own, None)], lots, trace);
-    let inside = inside.filter(|_| !decision.members.is_empty())?;
-    Some(Chosen::inside(snapshot, entry, member, inside))
+    let endpoints = |member| entry.endpoints(member);
+    let decision = choose(plan, [view], lots, endpoints, trace);
+    decision.own?;
+    let chosen = Chosen::new(snapshot, entry, decision.members).with_own(Some(within.at));
+    Some(chosen.limited(plan.max_addresses, lots))
 }

@@ -226,6 +226,9 @@ impl Reply<'_, '_> {
             Subject::Pinned { entry, shard, port } => {
                 level::answer_pinned(self, apex, entry, &shard, port);
             }
+            Subject::Pods { entry, shard, pods } => {
+                level::answer_pods(self, apex, entry, shard.member, pods, trace);
+            }
             Subject::Absent { federation } => {
                 self.negative(apex, Negative::NxDomain, federation);
             }

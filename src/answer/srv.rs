@@ -1,8 +1,8 @@
 //! SRV records and the addresses of their targets (RFC 2782; names: D.7).
 
-use super::addresses::Chosen;
+use super::addresses::{Chosen, Own};
 use super::respond::Reply;
-use crate::model::MemberSet;
+use crate::model::{MemberIdx, MemberSet, Pod, PodName};
 use crate::snapshot::{Apex, NamedPort, Scope, Scopes, Shard};
 use crate::wire::{MAX_NAME, Owner, Target, rrtype};
 
@@ -30,9 +30,15 @@ pub(super) fn write(
     if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
         return None;
     }
-    let mut numbers = chosen.shards().map(|shard| port.number(shard.member));
+    let number_of = |member| match chosen.own {
+        Some(own) if own.member == member => chosen.entry.port_inside(port, member),
+        _ => port.number(member),
+    };
+    let mut numbers = chosen.shards().map(|shard| number_of(shard.member));
     let first = numbers.next()?;
-    if let (Some(number), true) = (first, numbers.all(|number| number == first)) {
+    let is_alike = numbers.all(|number| number == first);
+    let pods = chosen.own.map_or(&[][..], |own| own.pods);
+    if let (Some(number), true, []) = (first, is_alike, pods) {
         let target = target(apex, [&[], &chosen.entry.key, &level.path]);
         let at = reply
             .response
@@ -41,7 +47,24 @@ pub(super) fn write(
         return Some(chosen.members);
     }
     let mut members = MemberSet::EMPTY;
+    let mut answering = MemberSet::EMPTY;
+    if let (Some(own), [_, ..]) = (chosen.own, pods)
+        && let Some(number) = number_of(own.member)
+    {
+        for name in names(pods) {
+            if let Some(target) = pod_target(reply, apex, chosen, own.member, &name) {
+                let response = &mut reply.response;
+                response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target);
+                answering.insert(own.member);
+            }
+        }
+    }
     for shard in chosen.shards() {
+        // A pinned name has outside addresses only: an own shard without any has no record there.
+        let is_own = chosen.own.is_some_and(|own| own.member == shard.member);
+        if is_own && !(pods.is_empty() && shard.has_address()) {
+            continue;
+        }
         let name = pinned(reply, apex, chosen, &shard);
         if let (Some(number), Some(name)) = (port.number(shard.member), name) {
             reply
@@ -50,7 +73,24 @@ pub(super) fn write(
             members.insert(shard.member);
         }
     }
+    answering = answering | members;
     reply.response.begin_additional();
+    if let Some(own) = chosen.own.filter(|own| answering.contains(own.member)) {
+        for name in names(own.pods) {
+            if let Some(target) = pod_target(reply, apex, chosen, own.member, &name) {
+                let at = reply.response.owner_name(&target);
+                let pods = Own::of_pods(own.member, chosen.entry.pods_of(own.member, name.label()));
+                let own = Chosen::new(
+                    reply.snapshot,
+                    chosen.entry,
+                    MemberSet::from_iter([own.member]),
+                );
+                let own = own.with_own(Some(pods));
+                own.write(reply, at, rrtype::A);
+                own.write(reply, at, rrtype::AAAA);
+            }
+        }
+    }
     for shard in chosen.entry.shards_of(members) {
         if let Some(name) = pinned(reply, apex, chosen, &shard) {
             let own = Chosen::pinned(reply.snapshot, chosen.entry, &shard);
@@ -59,7 +99,7 @@ pub(super) fn write(
             own.write(reply, at, rrtype::AAAA);
         }
     }
-    (!members.is_empty()).then_some(members)
+    (!answering.is_empty()).then_some(answering)
 }
 
 /// Writes the SRV record of a pinned name.
@@ -87,8 +127,7 @@ pub(super) fn write_own(
     if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
         return None;
     }
-    let shard = chosen.shards().next()?;
-    let number = port.number(shard.member)?;
+    let number = chosen.entry.port_inside(port, chosen.own?.member)?;
     let qname = reply.qname;
     let name = Target::name(qname.suffix(PORT_LABELS));
     Some(write_one(reply, chosen, number, &name))
@@ -113,6 +152,39 @@ fn write_target(reply: &mut Reply<'_, '_>, chosen: &Chosen<'_>, at: Owner) {
     reply.response.begin_additional();
     chosen.write(reply, at, rrtype::A);
     chosen.write(reply, at, rrtype::AAAA);
+}
+
+/// The host names of the pods that take traffic, each once: pods come ordered by them.
+fn names(pods: &[Pod]) -> impl Iterator<Item = PodName> {
+    let mut last = None;
+    let ready = pods.iter().filter(|pod| pod.is_ready);
+    ready.filter_map(move |pod| {
+        let is_same =
+            last.is_some_and(|last: &Pod| pod.hostname.is_some() && last.hostname == pod.hostname);
+        last = Some(pod);
+        (!is_same).then(|| pod.name())
+    })
+}
+
+/// The name of a pod; `None` if it would be over 255 octets.
+fn pod_target<'t>(
+    reply: &Reply<'t, '_>,
+    apex: &'t Apex,
+    chosen: &Chosen<'t>,
+    member: MemberIdx,
+    name: &'t PodName,
+) -> Option<Target<'t>> {
+    let member = reply.snapshot.apexes().member_label(member);
+    let global = reply.snapshot.scopes().chain(Scopes::GLOBAL).next()?;
+    let labels = [
+        name.as_wire(),
+        member,
+        &chosen.entry.key,
+        &global.path,
+        apex.name.without_root(),
+    ];
+    let length = labels.iter().map(|labels| labels.len()).sum::<usize>() + 1;
+    (length <= MAX_NAME).then(|| Target::new(labels, None))
 }
 
 /// The pinned name of a shard; `None` if it would be over 255 octets.

@@ -3,6 +3,7 @@
 //! The whole specification is in `tests/cases`; here stand the paths that are easy to get wrong.
 
 mod evidence;
+mod limits;
 mod octets;
 mod shares;
 
@@ -17,9 +18,9 @@ use hickory_proto::rr::{Name, RecordType};
 use super::{Client, Transport, explain, respond};
 use crate::decide::NoTrace;
 use crate::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, Member, MemberIdx, MemberState,
-    MemberStatus, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
+    MemberState, MemberStatus, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port,
+    Probe, Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Settings, SnapshotBuilder};
@@ -45,6 +46,8 @@ fn federation() -> Federation {
         order: Vec::new(),
         fence: None,
         when_all_down: WhenAllDown::NoData,
+        max_addresses: None,
+        spill_over: None,
         hold: Duration::from_secs(60),
         sync_timeout: Duration::from_secs(30),
         probe: Probe {
@@ -64,6 +67,7 @@ fn member(name: &str, region: &str, zone: &str) -> Member {
         zones: vec![label(zone)],
         namespaces: vec![Pattern::new("*")],
         cluster_domain: None,
+        gateway: None,
     }
 }
 
@@ -83,7 +87,7 @@ fn service(address: [u8; 4], ready: u32, port: u16) -> Arc<Service> {
     Arc::new(Service {
         spec: spec.into(),
         addresses: [IpAddr::from(address)].into_iter().collect(),
-        hostnames: Box::default(),
+        hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 1 },
         inside: None,
     })

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::federation::{fence, order};
+use super::federation::{fence, max_addresses, order};
 use super::file::{parse_table, read};
 use super::probe::probe;
 use super::problem::{Placed, Problem, Report};
@@ -70,8 +70,8 @@ fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<Namespaced
     ]);
     let kind = section.text("type", "type", kind);
     let federations = section.texts("federations", values::label);
-    let addresses = distinct(&section, "addresses", values::address);
-    let hostnames = distinct(&section, "hostnames", values::name);
+    let addresses = section.distinct("addresses", values::address);
+    let hostnames = section.distinct("hostnames", values::name);
     let without = section.boolean("allow-without-endpoints");
     let kind = kind.map_or(ServiceKind::LoadBalancer, |kind| kind.value);
     let (endpoints, pods) = endpoints(&section);
@@ -88,7 +88,7 @@ fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<Namespaced
     let service = Service {
         spec: specs.share(spec),
         addresses: addresses.into(),
-        hostnames: hostnames.into(),
+        hostnames: hostnames.into_iter().collect(),
         endpoints,
         inside: inside.map(Arc::new),
     };
@@ -101,24 +101,6 @@ fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<Namespaced
         at: name.at,
     });
     (name, service)
-}
-
-/// A list of values, each once.
-fn distinct<T: PartialEq + std::fmt::Display>(
-    section: &Section<'_>,
-    key: &'static str,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Vec<T> {
-    let mut values: Vec<T> = Vec::new();
-    for Placed { value, at } in section.texts(key, read).unwrap_or_default() {
-        if values.contains(&value) {
-            section
-                .report
-                .add(at, format!("{key} \"{value}\": listed twice"));
-        }
-        values.push(value);
-    }
-    values
 }
 
 /// Reads `ports`.
@@ -159,7 +141,7 @@ fn ports(section: &Section<'_>) -> Box<[Port]> {
 
 /// Reads `cluster-ips`: where the service is reached inside its member, unless it is headless.
 fn inside(section: &Section<'_>, kind: ServiceKind, pods: Vec<Pod>) -> Option<Inside> {
-    let cluster_ips = distinct(section, "cluster-ips", values::address);
+    let cluster_ips = section.distinct("cluster-ips", values::address);
     if kind != ServiceKind::Headless {
         return (!cluster_ips.is_empty()).then(|| Inside::ClusterIps(cluster_ips.into()));
     }
@@ -206,6 +188,7 @@ fn steering(section: &Section<'_>) -> Steering {
     let settings = section.table("probe").map(probe);
     let dns_prefix = section.text("dns-prefix", "dns-prefix", values::label);
     let external_name = section.text("external-name", "external-name", values::label);
+    let spill_over = section.text("spill-over", "spill-over", values::percent);
     section.get("order");
     Steering {
         weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
@@ -214,6 +197,8 @@ fn steering(section: &Section<'_>) -> Steering {
         order: order.map(|order| order.into_iter().map(|member| member.value).collect()),
         fence: fence(section).map(Vec::into_boxed_slice),
         when_all_down: when_all_down.map(|rule| rule.value),
+        max_addresses: max_addresses(section),
+        spill_over: spill_over.map(|share| share.value),
         probe: settings.map(Box::new),
         dns_prefix: dns_prefix.map(|prefix| prefix.value),
         external_name: external_name.map(|name| name.value),

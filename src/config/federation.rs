@@ -7,7 +7,9 @@ use super::probe::probe;
 use super::problem::Placed;
 use super::section::Section;
 use super::values;
-use crate::model::{ExportMode, Federation, NameServer, Policy, Probe, WhenAllDown};
+use crate::model::{
+    ExportMode, Federation, MOST_ADDRESSES, NameServer, Policy, Probe, WhenAllDown,
+};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -69,6 +71,8 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
     let sync_timeout = duration("sync-timeout", &long, seconds(30));
     let settings = section.table("probe").map(probe).unwrap_or_default();
     let brake = section.text("brake", "brake", values::percent);
+    let max_addresses = max_addresses(&section);
+    let spill_over = section.text("spill-over", "spill-over", values::percent);
     section.finish();
     let whole = name.as_ref().zip(apex.as_ref()).and_then(|(name, apex)| {
         Some(Federation {
@@ -87,6 +91,8 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
             order: order.iter().map(|member| member.value.clone()).collect(),
             fence,
             when_all_down: rules.2.map_or(WhenAllDown::NoData, |rule| rule.value),
+            max_addresses,
+            spill_over: spill_over.map(|share| share.value),
             hold,
             sync_timeout,
             members: members.iter().map(|(_, pattern)| pattern.clone()).collect(),
@@ -178,6 +184,12 @@ fn nameservers(section: &Section<'_>, apex: Option<&Placed<NameBuf>>) -> Vec<Pla
         );
     }
     servers
+}
+
+/// Reads `max-addresses`.
+pub(super) fn max_addresses(section: &Section<'_>) -> Option<u8> {
+    let most = section.integer("max-addresses", 1..=MOST_ADDRESSES.into())?;
+    u8::try_from(most.value).ok()
 }
 
 /// Reads `order`: members, each once.

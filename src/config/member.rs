@@ -7,7 +7,7 @@ use super::section::Section;
 use super::settings::{MemberSource, Source};
 use super::topology::{Place, place_of};
 use super::values;
-use crate::model::{self, Member, Network, Pattern};
+use crate::model::{self, Gateway, Member, Network, Pattern};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -36,6 +36,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
     let namespaces = patterns(&section, "namespaces");
     let cluster_domain = section.text("cluster-domain", "cluster-domain", values::name);
     let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
+    let gateway = section.table("gateway").and_then(gateway);
     let source = section
         .table("source")
         .and_then(|table| source(table, folder));
@@ -47,6 +48,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
             zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
             cluster_domain: cluster_domain.as_ref().map(|domain| domain.value.clone()),
+            gateway,
         };
         let source = MemberSource {
             member: name.value.clone(),
@@ -71,6 +73,23 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
         cluster_domain,
         whole,
     }
+}
+
+/// Reads `gateway`.
+fn gateway(section: Section<'_>) -> Option<Gateway> {
+    section.require("addresses");
+    let addresses = section.distinct("addresses", values::address);
+    if section.has("addresses") && addresses.is_empty() {
+        let problem = "addresses: none; leave the gateway out if there is none".to_owned();
+        section.report.add(section.at, problem);
+    }
+    let port = section.integer("port", 1..=u64::from(u16::MAX));
+    section.finish();
+    Some(Gateway {
+        addresses,
+        port: port.and_then(|port| u16::try_from(port.value).ok()),
+    })
+    .filter(|gateway| !gateway.addresses.is_empty())
 }
 
 /// A list of patterns with their texts; the default is everything.

@@ -75,6 +75,23 @@ impl<'a> Section<'a> {
         Some(elements.iter().filter_map(read).collect())
     }
 
+    /// A list of texts, each once: repetitions are reported.
+    pub(super) fn distinct<T: PartialEq + std::fmt::Display>(
+        &self,
+        key: &'static str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let mut values: Vec<T> = Vec::new();
+        for Placed { value, at } in self.texts(key, read).unwrap_or_default() {
+            if values.contains(&value) {
+                let problem = format!("{key} \"{value}\": listed twice");
+                self.report.add(at, problem);
+            }
+            values.push(value);
+        }
+        values
+    }
+
     /// The elements of a list.
     pub(super) fn array(&self, key: &'static str) -> Option<&'a [Spanned<DeValue<'a>>]> {
         let value = self.get(key)?;

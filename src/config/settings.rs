@@ -1,7 +1,7 @@
 //! The configuration as the daemon uses it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,4 +87,11 @@ pub enum Source {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// What facts of a file are known by in the state folder: its path, wherever this process was
+/// started from.
+pub fn file_origin(path: &Path) -> String {
+    let absolute = std::path::absolute(path);
+    absolute.as_deref().unwrap_or(path).display().to_string()
 }

@@ -11,11 +11,16 @@
 //! 4. A member that is being drained is left out for the part of all lots that it has lost, where
 //!    others are left.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
-//! 6. The first level with an eligible member answers; there the first tier of the plan that has
-//!    one; and of that, under `weighted`, one member by lot (names: decision 6).
+//! 6. For a client inside a member the shard there is available at the global level if it is ready,
+//!    has an inside address and is not drained; probes from outside say nothing of that address.
+//! 7. The first level with an eligible member answers; there the first tier of the plan that has
+//!    one; and of that, under `weighted`, one member by lot (names: decision 6). Where that tier has
+//!    too few ready endpoints and the plan says that it spills over, one member of it and of the next
+//!    tiers is drawn instead.
 
-use super::{Lots, Plan};
-use crate::model::{MemberSet, WhenAllDown};
+use super::spill::Loads;
+use super::{Lots, Plan, Spill};
+use crate::model::{Endpoints, MemberIdx, MemberSet, WhenAllDown};
 use crate::vantage::Vantage;
 
 /// What holds for all services of a fleet at once.
@@ -66,6 +71,16 @@ pub struct Halves {
     pub whole_ipv6: MemberSet,
 }
 
+impl ShardCaution {
+    /// The same for a client inside a member, who does not need what probes have found dead there.
+    #[must_use]
+    pub fn inside(mut self, member: MemberIdx) -> Self {
+        self.halves.ipv4.remove(member);
+        self.halves.ipv6.remove(member);
+        self
+    }
+}
+
 impl Halves {
     /// Those of `members` that are kept back: others have addresses of the family that they have.
     fn kept_back(&self, members: MemberSet) -> MemberSet {
@@ -98,6 +113,21 @@ pub struct Eligible {
     pub is_last_known: bool,
 }
 
+/// A level, as one client sees it.
+#[derive(Debug, Clone, Copy)]
+pub struct LevelView<'t> {
+    /// The members there.
+    pub members: MemberSet,
+    /// The tiers of the client's place if they count there: for `nearest` at the global level only,
+    /// as zone and region names ignore where a client stands (names: decision 6).
+    pub nearest: Option<&'t [MemberSet]>,
+    /// Who is eligible there.
+    pub eligible: &'t Eligible,
+    /// The member that the client is inside, if its shard is reached there by its inside addresses: at
+    /// the global level only (names: D.11, 2).
+    pub own: Option<MemberIdx>,
+}
+
 /// The outcome of [`choose`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
@@ -105,18 +135,26 @@ pub struct Decision {
     pub level: usize,
     /// The members that answer; empty when no level has an eligible one.
     pub members: MemberSet,
+    /// They were drawn by lot.
+    pub is_drawn: bool,
+    /// That of `members` which answers with its inside addresses.
+    pub own: Option<MemberIdx>,
 }
 
 /// Watches a decision; every method does nothing by default.
 pub trait Trace {
-    /// Who is eligible, at whatever level.
+    /// Who is eligible, at this level and those after it until it is called again.
     fn eligible(&mut self, _eligible: &Eligible) {}
     /// Where the client stands counts.
     fn vantage(&mut self, _vantage: &Vantage) {}
     /// The answer depends on lots: these.
     fn lots<'l>(&mut self, _lots: impl FnOnce() -> Lots<'l>) {}
+    /// The nearest members cannot carry all: one is drawn of these and others.
+    fn spill(&mut self, _spill: &Spill) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
+    /// A member that is chosen answers with its inside addresses.
+    fn own(&mut self, _member: MemberIdx) {}
 }
 
 /// Watches nothing, at no cost: what the query path runs with.
@@ -190,35 +228,56 @@ fn set_aside(members: &mut MemberSet, some: MemberSet) -> MemberSet {
 /// Chooses members: the first of `levels` with an eligible member answers, with the first tier of
 /// the plan that has one of them, and under `weighted` with one member of it.
 ///
-/// `levels` are the members at each level, the one asked first and the global one last, each with
-/// the tiers of the client's place if they count there: for `nearest` at the global level only, as
-/// zone and region names ignore where a client stands (names: decision 6). `lots` are as for
-/// [`eligible`].
+/// `levels` are the level asked first and the global one last. A client inside a member is in its
+/// first tier alone, so that under `nearest` its own shard answers alone where it can. `lots` are as
+/// for [`eligible`], and `endpoints` are those of a member, asked only where a plan spills over.
 #[inline]
 pub fn choose<'t, 'l, T: Trace>(
     plan: &Plan,
-    eligible: &Eligible,
-    levels: impl IntoIterator<Item = (MemberSet, Option<&'t [MemberSet]>)>,
+    levels: impl IntoIterator<Item = LevelView<'t>>,
     lots: impl FnOnce() -> Lots<'l>,
+    endpoints: impl Fn(MemberIdx) -> Endpoints,
     trace: &mut T,
 ) -> Decision {
-    trace.eligible(eligible);
     let mut last = 0;
-    for (level, (at_level, nearest)) in levels.into_iter().enumerate() {
-        let candidates = eligible.members & at_level;
-        let chosen = nearest
-            .unwrap_or(&plan.tiers)
+    for (level, view) in levels.into_iter().enumerate() {
+        trace.eligible(view.eligible);
+        let candidates = view.eligible.members & view.members;
+        let tiers = view.nearest.unwrap_or(&plan.tiers);
+        let chosen = tiers
             .iter()
             .map(|tier| *tier & candidates)
             .find(|tier| !tier.is_empty());
-        if let Some(members) = chosen {
-            let members = if plan.is_weighted {
-                lots().pick(members)
-            } else {
-                members
-            };
+        if let Some(mut members) = chosen {
+            let mut is_drawn = plan.is_weighted;
+            if plan.is_weighted {
+                members = lots().pick(members);
+            } else if let Some(percent) = plan.spill_over {
+                let loads = Loads {
+                    tiers,
+                    known: view.members & plan.fence,
+                    candidates,
+                    endpoints,
+                };
+                if let Some(spill) = loads.spill(percent) {
+                    trace.spill(&spill);
+                    members = lots()
+                        .pick_of(loads.shares(spill.needed))
+                        .unwrap_or(members);
+                    is_drawn = true;
+                }
+            }
             trace.level(level, candidates, members);
-            return Decision { level, members };
+            let own = view.own.filter(|own| members.contains(*own));
+            if let Some(own) = own {
+                trace.own(own);
+            }
+            return Decision {
+                level,
+                members,
+                is_drawn,
+                own,
+            };
         }
         trace.level(level, candidates, MemberSet::EMPTY);
         last = level;
@@ -226,242 +285,11 @@ pub fn choose<'t, 'l, T: Trace>(
     Decision {
         level: last,
         members: MemberSet::EMPTY,
+        is_drawn: plan.is_weighted,
+        own: None,
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::IpAddr;
-
-    use super::super::Seeds;
-    use super::*;
-    use crate::model::{FULL_SHARE, MemberIdx, UnixSeconds};
-    use crate::vantage::ClientPrefix;
-
-    fn set(members: &[u8]) -> MemberSet {
-        members.iter().copied().map(MemberIdx).collect()
-    }
-
-    fn plan(tiers: &[&[u8]], fence: &[u8], when_all_down: WhenAllDown) -> Plan {
-        let tiers = tiers.iter().map(|tier| set(tier)).collect();
-        Plan {
-            fence: set(fence),
-            tiers,
-            is_nearest: false,
-            is_weighted: false,
-            when_all_down,
-        }
-    }
-
-    /// Chooses for a service in members 0 to 3; levels are {0}, {0, 1} and all.
-    fn check(
-        plan: &Plan,
-        available: &[u8],
-        stale: &[u8],
-        expired: &[u8],
-        expected: (usize, &[u8]),
-    ) {
-        let shards = ShardHealth {
-            available: set(available),
-            last_known: set(&[0, 1, 2, 3]),
-        };
-        let fleet = FleetHealth {
-            stale: set(stale),
-            expired: set(expired),
-            ..FleetHealth::default()
-        };
-        let (level, members) = decide(plan, &shards, None, &fleet, &[]);
-        assert_eq!((level, members), (expected.0, set(expected.1)));
-    }
-
-    /// Chooses for a client; `shares` are those of members that are being drained.
-    fn decide(
-        plan: &Plan,
-        shards: &ShardHealth,
-        caution: Option<&ShardCaution>,
-        fleet: &FleetHealth,
-        shares: &[(MemberIdx, u16)],
-    ) -> (usize, MemberSet) {
-        let seeds = Seeds::default();
-        let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
-        let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
-        let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| (members, None));
-        let eligible = eligible(plan, shards, caution, fleet, lots);
-        let decision = choose(plan, &eligible, levels, lots, &mut NoTrace);
-        (decision.level, decision.members)
-    }
-
-    #[test]
-    fn the_first_level_with_an_eligible_member_answers() {
-        let spread = plan(&[&[0, 1, 2, 3]], &[0, 1, 2, 3], WhenAllDown::NoData);
-        check(&spread, &[0, 1, 2, 3], &[], &[], (0, &[0]));
-        check(&spread, &[1, 2], &[], &[], (1, &[1]));
-        check(&spread, &[2, 3], &[], &[], (2, &[2, 3]));
-        check(&spread, &[], &[], &[], (2, &[]));
-    }
-
-    #[test]
-    fn failover_takes_the_first_of_its_order_within_the_level() {
-        let failover = plan(
-            &[&[3], &[1], &[0], &[2]],
-            &[0, 1, 2, 3],
-            WhenAllDown::NoData,
-        );
-        check(&failover, &[0, 1, 2, 3], &[], &[], (0, &[0]));
-        check(&failover, &[1, 2, 3], &[], &[], (1, &[1]));
-        check(&failover, &[2, 3], &[], &[], (2, &[3]));
-    }
-
-    #[test]
-    fn a_fence_cuts_every_level() {
-        let fenced = plan(&[&[0, 1, 2, 3]], &[1, 2], WhenAllDown::NoData);
-        check(&fenced, &[0, 1, 2, 3], &[], &[], (1, &[1]));
-        check(&fenced, &[0, 3], &[], &[], (2, &[]));
-    }
-
-    #[test]
-    fn an_expired_hold_withdraws_only_beside_a_live_shard() {
-        let spread = plan(&[&[0, 1, 2, 3]], &[0, 1, 2, 3], WhenAllDown::NoData);
-        check(&spread, &[0, 2], &[0], &[], (0, &[0]));
-        check(&spread, &[0, 2], &[0], &[0], (2, &[2]));
-        check(&spread, &[0, 2], &[0, 2], &[0], (0, &[0]));
-        check(&spread, &[0], &[0], &[0], (0, &[0]));
-    }
-
-    #[test]
-    fn a_live_shard_outside_the_fence_withdraws_nothing() {
-        let fenced = plan(&[&[0, 1, 2, 3]], &[0], WhenAllDown::NoData);
-        check(&fenced, &[0, 2], &[0], &[0], (0, &[0]));
-    }
-
-    #[test]
-    fn last_known_members_stand_in_at_every_level() {
-        let open = plan(&[&[0, 1, 2, 3]], &[0, 1, 2], WhenAllDown::LastKnown);
-        check(&open, &[], &[], &[], (0, &[0]));
-        check(&open, &[2], &[], &[], (2, &[2]));
-    }
-
-    /// Members 0 to 3 under `spread`, some with a caution or a drain; levels as above.
-    #[expect(clippy::too_many_arguments, reason = "a table of sets")]
-    fn check_cautious(
-        available: &[u8],
-        (stale, expired): (&[u8], &[u8]),
-        damped: &[u8],
-        proven: &[u8],
-        drained: &[u8],
-        draining: &[(u8, u16)],
-        when_all_down: WhenAllDown,
-        expected: (usize, &[u8]),
-    ) {
-        let plan = plan(&[&[0, 1, 2, 3]], &[0, 1, 2, 3], when_all_down);
-        let shards = ShardHealth {
-            available: set(available),
-            last_known: set(&[0, 1, 2, 3]),
-        };
-        let caution = ShardCaution {
-            damped: set(damped),
-            proven: set(proven),
-            halves: Halves::default(),
-        };
-        let fleet = FleetHealth {
-            stale: set(stale),
-            expired: set(expired),
-            drained: set(drained),
-            draining: draining
-                .iter()
-                .map(|(member, _)| MemberIdx(*member))
-                .collect(),
-        };
-        let shares: Vec<_> = (draining.iter())
-            .map(|(member, share)| (MemberIdx(*member), *share))
-            .collect();
-        let got = decide(&plan, &shards, Some(&caution), &fleet, &shares);
-        assert_eq!(got, (expected.0, set(expected.1)));
-    }
-
-    #[test]
-    fn a_proven_member_is_not_withdrawn() {
-        let check = |proven: &[u8], expected| {
-            let no_data = WhenAllDown::NoData;
-            check_cautious(
-                &[0, 2],
-                (&[0], &[0]),
-                &[],
-                proven,
-                &[],
-                &[],
-                no_data,
-                expected,
-            );
-        };
-        check(&[], (2, &[2]));
-        check(&[0], (0, &[0]));
-    }
-
-    #[test]
-    fn a_damped_shard_counts_where_no_other_does() {
-        let check = |available: &[u8], lost: &[u8], damped: &[u8], expected| {
-            let no_data = WhenAllDown::NoData;
-            check_cautious(
-                available,
-                (lost, lost),
-                damped,
-                &[],
-                &[],
-                &[],
-                no_data,
-                expected,
-            );
-        };
-        check(&[0, 2], &[], &[0], (2, &[2]));
-        check(&[0], &[], &[0], (0, &[0]));
-        check(&[0, 2], &[], &[0, 2], (0, &[0]));
-        // Live and damped stands before lost.
-        check(&[0, 2], &[2], &[0], (0, &[0]));
-    }
-
-    #[test]
-    fn half_a_shard_is_kept_back_where_others_have_what_it_has() {
-        let check = |ipv4: &[u8], ipv6: &[u8], expected: &[u8]| {
-            let halves = Halves {
-                ipv4: set(&[]),
-                ipv6: set(&[0]),
-                whole_ipv4: set(ipv4),
-                whole_ipv6: set(ipv6),
-            };
-            assert_eq!(halves.kept_back(set(&[0, 1, 2])), set(expected));
-        };
-        check(&[1], &[1], &[0]);
-        check(&[1], &[2], &[0]);
-        // Nobody else has IPv6.
-        check(&[1], &[], &[]);
-        // The one that has is not eligible.
-        check(&[1], &[3], &[]);
-    }
-
-    #[test]
-    fn a_drain_leaves_out_where_others_are_left() {
-        let check = |available: &[u8], drained: &[u8], draining: &[(u8, u16)], expected| {
-            let open = WhenAllDown::LastKnown;
-            check_cautious(
-                available,
-                (&[], &[]),
-                &[],
-                &[],
-                drained,
-                draining,
-                open,
-                expected,
-            );
-        };
-        check(&[0, 2], &[0], &[], (2, &[2]));
-        // Not even the last known stand in for what an operator has taken out.
-        check(&[0], &[0, 1, 2, 3], &[], (2, &[]));
-        check(&[], &[0, 1], &[], (2, &[2, 3]));
-        // A share of 1 in 32,768 is hardly ever drawn; with nobody else it is served.
-        check(&[0, 2], &[], &[(0, 1)], (2, &[2]));
-        check(&[0], &[], &[(0, 1)], (0, &[0]));
-        check(&[0, 1], &[], &[(0, 1), (1, 1)], (0, &[0]));
-        check(&[0, 1], &[], &[(0, FULL_SHARE - 1)], (0, &[0]));
-    }
-}
+#[path = "tests/choose.rs"]
+mod tests;

@@ -106,6 +106,7 @@ mod tests {
             zones: Vec::new(),
             namespaces: Vec::new(),
             cluster_domain: None,
+            gateway: None,
         };
         let fleet = Fleet {
             members: (0..6).map(member).collect(),

@@ -12,6 +12,12 @@ pub struct PlanKey {
     pub order: Vec<Label>,
     /// Regions that answers may come from; `None` is all.
     pub fence: Option<Vec<Label>>,
+    /// How many addresses of a type an answer has at most; `None` is all.
+    pub max_addresses: Option<u8>,
+    /// The share, in percent, of the endpoints nearest to a client that are to be ready, or others
+    /// carry the rest; `None` where nothing spills over. `None` for the policies that do not order
+    /// members.
+    pub spill_over: Option<u8>,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
 }
@@ -27,6 +33,11 @@ pub struct Plan {
     pub is_nearest: bool,
     /// One member answers, drawn by its weight.
     pub is_weighted: bool,
+    /// How many addresses of a type an answer has at most; they are drawn by lot.
+    pub max_addresses: Option<u8>,
+    /// The share, in percent, of the endpoints of the first tier that are to be ready, or the next
+    /// tiers carry the rest.
+    pub spill_over: Option<u8>,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
 }
@@ -44,6 +55,8 @@ impl Plan {
             tiers,
             is_nearest: key.policy == Policy::Nearest,
             is_weighted: key.policy == Policy::Weighted,
+            max_addresses: key.max_addresses,
+            spill_over: key.spill_over,
             when_all_down: key.when_all_down,
         }
     }
@@ -81,6 +94,8 @@ mod tests {
             policy: Policy::Failover,
             order: vec![names[2].clone(), names[2].clone()],
             fence: None,
+            max_addresses: None,
+            spill_over: None,
             when_all_down: WhenAllDown::NoData,
         };
         let plan = Plan::compile(&key, &names.iter().collect::<Vec<_>>(), MemberSet::ALL);

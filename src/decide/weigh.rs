@@ -5,6 +5,7 @@
 //! lot           = FNV-1a 64 of: wire labels of service.ns.fed, 4 or 6 (one octet), client prefix
 //!                 (8 octets, big-endian, left-aligned), time slot (8 octets, big-endian)
 //! draw(member)  = mix(lot XOR mix(FNV-1a 64 of the member's name XOR purpose))
+//! draw(address) = the same with the octets of the address in network order
 //! mix           = the finalizer of MurmurHash3, 64 bits
 //! ```
 //!
@@ -28,6 +29,8 @@ enum Purpose {
     Weight = 0,
     /// Whether a member that is being drained is left out.
     Drain = 1,
+    /// Which addresses are in an answer that has not all.
+    Limit = 2,
 }
 
 /// Hashes of the names of all members: a lot follows the name, so that it is the same whatever
@@ -99,9 +102,18 @@ impl<'a> Lots<'a> {
     /// One of `members`, by weighted rendezvous hashing: each has the share of its weight, and when
     /// one goes, only what it had moves.
     pub fn pick(&self, members: MemberSet) -> MemberSet {
-        let mut best: Option<(MemberIdx, u64, u32)> = None;
-        for member in members.iter() {
-            let weight = self.weight(member);
+        let weighted = members.iter();
+        let weighted = weighted.map(|member| (member, self.weight(member).into()));
+        self.pick_of(weighted).unwrap_or(members)
+    }
+
+    /// One of the members, by the weights beside them; `None` when none has a weight.
+    pub(super) fn pick_of(
+        &self,
+        weighted: impl Iterator<Item = (MemberIdx, u64)>,
+    ) -> Option<MemberSet> {
+        let mut best: Option<(MemberIdx, u64, u64)> = None;
+        for (member, weight) in weighted {
             let loss = loss(self.draw(member, Purpose::Weight));
             // loss / weight is the smallest, in whole numbers.
             let is_better = best.is_none_or(|(_, least, of)| {
@@ -111,7 +123,13 @@ impl<'a> Lots<'a> {
                 best = Some((member, loss, weight));
             }
         }
-        best.map_or(members, |(member, ..)| MemberSet::from_iter([member]))
+        best.map(|(member, ..)| MemberSet::from_iter([member]))
+    }
+
+    /// The lot of an address, given as its octets: those with the smallest are in an answer that
+    /// does not have all.
+    pub fn of_address(&self, octets: &[u8]) -> u64 {
+        mix(self.lot ^ mix(fnv(OFFSET, octets) ^ Purpose::Limit as u64))
     }
 
     /// Those of `members` that are left out for now, as they are being drained.
@@ -187,6 +205,7 @@ mod tests {
             zones: Vec::new(),
             namespaces: Vec::new(),
             cluster_domain: None,
+            gateway: None,
         };
         Seeds::compile(&Fleet {
             members: names.iter().map(member).collect(),

@@ -34,6 +34,12 @@ pub struct Federation {
     pub fence: Option<Vec<Label>>,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
+    /// How many addresses of a type an answer has at most, 1 to [`super::MOST_ADDRESSES`]; `None` is
+    /// all.
+    pub max_addresses: Option<u8>,
+    /// The share, in percent, of the endpoints nearest to a client that are to be ready; what is
+    /// missing of it is carried elsewhere. `None` lets nothing spill over.
+    pub spill_over: Option<u8>,
     /// How long a held member counts as if it were not (names: decision 5).
     pub hold: Duration,
     /// How long a member may take for its first sync (names: decision 10).

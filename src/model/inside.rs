@@ -40,13 +40,17 @@ impl Inside {
 
     /// The addresses that take traffic.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let (cluster_ips, pods): (&[IpAddr], &[Pod]) = match self {
-            Self::ClusterIps(addresses) => (addresses, &[]),
-            Self::Pods(pods) => (&[], pods),
-        };
-        let ready = pods.iter().filter(|pod| pod.is_ready);
-        let cluster_ips = cluster_ips.iter().copied();
+        let ready = self.pods().iter().filter(|pod| pod.is_ready);
+        let cluster_ips = self.cluster_ips().iter().copied();
         cluster_ips.chain(ready.map(|pod| pod.address))
+    }
+
+    /// Its cluster IPs; none if it is headless.
+    pub fn cluster_ips(&self) -> &[IpAddr] {
+        match self {
+            Self::ClusterIps(addresses) => addresses,
+            Self::Pods(_) => &[],
+        }
     }
 
     /// Its pods; none unless it is headless.

@@ -1,6 +1,7 @@
 //! Member clusters, and sets of them.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use super::{Federation, Location, Network, Pattern, Place};
 use crate::names::Label;
@@ -35,6 +36,17 @@ pub struct Member {
     /// The domain of its own DNS, such as `cluster.local`, where its pods also find the services of
     /// federations (names: D.8).
     pub cluster_domain: Option<NameBuf>,
+    /// Where clients elsewhere reach all its services, instead of their load balancers.
+    pub gateway: Option<Gateway>,
+}
+
+/// A gateway of a member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its addresses, at least one.
+    pub addresses: Vec<IpAddr>,
+    /// The port on which it takes all traffic; `None` if it has those of the services.
+    pub port: Option<u16>,
 }
 
 /// A region that exists by configuration.

@@ -37,6 +37,25 @@ impl fmt::Debug for NamespacedName {
 /// Addresses of one service. Two, one of each family as a rule, stand in the service itself.
 pub type Addresses = SmallVec<[IpAddr; 2]>;
 
+/// Host names. Most services have none, and pay a pointer for that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HostNames(Option<Box<Box<[NameBuf]>>>);
+
+impl Deref for HostNames {
+    type Target = [NameBuf];
+
+    fn deref(&self) -> &[NameBuf] {
+        self.0.as_deref().map_or(&[], |names| names)
+    }
+}
+
+impl FromIterator<NameBuf> for HostNames {
+    fn from_iter<I: IntoIterator<Item = NameBuf>>(names: I) -> Self {
+        let names: Box<[NameBuf]> = names.into_iter().collect();
+        Self((!names.is_empty()).then(|| Box::new(names)))
+    }
+}
+
 /// One member's facts about one service. Services that are being deleted have none.
 ///
 /// There is one for every service of every member, so that what services say alike is apart and
@@ -48,7 +67,7 @@ pub struct Service {
     /// Load balancer addresses given as addresses.
     pub addresses: Addresses,
     /// Load balancer host names, resolved in the background.
-    pub hostnames: Box<[NameBuf]>,
+    pub hostnames: HostNames,
     /// How many endpoints it has. Ready when one is.
     pub endpoints: Endpoints,
     /// Where it is reached inside its member; `None` where that is not known.
@@ -121,6 +140,9 @@ impl Specs {
     }
 }
 
+/// The most addresses of a type that an answer can be limited to.
+pub const MOST_ADDRESSES: u8 = 32;
+
 /// What a service says about how it is answered; `None` leaves it to the federation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Steering {
@@ -136,6 +158,11 @@ pub struct Steering {
     pub fence: Option<Box<[Label]>>,
     /// What to answer when no member is eligible.
     pub when_all_down: Option<WhenAllDown>,
+    /// How many addresses of a type an answer has at most, 1 to [`MOST_ADDRESSES`].
+    pub max_addresses: Option<u8>,
+    /// The share, in percent, of the endpoints nearest to a client that are to be ready; what is
+    /// missing of it is carried elsewhere.
+    pub spill_over: Option<u8>,
     /// How its addresses are probed.
     pub probe: Option<Box<ProbeSettings>>,
     /// The first label of one more name, in the apex itself (names: N9).
@@ -199,6 +226,17 @@ pub enum Protocol {
     Sctp,
 }
 
+impl Protocol {
+    /// Its label in names.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Tcp => "_tcp",
+            Self::Udp => "_udp",
+            Self::Sctp => "_sctp",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,7 +244,8 @@ mod tests {
     #[test]
     fn what_is_known_inside_costs_a_service_that_has_none_eight_octets() {
         assert_eq!(size_of::<Option<Arc<Inside>>>(), 8);
-        assert!(size_of::<Service>() <= 88, "{}", size_of::<Service>());
+        // With the counts of an `Arc` this is 96 octets, a size that allocators have.
+        assert!(size_of::<Service>() <= 80, "{}", size_of::<Service>());
     }
 
     #[test]

@@ -54,6 +54,13 @@ pub enum Prefix<'q> {
     Port(&'q [u8]),
     /// `member`: a pinned name (names: decision 7).
     Member(&'q [u8]),
+    /// `hostname.member`: a pod of a headless service.
+    Pod {
+        /// The host name's label, bare.
+        hostname: &'q [u8],
+        /// The member's label, bare.
+        member: &'q [u8],
+    },
     /// `_proto.member`
     MemberProtocol {
         /// The member's label, bare.
@@ -140,6 +147,10 @@ fn prefix(qname: &Qname, count: usize) -> Prefix<'_> {
             member: qname.label(1),
             protocol: qname.between(0, 1),
         },
+        2 if !is_underscored(1) => Prefix::Pod {
+            hostname: qname.label(0),
+            member: qname.label(1),
+        },
         3 if is_underscored(0) && is_underscored(1) && !is_underscored(2) => Prefix::MemberPort {
             member: qname.label(2),
             port: qname.between(0, 2),
@@ -180,6 +191,9 @@ mod tests {
                             Prefix::Protocol(protocol) => format!(" proto {}", text(protocol)),
                             Prefix::Port(port) => format!(" port {}", text(port)),
                             Prefix::Member(member) => format!(" member {}", bare(member)),
+                            Prefix::Pod { hostname, member } => {
+                                format!(" member {} pod {}", bare(member), bare(hostname))
+                            }
                             Prefix::MemberProtocol { member, protocol } => {
                                 format!(" member {} proto {}", bare(member), text(protocol))
                             }
@@ -224,6 +238,10 @@ mod tests {
             "service s.ns.fed member m proto _tcp at global",
         );
         check(
+            "web-0.m.s.ns.fed.svc",
+            "service s.ns.fed member m pod web-0 at global",
+        );
+        check(
             "_http._tcp.m.s.ns.fed.svc",
             "service s.ns.fed member m port _http._tcp at global",
         );
@@ -260,7 +278,10 @@ mod tests {
 
     #[test]
     fn other_prefixes_are_unknown() {
-        check("web-0.m.s.ns.fed.svc", "service s.ns.fed unknown at global");
+        check(
+            "a.web-0.m.s.ns.fed.svc",
+            "service s.ns.fed unknown at global",
+        );
         check("m._tcp.s.ns.fed.svc", "service s.ns.fed unknown at global");
         check(
             "_a._b._c.s.ns.fed.svc",

@@ -161,9 +161,7 @@ impl Beginning {
         } else {
             if whole.kept.first_synced.is_some() {
                 let services = whole.services.len();
-                for (name, service) in whole.services {
-                    self.builder.upsert(index, &name, service);
-                }
+                self.builder.restore(index, whole.services);
                 self.states.happen(index, Happening::Restored, now.instant);
                 profile.reason = Some("restored from disk, no contact yet".to_owned());
                 let last_live = whole.kept.seen.map(|seen| seen.0);

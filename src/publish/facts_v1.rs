@@ -151,10 +151,20 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::Service`] of one that says how many addresses there are at most, or what spills over.
+    Bounded(
+        (Option<u8>, Option<u8>),
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
     /// [`Fact::Service`] of one that asks for names beside or instead of its own: its prefix and its
-    /// external name.
+    /// external name; then as [`Record::Bounded`].
     Named(
         [Option<&'a str>; 2],
+        (Option<u8>, Option<u8>),
         #[serde(borrow)] Option<InsideV1<'a>>,
         &'a str,
         &'a str,
@@ -202,21 +212,24 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let (namespace, label) = (name.namespace.as_str(), name.name.as_str());
             let facts = ServiceV1::from(&**service);
             let probe = service.steering.probe.as_deref().map(ProbeV1::from);
-            let names = [
-                &service.steering.dns_prefix,
-                &service.steering.external_name,
-            ];
+            let inside = service.inside.as_deref().map(InsideV1::from);
+            let steering = &service.steering;
+            let bounds = (steering.max_addresses, steering.spill_over);
+            let names = [&steering.dns_prefix, &steering.external_name];
             let names = names.map(|name| name.as_ref().map(Label::as_str));
-            match (&service.inside, probe) {
-                (inside, probe) if names != [None; 2] => {
-                    let inside = inside.as_deref().map(InsideV1::from);
-                    Record::Named(names, inside, namespace, label, facts, probe)
+            if names != [None; 2] {
+                let record = Record::Named(names, bounds, inside, namespace, label, facts, probe);
+                return append(&record, buffer);
+            }
+            match (bounds, inside, probe) {
+                ((None, None), Some(inside), probe) => {
+                    Record::Inside(inside, namespace, label, facts, probe)
                 }
-                (Some(inside), probe) => {
-                    Record::Inside(InsideV1::from(&**inside), namespace, label, facts, probe)
+                ((None, None), None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
+                ((None, None), None, None) => Record::Service(namespace, label, facts),
+                (bounds, inside, probe) => {
+                    Record::Bounded(bounds, inside, namespace, label, facts, probe)
                 }
-                (None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
-                (None, None) => Record::Service(namespace, label, facts),
             }
         }
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
@@ -267,6 +280,16 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
             known.share(&mut service, Some(probe));
             Fact::Service(name, Arc::new(service))
         }
+        Record::Bounded((max_addresses, spill_over), inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let steering = &mut Arc::make_mut(&mut service.spec).steering;
+            (steering.max_addresses, steering.spill_over) = (max_addresses, spill_over);
+            known.share(&mut service, probe);
+            let inside = inside.map(|inside| inside.read(known)).transpose()?;
+            service.inside = inside.map(Arc::new);
+            Fact::Service(name, Arc::new(service))
+        }
         Record::Inside(inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
             let mut service = service.read(known)?;
@@ -278,15 +301,14 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
             service.inside = Some(Arc::new(inside.read(known)?));
             Fact::Service(name, Arc::new(service))
         }
-        Record::Named(names, inside, namespace, name, service, probe) => {
+        Record::Named(names, bounds, inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
             let mut service = service.read(known)?;
             let names = names.map(|name| name.map(|name| known.label(name)).transpose());
             let [dns_prefix, external_name] = names;
-            let mut spec = Spec::clone(&service.spec);
-            spec.steering.dns_prefix = dns_prefix?;
-            spec.steering.external_name = external_name?;
-            service.spec = spec.into();
+            let steering = &mut Arc::make_mut(&mut service.spec).steering;
+            (steering.dns_prefix, steering.external_name) = (dns_prefix?, external_name?);
+            (steering.max_addresses, steering.spill_over) = bounds;
             known.share(&mut service, probe);
             let inside = inside.map(|inside| inside.read(known)).transpose()?;
             service.inside = inside.map(Arc::new);

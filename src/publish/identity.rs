@@ -1,8 +1,6 @@
 //! Whether facts are those of the cluster that a member is now.
 
-use std::path::Path;
-
-use crate::config::Source;
+use crate::config::{Source, file_origin};
 use crate::model::Identity;
 
 /// Whether facts learnt under `old` are those of another cluster than `new`: another origin, or
@@ -26,7 +24,7 @@ pub(super) fn merge(old: Option<&Identity>, mut new: Identity) -> Identity {
 /// its API, so two APIs cannot be told apart here: [`is_other`] does when the source speaks.
 pub(super) fn may_be(origin: &str, source: &Source) -> bool {
     match source {
-        Source::File { path } => Path::new(origin) == path,
+        Source::File { path } => origin == file_origin(path),
         Source::Kubeconfig { .. } | Source::InCluster => origin.contains("://"),
     }
 }
@@ -69,5 +67,10 @@ mod tests {
         check("https://a", &file, false);
         check("https://a", &Source::InCluster, true);
         check("/f/a.toml", &Source::InCluster, false);
+        let here = std::env::current_dir().unwrap().join("a.toml");
+        let relative = Source::File {
+            path: "a.toml".into(),
+        };
+        check(here.to_str().unwrap(), &relative, true);
     }
 }

@@ -66,6 +66,7 @@ mod tests {
             zones: Vec::new(),
             namespaces: Vec::new(),
             cluster_domain: None,
+            gateway: None,
         }
     }
 

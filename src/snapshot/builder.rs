@@ -2,6 +2,7 @@
 
 mod cautions;
 mod recompile;
+mod restore;
 mod shards;
 
 use std::collections::{HashMap, HashSet};

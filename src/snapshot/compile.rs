@@ -65,16 +65,23 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
-    let names: [(fn(&Steering) -> Option<&Label>, _); 2] = [
-        (|s| s.dns_prefix.as_ref(), Disagreement::DnsPrefix),
-        (|s| s.external_name.as_ref(), Disagreement::ExternalName),
-    ];
-    for (name, matter) in names {
-        first(&steering, name, matter, &mut disagreements);
-    }
+    let prefix = |s: &'_ Steering| s.dns_prefix.clone();
+    let external = |s: &'_ Steering| s.external_name.clone();
+    first(
+        &steering,
+        prefix,
+        Disagreement::DnsPrefix,
+        &mut disagreements,
+    );
+    first(
+        &steering,
+        external,
+        Disagreement::ExternalName,
+        &mut disagreements,
+    );
     let mut shards: Vec<NewShard> = known
         .iter()
-        .map(|(member, facts)| shard(*member, facts, ttl, &resolved))
+        .map(|(member, facts)| input.shard(*member, facts, ttl, &resolved))
         .collect();
     let (caution, unprobed) = judge(&mut shards);
     let name = input.name;
@@ -128,6 +135,44 @@ impl Input<'_> {
             (Export::Unsaid, ..) => Some(IgnoredReason::NotExported),
         }
     }
+
+    /// A member's shard: it is reached at the member's gateway if there is one, else at its load
+    /// balancer if it has one.
+    fn shard<'h>(
+        &self,
+        member: MemberIdx,
+        facts: &Arc<Service>,
+        ttl: u32,
+        resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
+    ) -> NewShard {
+        let configured = self.fleet.members.get(member.get());
+        let gateway = configured.and_then(|member| member.gateway.as_ref());
+        let mut smallest = ttl;
+        let (mut ipv4, mut ipv6) = match gateway {
+            Some(gateway) => split(&gateway.addresses),
+            None if facts.kind == ServiceKind::LoadBalancer => split(&facts.addresses),
+            None => (Vec::new(), Vec::new()),
+        };
+        if gateway.is_none() && facts.kind == ServiceKind::LoadBalancer {
+            for addresses in facts.hostnames.iter().filter_map(resolved) {
+                ipv4.extend(&addresses.ipv4);
+                ipv6.extend(&addresses.ipv6);
+                smallest = smallest.min(seconds(addresses.ttl));
+            }
+        }
+        ipv4.sort_unstable();
+        ipv4.dedup();
+        ipv6.sort_unstable();
+        ipv6.dedup();
+        NewShard {
+            member,
+            ttl: smallest,
+            ipv4,
+            ipv6,
+            gateway_port: gateway.and_then(|gateway| gateway.port),
+            facts: facts.clone(),
+        }
+    }
 }
 
 /// What counts when members disagree (names: decision 14).
@@ -151,6 +196,16 @@ fn plan_key(
         Disagreement::WhenAllDown,
         disagreements,
     );
+    let spill_over = first(
+        steering,
+        |s| s.spill_over,
+        Disagreement::SpillOver,
+        disagreements,
+    );
+    let most = || steering.iter().filter_map(|s| s.max_addresses);
+    if most().min() != most().max() {
+        disagreements.insert(Disagreement::MaxAddresses);
+    }
     let sets = || {
         steering
             .iter()
@@ -172,6 +227,9 @@ fn plan_key(
             Vec::new()
         },
         fence: fence.map(|regions| regions.into_iter().cloned().collect()),
+        max_addresses: most().min().or(rules.max_addresses),
+        spill_over: (spill_over.or(rules.spill_over))
+            .filter(|_| matches!(policy, Policy::Nearest | Policy::Failover)),
         when_all_down: when_all_down.unwrap_or(rules.when_all_down),
     }
 }
@@ -191,37 +249,14 @@ fn first<'s, T: PartialEq>(
     Some(first)
 }
 
-/// A member's shard; only load balancers have addresses for clients outside.
-fn shard<'h>(
-    member: MemberIdx,
-    facts: &Arc<Service>,
-    ttl: u32,
-    resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
-) -> NewShard {
-    let (mut ipv4, mut ipv6): (Vec<Ipv4Addr>, Vec<Ipv6Addr>) = (Vec::new(), Vec::new());
-    let mut smallest = ttl;
-    if facts.kind == ServiceKind::LoadBalancer {
-        for address in &facts.addresses {
-            match address {
-                IpAddr::V4(address) => ipv4.push(*address),
-                IpAddr::V6(address) => ipv6.push(*address),
-            }
-        }
-        for addresses in facts.hostnames.iter().filter_map(resolved) {
-            ipv4.extend(&addresses.ipv4);
-            ipv6.extend(&addresses.ipv6);
-            smallest = smallest.min(seconds(addresses.ttl));
+/// The addresses of each family.
+fn split(addresses: &[IpAddr]) -> (Vec<Ipv4Addr>, Vec<Ipv6Addr>) {
+    let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+    for address in addresses {
+        match address {
+            IpAddr::V4(address) => ipv4.push(*address),
+            IpAddr::V6(address) => ipv6.push(*address),
         }
     }
-    ipv4.sort_unstable();
-    ipv4.dedup();
-    ipv6.sort_unstable();
-    ipv6.dedup();
-    NewShard {
-        member,
-        ttl: smallest,
-        ipv4,
-        ipv6,
-        facts: facts.clone(),
-    }
+    (ipv4, ipv6)
 }

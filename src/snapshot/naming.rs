@@ -1,4 +1,4 @@
-//! Names that services ask for beside or instead of their own, as in KubeFed (names: N9, N10).
+//! Names that services ask for beside or instead of their own, as in `KubeFed` (names: N9, N10).
 //!
 //! A service that others want to be called like keeps its name, then comes the first of them; of
 //! services that want one prefix, the first has it. First is by namespace, name and federation, so
@@ -47,11 +47,14 @@ struct Claim {
     members: Vec<MemberIdx>,
 }
 
+/// An apex, and the key of the service that has a prefix there.
+type Prefixed = (ApexIdx, Box<[u8]>);
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(super) struct Published {
     /// For each prefix, by its wire label: its apex and the key of its service.
-    prefixes: HashMap<Box<[u8]>, Vec<(ApexIdx, Box<[u8]>)>, foldhash::fast::RandomState>,
+    prefixes: HashMap<Box<[u8]>, Vec<Prefixed>, foldhash::fast::RandomState>,
     /// Services that are called otherwise, and how.
     renamed: BTreeMap<NamespacedName, Label>,
     /// What is said of members.
@@ -116,8 +119,7 @@ impl Naming {
                         self.wanting.remove(&target);
                     }
                 }
-                let refused = |_: &(NamespacedName, _), _: &mut Refused| false;
-                self.refused.extract_if(of(name), refused).for_each(drop);
+                self.refused.retain(|(of, _), _| of != name);
             }
             if let Some(new) = &new {
                 self.wanted.insert(name.clone(), new.clone());
@@ -129,10 +131,10 @@ impl Naming {
     }
 
     /// The services that may have a name, the first in order first; the one that is called so keeps
-    /// it.
-    pub(super) fn candidates(&self, name: &NamespacedName) -> Vec<NamespacedName> {
+    /// it. `None` is the one that is called so alone.
+    pub(super) fn candidates(&self, name: &NamespacedName) -> Option<Vec<NamespacedName>> {
         if self.wanted.is_empty() {
-            return vec![name.clone()];
+            return None;
         }
         let own = (!self.wanted.contains_key(name)).then(|| name.clone());
         let others = self.wanting.get(name).into_iter().flatten();
@@ -140,7 +142,7 @@ impl Naming {
             namespace: name.namespace.clone(),
             name: label.clone(),
         });
-        own.into_iter().chain(others).collect()
+        Some(own.into_iter().chain(others).collect())
     }
 
     /// A service does not get the name that it wants, or does.
@@ -249,11 +251,6 @@ impl Naming {
         published.warnings.dedup();
         self.published = Arc::new(published);
     }
-}
-
-/// The places of a service in all federations.
-fn of(name: &NamespacedName) -> std::ops::RangeInclusive<(NamespacedName, FederationIdx)> {
-    (name.clone(), FederationIdx::new(0))..=(name.clone(), FederationIdx::new(usize::MAX))
 }
 
 /// The prefix of a service that exists: that of the first member that sets one.

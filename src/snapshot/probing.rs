@@ -195,6 +195,7 @@ impl Probes {
         let Some(Spec { probe, port }) = spec.filter(|spec| spec.probe.check != Check::None) else {
             return;
         };
+        let port = port.or(shard.gateway_port);
         let Some(port) = port.or_else(|| facts.first_tcp_port()) else {
             return;
         };

@@ -12,9 +12,10 @@ use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
 use super::caution::{Caution, Whole};
+use super::ports::{NamedPort, named_ports};
 use super::table::Keyed;
 use crate::decide::ShardHealth;
-use crate::model::{MemberIdx, MemberSet, Service};
+use crate::model::{Endpoints, MemberIdx, MemberSet, Service};
 
 /// The place of a plan in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +124,8 @@ pub(super) struct NewShard {
     pub(super) ipv4: Vec<Ipv4Addr>,
     /// Its addresses; those past 65,535, which fit no message, are left out.
     pub(super) ipv6: Vec<Ipv6Addr>,
+    /// The port of the member's gateway, if its addresses are these and it has one port for all.
+    pub(super) gateway_port: Option<u16>,
     /// What the member says.
     pub(super) facts: Arc<Service>,
 }
@@ -145,34 +148,6 @@ pub(super) struct NewEntry {
     pub(super) caution: Option<Box<Caution>>,
     /// How many of its addresses are not probed as there are too many in all.
     pub(super) unprobed: usize,
-}
-
-/// A named port of a service.
-#[derive(Debug, PartialEq, Eq)]
-pub struct NamedPort {
-    /// The wire labels `_port._proto`.
-    pub labels: SmallVec<[u8; 24]>,
-    /// The length of the first label with its length octet: what follows is `_proto`.
-    pub protocol_at: u8,
-    /// The members that name it, and its number there.
-    pub numbers: SmallVec<[(MemberIdx, u16); 4]>,
-}
-
-impl NamedPort {
-    /// The label `_proto`, in wire form.
-    pub fn protocol(&self) -> &[u8] {
-        self.labels
-            .get(usize::from(self.protocol_at)..)
-            .unwrap_or_default()
-    }
-
-    /// Its number in a member.
-    pub fn number(&self, member: MemberIdx) -> Option<u16> {
-        self.numbers
-            .iter()
-            .find(|(named, _)| *named == member)
-            .map(|(_, number)| *number)
-    }
 }
 
 /// A member's service that does not count as an export (names: decision 13).
@@ -216,6 +191,10 @@ pub enum Disagreement {
     DnsPrefix,
     /// The first counts.
     ExternalName,
+    /// The smallest number counts.
+    MaxAddresses,
+    /// The first counts.
+    SpillOver,
 }
 
 impl NewEntry {
@@ -379,6 +358,24 @@ impl ServiceEntry {
             .min()
     }
 
+    /// The endpoints of a member; none where it does not export the service.
+    pub fn endpoints(&self, member: MemberIdx) -> Endpoints {
+        let facts = self.facts(member);
+        facts.map_or_else(Endpoints::default, |facts| facts.endpoints)
+    }
+
+    /// Whether `members` have more than so many addresses of a family.
+    pub fn has_more(&self, members: MemberSet, most: u8) -> bool {
+        let heads = || {
+            self.heads
+                .iter()
+                .filter(|head| members.contains(head.member))
+        };
+        let (ipv4, ipv6) = (heads().map(|head| head.ipv4), heads().map(|head| head.ipv6));
+        let most = usize::from(most);
+        ipv4.map(usize::from).sum::<usize>() > most || ipv6.map(usize::from).sum::<usize>() > most
+    }
+
     /// What is known of it beyond its facts.
     #[inline]
     pub fn caution(&self) -> Option<&Caution> {
@@ -436,46 +433,6 @@ fn split_off<'e, T>(addresses: &mut &'e [T], count: u16) -> &'e [T] {
         .unwrap_or_default();
     *addresses = rest;
     taken
-}
-
-/// Named ports of `shards`, each once. Of a name that a shard has twice the first counts.
-fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
-    use super::apexes::wire_labels;
-    use crate::model::Protocol;
-    let mut owners = BTreeSet::new();
-    for port in shards.iter().flat_map(|shard| &shard.facts.ports) {
-        owners.extend(port.name.as_ref().map(|name| {
-            (
-                name.clone(),
-                match port.protocol {
-                    Protocol::Tcp => "_tcp",
-                    Protocol::Udp => "_udp",
-                    Protocol::Sctp => "_sctp",
-                },
-                port.protocol,
-            )
-        }));
-    }
-    let number = |shard: &NewShard, name, protocol| {
-        let mut ports = shard.facts.ports.iter();
-        let port =
-            ports.find(|port| port.name.as_ref() == Some(name) && port.protocol == protocol)?;
-        Some((shard.member, port.port))
-    };
-    let named = owners.iter().filter_map(|(name, label, protocol)| {
-        let first = format!("_{name}");
-        // A port name of 63 octets would make a label of 64: it has no SRV owner.
-        let protocol_at = u8::try_from(first.len() + 1).ok().filter(|at| *at <= 64)?;
-        Some(NamedPort {
-            labels: SmallVec::from_slice(&wire_labels([first.as_str(), label])),
-            protocol_at,
-            numbers: shards
-                .iter()
-                .filter_map(|shard| number(shard, name, *protocol))
-                .collect(),
-        })
-    });
-    named.collect()
 }
 
 impl Keyed for ServiceEntry {

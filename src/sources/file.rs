@@ -16,6 +16,7 @@ use tracing::{debug, info, warn};
 use super::Lifetime;
 use super::unconfirmed::Unconfirmed;
 use super::watch::{FileWatch, Pace};
+use crate::config::file_origin;
 use crate::model::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, Loss, NamespacedName, Service};
 use crate::names::Label;
 
@@ -63,7 +64,7 @@ impl<P: Display> Driver<P> {
     /// Runs until nobody receives.
     async fn run(mut self, path: PathBuf, pace: Pace) {
         let identity = Identity {
-            origin: path.display().to_string(),
+            origin: file_origin(&path),
             ..Identity::default()
         };
         if !self.send(Change::Identity(identity)).await {
@@ -210,7 +211,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Addresses, Endpoints, Export, ServiceKind, Spec, Steering};
+    use crate::model::{Addresses, Endpoints, Export, HostNames, ServiceKind, Spec, Steering};
 
     /// A file of `name=ready` words; `!` in it is two problems.
     fn parse(text: &str, _: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<String>> {
@@ -245,7 +246,7 @@ mod tests {
         Service {
             spec: Arc::new(spec),
             addresses: Addresses::default(),
-            hostnames: Box::default(),
+            hostnames: HostNames::default(),
             endpoints: Endpoints { ready, total: 9 },
             inside: None,
         }

@@ -75,6 +75,7 @@ mod tests {
             zones: Vec::new(),
             namespaces: Vec::new(),
             cluster_domain: None,
+            gateway: None,
         };
         let fleet = Fleet {
             members: ["m1", "eu"].map(member).into(),

@@ -35,6 +35,8 @@ pub struct VantageTable {
     hints: Hints,
     places: Places,
     own: Option<VantageIdx>,
+    /// Some client may be inside a member.
+    knows_inside: bool,
 }
 
 /// What is known of a client before anything is looked up.
@@ -111,15 +113,17 @@ impl VantageTable {
             let is_known = fleet.members.iter().any(|known| known.name == *member);
             is_known.then(|| places.intern_member(member))
         });
-        let listeners = listeners.collect();
+        let listeners: Vec<_> = listeners.collect();
         // Nobody else is heard.
         let hints = if trusted.is_empty() {
             Hints::default()
         } else {
             Hints::compile(fleet, from.topology, &mut places)
         };
+        let knows_inside = !trusted.is_empty() || listeners.iter().any(Option::is_some);
         Self {
             networks,
+            knows_inside,
             trusted: Networks::compile(trusted.into_iter().map(|cidr| (cidr, ()))),
             listeners,
             hints,
@@ -132,6 +136,13 @@ impl VantageTable {
     /// [`VantageIdx`].
     pub fn places(&self) -> &[Place] {
         self.places.all()
+    }
+
+    /// Whether any client may be inside a member: without a listener of a member and without anybody
+    /// trusted, none is.
+    #[inline]
+    pub fn knows_inside(&self) -> bool {
+        self.knows_inside
     }
 
     /// Where a client stands; the first that says something decides: the listener, the zone hint,
@@ -374,6 +385,7 @@ mod tests {
             zones: Vec::new(),
             namespaces: Vec::new(),
             cluster_domain: None,
+            gateway: None,
         };
         let network = |(cidr, member): (&str, &str)| Network {
             cidr: cidr.parse().unwrap(),

@@ -33,7 +33,7 @@ impl ResponseWriter<'_> {
     /// owner that this returns; those after it point to it.
     pub fn owner_name(&mut self, name: &Target<'_>) -> Owner {
         self.drop_pending();
-        if let ([[], [], [], []], Some(owner)) = (name.parts, name.end) {
+        if let ([[], [], [], [], []], Some(owner)) = (name.parts, name.end) {
             return owner;
         }
         let start = self.position;

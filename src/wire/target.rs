@@ -36,12 +36,12 @@ impl Owner {
     }
 }
 
-/// A name in rdata, or an owner: up to four runs of labels in wire form, then a name that is in
+/// A name in rdata, or an owner: up to five runs of labels in wire form, then a name that is in
 /// the message already, or the root.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     /// Labels with their length octets, without the root; leftmost first.
-    pub(super) parts: [&'a [u8]; 4],
+    pub(super) parts: [&'a [u8]; 5],
     /// What follows; `None` is the root.
     pub(super) end: Option<Owner>,
 }
@@ -50,9 +50,9 @@ impl<'a> Target<'a> {
     /// `parts`, each whole labels in wire form without the root, then `end`; `None` is the root.
     #[inline]
     pub fn new<const N: usize>(parts: [&'a [u8]; N], end: Option<Owner>) -> Self {
-        const { assert!(N <= 4, "a target has at most four parts") };
+        const { assert!(N <= 5, "a target has at most five parts") };
         let mut target = Self {
-            parts: [&[]; 4],
+            parts: [&[]; 5],
             end,
         };
         for (place, part) in target.parts.iter_mut().zip(parts) {
@@ -78,8 +78,7 @@ impl<'a> Target<'a> {
     /// Octets of the labels before the end.
     #[inline]
     pub(super) fn labels_length(&self) -> usize {
-        let [a, b, c, d] = &self.parts;
-        a.len() + b.len() + c.len() + d.len()
+        self.parts.iter().map(|part| part.len()).sum()
     }
 }
 

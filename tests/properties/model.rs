@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use gazetteer::model::{
-    self, Check, Endpoints, Export, ExportMode, Federation, Fleet, Location, Member, MemberIdx,
-    NameServer, NamespacedName, Network, Pattern, Policy, Port, Probe, Protocol, Service,
-    ServiceKind, Spec, StaticRegion, Steering,
+    self, Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Location, Member,
+    MemberIdx, NameServer, NamespacedName, Network, Pattern, Policy, Port, Probe, Protocol,
+    Service, ServiceKind, Spec, StaticRegion, Steering,
 };
 use gazetteer::names::Label;
 
@@ -56,6 +56,8 @@ impl Fed {
             order: order_labels(self.failover.as_deref().unwrap_or_default()),
             fence: (self.fence.as_ref()).map(|fence| fence.iter().map(|one| label(one)).collect()),
             when_all_down: self.all_down,
+            max_addresses: None,
+            spill_over: None,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {
@@ -109,7 +111,7 @@ impl Shard {
         Service {
             spec: spec.into(),
             addresses: self.addresses.clone().into(),
-            hostnames: Box::default(),
+            hostnames: HostNames::default(),
             endpoints: Endpoints {
                 ready: u32::from(self.is_ready),
                 total: 1,
@@ -170,6 +172,7 @@ impl World {
                     zones: labels(&place.zones),
                     namespaces: vec![Pattern::new("*")],
                     cluster_domain: None,
+                    gateway: None,
                 })
                 .collect(),
             regions: regions.collect(),

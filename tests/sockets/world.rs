@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, Inside, Member, MemberIdx,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Inside, Member, MemberIdx,
     MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol,
     Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
@@ -185,6 +185,8 @@ fn fleet() -> Fleet {
             order: Vec::new(),
             fence: None,
             when_all_down: WhenAllDown::NoData,
+            max_addresses: None,
+            spill_over: None,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {
@@ -203,6 +205,7 @@ fn fleet() -> Fleet {
                 zones: Vec::new(),
                 namespaces: everything(),
                 cluster_domain: Some(self::name("cluster.local")),
+                gateway: None,
             })
             .collect(),
         ..Fleet::default()
@@ -227,7 +230,7 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
     Service {
         spec: spec.into(),
         addresses: addresses.into(),
-        hostnames: [].into(),
+        hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 1 },
         inside: Some(Arc::new(Inside::ClusterIps(
             [Ipv4Addr::new(10, 0, 0, 7).into()].into_iter().collect(),

@@ -98,6 +98,12 @@ pub(super) fn lots(
         prefix.address(),
         prefix.length
     )];
+    if let Some(spill) = recorder.spill {
+        lines.push(format!(
+            "spill-over: {} endpoints are to be ready in the nearest members, and {} are; the next carry the rest",
+            spill.needed, spill.ready
+        ));
+    }
     let weights = entry.caution().map(|caution| &*caution.weights);
     let of = |member| u64::from(weight(weights.unwrap_or_default(), member));
     let (among, _) = recorder.levels.last().copied().unwrap_or_default();

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
 use crate::answer::classify::Subject;
 use crate::answer::sought::parts;
-use crate::model::{MemberIdx, MemberSet, MemberState, NamespacedName, ServiceKind};
+use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind};
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
     Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard,
@@ -55,7 +55,9 @@ pub(super) fn fill(
             explanation.levels = local_levels(snapshot, recorder);
             (Some(*entry), None)
         }
-        Subject::Pinned { entry, shard, .. } => (Some(*entry), Some(shard.member)),
+        Subject::Pinned { entry, shard, .. } | Subject::Pods { entry, shard, .. } => {
+            (Some(*entry), Some(shard.member))
+        }
         _ => (known, None),
     };
     explanation.notes.extend(renamed(snapshot, apex, qname));
@@ -73,16 +75,11 @@ pub(super) fn fill(
         .filter(|(index, _)| concerned.contains(*index))
         .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
         .collect();
-    if let (Subject::Local { entry, .. }, Some(member), [_]) =
-        (subject, inside(recorder), &*recorder.levels)
-        && let Some(facts) = entry.facts(member)
-    {
-        // Its addresses inside are given, whatever it has for clients outside.
-        let name = member_name(snapshot, member);
+    if let Subject::Pods { shard, pods, .. } = subject {
+        let name = member_name(snapshot, shard.member);
         let mut candidates = explanation.candidates.iter_mut();
         if let Some(own) = candidates.find(|candidate| candidate.member.as_str() == name) {
-            let given = facts.inside.iter().flat_map(|inside| inside.addresses());
-            own.addresses = given.collect();
+            tell_pods(own, pods, recorder.own.is_some());
         }
     }
     let asked = u16::from(explanation.qtype);
@@ -99,6 +96,12 @@ pub(super) fn fill(
     explanation
         .notes
         .extend(evidence::lots(snapshot, entry, recorder, is_weighted));
+    let (_, chosen) = recorder.levels.last().copied().unwrap_or_default();
+    let most = plan.and_then(|plan| plan.max_addresses);
+    if let Some(most) = most.filter(|most| entry.has_more(chosen, *most)) {
+        let note = format!("max-addresses: {most} of each type, others at another time");
+        explanation.notes.push(note);
+    }
     explanation
         .notes
         .extend(entry.disagreements().iter().copied().map(disagreement));
@@ -119,6 +122,21 @@ pub(super) fn fill(
             .notes
             .push(format!("in their first sync: {}", names.join(", ")));
     }
+}
+
+/// Says what a pod's name has for whom.
+fn tell_pods(own: &mut Candidate, pods: &[Pod], is_inside: bool) {
+    let ready = pods.iter().filter(|pod| pod.is_ready);
+    own.addresses = ready.map(|pod| pod.address).collect();
+    own.answers = is_inside && !own.addresses.is_empty();
+    let reason = if !is_inside {
+        "the name means its pods, which are for clients inside it"
+    } else if own.answers {
+        "the name means its pods, and the client is inside it"
+    } else {
+        "no pod of the name is ready"
+    };
+    reason.clone_into(&mut own.reason);
 }
 
 /// Whether a name of this kind has records of a type from a shard that is chosen for it.
@@ -162,6 +180,9 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
                 "a service in member {} and no other",
                 member_name(snapshot, shard.member)
             )
+        }
+        Subject::Pods { shard, .. } => {
+            format!("pods in member {}", member_name(snapshot, shard.member))
         }
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
         Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
@@ -295,6 +316,12 @@ fn candidate(
             Some(whole) => (&*whole.ipv4, &*whole.ipv6),
             None => (shard.ipv4, shard.ipv6),
         };
+        if let Some(inside) = entry
+            .inside(member)
+            .filter(|_| recorder.own == Some(member))
+        {
+            return inside.addresses().collect();
+        }
         let ipv4 = ipv4.iter().copied().map(IpAddr::V4);
         ipv4.chain(ipv6.iter().copied().map(IpAddr::V6)).collect()
     });
@@ -352,7 +379,15 @@ fn verdict(
             1 => "eligible one level up".to_owned(),
             levels => format!("eligible {levels} levels up"),
         };
-        return (true, reason);
+        let how = match entry
+            .inside(member)
+            .filter(|_| recorder.own == Some(member))
+        {
+            Some(Inside::ClusterIps(_)) => ", and the client is inside it: by its cluster IPs",
+            Some(Inside::Pods(_)) => ", and the client is inside it: by its pods",
+            None => "",
+        };
+        return (true, reason + how);
     }
     let Some(eligible) = recorder.eligible else {
         return (false, "not asked for".to_owned());
@@ -415,6 +450,12 @@ fn disagreement(matter: Disagreement) -> String {
         }
         Disagreement::WhenAllDown => {
             "members disagree on when-all-down: the first in configuration order counts"
+        }
+        Disagreement::MaxAddresses => {
+            "members disagree on max-addresses: the smallest number counts"
+        }
+        Disagreement::SpillOver => {
+            "members disagree on spill-over: the first in configuration order counts"
         }
     };
     text.to_owned()

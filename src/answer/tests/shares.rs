@@ -1,14 +1,11 @@
 //! Shares under `weighted`, as resolvers and replicas see them (names: decision 6).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use hickory_proto::op::Message;
-
+use super::limits::subnet;
 use super::{federation, name, service, world_of};
-use crate::answer::{Client, Transport, respond};
-use crate::decide::NoTrace;
-use crate::model::{MemberIdx, Policy, Service, UnixSeconds};
+use crate::model::{MemberIdx, Policy, Service};
 use crate::snapshot::{Generation, Serial, Snapshot, SnapshotBuilder};
 
 /// The time of the first slot.
@@ -35,31 +32,9 @@ fn snapshot(builder: &mut SnapshotBuilder) -> Snapshot {
 
 /// The last octet of the one address that a client subnet is answered at a time.
 fn ask(snapshot: &Snapshot, subnet: Ipv4Addr, now: u64) -> u8 {
-    let mut request = super::octets::request("s.n.fed.svc.example.com", 1);
-    // It ends in a client subnet of 24 bits.
-    request.truncate(request.len() - 3);
-    request.extend_from_slice(&subnet.octets()[..3]);
-    let client = Client {
-        address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        listener: None,
-        transport: Transport::Udp,
-        now: UnixSeconds(now),
-    };
-    let mut out = [0; 1232];
-    let length = respond(snapshot, &request, &client, &mut NoTrace, &mut out).unwrap();
-    let message = Message::from_vec(&out[..length]).unwrap();
-    let [record] = message.answers.as_slice() else {
-        panic!("not one address: {message:?}");
-    };
-    let Some(IpAddr::V4(address)) = record.data.ip_addr() else {
-        panic!("no IPv4 address: {record}");
-    };
-    address.octets()[3]
-}
-
-/// The network `n` of 2,000.
-fn subnet(n: u32) -> Ipv4Addr {
-    Ipv4Addr::from_bits(0x0a00_0000 + n * 256)
+    let addresses = super::limits::ask(snapshot, subnet, now);
+    assert_eq!(addresses.len(), 1, "{addresses:?}");
+    addresses.into_iter().sum()
 }
 
 #[test]

@@ -193,10 +193,14 @@ fn a_wrong_federation_is_refused() {
             ],
         ),
         (
-            federation("brake = \"0%\"\nprobe = { kind = \"tcp\", path = \"/\" }"),
+            federation(
+                "brake = \"0%\"\nmax-addresses = 33\nspill-over = \"101%\"\nprobe = { kind = \"tcp\", path = \"/\" }",
+            ),
             &[
                 "5:9: brake \"0%\": not a share, 1% to 100%",
-                "6:32: path: not a key of kind \"tcp\"",
+                "6:17: max-addresses 33: not within 1 to 32",
+                "7:14: spill-over \"101%\": not a share, 1% to 100%",
+                "8:32: path: not a key of kind \"tcp\"",
             ],
         ),
         (

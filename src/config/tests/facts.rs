@@ -31,6 +31,8 @@ policy = "failover"
 order = ["b", "a"]
 fence = ["Europe_West4"]
 when-all-down = "nxdomain"
+max-addresses = 4
+spill-over = "80%"
 ttl = "10s"
 dns-prefix = "Foo"
 external-name = "bar"
@@ -73,6 +75,8 @@ fn every_key_reaches_the_service() {
             order: Some([label("b"), label("a")].into()),
             fence: Some([label("europe-west4")].into()),
             when_all_down: Some(WhenAllDown::NxDomain),
+            max_addresses: Some(4),
+            spill_over: Some(80),
             probe: None,
             dns_prefix: Some(label("foo")),
             external_name: Some(label("bar")),
@@ -83,7 +87,7 @@ fn every_key_reaches_the_service() {
         addresses: ["203.0.113.11", "2001:db8::11"]
             .map(|a| a.parse().unwrap())
             .into(),
-        hostnames: ["a9.elb.example".parse().unwrap()].into(),
+        hostnames: ["a9.elb.example".parse().unwrap()].into_iter().collect(),
         endpoints: Endpoints { ready: 1, total: 2 },
         inside: Some(
             Inside::ClusterIps(["10.0.0.7".parse().unwrap()].into_iter().collect()).into(),

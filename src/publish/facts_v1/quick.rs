@@ -8,8 +8,7 @@
 //! tail   what follows: allow_without_endpoints · steering, and under 11 · probe
 //! ```
 
-use crate::model::{Addresses, Endpoints};
-use crate::wire::NameBuf;
+use crate::model::{Addresses, Endpoints, HostNames};
 
 /// What stands in the payload of a service.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(super) struct Parts<'a> {
     /// Its addresses.
     pub(super) addresses: Addresses,
     /// Its host names.
-    pub(super) hostnames: Box<[NameBuf]>,
+    pub(super) hostnames: HostNames,
     /// Its endpoints.
     pub(super) endpoints: Endpoints,
     /// Its cluster IPs, if it says some.

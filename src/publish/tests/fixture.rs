@@ -14,9 +14,9 @@ use super::super::thread::prepare;
 use super::super::{Command, Done, Handle, Order, Refused};
 use crate::config::{Config, Listen, MemberSource, Source};
 use crate::model::{
-    Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, Identity,
-    Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
+    Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, HostNames,
+    Identity, Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port,
+    Probe, Protocol, Service, ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::Snapshot;
@@ -55,6 +55,8 @@ pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
         order: Vec::new(),
         fence: None,
         when_all_down: WhenAllDown::NoData,
+        max_addresses: None,
+        spill_over: None,
         hold: Duration::from_secs(hold),
         sync_timeout: Duration::from_secs(30),
         probe: Probe {
@@ -75,6 +77,7 @@ pub(super) fn fleet(members: &[&str]) -> Fleet {
         zones: Vec::new(),
         namespaces: vec![Pattern::new("*")],
         cluster_domain: None,
+        gateway: None,
     };
     Fleet {
         federations: vec![federation("f", "*", 60)],
@@ -127,7 +130,7 @@ pub(in super::super) fn service(address: &str, ready: u32) -> Arc<Service> {
     Arc::new(Service {
         spec: spec.into(),
         addresses: [address.parse().unwrap()].into_iter().collect(),
-        hostnames: Box::new([]),
+        hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 2 },
         inside: None,
     })

@@ -66,11 +66,13 @@ fn steerings() -> impl Strategy<Value = Steering> {
         lists(),
         lists(),
         option::of(downs),
+        (option::of(1..=32u8), option::of(1..=100u8)),
         [option::of(labels()), option::of(labels())],
     )
         .prop_map(
-            |(weight, ttl, policy, order, fence, when_all_down, names)| {
+            |(weight, ttl, policy, order, fence, when_all_down, bounds, names)| {
                 let [dns_prefix, external_name] = names;
+                let (max_addresses, spill_over) = bounds;
                 Steering {
                     weight,
                     ttl,
@@ -78,6 +80,8 @@ fn steerings() -> impl Strategy<Value = Steering> {
                     order,
                     fence,
                     when_all_down,
+                    max_addresses,
+                    spill_over,
                     probe: None,
                     dns_prefix,
                     external_name,
@@ -133,7 +137,7 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
         Arc::new(Service {
             spec: spec.into(),
             addresses: addresses.into(),
-            hostnames: hostnames.into(),
+            hostnames: hostnames.into_iter().collect(),
             endpoints: Endpoints { ready, total },
             inside: inside.map(Arc::new),
         })

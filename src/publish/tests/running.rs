@@ -298,7 +298,7 @@ async fn wanted_host_names_are_told_and_their_addresses_survive_a_flap() {
     let hostname: NameBuf = "lb.example.net".parse().unwrap();
     let mut with_hostname = (*service("192.0.2.9", 1)).clone();
     with_hostname.addresses = Addresses::new();
-    with_hostname.hostnames = Box::new([hostname.clone()]);
+    with_hostname.hostnames = [hostname.clone()].into_iter().collect();
     let upsert = || Change::Upsert(named("t"), Arc::new(with_hostname.clone()));
     running.change("a", upsert()).await;
     let snapshot = running.settled().await;

@@ -6,7 +6,7 @@ use super::SnapshotBuilder;
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::{FederationIdx, wire_labels};
 use crate::snapshot::compile::{Input, compile};
-use crate::snapshot::facts::Facts;
+use crate::snapshot::facts::{Facts, Shards};
 use crate::snapshot::plans::intern;
 use crate::snapshot::service::ServiceEntry;
 use crate::wire::MAX_NAME;
@@ -18,37 +18,54 @@ impl SnapshotBuilder {
         let facts = std::mem::take(&mut self.facts);
         // Whoever is or was called otherwise changes that name, too.
         let mut others = Vec::new();
-        if std::mem::take(&mut self.is_new) {
+        if self.is_new {
             for (name, shards) in facts.iter() {
                 others.extend(self.naming.want(name, shards));
             }
-            facts
-                .iter()
-                .for_each(|(name, _)| self.recompile(name, &facts));
+            self.compile_all(&facts);
+            self.is_new = false;
         }
-        let changed = std::mem::take(&mut self.changed);
-        for name in &changed {
-            others.extend(self.naming.want(name, facts.of(name)));
-        }
-        changed.iter().for_each(|name| self.recompile(name, &facts));
-        others.sort_unstable();
-        others.dedup();
-        others.iter().for_each(|name| self.recompile(name, &facts));
-        for name in self.cautions.probing.admit() {
-            let others = self.naming.want(&name, facts.of(&name));
-            self.recompile(&name, &facts);
-            others.iter().for_each(|name| self.recompile(name, &facts));
-        }
+        let changed: Vec<_> = std::mem::take(&mut self.changed).into_iter().collect();
+        self.recompile_all(&changed, others, &facts);
+        let admitted: Vec<_> = self.cautions.probing.admit().into_iter().collect();
+        self.recompile_all(&admitted, Vec::new(), &facts);
         self.facts = facts;
     }
 
+    /// Compiles services anew, and what has the names that they want.
+    fn recompile_all(
+        &mut self,
+        changed: &[NamespacedName],
+        mut others: Vec<NamespacedName>,
+        facts: &Facts,
+    ) {
+        for name in changed {
+            others.extend(self.naming.want(name, facts.of(name)));
+        }
+        others.sort_unstable();
+        others.dedup();
+        for name in changed.iter().chain(&others) {
+            self.recompile(name, facts.of(name), facts);
+        }
+    }
+
     /// Compiles what has a name anew, in every federation.
-    fn recompile(&mut self, name: &NamespacedName, facts: &Facts) {
-        let candidates = self.naming.candidates(name);
+    pub(super) fn recompile(&mut self, name: &NamespacedName, shards: &Shards, facts: &Facts) {
+        let names = self.naming.candidates(name);
+        let others: Vec<_> = names
+            .iter()
+            .flatten()
+            .map(|name| (name, facts.of(name)))
+            .collect();
+        let candidates = if names.is_some() {
+            &*others
+        } else {
+            &[(name, shards)]
+        };
         let mut before = MemberSet::EMPTY;
         let mut after = MemberSet::EMPTY;
         for index in 0..self.fleet.federations.len() {
-            let (old, new) = self.recompile_in(FederationIdx::new(index), name, &candidates, facts);
+            let (old, new) = self.recompile_in(FederationIdx::new(index), name, candidates);
             before = before | old;
             after = after | new;
         }
@@ -78,24 +95,22 @@ impl SnapshotBuilder {
         &mut self,
         federation: FederationIdx,
         name: &NamespacedName,
-        candidates: &[NamespacedName],
-        facts: &Facts,
+        candidates: &[(&NamespacedName, &Shards)],
     ) -> (MemberSet, MemberSet) {
         let Some(apex) = self.apexes.federation(federation).map(|view| view.apex) else {
             return (MemberSet::EMPTY, MemberSet::EMPTY);
         };
         let mut entry: Option<ServiceEntry> = None;
         let mut first: Option<&NamespacedName> = None;
-        for candidate in candidates {
+        for (candidate, shards) in candidates {
             let has_it = first.filter(|_| entry.as_ref().is_some_and(ServiceEntry::exists));
-            let shards = facts.of(candidate);
             if has_it.is_some() {
                 let probing = &mut self.cautions.probing;
                 probing.use_targets(federation, candidate, Vec::new());
                 self.naming.settle(federation, candidate, shards, has_it);
                 continue;
             }
-            let compiled = self.compile_in(federation, candidate, name, facts);
+            let compiled = self.compile_in(federation, (candidate, shards), name);
             if compiled.as_ref().is_some_and(ServiceEntry::exists) || entry.is_none() {
                 entry = compiled;
                 first = Some(candidate);
@@ -110,7 +125,12 @@ impl SnapshotBuilder {
             ]),
             None => return (MemberSet::EMPTY, MemberSet::EMPTY),
         };
-        let old = self.services.get(&key).cloned();
+        // At first each service is compiled once, and there is none to look for.
+        let old = if self.is_new {
+            None
+        } else {
+            self.services.get(&key).cloned()
+        };
         self.tally(old.as_deref(), entry.as_ref());
         let place = (name, federation);
         self.naming
@@ -130,9 +150,8 @@ impl SnapshotBuilder {
     fn compile_in(
         &mut self,
         federation: FederationIdx,
-        name: &NamespacedName,
+        (name, facts): (&NamespacedName, &Shards),
         published: &NamespacedName,
-        facts: &Facts,
     ) -> Option<ServiceEntry> {
         let fleet = self.fleet.clone();
         let rules = fleet.federations.get(federation.get())?;
@@ -143,7 +162,7 @@ impl SnapshotBuilder {
             members: self.apexes.federation(federation)?.members,
             name,
             label: &published.name,
-            facts: facts.of(name),
+            facts,
         };
         let (hostnames, apexes) = (&self.hostnames, &self.apexes);
         let (cautions, probes) = (&mut self.cautions, &mut self.probes);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 
 use crate::config::probe_text;
-use crate::model::{Export, Policy, Steering, WhenAllDown};
+use crate::model::{Export, MOST_ADDRESSES, Policy, Steering, WhenAllDown};
 use crate::names::Label;
 
 /// What all of our annotations begin with.
@@ -68,6 +68,14 @@ impl Annotations {
             }
             "weight" => {
                 self.steering.weight = self.understood(name, value, u32::from_str(value).ok());
+            }
+            "max-addresses" => {
+                let read = u8::from_str(value).ok();
+                let read = read.filter(|most| (1..=MOST_ADDRESSES).contains(most));
+                self.steering.max_addresses = self.understood(name, value, read);
+            }
+            "spill-over" => {
+                self.steering.spill_over = self.understood(name, value, percent(value));
             }
             "ttl" => self.steering.ttl = self.understood(name, value, ttl(value)),
             "probe" => match probe_text(value) {
@@ -134,6 +142,12 @@ fn elements(value: &str) -> impl Iterator<Item = &str> {
 /// `true` or `false`.
 fn truth(value: &str) -> Option<bool> {
     value.parse().ok()
+}
+
+/// A share such as `80%`, 1 to 100.
+fn percent(value: &str) -> Option<u8> {
+    let percent = value.strip_suffix('%')?.parse().ok();
+    percent.filter(|percent| (1..=100).contains(percent))
 }
 
 /// A policy by its name in files.

@@ -291,6 +291,7 @@ impl Index {
             endpoints.ready = endpoints.total;
         }
         let inside = if said.kind == ServiceKind::Headless {
+            let tally = tally.filter(|tally| !tally.is_empty());
             tally.map(|tally| Arc::new(tally.pods(said.publish_not_ready)))
         } else {
             said.cluster_ips.clone()
@@ -306,7 +307,7 @@ impl Index {
         Some(Service {
             spec: self.specs.share(spec),
             addresses: said.addresses.as_ref().into(),
-            hostnames: said.hostnames.clone(),
+            hostnames: said.hostnames.iter().cloned().collect(),
             endpoints,
             inside,
         })

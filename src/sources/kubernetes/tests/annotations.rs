@@ -44,6 +44,8 @@ fn annotations_say_what_facts_files_say() {
         read("ttl", "2m").steering.ttl,
         Some(Duration::from_secs(120))
     );
+    assert_eq!(read("max-addresses", "4").steering.max_addresses, Some(4));
+    assert_eq!(read("spill-over", "80%").steering.spill_over, Some(80));
     let last_known = read("when-all-down", "last-known").steering.when_all_down;
     assert_eq!(last_known, Some(WhenAllDown::LastKnown));
     assert!(read("allow-without-endpoints", "true").allow_without_endpoints);
@@ -71,6 +73,10 @@ fn values_that_are_not_understood_are_ignored_with_a_warning() {
         ("ttl", "-1s"),
         ("ttl", "25h"),
         ("when-all-down", "panic"),
+        ("max-addresses", "0"),
+        ("max-addresses", "33"),
+        ("spill-over", "80"),
+        ("spill-over", "101%"),
         ("allow-without-endpoints", "1"),
         ("colour", "blue"),
     ] {

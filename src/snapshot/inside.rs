@@ -1,0 +1,55 @@
+//! A service as a client inside one of its members sees it (names: decision 12).
+
+use super::ports::NamedPort;
+use super::service::ServiceEntry;
+use crate::decide::ShardHealth;
+use crate::model::{Inside, MemberIdx, Pod, Protocol};
+
+impl ServiceEntry {
+    /// Where the shard of a member is reached inside it; `None` when nothing takes traffic there.
+    pub fn inside(&self, member: MemberIdx) -> Option<&Inside> {
+        let inside = self.facts(member)?.inside.as_deref()?;
+        inside.addresses().next().is_some().then_some(inside)
+    }
+
+    /// The pods of a host name of a headless service in a member, given as a bare label.
+    pub fn pods_of(&self, member: MemberIdx, hostname: &[u8]) -> &[Pod] {
+        let inside = self.facts(member).and_then(|facts| facts.inside.as_deref());
+        inside.map_or(&[], |inside| inside.pods_of(hostname))
+    }
+
+    /// Who is available for a client inside a member where the shard is reached: its load balancer,
+    /// and what probes say of that, do not matter to it.
+    pub fn health_inside(&self, member: MemberIdx) -> ShardHealth {
+        let mut health = self.health();
+        let is_drained = |weight: Option<u32>| {
+            weight == Some(0) || self.caution().is_some_and(|caution| caution.share == 0)
+        };
+        if let Some(facts) = self.facts(member)
+            && !is_drained(facts.steering.weight)
+        {
+            health.last_known.insert(member);
+            if facts.is_ready() {
+                health.available.insert(member);
+            }
+        }
+        health
+    }
+
+    /// The number of a port where the shard of a member is reached inside it.
+    pub fn port_inside(&self, port: &NamedPort, member: MemberIdx) -> Option<u16> {
+        let facts = self.facts(member)?;
+        let is_it = |name: &str, protocol: Protocol| {
+            let (name_at, labels) = (1, &*port.labels);
+            let first = labels.get(name_at..usize::from(port.protocol_at));
+            first.and_then(|first| first.strip_prefix(b"_")) == Some(name.as_bytes())
+                && port.protocol().get(1..) == Some(protocol.label().as_bytes())
+        };
+        let mut ports = facts.ports.iter();
+        let found = ports.find(|known| {
+            let name = known.name.as_ref();
+            name.is_some_and(|name| is_it(name.as_str(), known.protocol))
+        });
+        found.map(|port| port.port)
+    }
+}
