@@ -195,6 +195,7 @@ impl World {
                     region: place.region.map(label),
                     zones: labels(&place.zones),
                     namespaces: vec![Pattern::new("*")],
+                    cluster_domain: None,
                     gateway: None,
                 })
                 .collect(),

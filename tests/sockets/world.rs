@@ -91,6 +91,22 @@ pub(crate) const QUESTIONS: &[(&str, u16)] = &[
     ),
     ("my-namespace.my-federation.svc.example.com", A),
     ("europe-west1.example.com", A),
+    ("my-service.my-namespace.my-federation.svc.cluster.local", A),
+    (
+        "MY-service.my-namespace.my-federation.svc.cluster.local",
+        AAAA,
+    ),
+    (
+        "_http._tcp.my-service.my-namespace.my-federation.svc.cluster.local",
+        SRV,
+    ),
+    ("out.my-namespace.my-federation.svc.cluster.local", A),
+    (
+        "_http._tcp.out.my-namespace.my-federation.svc.cluster.local",
+        SRV,
+    ),
+    ("unknown.my-namespace.my-federation.svc.cluster.local", A),
+    ("my-federation.svc.cluster.local", SOA),
     ("example.com", SOA),
     ("example.com", NS),
     ("example.com", A),
@@ -222,6 +238,7 @@ fn fleet() -> Fleet {
                 region: None,
                 zones: Vec::new(),
                 namespaces: everything(),
+                cluster_domain: Some(self::name("cluster.local")),
                 gateway: None,
             })
             .collect(),
@@ -249,7 +266,9 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
         addresses: addresses.into(),
         hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 1 },
-        inside: None,
+        inside: Some(Arc::new(Inside::ClusterIps(
+            [Ipv4Addr::new(10, 0, 0, 7).into()].into_iter().collect(),
+        ))),
     }
 }
 

@@ -80,6 +80,7 @@ region = "DC1.Room_2"
 zones = ["europe-west4-a"]
 cidrs = ["10.40.0.0/16"]
 gateway = { addresses = ["203.0.113.80", "2001:db8:80::1"], port = 15443 }
+cluster-domain = "Cluster.local"
 source = { file = "vm-ams.toml" }
 
 [[member]]

@@ -35,6 +35,7 @@ impl SnapshotBuilder {
         }
         *place = facts;
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
+        self.naming.scopes_changed();
         self.recompile_plans();
         self.has_moved = true;
     }

@@ -106,6 +106,7 @@ fn members() -> Fleet {
         zones: Vec::new(),
         namespaces: Vec::new(),
         gateway: None,
+        cluster_domain: None,
     };
     let network = |(cidr, member): (&str, &str)| Network {
         cidr: cidr.parse().unwrap(),
