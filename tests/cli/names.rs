@@ -43,6 +43,10 @@ fn names_that_are_taken_are_warnings_of_their_members() {
         service("e", "dns-prefix = \"www\""),
     ];
     write(&folder.path().join("m.toml"), &facts.concat());
+    // Before there is a state, with a serial of its own.
+    let explain = |name| transcript(folder.path(), &["explain", name, "--config", "fed.toml"]);
+    insta::assert_snapshot!("names_renamed", explain("a.n.f.svc.example.com"));
+    insta::assert_snapshot!("names_prefix", explain("www.example.com"));
     let daemon = Daemon::start(folder.path(), "fed.toml").ready();
     let warnings = || {
         let arguments = ["clusters", "--state-dir", "state", "-o", "json"];
@@ -56,9 +60,6 @@ fn names_that_are_taken_are_warnings_of_their_members() {
         "service n/e: its dns-prefix \"www\" belongs to n/d",
     ]);
     eventually("all is said", || warnings() == expected);
-    let explain = |name| transcript(folder.path(), &["explain", name, "--config", "fed.toml"]);
-    insta::assert_snapshot!("names_renamed", explain("a.n.f.svc.example.com"));
-    insta::assert_snapshot!("names_prefix", explain("www.example.com"));
     write(&folder.path().join("m.toml"), &facts[..1].concat());
     eventually("nothing is said any more", || {
         warnings() == serde_json::json!([])
