@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! request ─▶ wire::Query ─▶ classify ─▶ Subject ─┬─ level: decide::choose, CNAMEs, addresses, SRV
-//!                              (names)           ├─ pinned: one member's shard
+//!                              (names)           ├─ local: the client's own member, else a level
+//!                                                ├─ pinned: one member's shard
 //!                                                ├─ apex: SOA, NS, name servers
 //!                                                └─ negative: NODATA, NXDOMAIN, SERVFAIL
 //! ```
@@ -25,6 +26,7 @@ mod classify;
 mod explain;
 mod level;
 mod limit;
+mod local;
 mod respond;
 mod sought;
 mod srv;

@@ -3,6 +3,7 @@
 //! ```text
 //! gazetteer serve ─▶ config ─▶ state folder locked ─▶ sockets bound ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
+//!          stub ──▶ config
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
 //!          drain, cordon, uncordon, freeze, thaw, confirm ──HTTP──▶ its control socket
 //! ```
@@ -30,6 +31,7 @@ mod run;
 mod serve;
 mod signals;
 mod state_dir;
+mod stub;
 mod table;
 
 pub use run::run;

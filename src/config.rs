@@ -20,6 +20,7 @@ mod section;
 mod settings;
 mod state_dir;
 mod topology;
+mod trees;
 mod values;
 
 pub use file::{load, load_with_text, parse};

@@ -17,16 +17,15 @@
 
 mod choose;
 mod distances;
+mod eligible;
 mod nearest;
 mod plan;
 mod spill;
 mod weigh;
 
-pub use choose::{
-    Decision, Eligible, FleetHealth, Halves, LevelView, NoTrace, ShardCaution, ShardHealth, Trace,
-    choose, eligible,
-};
+pub use choose::{Decision, LevelView, NoTrace, Trace, choose};
 pub use distances::Distances;
+pub use eligible::{Eligible, FleetHealth, Halves, ShardCaution, ShardHealth, eligible};
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
 pub use spill::Spill;

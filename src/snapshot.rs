@@ -19,6 +19,8 @@ mod health;
 mod hostnames;
 mod inside;
 mod longest;
+mod namesakes;
+mod naming;
 mod plans;
 mod ports;
 mod probing;
@@ -26,7 +28,7 @@ mod scopes;
 mod service;
 mod table;
 
-pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName};
+pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
 pub use builder::SnapshotBuilder;
 pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};

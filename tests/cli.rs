@@ -2,8 +2,12 @@
 
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/local.rs"]
+mod local;
 #[path = "cli/members.rs"]
 mod members;
+#[path = "cli/names.rs"]
+mod names;
 #[path = "cli/operators.rs"]
 mod operators;
 #[path = "cli/output.rs"]
@@ -14,3 +18,5 @@ mod program;
 mod reload;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/stub.rs"]
+mod stub;

@@ -9,6 +9,8 @@ mod ask;
 mod caution;
 #[path = "properties/geo.rs"]
 mod geo;
+#[path = "properties/inside.rs"]
+mod inside;
 #[path = "mmdb/mod.rs"]
 mod mmdb;
 #[path = "properties/model.rs"]
@@ -22,7 +24,7 @@ mod world;
 
 use proptest::prelude::*;
 
-use ask::{Answer, ask, octets};
+use ask::{Answer, View, ask, octets};
 use oracle::{Expected, Oracle};
 use world::{World, world};
 
@@ -100,12 +102,53 @@ proptest! {
             let answers: Vec<(&str, Answer)> =
                 TYPES.iter().map(|rrtype| (*rrtype, ask(&snapshot, &name, rrtype))).collect();
             let broken = rules::at_one_name(&name, &answers)
-                .or_else(|| rules::ancestors(&name, &oracle, &snapshot))
-                .or_else(|| rules::owners(&answers, &snapshot));
+                .or_else(|| rules::ancestors(&name, &oracle, (&snapshot).into()))
+                .or_else(|| rules::owners(&answers, (&snapshot).into()));
             prop_assert_eq!(broken, None, "{}\n{:#?}", name, world);
         }
         let broken = rules::services(&world, &oracle, &snapshot);
         prop_assert_eq!(broken, None, "{:#?}", world);
+    }
+
+    #[test]
+    fn no_rule_is_broken_inside_and_nobody_else_is_given_an_inside_address(world in world(), picks in picks()) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        let inside = [0, 3].map(|member| (Some(member), View::inside(&snapshot, member)));
+        let views: Vec<_> = [(None, View::from(&snapshot))].into_iter().chain(inside).collect();
+        for name in names(&oracle, &picks[..16]) {
+            for (member, view) in &views {
+                let answers: Vec<(&str, Answer)> =
+                    TYPES.iter().map(|rrtype| (*rrtype, ask(*view, &name, rrtype))).collect();
+                for (_, answer) in &answers {
+                    let lines = answer.lines.iter().chain(&answer.additional);
+                    let addresses = lines.filter_map(|(_, _, rdata)| rdata.parse().ok());
+                    let owner = addresses.filter_map(inside::member_of).find(|of| Some(*of) != *member);
+                    prop_assert_eq!(owner, None, "{} to {:?}\n{:#?}", name, member, world);
+                }
+                let broken = rules::at_one_name(&name, &answers)
+                    .or_else(|| rules::ancestors(&name, &oracle, *view))
+                    .or_else(|| rules::owners(&answers, *view));
+                prop_assert_eq!(broken, None, "{} to {:?}\n{:#?}", name, member, world);
+            }
+        }
+    }
+
+    #[test]
+    fn clients_inside_get_what_the_text_says(world in world()) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        for fed in &world.federations {
+            for (key, member) in oracle.known(fed).into_iter().flat_map(|key| (0..5).map(move |member| (key, member))) {
+                let name = oracle::owner(fed, key, (None, None));
+                let view = View::inside(&snapshot, member);
+                let [v4, v6] = ["A", "AAAA"].map(|rrtype| ask(view, &name, rrtype).addresses());
+                let got: std::collections::BTreeSet<_> = v4.union(&v6).copied().collect();
+                if let Some(expected) = oracle.inside(fed, key, member) {
+                    prop_assert_eq!(got, expected, "{} in {}\n{:#?}", name, member, world);
+                }
+            }
+        }
     }
 
     #[test]

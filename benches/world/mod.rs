@@ -123,6 +123,7 @@ pub(crate) fn fleet() -> Fleet {
                     .map(|zone| label(&format!("region-{index}-{zone}")))
                     .into(),
                 namespaces: everything(),
+                cluster_domain: None,
                 gateway: None,
             })
             .collect(),

@@ -5,6 +5,7 @@ use crate::model::{MemberIdx, MemberSet, Pod};
 use crate::names::{Below, Form, Prefix};
 use crate::snapshot::{
     Apex, ApexIdx, FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard, Snapshot,
+    Tree,
 };
 
 /// What a name inside an apex is.
@@ -22,6 +23,18 @@ pub(super) enum Subject<'s> {
         entry: &'s ServiceEntry,
         /// The level that was asked.
         scope: ScopeIdx,
+        /// The port of an SRV owner.
+        port: Option<&'s NamedPort>,
+    },
+    /// The prefix of a service: an alias of its global name (names: N9).
+    Prefixed {
+        /// The service.
+        entry: &'s ServiceEntry,
+    },
+    /// A service, the client's own member first (names: D.8), or one of its SRV owners.
+    Local {
+        /// The service.
+        entry: &'s ServiceEntry,
         /// The port of an SRV owner.
         port: Option<&'s NamedPort>,
     },
@@ -66,10 +79,14 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, sought: &mut Sought<'s>) -> S
                     _ => Subject::Fixed(fixed),
                 };
             }
-            match snapshot.scopes().find(labels) {
-                Some(_) => Subject::EmptyNonTerminal,
-                None if label_count(labels) <= 2 => unknown_topology(snapshot, apex),
-                None => absent,
+            match (
+                snapshot.scopes().find(labels),
+                snapshot.prefixed(sought.index, labels),
+            ) {
+                (Some(_), _) => Subject::EmptyNonTerminal,
+                (None, Some(entry)) => Subject::Prefixed { entry },
+                (None, None) if label_count(labels) <= 2 => unknown_topology(snapshot, apex),
+                (None, None) => absent,
             }
         }
         Form::Tree { below, .. } => {
@@ -77,7 +94,10 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, sought: &mut Sought<'s>) -> S
             if let (Some(scope), Below::Service { prefix, .. }) = (sought.scope, below)
                 && let Some(entry) = sought.service(snapshot)
             {
-                return service(snapshot, entry, scope, prefix);
+                return match apex.tree {
+                    Tree::Federations => service(snapshot, entry, scope, prefix),
+                    Tree::Local => local(snapshot, entry, scope, prefix),
+                };
             }
             above_services(snapshot, sought.index, apex, sought.scope, below)
         }
@@ -191,6 +211,25 @@ fn service<'s>(
             })
         }),
         Prefix::Unknown => Subject::Absent { federation: None },
+    }
+}
+
+/// A name of a service that exists, in the zone of its federation in a cluster domain: there are no
+/// pinned names.
+fn local<'s>(
+    snapshot: &'s Snapshot,
+    entry: &'s ServiceEntry,
+    scope: ScopeIdx,
+    prefix: Prefix<'_>,
+) -> Subject<'s> {
+    match prefix {
+        Prefix::Member(_) | Prefix::MemberProtocol { .. } | Prefix::MemberPort { .. } => {
+            Subject::Absent { federation: None }
+        }
+        _ => match service(snapshot, entry, scope, prefix) {
+            Subject::Level { entry, port, .. } => Subject::Local { entry, port },
+            other => other,
+        },
     }
 }
 

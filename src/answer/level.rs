@@ -1,5 +1,7 @@
 //! A service at a level: the level that answers, the chain of CNAMEs to it, and its records.
 
+use std::net::IpAddr;
+
 use super::addresses::{Chosen, Own};
 use super::respond::{Negative, Reply};
 use super::srv;
@@ -12,12 +14,43 @@ use crate::wire::{MAX_NAME, Owner, ede, rrtype};
 /// Levels of a chain at most: zone, region, global.
 const LEVELS: usize = 3;
 
-/// Answers for a service name at a level, or for the SRV owner of one of its ports there.
+/// Where the chain of a name begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Start {
+    /// The level.
+    scope: ScopeIdx,
+    /// The name asked is an alias of that level's name.
+    is_alias: bool,
+    /// Where the client stands, if that is known already.
+    vantage: Option<Vantage>,
+}
+
+impl Start {
+    /// The name asked is that of a level.
+    pub(super) fn at(scope: ScopeIdx) -> Self {
+        Self {
+            scope,
+            is_alias: false,
+            vantage: None,
+        }
+    }
+
+    /// The name asked is an alias of that of a level.
+    pub(super) fn alias(scope: ScopeIdx, vantage: Option<Vantage>) -> Self {
+        Self {
+            scope,
+            is_alias: true,
+            vantage,
+        }
+    }
+}
+
+/// Answers for a service name at a level of an apex, or for the SRV owner of one of its ports there.
 pub(super) fn answer<T: Trace>(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
-    scope: ScopeIdx,
+    start: Start,
     port: Option<&NamedPort>,
     trace: &mut T,
 ) {
@@ -31,19 +64,30 @@ pub(super) fn answer<T: Trace>(
     // A fallback skips a level whose name would be over 255 octets (names: D.11, 10).
     let published = snapshot
         .scopes()
-        .chain(scope)
+        .chain(start.scope)
         .filter(|scope| fixed + scope.path.len() <= MAX_NAME);
     for (place, scope) in levels.iter_mut().zip(published) {
         *place = Some(scope);
+    }
+    if levels.first().is_some_and(Option::is_none) {
+        // An alias of names that are all too long to exist.
+        return reply.negative(
+            reply.apex.unwrap_or(apex),
+            Negative::NoData,
+            Some(entry.federation),
+        );
     }
     let health = snapshot.state().health_in(entry.federation);
     let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
-    let inside = find_inside(reply);
+    let inside = match start.vantage {
+        Some(vantage) => vantage.inside.map(|member| (member, vantage)),
+        None => find_inside(reply),
+    };
     let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
     let at_end = own.as_ref().map_or(&candidates, |own| &own.eligible);
-    let mut vantage = None;
+    let mut vantage = start.vantage;
     let views = levels.iter().flatten().map(|scope| {
         let mut view = LevelView {
             members: scope.members,
@@ -52,10 +96,8 @@ pub(super) fn answer<T: Trace>(
             own: None,
         };
         if scope.parent.is_none() {
-            let found = match inside {
-                Some((_, found)) => Some(found),
-                None => plan.is_nearest.then(|| reply.vantage()),
-            };
+            let known = inside.map(|(_, found)| found).or(start.vantage);
+            let found = known.or_else(|| plan.is_nearest.then(|| reply.vantage()));
             vantage = found;
             let place = found
                 .filter(|_| plan.is_nearest)
@@ -94,27 +136,16 @@ pub(super) fn answer<T: Trace>(
     } else {
         chosen.ttl
     };
-    let mut owner = Owner::QUESTION;
-    let mut end = levels.first().copied().flatten();
-    for next in levels.iter().flatten().skip(1).take(decision.level) {
-        let target = reply.below_apex(apex, [prefix, &entry.key, &next.path]);
-        owner = reply.response.cname(owner, chain_ttl, &target);
-        end = Some(next);
-        if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
-            return;
-        }
+    let mut names = levels.iter().flatten().copied().take(decision.level + 1);
+    let end = names.clone().last();
+    if !start.is_alias {
+        names.next();
     }
+    let Some(owner) = write_chain(reply, apex, [prefix, &entry.key], chain_ttl, names) else {
+        return;
+    };
     if is_down {
-        if !at_end.fenced_off.is_empty() {
-            reply
-                .errors
-                .push(ede::OTHER, "no eligible member within the fence");
-        }
-        let negative = match plan.when_all_down {
-            WhenAllDown::NxDomain => Negative::NxDomain,
-            WhenAllDown::NoData | WhenAllDown::LastKnown => Negative::NoData,
-        };
-        return reply.negative(apex, negative, Some(entry.federation));
+        return write_down(reply, apex, entry, plan, at_end);
     }
     let Some(end) = end else { return };
     let answering = match port {
@@ -122,6 +153,52 @@ pub(super) fn answer<T: Trace>(
         None => write_addresses(reply, &chosen, owner),
     };
     finish(reply, apex, entry, answering);
+}
+
+/// Ends the answer for a service of which no member is eligible (names: decision 2).
+fn write_down(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    plan: &Plan,
+    eligible: &Eligible,
+) {
+    if !eligible.fenced_off.is_empty() {
+        reply
+            .errors
+            .push(ede::OTHER, "no eligible member within the fence");
+    }
+    let negative = match plan.when_all_down {
+        WhenAllDown::NxDomain => Negative::NxDomain,
+        WhenAllDown::NoData | WhenAllDown::LastKnown => Negative::NoData,
+    };
+    reply.negative(apex, negative, Some(entry.federation));
+}
+
+/// Writes the CNAMEs from the name asked to the names of `levels`, one after the other, each made of
+/// `labels` and the level. Returns the name at the end; `None` when the first CNAME alone is asked
+/// for.
+#[inline]
+fn write_chain<'s>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    labels: [&[u8]; 2],
+    ttl: u32,
+    levels: impl Iterator<Item = &'s Scope>,
+) -> Option<Owner> {
+    let mut owner = Owner::QUESTION;
+    let mut apex_at = reply.asked_apex(apex);
+    let [prefix, key] = labels;
+    for level in levels {
+        let target = Reply::below_apex(apex, [prefix, key, &level.path], apex_at);
+        owner = reply.response.cname(owner, ttl, &target);
+        let octets = prefix.len() + key.len() + level.path.len();
+        apex_at = apex_at.or_else(|| Some(owner.skip(octets)));
+        if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
+            return None;
+        }
+    }
+    Some(owner)
 }
 
 /// The member that a client is inside, and where it stands then. Where nobody can be inside one, this
@@ -136,16 +213,16 @@ fn find_inside(reply: &Reply<'_, '_>) -> Option<(MemberIdx, Vantage)> {
 }
 
 /// A service as a client inside one of its members sees it.
-struct Within<'s> {
+pub(super) struct Within<'s> {
     /// Where it is reached there.
-    at: Own<'s>,
+    pub(super) at: Own<'s>,
     /// Who is eligible for that client.
-    eligible: Eligible,
+    pub(super) eligible: Eligible,
 }
 
 /// A service as a client inside `member` sees it; `None` when it is not reached there.
 #[inline(never)]
-fn own<'s>(
+pub(super) fn own<'s>(
     reply: &Reply<'_, '_>,
     entry: &'s ServiceEntry,
     plan: &Plan,
@@ -153,7 +230,10 @@ fn own<'s>(
 ) -> Option<Within<'s>> {
     let inside = entry.inside(member)?;
     let health = reply.snapshot.state().health_in(entry.federation);
-    let caution = entry.caution().map(|caution| caution.sets.inside(member));
+    let has = |is_family: fn(&IpAddr) -> bool| inside.addresses().any(|ip| is_family(&ip));
+    let families = (has(IpAddr::is_ipv4), has(IpAddr::is_ipv6));
+    let caution = entry.caution().map(|caution| &caution.sets);
+    let caution = caution.map(|sets| sets.inside(member, families.0, families.1));
     let shards = entry.health_inside(member);
     Some(Within {
         at: Own::new(member, inside),
@@ -164,7 +244,7 @@ fn own<'s>(
 }
 
 /// The lots of a service for whoever asks.
-fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
+pub(super) fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
     let state = reply.snapshot.state();
     let weights = entry.caution().map(|caution| &*caution.weights);
     Lots::new(
@@ -219,7 +299,7 @@ pub(super) fn answer_pods<T: Trace>(
 }
 
 /// The records of a name that has addresses. Returns the members in it, `None` for no record.
-fn write_addresses(
+pub(super) fn write_addresses(
     reply: &mut Reply<'_, '_>,
     chosen: &Chosen<'_>,
     owner: Owner,
@@ -236,7 +316,7 @@ fn write_addresses(
 
 /// Ends an answer: a positive one with a note if a held member's facts are in it, a negative one
 /// with the SOA record, or HINFO for ANY (RFC 8482).
-fn finish(
+pub(super) fn finish(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,

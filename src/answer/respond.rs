@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use super::classify::{Subject, classify};
+use super::level::{self, Start};
 use super::sought::Sought;
-use super::{apex, level};
+use super::{apex, local};
 use crate::decide::Trace;
 use crate::model::{ListenerIdx, UnixSeconds};
-use crate::snapshot::{Apex, FederationIdx, Snapshot};
+use crate::snapshot::{Apex, FederationIdx, Scopes, Snapshot};
 use crate::vantage::{Asker, ClientPrefix, Vantage};
 use crate::wire::{
     ClientSubnet, EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Soa, Target,
@@ -150,6 +151,7 @@ impl<'a> Prepared<'a> {
             query,
             qname,
             client,
+            apex: sought.as_ref().map(|sought| sought.apex),
             scope: 0,
             response: ResponseWriter::new(out, limit, query),
             errors: EdeList::default(),
@@ -182,6 +184,8 @@ pub(super) struct Reply<'a, 'b> {
     pub(super) query: &'a Query<'a>,
     pub(super) qname: &'a Qname,
     pub(super) client: &'a Client,
+    /// The apex of the name asked, if it is inside one.
+    pub(super) apex: Option<&'a Apex>,
     /// How many leading bits of the client subnet the answer depends on.
     pub(super) scope: u8,
     pub(super) response: ResponseWriter<'b>,
@@ -212,8 +216,13 @@ impl Reply<'_, '_> {
             Subject::Fixed(name) => apex::answer_fixed(self, apex, name),
             Subject::EmptyNonTerminal => self.negative(apex, Negative::NoData, None),
             Subject::Level { entry, scope, port } => {
-                level::answer(self, apex, entry, scope, port, trace);
+                level::answer(self, apex, entry, Start::at(scope), port, trace);
             }
+            Subject::Prefixed { entry } => {
+                let start = Start::alias(Scopes::GLOBAL, None);
+                level::answer(self, apex, entry, start, None, trace);
+            }
+            Subject::Local { entry, port } => local::answer(self, apex, entry, port, trace),
             Subject::Pinned { entry, shard, port } => {
                 level::answer_pinned(self, apex, entry, &shard, port);
             }
@@ -284,34 +293,36 @@ impl Reply<'_, '_> {
 
     /// Where the name of an apex is in the message; writes it as an owner name if it is not there.
     pub(super) fn apex_owner(&mut self, apex: &Apex) -> Owner {
-        let skip = self.qname.label_count() - apex.labels;
-        if skip == 0 {
+        if self.qname.label_count() == apex.labels {
             return Owner::QUESTION;
         }
-        match self.query.suffix_owner(self.qname, skip) {
+        match self.asked_apex(apex) {
             Some(owner) => owner,
             None => self.response.owner_name(&Target::name(apex.name.as_wire())),
         }
     }
 
-    /// The name `labels` below `apex`, ending in a pointer if the apex is in the question.
-    pub(super) fn below_apex<'t, const N: usize>(
-        &self,
+    /// Where the name of an apex is in the question, if it can be pointed to there.
+    pub(super) fn asked_apex(&self, apex: &Apex) -> Option<Owner> {
+        let skip = self.qname.label_count().checked_sub(apex.labels)?;
+        let owner = self.query.suffix_owner(self.qname, skip)?;
+        // A chain may lead from one apex to another.
+        (self.qname.suffix(skip) == apex.name.as_wire()).then_some(owner)
+    }
+
+    /// The name `labels` below `apex`; `end` is where that name is in the message already.
+    pub(super) fn below_apex<'t>(
         apex: &'t Apex,
-        labels: [&'t [u8]; N],
+        labels: [&'t [u8]; 3],
+        end: Option<Owner>,
     ) -> Target<'t> {
-        let skip = self.qname.label_count() - apex.labels;
-        let end = self.query.suffix_owner(self.qname, skip);
+        let [first, second, third] = labels;
         let suffix = if end.is_some() {
             &[]
         } else {
             apex.name.without_root()
         };
-        let mut parts: [&[u8]; 4] = [&[]; 4];
-        for (place, part) in parts.iter_mut().zip(labels.into_iter().chain([suffix])) {
-            *place = part;
-        }
-        Target::new(parts, end)
+        Target::new([first, second, third, suffix], end)
     }
 
     /// The SOA record of an apex (RFC 1035 section 3.3.13).

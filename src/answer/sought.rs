@@ -1,7 +1,7 @@
 //! The service that a name asks for: everything that waits for memory, in steps.
 
-use crate::names::{Below, Form, split};
-use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot};
+use crate::names::{Below, Form, split, split_local};
+use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot, Tree};
 use crate::wire::Qname;
 
 /// A name inside an apex, taken apart, and its service as far as it is looked up.
@@ -24,7 +24,7 @@ impl<'a> Sought<'a> {
     #[inline]
     pub(super) fn begin(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
         let (index, apex) = snapshot.apexes().find(qname)?;
-        let form = split(qname, qname.label_count() - apex.labels);
+        let form = parts(apex, qname);
         let (scope, service) = match form {
             Form::Tree { topology, below } => {
                 let scope = snapshot.scopes().find(topology);
@@ -69,5 +69,15 @@ impl<'a> Sought<'a> {
     pub(super) fn service(&mut self, snapshot: &'a Snapshot) -> Option<&'a ServiceEntry> {
         let entry = self.service.as_mut()?.entry()?;
         snapshot.is_in(entry, self.index).then_some(entry)
+    }
+}
+
+/// What the labels of a name inside `apex` mean.
+#[inline]
+pub(super) fn parts<'a>(apex: &Apex, qname: &'a Qname) -> Form<'a> {
+    let left = qname.label_count() - apex.labels;
+    match apex.tree {
+        Tree::Federations => split(qname, left),
+        Tree::Local => split_local(qname, left),
     }
 }

@@ -12,6 +12,9 @@ const PRIORITY: u16 = 0;
 /// SRV weight of every record.
 const WEIGHT: u16 = 100;
 
+/// Labels of an SRV owner left of its service: `_port._proto`.
+const PORT_LABELS: usize = 2;
+
 /// Writes the SRV RRset of a populated level. Returns the members in it, `None` for no record.
 ///
 /// The target is the name of the level. If the chosen shards differ in the port, each has a record
@@ -111,11 +114,37 @@ pub(super) fn write_pinned(
         return None;
     }
     let name = pinned(reply, apex, chosen, shard)?;
+    Some(write_one(reply, chosen, port, &name))
+}
+
+/// Writes the SRV record of the client's own member, whose target is the name asked without the port
+/// (names: D.8).
+pub(super) fn write_own(
+    reply: &mut Reply<'_, '_>,
+    chosen: &Chosen<'_>,
+    port: &NamedPort,
+) -> Option<MemberSet> {
+    if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
+        return None;
+    }
+    let number = chosen.entry.port_inside(port, chosen.own?.member)?;
+    let qname = reply.qname;
+    let name = Target::name(qname.suffix(PORT_LABELS));
+    Some(write_one(reply, chosen, number, &name))
+}
+
+/// Writes an SRV record at the name asked, and the addresses of its target.
+fn write_one(
+    reply: &mut Reply<'_, '_>,
+    chosen: &Chosen<'_>,
+    port: u16,
+    name: &Target<'_>,
+) -> MemberSet {
     let at = reply
         .response
-        .srv(Owner::QUESTION, chosen.ttl, PRIORITY, WEIGHT, port, &name);
+        .srv(Owner::QUESTION, chosen.ttl, PRIORITY, WEIGHT, port, name);
     write_target(reply, chosen, at);
-    Some(chosen.members)
+    chosen.members
 }
 
 /// Writes the addresses of the one target.

@@ -66,6 +66,7 @@ fn member(name: &str, region: &str, zone: &str) -> Member {
         region: Some(label(region)),
         zones: vec![label(zone)],
         namespaces: vec![Pattern::new("*")],
+        cluster_domain: None,
         gateway: None,
     }
 }

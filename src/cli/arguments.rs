@@ -99,6 +99,16 @@ Examples:
   gazetteer explain my-service.my-namespace.my-federation.svc.example.com AAAA --from 2001:db8::7
   gazetteer explain example.com NS --config zones/demo.toml";
 
+/// Examples of `stub`.
+const STUB_EXAMPLES: &str = "\
+It forwards every apex, and the zones of federations in the member's `cluster-domain`, to the
+listeners that are bound to the member; without one to the others, and CoreDNS then says in each
+query that the member asks, which gazetteer believes from `listen.trusted`. Nothing is contacted.
+
+Examples:
+  gazetteer stub corefile --config /etc/gazetteer/gazetteer.toml --member gce-europe-west1
+  gazetteer stub unbound --config gazetteer.toml --member vm-ams --address 10.0.0.53";
+
 /// The program.
 #[derive(Debug, Parser)]
 #[command(name = "gazetteer", version, about = ABOUT.lines().next(), long_about = ABOUT)]
@@ -188,6 +198,9 @@ pub(super) enum Command {
     /// Show the last transitions
     #[command(after_help = help::EVENTS)]
     Events(Events),
+    /// Print what the DNS server of a member needs to forward names to gazetteer
+    #[command(after_help = STUB_EXAMPLES)]
+    Stub(Stub),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"
@@ -284,6 +297,56 @@ pub(super) struct Events {
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
+}
+
+/// The arguments of `stub`.
+#[derive(Debug, Args)]
+pub(super) struct Stub {
+    /// The DNS server
+    #[arg(value_enum, value_name = "SERVER")]
+    pub(super) server: StubServer,
+    /// The configuration of gazetteer
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// The member whose DNS it is
+    #[arg(long)]
+    pub(super) member: Label,
+    /// Where that DNS reaches gazetteer, if the configuration does not say; may be repeated
+    #[arg(long = "address", value_name = "ADDRESS[:PORT]", value_parser = endpoint)]
+    pub(super) addresses: Vec<(IpAddr, Option<u16>)>,
+}
+
+/// A DNS server that forwards to gazetteer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StubServer {
+    /// CoreDNS: server blocks
+    Corefile,
+    /// kube-dns: its config map
+    KubeDns,
+    /// Unbound: stub zones
+    Unbound,
+    /// BIND: forward zones
+    Bind,
+    /// systemd-resolved: a drop-in
+    SystemdResolved,
+}
+
+/// Reads an address with or without a port.
+fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    let alone = text.parse().map(|address: IpAddr| (address, None));
+    let socket = |_| {
+        text.parse()
+            .map(|socket: SocketAddr| (socket.ip(), Some(socket.port())))
+    };
+    match alone.or_else(socket) {
+        Ok((address, port)) if address.is_unspecified() || port == Some(0) => {
+            Err("not an address that can be reached".to_owned())
+        }
+        Ok(endpoint) => Ok(endpoint),
+        Err(_) => Err(
+            "not an address, with or without a port as in 10.0.0.53:53 or [fd00::53]:53".to_owned(),
+        ),
+    }
 }
 
 /// Whom a command is given to, and how the outcome is shown.

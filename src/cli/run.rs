@@ -7,7 +7,7 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, Cordon};
 use super::order::order;
-use super::{check, clusters, completions, events, explain, output, overrides, serve};
+use super::{check, clusters, completions, events, explain, output, overrides, serve, stub};
 use crate::admin::Asked;
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
@@ -34,6 +34,7 @@ pub fn run() -> ExitCode {
         Command::Overrides { daemon, output } => overrides::overrides(&daemon, output),
         Command::Events(arguments) => events::events(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Stub(arguments) => stub::stub(&arguments),
         Command::Completions { shell } => completions::completions(shell),
     };
     done.unwrap_or_else(|error| {

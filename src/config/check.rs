@@ -9,6 +9,7 @@ use super::listen::ListenDraft;
 use super::member::MemberDraft;
 use super::problem::{Placed, Report};
 use super::topology::{NetworkDraft, Place, RegionDraft, Topology, check_places};
+use super::trees;
 use crate::model::{GeoCode, MemberSet, NameServer};
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -56,6 +57,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
     }
     check_member_names(report, drafts);
     check_apexes(report, &drafts.federations);
+    trees::check(report, &drafts.federations, &drafts.members);
     let regions = drafts.regions.iter().map(|draft| &draft.place);
     let members = drafts.members.iter().map(|member| &member.place);
     let clients = drafts

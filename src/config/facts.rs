@@ -186,6 +186,8 @@ fn steering(section: &Section<'_>) -> Steering {
     let policy = section.text("policy", "policy", values::policy);
     let when_all_down = section.text("when-all-down", "when-all-down", values::when_all_down);
     let settings = section.table("probe").map(probe);
+    let dns_prefix = section.text("dns-prefix", "dns-prefix", values::label);
+    let external_name = section.text("external-name", "external-name", values::label);
     let spill_over = section.text("spill-over", "spill-over", values::percent);
     section.get("order");
     Steering {
@@ -198,5 +200,7 @@ fn steering(section: &Section<'_>) -> Steering {
         max_addresses: max_addresses(section),
         spill_over: spill_over.map(|share| share.value),
         probe: settings.map(Box::new),
+        dns_prefix: dns_prefix.map(|prefix| prefix.value),
+        external_name: external_name.map(|name| name.value),
     }
 }

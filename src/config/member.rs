@@ -9,6 +9,7 @@ use super::topology::{Place, place_of};
 use super::values;
 use crate::model::{self, Gateway, Member, Network, Pattern};
 use crate::names::Label;
+use crate::wire::NameBuf;
 
 /// A member and the places of what other sections are checked against.
 pub(super) struct MemberDraft {
@@ -16,6 +17,8 @@ pub(super) struct MemberDraft {
     pub(super) name: Option<Placed<Label>>,
     /// Its region and zones, as written.
     pub(super) place: Place,
+    /// The domain of its own DNS.
+    pub(super) cluster_domain: Option<Placed<NameBuf>>,
     /// Networks whose clients are in it.
     pub(super) networks: Vec<Network>,
     /// The member, when it is whole.
@@ -31,6 +34,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
     let has_zones = section.has("zones");
     let place = place_of(&section, "region");
     let namespaces = patterns(&section, "namespaces");
+    let cluster_domain = section.text("cluster-domain", "cluster-domain", values::name);
     let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
     let gateway = section.table("gateway").and_then(gateway);
     let source = section
@@ -43,6 +47,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
             region: place.region.as_ref().map(|region| region.label.clone()),
             zones: place.zones.iter().map(|zone| zone.label.clone()).collect(),
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
+            cluster_domain: cluster_domain.as_ref().map(|domain| domain.value.clone()),
             gateway,
         };
         let source = MemberSource {
@@ -65,6 +70,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
         networks: networks.collect(),
         name,
         place,
+        cluster_domain,
         whole,
     }
 }

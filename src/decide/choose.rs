@@ -3,7 +3,9 @@
 //! The rules in their order; each of 2 to 4 leaves out only what others can stand in for:
 //!
 //! 1. A shard is available if it is ready, has an address that no probe has found dead, and is not
-//!    drained: neither by weight 0 nor by an operator. The fence cuts what is available.
+//!    drained: neither by weight 0 nor by an operator. The fence cuts what is available. For a client
+//!    inside its member, at the global level, its inside address counts instead, of which probes from
+//!    outside say nothing (names: decision 12).
 //! 2. A member whose hold has passed is withdrawn where a live one is left, unless probes of the
 //!    service's addresses there pass (names: decision 5).
 //! 3. A damped shard, ready again after it went out too often, is kept back where others are left, and so is one that has
@@ -11,107 +13,15 @@
 //! 4. A member that is being drained is left out for the part of all lots that it has lost, where
 //!    others are left.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
-//! 6. For a client inside a member the shard there is available at the global level if it is ready,
-//!    has an inside address and is not drained; probes from outside say nothing of that address.
-//! 7. The first level with an eligible member answers; there the first tier of the plan that has
+//! 6. The first level with an eligible member answers; there the first tier of the plan that has
 //!    one; and of that, under `weighted`, one member by lot (names: decision 6). Where that tier has
 //!    too few ready endpoints and the plan says that it spills over, one member of it and of the next
 //!    tiers is drawn instead.
 
 use super::spill::Loads;
-use super::{Lots, Plan, Spill};
-use crate::model::{Endpoints, MemberIdx, MemberSet, WhenAllDown};
+use super::{Eligible, Lots, Plan, Spill};
+use crate::model::{Endpoints, MemberIdx, MemberSet};
 use crate::vantage::Vantage;
-
-/// What holds for all services of a fleet at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FleetHealth {
-    /// Members whose facts are not live: held, lost or returning.
-    pub stale: MemberSet,
-    /// Members whose hold has passed; a subset of `stale`.
-    pub expired: MemberSet,
-    /// Members that an operator has taken out.
-    pub drained: MemberSet,
-    /// Members that an operator is taking out: some of their share is left.
-    pub draining: MemberSet,
-}
-
-/// What holds for one service, whatever the state of its members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ShardHealth {
-    /// Members with a shard that is ready, publishable and not drained.
-    pub available: MemberSet,
-    /// Members with a shard that is publishable and not drained, ready or not.
-    pub last_known: MemberSet,
-}
-
-/// What holds for few services beside [`ShardHealth`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ShardCaution {
-    /// Members whose shard is kept back since it went out too often.
-    pub damped: MemberSet,
-    /// Members of whose shard some address passes its probes.
-    pub proven: MemberSet,
-    /// Shards that have lost all addresses of one family to probes.
-    pub halves: Halves,
-}
-
-/// Shards that have lost all addresses of one family to probes. The level that answers does not
-/// depend on the type that is asked (names: decision 4), so such a shard would leave clients of the
-/// lost family with nothing where others have something for them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Halves {
-    /// Members that have IPv4 addresses left.
-    pub ipv4: MemberSet,
-    /// Members that have IPv6 addresses left.
-    pub ipv6: MemberSet,
-    /// Members that have IPv4 addresses, and have lost no family.
-    pub whole_ipv4: MemberSet,
-    /// Members that have IPv6 addresses, and have lost no family.
-    pub whole_ipv6: MemberSet,
-}
-
-impl ShardCaution {
-    /// The same for a client inside a member, who does not need what probes have found dead there.
-    #[must_use]
-    pub fn inside(mut self, member: MemberIdx) -> Self {
-        self.halves.ipv4.remove(member);
-        self.halves.ipv6.remove(member);
-        self
-    }
-}
-
-impl Halves {
-    /// Those of `members` that are kept back: others have addresses of the family that they have.
-    fn kept_back(&self, members: MemberSet) -> MemberSet {
-        let pairs = [(self.ipv4, self.whole_ipv4), (self.ipv6, self.whole_ipv6)];
-        let covered = pairs
-            .into_iter()
-            .filter(|(_, whole)| !(members & *whole).is_empty());
-        covered.fold(MemberSet::EMPTY, |all, (half, _)| all | (members & half))
-    }
-}
-
-/// The eligible members of a service, at every level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Eligible {
-    /// The members.
-    pub members: MemberSet,
-    /// Members that would be eligible but for the fence.
-    pub fenced_off: MemberSet,
-    /// Members that are left out because their hold has passed and others are live.
-    pub withdrawn: MemberSet,
-    /// Members that are left out because they went out too often and others are there.
-    pub damped: MemberSet,
-    /// Members that are left out because they have lost a family of addresses and others are there.
-    pub halved: MemberSet,
-    /// Members that are left out for now because they are being drained and others are there.
-    pub parted: MemberSet,
-    /// Lots were drawn: the answer depends on the client's prefix and on the time.
-    pub is_drawn: bool,
-    /// None was eligible, and those last known stand in (names: decision 2).
-    pub is_last_known: bool,
-}
 
 /// A level, as one client sees it.
 #[derive(Debug, Clone, Copy)]
@@ -162,68 +72,6 @@ pub trait Trace {
 pub struct NoTrace;
 
 impl Trace for NoTrace {}
-
-/// Who is eligible (names: D.1, decisions 2 and 5). Does not depend on the level or query type.
-///
-/// `lots` makes the lots of the service for the client and the time; it is called only if a member
-/// is being drained.
-#[inline]
-pub fn eligible<'l>(
-    plan: &Plan,
-    shards: &ShardHealth,
-    caution: Option<&ShardCaution>,
-    fleet: &FleetHealth,
-    lots: impl FnOnce() -> Lots<'l>,
-) -> Eligible {
-    let within = shards.available & plan.fence & !fleet.drained;
-    let proven = caution.map_or(MemberSet::EMPTY, |caution| caution.proven);
-    let expired = within & fleet.expired & !proven;
-    let withdrawn = if expired.is_empty() || (within & !fleet.stale).is_empty() {
-        MemberSet::EMPTY
-    } else {
-        expired
-    };
-    let mut members = within & !withdrawn;
-    let damped = caution.map_or(MemberSet::EMPTY, |caution| {
-        set_aside(&mut members, caution.damped)
-    });
-    let halved = caution.map_or(MemberSet::EMPTY, |caution| {
-        caution.halves.kept_back(members)
-    });
-    members = members & !halved;
-    let draining = members & fleet.draining;
-    let is_drawn = !draining.is_empty();
-    let parted = if is_drawn {
-        set_aside(&mut members, lots().drained(draining))
-    } else {
-        MemberSet::EMPTY
-    };
-    let is_last_known = members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown;
-    Eligible {
-        members: if is_last_known {
-            shards.last_known & plan.fence & !fleet.drained
-        } else {
-            members
-        },
-        fenced_off: shards.available & !plan.fence & !fleet.drained,
-        withdrawn,
-        damped,
-        halved,
-        parted,
-        is_drawn,
-        is_last_known,
-    }
-}
-
-/// Takes some of `members` away if others are left. Returns who is gone.
-#[inline]
-fn set_aside(members: &mut MemberSet, some: MemberSet) -> MemberSet {
-    let left = *members & !some;
-    if left.is_empty() {
-        return MemberSet::EMPTY;
-    }
-    std::mem::replace(members, left) & some
-}
 
 /// Chooses members: the first of `levels` with an eligible member answers, with the first tier of
 /// the plan that has one of them, and under `weighted` with one member of it.

@@ -98,6 +98,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
             gateway: None,
         };
         let fleet = Fleet {

@@ -204,6 +204,7 @@ mod tests {
             region: None,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
             gateway: None,
         };
         Seeds::compile(&Fleet {

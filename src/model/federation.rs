@@ -55,6 +55,15 @@ pub struct Federation {
     pub brake: u8,
 }
 
+impl Federation {
+    /// The zone in which the pods of members with this cluster domain find its services,
+    /// `<federation>.svc.<cluster-domain>` (names: D.8); `None` if it would be over 255 octets.
+    pub fn local_apex(&self, cluster_domain: &NameBuf) -> Option<NameBuf> {
+        let labels = [self.name.as_str(), "svc"].into_iter();
+        NameBuf::from_labels(labels.chain(cluster_domain.labels())).ok()
+    }
+}
+
 /// A name server of an apex.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameServer {

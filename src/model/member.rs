@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::{Federation, GeoCode, Location, Network, Pattern, Place, regions};
 use crate::names::Label;
+use crate::wire::NameBuf;
 
 /// Everything that the configuration says about names: the fixed part of the world.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub struct Member {
     pub zones: Vec<Label>,
     /// Namespaces that it offers.
     pub namespaces: Vec<Pattern>,
+    /// The domain of its own DNS, such as `cluster.local`, where its pods also find the services of
+    /// federations (names: D.8).
+    pub cluster_domain: Option<NameBuf>,
     /// Where clients elsewhere reach all its services, instead of their load balancers.
     pub gateway: Option<Gateway>,
 }

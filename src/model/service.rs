@@ -165,6 +165,10 @@ pub struct Steering {
     pub spill_over: Option<u8>,
     /// How its addresses are probed.
     pub probe: Option<Box<ProbeSettings>>,
+    /// The first label of one more name, in the apex itself (names: N9).
+    pub dns_prefix: Option<Label>,
+    /// What it is called in names instead of its own name (names: N10).
+    pub external_name: Option<Label>,
 }
 
 /// The type of a service, as far as answers depend on it.

@@ -103,6 +103,19 @@ pub fn split(qname: &Qname, left: usize) -> Form<'_> {
     }
 }
 
+/// Splits the first `left` labels of `qname`, which are those left of an apex that begins with the
+/// labels of a federation and the marker (names: D.8): its names have no topology.
+#[inline]
+pub fn split_local(qname: &Qname, left: usize) -> Form<'_> {
+    if left == 0 {
+        return Form::Apex;
+    }
+    Form::Tree {
+        topology: &[],
+        below: below(qname, left + 1),
+    }
+}
+
 /// Splits the first `count` labels, which are those left of the marker.
 #[inline]
 fn below(qname: &Qname, count: usize) -> Below<'_> {
@@ -240,6 +253,27 @@ mod tests {
         check("svc.svc.svc.svc.r", "service svc.svc.svc at r");
         check("s.ns.fed.svc.a.z.r", "plain s.ns.fed.svc.a.z.r");
         check("a.b", "plain a.b");
+    }
+
+    #[test]
+    fn the_federation_of_a_local_name_is_in_its_apex() {
+        let qname = |name: &str| Qname::from_name(&name.parse().unwrap());
+        assert_eq!(split_local(&qname("f.svc.cluster.local"), 0), Form::Apex);
+        let below = |name: &str, left| match split_local(&qname(name), left) {
+            Form::Tree { topology, below } => {
+                assert!(topology.is_empty());
+                format!("{below:?}")
+            }
+            other => panic!("{other:?}"),
+        };
+        let namespace = below("n.f.svc.cluster.local", 1);
+        assert_eq!(namespace, format!("{:?}", Below::Namespace(b"\x01n\x01f")));
+        let port = Below::Service {
+            key: b"\x01s\x01n\x01f",
+            prefix: Prefix::Port(b"\x02_p\x04_tcp"),
+        };
+        let name = "_p._tcp.s.n.f.svc.cluster.local";
+        assert_eq!(below(name, 4), format!("{port:?}"));
     }
 
     #[test]

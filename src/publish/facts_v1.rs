@@ -161,6 +161,17 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::Service`] of one that asks for names beside or instead of its own: its prefix and its
+    /// external name; then as [`Record::Bounded`].
+    Named(
+        [Option<&'a str>; 2],
+        (Option<u8>, Option<u8>),
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
     /// [`Fact::Networks`].
     Networks(Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>),
 }
@@ -206,7 +217,14 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let facts = ServiceV1::from(&**service);
             let probe = service.steering.probe.as_deref().map(ProbeV1::from);
             let inside = service.inside.as_deref().map(InsideV1::from);
-            let bounds = (service.steering.max_addresses, service.steering.spill_over);
+            let steering = &service.steering;
+            let bounds = (steering.max_addresses, steering.spill_over);
+            let names = [&steering.dns_prefix, &steering.external_name];
+            let names = names.map(|name| name.as_ref().map(Label::as_str));
+            if names != [None; 2] {
+                let record = Record::Named(names, bounds, inside, namespace, label, facts, probe);
+                return append(&record, buffer);
+            }
             match (bounds, inside, probe) {
                 ((None, None), Some(inside), probe) => {
                     Record::Inside(inside, namespace, label, facts, probe)
@@ -285,6 +303,19 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
                 known.specs.insert(known.octets.as_slice().into(), spec);
             }
             service.inside = Some(Arc::new(inside.read(known)?));
+            Fact::Service(name, Arc::new(service))
+        }
+        Record::Named(names, bounds, inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let mut service = service.read(known)?;
+            let names = names.map(|name| name.map(|name| known.label(name)).transpose());
+            let [dns_prefix, external_name] = names;
+            let steering = &mut Arc::make_mut(&mut service.spec).steering;
+            (steering.dns_prefix, steering.external_name) = (dns_prefix?, external_name?);
+            (steering.max_addresses, steering.spill_over) = bounds;
+            known.share(&mut service, probe);
+            let inside = inside.map(|inside| inside.read(known)).transpose()?;
+            service.inside = inside.map(Arc::new);
             Fact::Service(name, Arc::new(service))
         }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {

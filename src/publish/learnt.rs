@@ -65,6 +65,7 @@ mod tests {
             region,
             zones: Vec::new(),
             namespaces: Vec::new(),
+            cluster_domain: None,
             gateway: None,
         }
     }

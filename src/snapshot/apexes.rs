@@ -1,9 +1,9 @@
 //! The apexes, their infrastructure names, and the federations in them: fixed by the configuration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Fleet, MemberIdx, MemberSet, NameServer, Pattern};
+use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer, Pattern};
 use crate::names::Label;
 use crate::wire::{NameBuf, Qname};
 
@@ -11,8 +11,20 @@ use crate::wire::{NameBuf, Qname};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ApexIdx(usize);
 
+impl ApexIdx {
+    /// The place `index`.
+    pub(super) fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// The place as an index.
+    pub(super) fn get(self) -> usize {
+        self.0
+    }
+}
+
 /// The place of a federation in the fleet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FederationIdx(u32);
 
 impl FederationIdx {
@@ -47,8 +59,20 @@ pub struct Apex {
     pub parent: Option<ApexIdx>,
     /// Its federations.
     pub federations: Vec<FederationIdx>,
+    /// Which names it has.
+    pub tree: Tree,
     /// Infrastructure names, by their wire labels left of the apex.
     fixed: HashMap<Box<[u8]>, FixedName, foldhash::fast::RandomState>,
+}
+
+/// A kind of apex.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tree {
+    /// The names of federations at every level (names: D.2).
+    Federations,
+    /// The zone of one federation in cluster domains: for each client the shard of its own member
+    /// first (names: D.8).
+    Local,
 }
 
 /// A name that exists by configuration, outside the service tree.
@@ -115,9 +139,11 @@ impl Apexes {
                 ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
                 federations: Vec::new(),
+                tree: Tree::Federations,
                 fixed: HashMap::from_iter([(wire_labels([VERSION]), FixedName::Version)]),
             });
         }
+        apexes.extend(local_apexes(fleet));
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
         let members = fleet.members.iter();
         let mut compiled = Self {
@@ -188,12 +214,7 @@ impl Apexes {
         }
     }
 
-    fn add_federation(
-        &mut self,
-        index: FederationIdx,
-        federation: &crate::model::Federation,
-        fleet: &Fleet,
-    ) {
+    fn add_federation(&mut self, index: FederationIdx, federation: &Federation, fleet: &Fleet) {
         let Some(apex) = self
             .zones
             .iter()
@@ -252,7 +273,18 @@ impl Apexes {
     #[inline]
     pub fn federation_of(&self, apex: ApexIdx, label: &[u8]) -> Option<FederationIdx> {
         let index = *self.by_label.get(label)?;
-        (self.federation(index)?.apex == apex).then_some(index)
+        self.serves(apex, index).then_some(index)
+    }
+
+    /// Whether the names of a federation are in `apex`.
+    #[inline]
+    pub fn serves(&self, apex: ApexIdx, federation: FederationIdx) -> bool {
+        // Most names are in the apex of their federation.
+        let own = self.federation(federation).map(|view| view.apex);
+        own == Some(apex)
+            || self.get(apex).is_some_and(|apex| {
+                apex.tree != Tree::Federations && apex.federations.contains(&federation)
+            })
     }
 
     /// The label of a member, in wire form.
@@ -303,6 +335,33 @@ impl Apex {
     pub fn fixed(&self, labels: &[u8]) -> Option<&FixedName> {
         self.fixed.get(labels)
     }
+}
+
+/// The zones of every federation in the cluster domains of members (names: D.8).
+fn local_apexes(fleet: &Fleet) -> Vec<Apex> {
+    let domains: BTreeSet<&NameBuf> = fleet
+        .members
+        .iter()
+        .filter_map(|member| member.cluster_domain.as_ref())
+        .collect();
+    let federations = fleet.federations.iter().enumerate();
+    let pairs = federations.flat_map(|pair| domains.iter().map(move |domain| (pair, *domain)));
+    let apex = |((index, federation), domain): ((usize, &Federation), &NameBuf)| {
+        let name = federation.local_apex(domain)?;
+        Some(Apex {
+            labels: name.labels().count(),
+            name,
+            nameservers: federation.nameservers.clone(),
+            hostmaster: federation.hostmaster.clone(),
+            negative_ttl: super::seconds(federation.negative_ttl),
+            ttl: super::seconds(federation.apex_ttl),
+            parent: None,
+            federations: vec![FederationIdx::new(index)],
+            tree: Tree::Local,
+            fixed: HashMap::default(),
+        })
+    };
+    pairs.filter_map(apex).collect()
 }
 
 /// Labels in wire form, without a root.

@@ -1,23 +1,24 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod places;
+mod recompile;
 mod restore;
 mod shards;
-mod vantages;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::apexes::{Apexes, FederationIdx, wire_labels};
+use super::apexes::Apexes;
 use super::caution::Cautions;
-use super::compile::{Input, compile};
-use super::facts::{Facts, Shards, of_member};
+use super::facts::{Facts, of_member};
 use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
-use super::plans::{intern, plan};
+use super::namesakes::Namesakes;
+use super::naming::Naming;
 use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
@@ -28,7 +29,7 @@ use crate::model::{
     Service, TopologyFacts, UnixSeconds,
 };
 use crate::vantage::VantageTable;
-use crate::wire::{MAX_NAME, NameBuf};
+use crate::wire::NameBuf;
 
 /// The facts of all members, and the snapshot that follows from them.
 ///
@@ -50,6 +51,8 @@ pub struct SnapshotBuilder {
     /// There was no snapshot yet.
     is_new: bool,
     hostnames: Hostnames,
+    namesakes: Namesakes,
+    naming: Naming,
     cautions: Cautions,
     probes: Probes,
     plan_keys: HashMap<PlanKey, PlanIdx>,
@@ -108,6 +111,8 @@ impl SnapshotBuilder {
             changed: HashSet::default(),
             is_new: true,
             hostnames: Hostnames::default(),
+            namesakes: Namesakes::default(),
+            naming: Naming::default(),
             cautions,
             probes: Probes::compile(&fleet),
             plan_keys: HashMap::new(),
@@ -146,9 +151,12 @@ impl SnapshotBuilder {
         let Ok(old) = self.facts.insert(member, name, service) else {
             return false;
         };
+        if old.is_none() {
+            self.namesakes.add(&self.fleet, member, &name.namespace);
+        }
         self.hostnames
             .rename(member, name, old.as_deref(), Some(&new));
-        self.note(name);
+        self.note(name, Some(&new));
         true
     }
 
@@ -157,14 +165,17 @@ impl SnapshotBuilder {
         let Some(old) = self.facts.remove(member, name) else {
             return false;
         };
+        self.namesakes.remove(&self.fleet, member, &name.namespace);
         self.hostnames.rename(member, name, Some(&old), None);
-        self.note(name);
+        self.note(name, None);
         true
     }
 
-    /// Notes that the facts of a service have changed.
-    fn note(&mut self, name: &NamespacedName) {
-        if !self.is_new {
+    /// Notes that the facts of a service have changed. At first all have, and only those are noted that
+    /// want to be called otherwise, since others depend on them.
+    fn note(&mut self, name: &NamespacedName, facts: Option<&Service>) {
+        let is_renamed = facts.is_some_and(|facts| facts.steering.external_name.is_some());
+        if !self.is_new || is_renamed {
             self.changed.insert(name.clone());
         }
     }
@@ -186,40 +197,6 @@ impl SnapshotBuilder {
     /// What a member says about one service.
     pub fn fact(&self, member: MemberIdx, name: &NamespacedName) -> Option<&Arc<Service>> {
         of_member(self.facts.of(name), member)
-    }
-
-    /// Where a member stands; what is configured wins over `facts`.
-    pub fn set_topology(&mut self, member: MemberIdx, mut facts: TopologyFacts) {
-        if let Some(configured) = self.fleet.members.get(member.get()) {
-            if let Some(region) = &configured.region {
-                facts.region = Some(region.clone());
-            }
-            if !configured.zones.is_empty() {
-                facts.zones = configured.zones.iter().cloned().collect();
-            }
-        }
-        if let Some(region) = facts.region.clone() {
-            facts.known.insert((region.clone(), None));
-            let zones = facts.zones.iter().cloned();
-            facts
-                .known
-                .extend(zones.map(|zone| (region.clone(), Some(zone))));
-        }
-        let Some(place) = Arc::make_mut(&mut self.topology).get_mut(member.get()) else {
-            return;
-        };
-        if *place == facts {
-            return;
-        }
-        *place = facts;
-        self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
-        self.recompile_plans();
-        self.has_moved = true;
-    }
-
-    /// Where a member stands.
-    pub fn topology(&self, member: MemberIdx) -> Option<&TopologyFacts> {
-        self.topology.get(member.get())
     }
 
     /// The state of a member, and what is shown of it.
@@ -263,7 +240,7 @@ impl SnapshotBuilder {
         let users = self.hostnames.resolve(hostname, resolved);
         let names_it = !users.is_empty();
         for name in &users {
-            self.note(name);
+            self.note(name, None);
         }
         names_it
     }
@@ -283,19 +260,7 @@ impl SnapshotBuilder {
 
     /// The present state as a snapshot. Compiles what changed since the last one.
     pub fn snapshot(&mut self, generation: Generation, serial: Serial) -> Snapshot {
-        // Taken out while they are read, since compiling keeps much else.
-        let facts = std::mem::take(&mut self.facts);
-        if self.is_new {
-            self.compile_all(&facts);
-            self.is_new = false;
-        }
-        for name in std::mem::take(&mut self.changed) {
-            self.recompile(&name, facts.of(&name));
-        }
-        for name in self.cautions.probing.admit() {
-            self.recompile(&name, facts.of(&name));
-        }
-        self.facts = facts;
+        self.compile_changed();
         if std::mem::take(&mut self.has_moved) {
             self.recompile_vantages();
         }
@@ -313,172 +278,9 @@ impl SnapshotBuilder {
             nearest: self.nearest.clone(),
             services: self.services.clone(),
             namespaces: self.namespaces.clone(),
+            namesakes: self.namesakes.warnings().clone(),
+            naming: self.naming.published(&self.apexes, &self.scopes),
             counts: self.counts.clone(),
         }
     }
-
-    /// Compiles a service anew, in every federation.
-    fn recompile(&mut self, name: &NamespacedName, facts: &Shards) {
-        let mut before = MemberSet::EMPTY;
-        let mut after = MemberSet::EMPTY;
-        for index in 0..self.fleet.federations.len() {
-            let (old, new) = self.recompile_in(FederationIdx::new(index), name, facts);
-            before = before | old;
-            after = after | new;
-        }
-        if before == after {
-            return;
-        }
-        let counts = Arc::make_mut(&mut self.counts);
-        for member in (before & !after).iter() {
-            counts
-                .exported
-                .get_mut(member.get())
-                .into_iter()
-                .for_each(|count| *count -= 1);
-        }
-        for member in (after & !before).iter() {
-            counts
-                .exported
-                .get_mut(member.get())
-                .into_iter()
-                .for_each(|count| *count += 1);
-        }
-    }
-
-    /// Compiles a service anew in one federation. Returns who knew it before, and who does now.
-    fn recompile_in(
-        &mut self,
-        federation: FederationIdx,
-        name: &NamespacedName,
-        facts: &Shards,
-    ) -> (MemberSet, MemberSet) {
-        let fleet = self.fleet.clone();
-        let (Some(rules), Some(view)) = (
-            fleet.federations.get(federation.get()),
-            self.apexes.federation(federation),
-        ) else {
-            return (MemberSet::EMPTY, MemberSet::EMPTY);
-        };
-        let labels = [
-            name.name.as_str(),
-            name.namespace.as_str(),
-            rules.name.as_str(),
-        ];
-        let members = view.members;
-        let input = Input {
-            fleet: &fleet,
-            federation,
-            rules,
-            members,
-            name,
-            facts,
-        };
-        let (hostnames, apexes) = (&self.hostnames, &self.apexes);
-        let (cautions, probes) = (&mut self.cautions, &mut self.probes);
-        let (plan_keys, plans, scopes) = (&mut self.plan_keys, &mut self.plans, &self.scopes);
-        let entry = compile(
-            &input,
-            |hostname| hostnames.get(hostname).filter(|_| !apexes.holds(hostname)),
-            |key| intern(plan_keys, plans, scopes, &fleet, key),
-            |shards| {
-                let (caution, targets) = cautions.judge(&input, probes, shards);
-                let probing = &mut cautions.probing;
-                (caution, probing.use_targets(federation, name, targets))
-            },
-        );
-        if entry.is_none() {
-            cautions.probing.use_targets(federation, name, Vec::new());
-        }
-        let key = wire_labels(labels);
-        // At first each service is compiled once, and there is none to look for.
-        let old = if self.is_new {
-            None
-        } else {
-            self.services.get(&key).cloned()
-        };
-        self.tally(old.as_deref(), entry.as_ref());
-        let known =
-            |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);
-        let change = (known(old.as_deref()), known(entry.as_ref()));
-        if let Some(entry) = entry {
-            self.services.insert(Arc::new(entry));
-        } else {
-            self.services.remove(&key);
-        }
-        change
-    }
-
-    /// Keeps the sums when an entry replaces another.
-    fn tally(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
-        let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
-        if exists(old) != exists(new) {
-            let namespace = old
-                .or(new)
-                .map(|entry| namespace_of(&entry.key))
-                .unwrap_or_default();
-            let count = self.namespaces.get(namespace).copied().unwrap_or(0);
-            let count = if exists(new) {
-                count + 1
-            } else {
-                count.saturating_sub(1)
-            };
-            if count == 0 {
-                self.namespaces.remove(namespace);
-            } else {
-                self.namespaces.insert(namespace.into(), count);
-            }
-        }
-        let sums = |entry: Option<&ServiceEntry>| {
-            let Some(entry) = entry else { return [0; 5] };
-            let is_long = entry.exists() && self.longest_name(entry) > MAX_NAME;
-            [
-                usize::from(entry.exists()),
-                entry.ignored().len(),
-                usize::from(is_long),
-                usize::from(!entry.disagreements().is_empty()),
-                entry.unprobed(),
-            ]
-        };
-        let (old, new) = (sums(old), sums(new));
-        if old == new {
-            return;
-        }
-        let counts = Arc::make_mut(&mut self.counts);
-        let fields = [
-            &mut counts.services,
-            &mut counts.ignored,
-            &mut counts.unpublished,
-            &mut counts.disagreeing,
-            &mut counts.unprobed,
-        ];
-        for ((field, old), new) in fields.into_iter().zip(old).zip(new) {
-            *field = (*field + new).saturating_sub(old);
-        }
-    }
-
-    /// The length of a service's longest name in any scope, in octets.
-    fn longest_name(&self, entry: &ServiceEntry) -> usize {
-        let federation = self.apexes.federation(entry.federation);
-        let apex = federation.and_then(|federation| self.apexes.get(federation.apex));
-        let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
-        entry.key.len() + self.scopes.longest + apex
-    }
-
-    /// Compiles every plan anew: fences follow the members of their regions.
-    fn recompile_plans(&mut self) {
-        let mut plans: Vec<Option<Plan>> = self.plan_keys.iter().map(|_| None).collect();
-        for (key, index) in &self.plan_keys {
-            if let Some(place) = plans.get_mut(index.get()) {
-                *place = Some(plan(key, &self.scopes, &self.fleet));
-            }
-        }
-        self.plans = Arc::new(plans.into_iter().flatten().collect());
-    }
-}
-
-/// The wire labels `ns.fed` of a key.
-fn namespace_of(key: &[u8]) -> &[u8] {
-    let length = key.first().map_or(0, |length| usize::from(*length));
-    key.get(length + 1..).unwrap_or_default()
 }

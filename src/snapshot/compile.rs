@@ -30,6 +30,8 @@ pub(super) struct Input<'a> {
     pub(super) members: MemberSet,
     /// Which service.
     pub(super) name: &'a NamespacedName,
+    /// What it is called in names.
+    pub(super) label: &'a Label,
     /// What each member says, in configuration order.
     pub(super) facts: &'a [(MemberIdx, Arc<Service>)],
 }
@@ -63,6 +65,20 @@ pub(super) fn compile<'h>(
         disagreements.insert(Disagreement::Ttl);
     }
     let ttl = seconds(ttls().min().unwrap_or(input.rules.ttl));
+    let prefix = |s: &'_ Steering| s.dns_prefix.clone();
+    let external = |s: &'_ Steering| s.external_name.clone();
+    first(
+        &steering,
+        prefix,
+        Disagreement::DnsPrefix,
+        &mut disagreements,
+    );
+    first(
+        &steering,
+        external,
+        Disagreement::ExternalName,
+        &mut disagreements,
+    );
     let mut shards: Vec<NewShard> = known
         .iter()
         .map(|(member, facts)| input.shard(*member, facts, ttl, &resolved))
@@ -71,7 +87,7 @@ pub(super) fn compile<'h>(
     let name = input.name;
     let entry = NewEntry {
         key: wire_labels([
-            name.name.as_str(),
+            input.label.as_str(),
             name.namespace.as_str(),
             input.rules.name.as_str(),
         ]),

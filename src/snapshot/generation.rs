@@ -8,11 +8,14 @@ use ipnet::IpNet;
 
 use super::apexes::{ApexIdx, Apexes};
 use super::health::FleetState;
+use super::naming::Published;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::{Seek, Table};
 use crate::decide::Plan;
-use crate::model::{Fleet, MemberIdx, MemberSet, MemberStatus, TopologyFacts, VantageIdx};
+use crate::model::{
+    Fleet, MemberIdx, MemberSet, MemberStatus, NamespacedName, TopologyFacts, VantageIdx,
+};
 use crate::names::Label;
 use crate::vantage::VantageTable;
 use crate::wire::rrtype;
@@ -78,6 +81,10 @@ pub struct Snapshot {
     pub(super) nearest: Arc<Vec<Box<[MemberSet]>>>,
     pub(super) services: Table<ServiceEntry>,
     pub(super) namespaces: Namespaces,
+    /// Warnings of members for namespaces that are called as a federation.
+    pub(super) namesakes: Arc<Vec<(MemberIdx, String)>>,
+    /// Names that services ask for beside or instead of their own.
+    pub(super) naming: Arc<Published>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -152,13 +159,23 @@ impl Snapshot {
     /// Whether an entry's service exists in `apex`.
     #[inline]
     pub fn is_in(&self, entry: &ServiceEntry, apex: ApexIdx) -> bool {
-        let federation = self.apexes.federation(entry.federation);
-        entry.exists() && federation.is_some_and(|federation| federation.apex == apex)
+        entry.exists() && self.apexes.serves(apex, entry.federation)
     }
 
     /// The entry with the wire labels `service.ns.fed`, also when no member exports the service.
     pub fn entry(&self, key: &[u8]) -> Option<&ServiceEntry> {
         self.services.get(key).map(|entry| &**entry)
+    }
+
+    /// The service that has a prefix, given as a wire label, in an apex (names: N9).
+    #[inline]
+    pub fn prefixed(&self, apex: ApexIdx, label: &[u8]) -> Option<&ServiceEntry> {
+        self.entry(self.naming.prefixed(apex, label)?)
+    }
+
+    /// What a service is called instead of its own name (names: N10).
+    pub fn renamed(&self, name: &NamespacedName) -> Option<&Label> {
+        self.naming.renamed(name)
     }
 
     /// Whether any service exists below the wire labels `ns.fed`.
@@ -176,13 +193,11 @@ impl Snapshot {
         self.topology.get(member.get())
     }
 
-    /// Labels of a member that are not published, and why.
+    /// Labels and names of a member that are not published, and namespaces that are hidden, and why.
     pub fn scope_warnings(&self, member: MemberIdx) -> impl Iterator<Item = &str> {
-        let warnings = self
-            .scopes
-            .warnings
-            .iter()
-            .filter(move |(of, _)| *of == member);
+        let warnings = self.scopes.warnings.iter().chain(&*self.namesakes);
+        let warnings = warnings.chain(&self.naming.warnings);
+        let warnings = warnings.filter(move |(of, _)| *of == member);
         warnings.map(|(_, warning)| warning.as_str())
     }
 

@@ -15,10 +15,11 @@ impl Snapshot {
 
     /// The longest TTL of an address of a service, in seconds.
     pub fn longest_ttl_of(&self, name: &NamespacedName) -> u32 {
+        let label = self.renamed(name).unwrap_or(&name.name);
         let federations = self.fleet.federations.iter();
         let entries = federations.filter_map(|federation| {
             self.entry(&wire_labels([
-                name.name.as_str(),
+                label.as_str(),
                 name.namespace.as_str(),
                 federation.name.as_str(),
             ]))

@@ -43,6 +43,8 @@ pub enum Level {
 pub struct Scopes {
     all: Vec<Scope>,
     by_labels: HashMap<Box<[u8]>, ScopeIdx, foldhash::fast::RandomState>,
+    /// The narrowest scope that holds all of a member, in configuration order.
+    narrowest: Vec<ScopeIdx>,
     /// The longest path, in octets.
     pub(super) longest: usize,
     /// Labels that are not published, with the member that they were learnt for.
@@ -75,10 +77,16 @@ impl Scopes {
                 parent: None,
             }],
             by_labels: HashMap::from_iter([(Box::default(), Self::GLOBAL)]),
+            narrowest: Vec::new(),
             longest: 0,
             warnings: Vec::new(),
         };
         scopes.fill(&mut places);
+        scopes.narrowest = MemberIdx::all()
+            .take(topology.len())
+            .map(|member| places.narrowest(member))
+            .map(|labels| scopes.find(&wire_labels(labels)).unwrap_or(Self::GLOBAL))
+            .collect();
         scopes.warnings = places.warnings;
         scopes.longest = scopes
             .all
@@ -162,6 +170,15 @@ impl Scopes {
         std::iter::successors(self.all.get(scope.0), |scope| self.all.get(scope.parent?.0))
     }
 
+    /// Where the names that a client inside a member falls back to begin: its zone by its long name;
+    /// its region if it stands in several zones or none; the global level without a region (names:
+    /// D.8).
+    #[inline]
+    pub fn narrowest(&self, member: MemberIdx) -> ScopeIdx {
+        let narrowest = self.narrowest.get(member.get()).copied();
+        narrowest.unwrap_or(Self::GLOBAL)
+    }
+
     /// Members that stand in any of `regions`.
     pub(super) fn members_of(&self, regions: &[Label]) -> MemberSet {
         let of = |region: &Label| {
@@ -177,6 +194,21 @@ impl Scopes {
 }
 
 impl Places {
+    /// The labels of the narrowest scope that holds all of a member.
+    fn narrowest(&self, member: MemberIdx) -> impl Iterator<Item = &str> {
+        let mut regions = self.members.iter();
+        let region = regions.find(|(_, members)| members.contains(member));
+        let region = region.map(|(region, _)| region);
+        let zones = region.and_then(|region| self.regions.get(region));
+        let mut zones = zones
+            .into_iter()
+            .flatten()
+            .filter(|(_, members)| members.contains(member))
+            .map(|(zone, _)| zone);
+        let zone = zones.next().filter(|_| zones.next().is_none());
+        zone.into_iter().chain(region).map(Label::as_str)
+    }
+
     /// A region and zones exist, whoever is there.
     fn know<'a>(&mut self, region: &Label, zones: impl Iterator<Item = &'a Label>) {
         let known = self.regions.entry(region.clone()).or_default();

@@ -187,6 +187,10 @@ pub enum Disagreement {
     Fence,
     /// The first counts.
     WhenAllDown,
+    /// The first counts.
+    DnsPrefix,
+    /// The first counts.
+    ExternalName,
     /// The smallest number counts.
     MaxAddresses,
     /// The first counts.

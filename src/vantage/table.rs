@@ -242,4 +242,5 @@ fn width(address: IpAddr) -> u8 {
 }
 
 #[cfg(test)]
+#[path = "tests/table.rs"]
 mod tests;

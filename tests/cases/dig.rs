@@ -79,7 +79,9 @@ impl Seen {
             keepalive,
             scope,
             subnet: subnet(response).map_or("none".to_owned(), |octets| {
-                octets.iter().map(|octet| format!("{octet:02x}")).collect()
+                octets
+                    .iter()
+                    .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
             }),
             size: response.len(),
             answer: texts(&message.answers),

@@ -21,6 +21,7 @@ fn help_is_as_reviewed() {
         "confirm",
         "overrides",
         "events",
+        "stub",
         "completions",
     ] {
         insta::assert_snapshot!(

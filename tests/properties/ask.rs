@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use gazetteer::answer::{self, Client, NoTrace, Transport};
-use gazetteer::model::UnixSeconds;
+use gazetteer::model::{ListenerIdx, UnixSeconds};
 use gazetteer::snapshot::Snapshot;
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
@@ -17,6 +17,31 @@ pub(crate) const CLIENT: Client = Client {
     transport: Transport::Tcp { idle: 100 },
     now: UnixSeconds(1_800_000_000),
 };
+
+/// A snapshot, and who asks it.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) snapshot: &'a Snapshot,
+    pub(crate) client: Client,
+}
+
+impl<'a> From<&'a Snapshot> for View<'a> {
+    fn from(snapshot: &'a Snapshot) -> Self {
+        Self {
+            snapshot,
+            client: CLIENT,
+        }
+    }
+}
+
+impl<'a> View<'a> {
+    /// Asked from inside a member.
+    pub(crate) fn inside(snapshot: &'a Snapshot, member: usize) -> Self {
+        let listener = u32::try_from(member).ok().map(ListenerIdx);
+        let client = Client { listener, ..CLIENT };
+        Self { snapshot, client }
+    }
+}
 
 /// Owner, type and rdata as text, lower case.
 pub(crate) type Line = (String, String, String);
@@ -84,17 +109,18 @@ pub(crate) fn ask_for(snapshot: &Snapshot, name: &str, rrtype: &str, client: Ipv
 }
 
 /// The response's octets.
-pub(crate) fn respond(snapshot: &Snapshot, query: &[u8]) -> Vec<u8> {
+pub(crate) fn respond<'a>(view: impl Into<View<'a>>, query: &[u8]) -> Vec<u8> {
+    let View { snapshot, client } = view.into();
     let mut out = vec![0; 65535];
-    let length = answer::respond(snapshot, query, &CLIENT, &mut NoTrace, &mut out)
+    let length = answer::respond(snapshot, query, &client, &mut NoTrace, &mut out)
         .expect("a query is answered");
     out.truncate(length);
     out
 }
 
 /// Asks for a name and type.
-pub(crate) fn ask(snapshot: &Snapshot, name: &str, rrtype: &str) -> Answer {
-    read(&respond(snapshot, &octets(name, rrtype)))
+pub(crate) fn ask<'a>(view: impl Into<View<'a>>, name: &str, rrtype: &str) -> Answer {
+    read(&respond(view, &octets(name, rrtype)))
 }
 
 /// Reads a response.

@@ -105,19 +105,26 @@ impl World {
         !living.is_empty() && (has_lost(true) || has_lost(false))
     }
 
-    /// Leaves out half shards where whole ones have the family that they have left.
-    pub(crate) fn keep_whole(&self, fed: &Fed, up: &mut Vec<(usize, &Shard)>) {
+    /// Leaves out half shards where whole ones have the family that they have left. That of the member
+    /// `own`, which is reached from inside, is whole.
+    pub(crate) fn keep_whole(&self, fed: &Fed, up: &mut Vec<(usize, &Shard)>, own: Option<usize>) {
+        let is_half = |member: usize, shard| own != Some(member) && self.is_half(fed, shard);
         let is_covered = |is_v4: bool| {
-            up.iter().any(|(_, shard)| {
-                !self.is_half(fed, shard) && has_family(&self.living(fed, shard), is_v4)
+            up.iter().any(|(member, shard)| {
+                let addresses = if own == Some(*member) {
+                    shard.reached()
+                } else {
+                    self.living(fed, shard)
+                };
+                !is_half(*member, shard) && has_family(&addresses, is_v4)
             })
         };
         let (ipv4, ipv6) = (is_covered(true), is_covered(false));
-        up.retain(|(_, shard)| {
+        up.retain(|(member, shard)| {
             let living = self.living(fed, shard);
             let is_covered =
                 ipv4 && has_family(&living, true) || ipv6 && has_family(&living, false);
-            !self.is_half(fed, shard) || !is_covered
+            !is_half(*member, shard) || !is_covered
         });
     }
 

@@ -1,5 +1,6 @@
 //! A random world as the model of the code under test.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
@@ -9,6 +10,7 @@ use gazetteer::model::{
 };
 use gazetteer::names::Label;
 
+use crate::inside::Inside;
 use crate::world::{Fed, Net, Place3, Said, Shard, World};
 
 pub(crate) fn label(text: &str) -> Label {
@@ -86,7 +88,10 @@ impl Shard {
             Said::Failover(order) => (Some(Policy::Failover), Some(order_labels(order).into())),
         };
         let spec = Spec {
-            kind: ServiceKind::LoadBalancer,
+            kind: match self.inside {
+                Inside::ClusterIps(_) => ServiceKind::LoadBalancer,
+                Inside::Pods(_) => ServiceKind::Headless,
+            },
             export: Export::Exported,
             allow_without_endpoints: false,
             federations: (self.federations.as_ref())
@@ -116,7 +121,7 @@ impl Shard {
                 ready: u32::from(self.is_ready),
                 total: 1,
             },
-            inside: None,
+            inside: Some(Arc::new(self.inside.model())),
         }
     }
 }
@@ -125,6 +130,23 @@ pub(crate) fn key_of((namespace, name, _): Place3) -> NamespacedName {
     NamespacedName {
         namespace: label(namespace),
         name: label(name),
+    }
+}
+
+impl Inside {
+    /// As the code has it.
+    fn model(&self) -> model::Inside {
+        match self {
+            Self::ClusterIps(addresses) => model::Inside::ClusterIps(addresses.clone().into()),
+            Self::Pods(pods) => {
+                let pods = pods.iter().map(|(hostname, address, is_ready)| model::Pod {
+                    hostname: hostname.map(label),
+                    address: *address,
+                    is_ready: *is_ready,
+                });
+                model::Inside::of_pods(pods.collect())
+            }
+        }
     }
 }
 
@@ -173,6 +195,7 @@ impl World {
                     region: place.region.map(label),
                     zones: labels(&place.zones),
                     namespaces: vec![Pattern::new("*")],
+                    cluster_domain: None,
                     gateway: None,
                 })
                 .collect(),

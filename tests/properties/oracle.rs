@@ -1,12 +1,13 @@
 //! What the text says (names: D.4 to D.6, decisions 2, 3, 5, 7, 15), in the fewest words.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use gazetteer::model::WhenAllDown;
 
 use crate::ask::Answer;
 use crate::caution::{heaviest, keep_if_any};
+use crate::inside::pod_names;
 use crate::model::member_name;
 use crate::world::{Fed, Said, Shard, State, World};
 
@@ -82,7 +83,7 @@ fn records(
 
 /// A world, and every name in it.
 pub(crate) struct Oracle<'a> {
-    world: &'a World,
+    pub(crate) world: &'a World,
     nodes: BTreeMap<String, Node<'a>>,
     existing: BTreeSet<String>,
 }
@@ -133,6 +134,9 @@ impl<'a> Oracle<'a> {
                     if shard.port.is_some() {
                         let node = Node::Pinned(shard, true);
                         oracle.add(fed, format!("_http._tcp.{name}"), Some(node));
+                    }
+                    for pod in pod_names(shard) {
+                        oracle.add(fed, format!("{pod}.{name}"), None);
                     }
                     oracle.add(fed, name, Some(Node::Pinned(shard, false)));
                 }
@@ -217,7 +221,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// The shards of a service that count in a federation, in configuration order.
-    fn shards(&self, fed: &Fed, key: (&str, &str)) -> Vec<(usize, &'a Shard)> {
+    pub(crate) fn shards(&self, fed: &Fed, key: (&str, &str)) -> Vec<(usize, &'a Shard)> {
         let all = self.world.shards.iter();
         all.filter(|((namespace, name, member), shard)| {
             (*namespace, *name) == key
@@ -278,8 +282,14 @@ impl<'a> Oracle<'a> {
         is_failover.then(|| order.unwrap_or(configured))
     }
 
-    /// The eligible shards of a service at the global level.
-    fn eligible(&self, fed: &Fed, key: (&str, &str)) -> Vec<(usize, &'a Shard)> {
+    /// The eligible shards of a service at the global level, for a client who reaches that of the
+    /// member `own` from inside.
+    pub(crate) fn eligible(
+        &self,
+        fed: &Fed,
+        key: (&str, &str),
+        own: Option<usize>,
+    ) -> Vec<(usize, &'a Shard)> {
         let place = |member: &usize| self.world.members.get(*member);
         let mut publishable = self.shards(fed, key);
         publishable.retain(|(member, shard)| {
@@ -289,11 +299,14 @@ impl<'a> Oracle<'a> {
                 .as_ref()
                 .is_none_or(|fence| region.is_some_and(|region| fence.contains(&region)));
             let is_left = self.world.is_left(*member, key);
-            within && is_left && !shard.addresses.is_empty() && shard.weight != Some(0)
+            let is_reached = !shard.addresses.is_empty() || own == Some(*member);
+            within && is_left && is_reached && shard.weight != Some(0)
         });
         let state = |member: &usize| place(member).map(|place| place.state);
         let mut up = publishable.clone();
-        up.retain(|(_, shard)| shard.is_ready && !self.world.living(fed, shard).is_empty());
+        up.retain(|(member, shard)| {
+            shard.is_ready && (own == Some(*member) || !self.world.living(fed, shard).is_empty())
+        });
         if up
             .iter()
             .any(|(member, _)| state(member) == Some(State::Ready))
@@ -305,7 +318,7 @@ impl<'a> Oracle<'a> {
         let is_damped =
             |member: usize| (self.world.damped.iter()).any(|one| *one == (key.0, key.1, member));
         keep_if_any(&mut up, |member| !is_damped(member));
-        self.world.keep_whole(fed, &mut up);
+        self.world.keep_whole(fed, &mut up, own);
         keep_if_any(&mut up, |member| self.world.keeps_lot(fed, key, member));
         if up.is_empty() && self.all_down(fed, key) == WhenAllDown::LastKnown {
             up = publishable;
@@ -315,7 +328,7 @@ impl<'a> Oracle<'a> {
 
     /// The shards that answer at a level, and all that are eligible there.
     fn at(&self, fed: &Fed, key: (&str, &str), scope: Scope) -> [Vec<(usize, &'a Shard)>; 2] {
-        let mut eligible = self.eligible(fed, key);
+        let mut eligible = self.eligible(fed, key, None);
         eligible.retain(|(member, _)| {
             self.world.members.get(*member).is_some_and(|place| {
                 (scope.1.is_none() || scope.1 == place.region)
@@ -343,57 +356,6 @@ impl<'a> Oracle<'a> {
             chosen.truncate(1);
         }
         [chosen, eligible]
-    }
-
-    /// The members at a global name of `nearest`, for a client of a known place; `None` where other
-    /// rules decide.
-    pub(crate) fn nearest(
-        &self,
-        fed: &Fed,
-        key: (&str, &str),
-        client: Ipv4Addr,
-    ) -> Option<BTreeSet<IpAddr>> {
-        let nothing_said = |(_, shard): &(usize, &Shard)| matches!(shard.steering, Said::Nothing);
-        let shards = self.shards(fed, key);
-        if !fed.is_nearest
-            || fed.failover.is_some()
-            || fed.is_weighted
-            || !shards.iter().all(nothing_said)
-        {
-            return None;
-        }
-        let holding = self
-            .world
-            .networks
-            .iter()
-            .filter(|net| net.cidr.contains(&client));
-        let longest = holding.clone().map(|net| net.cidr.prefix_len()).max()?;
-        let mut best = holding.filter(|net| net.cidr.prefix_len() == longest);
-        let (net, None) = (best.next()?, best.next()) else {
-            return None;
-        };
-        let region = net.region?;
-        let at = |name: &str| self.world.longitudes.get(name);
-        // 0 the zone, 1 the region, then by distance; no location of the client's merges the rest.
-        let rank = |member: usize| -> u16 {
-            let Some(place) = self.world.members.get(member) else {
-                return u16::MAX;
-            };
-            match (place.region, at(region), place.region.and_then(at)) {
-                (Some(own), ..) if own == region => {
-                    u16::from(!net.zone.is_some_and(|zone| place.zones.contains(&zone)))
-                }
-                (_, Some(here), Some(there)) => 2 + u16::from(here.abs_diff(*there)),
-                _ => u16::MAX,
-            }
-        };
-        let eligible = self.eligible(fed, key);
-        let best = eligible.iter().map(|(member, _)| rank(*member)).min()?;
-        let near = eligible.iter().filter(|(member, _)| rank(*member) == best);
-        Some(
-            near.flat_map(|(_, shard)| self.world.served(fed, shard))
-                .collect(),
-        )
     }
 
     /// What is answered to a question; `None` where the text leaves more than one answer, or where

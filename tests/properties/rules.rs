@@ -8,7 +8,7 @@ use gazetteer::model::WhenAllDown;
 use gazetteer::snapshot::Snapshot;
 use hickory_proto::rr::RecordType;
 
-use crate::ask::{self, Answer, CLIENT, ask, octets, read};
+use crate::ask::{self, Answer, CLIENT, View, ask, octets, read};
 use crate::model::member_name;
 use crate::oracle::{Oracle, owner};
 use crate::world::World;
@@ -30,7 +30,7 @@ pub(crate) fn at_one_name(name: &str, answers: &[(&str, Answer)]) -> Option<Stri
 }
 
 /// No ancestor of an existing name is NXDOMAIN, but for services that are down under `nxdomain`.
-pub(crate) fn ancestors(name: &str, oracle: &Oracle<'_>, snapshot: &Snapshot) -> Option<String> {
+pub(crate) fn ancestors(name: &str, oracle: &Oracle<'_>, snapshot: View<'_>) -> Option<String> {
     if ask(snapshot, name, "A").rcode != 0 {
         return None;
     }
@@ -49,7 +49,7 @@ pub(crate) fn ancestors(name: &str, oracle: &Oracle<'_>, snapshot: &Snapshot) ->
 }
 
 /// Each RRset of an answer is what a direct query for its owner gives.
-pub(crate) fn owners(answers: &[(&str, Answer)], snapshot: &Snapshot) -> Option<String> {
+pub(crate) fn owners(answers: &[(&str, Answer)], snapshot: View<'_>) -> Option<String> {
     for (_, answer) in answers {
         for (owner, rrtype, _) in answer.lines.iter().chain(&answer.additional) {
             let all = answer.lines.iter().chain(&answer.additional);

@@ -12,6 +12,7 @@ use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
+use crate::inside::{Inside, inside};
 use crate::model::{index, key_of, label, member_name};
 
 /// The state of a member.
@@ -63,6 +64,8 @@ pub(crate) enum Said {
 pub(crate) struct Shard {
     pub(crate) federations: Option<Vec<&'static str>>,
     pub(crate) addresses: Vec<IpAddr>,
+    /// Where it is reached inside its member.
+    pub(crate) inside: Inside,
     pub(crate) is_ready: bool,
     pub(crate) weight: Option<u32>,
     pub(crate) port: Option<u16>,
@@ -209,11 +212,16 @@ fn shard(member: usize) -> impl Strategy<Value = Shard> {
             1 => order().prop_map(Said::Failover),
         ],
         prop::option::weighted(0.1, all_down()),
+        inside(member),
     )
         .prop_map(
-            |(federations, addresses, is_ready, weight, port, steering, all_down)| Shard {
+            |(federations, addresses, is_ready, weight, port, steering, all_down, inside)| Shard {
                 federations,
-                addresses,
+                addresses: match inside {
+                    Inside::ClusterIps(_) => addresses,
+                    Inside::Pods(_) => Vec::new(),
+                },
+                inside,
                 is_ready,
                 weight,
                 port,
@@ -343,6 +351,7 @@ impl World {
             let shard = self.shards.entry(("n0", "s0", member)).or_insert(Shard {
                 federations: None,
                 addresses: Vec::new(),
+                inside: Inside::ClusterIps(Vec::new()),
                 is_ready: true,
                 weight: None,
                 port: None,
@@ -351,15 +360,27 @@ impl World {
             });
             shard.federations = None;
             shard.steering = Said::Nothing;
+            shard.inside = Inside::ClusterIps(Vec::new());
             let own = [192, 0, 2, u8::try_from(member).unwrap_or_default()];
             shard.addresses.push(Ipv4Addr::from(own).into());
         }
         self
     }
 
+    /// An address to ask at for each member.
+    fn settings(&self) -> Settings {
+        let members = 0..self.members.len();
+        Settings {
+            listeners: members
+                .map(|member| Some(label(&member_name(member))))
+                .collect(),
+            ..Settings::default()
+        }
+    }
+
     /// The snapshot of this world, from nothing.
     pub(crate) fn build(&self) -> Snapshot {
-        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), Settings::default());
+        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), self.settings());
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }
@@ -370,7 +391,7 @@ impl World {
     /// The snapshot after changes one by one, and the world that they lead to.
     pub(crate) fn fold(&self, changes: &[Change]) -> (Snapshot, Self) {
         let mut world = self.clone();
-        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), Settings::default());
+        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), self.settings());
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }

@@ -31,6 +31,8 @@ pub(crate) struct Seat {
     cluster: Value,
     /// How gazetteer says who it is.
     credentials: Credentials,
+    /// A DNS address that is bound to it; its cluster domain is then `cluster.local`.
+    dns: Option<SocketAddr>,
 }
 
 /// The credentials of a kubeconfig's user.
@@ -51,6 +53,7 @@ impl Seat {
                 "server": member.url(), "certificate-authority": member.pki().authority,
             }),
             credentials: Credentials::TokenFile(member.token(namespace, account)),
+            dns: None,
         }
     }
 
@@ -60,12 +63,19 @@ impl Seat {
             name: name.to_owned(),
             cluster: json!({"server": url}),
             credentials: Credentials::User(json!({})),
+            dns: None,
         }
     }
 
     /// The same member at another URL.
     pub(crate) fn at(mut self, url: &str) -> Self {
         self.cluster["server"] = json!(url);
+        self
+    }
+
+    /// The same member, whose pods ask at this address.
+    pub(crate) fn with_dns(mut self, address: SocketAddr) -> Self {
+        self.dns = Some(address);
         self
     }
 
@@ -165,7 +175,7 @@ impl Setup {
 /// A running gazetteer.
 pub(crate) struct Gazetteer {
     /// Its files.
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
     /// Its process.
     process: Process,
     /// A command that runs the program, with its arguments.
@@ -427,6 +437,7 @@ fn token_path(folder: &Path, member: &str) -> PathBuf {
 fn write_files(folder: &Path, setup: &Setup, listen: &str) {
     let (mut clusters, mut users, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     let mut members = String::new();
+    let mut bound = String::new();
     for seat in &setup.seats {
         let name = &seat.name;
         let user = match &seat.credentials {
@@ -441,9 +452,18 @@ fn write_files(folder: &Path, setup: &Setup, listen: &str) {
         users.push(json!({"name": name, "user": user}));
         let context = json!({"cluster": name, "user": name});
         contexts.push(json!({"name": format!("admin@{name}"), "context": context}));
+        let mut domain = "";
+        if let Some(address) = seat.dns {
+            domain = "cluster-domain = \"cluster.local\"\n";
+            write!(
+                bound,
+                ", {{ address = \"{address}\", member = \"{name}\" }}"
+            )
+            .expect("text");
+        }
         write!(
             members,
-            "[[member]]\nname = \"{name}\"\n\
+            "[[member]]\nname = \"{name}\"\n{domain}\
              source = {{ kubeconfig = \"members.kubeconfig\", context = \"admin@{name}\" }}\n\n"
         )
         .expect("text");
@@ -468,7 +488,7 @@ fn write_files(folder: &Path, setup: &Setup, listen: &str) {
     };
     let text = format!(
         "version = \"v1\"\nstate-dir = \"state\"\n{top}\n\
-         [listen]\ndns = [\"{listen}\"]\nadmin = \"{admin}\"\n\n\
+         [listen]\ndns = [\"{listen}\"{bound}]\nadmin = \"{admin}\"\n\n\
          [[federation]]\nname = \"fed\"\napex = \"{APEX}\"\n\
          nameservers = [{{ name = \"ns1.{APEX}\", addresses = [\"192.0.2.53\"] }}]\n\
          hostmaster = \"hostmaster.{APEX}\"\n{probe}{federation}\n\n{members}"

@@ -88,6 +88,11 @@ impl Member {
         &self.pki
     }
 
+    /// A kubeconfig of its administrator, with the context `member`.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("admin.kubeconfig")
+    }
+
     /// The nth load balancer address of its network.
     pub(crate) fn balancer(&self, n: u8) -> String {
         format!("203.0.113.{}", self.network + n)
@@ -108,7 +113,7 @@ impl Member {
         self.start_etcd();
         self.start_server();
         start(&self.controllers, || {
-            let kubeconfig = self.folder.join("admin.kubeconfig");
+            let kubeconfig = self.kubeconfig();
             let arguments = [
                 format!("--kubeconfig={}", kubeconfig.display()),
                 format!("--controllers={CONTROLLERS}"),

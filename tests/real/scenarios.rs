@@ -11,6 +11,7 @@ mod live;
 mod losses;
 mod members;
 mod planes;
+mod pods;
 mod recovery;
 mod resolvers;
 mod restart;
@@ -82,5 +83,13 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     (
         "a_restart_without_any_api_answers_at_once",
         restart::without_apis,
+    ),
+    (
+        "pods_find_the_service_of_their_own_cluster_first",
+        pods::through_coredns,
+    ),
+    (
+        "unbound_finds_the_service_of_its_member_first",
+        pods::through_unbound,
     ),
 ];

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
-    MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Policy, Port, Probe, Protocol,
-    Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Inside, Member, MemberIdx,
+    MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Pod, Policy, Port, Probe,
+    Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -67,6 +67,21 @@ pub(crate) const QUESTIONS: &[(&str, u16)] = &[
     ),
     ("large.my-namespace.my-federation.svc.example.com", A),
     ("large.my-namespace.my-federation.svc.example.com", ANY),
+    ("pods.my-namespace.my-federation.svc.example.com", A),
+    ("pods.my-namespace.my-federation.svc.example.com", AAAA),
+    (
+        "_http._tcp.pods.my-namespace.my-federation.svc.example.com",
+        SRV,
+    ),
+    (
+        "web-0.ew1d.pods.my-namespace.my-federation.svc.example.com",
+        A,
+    ),
+    (
+        "10-0-0-2.ew1d.pods.my-namespace.my-federation.svc.example.com",
+        A,
+    ),
+    ("inside.my-namespace.my-federation.svc.example.com", A),
     ("my-service.my-namespace.my-federation.svc.example.com", TXT),
     ("my-service.my-namespace.my-federation.svc.example.com", ANY),
     ("unknown.my-namespace.my-federation.svc.example.com", A),
@@ -76,6 +91,22 @@ pub(crate) const QUESTIONS: &[(&str, u16)] = &[
     ),
     ("my-namespace.my-federation.svc.example.com", A),
     ("europe-west1.example.com", A),
+    ("my-service.my-namespace.my-federation.svc.cluster.local", A),
+    (
+        "MY-service.my-namespace.my-federation.svc.cluster.local",
+        AAAA,
+    ),
+    (
+        "_http._tcp.my-service.my-namespace.my-federation.svc.cluster.local",
+        SRV,
+    ),
+    ("out.my-namespace.my-federation.svc.cluster.local", A),
+    (
+        "_http._tcp.out.my-namespace.my-federation.svc.cluster.local",
+        SRV,
+    ),
+    ("unknown.my-namespace.my-federation.svc.cluster.local", A),
+    ("my-federation.svc.cluster.local", SOA),
     ("example.com", SOA),
     ("example.com", NS),
     ("example.com", A),
@@ -143,6 +174,25 @@ pub(crate) fn builder() -> SnapshotBuilder {
         let ready = u32::from(name == "ae1a");
         publish("my-service", service(vec![address], 1));
         publish("out", service(vec![address], ready));
+        let mut pods = service(Vec::new(), 1);
+        let spec = Arc::make_mut(&mut pods.spec);
+        (spec.kind, spec.export) = (ServiceKind::Headless, Export::Exported);
+        let pod = |hostname: Option<&str>, address: [u8; 4]| Pod {
+            hostname: hostname.map(|name| name.parse().unwrap()),
+            address: address.into(),
+            is_ready: true,
+        };
+        pods.inside = Some(Arc::new(Inside::of_pods(vec![
+            pod(Some("web-0"), [10, 0, 0, 1]),
+            pod(None, [10, 0, 0, 2]),
+        ])));
+        publish("pods", pods);
+        let mut inside = service(vec![address], 1);
+        let cluster_ip = IpAddr::from([10, 0, 0, 7]);
+        inside.inside = Some(Arc::new(Inside::ClusterIps(
+            [cluster_ip].into_iter().collect(),
+        )));
+        publish("inside", inside);
         let many = (1..=40).map(|last| Ipv4Addr::new(198, 51, host, last).into());
         publish("large", service(many.collect(), 1));
     }
@@ -188,6 +238,7 @@ fn fleet() -> Fleet {
                 region: None,
                 zones: Vec::new(),
                 namespaces: everything(),
+                cluster_domain: Some(self::name("cluster.local")),
                 gateway: None,
             })
             .collect(),
@@ -215,7 +266,9 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
         addresses: addresses.into(),
         hostnames: HostNames::default(),
         endpoints: Endpoints { ready, total: 1 },
-        inside: None,
+        inside: Some(Arc::new(Inside::ClusterIps(
+            [Ipv4Addr::new(10, 0, 0, 7).into()].into_iter().collect(),
+        ))),
     }
 }
 

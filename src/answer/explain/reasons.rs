@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
 use crate::answer::classify::Subject;
-use crate::model::{Inside, MemberIdx, MemberSet, MemberState, Pod, ServiceKind};
-use crate::names::{Below, Form, Label, split};
+use crate::answer::sought::parts;
+use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind};
+use crate::names::{Below, Form, Label};
 use crate::snapshot::{
-    Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, ServiceEntry, Shard, Snapshot,
+    Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard,
+    Snapshot,
 };
 use crate::vantage::{Vantage, VantageSource};
 use crate::wire::{Qname, rrtype};
@@ -23,7 +25,7 @@ pub(super) fn fill(
 ) {
     explanation.subject = describe(snapshot, apex, subject);
     // An entry is there also when no member exports the service, to say why.
-    let known = match split(qname, qname.label_count() - apex.labels) {
+    let known = match parts(apex, qname) {
         Form::Tree {
             below: Below::Service { key, .. },
             ..
@@ -39,11 +41,26 @@ pub(super) fn fill(
                 .collect();
             (Some(*entry), None)
         }
+        Subject::Prefixed { entry } => {
+            let steps = snapshot
+                .scopes()
+                .chain(Scopes::GLOBAL)
+                .zip(&recorder.levels);
+            explanation.levels = steps
+                .map(|(scope, step)| level(snapshot, scope, step))
+                .collect();
+            (Some(*entry), None)
+        }
+        Subject::Local { entry, .. } => {
+            explanation.levels = local_levels(snapshot, recorder);
+            (Some(*entry), None)
+        }
         Subject::Pinned { entry, shard, .. } | Subject::Pods { entry, shard, .. } => {
             (Some(*entry), Some(shard.member))
         }
         _ => (known, None),
     };
+    explanation.notes.extend(renamed(snapshot, apex, qname));
     let Some(entry) = entry else { return };
     let members = snapshot.apexes().federation(entry.federation);
     let taking = members.map_or(MemberSet::EMPTY, |federation| federation.members);
@@ -126,7 +143,9 @@ fn tell_pods(own: &mut Candidate, pods: &[Pod], is_inside: bool) {
 fn has_records(subject: &Subject<'_>, qtype: u16, addresses: &[IpAddr]) -> bool {
     let is_port = matches!(
         subject,
-        Subject::Level { port: Some(_), .. } | Subject::Pinned { port: Some(_), .. }
+        Subject::Level { port: Some(_), .. }
+            | Subject::Local { port: Some(_), .. }
+            | Subject::Pinned { port: Some(_), .. }
     );
     match qtype {
         rrtype::ANY => true,
@@ -147,12 +166,14 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Level { scope, port, .. } => {
             let scope = snapshot.scopes().chain(*scope).next();
             let level = scope.map_or_else(String::new, level_name);
-            let what = if port.is_some() {
-                "a port of a service"
-            } else {
-                "a service"
-            };
-            format!("{what}, level {level}")
+            format!("{}, level {level}", service_or_port(port.is_some()))
+        }
+        Subject::Prefixed { .. } => {
+            "the prefix of a service: an alias of its global name".to_owned()
+        }
+        Subject::Local { port, .. } => {
+            let what = service_or_port(port.is_some());
+            format!("{what}, the client's own member first")
         }
         Subject::Pinned { shard, .. } => {
             format!(
@@ -166,6 +187,65 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
         Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
     }
+}
+
+/// What the service of a name is called instead of its own name.
+fn renamed(snapshot: &Snapshot, apex: &Apex, qname: &Qname) -> Option<String> {
+    let Form::Tree {
+        below: Below::Service { key, .. },
+        ..
+    } = parts(apex, qname)
+    else {
+        return None;
+    };
+    let mut labels = Vec::new();
+    let mut rest = key;
+    while let Some((length, tail)) = rest.split_first() {
+        let (label, tail) = tail.split_at_checked(usize::from(*length))?;
+        labels.push(std::str::from_utf8(label).ok()?);
+        rest = tail;
+    }
+    let [service, namespace, _] = labels.as_slice() else {
+        return None;
+    };
+    let name = NamespacedName {
+        namespace: namespace.parse().ok()?,
+        name: service.parse().ok()?,
+    };
+    let label = snapshot.renamed(&name)?;
+    Some(format!(
+        "the service {name} wants the name \"{label}\" instead of its own"
+    ))
+}
+
+/// What has a name of this kind.
+fn service_or_port(is_port: bool) -> &'static str {
+    if is_port {
+        "a port of a service"
+    } else {
+        "a service"
+    }
+}
+
+/// The member that the client is inside.
+fn inside(recorder: &Recorder) -> Option<MemberIdx> {
+    recorder.vantage?.inside
+}
+
+/// The steps of a name whose first level is the client's own member.
+fn local_levels(snapshot: &Snapshot, recorder: &Recorder) -> Vec<LevelStep> {
+    let member = inside(recorder);
+    let mut steps = recorder.levels.iter();
+    let own = member.zip(member.and_then(|_| steps.next()));
+    let own = own.map(|(member, step)| LevelStep {
+        level: format!("member {}", member_name(snapshot, member)),
+        eligible: names(snapshot, step.0),
+        chosen: names(snapshot, step.1),
+    });
+    let scope = member.map_or(Scopes::GLOBAL, |member| snapshot.scopes().narrowest(member));
+    let scopes = snapshot.scopes().chain(scope).zip(steps);
+    let further = scopes.map(|(scope, step)| level(snapshot, scope, step));
+    own.into_iter().chain(further).collect()
 }
 
 /// A level's name: `global`, or its labels.
@@ -362,6 +442,12 @@ fn disagreement(matter: Disagreement) -> String {
         }
         Disagreement::Order => "members disagree on order: the first in configuration order counts",
         Disagreement::Fence => "members disagree on fence: the intersection counts",
+        Disagreement::DnsPrefix => {
+            "members disagree on dns-prefix: the first in configuration order counts"
+        }
+        Disagreement::ExternalName => {
+            "members disagree on external-name: the first in configuration order counts"
+        }
         Disagreement::WhenAllDown => {
             "members disagree on when-all-down: the first in configuration order counts"
         }

@@ -1,15 +1,17 @@
 //! What explanations say of members that are out, or may be going.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use hickory_proto::rr::RecordType;
 
-use super::{federation, name, service, set_state, world_of};
+use super::{federation, label, name, service, set_state, world_of};
 use crate::answer::{Candidate, Explanation, explain};
 use crate::model::{
-    Evidence, FULL_SHARE, MemberIdx, MemberState, MemberStatus, Policy, Probe, UnixSeconds, Verdict,
+    Evidence, Export, FULL_SHARE, Fleet, Inside, MemberIdx, MemberState, MemberStatus, Network,
+    Place, Pod, Policy, Probe, Service, ServiceKind, UnixSeconds, Verdict,
 };
-use crate::snapshot::{Condition, Generation, Serial, Shares, SnapshotBuilder};
+use crate::snapshot::{Condition, Generation, Serial, Settings, Shares, SnapshotBuilder};
 
 /// The world with probes.
 fn world() -> SnapshotBuilder {
@@ -36,6 +38,62 @@ fn check(builder: &mut SnapshotBuilder, answers: bool, reason: &str, evidence: &
     let first = first(builder);
     assert_eq!((first.answers, &*first.reason), (answers, reason));
     assert_eq!(first.evidence, evidence);
+}
+
+#[test]
+fn a_client_inside_is_told_of() {
+    let mut fleet = Fleet::clone(world().fleet());
+    fleet.networks.push(Network {
+        cidr: "192.0.2.0/24".parse().unwrap(),
+        place: Place {
+            member: Some(label("a")),
+            ..Place::default()
+        },
+    });
+    let settings = Settings {
+        trusted: vec!["192.0.2.0/24".parse().unwrap()],
+        ..Settings::default()
+    };
+    let mut world = SnapshotBuilder::new(Arc::new(fleet), settings);
+    for member in 0..3 {
+        set_state(&mut world, member, MemberState::Ready);
+    }
+    let mut own = Service::clone(&service([203, 0, 113, 1], 1, 80));
+    let cluster_ip = IpAddr::from([10, 0, 0, 7]);
+    own.inside = Some(Arc::new(Inside::ClusterIps(
+        [cluster_ip].into_iter().collect(),
+    )));
+    world.upsert(MemberIdx(0), &name(), Arc::new(own.clone()));
+    let explanation = explained(&mut world, "s.n.fed.svc.example.com", RecordType::A);
+    let text = explanation.to_string();
+    assert!(
+        text.contains("the client is inside a (by its source address)"),
+        "{text}"
+    );
+    assert_eq!(explanation.candidates[0].addresses, [cluster_ip]);
+    let how = "eligible at the level asked, and the client is inside it: by its cluster IPs";
+    check(&mut world, true, how, &[]);
+
+    let pod = Pod {
+        hostname: Some(label("web-0")),
+        address: cluster_ip,
+        is_ready: true,
+    };
+    own.inside = Some(Arc::new(Inside::of_pods(vec![pod])));
+    Arc::make_mut(&mut own.spec).kind = ServiceKind::Headless;
+    Arc::make_mut(&mut own.spec).export = Export::Exported;
+    world.upsert(MemberIdx(0), &name(), Arc::new(own));
+    let explanation = explained(&mut world, "web-0.a.s.n.fed.svc.example.com", RecordType::A);
+    assert_eq!(explanation.subject, "pods in member a");
+    let first = &explanation.candidates[0];
+    assert_eq!(
+        (first.answers, &*first.addresses),
+        (true, [cluster_ip].as_slice())
+    );
+    assert_eq!(
+        first.reason,
+        "the name means its pods, and the client is inside it"
+    );
 }
 
 #[test]

@@ -370,6 +370,30 @@ fn a_wrong_member_is_refused() {
             &["10:8: member \"m\": named already, line 7"],
         ),
     ]);
+    let domain = |domain: &str| {
+        member(&format!(
+            "{{ in-cluster = true }}\ncluster-domain = \"{domain}\""
+        ))
+    };
+    check(&[
+        (
+            domain("cluster..local"),
+            &["9:18: cluster-domain \"cluster..local\": empty label"],
+        ),
+        (
+            domain("Example.com"),
+            &[
+                "9:18: cluster-domain \"example.com.\": its zone \"f.svc.example.com.\" and the apex \"example.com.\" overlap",
+            ],
+        ),
+        (
+            domain(&vec!["a".repeat(62); 4].join(".")),
+            &[&format!(
+                "9:18: cluster-domain \"{}.\": no room for f.svc before it",
+                vec!["a".repeat(62); 4].join(".")
+            )],
+        ),
+    ]);
     let section = |n| format!("[[member]]\nname = \"m{n}\"\nsource = {{ in-cluster = true }}\n");
     let many = (0..257).map(section).collect::<Vec<_>>().concat();
     assert_eq!(

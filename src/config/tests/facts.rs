@@ -34,6 +34,8 @@ when-all-down = "nxdomain"
 max-addresses = 4
 spill-over = "80%"
 ttl = "10s"
+dns-prefix = "Foo"
+external-name = "bar"
 "#;
 
 /// The services of a text that must be right.
@@ -76,6 +78,8 @@ fn every_key_reaches_the_service() {
             max_addresses: Some(4),
             spill_over: Some(80),
             probe: None,
+            dns_prefix: Some(label("foo")),
+            external_name: Some(label("bar")),
         },
     };
     let expected = Service {

@@ -79,6 +79,8 @@ name = "vm-ams"
 region = "DC1.Room_2"
 zones = ["europe-west4-a"]
 cidrs = ["10.40.0.0/16"]
+gateway = { addresses = ["203.0.113.80", "2001:db8:80::1"], port = 15443 }
+cluster-domain = "Cluster.local"
 source = { file = "vm-ams.toml" }
 
 [[member]]
@@ -174,6 +176,15 @@ fn every_key_reaches_its_setting() {
         .map(|member| !member.has_topology)
         .collect();
     assert_eq!(learns, [true, false, true]);
+    let gateways: Vec<_> = (config.fleet.members.iter())
+        .map(|member| {
+            member
+                .gateway
+                .as_ref()
+                .map(|own| (own.addresses.len(), own.port))
+        })
+        .collect();
+    assert_eq!(gateways, [None, Some((2, Some(15443))), None]);
 }
 
 #[test]

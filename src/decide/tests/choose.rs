@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::super::Seeds;
+use super::super::{FleetHealth, Halves, Seeds, ShardCaution, ShardHealth, eligible};
 use super::*;
-use crate::model::{FULL_SHARE, UnixSeconds};
+use crate::model::{FULL_SHARE, UnixSeconds, WhenAllDown};
 use crate::vantage::ClientPrefix;
 
 fn set(members: &[u8]) -> MemberSet {

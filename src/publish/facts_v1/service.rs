@@ -171,6 +171,8 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
             max_addresses: _,
             spill_over: _,
             probe: _,
+            dns_prefix: _,
+            external_name: _,
         } = steering;
         Self {
             weight: *weight,
@@ -196,6 +198,8 @@ impl SteeringV1<'_> {
             max_addresses: None,
             spill_over: None,
             probe: None,
+            dns_prefix: None,
+            external_name: None,
         })
     }
 }

@@ -76,6 +76,7 @@ pub(super) fn fleet(members: &[&str]) -> Fleet {
         region: None,
         zones: Vec::new(),
         namespaces: vec![Pattern::new("*")],
+        cluster_domain: None,
         gateway: None,
     };
     Fleet {

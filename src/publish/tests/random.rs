@@ -68,9 +68,12 @@ fn steerings() -> impl Strategy<Value = Steering> {
         lists(),
         option::of(downs),
         (option::of(1..=32u8), option::of(1..=100u8)),
+        [option::of(labels()), option::of(labels())],
     )
         .prop_map(
-            |(weight, ttl, policy, order, fence, when_all_down, (max_addresses, spill_over))| {
+            |(weight, ttl, policy, order, fence, when_all_down, bounds, names)| {
+                let [dns_prefix, external_name] = names;
+                let (max_addresses, spill_over) = bounds;
                 Steering {
                     weight,
                     ttl,
@@ -81,6 +84,8 @@ fn steerings() -> impl Strategy<Value = Steering> {
                     max_addresses,
                     spill_over,
                     probe: None,
+                    dns_prefix,
+                    external_name,
                 }
             },
         )

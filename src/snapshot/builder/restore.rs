@@ -27,7 +27,7 @@ impl SnapshotBuilder {
         for batch in facts.in_memory_order().chunks(TOGETHER) {
             Said::touch(batch);
             for said in batch {
-                self.recompile(&said.name, &said.shards);
+                self.recompile(&said.name, &said.shards, facts);
             }
         }
     }

@@ -34,6 +34,7 @@ impl SnapshotBuilder {
                 rules,
                 members: members.unwrap_or_default(),
                 name,
+                label: &name.name,
                 facts: &[],
             };
             input.ignores(member, facts).is_none()

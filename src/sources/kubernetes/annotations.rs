@@ -28,7 +28,8 @@ pub(super) struct Annotations {
     pub(super) federations: Option<Box<[Label]>>,
     /// `allow-without-endpoints`.
     pub(super) allow_without_endpoints: bool,
-    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`, `probe`.
+    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`, `probe`, `dns-prefix`,
+    /// `external-name`.
     pub(super) steering: Steering,
     /// What was not understood.
     pub(super) warnings: Vec<String>,
@@ -83,6 +84,12 @@ impl Annotations {
                     .warnings
                     .push(format!("annotation {PREFIX}probe: {error}: ignored")),
             },
+            "dns-prefix" => {
+                self.steering.dns_prefix = self.understood(name, value, value.parse().ok());
+            }
+            "external-name" => {
+                self.steering.external_name = self.understood(name, value, value.parse().ok());
+            }
             "allow-without-endpoints" => {
                 self.allow_without_endpoints =
                     self.understood(name, value, truth(value)).unwrap_or(false);

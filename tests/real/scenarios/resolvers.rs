@@ -16,7 +16,7 @@ use crate::process::{Process, program};
 use crate::wait::{SOON, START, until};
 
 /// The port of the resolvers, each on an address of its own.
-const PORT: u16 = 5353;
+pub(super) const PORT: u16 = 5353;
 
 /// Three members by files; the two of `europe-west1` have no ready endpoint.
 fn gazetteer(folder: &Path) -> Gazetteer {
@@ -96,7 +96,7 @@ fn assert_resolved(client: &Client) {
 }
 
 /// Starts a resolver and gives a client of it.
-fn resolver(
+pub(super) fn resolver(
     folder: &Path,
     program: &Path,
     arguments: &[OsString],
@@ -123,21 +123,11 @@ pub(crate) fn unbound(folder: &Path) {
     let gazetteer = gazetteer(folder);
     let [address] = loopback::addresses([4], &[PORT]);
     let (ip, port) = (gazetteer.dns.ip(), gazetteer.dns.port());
-    let file = folder.join("unbound.conf");
-    files::write(
-        &file,
-        format!(
-            "server:\n  interface: {address}@{PORT}\n  port: {PORT}\n  do-ip6: no\n  num-threads: 1\n  \
-         username: \"\"\n  chroot: \"\"\n  directory: \"{0}\"\n  pidfile: \"{0}/unbound.pid\"\n  \
-         use-syslog: no\n  verbosity: 2\n  module-config: \"iterator\"\n  \
-         do-not-query-localhost: no\n  qname-minimisation: yes\n  qname-minimisation-strict: yes\n\
-         remote-control:\n  control-enable: no\n\
-         stub-zone:\n  name: \"example.com\"\n  stub-addr: {ip}@{port}\n",
-            folder.display()
-        ),
+    let stub = format!(
+        "server:\n  do-not-query-localhost: no\n\
+         stub-zone:\n  name: \"example.com\"\n  stub-addr: {ip}@{port}\n"
     );
-    let arguments = ["-d".into(), "-c".into(), file.into()];
-    let (_process, client) = resolver(folder, &unbound_program(), &arguments, address);
+    let (_process, client) = start_unbound(folder, address, &stub);
     assert_resolved(&client);
 
     let (name, expected) = &expectations()[0];
@@ -156,6 +146,24 @@ pub(crate) fn unbound(folder: &Path) {
             ttl => Err(format!("{ttl:?}")),
         }
     });
+}
+
+/// Starts Unbound with more of its configuration, and strict query name minimization.
+pub(super) fn start_unbound(folder: &Path, address: Ipv4Addr, more: &str) -> (Process, Client) {
+    let file = folder.join("unbound.conf");
+    files::write(
+        &file,
+        format!(
+            "server:\n  interface: {address}@{PORT}\n  port: {PORT}\n  do-ip6: no\n  num-threads: 1\n  \
+         username: \"\"\n  chroot: \"\"\n  directory: \"{0}\"\n  pidfile: \"{0}/unbound.pid\"\n  \
+         use-syslog: no\n  verbosity: 2\n  module-config: \"iterator\"\n  \
+         qname-minimisation: yes\n  qname-minimisation-strict: yes\n\
+         remote-control:\n  control-enable: no\n{more}",
+            folder.display()
+        ),
+    );
+    let arguments = ["-d".into(), "-c".into(), file.into()];
+    resolver(folder, &unbound_program(), &arguments, address)
 }
 
 /// Where Debian or the search path has Unbound.

@@ -52,6 +52,10 @@ fn annotations_say_what_facts_files_say() {
     assert!(!read("allow-without-endpoints", "false").allow_without_endpoints);
     let federations = read("federations", "one, Two").federations;
     assert_eq!(texts(federations.as_deref()), Some(vec!["one", "two"]));
+    let label = |text: &str| text.parse::<crate::names::Label>().ok();
+    assert_eq!(read("dns-prefix", "Foo").steering.dns_prefix, label("foo"));
+    let external = read("external-name", "bar").steering.external_name;
+    assert_eq!(external, label("bar"));
     let order = read("order", "a,b").steering.order;
     assert_eq!(texts(order.as_deref()), Some(vec!["a", "b"]));
     let fence = read("fence", "Europe_West1").steering.fence;

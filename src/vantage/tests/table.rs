@@ -1,4 +1,4 @@
-//! Who stands where, by everything that may say so.
+//! Who stands where, by everything that says so.
 
 use super::*;
 use crate::model::{Member, Network};
@@ -107,6 +107,7 @@ fn members() -> Fleet {
         zones: Vec::new(),
         namespaces: Vec::new(),
         gateway: None,
+        cluster_domain: None,
     };
     let network = |(cidr, member): (&str, &str)| Network {
         cidr: cidr.parse().unwrap(),

@@ -1,0 +1,81 @@
+//! A service in a cluster domain: the shard of the client's own member, else an alias of the name
+//! where its member stands (names: D.8).
+
+use super::addresses::Chosen;
+use super::level::{self, Start};
+use super::respond::Reply;
+use super::srv;
+use crate::decide::{LevelView, Trace, choose};
+use crate::model::{MemberIdx, MemberSet};
+use crate::snapshot::{Apex, NamedPort, Scopes, ServiceEntry};
+use crate::wire::Owner;
+
+/// Answers for a service name in the zone of its federation in a cluster domain, or for the SRV
+/// owner of one of its ports there. A client that is inside no member gets the global name.
+pub(super) fn answer<T: Trace>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    port: Option<&NamedPort>,
+    trace: &mut T,
+) {
+    let snapshot = reply.snapshot;
+    let vantage = reply.vantage();
+    if let Some(member) = vantage.inside
+        && let Some(chosen) = own(reply, entry, member, trace)
+    {
+        trace.vantage(&vantage);
+        reply.scope = vantage.scope;
+        if chosen.is_limited() {
+            trace.lots(|| level::lots(reply, entry));
+            reply.scope = reply.scope.max(reply.prefix().scope);
+        }
+        let answering = match port {
+            Some(port) => srv::write_own(reply, &chosen, port),
+            None => level::write_addresses(reply, &chosen, Owner::QUESTION),
+        };
+        return level::finish(reply, apex, entry, answering);
+    }
+    let apexes = snapshot.apexes();
+    let home = apexes.federation(entry.federation);
+    let Some(home) = home.and_then(|federation| apexes.get(federation.apex)) else {
+        return reply.not_ready();
+    };
+    let scope = |member| snapshot.scopes().narrowest(member);
+    let scope = vantage.inside.map_or(Scopes::GLOBAL, scope);
+    level::answer(
+        reply,
+        home,
+        entry,
+        Start::alias(scope, Some(vantage)),
+        port,
+        trace,
+    );
+}
+
+/// The shard of the client's own member with its addresses inside, if it is eligible.
+fn own<'s, T: Trace>(
+    reply: &Reply<'s, '_>,
+    entry: &'s ServiceEntry,
+    member: MemberIdx,
+    trace: &mut T,
+) -> Option<Chosen<'s>> {
+    let snapshot = reply.snapshot;
+    let plan = snapshot.plan(entry.plan)?;
+    let Some(within) = level::own(reply, entry, plan, member) else {
+        trace.level(0, MemberSet::EMPTY, MemberSet::EMPTY);
+        return None;
+    };
+    let view = LevelView {
+        members: MemberSet::from_iter([member]),
+        nearest: None,
+        eligible: &within.eligible,
+        own: Some(member),
+    };
+    let lots = || level::lots(reply, entry);
+    let endpoints = |member| entry.endpoints(member);
+    let decision = choose(plan, [view], lots, endpoints, trace);
+    decision.own?;
+    let chosen = Chosen::new(snapshot, entry, decision.members).with_own(Some(within.at));
+    Some(chosen.limited(plan.max_addresses, lots))
+}

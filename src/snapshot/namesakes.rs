@@ -1,0 +1,71 @@
+//! Namespaces that are called as a federation, in members with a cluster domain: the zone of the
+//! federation takes the names of their services there away from the member's own DNS (names: D.8).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Fleet, MemberIdx};
+use crate::names::Label;
+
+/// How many services of such namespaces each member has.
+#[derive(Debug, Default)]
+pub(super) struct Namesakes {
+    counts: BTreeMap<(MemberIdx, Label), usize>,
+    /// What is said of them.
+    warnings: Arc<Vec<(MemberIdx, String)>>,
+}
+
+impl Namesakes {
+    /// What is said of them, and of which member.
+    pub(super) fn warnings(&self) -> &Arc<Vec<(MemberIdx, String)>> {
+        &self.warnings
+    }
+
+    /// A member has a service in a namespace that it did not have.
+    pub(super) fn add(&mut self, fleet: &Fleet, member: MemberIdx, namespace: &Label) {
+        if !is_namesake(fleet, member, namespace) {
+            return;
+        }
+        let count = self.counts.entry((member, namespace.clone())).or_default();
+        *count += 1;
+        if *count == 1 {
+            self.say(fleet);
+        }
+    }
+
+    /// A member has a service in a namespace no more.
+    pub(super) fn remove(&mut self, fleet: &Fleet, member: MemberIdx, namespace: &Label) {
+        let key = (member, namespace.clone());
+        let Some(count) = self.counts.get_mut(&key) else {
+            return;
+        };
+        *count -= 1;
+        if *count == 0 {
+            self.counts.remove(&key);
+            self.say(fleet);
+        }
+    }
+
+    /// Says it anew.
+    fn say(&mut self, fleet: &Fleet) {
+        let warning = |(member, namespace): &(MemberIdx, Label)| {
+            let domain = fleet.members.get(member.get())?.cluster_domain.as_ref()?;
+            let warning = format!(
+                "namespace \"{namespace}\" is called as a federation: pods do not find its \
+                 services below {namespace}.svc.{domain}"
+            );
+            Some((*member, warning))
+        };
+        self.warnings = Arc::new(self.counts.keys().filter_map(warning).collect());
+    }
+}
+
+/// Whether names of a namespace are in the zone of a federation.
+fn is_namesake(fleet: &Fleet, member: MemberIdx, namespace: &Label) -> bool {
+    let member = fleet.members.get(member.get());
+    member.is_some_and(|member| member.cluster_domain.is_some())
+        && fleet
+            .federations
+            .iter()
+            .any(|federation| federation.name == *namespace)
+}
