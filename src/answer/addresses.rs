@@ -25,11 +25,11 @@ pub(super) struct Chosen<'s> {
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
     pub(super) ttl: u32,
     /// Only so many addresses of each type are in an answer.
-    limit: Option<Limit<'s>>,
+    limit: Option<&'s Limit<'s>>,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
     /// The client is inside one of the members, and its shard is reached there.
-    pub(super) own: Option<Own<'s>>,
+    pub(super) own: Option<&'s Own<'s>>,
 }
 
 /// Where a shard is reached inside its member.
@@ -109,25 +109,30 @@ impl<'s> Chosen<'s> {
         }
     }
 
-    /// The same with so many addresses of each type at most.
+    /// What keeps it to `most` addresses of each type; `None` where it has no more.
     #[inline]
-    pub(super) fn limited(self, most: Option<u8>, lots: impl FnOnce() -> Lots<'s>) -> Self {
+    pub(super) fn limit(
+        &self,
+        most: Option<u8>,
+        lots: impl FnOnce() -> Lots<'s>,
+    ) -> Option<Limit<'s>> {
         let has_more = |most: &u8| {
-            let own = self.own.iter().flat_map(Own::addresses).count();
+            let own = self.own.into_iter().flat_map(Own::addresses).count();
             own > usize::from(*most) || self.entry.has_more(self.members, *most)
         };
-        let limit = most.filter(has_more).map(|most| Limit::new(most, lots()));
-        Self { limit, ..self }
+        most.filter(has_more).map(|most| Limit::new(most, lots()))
     }
 
-    /// Whether it has not all its addresses.
-    pub(super) fn is_limited(&self) -> bool {
-        self.limit.is_some()
+    /// The same within a limit.
+    #[inline]
+    pub(super) fn limited(mut self, limit: Option<&'s Limit<'s>>) -> Self {
+        self.limit = limit;
+        self
     }
 
     /// The same, for a client that reaches one of the members from inside.
     #[inline]
-    pub(super) fn with_own(mut self, own: Option<Own<'s>>) -> Self {
+    pub(super) fn with_own(mut self, own: Option<&'s Own<'s>>) -> Self {
         self.own = own;
         self
     }
@@ -148,10 +153,17 @@ impl<'s> Chosen<'s> {
 
     /// The limit, and the last lot that is in, of the addresses of a type: those that the client
     /// reaches from inside, and those of `outside`.
-    fn last(&self, outside: MemberSet, qtype: u16) -> Option<(Limit<'s>, u64)> {
+    #[inline]
+    fn last(&self, outside: MemberSet, qtype: u16) -> Option<(&'s Limit<'s>, u64)> {
         let limit = self.limit?;
-        let own = self.own.iter().flat_map(Own::addresses);
-        let last = if qtype == rrtype::A {
+        Some((limit, self.last_of(limit, outside, qtype)))
+    }
+
+    /// The last lot that is in.
+    #[inline(never)]
+    fn last_of(&self, limit: &Limit<'_>, outside: MemberSet, qtype: u16) -> u64 {
+        let own = self.own.into_iter().flat_map(Own::addresses);
+        if qtype == rrtype::A {
             let own = own.filter_map(|address| match address {
                 IpAddr::V4(address) => Some(address),
                 IpAddr::V6(_) => None,
@@ -165,8 +177,7 @@ impl<'s> Chosen<'s> {
             });
             let outside = self.entry.ipv6_of(outside).flat_map(|(_, all)| all);
             limit.last(own.chain(outside.copied()).map(|address| address.octets()))
-        };
-        Some((limit, last))
+        }
     }
 
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
@@ -179,7 +190,7 @@ impl<'s> Chosen<'s> {
         let mark = reply.response.mark();
         let response = &mut reply.response;
         let mut outside = self.members;
-        let own = self.own.as_ref();
+        let own = self.own;
         if let Some(own) = own {
             outside.remove(own.member);
         }

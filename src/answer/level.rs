@@ -54,6 +54,45 @@ pub(super) fn answer<T: Trace>(
     port: Option<&NamedPort>,
     trace: &mut T,
 ) {
+    let inside = match start.vantage {
+        Some(vantage) => vantage.inside.map(|member| (member, vantage)),
+        None => find_inside(reply),
+    };
+    match inside {
+        None => answer_for(reply, apex, entry, start, port, trace, None),
+        Some(inside) => answer_inside(reply, apex, entry, start, port, trace, inside),
+    }
+}
+
+/// The same for a client inside a member.
+#[inline(never)]
+fn answer_inside<T: Trace>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    start: Start,
+    port: Option<&NamedPort>,
+    trace: &mut T,
+    inside: (MemberIdx, Vantage),
+) {
+    answer_for(reply, apex, entry, start, port, trace, Some(inside));
+}
+
+/// The same for a client whose member is known, if it is inside one.
+#[expect(
+    clippy::inline_always,
+    reason = "nearly all clients are inside none, and pay for no question about that"
+)]
+#[inline(always)]
+fn answer_for<T: Trace>(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    entry: &ServiceEntry,
+    start: Start,
+    port: Option<&NamedPort>,
+    trace: &mut T,
+    inside: Option<(MemberIdx, Vantage)>,
+) {
     let snapshot = reply.snapshot;
     let Some(plan) = snapshot.plan(entry.plan) else {
         return reply.not_ready();
@@ -81,10 +120,6 @@ pub(super) fn answer<T: Trace>(
     let caution = entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
-    let inside = match start.vantage {
-        Some(vantage) => vantage.inside.map(|member| (member, vantage)),
-        None => find_inside(reply),
-    };
     let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
     let at_end = own.as_ref().map_or(&candidates, |own| &own.eligible);
     let mut vantage = start.vantage;
@@ -111,11 +146,10 @@ pub(super) fn answer<T: Trace>(
     let endpoints = |member| entry.endpoints(member);
     let decision = choose(plan, views, lots, endpoints, trace);
     let at = own.as_ref().filter(|_| decision.own.is_some());
-    let chosen = Chosen::new(snapshot, entry, decision.members)
-        .with_own(at.map(|own| own.at))
-        .limited(plan.max_addresses, lots);
-    let is_drawn =
-        decision.is_drawn || candidates.is_drawn || at_end.is_drawn || chosen.is_limited();
+    let chosen = Chosen::new(snapshot, entry, decision.members).with_own(at.map(|own| &own.at));
+    let limit = chosen.limit(plan.max_addresses, lots);
+    let chosen = chosen.limited(limit.as_ref());
+    let is_drawn = decision.is_drawn || candidates.is_drawn || at_end.is_drawn || limit.is_some();
     if is_drawn {
         trace.lots(lots);
     }
@@ -288,7 +322,7 @@ pub(super) fn answer_pods<T: Trace>(
     trace.vantage(&vantage);
     let members = MemberSet::from_iter([member]);
     let own = Own::of_pods(member, pods);
-    let chosen = Chosen::new(reply.snapshot, entry, members).with_own(Some(own));
+    let chosen = Chosen::new(reply.snapshot, entry, members).with_own(Some(&own));
     let answering = if vantage.inside == Some(member) {
         trace.own(member);
         write_addresses(reply, &chosen, Owner::QUESTION)

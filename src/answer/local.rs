@@ -2,10 +2,10 @@
 //! where its member stands (names: D.8).
 
 use super::addresses::Chosen;
-use super::level::{self, Start};
+use super::level::{self, Start, Within};
 use super::respond::Reply;
 use super::srv;
-use crate::decide::{LevelView, Trace, choose};
+use crate::decide::{LevelView, Plan, Trace, choose};
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::{Apex, NamedPort, Scopes, ServiceEntry};
 use crate::wire::Owner;
@@ -21,12 +21,17 @@ pub(super) fn answer<T: Trace>(
 ) {
     let snapshot = reply.snapshot;
     let vantage = reply.vantage();
-    if let Some(member) = vantage.inside
-        && let Some(chosen) = own(reply, entry, member, trace)
+    let plan = snapshot.plan(entry.plan);
+    if let (Some(member), Some(plan)) = (vantage.inside, plan)
+        && let Some(within) = own(reply, entry, plan, member, trace)
     {
         trace.vantage(&vantage);
         reply.scope = vantage.scope;
-        if chosen.is_limited() {
+        let members = MemberSet::from_iter([member]);
+        let chosen = Chosen::new(snapshot, entry, members).with_own(Some(&within.at));
+        let limit = chosen.limit(plan.max_addresses, || level::lots(reply, entry));
+        let chosen = chosen.limited(limit.as_ref());
+        if limit.is_some() {
             trace.lots(|| level::lots(reply, entry));
             reply.scope = reply.scope.max(reply.prefix().scope);
         }
@@ -53,15 +58,14 @@ pub(super) fn answer<T: Trace>(
     );
 }
 
-/// The shard of the client's own member with its addresses inside, if it is eligible.
+/// The shard of the client's own member as it is reached inside, if it is eligible.
 fn own<'s, T: Trace>(
-    reply: &Reply<'s, '_>,
+    reply: &Reply<'_, '_>,
     entry: &'s ServiceEntry,
+    plan: &Plan,
     member: MemberIdx,
     trace: &mut T,
-) -> Option<Chosen<'s>> {
-    let snapshot = reply.snapshot;
-    let plan = snapshot.plan(entry.plan)?;
+) -> Option<Within<'s>> {
     let Some(within) = level::own(reply, entry, plan, member) else {
         trace.level(0, MemberSet::EMPTY, MemberSet::EMPTY);
         return None;
@@ -76,6 +80,5 @@ fn own<'s, T: Trace>(
     let endpoints = |member| entry.endpoints(member);
     let decision = choose(plan, [view], lots, endpoints, trace);
     decision.own?;
-    let chosen = Chosen::new(snapshot, entry, decision.members).with_own(Some(within.at));
-    Some(chosen.limited(plan.max_addresses, lots))
+    Some(within)
 }

@@ -85,7 +85,7 @@ pub(super) fn write(
                     chosen.entry,
                     MemberSet::from_iter([own.member]),
                 );
-                let own = own.with_own(Some(pods));
+                let own = own.with_own(Some(&pods));
                 own.write(reply, at, rrtype::A);
                 own.write(reply, at, rrtype::AAAA);
             }

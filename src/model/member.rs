@@ -43,6 +43,14 @@ pub struct RegionCost {
     pub cost: u32,
 }
 
+impl Fleet {
+    /// Whether clients elsewhere reach all services of a member through its gateway.
+    pub fn has_gateway(&self, member: MemberIdx) -> bool {
+        let member = self.members.get(member.get());
+        member.is_some_and(|member| member.gateway.is_some())
+    }
+}
+
 /// A member cluster, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {

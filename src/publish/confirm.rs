@@ -6,7 +6,6 @@ use tracing::info;
 
 use super::brake::{Brake, Change};
 use super::events::Transited;
-use super::standing::Standing;
 use super::world::{Key, Now, World};
 use crate::model::{EventKind, MemberIdx, NamespacedName};
 use crate::names::Label;
@@ -143,7 +142,7 @@ impl World {
         let (member, name) = key;
         let old = self.builder.fact(*member, name).cloned();
         let Some(list) = list else {
-            let from = Standing::of(old.as_deref());
+            let from = self.standing_of(*member, old.as_deref());
             return self.is_too_much(key, old.as_deref(), from, now);
         };
         let is_down = old.is_some_and(|old| self.is_down(*member, name, &old));

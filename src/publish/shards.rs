@@ -16,7 +16,8 @@ impl World {
     /// services).
     pub(super) fn count_shards(&mut self, now: Now) {
         for (member, name, facts) in self.builder.all_facts() {
-            let standing = Standing::of(Some(facts));
+            let has_gateway = self.builder.fleet().has_gateway(member);
+            let standing = Standing::of(Some(facts), has_gateway);
             if standing == Standing::Ready {
                 let federations = self.builder.federations_of(member, name, facts);
                 self.brake.count(&federations);
@@ -47,8 +48,8 @@ impl World {
     ) {
         let key = (member, name.clone());
         let old = self.builder.fact(member, name).cloned();
-        let from = Standing::of(old.as_deref());
-        if from.withdraws(Standing::of(service.as_deref())) {
+        let from = self.standing_of(member, old.as_deref());
+        if from.withdraws(self.standing_of(member, service.as_deref())) {
             if self.brake.holds(&key) {
                 self.hold_back(&key, service, "", now);
                 return;
@@ -67,7 +68,13 @@ impl World {
     /// Whether facts withdraw what is published of a shard.
     pub(super) fn withdraws(&self, (member, name): &Key, facts: &Service) -> bool {
         let old = self.builder.fact(*member, name).map(|facts| &**facts);
-        Standing::of(old).withdraws(Standing::of(Some(facts)))
+        let to = self.standing_of(*member, Some(facts));
+        self.standing_of(*member, old).withdraws(to)
+    }
+
+    /// The standing that facts of a member give; `None` is no facts.
+    pub(super) fn standing_of(&self, member: MemberIdx, facts: Option<&Service>) -> Standing {
+        Standing::of(facts, self.builder.fleet().has_gateway(member))
     }
 
     /// Why a withdrawal is one too many, if it is: no probe says the same of it.
@@ -111,8 +118,8 @@ impl World {
             return false;
         }
         let (from, to) = (
-            Standing::of(old.as_deref()),
-            Standing::of(service.as_deref()),
+            self.standing_of(*member, old.as_deref()),
+            self.standing_of(*member, service.as_deref()),
         );
         // Most changes leave alone what decides where a shard is published.
         let is_elsewhere = from != to
@@ -146,7 +153,7 @@ impl World {
 
     /// The federations that a shard is published in.
     fn counted(&self, (member, name): &Key, facts: Option<&Service>) -> Vec<usize> {
-        let facts = facts.filter(|facts| Standing::of(Some(facts)) == Standing::Ready);
+        let facts = facts.filter(|facts| self.standing_of(*member, Some(facts)) == Standing::Ready);
         facts.map_or_else(Vec::new, |facts| {
             self.builder.federations_of(*member, name, facts)
         })

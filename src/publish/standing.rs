@@ -16,12 +16,13 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    /// The standing that facts give; `None` is no facts.
-    pub(super) fn of(facts: Option<&Service>) -> Self {
+    /// The standing that facts give; `None` is no facts. Behind a gateway no service needs an address
+    /// of its own.
+    pub(super) fn of(facts: Option<&Service>, has_gateway: bool) -> Self {
         let Some(facts) = facts else {
             return Self::Gone;
         };
-        let is_balanced = facts.kind == ServiceKind::LoadBalancer;
+        let is_balanced = facts.kind == ServiceKind::LoadBalancer && !has_gateway;
         if facts.export == Export::Refused || facts.kind == ServiceKind::ExternalName {
             Self::Gone
         } else if !facts.is_ready() {
@@ -67,7 +68,7 @@ mod tests {
         let check = |edit: &dyn Fn(&mut Service), expected| {
             let mut facts = (*service("192.0.2.1", 1)).clone();
             edit(&mut facts);
-            assert_eq!(Standing::of(Some(&facts)), expected, "{facts:?}");
+            assert_eq!(Standing::of(Some(&facts), false), expected, "{facts:?}");
         };
         check(&|_| {}, Ready);
         check(&|facts| facts.endpoints.ready = 0, NoEndpoint);
@@ -97,7 +98,10 @@ mod tests {
             Arc::make_mut(&mut facts.spec).steering.weight = Some(0);
         };
         check(&drained, Ready);
-        assert_eq!(Standing::of(None), Gone);
+        assert_eq!(Standing::of(None, false), Gone);
+        let mut behind = (*service("192.0.2.1", 1)).clone();
+        behind.addresses = [].into_iter().collect();
+        assert_eq!(Standing::of(Some(&behind), true), Ready);
     }
 
     #[test]
