@@ -4,6 +4,7 @@
 //! ```text
 //! request ─▶ wire::Query ─▶ classify ─▶ Subject ─┬─ level: decide::choose, CNAMEs, addresses, SRV
 //!                              (names)           ├─ local: the client's own member, else a level
+//!                                                ├─ clusterset: a level, or all pods
 //!                                                ├─ pinned: one member's shard
 //!                                                ├─ apex: SOA, NS, name servers
 //!                                                └─ negative: NODATA, NXDOMAIN, SERVFAIL
@@ -23,6 +24,7 @@
 mod addresses;
 mod apex;
 mod classify;
+mod clusterset;
 mod explain;
 mod level;
 mod limit;

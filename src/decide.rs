@@ -23,7 +23,7 @@ mod plan;
 mod spill;
 mod weigh;
 
-pub use choose::{Decision, LevelView, NoTrace, Trace, choose};
+pub use choose::{Decision, LevelView, NoTrace, Trace, choose, choose_all};
 pub use distances::Distances;
 pub use eligible::{Eligible, FleetHealth, Halves, ShardCaution, ShardHealth, eligible};
 pub use nearest::nearest;

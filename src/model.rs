@@ -20,7 +20,9 @@ mod state;
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind};
-pub use federation::{ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown};
+pub use federation::{
+    ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown, local_apex,
+};
 pub use geo::{GeoCode, GeoDatabase, GeoDatabaseError, GeoRecord};
 pub use inside::{Inside, Pod, PodName};
 pub use member::{Fleet, Gateway, Member, MemberIdx, MemberSet, RegionCost, StaticRegion};

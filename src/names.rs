@@ -3,5 +3,5 @@
 mod grammar;
 mod label;
 
-pub use grammar::{Below, Form, Prefix, split, split_local};
+pub use grammar::{Below, Form, Prefix, split, split_clusterset, split_local};
 pub use label::{Label, LabelError};

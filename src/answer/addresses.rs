@@ -231,13 +231,46 @@ impl<'s> Chosen<'s> {
             }
             AAAA_LENGTH
         };
+        self.rotate(reply, mark, length);
+        members
+    }
+
+    /// Writes the addresses of a type at which all chosen shards are reached inside their members,
+    /// each once. Returns the members whose addresses are in it.
+    pub(super) fn write_inside(
+        &self,
+        reply: &mut Reply<'_, '_>,
+        owner: Owner,
+        qtype: u16,
+    ) -> MemberSet {
+        let mut members = MemberSet::EMPTY;
+        let mark = reply.response.mark();
+        for member in self.members.iter() {
+            if let Some(inside) = self.entry.inside(member) {
+                let own = Own::new(member, inside);
+                let response = &mut reply.response;
+                if own.write(response, owner, (self.ttl, mark), qtype, |_| true) {
+                    members.insert(member);
+                }
+            }
+        }
+        let length = if qtype == rrtype::A {
+            A_LENGTH
+        } else {
+            AAAA_LENGTH
+        };
+        self.rotate(reply, mark, length);
+        members
+    }
+
+    /// Turns the RRset from `mark` on with the query.
+    #[inline]
+    fn rotate(&self, reply: &mut Reply<'_, '_>, mark: Mark, length: usize) {
         let count = reply.response.records_since(mark, length);
         if count > 1 {
-            reply
-                .response
-                .rotate(mark, length, turn(reply.query.id, &self.entry.key) % count);
+            let turned = turn(reply.query.id, &self.entry.key) % count;
+            reply.response.rotate(mark, length, turned);
         }
-        members
     }
 }
 

@@ -3,11 +3,14 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::respond::{Negative, Reply};
-use crate::snapshot::{Apex, FixedName};
+use crate::snapshot::{Apex, FixedName, Tree};
 use crate::wire::{Owner, Qname, Target, rrtype};
 
 /// What `dns-version.<apex>` says (names: D.10).
 const VERSION: &[u8] = b"1.1.0";
+
+/// What it says in a clusterset: the version of the Multi-Cluster Services DNS specification.
+const CLUSTERSET_VERSION: &[u8] = b"1.0.0";
 
 /// Answers for the apex itself.
 pub(super) fn answer_apex(reply: &mut Reply<'_, '_>, apex: &Apex) {
@@ -63,7 +66,11 @@ pub(super) fn answer_fixed(reply: &mut Reply<'_, '_>, apex: &Apex, name: &FixedN
             addresses(reply, owner, apex.ttl, &[], ipv6);
         }
         (FixedName::Version, rrtype::TXT | rrtype::ANY) => {
-            reply.response.txt(owner, apex.ttl, VERSION);
+            let version = match apex.tree {
+                Tree::Clusterset => CLUSTERSET_VERSION,
+                Tree::Federations | Tree::Local => VERSION,
+            };
+            reply.response.txt(owner, apex.ttl, version);
         }
         _ => reply.negative(apex, Negative::NoData, None),
     }

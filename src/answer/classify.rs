@@ -1,5 +1,6 @@
 //! What a name is, in one snapshot: the step before any record is written (names: D.2 to D.6).
 
+use super::clusterset;
 use super::sought::Sought;
 use crate::model::{MemberIdx, MemberSet, Pod};
 use crate::names::{Below, Form, Prefix};
@@ -33,6 +34,13 @@ pub(super) enum Subject<'s> {
     },
     /// A service, the client's own member first (names: D.8), or one of its SRV owners.
     Local {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The port of an SRV owner.
+        port: Option<&'s NamedPort>,
+    },
+    /// A service in a clusterset (names: D.3 N8), or one of its SRV owners.
+    Clusterset {
         /// The service.
         entry: &'s ServiceEntry,
         /// The port of an SRV owner.
@@ -79,6 +87,9 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, sought: &mut Sought<'s>) -> S
                     _ => Subject::Fixed(fixed),
                 };
             }
+            if apex.tree == Tree::Clusterset {
+                return absent;
+            }
             match (
                 snapshot.scopes().find(labels),
                 snapshot.prefixed(sought.index, labels),
@@ -97,7 +108,11 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, sought: &mut Sought<'s>) -> S
                 return match apex.tree {
                     Tree::Federations => service(snapshot, entry, scope, prefix),
                     Tree::Local => local(snapshot, entry, scope, prefix),
+                    Tree::Clusterset => clusterset::service(snapshot, entry, prefix),
                 };
+            }
+            if apex.tree == Tree::Clusterset {
+                return clusterset::above_services(snapshot, apex, below);
             }
             above_services(snapshot, sought.index, apex, sought.scope, below)
         }
@@ -127,7 +142,7 @@ fn above_services<'s>(
     }
     match (below, federation) {
         (Below::Namespace(namespace), Some(federation)) => {
-            if snapshot.has_namespace(namespace) {
+            if snapshot.has_namespace([namespace, &[]]) {
                 Subject::EmptyNonTerminal
             } else {
                 unknown(snapshot, federation)
@@ -147,7 +162,7 @@ fn above_services<'s>(
 
 /// A name of a service that exists.
 #[inline]
-fn service<'s>(
+pub(super) fn service<'s>(
     snapshot: &'s Snapshot,
     entry: &'s ServiceEntry,
     scope: ScopeIdx,
@@ -234,7 +249,7 @@ fn local<'s>(
 }
 
 /// A name below a member's label: there are such names at the global level only.
-fn pinned<'s>(
+pub(super) fn pinned<'s>(
     snapshot: &'s Snapshot,
     entry: &'s ServiceEntry,
     scope: ScopeIdx,
@@ -260,7 +275,7 @@ fn pinned<'s>(
 }
 
 /// A namespace, service or port that no member's facts have.
-fn unknown(snapshot: &Snapshot, federation: FederationIdx) -> Subject<'_> {
+pub(super) fn unknown(snapshot: &Snapshot, federation: FederationIdx) -> Subject<'_> {
     let sync = snapshot.state().federation(federation);
     if sync.is_blind || !sync.syncing.is_empty() {
         return Subject::NotReady;

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 
 use super::addresses::{Chosen, Own};
+use super::clusterset;
 use super::respond::{Negative, Reply};
-use super::srv;
+use super::srv::{self, Targets};
 use crate::decide::{Eligible, LevelView, Lots, Plan, Trace, choose, eligible};
 use crate::model::{MemberIdx, MemberSet, Pod, WhenAllDown};
-use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard};
+use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard, Tree};
 use crate::vantage::Vantage;
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
 
@@ -98,7 +99,11 @@ fn answer_for<T: Trace>(
         return reply.not_ready();
     };
     let prefix = port.map_or(&[][..], |port| &port.labels);
-    let fixed = prefix.len() + entry.key.len() + apex.name.as_wire().len();
+    // The name asked fits; that of a clusterset is not made of the key.
+    let fixed = match apex.tree {
+        Tree::Clusterset => 0,
+        _ => prefix.len() + entry.key.len() + apex.name.as_wire().len(),
+    };
     let mut levels: [Option<&Scope>; LEVELS] = [None; LEVELS];
     // A fallback skips a level whose name would be over 255 octets (names: D.11, 10).
     let published = snapshot
@@ -182,15 +187,23 @@ fn answer_for<T: Trace>(
         return write_down(reply, apex, entry, plan, at_end);
     }
     let Some(end) = end else { return };
-    let answering = match port {
-        Some(port) => srv::write(reply, apex, &chosen, owner, port, end),
-        None => write_addresses(reply, &chosen, owner),
+    let answering = match (port, apex.tree) {
+        (None, Tree::Clusterset) => {
+            let addresses = write_addresses(reply, &chosen, owner);
+            addresses.or_else(|| clusterset::write_ports(reply, apex, &chosen))
+        }
+        (None, _) => write_addresses(reply, &chosen, owner),
+        (Some(port), Tree::Clusterset) => clusterset::write_port(reply, apex, &chosen, port),
+        (Some(port), _) => {
+            let targets = Targets::at(reply.snapshot, apex, entry, end);
+            srv::write(reply, &targets, &chosen, owner, port)
+        }
     };
     finish(reply, apex, entry, answering);
 }
 
 /// Ends the answer for a service of which no member is eligible (names: decision 2).
-fn write_down(
+pub(super) fn write_down(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
@@ -302,14 +315,17 @@ pub(super) fn answer_pinned(
 ) {
     let chosen = Chosen::pinned(reply.snapshot, entry, shard);
     let answering = match port {
-        Some(port) => srv::write_pinned(reply, apex, &chosen, shard, port),
+        Some(port) => {
+            let targets = Targets::global(reply.snapshot, apex, entry);
+            srv::write_pinned(reply, &targets, &chosen, shard, port)
+        }
         None => write_addresses(reply, &chosen, Owner::QUESTION),
     };
     finish(reply, apex, entry, answering);
 }
 
 /// Answers for the pods of one host name, which only clients inside their member are given (names:
-/// decision 12).
+/// decision 12), but in a clusterset, whose operator says that pods are routable in it.
 pub(super) fn answer_pods<T: Trace>(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
@@ -323,7 +339,8 @@ pub(super) fn answer_pods<T: Trace>(
     let members = MemberSet::from_iter([member]);
     let own = Own::of_pods(member, pods);
     let chosen = Chosen::new(reply.snapshot, entry, members).with_own(Some(&own));
-    let answering = if vantage.inside == Some(member) {
+    let is_reached = vantage.inside == Some(member) || apex.tree == Tree::Clusterset;
+    let answering = if is_reached {
         trace.own(member);
         write_addresses(reply, &chosen, Owner::QUESTION)
     } else {
@@ -338,14 +355,19 @@ pub(super) fn write_addresses(
     chosen: &Chosen<'_>,
     owner: Owner,
 ) -> Option<MemberSet> {
-    let types: &[u16] = match reply.query.qtype {
+    let types = address_types(reply.query.qtype);
+    let mut sets = types.iter().map(|qtype| chosen.write(reply, owner, *qtype));
+    sets.find(|members| !members.is_empty())
+}
+
+/// The types of addresses that a type asks for: the first that there is.
+pub(super) fn address_types(qtype: u16) -> &'static [u16] {
+    match qtype {
         rrtype::A => &[rrtype::A],
         rrtype::AAAA => &[rrtype::AAAA],
         rrtype::ANY => &[rrtype::A, rrtype::AAAA],
         _ => &[],
-    };
-    let mut sets = types.iter().map(|qtype| chosen.write(reply, owner, *qtype));
-    sets.find(|members| !members.is_empty())
+    }
 }
 
 /// Ends an answer: a positive one with a note if a held member's facts are in it, a negative one

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::classify::{Subject, classify};
 use super::level::{self, Start};
 use super::sought::Sought;
-use super::{apex, local};
+use super::{apex, clusterset, local};
 use crate::decide::Trace;
 use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::{Apex, FederationIdx, Scopes, Snapshot};
@@ -223,6 +223,9 @@ impl Reply<'_, '_> {
                 level::answer(self, apex, entry, start, None, trace);
             }
             Subject::Local { entry, port } => local::answer(self, apex, entry, port, trace),
+            Subject::Clusterset { entry, port } => {
+                clusterset::answer(self, apex, entry, port, trace);
+            }
             Subject::Pinned { entry, shard, port } => {
                 level::answer_pinned(self, apex, entry, &shard, port);
             }

@@ -1,6 +1,6 @@
 //! The service that a name asks for: everything that waits for memory, in steps.
 
-use crate::names::{Below, Form, split, split_local};
+use crate::names::{Below, Form, split, split_clusterset, split_local};
 use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot, Tree};
 use crate::wire::Qname;
 
@@ -29,7 +29,10 @@ impl<'a> Sought<'a> {
             Form::Tree { topology, below } => {
                 let scope = snapshot.scopes().find(topology);
                 let service = match (scope, below) {
-                    (Some(_), Below::Service { key, .. }) => Some(snapshot.seek(key)),
+                    (Some(_), Below::Service { key, .. }) => Some(match apex.tree {
+                        Tree::Clusterset => snapshot.find_joined([key, &apex.key_end]),
+                        Tree::Federations | Tree::Local => snapshot.seek(key),
+                    }),
                     _ => None,
                 };
                 (scope, service)
@@ -79,5 +82,6 @@ pub(super) fn parts<'a>(apex: &Apex, qname: &'a Qname) -> Form<'a> {
     match apex.tree {
         Tree::Federations => split(qname, left),
         Tree::Local => split_local(qname, left),
+        Tree::Clusterset => split_clusterset(qname, left),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::addresses::{Chosen, Own};
 use super::respond::Reply;
-use crate::model::{MemberIdx, MemberSet, Pod, PodName};
-use crate::snapshot::{Apex, NamedPort, Scope, Scopes, Shard};
+use crate::model::{Inside, MemberIdx, MemberSet, Pod, PodName};
+use crate::snapshot::{Apex, NamedPort, Scope, Scopes, ServiceEntry, Shard, Snapshot};
 use crate::wire::{MAX_NAME, Owner, Target, rrtype};
 
 /// SRV priority of every record.
@@ -15,105 +15,264 @@ const WEIGHT: u16 = 100;
 /// Labels of an SRV owner left of its service: `_port._proto`.
 const PORT_LABELS: usize = 2;
 
-/// Writes the SRV RRset of a populated level. Returns the members in it, `None` for no record.
-///
-/// The target is the name of the level. If the chosen shards differ in the port, each has a record
-/// of its own whose target is its pinned name.
+/// Names that SRV records of a service have as targets: labels without a root, in three parts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Targets<'t> {
+    /// The name of the service where it was asked.
+    service: [&'t [u8]; 3],
+    /// What follows a pod and its member.
+    pods: [&'t [u8]; 3],
+    /// What follows a member in its pinned name.
+    pinned: [&'t [u8]; 3],
+}
+
+impl<'t> Targets<'t> {
+    /// Those of a service at a level of an apex.
+    pub(super) fn at(
+        snapshot: &'t Snapshot,
+        apex: &'t Apex,
+        entry: &'t ServiceEntry,
+        level: &'t Scope,
+    ) -> Self {
+        let global = Self::global(snapshot, apex, entry);
+        Self {
+            service: [&entry.key, &level.path, apex.name.without_root()],
+            ..global
+        }
+    }
+
+    /// Those of a service at the global level of an apex.
+    pub(super) fn global(snapshot: &'t Snapshot, apex: &'t Apex, entry: &'t ServiceEntry) -> Self {
+        let global = snapshot.scopes().chain(Scopes::GLOBAL).next();
+        let path = global.map_or(&[][..], |global| &global.path);
+        let service = [&entry.key[..], path, apex.name.without_root()];
+        Self {
+            service,
+            pods: service,
+            pinned: service,
+        }
+    }
+
+    /// The same for a name of the service that is not made of its key; pinned names stay where they
+    /// are.
+    pub(super) fn called(self, labels: &'t [u8]) -> Self {
+        let service = [labels, &[], &[]];
+        Self {
+            service,
+            pods: service,
+            ..self
+        }
+    }
+
+    /// The name of the service.
+    fn service(&self) -> Target<'t> {
+        Target::new(self.service, None)
+    }
+
+    /// The name of a pod; `None` if it would be over 255 octets.
+    fn pod(&self, member: &'t [u8], name: &'t PodName) -> Option<Target<'t>> {
+        let [first, second, third] = self.pods;
+        fitting([name.as_wire(), member, first, second, third])
+    }
+
+    /// The pinned name of a member; `None` if it would be over 255 octets.
+    fn pinned(&self, member: &'t [u8]) -> Option<Target<'t>> {
+        let [first, second, third] = self.pinned;
+        fitting([member, first, second, third, &[]])
+    }
+}
+
+/// A target of these labels; `None` if it would be over 255 octets. Never compressed: RFC 2782 forbids
+/// it.
+fn fitting(labels: [&[u8]; 5]) -> Option<Target<'_>> {
+    let length = labels.iter().map(|labels| labels.len()).sum::<usize>() + 1;
+    (length <= MAX_NAME).then(|| Target::new(labels, None))
+}
+
+/// Whether SRV records are asked for.
+pub(super) fn is_asked(reply: &Reply<'_, '_>) -> bool {
+    matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY)
+}
+
+/// Writes the SRV RRset of one port of a populated level, as [`write_numbers`] does.
 pub(super) fn write(
     reply: &mut Reply<'_, '_>,
-    apex: &Apex,
+    targets: &Targets<'_>,
     chosen: &Chosen<'_>,
     owner: Owner,
     port: &NamedPort,
-    level: &Scope,
 ) -> Option<MemberSet> {
-    if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
+    write_numbers(reply, targets, chosen, owner, |member, is_inside| {
+        let number = if is_inside {
+            chosen.entry.port_inside(port, member)
+        } else {
+            port.number(member)
+        };
+        number.into_iter()
+    })
+}
+
+/// Writes the SRV RRset of a populated level: `numbers` are the ports of a member, for clients inside
+/// it or outside, each once. Returns the members in it, `None` for no record.
+///
+/// The target is the name of the level. If the chosen shards differ in the ports, each has records
+/// of its own whose target is its pinned name.
+pub(super) fn write_numbers<I: Iterator<Item = u16>>(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    chosen: &Chosen<'_>,
+    owner: Owner,
+    numbers: impl Fn(MemberIdx, bool) -> I,
+) -> Option<MemberSet> {
+    if !is_asked(reply) {
         return None;
     }
-    let number_of = |member| match chosen.own {
-        Some(own) if own.member == member => chosen.entry.port_inside(port, member),
-        _ => port.number(member),
-    };
-    let mut numbers = chosen.shards().map(|shard| number_of(shard.member));
-    let first = numbers.next()?;
-    let is_alike = numbers.all(|number| number == first);
+    let snapshot = reply.snapshot;
+    let is_own = |member| chosen.own.is_some_and(|own| own.member == member);
+    let numbers_of = |member| numbers(member, is_own(member));
+    let first = chosen.shards().next()?.member;
+    let is_alike = chosen.shards().all(|shard| {
+        let has = |member, number| numbers_of(member).any(|other| other == number);
+        numbers_of(shard.member).all(|number| has(first, number))
+            && numbers_of(first).all(|number| has(shard.member, number))
+    });
     let pods = chosen.own.map_or(&[][..], |own| own.pods);
-    if let (Some(number), true, []) = (first, is_alike, pods) {
-        let target = target(apex, [&[], &chosen.entry.key, &level.path]);
-        let at = reply
-            .response
-            .srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target);
-        write_target(reply, chosen, at);
+    if is_alike && pods.is_empty() {
+        let mut at = None;
+        for number in numbers_of(first) {
+            let response = &mut reply.response;
+            let target = targets.service();
+            at = Some(response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target));
+        }
+        write_target(reply, chosen, at?);
         return Some(chosen.members);
     }
     let mut members = MemberSet::EMPTY;
     let mut answering = MemberSet::EMPTY;
-    if let (Some(own), [_, ..]) = (chosen.own, pods)
-        && let Some(number) = number_of(own.member)
+    let own = chosen.own.filter(|own| !own.pods.is_empty());
+    if let Some(own) = own
+        && write_pod_records(reply, targets, chosen, owner, own.member, numbers_of)
     {
-        for name in names(pods) {
-            if let Some(target) = pod_target(reply, apex, chosen, own.member, &name) {
-                let response = &mut reply.response;
-                response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target);
-                answering.insert(own.member);
-            }
-        }
+        answering.insert(own.member);
     }
     for shard in chosen.shards() {
         // A pinned name has outside addresses only: an own shard without any has no record there.
-        let is_own = chosen.own.is_some_and(|own| own.member == shard.member);
-        if is_own && !(pods.is_empty() && shard.has_address()) {
+        if is_own(shard.member) && !(pods.is_empty() && shard.has_address()) {
             continue;
         }
-        let name = pinned(reply, apex, chosen, &shard);
-        if let (Some(number), Some(name)) = (port.number(shard.member), name) {
-            reply
-                .response
-                .srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &name);
+        let label = snapshot.apexes().member_label(shard.member);
+        let Some(name) = targets.pinned(label) else {
+            continue;
+        };
+        for number in numbers(shard.member, false) {
+            let response = &mut reply.response;
+            response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &name);
             members.insert(shard.member);
         }
     }
-    answering = answering | members;
+    let all = answering | members;
+    if all.is_empty() {
+        return None;
+    }
     reply.response.begin_additional();
-    if let Some(own) = chosen.own.filter(|own| answering.contains(own.member)) {
-        for name in names(own.pods) {
-            if let Some(target) = pod_target(reply, apex, chosen, own.member, &name) {
-                let at = reply.response.owner_name(&target);
-                let pods = Own::of_pods(own.member, chosen.entry.pods_of(own.member, name.label()));
-                let own = Chosen::new(
-                    reply.snapshot,
-                    chosen.entry,
-                    MemberSet::from_iter([own.member]),
-                );
-                let own = own.with_own(Some(&pods));
-                own.write(reply, at, rrtype::A);
-                own.write(reply, at, rrtype::AAAA);
-            }
-        }
+    for member in answering.iter() {
+        write_pod_addresses(reply, targets, chosen.entry, member);
     }
     for shard in chosen.entry.shards_of(members) {
-        if let Some(name) = pinned(reply, apex, chosen, &shard) {
-            let own = Chosen::pinned(reply.snapshot, chosen.entry, &shard);
+        let label = snapshot.apexes().member_label(shard.member);
+        if let Some(name) = targets.pinned(label) {
+            let own = Chosen::pinned(snapshot, chosen.entry, &shard);
             let at = reply.response.owner_name(&name);
             own.write(reply, at, rrtype::A);
             own.write(reply, at, rrtype::AAAA);
         }
     }
-    (!answering.is_empty()).then_some(answering)
+    Some(all)
+}
+
+/// Writes the SRV RRset of the pods of all chosen members, one record for each of their host names and
+/// of `numbers` of their member. Returns the members in it, `None` for no record.
+pub(super) fn write_pods<I: Iterator<Item = u16>>(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    chosen: &Chosen<'_>,
+    numbers: impl Fn(MemberIdx) -> I,
+) -> Option<MemberSet> {
+    let mut answering = MemberSet::EMPTY;
+    for member in chosen.members.iter() {
+        if write_pod_records(reply, targets, chosen, Owner::QUESTION, member, &numbers) {
+            answering.insert(member);
+        }
+    }
+    if answering.is_empty() {
+        return None;
+    }
+    reply.response.begin_additional();
+    for member in answering.iter() {
+        write_pod_addresses(reply, targets, chosen.entry, member);
+    }
+    Some(answering)
+}
+
+/// Writes an SRV record for each host name of pods that take traffic in a member, and each number.
+/// Returns whether there was one.
+fn write_pod_records<I: Iterator<Item = u16>>(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    chosen: &Chosen<'_>,
+    owner: Owner,
+    member: MemberIdx,
+    numbers: impl Fn(MemberIdx) -> I,
+) -> bool {
+    let snapshot = reply.snapshot;
+    let label = snapshot.apexes().member_label(member);
+    let mut has_written = false;
+    for name in names(chosen.entry, member) {
+        if let Some(target) = targets.pod(label, &name) {
+            for number in numbers(member) {
+                let response = &mut reply.response;
+                response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target);
+                has_written = true;
+            }
+        }
+    }
+    has_written
+}
+
+/// Writes the addresses of the same host names.
+fn write_pod_addresses(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    entry: &ServiceEntry,
+    member: MemberIdx,
+) {
+    let snapshot = reply.snapshot;
+    let label = snapshot.apexes().member_label(member);
+    for name in names(entry, member) {
+        if let Some(target) = targets.pod(label, &name) {
+            let at = reply.response.owner_name(&target);
+            let pods = Own::of_pods(member, entry.pods_of(member, name.label()));
+            let own = Chosen::new(snapshot, entry, MemberSet::from_iter([member]));
+            let own = own.with_own(Some(&pods));
+            own.write(reply, at, rrtype::A);
+            own.write(reply, at, rrtype::AAAA);
+        }
+    }
 }
 
 /// Writes the SRV record of a pinned name.
 pub(super) fn write_pinned(
     reply: &mut Reply<'_, '_>,
-    apex: &Apex,
+    targets: &Targets<'_>,
     chosen: &Chosen<'_>,
     shard: &Shard<'_>,
     port: u16,
 ) -> Option<MemberSet> {
-    if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
+    if !is_asked(reply) {
         return None;
     }
-    let name = pinned(reply, apex, chosen, shard)?;
+    let label = reply.snapshot.apexes().member_label(shard.member);
+    let name = targets.pinned(label)?;
     Some(write_one(reply, chosen, port, &name))
 }
 
@@ -124,7 +283,7 @@ pub(super) fn write_own(
     chosen: &Chosen<'_>,
     port: &NamedPort,
 ) -> Option<MemberSet> {
-    if !matches!(reply.query.qtype, rrtype::SRV | rrtype::ANY) {
+    if !is_asked(reply) {
         return None;
     }
     let number = chosen.entry.port_inside(port, chosen.own?.member)?;
@@ -154,9 +313,10 @@ fn write_target(reply: &mut Reply<'_, '_>, chosen: &Chosen<'_>, at: Owner) {
     chosen.write(reply, at, rrtype::AAAA);
 }
 
-/// The host names of the pods that take traffic, each once: pods come ordered by them.
-fn names(pods: &[Pod]) -> impl Iterator<Item = PodName> {
+/// The host names of the pods in a member that take traffic, each once: pods come ordered by them.
+fn names(entry: &ServiceEntry, member: MemberIdx) -> impl Iterator<Item = PodName> {
     let mut last = None;
+    let pods = entry.inside(member).map_or(&[][..], Inside::pods);
     let ready = pods.iter().filter(|pod| pod.is_ready);
     ready.filter_map(move |pod| {
         let is_same =
@@ -164,45 +324,4 @@ fn names(pods: &[Pod]) -> impl Iterator<Item = PodName> {
         last = Some(pod);
         (!is_same).then(|| pod.name())
     })
-}
-
-/// The name of a pod; `None` if it would be over 255 octets.
-fn pod_target<'t>(
-    reply: &Reply<'t, '_>,
-    apex: &'t Apex,
-    chosen: &Chosen<'t>,
-    member: MemberIdx,
-    name: &'t PodName,
-) -> Option<Target<'t>> {
-    let member = reply.snapshot.apexes().member_label(member);
-    let global = reply.snapshot.scopes().chain(Scopes::GLOBAL).next()?;
-    let labels = [
-        name.as_wire(),
-        member,
-        &chosen.entry.key,
-        &global.path,
-        apex.name.without_root(),
-    ];
-    let length = labels.iter().map(|labels| labels.len()).sum::<usize>() + 1;
-    (length <= MAX_NAME).then(|| Target::new(labels, None))
-}
-
-/// The pinned name of a shard; `None` if it would be over 255 octets.
-fn pinned<'t>(
-    reply: &Reply<'t, '_>,
-    apex: &'t Apex,
-    chosen: &Chosen<'t>,
-    shard: &Shard<'_>,
-) -> Option<Target<'t>> {
-    let member = reply.snapshot.apexes().member_label(shard.member);
-    let global = reply.snapshot.scopes().chain(Scopes::GLOBAL).next()?;
-    let (key, path) = (&*chosen.entry.key, &*global.path);
-    let length = member.len() + key.len() + path.len() + apex.name.as_wire().len();
-    (length <= MAX_NAME).then(|| target(apex, [member, key, path]))
-}
-
-/// A target below an apex. Never compressed: RFC 2782 forbids it.
-fn target<'t>(apex: &'t Apex, labels: [&'t [u8]; 3]) -> Target<'t> {
-    let [first, second, third] = labels;
-    Target::new([first, second, third, apex.name.without_root()], None)
 }

@@ -33,6 +33,7 @@ fn federation() -> Federation {
     Federation {
         name: label("fed"),
         apex: "example.com".parse().unwrap(),
+        clusterset: None,
         nameservers: vec![NameServer {
             name: "ns1.example.com".parse().unwrap(),
             addresses: vec![IpAddr::from([192, 0, 2, 53])],

@@ -103,14 +103,16 @@ fn servers(arguments: &Stub, listeners: &[&DnsListener]) -> anyhow::Result<Vec<S
     Ok(servers)
 }
 
-/// The zones that a member forwards: the apexes, then those of federations in its cluster domain.
+/// The zones that a member forwards: the apexes, the domains of clustersets, then the zones of
+/// federations in its cluster domain.
 fn names(config: &Config, member: &Member) -> Vec<String> {
     let federations = || config.fleet.federations.iter();
     let apexes = federations().map(|federation| federation.apex.clone());
+    let clustersets = federations().filter_map(|federation| federation.clusterset.clone());
     let domain = member.cluster_domain.iter();
     let local = domain.flat_map(|domain| federations().filter_map(|f| f.local_apex(domain)));
     let mut zones: Vec<NameBuf> = Vec::new();
-    for zone in apexes.chain(local) {
+    for zone in apexes.chain(clustersets).chain(local) {
         if !zones.contains(&zone) {
             zones.push(zone);
         }

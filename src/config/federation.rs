@@ -25,6 +25,8 @@ pub(super) struct FederationDraft {
     pub(super) name: Option<Placed<Label>>,
     /// Its apex.
     pub(super) apex: Option<Placed<NameBuf>>,
+    /// The domain of its clusterset.
+    pub(super) clusterset: Option<Placed<NameBuf>>,
     /// Its name servers, with the place of `nameservers`.
     pub(super) nameservers: Vec<Placed<NameServer>>,
     /// The members of `order`.
@@ -42,6 +44,7 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
     }
     let name = section.text("name", "federation", values::label);
     let apex = section.text("apex", "apex", values::name);
+    let clusterset = section.text("clusterset", "clusterset", values::name);
     let nameservers = nameservers(&section, apex.as_ref());
     let hostmaster = hostmaster(&section, apex.as_ref());
     let order = order(&section);
@@ -78,6 +81,7 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
         Some(Federation {
             name: name.value.clone(),
             apex: apex.value.clone(),
+            clusterset: clusterset.as_ref().map(|domain| domain.value.clone()),
             nameservers: nameservers
                 .iter()
                 .map(|server| server.value.clone())
@@ -104,6 +108,7 @@ pub(super) fn federation(section: Section<'_>) -> FederationDraft {
     FederationDraft {
         name,
         apex,
+        clusterset,
         nameservers,
         order,
         members: members.into_iter().map(|(text, _)| text).collect(),

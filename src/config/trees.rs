@@ -3,9 +3,11 @@
 use super::federation::FederationDraft;
 use super::member::MemberDraft;
 use super::problem::{Placed, Report};
+use crate::model::local_apex;
 use crate::wire::NameBuf;
 
-/// Reports zones of cluster domains that are no names, or that reach into an apex.
+/// Reports zones of cluster domains and domains of clustersets that are no names, or that reach into
+/// another zone.
 pub(super) fn check(report: &Report<'_>, federations: &[FederationDraft], members: &[MemberDraft]) {
     let mut seen: Vec<&NameBuf> = Vec::new();
     for domain in members.iter().filter_map(|m| m.cluster_domain.as_ref()) {
@@ -16,6 +18,57 @@ pub(super) fn check(report: &Report<'_>, federations: &[FederationDraft], member
         seen.push(&domain.value);
         for federation in federations {
             check_cluster_domain(report, federation, federations, domain);
+        }
+    }
+    for (index, federation) in federations.iter().enumerate() {
+        if let Some(domain) = &federation.clusterset {
+            let earlier = federations.iter().take(index);
+            check_clusterset(report, domain, federations, &seen, earlier);
+        }
+    }
+}
+
+/// Reports what is wrong with the domain of a clusterset (names: D.3 N8). `local` are the cluster
+/// domains, and `earlier` the federations before its own.
+fn check_clusterset<'a>(
+    report: &Report<'_>,
+    domain: &Placed<NameBuf>,
+    federations: &[FederationDraft],
+    local: &[&NameBuf],
+    earlier: impl Iterator<Item = &'a FederationDraft>,
+) {
+    let clusterset = &domain.value;
+    let overlaps = |zone: &NameBuf| zone.is_within(clusterset) || clusterset.is_within(zone);
+    let add = |what: &str| {
+        let message = format!("clusterset \"{clusterset}\": {what}");
+        report.add(domain.at, message);
+    };
+    let mut apexes = federations.iter().filter_map(|f| f.apex.as_ref());
+    if let Some(apex) = apexes.find(|apex| overlaps(&apex.value)) {
+        add(&format!("it and the apex \"{}\" overlap", apex.value));
+    }
+    let mut others = earlier.filter_map(|other| other.clusterset.as_ref());
+    if let Some(other) = others.find(|other| overlaps(&other.value)) {
+        let line = report.line(other.at);
+        add(&format!("it and the clusterset of line {line} overlap"));
+    }
+    let names = federations.iter().filter_map(|f| f.name.as_ref());
+    let zones = names.flat_map(|name| {
+        let zone = |domain: &&NameBuf| local_apex(&name.value, domain);
+        local.iter().filter_map(zone)
+    });
+    if let Some(zone) = zones.into_iter().find(overlaps) {
+        add(&format!("it and the zone \"{zone}\" overlap"));
+    }
+    let servers = federations.iter().flat_map(|f| &f.nameservers);
+    for server in servers.filter(|server| server.value.name.is_within(clusterset)) {
+        let name = &server.value.name;
+        let left = name.labels().count() - clusterset.labels().count();
+        let last = left.checked_sub(1).and_then(|at| name.labels().nth(at));
+        if last.is_none_or(|label| matches!(label, "svc" | "dns-version")) {
+            add(&format!(
+                "the place of the name server \"{name}\" in it is reserved"
+            ));
         }
     }
 }
@@ -30,9 +83,8 @@ fn check_cluster_domain(
     let Some(name) = &federation.name else {
         return;
     };
-    let name = name.value.as_str();
-    let labels = [name, "svc"].into_iter().chain(domain.value.labels());
-    let Ok(zone) = NameBuf::from_labels(labels) else {
+    let name = &name.value;
+    let Some(zone) = local_apex(name, &domain.value) else {
         let message = format!(
             "cluster-domain \"{}\": no room for {name}.svc before it",
             domain.value

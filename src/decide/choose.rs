@@ -138,6 +138,14 @@ pub fn choose<'t, 'l, T: Trace>(
     }
 }
 
+/// Chooses every eligible member, whatever the plan prefers: a headless service of a clusterset has all
+/// ready pods (Kubernetes Multi-Cluster DNS specification, 2.4.1).
+pub fn choose_all<T: Trace>(eligible: &Eligible, trace: &mut T) -> MemberSet {
+    trace.eligible(eligible);
+    trace.level(0, eligible.members, eligible.members);
+    eligible.members
+}
+
 #[cfg(test)]
 #[path = "tests/choose.rs"]
 mod tests;

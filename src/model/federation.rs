@@ -14,6 +14,8 @@ pub struct Federation {
     pub name: Label,
     /// The zone it is served in; federations may share one.
     pub apex: NameBuf,
+    /// The domain of its clusterset, in which names leave the federation out (names: D.3 N8).
+    pub clusterset: Option<NameBuf>,
     /// The apex NS RRset, never empty.
     pub nameservers: Vec<NameServer>,
     /// SOA RNAME.
@@ -59,9 +61,14 @@ impl Federation {
     /// The zone in which the pods of members with this cluster domain find its services,
     /// `<federation>.svc.<cluster-domain>` (names: D.8); `None` if it would be over 255 octets.
     pub fn local_apex(&self, cluster_domain: &NameBuf) -> Option<NameBuf> {
-        let labels = [self.name.as_str(), "svc"].into_iter();
-        NameBuf::from_labels(labels.chain(cluster_domain.labels())).ok()
+        local_apex(&self.name, cluster_domain)
     }
+}
+
+/// The zone of the federation `name` in a cluster domain: see [`Federation::local_apex`].
+pub fn local_apex(name: &Label, cluster_domain: &NameBuf) -> Option<NameBuf> {
+    let labels = [name.as_str(), "svc"].into_iter();
+    NameBuf::from_labels(labels.chain(cluster_domain.labels())).ok()
 }
 
 /// A name server of an apex.

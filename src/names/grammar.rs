@@ -36,7 +36,8 @@ pub enum Below<'q> {
     Namespace(&'q [u8]),
     /// `[prefix.]service.ns.fed`
     Service {
-        /// The labels `service.ns.fed`: the key of the service table.
+        /// The labels `service.ns.fed`: the key of the service table. In a clusterset it is
+        /// `service.ns`, and a namespace is `ns`.
         key: &'q [u8],
         /// What stands left of it.
         prefix: Prefix<'q>,
@@ -113,6 +114,32 @@ pub fn split_local(qname: &Qname, left: usize) -> Form<'_> {
     Form::Tree {
         topology: &[],
         below: below(qname, left + 1),
+    }
+}
+
+/// Splits the first `left` labels of `qname`, which are those left of the domain of a clusterset: its
+/// names have neither federation nor topology (names: D.3 N8).
+#[inline]
+pub fn split_clusterset(qname: &Qname, left: usize) -> Form<'_> {
+    let Some(marker) = left.checked_sub(1) else {
+        return Form::Apex;
+    };
+    if !qname.suffix(marker).starts_with(MARKER) {
+        return Form::Plain {
+            labels: qname.between(0, left),
+        };
+    }
+    let below = match (marker, marker.checked_sub(2)) {
+        (0, _) => Below::Marker,
+        (_, None) => Below::Namespace(qname.between(0, marker)),
+        (_, Some(service)) => Below::Service {
+            key: qname.between(service, marker),
+            prefix: prefix(qname, service),
+        },
+    };
+    Form::Tree {
+        topology: &[],
+        below,
     }
 }
 
@@ -274,6 +301,42 @@ mod tests {
         };
         let name = "_p._tcp.s.n.f.svc.cluster.local";
         assert_eq!(below(name, 4), format!("{port:?}"));
+    }
+
+    #[test]
+    fn names_in_a_clusterset_leave_the_federation_out() {
+        let form = |name: &str| {
+            let qname = Qname::from_name(&name.parse().unwrap());
+            let left = qname.label_count() - 2;
+            match split_clusterset(&qname, left) {
+                Form::Tree { topology, below } => {
+                    assert!(topology.is_empty());
+                    format!("{below:?}")
+                }
+                other => format!("{other:?}"),
+            }
+        };
+        let check = |name: &str, below: Below<'_>| {
+            assert_eq!(form(name), format!("{below:?}"), "{name}");
+        };
+        assert_eq!(form("clusterset.local"), "Apex");
+        assert!(form("n.pod.clusterset.local").starts_with("Plain"));
+        check("svc.clusterset.local", Below::Marker);
+        check("n.svc.clusterset.local", Below::Namespace(b"\x01n"));
+        let service = |prefix| Below::Service {
+            key: b"\x01s\x01n",
+            prefix,
+        };
+        check("s.n.svc.clusterset.local", service(Prefix::None));
+        let port = Prefix::Port(b"\x02_p\x04_tcp");
+        check("_p._tcp.s.n.svc.clusterset.local", service(port));
+        check(
+            "h.m.s.n.svc.clusterset.local",
+            service(Prefix::Pod {
+                hostname: b"h",
+                member: b"m",
+            }),
+        );
     }
 
     #[test]

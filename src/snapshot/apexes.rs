@@ -61,6 +61,9 @@ pub struct Apex {
     pub federations: Vec<FederationIdx>,
     /// Which names it has.
     pub tree: Tree,
+    /// What follows the labels of its names in the keys of its services: of a clusterset the label of
+    /// its federation, in wire form, else nothing.
+    pub key_end: Box<[u8]>,
     /// Infrastructure names, by their wire labels left of the apex.
     fixed: HashMap<Box<[u8]>, FixedName, foldhash::fast::RandomState>,
 }
@@ -73,6 +76,9 @@ pub enum Tree {
     /// The zone of one federation in cluster domains: for each client the shard of its own member
     /// first (names: D.8).
     Local,
+    /// A domain of one federation whose names leave it out (names: D.3 N8; the DNS specification of
+    /// the Multi-Cluster Services API, KEP-1645).
+    Clusterset,
 }
 
 /// A name that exists by configuration, outside the service tree.
@@ -140,10 +146,12 @@ impl Apexes {
                 parent: None,
                 federations: Vec::new(),
                 tree: Tree::Federations,
+                key_end: Box::default(),
                 fixed: HashMap::from_iter([(wire_labels([VERSION]), FixedName::Version)]),
             });
         }
         apexes.extend(local_apexes(fleet));
+        apexes.extend(clustersets(fleet));
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
         let members = fleet.members.iter();
         let mut compiled = Self {
@@ -319,6 +327,23 @@ impl Apexes {
 }
 
 impl Apex {
+    /// A zone of one federation, with its name servers and TTLs.
+    fn of_one(index: usize, federation: &Federation, name: NameBuf, tree: Tree) -> Self {
+        Self {
+            labels: name.labels().count(),
+            name,
+            nameservers: federation.nameservers.clone(),
+            hostmaster: federation.hostmaster.clone(),
+            negative_ttl: super::seconds(federation.negative_ttl),
+            ttl: super::seconds(federation.apex_ttl),
+            parent: None,
+            federations: vec![FederationIdx::new(index)],
+            tree,
+            key_end: Box::default(),
+            fixed: HashMap::default(),
+        }
+    }
+
     /// The names between a name inside it and the apex exist (RFC 4592 section 2.2.2).
     fn add_parents_of(&mut self, name: &NameBuf) {
         let labels: Vec<&str> = name.labels().collect();
@@ -348,20 +373,22 @@ fn local_apexes(fleet: &Fleet) -> Vec<Apex> {
     let pairs = federations.flat_map(|pair| domains.iter().map(move |domain| (pair, *domain)));
     let apex = |((index, federation), domain): ((usize, &Federation), &NameBuf)| {
         let name = federation.local_apex(domain)?;
-        Some(Apex {
-            labels: name.labels().count(),
-            name,
-            nameservers: federation.nameservers.clone(),
-            hostmaster: federation.hostmaster.clone(),
-            negative_ttl: super::seconds(federation.negative_ttl),
-            ttl: super::seconds(federation.apex_ttl),
-            parent: None,
-            federations: vec![FederationIdx::new(index)],
-            tree: Tree::Local,
-            fixed: HashMap::default(),
-        })
+        Some(Apex::of_one(index, federation, name, Tree::Local))
     };
     pairs.filter_map(apex).collect()
+}
+
+/// The domains of clustersets (names: D.3 N8).
+fn clustersets(fleet: &Fleet) -> impl Iterator<Item = Apex> {
+    let federations = fleet.federations.iter().enumerate();
+    federations.filter_map(|(index, federation)| {
+        let name = federation.clusterset.clone()?;
+        Some(Apex {
+            key_end: wire_labels([federation.name.as_str()]),
+            fixed: HashMap::from_iter([(wire_labels([VERSION]), FixedName::Version)]),
+            ..Apex::of_one(index, federation, name, Tree::Clusterset)
+        })
+    })
 }
 
 /// Labels in wire form, without a root.

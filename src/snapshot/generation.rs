@@ -156,6 +156,18 @@ impl Snapshot {
         }
     }
 
+    /// Looks up the entry whose key is these labels, one after the other, at once: no octets of a
+    /// name are a whole key in a clusterset.
+    pub fn find_joined(&self, labels: [&[u8]; 2]) -> EntrySeek<'_> {
+        let mut key = [0; MOST_KEY];
+        let entry = joined(labels, &mut key).and_then(|key| self.services.get(key));
+        EntrySeek {
+            table: &self.services,
+            key: &[],
+            seek: Seek::Found(entry),
+        }
+    }
+
     /// Whether an entry's service exists in `apex`.
     #[inline]
     pub fn is_in(&self, entry: &ServiceEntry, apex: ApexIdx) -> bool {
@@ -178,9 +190,10 @@ impl Snapshot {
         self.naming.renamed(name)
     }
 
-    /// Whether any service exists below the wire labels `ns.fed`.
-    pub fn has_namespace(&self, labels: &[u8]) -> bool {
-        self.namespaces.contains_key(labels)
+    /// Whether any service exists below the wire labels `ns.fed`, given in two parts.
+    pub fn has_namespace(&self, labels: [&[u8]; 2]) -> bool {
+        let mut key = [0; MOST_KEY];
+        joined(labels, &mut key).is_some_and(|key| self.namespaces.contains_key(key))
     }
 
     /// Its members, in configuration order.
@@ -234,6 +247,20 @@ impl Snapshot {
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
+}
+
+/// Octets of the longest key: three labels with their length octets.
+const MOST_KEY: usize = 3 * 64;
+
+/// Labels one after the other, in `buffer`; `None` if they do not fit.
+fn joined<'b>(labels: [&[u8]; 2], buffer: &'b mut [u8; MOST_KEY]) -> Option<&'b [u8]> {
+    let [first, second] = labels;
+    let length = first.len() + second.len();
+    let whole = buffer.get_mut(..length)?;
+    let (start, end) = whole.split_at_mut(first.len());
+    start.copy_from_slice(first);
+    end.copy_from_slice(second);
+    Some(whole)
 }
 
 /// A look-up of one entry, in [`EntrySeek::STEPS`] steps: whoever has many takes each step of all

@@ -22,11 +22,8 @@ impl ServiceEntry {
     /// and what probes say of that, do not matter to it.
     pub fn health_inside(&self, member: MemberIdx) -> ShardHealth {
         let mut health = self.health();
-        let is_drained = |weight: Option<u32>| {
-            weight == Some(0) || self.caution().is_some_and(|caution| caution.share == 0)
-        };
         if let Some(facts) = self.facts(member)
-            && !is_drained(facts.steering.weight)
+            && !self.is_drained(member)
         {
             health.last_known.insert(member);
             if facts.is_ready() {
@@ -34,6 +31,35 @@ impl ServiceEntry {
             }
         }
         health
+    }
+
+    /// Who is available for clients to whom the pods of all members are routable.
+    pub fn health_of_pods(&self) -> ShardHealth {
+        let ready = self.members().iter();
+        let ready = ready.filter(|member| self.has_ready_pod(*member) && !self.is_drained(*member));
+        let available = ready.collect();
+        ShardHealth {
+            available,
+            last_known: available,
+        }
+    }
+
+    /// Whether the service has a pod in a member, ready or not.
+    pub fn has_pod(&self, member: MemberIdx) -> bool {
+        let inside = self.facts(member).and_then(|facts| facts.inside.as_deref());
+        inside.is_some_and(|inside| !inside.pods().is_empty())
+    }
+
+    /// Whether a pod in a member takes traffic.
+    pub fn has_ready_pod(&self, member: MemberIdx) -> bool {
+        self.inside(member)
+            .is_some_and(|inside| !inside.pods().is_empty())
+    }
+
+    /// Whether an operator or its weight has taken the shard of a member out.
+    fn is_drained(&self, member: MemberIdx) -> bool {
+        let weight = self.facts(member).and_then(|facts| facts.steering.weight);
+        weight == Some(0) || self.caution().is_some_and(|caution| caution.share == 0)
     }
 
     /// The number of a port where the shard of a member is reached inside it.

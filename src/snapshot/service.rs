@@ -15,7 +15,7 @@ use super::caution::{Caution, Whole};
 use super::ports::{NamedPort, named_ports};
 use super::table::Keyed;
 use crate::decide::ShardHealth;
-use crate::model::{Endpoints, MemberIdx, MemberSet, Service};
+use crate::model::{Endpoints, MemberIdx, MemberSet, Service, ServiceKind};
 
 /// The place of a plan in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct ServiceEntry {
     pub ttl: u32,
     /// Something is known of it beyond its facts.
     is_cautious: bool,
+    /// The first member that exports it says that it is headless.
+    is_headless: bool,
     /// The shards of the members that export it, in configuration order; the service exists when
     /// there is one.
     heads: SmallVec<[Head; 4]>,
@@ -207,6 +209,9 @@ impl NewEntry {
             plan: self.plan,
             ttl: self.ttl,
             is_cautious: self.caution.is_some(),
+            is_headless: shards
+                .first()
+                .is_some_and(|first| first.facts.kind == ServiceKind::Headless),
             heads: shards.iter().map(|shard| shard.head(caution)).collect(),
             ipv4: shards
                 .iter()
@@ -265,6 +270,12 @@ impl ServiceEntry {
     #[inline]
     pub fn exists(&self) -> bool {
         !self.heads.is_empty()
+    }
+
+    /// Whether it is headless; where members disagree, as the first in configuration order says
+    /// (names: decision 14).
+    pub fn is_headless(&self) -> bool {
+        self.is_headless
     }
 
     /// Waits for what every answer needs of the entry, beside its key.

@@ -40,6 +40,7 @@ impl Fed {
         Federation {
             name: label(self.name),
             apex: name(self.apex.to_owned()),
+            clusterset: None,
             nameservers: vec![NameServer {
                 name: name(format!("ns1.dns.{}", self.apex)),
                 addresses: vec!["198.51.100.1".parse().expect("an address")],

@@ -206,6 +206,7 @@ fn fleet() -> Fleet {
         federations: vec![Federation {
             name: "my-federation".parse().unwrap(),
             apex: name("example.com"),
+            clusterset: None,
             nameservers: vec![NameServer {
                 name: name("ns1.example.com"),
                 addresses: vec!["192.0.2.53".parse().unwrap()],

@@ -9,7 +9,7 @@ use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Po
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
     Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard,
-    Snapshot,
+    Snapshot, Tree,
 };
 use crate::vantage::{Vantage, VantageSource};
 use crate::wire::{Qname, rrtype};
@@ -29,7 +29,7 @@ pub(super) fn fill(
         Form::Tree {
             below: Below::Service { key, .. },
             ..
-        } => snapshot.entry(key),
+        } => snapshot.entry(&[key, &apex.key_end].concat()),
         _ => None,
     };
     let (entry, pinned) = match subject {
@@ -41,7 +41,7 @@ pub(super) fn fill(
                 .collect();
             (Some(*entry), None)
         }
-        Subject::Prefixed { entry } => {
+        Subject::Prefixed { entry } | Subject::Clusterset { entry, .. } => {
             let steps = snapshot
                 .scopes()
                 .chain(Scopes::GLOBAL)
@@ -70,16 +70,21 @@ pub(super) fn fill(
             .iter()
             .map(|ignored| ignored.member)
             .collect();
+    let meaning = match (pinned, subject) {
+        (Some(member), _) => Meaning::Member(member),
+        (None, Subject::Clusterset { .. }) if entry.is_headless() => Meaning::Pods,
+        (None, _) => Meaning::Members,
+    };
     explanation.candidates = MemberIdx::all()
         .zip(&snapshot.fleet().members)
         .filter(|(index, _)| concerned.contains(*index))
-        .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), pinned, recorder))
+        .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), meaning, recorder))
         .collect();
     if let Subject::Pods { shard, pods, .. } = subject {
         let name = member_name(snapshot, shard.member);
         let mut candidates = explanation.candidates.iter_mut();
         if let Some(own) = candidates.find(|candidate| candidate.member.as_str() == name) {
-            tell_pods(own, pods, recorder.own.is_some());
+            tell_pods(own, pods, apex.tree, recorder.own.is_some());
         }
     }
     let asked = u16::from(explanation.qtype);
@@ -125,16 +130,18 @@ pub(super) fn fill(
 }
 
 /// Says what a pod's name has for whom.
-fn tell_pods(own: &mut Candidate, pods: &[Pod], is_inside: bool) {
+fn tell_pods(own: &mut Candidate, pods: &[Pod], tree: Tree, is_reached: bool) {
     let ready = pods.iter().filter(|pod| pod.is_ready);
     own.addresses = ready.map(|pod| pod.address).collect();
-    own.answers = is_inside && !own.addresses.is_empty();
-    let reason = if !is_inside {
+    own.answers = is_reached && !own.addresses.is_empty();
+    let reason = if !is_reached {
         "the name means its pods, which are for clients inside it"
-    } else if own.answers {
-        "the name means its pods, and the client is inside it"
-    } else {
+    } else if !own.answers {
         "no pod of the name is ready"
+    } else if tree == Tree::Clusterset {
+        "the name means its pods, for everybody in the clusterset"
+    } else {
+        "the name means its pods, and the client is inside it"
     };
     reason.clone_into(&mut own.reason);
 }
@@ -145,11 +152,12 @@ fn has_records(subject: &Subject<'_>, qtype: u16, addresses: &[IpAddr]) -> bool 
         subject,
         Subject::Level { port: Some(_), .. }
             | Subject::Local { port: Some(_), .. }
+            | Subject::Clusterset { port: Some(_), .. }
             | Subject::Pinned { port: Some(_), .. }
     );
     match qtype {
         rrtype::ANY => true,
-        rrtype::SRV => is_port,
+        rrtype::SRV => is_port || matches!(subject, Subject::Clusterset { .. }),
         rrtype::A => !is_port && addresses.iter().any(IpAddr::is_ipv4),
         rrtype::AAAA => !is_port && addresses.iter().any(IpAddr::is_ipv6),
         _ => false,
@@ -174,6 +182,14 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Local { port, .. } => {
             let what = service_or_port(port.is_some());
             format!("{what}, the client's own member first")
+        }
+        Subject::Clusterset { entry, port } => {
+            let what = service_or_port(port.is_some());
+            if entry.is_headless() {
+                format!("{what} in a clusterset: all its pods")
+            } else {
+                format!("{what} in a clusterset")
+            }
         }
         Subject::Pinned { shard, .. } => {
             format!(
@@ -205,7 +221,8 @@ fn renamed(snapshot: &Snapshot, apex: &Apex, qname: &Qname) -> Option<String> {
         labels.push(std::str::from_utf8(label).ok()?);
         rest = tail;
     }
-    let [service, namespace, _] = labels.as_slice() else {
+    // A clusterset leaves the federation out.
+    let [service, namespace, ..] = labels.as_slice() else {
         return None;
     };
     let name = NamespacedName {
@@ -288,22 +305,35 @@ pub(super) fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
     member.map_or_else(String::new, |member| member.name.to_string())
 }
 
+/// What a name means.
+#[derive(Debug, Clone, Copy)]
+enum Meaning {
+    /// The members that are chosen.
+    Members,
+    /// The pods of the members that are chosen, wherever the client is.
+    Pods,
+    /// This member.
+    Member(MemberIdx),
+}
+
 /// One member's part in the answer.
 fn candidate(
     snapshot: &Snapshot,
     entry: &ServiceEntry,
     (member, name): (MemberIdx, &Label),
-    pinned: Option<MemberIdx>,
+    meaning: Meaning,
     recorder: &Recorder,
 ) -> Candidate {
     let shard = entry.shard(member);
-    let (answers, reason) = match (shard, pinned) {
+    let (answers, reason) = match (shard, meaning) {
         (None, _) => (false, absent(snapshot, entry, member)),
-        (Some(_), Some(pinned)) if pinned != member => {
+        (Some(_), Meaning::Member(pinned)) if pinned != member => {
             (false, "the name means another member".to_owned())
         }
-        (Some(shard), Some(_)) if shard.has_address() => (true, "the name means it".to_owned()),
-        (Some(shard), _) => verdict(snapshot, entry, &shard, recorder),
+        (Some(shard), Meaning::Member(_)) if shard.has_address() => {
+            (true, "the name means it".to_owned())
+        }
+        (Some(shard), _) => verdict(snapshot, entry, &shard, meaning, recorder),
     };
     let status = snapshot.members().get(member.get());
     let place = snapshot.topology(member).map(|topology| {
@@ -311,15 +341,19 @@ fn candidate(
         labels.map(Label::as_str).collect::<Vec<_>>().join(" ")
     });
     let addresses = shard.map(|shard| {
-        let whole = entry.whole(member).filter(|_| pinned == Some(member));
+        let is_pinned = matches!(meaning, Meaning::Member(pinned) if pinned == member);
+        let whole = entry.whole(member).filter(|_| is_pinned);
         let (ipv4, ipv6) = match whole {
             Some(whole) => (&*whole.ipv4, &*whole.ipv6),
             None => (shard.ipv4, shard.ipv6),
         };
-        if let Some(inside) = entry
-            .inside(member)
-            .filter(|_| recorder.own == Some(member))
-        {
+        let inside = entry.inside(member);
+        if matches!(meaning, Meaning::Pods) {
+            let pods = inside.map_or(&[][..], Inside::pods).iter();
+            let ready = pods.filter(|pod| pod.is_ready);
+            return ready.map(|pod| pod.address).collect();
+        }
+        if let Some(inside) = inside.filter(|_| recorder.own == Some(member)) {
             return inside.addresses().collect();
         }
         let ipv4 = ipv4.iter().copied().map(IpAddr::V4);
@@ -368,6 +402,7 @@ fn verdict(
     snapshot: &Snapshot,
     entry: &ServiceEntry,
     shard: &Shard<'_>,
+    meaning: Meaning,
     recorder: &Recorder,
 ) -> (bool, String) {
     let member = shard.member;
@@ -415,6 +450,12 @@ fn verdict(
         "outside the fence"
     } else if facts.steering.weight == Some(0) {
         "drained: weight 0"
+    } else if matches!(meaning, Meaning::Pods) {
+        if entry.has_pod(member) {
+            "no pod is ready"
+        } else {
+            "not headless: it has no pods with names"
+        }
     } else if !shard.has_address() && facts.kind != ServiceKind::LoadBalancer {
         "no address for clients outside: not a load balancer"
     } else if !shard.has_address() && !facts.hostnames.is_empty() {

@@ -47,6 +47,7 @@ pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
         }],
         hostmaster: "hostmaster.example.com".parse().unwrap(),
         apex,
+        clusterset: None,
         export: ExportMode::LoadBalancers,
         ttl: Duration::from_secs(30),
         negative_ttl: Duration::from_secs(5),
