@@ -101,7 +101,7 @@ Examples:
 
 /// Examples of `stub`.
 const STUB_EXAMPLES: &str = "\
-It forwards every apex, and the zones of federations in the member's `cluster-domain`, to the
+It forwards every apex, the domains of clustersets, and the zones of federations in the member's `cluster-domain`, to the
 listeners that are bound to the member; without one to the others, and CoreDNS then says in each
 query that the member asks, which gazetteer believes from `listen.trusted`. Nothing is contacted.
 

@@ -8,7 +8,7 @@ use crate::model::{
     Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, Target, UnixSeconds,
     Verdict,
 };
-use crate::snapshot::{ServiceEntry, Snapshot};
+use crate::snapshot::{Disagreement, ServiceEntry, Snapshot};
 
 /// Everything that is known of a member's shard beyond its facts, most telling first.
 pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
@@ -145,4 +145,32 @@ fn time(at: UnixSeconds) -> String {
 fn percent(part: u64, whole: u64) -> String {
     let percent = (part * 100).checked_div(whole).unwrap_or_default();
     format!("{percent} %")
+}
+
+/// What members disagree about, and what counts.
+pub(super) fn disagreement(matter: Disagreement) -> String {
+    let text = match matter {
+        Disagreement::Ttl => "members disagree on ttl: the smallest counts",
+        Disagreement::Policy => {
+            "members disagree on policy: the first in configuration order counts"
+        }
+        Disagreement::Order => "members disagree on order: the first in configuration order counts",
+        Disagreement::Fence => "members disagree on fence: the intersection counts",
+        Disagreement::DnsPrefix => {
+            "members disagree on dns-prefix: the first in configuration order counts"
+        }
+        Disagreement::ExternalName => {
+            "members disagree on external-name: the first in configuration order counts"
+        }
+        Disagreement::WhenAllDown => {
+            "members disagree on when-all-down: the first in configuration order counts"
+        }
+        Disagreement::MaxAddresses => {
+            "members disagree on max-addresses: the smallest number counts"
+        }
+        Disagreement::SpillOver => {
+            "members disagree on spill-over: the first in configuration order counts"
+        }
+    };
+    text.to_owned()
 }

@@ -8,8 +8,7 @@ use crate::answer::sought::parts;
 use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind};
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
-    Apex, Disagreement, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard,
-    Snapshot, Tree,
+    Apex, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard, Snapshot, Tree,
 };
 use crate::vantage::{Vantage, VantageSource};
 use crate::wire::{Qname, rrtype};
@@ -107,9 +106,13 @@ pub(super) fn fill(
         let note = format!("max-addresses: {most} of each type, others at another time");
         explanation.notes.push(note);
     }
-    explanation
-        .notes
-        .extend(entry.disagreements().iter().copied().map(disagreement));
+    explanation.notes.extend(
+        entry
+            .disagreements()
+            .iter()
+            .copied()
+            .map(evidence::disagreement),
+    );
     if recorder
         .eligible
         .is_some_and(|eligible| eligible.is_last_known)
@@ -473,33 +476,6 @@ fn verdict(
         "not eligible"
     };
     (false, reason.to_owned())
-}
-
-fn disagreement(matter: Disagreement) -> String {
-    let text = match matter {
-        Disagreement::Ttl => "members disagree on ttl: the smallest counts",
-        Disagreement::Policy => {
-            "members disagree on policy: the first in configuration order counts"
-        }
-        Disagreement::Order => "members disagree on order: the first in configuration order counts",
-        Disagreement::Fence => "members disagree on fence: the intersection counts",
-        Disagreement::DnsPrefix => {
-            "members disagree on dns-prefix: the first in configuration order counts"
-        }
-        Disagreement::ExternalName => {
-            "members disagree on external-name: the first in configuration order counts"
-        }
-        Disagreement::WhenAllDown => {
-            "members disagree on when-all-down: the first in configuration order counts"
-        }
-        Disagreement::MaxAddresses => {
-            "members disagree on max-addresses: the smallest number counts"
-        }
-        Disagreement::SpillOver => {
-            "members disagree on spill-over: the first in configuration order counts"
-        }
-    };
-    text.to_owned()
 }
 
 /// Where a client counts as standing, and what says so.

@@ -403,6 +403,41 @@ fn a_wrong_member_is_refused() {
 }
 
 #[test]
+fn a_clusterset_that_reaches_into_another_zone_is_refused() {
+    let with = |domain: &str, more: &str| {
+        let key = format!("clusterset = \"{domain}\"");
+        federation(&key) + more
+    };
+    check(&[
+        (
+            with("a..b", ""),
+            &["5:14: clusterset \"a..b\": empty label"],
+        ),
+        (
+            with("x.Example.com", ""),
+            &["5:14: clusterset \"x.example.com.\": it and the apex \"example.com.\" overlap"],
+        ),
+        (
+            with(
+                "set.test",
+                "[[federation]]\nname = \"g\"\napex = \"example.net\"\nclusterset = \"b.set.test\"\nnameservers = [{ name = \"dns-version.set.test\" }]",
+            ),
+            &[
+                "5:14: clusterset \"set.test.\": the place of the name server \"dns-version.set.test.\" in it is reserved",
+                "10:14: clusterset \"b.set.test.\": it and the clusterset of line 5 overlap",
+            ],
+        ),
+        (
+            with(
+                "local",
+                "[[member]]\nname = \"m\"\ncluster-domain = \"cluster.local\"\nsource = { in-cluster = true }",
+            ),
+            &["5:14: clusterset \"local.\": it and the zone \"f.svc.cluster.local.\" overlap"],
+        ),
+    ]);
+}
+
+#[test]
 fn an_unknown_key_is_refused_in_every_table() {
     let lines: Vec<&str> = EVERY_KEY.lines().collect();
     for (index, line) in lines.iter().enumerate() {

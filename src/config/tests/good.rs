@@ -27,6 +27,7 @@ tcp-idle = "3s"
 [[federation]]
 name = "my-federation"
 apex = "example.com"
+clusterset = "ClusterSet.local"
 nameservers = [
   { name = "ns1.example.com", addresses = ["192.0.2.53", "2001:db8::53"] },
   { name = "ns2.example.net" },
@@ -121,6 +122,8 @@ fn every_key_reaches_its_setting() {
 
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.apex.to_string(), "example.com.");
+    let clusterset = federation.clusterset.as_ref().map(ToString::to_string);
+    assert_eq!(clusterset.as_deref(), Some("clusterset.local."));
     assert_eq!(federation.nameservers.len(), 2);
     assert_eq!(federation.nameservers[0].addresses.len(), 2);
     assert_eq!(federation.hostmaster.to_string(), "dns-admin.example.com.");
