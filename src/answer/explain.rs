@@ -151,7 +151,7 @@ pub fn explain(
         subject: String::new(),
         vantage: recorder
             .vantage
-            .map(|vantage| reasons::vantage(snapshot, vantage)),
+            .map(|vantage| evidence::vantage(snapshot, vantage)),
         levels: Vec::new(),
         candidates: Vec::new(),
         notes: Vec::new(),

@@ -1,4 +1,4 @@
-//! What speaks for and against a member: probes, conditions, holds, drains, lots.
+//! What speaks for and against a member: probes, conditions, holds, drains, lots; where a client stands.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,9 @@ use crate::model::{
     Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, Target, UnixSeconds,
     Verdict,
 };
+use crate::names::Label;
 use crate::snapshot::{Disagreement, ServiceEntry, Snapshot};
+use crate::vantage::{Vantage, VantageSource};
 
 /// Everything that is known of a member's shard beyond its facts, most telling first.
 pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
@@ -173,4 +175,30 @@ pub(super) fn disagreement(matter: Disagreement) -> String {
         }
     };
     text.to_owned()
+}
+
+/// Where a client counts as standing, and what says so.
+pub(super) fn vantage(snapshot: &Snapshot, vantage: Vantage) -> String {
+    let index = vantage
+        .place
+        .and_then(|place| usize::try_from(place.0).ok());
+    let Some(place) = index.and_then(|index| snapshot.vantages().places().get(index)) else {
+        return "in no known place: every region is as near as any".to_owned();
+    };
+    let source = match vantage.source {
+        VantageSource::Listener => "by the address asked",
+        VantageSource::ZoneHint => "by its zone hint",
+        VantageSource::ClientSubnet => "by its client subnet",
+        VantageSource::Source => "by its source address",
+        VantageSource::Database => "by the GeoIP database",
+        VantageSource::Own | VantageSource::Unknown => "as this server itself is",
+    };
+    let labels = [&place.member, &place.region, &place.zone];
+    let labels: Vec<_> = labels.into_iter().flatten().map(Label::as_str).collect();
+    let inside = if vantage.inside.is_some() {
+        "inside"
+    } else {
+        "in"
+    };
+    format!("{inside} {} ({source})", labels.join(" "))
 }

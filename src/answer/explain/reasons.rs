@@ -10,7 +10,6 @@ use crate::names::{Below, Form, Label};
 use crate::snapshot::{
     Apex, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard, Snapshot, Tree,
 };
-use crate::vantage::{Vantage, VantageSource};
 use crate::wire::{Qname, rrtype};
 
 /// Fills in what the name is, the levels, the candidates and the notes.
@@ -476,30 +475,4 @@ fn verdict(
         "not eligible"
     };
     (false, reason.to_owned())
-}
-
-/// Where a client counts as standing, and what says so.
-pub(super) fn vantage(snapshot: &Snapshot, vantage: Vantage) -> String {
-    let index = vantage
-        .place
-        .and_then(|place| usize::try_from(place.0).ok());
-    let Some(place) = index.and_then(|index| snapshot.vantages().places().get(index)) else {
-        return "in no known place: every region is as near as any".to_owned();
-    };
-    let source = match vantage.source {
-        VantageSource::Listener => "by the address asked",
-        VantageSource::ZoneHint => "by its zone hint",
-        VantageSource::ClientSubnet => "by its client subnet",
-        VantageSource::Source => "by its source address",
-        VantageSource::Database => "by the GeoIP database",
-        VantageSource::Own | VantageSource::Unknown => "as this server itself is",
-    };
-    let labels = [&place.member, &place.region, &place.zone];
-    let labels: Vec<_> = labels.into_iter().flatten().map(Label::as_str).collect();
-    let inside = if vantage.inside.is_some() {
-        "inside"
-    } else {
-        "in"
-    };
-    format!("{inside} {} ({source})", labels.join(" "))
 }

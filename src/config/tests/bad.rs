@@ -404,10 +404,7 @@ fn a_wrong_member_is_refused() {
 
 #[test]
 fn a_clusterset_that_reaches_into_another_zone_is_refused() {
-    let with = |domain: &str, more: &str| {
-        let key = format!("clusterset = \"{domain}\"");
-        federation(&key) + more
-    };
+    let with = |domain: &str, more: &str| federation(&format!("clusterset = \"{domain}\"")) + more;
     check(&[
         (
             with("a..b", ""),
