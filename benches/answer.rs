@@ -60,7 +60,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                 } => snapshot
                     .scopes()
                     .find(topology)
-                    .and(snapshot.seek(key).entry())
+                    .and(snapshot.seek(key).entry(&snapshot))
                     .is_some_and(|entry| snapshot.is_in(entry, index)),
                 _ => false,
             }

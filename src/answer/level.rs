@@ -179,7 +179,8 @@ fn answer_for<T: Trace>(
         return;
     };
     if is_down {
-        return write_down(reply, apex, entry, plan, at_end);
+        let is_fenced = !at_end.fenced_off.is_empty();
+        return write_down(reply, apex, entry, plan, is_fenced);
     }
     let Some(end) = end else { return };
     let answering = match port {
@@ -189,15 +190,16 @@ fn answer_for<T: Trace>(
     finish(reply, apex, entry, answering);
 }
 
-/// Ends the answer for a service of which no member is eligible (names: decision 2).
+/// Ends the answer for a service of which no member is eligible, though some may be outside the fence
+/// (names: decision 2).
 fn write_down(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
     plan: &Plan,
-    eligible: &Eligible,
+    is_fenced: bool,
 ) {
-    if !eligible.fenced_off.is_empty() {
+    if is_fenced {
         reply
             .errors
             .push(ede::OTHER, "no eligible member within the fence");

@@ -108,7 +108,11 @@ pub struct Eligible {
 ///
 /// `lots` makes the lots of the service for the client and the time; it is called only if a member
 /// is being drained.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "most of what it says is asked for by explanations alone"
+)]
+#[inline(always)]
 pub fn eligible<'l>(
     plan: &Plan,
     shards: &ShardHealth,
