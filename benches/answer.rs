@@ -72,7 +72,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
         bencher.iter(|| {
             let lots = || unreachable!("the plan is not weighted and nothing is drained");
             let health = black_box(entry).health();
-            let eligible = eligible(plan, &health, None, &snapshot.state().health, lots);
+            let eligible = eligible(plan, &health, || None, &snapshot.state().health, lots);
             choose(
                 plan,
                 [LevelView {

@@ -117,7 +117,7 @@ fn answer_for<T: Trace>(
         );
     }
     let health = snapshot.state().health_in(entry.federation);
-    let caution = entry.caution().map(|caution| &caution.sets);
+    let caution = || entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
     let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
@@ -147,7 +147,8 @@ fn answer_for<T: Trace>(
     let decision = choose(plan, views, lots, endpoints, trace);
     let at = own.as_ref().filter(|_| decision.own.is_some());
     let chosen = Chosen::new(snapshot, entry, decision.members).with_own(at.map(|own| &own.at));
-    let limit = chosen.limit(plan.max_addresses, lots);
+    let most = plan.max_addresses;
+    let limit = most.and_then(|most| chosen.limit(most, lots));
     let chosen = chosen.limited(limit.as_ref());
     let is_drawn = decision.is_drawn || candidates.is_drawn || at_end.is_drawn || limit.is_some();
     if is_drawn {
@@ -170,14 +171,16 @@ fn answer_for<T: Trace>(
     } else {
         chosen.ttl
     };
-    let mut names = levels.iter().flatten().copied().take(decision.level + 1);
-    let end = names.clone().last();
-    if !start.is_alias {
-        names.next();
+    // Those that are there come first.
+    let end = levels.get(decision.level).copied().flatten();
+    let first = usize::from(!start.is_alias);
+    let mut owner = Owner::QUESTION;
+    if let Some(names @ [_, ..]) = levels.get(first..=decision.level) {
+        let names = names.iter().flatten().copied();
+        let end = write_chain(reply, apex, [prefix, &entry.key], chain_ttl, names);
+        let Some(end) = end else { return };
+        owner = end;
     }
-    let Some(owner) = write_chain(reply, apex, [prefix, &entry.key], chain_ttl, names) else {
-        return;
-    };
     if is_down {
         let is_fenced = !at_end.fenced_off.is_empty();
         return write_down(reply, apex, entry, plan, is_fenced);
@@ -273,9 +276,13 @@ pub(super) fn own<'s>(
     let shards = entry.health_inside(member);
     Some(Within {
         at: Own::new(member, inside),
-        eligible: eligible(plan, &shards, caution.as_ref(), health, || {
-            lots(reply, entry)
-        }),
+        eligible: eligible(
+            plan,
+            &shards,
+            || caution.as_ref(),
+            health,
+            || lots(reply, entry),
+        ),
     })
 }
 
@@ -335,6 +342,11 @@ pub(super) fn answer_pods<T: Trace>(
 }
 
 /// The records of a name that has addresses. Returns the members in it, `None` for no record.
+#[expect(
+    clippy::inline_always,
+    reason = "a few instructions of every answer, called from several places"
+)]
+#[inline(always)]
 pub(super) fn write_addresses(
     reply: &mut Reply<'_, '_>,
     chosen: &Chosen<'_>,
