@@ -60,7 +60,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                 } => snapshot
                     .scopes()
                     .find(topology)
-                    .and(snapshot.seek(key).entry())
+                    .and(snapshot.seek(key).entry(&snapshot))
                     .is_some_and(|entry| snapshot.is_in(entry, index)),
                 _ => false,
             }
@@ -72,7 +72,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
         bencher.iter(|| {
             let lots = || unreachable!("the plan is not weighted and nothing is drained");
             let health = black_box(entry).health();
-            let eligible = eligible(plan, &health, None, &snapshot.state().health, lots);
+            let eligible = eligible(plan, &health, || None, &snapshot.state().health, lots);
             choose(
                 plan,
                 [LevelView {

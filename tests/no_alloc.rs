@@ -104,23 +104,20 @@ fn drawing_lots() -> Snapshot {
 
 /// The world with a database that has a location for the client.
 fn located() -> Snapshot {
-    let says = vec![("country", "JP"), ("lat", "35.7"), ("lon", "139.7")];
+    let says = &[("country", "JP"), ("lat", "35.7"), ("lon", "139.7")];
     with_database(world::builder(), says)
 }
 
 /// The world with a database that has nothing but codes.
 fn in_country() -> Snapshot {
-    with_database(
-        world::builder(),
-        vec![("country", "XX"), ("continent", "?")],
-    )
+    with_database(world::builder(), &[("country", "XX"), ("continent", "?")])
 }
 
 /// A snapshot with a database that says something of the client subnet of requests, and of clients
 /// of the loopback network.
-fn with_database(mut builder: SnapshotBuilder, says: Vec<(&str, &str)>) -> Snapshot {
+fn with_database(mut builder: SnapshotBuilder, says: &[(&str, &str)]) -> Snapshot {
     let networks = ["192.0.2.0/24", "127.0.0.0/8"].map(|cidr| cidr.parse().unwrap());
-    let octets = mmdb::write(&networks.map(|cidr| (cidr, says.clone())));
+    let octets = mmdb::write(&networks.map(|cidr| (cidr, says.to_vec())));
     builder.set_database(Some(GeoDatabase::read(octets).unwrap()));
     builder.snapshot(Generation(1), Serial(1))
 }

@@ -90,6 +90,7 @@ pub(crate) fn fleet() -> Fleet {
         federations: vec![Federation {
             name: label("federation"),
             apex: "fed.example".parse().expect("a name"),
+            clusterset: None,
             nameservers: vec![NameServer {
                 name: "ns1.fed.example".parse().expect("a name"),
                 addresses: vec![IpAddr::from([192, 0, 2, 53])],

@@ -110,17 +110,11 @@ impl<'s> Chosen<'s> {
     }
 
     /// What keeps it to `most` addresses of each type; `None` where it has no more.
-    #[inline]
-    pub(super) fn limit(
-        &self,
-        most: Option<u8>,
-        lots: impl FnOnce() -> Lots<'s>,
-    ) -> Option<Limit<'s>> {
-        let has_more = |most: &u8| {
-            let own = self.own.into_iter().flat_map(Own::addresses).count();
-            own > usize::from(*most) || self.entry.has_more(self.members, *most)
-        };
-        most.filter(has_more).map(|most| Limit::new(most, lots()))
+    #[inline(never)]
+    pub(super) fn limit(&self, most: u8, lots: impl FnOnce() -> Lots<'s>) -> Option<Limit<'s>> {
+        let own = self.own.into_iter().flat_map(Own::addresses).count();
+        let has_more = own > usize::from(most) || self.entry.has_more(self.members, most);
+        has_more.then(|| Limit::new(most, lots()))
     }
 
     /// The same within a limit.
@@ -151,16 +145,8 @@ impl<'s> Chosen<'s> {
         self.entry.shards_of(self.members)
     }
 
-    /// The limit, and the last lot that is in, of the addresses of a type: those that the client
-    /// reaches from inside, and those of `outside`.
-    #[inline]
-    fn last(&self, outside: MemberSet, qtype: u16) -> Option<(&'s Limit<'s>, u64)> {
-        let limit = self.limit?;
-        Some((limit, self.last_of(limit, outside, qtype)))
-    }
-
-    /// The last lot that is in.
-    #[inline(never)]
+    /// The last lot that is in, of the addresses of a type: those that the client reaches from inside,
+    /// and those of `outside`.
     fn last_of(&self, limit: &Limit<'_>, outside: MemberSet, qtype: u16) -> u64 {
         let own = self.own.into_iter().flat_map(Own::addresses);
         if qtype == rrtype::A {
@@ -186,23 +172,47 @@ impl<'s> Chosen<'s> {
     /// Nothing may rely on the order (names: D.5); turning it spreads clients that do.
     #[inline]
     pub(super) fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
+        match self.limit {
+            None => self.write_those(reply, owner, qtype, |_| true),
+            Some(limit) => self.write_within(limit, reply, owner, qtype),
+        }
+    }
+
+    /// The same, of the addresses that a limit lets in.
+    #[inline(never)]
+    fn write_within(
+        &self,
+        limit: &Limit<'_>,
+        reply: &mut Reply<'_, '_>,
+        owner: Owner,
+        qtype: u16,
+    ) -> MemberSet {
+        let mut outside = self.members;
+        if let Some(own) = self.own {
+            outside.remove(own.member);
+        }
+        let last = self.last_of(limit, outside, qtype);
+        self.write_those(reply, owner, qtype, |address| limit.takes(address, last))
+    }
+
+    /// The same, of the addresses that `takes` lets in.
+    #[inline]
+    fn write_those(
+        &self,
+        reply: &mut Reply<'_, '_>,
+        owner: Owner,
+        qtype: u16,
+        takes: impl Fn(&[u8]) -> bool + Copy,
+    ) -> MemberSet {
         let mut members = MemberSet::EMPTY;
         let mark = reply.response.mark();
         let response = &mut reply.response;
         let mut outside = self.members;
-        let own = self.own;
-        if let Some(own) = own {
+        if let Some(own) = self.own {
             outside.remove(own.member);
-        }
-        let last = self.last(outside, qtype);
-        let takes = |address: &[u8]| {
-            let last = last.as_ref();
-            last.is_none_or(|(limit, last)| limit.takes(address, *last))
-        };
-        if let Some(own) = own
-            && own.write(response, owner, (self.ttl, mark), qtype, takes)
-        {
-            members.insert(own.member);
+            if own.write(response, owner, (self.ttl, mark), qtype, takes) {
+                members.insert(own.member);
+            }
         }
         let length = if qtype == rrtype::A {
             if let Some(whole) = self.whole {

@@ -87,6 +87,7 @@ pub(super) fn answer<T: Trace>(
 }
 
 /// Answers for a headless service, whoever asks: all its pods that take traffic in eligible members.
+#[inline(never)]
 fn answer_pods<T: Trace>(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
@@ -106,7 +107,7 @@ fn answer_pods<T: Trace>(
     });
     let lots = || level::lots(reply, entry);
     let shards = entry.health_of_pods();
-    let eligible = eligible(plan, &shards, caution.as_ref(), health, lots);
+    let eligible = eligible(plan, &shards, || caution.as_ref(), health, lots);
     let members = choose_all(&eligible, trace);
     if eligible.is_drawn {
         trace.lots(lots);
@@ -117,7 +118,8 @@ fn answer_pods<T: Trace>(
         if !sync.syncing_from_start.is_empty() {
             return reply.not_ready();
         }
-        return level::write_down(reply, apex, entry, plan, &eligible);
+        let is_fenced = !eligible.fenced_off.is_empty();
+        return level::write_down(reply, apex, entry, plan, is_fenced);
     }
     let chosen = Chosen::new(snapshot, entry, members);
     let answering = match port {
@@ -161,6 +163,7 @@ fn write_pod_ports(
 }
 
 /// Writes the SRV records of one port of a service that is not headless.
+#[inline(never)]
 pub(super) fn write_port(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
@@ -173,6 +176,7 @@ pub(super) fn write_port(
 
 /// Writes the SRV records at the name of a service that is not headless: one for each port, with or
 /// without a name (names: D.7).
+#[inline(never)]
 pub(super) fn write_ports(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,

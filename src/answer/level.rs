@@ -122,7 +122,7 @@ fn answer_for<T: Trace>(
         );
     }
     let health = snapshot.state().health_in(entry.federation);
-    let caution = entry.caution().map(|caution| &caution.sets);
+    let caution = || entry.caution().map(|caution| &caution.sets);
     let lots = || lots(reply, entry);
     let candidates = eligible(plan, &entry.health(), caution, health, lots);
     let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
@@ -152,7 +152,8 @@ fn answer_for<T: Trace>(
     let decision = choose(plan, views, lots, endpoints, trace);
     let at = own.as_ref().filter(|_| decision.own.is_some());
     let chosen = Chosen::new(snapshot, entry, decision.members).with_own(at.map(|own| &own.at));
-    let limit = chosen.limit(plan.max_addresses, lots);
+    let most = plan.max_addresses;
+    let limit = most.and_then(|most| chosen.limit(most, lots));
     let chosen = chosen.limited(limit.as_ref());
     let is_drawn = decision.is_drawn || candidates.is_drawn || at_end.is_drawn || limit.is_some();
     if is_drawn {
@@ -175,42 +176,60 @@ fn answer_for<T: Trace>(
     } else {
         chosen.ttl
     };
-    let mut names = levels.iter().flatten().copied().take(decision.level + 1);
-    let end = names.clone().last();
-    if !start.is_alias {
-        names.next();
+    // Those that are there come first.
+    let end = levels.get(decision.level).copied().flatten();
+    let first = usize::from(!start.is_alias);
+    let mut owner = Owner::QUESTION;
+    if let Some(names @ [_, ..]) = levels.get(first..=decision.level) {
+        let names = names.iter().flatten().copied();
+        let end = write_chain(reply, apex, [prefix, &entry.key], chain_ttl, names);
+        let Some(end) = end else { return };
+        owner = end;
     }
-    let Some(owner) = write_chain(reply, apex, [prefix, &entry.key], chain_ttl, names) else {
-        return;
-    };
     if is_down {
-        return write_down(reply, apex, entry, plan, at_end);
+        let is_fenced = !at_end.fenced_off.is_empty();
+        return write_down(reply, apex, entry, plan, is_fenced);
     }
     let Some(end) = end else { return };
-    let answering = match (port, apex.tree) {
-        (None, Tree::Clusterset) => {
-            let addresses = write_addresses(reply, &chosen, owner);
-            addresses.or_else(|| clusterset::write_ports(reply, apex, &chosen))
-        }
-        (None, _) => write_addresses(reply, &chosen, owner),
-        (Some(port), Tree::Clusterset) => clusterset::write_port(reply, apex, &chosen, port),
-        (Some(port), _) => {
-            let targets = Targets::at(reply.snapshot, apex, entry, end);
-            srv::write(reply, &targets, &chosen, owner, port)
-        }
-    };
+    let answering = write_records(reply, apex, &chosen, (owner, end), port);
     finish(reply, apex, entry, answering);
 }
 
-/// Ends the answer for a service of which no member is eligible (names: decision 2).
+/// Writes the records at `owner`, the name of a populated level or one of its SRV owners. Returns the
+/// members in it, `None` for no record.
+#[inline]
+fn write_records(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    chosen: &Chosen<'_>,
+    (owner, level): (Owner, &Scope),
+    port: Option<&NamedPort>,
+) -> Option<MemberSet> {
+    match port {
+        None => match write_addresses(reply, chosen, owner) {
+            None if apex.tree == Tree::Clusterset => clusterset::write_ports(reply, apex, chosen),
+            members => members,
+        },
+        Some(port) if apex.tree == Tree::Clusterset => {
+            clusterset::write_port(reply, apex, chosen, port)
+        }
+        Some(port) => {
+            let targets = Targets::at(reply.snapshot, apex, chosen.entry, level);
+            srv::write(reply, &targets, chosen, owner, port)
+        }
+    }
+}
+
+/// Ends the answer for a service of which no member is eligible, though some may be outside the fence
+/// (names: decision 2).
 pub(super) fn write_down(
     reply: &mut Reply<'_, '_>,
     apex: &Apex,
     entry: &ServiceEntry,
     plan: &Plan,
-    eligible: &Eligible,
+    is_fenced: bool,
 ) {
-    if !eligible.fenced_off.is_empty() {
+    if is_fenced {
         reply
             .errors
             .push(ede::OTHER, "no eligible member within the fence");
@@ -284,9 +303,13 @@ pub(super) fn own<'s>(
     let shards = entry.health_inside(member);
     Some(Within {
         at: Own::new(member, inside),
-        eligible: eligible(plan, &shards, caution.as_ref(), health, || {
-            lots(reply, entry)
-        }),
+        eligible: eligible(
+            plan,
+            &shards,
+            || caution.as_ref(),
+            health,
+            || lots(reply, entry),
+        ),
     })
 }
 
@@ -350,6 +373,11 @@ pub(super) fn answer_pods<T: Trace>(
 }
 
 /// The records of a name that has addresses. Returns the members in it, `None` for no record.
+#[expect(
+    clippy::inline_always,
+    reason = "a few instructions of every answer, called from several places"
+)]
+#[inline(always)]
 pub(super) fn write_addresses(
     reply: &mut Reply<'_, '_>,
     chosen: &Chosen<'_>,

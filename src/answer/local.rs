@@ -29,10 +29,12 @@ pub(super) fn answer<T: Trace>(
         reply.scope = vantage.scope;
         let members = MemberSet::from_iter([member]);
         let chosen = Chosen::new(snapshot, entry, members).with_own(Some(&within.at));
-        let limit = chosen.limit(plan.max_addresses, || level::lots(reply, entry));
+        let lots = || level::lots(reply, entry);
+        let most = plan.max_addresses;
+        let limit = most.and_then(|most| chosen.limit(most, lots));
         let chosen = chosen.limited(limit.as_ref());
         if limit.is_some() {
-            trace.lots(|| level::lots(reply, entry));
+            trace.lots(lots);
             reply.scope = reply.scope.max(reply.prefix().scope);
         }
         let answering = match port {

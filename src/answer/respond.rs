@@ -80,7 +80,7 @@ pub fn look_up(prepared: &mut [Option<Prepared<'_>>]) {
             if let Ok(read) = &mut one.read
                 && let Some(sought) = &mut read.sought
             {
-                sought.advance();
+                sought.advance(one.snapshot);
             }
         }
     }

@@ -53,9 +53,9 @@ impl<'a> Sought<'a> {
 
     /// Takes the look-up one step further, which waits for memory at most once.
     #[inline]
-    pub(super) fn advance(&mut self) {
+    pub(super) fn advance(&mut self, snapshot: &'a Snapshot) {
         if let Some(service) = &mut self.service {
-            service.advance();
+            service.advance(snapshot);
         }
     }
 
@@ -70,7 +70,7 @@ impl<'a> Sought<'a> {
     /// The service, if it exists in this apex.
     #[inline]
     pub(super) fn service(&mut self, snapshot: &'a Snapshot) -> Option<&'a ServiceEntry> {
-        let entry = self.service.as_mut()?.entry()?;
+        let entry = self.service.as_mut()?.entry(snapshot)?;
         snapshot.is_in(entry, self.index).then_some(entry)
     }
 }

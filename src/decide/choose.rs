@@ -79,7 +79,11 @@ impl Trace for NoTrace {}
 /// `levels` are the level asked first and the global one last. A client inside a member is in its
 /// first tier alone, so that under `nearest` its own shard answers alone where it can. `lots` are as
 /// for [`eligible`], and `endpoints` are those of a member, asked only where a plan spills over.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "most of what it says is asked for by explanations alone"
+)]
+#[inline(always)]
 pub fn choose<'t, 'l, T: Trace>(
     plan: &Plan,
     levels: impl IntoIterator<Item = LevelView<'t>>,

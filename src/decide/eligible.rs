@@ -24,6 +24,8 @@ pub struct ShardHealth {
     pub available: MemberSet,
     /// Members with a shard that is publishable and not drained, ready or not.
     pub last_known: MemberSet,
+    /// Some shard may be kept back: see [`ShardCaution::keeps_back`].
+    pub keeps_back: bool,
 }
 
 /// What holds for few services beside [`ShardHealth`].
@@ -53,6 +55,11 @@ pub struct Halves {
 }
 
 impl ShardCaution {
+    /// Whether a shard may be kept back, since it is damped or has lost a family of addresses.
+    pub fn keeps_back(&self) -> bool {
+        !self.damped.is_empty() || self.halves != Halves::default()
+    }
+
     /// The same for a client inside a member, who has what is of these families there whatever
     /// probes find.
     #[must_use]
@@ -106,32 +113,44 @@ pub struct Eligible {
 
 /// Who is eligible (names: D.1, decisions 2 and 5). Does not depend on the level or query type.
 ///
+/// `caution` is looked up only where it counts, as it lies far off: where shards are kept back, or a
+/// hold has passed.
+///
 /// `lots` makes the lots of the service for the client and the time; it is called only if a member
 /// is being drained.
-#[inline]
-pub fn eligible<'l>(
+#[expect(
+    clippy::inline_always,
+    reason = "most of what it says is asked for by explanations alone"
+)]
+#[inline(always)]
+pub fn eligible<'c, 'l>(
     plan: &Plan,
     shards: &ShardHealth,
-    caution: Option<&ShardCaution>,
+    caution: impl Fn() -> Option<&'c ShardCaution>,
     fleet: &FleetHealth,
     lots: impl FnOnce() -> Lots<'l>,
 ) -> Eligible {
     let within = shards.available & plan.fence & !fleet.drained;
-    let proven = caution.map_or(MemberSet::EMPTY, |caution| caution.proven);
-    let expired = within & fleet.expired & !proven;
+    let mut expired = within & fleet.expired;
+    if !expired.is_empty()
+        && let Some(caution) = caution()
+    {
+        expired = expired & !caution.proven;
+    }
     let withdrawn = if expired.is_empty() || (within & !fleet.stale).is_empty() {
         MemberSet::EMPTY
     } else {
         expired
     };
     let mut members = within & !withdrawn;
-    let damped = caution.map_or(MemberSet::EMPTY, |caution| {
-        set_aside(&mut members, caution.damped)
-    });
-    let halved = caution.map_or(MemberSet::EMPTY, |caution| {
-        caution.halves.kept_back(members)
-    });
-    members = members & !halved;
+    let (mut damped, mut halved) = (MemberSet::EMPTY, MemberSet::EMPTY);
+    if shards.keeps_back
+        && let Some(caution) = caution()
+    {
+        damped = set_aside(&mut members, caution.damped);
+        halved = caution.halves.kept_back(members);
+        members = members & !halved;
+    }
     let draining = members & fleet.draining;
     let is_drawn = !draining.is_empty();
     let parted = if is_drawn {

@@ -144,7 +144,11 @@ pub fn split_clusterset(qname: &Qname, left: usize) -> Form<'_> {
 }
 
 /// Splits the first `count` labels, which are those left of the marker.
-#[inline]
+#[expect(
+    clippy::inline_always,
+    reason = "a few instructions of every answer, called from several places"
+)]
+#[inline(always)]
 fn below(qname: &Qname, count: usize) -> Below<'_> {
     let Some(federation) = count.checked_sub(1) else {
         return Below::Marker;

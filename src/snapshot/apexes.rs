@@ -9,17 +9,18 @@ use crate::wire::{NameBuf, Qname};
 
 /// The place of an apex in [`Apexes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApexIdx(usize);
+pub struct ApexIdx(u32);
 
 impl ApexIdx {
     /// The place `index`.
     pub(super) fn new(index: usize) -> Self {
-        Self(index)
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
     /// The place as an index.
+    #[inline]
     pub(super) fn get(self) -> usize {
-        self.0
+        usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 }
 
@@ -181,7 +182,7 @@ impl Apexes {
             let Some((place, outer)) = found else {
                 continue;
             };
-            apex.parent = Some(ApexIdx(index + 1 + place));
+            apex.parent = Some(ApexIdx::new(index + 1 + place));
             outer.add_parents_of(&apex.name);
         }
     }
@@ -236,7 +237,7 @@ impl Apexes {
             .map(|(index, _)| index)
             .collect();
         self.federations.push(FederationView {
-            apex: ApexIdx(apex),
+            apex: ApexIdx::new(apex),
             members,
         });
         self.by_label
@@ -257,7 +258,7 @@ impl Apexes {
             .iter()
             .enumerate()
             .find(|(_, apex)| holds(apex))
-            .map(|(i, apex)| (ApexIdx(i), apex))
+            .map(|(i, apex)| (ApexIdx::new(i), apex))
     }
 
     /// Whether a name lies in a zone that is served here: its addresses are never resolved, as they
@@ -268,7 +269,7 @@ impl Apexes {
 
     /// An apex.
     pub fn get(&self, apex: ApexIdx) -> Option<&Apex> {
-        self.zones.get(apex.0)
+        self.zones.get(apex.get())
     }
 
     /// A federation.

@@ -150,7 +150,6 @@ impl Snapshot {
     #[inline]
     pub fn seek<'s>(&'s self, key: &'s [u8]) -> EntrySeek<'s> {
         EntrySeek {
-            table: &self.services,
             key,
             seek: self.services.seek(key),
         }
@@ -162,7 +161,6 @@ impl Snapshot {
         let mut key = [0; MOST_KEY];
         let entry = joined(labels, &mut key).and_then(|key| self.services.get(key));
         EntrySeek {
-            table: &self.services,
             key: &[],
             seek: Seek::Found(entry),
         }
@@ -267,7 +265,6 @@ fn joined<'b>(labels: [&[u8]; 2], buffer: &'b mut [u8; MOST_KEY]) -> Option<&'b 
 /// before the next, and waits for their memory at the same time.
 #[derive(Debug)]
 pub struct EntrySeek<'s> {
-    table: &'s Table<ServiceEntry>,
     key: &'s [u8],
     seek: Seek<'s, ServiceEntry>,
 }
@@ -278,10 +275,10 @@ impl<'s> EntrySeek<'s> {
 
     /// Takes it one step further, which waits for memory at most once.
     #[inline]
-    pub fn advance(&mut self) {
+    pub fn advance(&mut self, snapshot: &'s Snapshot) {
         match self.seek {
             Seek::Found(Some(entry)) => entry.touch(),
-            _ => self.table.advance(&mut self.seek, self.key),
+            _ => snapshot.services.advance(&mut self.seek, self.key),
         }
     }
 
@@ -301,12 +298,12 @@ impl<'s> EntrySeek<'s> {
 
     /// The entry. Takes all steps that are left.
     #[inline]
-    pub fn entry(&mut self) -> Option<&'s ServiceEntry> {
+    pub fn entry(&mut self, snapshot: &'s Snapshot) -> Option<&'s ServiceEntry> {
         loop {
             if let Seek::Found(entry) = self.seek {
                 return entry.map(|entry| &**entry);
             }
-            self.advance();
+            self.advance(snapshot);
         }
     }
 }

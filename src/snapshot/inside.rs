@@ -41,6 +41,7 @@ impl ServiceEntry {
         ShardHealth {
             available,
             last_known: available,
+            keeps_back: self.health().keeps_back,
         }
     }
 

@@ -11,7 +11,15 @@ const MARKER: &[u8] = b"\x03svc";
 
 /// The place of a scope in [`Scopes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScopeIdx(usize);
+pub struct ScopeIdx(u32);
+
+impl ScopeIdx {
+    /// The place as an index.
+    #[inline]
+    fn get(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
 
 /// What the topology labels of a name pin down.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +148,7 @@ impl Scopes {
         members: MemberSet,
         parent: ScopeIdx,
     ) -> ScopeIdx {
-        let index = ScopeIdx(self.all.len());
+        let index = ScopeIdx(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         let labels = wire_labels(labels);
         let path = [MARKER, &labels].concat().into();
         self.by_labels.insert(labels, index);
@@ -167,7 +175,9 @@ impl Scopes {
     /// The scope itself, then where it falls back to, the global level last.
     #[inline]
     pub fn chain(&self, scope: ScopeIdx) -> impl Iterator<Item = &Scope> {
-        std::iter::successors(self.all.get(scope.0), |scope| self.all.get(scope.parent?.0))
+        std::iter::successors(self.all.get(scope.get()), |scope| {
+            self.all.get(scope.parent?.get())
+        })
     }
 
     /// Where the names that a client inside a member falls back to begin: its zone by its long name;
@@ -183,7 +193,7 @@ impl Scopes {
     pub(super) fn members_of(&self, regions: &[Label]) -> MemberSet {
         let of = |region: &Label| {
             let scope = self.find(&wire_labels([region.as_str()]))?;
-            let scope = self.all.get(scope.0)?;
+            let scope = self.all.get(scope.get())?;
             (scope.level == Level::Region).then_some(scope.members)
         };
         regions

@@ -47,8 +47,8 @@ pub struct ServiceEntry {
     pub plan: PlanIdx,
     /// TTL of its CNAMEs and SRV records, and at most of its addresses, in seconds.
     pub ttl: u32,
-    /// Something is known of it beyond its facts.
-    is_cautious: bool,
+    /// Some shard may be kept back, which its caution says.
+    keeps_back: bool,
     /// The first member that exports it says that it is headless.
     is_headless: bool,
     /// The shards of the members that export it, in configuration order; the service exists when
@@ -208,7 +208,7 @@ impl NewEntry {
             federation: self.federation,
             plan: self.plan,
             ttl: self.ttl,
-            is_cautious: self.caution.is_some(),
+            keeps_back: caution.is_some_and(|caution| caution.sets.keeps_back()),
             is_headless: shards
                 .first()
                 .is_some_and(|first| first.facts.kind == ServiceKind::Headless),
@@ -304,7 +304,10 @@ impl ServiceEntry {
     /// Who is available.
     #[inline]
     pub fn health(&self) -> ShardHealth {
-        let mut health = ShardHealth::default();
+        let mut health = ShardHealth {
+            keeps_back: self.keeps_back,
+            ..ShardHealth::default()
+        };
         for head in &self.heads {
             if head.is_available {
                 health.available.insert(head.member);
@@ -387,15 +390,9 @@ impl ServiceEntry {
         ipv4.map(usize::from).sum::<usize>() > most || ipv6.map(usize::from).sum::<usize>() > most
     }
 
-    /// What is known of it beyond its facts.
-    #[inline]
+    /// What is known of it beyond its facts. It lies far off, and few answers need it.
     pub fn caution(&self) -> Option<&Caution> {
-        // Few have any, and what few answers need lies further off.
-        if self.is_cautious {
-            self.rest.caution.as_deref()
-        } else {
-            None
-        }
+        self.rest.caution.as_deref()
     }
 
     /// Every address of a shard some of whose addresses are withheld.

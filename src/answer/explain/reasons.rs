@@ -8,7 +8,8 @@ use crate::answer::sought::parts;
 use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind};
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
-    Apex, FixedName, IgnoredReason, Level, Scope, Scopes, ServiceEntry, Shard, Snapshot, Tree,
+    Apex, FixedName, IgnoredReason, Level, Scope, ScopeIdx, Scopes, ServiceEntry, Shard, Snapshot,
+    Tree,
 };
 use crate::wire::{Qname, rrtype};
 
@@ -32,21 +33,11 @@ pub(super) fn fill(
     };
     let (entry, pinned) = match subject {
         Subject::Level { entry, scope, .. } => {
-            let scopes = snapshot.scopes().chain(*scope);
-            let steps = scopes.zip(&recorder.levels);
-            explanation.levels = steps
-                .map(|(scope, step)| level(snapshot, scope, step))
-                .collect();
+            explanation.levels = levels(snapshot, *scope, &recorder.levels);
             (Some(*entry), None)
         }
         Subject::Prefixed { entry } | Subject::Clusterset { entry, .. } => {
-            let steps = snapshot
-                .scopes()
-                .chain(Scopes::GLOBAL)
-                .zip(&recorder.levels);
-            explanation.levels = steps
-                .map(|(scope, step)| level(snapshot, scope, step))
-                .collect();
+            explanation.levels = levels(snapshot, Scopes::GLOBAL, &recorder.levels);
             (Some(*entry), None)
         }
         Subject::Local { entry, .. } => {
@@ -285,6 +276,19 @@ fn level_name(scope: &Scope) -> String {
     }
 }
 
+/// The steps from a level on.
+fn levels(
+    snapshot: &Snapshot,
+    scope: ScopeIdx,
+    steps: &[(MemberSet, MemberSet)],
+) -> Vec<LevelStep> {
+    let scopes = snapshot.scopes().chain(scope).zip(steps);
+    scopes
+        .map(|(scope, step)| level(snapshot, scope, step))
+        .collect()
+}
+
+/// One step.
 fn level(snapshot: &Snapshot, scope: &Scope, step: &(MemberSet, MemberSet)) -> LevelStep {
     LevelStep {
         level: level_name(scope),

@@ -29,6 +29,7 @@ fn check(plan: &Plan, available: &[u8], stale: &[u8], expired: &[u8], expected: 
     let shards = ShardHealth {
         available: set(available),
         last_known: set(&[0, 1, 2, 3]),
+        keeps_back: false,
     };
     let fleet = FleetHealth {
         stale: set(stale),
@@ -50,7 +51,11 @@ fn decide(
     let seeds = Seeds::default();
     let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
     let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
-    let eligible = eligible(plan, shards, caution, fleet, lots);
+    let shards = ShardHealth {
+        keeps_back: caution.is_some_and(ShardCaution::keeps_back),
+        ..*shards
+    };
+    let eligible = eligible(plan, &shards, || caution, fleet, lots);
     let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| LevelView {
         members,
         nearest: None,
@@ -128,6 +133,7 @@ fn check_cautious(
     let shards = ShardHealth {
         available: set(available),
         last_known: set(&[0, 1, 2, 3]),
+        keeps_back: false,
     };
     let caution = ShardCaution {
         damped: set(damped),
