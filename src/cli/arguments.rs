@@ -101,9 +101,10 @@ Examples:
 
 /// Examples of `stub`.
 const STUB_EXAMPLES: &str = "\
-It forwards every apex, the domains of clustersets, and the zones of federations in the member's `cluster-domain`, to the
-listeners that are bound to the member; without one to the others, and CoreDNS then says in each
-query that the member asks, which gazetteer believes from `listen.trusted`. Nothing is contacted.
+It forwards every apex, the domains of clustersets, and the zones of federations in the member's
+`cluster-domain`, to the listeners that are bound to the member; without one to the others, and
+CoreDNS then says in each query that the member asks, which gazetteer believes from
+`listen.trusted`. Nothing is contacted.
 
 Examples:
   gazetteer stub corefile --config /etc/gazetteer/gazetteer.toml --member gce-europe-west1
