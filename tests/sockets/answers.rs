@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use hickory_proto::op::Message;
+
 use crate::fixture::{Service, ask_tcp, ask_udp, framed, listen, read_message, tcp, udp};
 use crate::world::{A, AAAA, Edns, QUESTIONS, SRV, query, requests};
 
@@ -26,6 +28,12 @@ fn both_transports_give_the_same_octets() {
                 truncated += 1;
                 assert!(by_udp.len() <= limit && limit < by_tcp.len(), "{qname}");
                 assert!(!is_truncated(&by_tcp), "{qname}");
+            } else if by_tcp.len() > limit {
+                // Addresses of targets that do not fit are left out whole (names: D.7).
+                let [udp, tcp] =
+                    [&by_udp, &by_tcp].map(|octets| Message::from_vec(octets).unwrap());
+                assert!(!udp.answers.is_empty(), "{qname} {qtype}");
+                assert_eq!(udp.answers, tcp.answers, "{qname} {qtype}");
             } else {
                 assert_eq!(by_udp, by_tcp, "{qname} {qtype}");
             }
