@@ -20,6 +20,7 @@ nameservers = [{ name = "ns1.example.net" }]
 [[federation]]
 name = "staging"
 apex = "staging.test"
+clusterset = "clusterset.local"
 nameservers = [{ name = "ns1.example.net" }]
 
 [[member]]
