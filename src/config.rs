@@ -28,6 +28,7 @@ pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{Config, DnsListener, Listen, MemberSource, Source, file_origin};
 pub use state_dir::default_state_dir;
+pub use values::{percent, policy, ttl, when_all_down};
 
 #[cfg(test)]
 mod tests {

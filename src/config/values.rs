@@ -118,7 +118,7 @@ pub(super) fn duration(
 }
 
 /// A TTL: whole seconds, a day at most.
-pub(super) fn ttl(text: &str) -> Result<Duration, String> {
+pub fn ttl(text: &str) -> Result<Duration, String> {
     let ttl = duration(Duration::ZERO..=DAY)(text)?;
     if ttl.subsec_nanos() == 0 {
         Ok(ttl)
@@ -128,7 +128,7 @@ pub(super) fn ttl(text: &str) -> Result<Duration, String> {
 }
 
 /// A share such as `25%`, 1 to 100.
-pub(super) fn percent(text: &str) -> Result<u8, String> {
+pub fn percent(text: &str) -> Result<u8, String> {
     let number = text.strip_suffix('%').and_then(|text| text.parse().ok());
     match number {
         Some(percent @ 1..=100) => Ok(percent),
@@ -168,7 +168,7 @@ pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<
 }
 
 /// A policy.
-pub(super) fn policy(text: &str) -> Result<Policy, String> {
+pub fn policy(text: &str) -> Result<Policy, String> {
     choice(&[
         ("nearest", Policy::Nearest),
         ("spread", Policy::Spread),
@@ -178,7 +178,7 @@ pub(super) fn policy(text: &str) -> Result<Policy, String> {
 }
 
 /// What to answer when no member is eligible.
-pub(super) fn when_all_down(text: &str) -> Result<WhenAllDown, String> {
+pub fn when_all_down(text: &str) -> Result<WhenAllDown, String> {
     choice(&[
         ("nodata", WhenAllDown::NoData),
         ("nxdomain", WhenAllDown::NxDomain),

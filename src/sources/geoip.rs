@@ -19,10 +19,7 @@ const PACE: Pace = Pace {
 /// Says what the file at `path` holds, now and after each change, until `cancel` or until nobody
 /// receives. While it is missing or wrong, the database read last stays.
 pub async fn run(path: PathBuf, deltas: mpsc::Sender<Delta>, cancel: CancellationToken) {
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = follow(path, deltas) => {}
-    }
+    cancel.run_until_cancelled(follow(path, deltas)).await;
 }
 
 /// Reads the file after each change.

@@ -5,19 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::Duration;
 
-use jiff::fmt::friendly::SpanParser;
-
-use crate::config::probe_text;
-use crate::model::{Export, MOST_ADDRESSES, Policy, Steering, WhenAllDown};
+use crate::config::{percent, policy, probe_text, ttl, when_all_down};
+use crate::model::{Export, MOST_ADDRESSES, Steering};
 use crate::names::Label;
 
 /// What all of our annotations begin with.
 const PREFIX: &str = "gazetteer.dev/";
-
-/// The longest TTL, as in files: a day.
-const MAX_TTL: Duration = Duration::from_secs(86_400);
 
 /// What a Service says by annotations.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -62,9 +56,10 @@ impl Annotations {
             "federations" => self.federations = Some(self.labels(name, value)),
             "order" => self.steering.order = Some(self.labels(name, value)),
             "fence" => self.steering.fence = Some(self.fence(value)),
-            "policy" => self.steering.policy = self.understood(name, value, policy(value)),
+            "policy" => self.steering.policy = self.understood(name, value, policy(value).ok()),
             "when-all-down" => {
-                self.steering.when_all_down = self.understood(name, value, when_all_down(value));
+                self.steering.when_all_down =
+                    self.understood(name, value, when_all_down(value).ok());
             }
             "weight" => {
                 self.steering.weight = self.understood(name, value, u32::from_str(value).ok());
@@ -75,9 +70,9 @@ impl Annotations {
                 self.steering.max_addresses = self.understood(name, value, read);
             }
             "spill-over" => {
-                self.steering.spill_over = self.understood(name, value, percent(value));
+                self.steering.spill_over = self.understood(name, value, percent(value).ok());
             }
-            "ttl" => self.steering.ttl = self.understood(name, value, ttl(value)),
+            "ttl" => self.steering.ttl = self.understood(name, value, ttl(value).ok()),
             "probe" => match probe_text(value) {
                 Ok(settings) => self.steering.probe = Some(Box::new(settings)),
                 Err(error) => self
@@ -142,37 +137,4 @@ fn elements(value: &str) -> impl Iterator<Item = &str> {
 /// `true` or `false`.
 fn truth(value: &str) -> Option<bool> {
     value.parse().ok()
-}
-
-/// A share such as `80%`, 1 to 100.
-fn percent(value: &str) -> Option<u8> {
-    let percent = value.strip_suffix('%')?.parse().ok();
-    percent.filter(|percent| (1..=100).contains(percent))
-}
-
-/// A policy by its name in files.
-fn policy(value: &str) -> Option<Policy> {
-    Some(match value {
-        "nearest" => Policy::Nearest,
-        "spread" => Policy::Spread,
-        "weighted" => Policy::Weighted,
-        "failover" => Policy::Failover,
-        _ => return None,
-    })
-}
-
-/// What to answer when no member is eligible, by its name in files.
-fn when_all_down(value: &str) -> Option<WhenAllDown> {
-    Some(match value {
-        "nodata" => WhenAllDown::NoData,
-        "nxdomain" => WhenAllDown::NxDomain,
-        "last-known" => WhenAllDown::LastKnown,
-        _ => return None,
-    })
-}
-
-/// A TTL such as `30s`, in whole seconds.
-fn ttl(value: &str) -> Option<Duration> {
-    let ttl = SpanParser::new().parse_unsigned_duration(value).ok()?;
-    (ttl.subsec_nanos() == 0 && ttl <= MAX_TTL).then_some(ttl)
 }

@@ -1,6 +1,5 @@
 //! Where a member's nodes stand, from the counts of their labels.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -34,19 +33,14 @@ impl Topology {
             increment(&mut self.regions, node.region.as_ref());
             increment(&mut self.zones, node.zone.as_ref());
             for cidr in &node.networks {
-                *self.networks.entry(*cidr).or_default() += 1;
+                increment(&mut self.networks, Some(cidr));
             }
         }
         if let Some(node) = old {
             decrement(&mut self.regions, node.region.as_ref());
             decrement(&mut self.zones, node.zone.as_ref());
             for cidr in &node.networks {
-                if let Entry::Occupied(mut nodes) = self.networks.entry(*cidr) {
-                    *nodes.get_mut() -= 1;
-                    if *nodes.get() == 0 {
-                        nodes.remove();
-                    }
-                }
+                decrement(&mut self.networks, Some(cidr));
             }
         }
     }
@@ -116,14 +110,14 @@ fn labels(what: &str, counts: &Counts, warnings: &mut Vec<String>) -> BTreeMap<L
 }
 
 /// One node more.
-fn increment(counts: &mut Counts, value: Option<&Arc<str>>) {
+fn increment<K: Ord + Clone>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) {
     if let Some(value) = value {
-        *counts.entry(Arc::clone(value)).or_default() += 1;
+        *counts.entry(value.clone()).or_default() += 1;
     }
 }
 
 /// One node less.
-fn decrement(counts: &mut Counts, value: Option<&Arc<str>>) {
+fn decrement<K: Ord>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) {
     if let Some(value) = value
         && let Some(nodes) = counts.get_mut(value)
     {
