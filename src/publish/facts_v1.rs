@@ -83,6 +83,27 @@ impl Known {
         service.spec = self.shared.share(spec);
     }
 
+    /// A service with what [`Record::Named`] says of it beside.
+    fn extended(
+        &mut self,
+        names: [Option<&str>; 2],
+        bounds: (Option<u8>, Option<u8>),
+        inside: Option<InsideV1<'_>>,
+        service: ServiceV1<'_>,
+        probe: Option<ProbeV1<'_>>,
+    ) -> Result<Service, PayloadError> {
+        let mut service = service.read(self)?;
+        let names = names.map(|name| name.map(|name| self.label(name)).transpose());
+        let [dns_prefix, external_name] = names;
+        let steering = &mut Arc::make_mut(&mut service.spec).steering;
+        (steering.dns_prefix, steering.external_name) = (dns_prefix?, external_name?);
+        (steering.max_addresses, steering.spill_over) = bounds;
+        self.share(&mut service, probe);
+        let inside = inside.map(|inside| inside.read(self)).transpose()?;
+        service.inside = inside.map(Arc::new);
+        Ok(service)
+    }
+
     /// The service in a payload whose spec was decoded before.
     fn service(&mut self, parts: Parts<'_>) -> Result<Option<Fact>, LabelError> {
         self.octets.clear();
@@ -221,18 +242,21 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let bounds = (steering.max_addresses, steering.spill_over);
             let names = [&steering.dns_prefix, &steering.external_name];
             let names = names.map(|name| name.as_ref().map(Label::as_str));
-            if names != [None; 2] {
-                let record = Record::Named(names, bounds, inside, namespace, label, facts, probe);
-                return append(&record, buffer);
-            }
-            match (bounds, inside, probe) {
-                ((None, None), Some(inside), probe) => {
+            match (names, bounds, inside, probe) {
+                ([None, None], (None, None), Some(inside), probe) => {
                     Record::Inside(inside, namespace, label, facts, probe)
                 }
-                ((None, None), None, Some(probe)) => Record::Probed(namespace, label, facts, probe),
-                ((None, None), None, None) => Record::Service(namespace, label, facts),
-                (bounds, inside, probe) => {
+                ([None, None], (None, None), None, Some(probe)) => {
+                    Record::Probed(namespace, label, facts, probe)
+                }
+                ([None, None], (None, None), None, None) => {
+                    Record::Service(namespace, label, facts)
+                }
+                ([None, None], bounds, inside, probe) => {
                     Record::Bounded(bounds, inside, namespace, label, facts, probe)
+                }
+                (names, bounds, inside, probe) => {
+                    Record::Named(names, bounds, inside, namespace, label, facts, probe)
                 }
             }
         }
@@ -284,14 +308,9 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
             known.share(&mut service, Some(probe));
             Fact::Service(name, Arc::new(service))
         }
-        Record::Bounded((max_addresses, spill_over), inside, namespace, name, service, probe) => {
+        Record::Bounded(bounds, inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
-            let mut service = service.read(known)?;
-            let steering = &mut Arc::make_mut(&mut service.spec).steering;
-            (steering.max_addresses, steering.spill_over) = (max_addresses, spill_over);
-            known.share(&mut service, probe);
-            let inside = inside.map(|inside| inside.read(known)).transpose()?;
-            service.inside = inside.map(Arc::new);
+            let service = known.extended([None; 2], bounds, inside, service, probe)?;
             Fact::Service(name, Arc::new(service))
         }
         Record::Inside(inside, namespace, name, service, probe) => {
@@ -307,15 +326,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         }
         Record::Named(names, bounds, inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
-            let mut service = service.read(known)?;
-            let names = names.map(|name| name.map(|name| known.label(name)).transpose());
-            let [dns_prefix, external_name] = names;
-            let steering = &mut Arc::make_mut(&mut service.spec).steering;
-            (steering.dns_prefix, steering.external_name) = (dns_prefix?, external_name?);
-            (steering.max_addresses, steering.spill_over) = bounds;
-            known.share(&mut service, probe);
-            let inside = inside.map(|inside| inside.read(known)).transpose()?;
-            service.inside = inside.map(Arc::new);
+            let service = known.extended(names, bounds, inside, service, probe)?;
             Fact::Service(name, Arc::new(service))
         }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {
