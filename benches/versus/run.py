@@ -96,7 +96,7 @@ def visit(server, options, number, results):
     results.write(json.dumps(row) + "\n")
     results.flush()
     print(f"{number} {server['name']:12} {saturated['qps']:8.0f}/s {saturated['each']:6.2f} us "
-          f"p99 {paced['p99']:.0f} us, wrong {saturated['wrong']}+{paced['wrong']}, "
+          f"p99 {paced['p99']:.0f} us, of 20 ms {paced['p99_stretch']:.0f} us, wrong {saturated['wrong']}+{paced['wrong']}, "
           f"lost {saturated['lost']}+{paced['lost']}, foreign {saturated['foreign']:.2f}", flush=True)
 
 
@@ -115,10 +115,10 @@ def report(options):
         ticks = [sum(row["saturated"][key] for row in of[name]) for key in ("user", "system")]
         return median(name, "saturated", "each") * ticks[0] / max(sum(ticks), 1)
 
-    def ratio(name, base):
-        """Of the total CPU, in the same round, then the median."""
-        other = {row["round"]: row["saturated"]["each"] for row in of.get(base, [])}
-        pairs = [row["saturated"]["each"] / other[row["round"]] for row in of[name] if row["round"] in other]
+    def ratio(name, base, phase="saturated", key="each"):
+        """Of the total CPU, or of what is named, in the same round, then the median."""
+        other = {row["round"]: row[phase][key] for row in of.get(base, [])}
+        pairs = [row[phase][key] / other[row["round"]] for row in of[name] if row["round"] in other]
         return f"{statistics.median(pairs):.2f}" if pairs else "-"
 
     row = rows[0]
@@ -127,8 +127,8 @@ def report(options):
     print(f"\nWorld {row['world']}, mix {row['mix']}, medians of {rounds} rounds of {row['saturated']['secs']:.0f} s; "
           f"other work on the machine took {statistics.median(foreign):.2f} cores (at most {max(foreign):.2f}).\n")
     print("| server | answers/s | user µs | system µs | total µs | beside µs | × echo | × gdnsd | user × gdnsd's | rate "
-          "| p50 µs | p99 µs | p99.9 µs | octets | core used | wrong | lost |")
-    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
+          "| p50 µs | p99 µs | p99 of 20 ms, µs | × echo's | p99.9 µs | octets | core used | wrong | lost |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|")
     for name in names:
         each = median(name, "saturated", "each")
         base = f"{user(name) / user('gdnsd'):.2f}" if "gdnsd" in names and user("gdnsd") else "-"
@@ -136,6 +136,7 @@ def report(options):
         print(f"| {name} | {median(name, 'saturated', 'qps'):,.0f} | {user(name):.2f} | {each - user(name):.2f} "
               f"| {each:.2f} | {median(name, 'saturated', 'beside'):.2f} | {ratio(name, 'echo')} | {ratio(name, 'gdnsd')} | {base} | {of[name][0]['rate']:,} "
               f"| {median(name, 'paced', 'p50'):.0f} | {median(name, 'paced', 'p99'):.0f} "
+              f"| {median(name, 'paced', 'p99_stretch'):.0f} | {ratio(name, 'echo', 'paced', 'p99_stretch')} "
               f"| {median(name, 'paced', 'p999'):.0f} | {median(name, 'saturated', 'size'):.0f} "
               f"| {median(name, 'saturated', 'use'):.2f} | {count('wrong')} | {count('lost')} |")
 

@@ -56,3 +56,47 @@ impl Histogram {
         self.max as f64 / 1e3
     }
 }
+
+/// Latencies of one stretch of time after the other. The host's other guests stop this machine for
+/// milliseconds, some times a second: that fills a percentile of the whole time, and those of
+/// stretches that it spared say what the server does.
+#[derive(Default)]
+pub struct Stretches {
+    /// The stretch that is counted.
+    current: Histogram,
+    /// Its number.
+    number: u64,
+    /// 99th percentiles of those before, in microseconds.
+    percentiles: Vec<f64>,
+}
+
+impl Stretches {
+    /// How long each is, in nanoseconds.
+    const LENGTH: u64 = 20_000_000;
+
+    /// Counts one latency that was seen at `now`, both in nanoseconds.
+    #[inline]
+    pub fn add(&mut self, now: u64, nanos: u64) {
+        if now / Self::LENGTH != self.number {
+            self.close();
+            self.number = now / Self::LENGTH;
+        }
+        self.current.add(nanos);
+    }
+
+    /// Ends the current one.
+    fn close(&mut self) {
+        let ended = std::mem::take(&mut self.current);
+        if ended.total() > 0 {
+            self.percentiles.push(ended.quantile(0.99));
+        }
+    }
+
+    /// The median of their 99th percentiles, in microseconds.
+    pub fn median(mut self) -> f64 {
+        self.close();
+        self.percentiles.sort_by(f64::total_cmp);
+        let middle = self.percentiles.len() / 2;
+        self.percentiles.get(middle).copied().unwrap_or_default()
+    }
+}

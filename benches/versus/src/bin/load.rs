@@ -18,7 +18,7 @@ use std::time::Instant;
 use versus::answers;
 use versus::arguments::{argument, number};
 use versus::batch::{Batch, Outgoing, Poll, socket, wait_readable};
-use versus::histogram::Histogram;
+use versus::histogram::{Histogram, Stretches};
 use versus::queries::{Expect, Queries};
 
 /// Datagrams in a batch.
@@ -85,6 +85,8 @@ struct Seen {
     receive_calls: u64,
     /// Latencies.
     latencies: Histogram,
+    /// The same, by when they were seen.
+    stretches: Stretches,
 }
 
 /// The load.
@@ -181,7 +183,9 @@ impl Load {
             seen.stray += 1;
             return;
         };
-        seen.latencies.add(now.saturating_sub(slot.since));
+        let latency = now.saturating_sub(slot.since);
+        seen.latencies.add(latency);
+        seen.stretches.add(now, latency);
         slot.since = 0;
         lane.out -= 1;
         seen.answers += 1;
@@ -331,13 +335,14 @@ fn main() -> io::Result<()> {
     };
     let secs = number("--secs", "5")?;
     let secs = load.run(secs, number("--window", "20")?, number("--rate", "0")?)?;
+    let stretch = std::mem::take(&mut load.seen.stretches).median();
     let seen = &load.seen;
     let each = |sum: u64, count: u64| sum as f64 / count.max(1) as f64;
     let quantile = |share| seen.latencies.quantile(share);
     println!(
         "{{\"secs\":{secs:.3},\"sent\":{},\"answers\":{},\"qps\":{:.0},\"lost\":{},\"stray\":{},\
          \"wrong\":{},\"nxdomain\":{},\"with_records\":{},\"size\":{:.1},\"p50\":{:.1},\
-         \"p99\":{:.1},\"p999\":{:.1},\"max\":{:.1},\"sent_each\":{:.1},\"received_each\":{:.1}}}",
+         \"p99\":{:.1},\"p99_stretch\":{stretch:.1},\"p999\":{:.1},\"max\":{:.1},\"sent_each\":{:.1},\"received_each\":{:.1}}}",
         seen.sent,
         seen.answers,
         seen.in_time as f64 / secs,
