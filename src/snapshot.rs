@@ -29,7 +29,7 @@ mod service;
 mod table;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
-pub use builder::SnapshotBuilder;
+pub use builder::{SnapshotBuilder, share_out};
 pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};

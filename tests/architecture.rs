@@ -112,6 +112,26 @@ const ALLOWED: &[(&str, &str, &str)] = &[
         "the default number of workers is that of the cores",
     ),
     (
+        "src/snapshot/builder/crew.rs",
+        "std::thread",
+        "the first compilation takes every processor, and returns when all is done",
+    ),
+    (
+        "src/snapshot/builder/crew.rs",
+        "parking_lot",
+        "its threads take their work from one list",
+    ),
+    (
+        "src/snapshot/plans.rs",
+        "parking_lot",
+        "threads of the first compilation intern plans",
+    ),
+    (
+        "src/snapshot/probing.rs",
+        "parking_lot",
+        "threads of the first compilation intern probes",
+    ),
+    (
         "src/config/state_dir.rs",
         "nix",
         "the default folder of root is another one",

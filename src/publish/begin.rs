@@ -3,10 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -17,9 +14,9 @@ use super::states::{Happening, States};
 use super::vantages::kept_networks;
 use super::world::{Now, Profile};
 use crate::config::Config;
-use crate::model::{Joined, Member, MemberIdx};
+use crate::model::{Joined, Member, MemberIdx, NamespacedName, Service};
 use crate::names::Label;
-use crate::snapshot::{Resolved, Settings, SnapshotBuilder};
+use crate::snapshot::{Resolved, Settings, SnapshotBuilder, share_out};
 use crate::wire::NameBuf;
 
 /// The folder of `state-dir` that persisted facts are in.
@@ -72,26 +69,21 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
         .members
         .iter()
         .map(|member| Owner::Member(member.name.clone()));
-    let owners: Vec<Owner> = names.chain([Owner::Fleet]).collect();
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(owners.len());
-    let (next, read) = (AtomicUsize::new(0), Mutex::new(Read::new()));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(owner) = owners.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let paths = Paths {
-                        folder: folder.to_owned(),
-                        owner: owner.clone(),
-                    };
-                    let whole = paths.read();
-                    read.lock().insert(owner.clone(), whole);
-                }
-            });
-        }
-    });
-    read.into_inner()
+    let mut read = Read::new();
+    share_out(
+        names.chain([Owner::Fleet]),
+        |owner| {
+            let paths = Paths {
+                folder: folder.to_owned(),
+                owner: owner.clone(),
+            };
+            (owner, paths.read())
+        },
+        |(owner, whole)| {
+            read.insert(owner, whole);
+        },
+    );
+    read
 }
 
 impl Beginning {
@@ -108,11 +100,14 @@ impl Beginning {
             hostnames: BTreeMap::new(),
             discarded: Vec::new(),
         };
+        let mut facts = Vec::new();
         for (index, member) in members(config) {
             let owner = Owner::Member(member.name.clone());
             let whole = read.get_mut(&owner).map(|(whole, _)| std::mem::take(whole));
-            beginning.restore(config, index, member, whole.unwrap_or_default(), now);
+            let services = beginning.restore(config, index, member, whole.unwrap_or_default(), now);
+            facts.push((index, services));
         }
+        beginning.builder.restore(facts);
         let fleet = read.get(&Owner::Fleet).map(|(whole, _)| &whole.kept);
         for (name, resolved) in fleet.into_iter().flat_map(|kept| &kept.hostnames) {
             let Some(resolved) = resolved else { continue };
@@ -131,7 +126,7 @@ impl Beginning {
         beginning
     }
 
-    /// Restores one member.
+    /// Restores one member, and gives the services that it had.
     fn restore(
         &mut self,
         config: &Config,
@@ -139,7 +134,8 @@ impl Beginning {
         member: &Member,
         whole: Whole,
         now: Now,
-    ) {
+    ) -> Vec<(NamespacedName, Arc<Service>)> {
+        let mut restored = Vec::new();
         let mut profile = Profile {
             since: now.wall,
             ..Profile::default()
@@ -162,7 +158,7 @@ impl Beginning {
         } else {
             if whole.kept.first_synced.is_some() {
                 let services = whole.services.len();
-                self.builder.restore(index, whole.services);
+                restored = whole.services;
                 self.states.happen(index, Happening::Restored, now.instant);
                 profile.reason = Some("restored from disk, no contact yet".to_owned());
                 let last_live = whole.kept.seen.map(|seen| seen.0);
@@ -174,5 +170,6 @@ impl Beginning {
             profile.kept = whole.kept;
         }
         self.profiles.push(profile);
+        restored
     }
 }

@@ -1,5 +1,6 @@
 //! A new configuration over the same facts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tracing::{info, warn};
@@ -61,6 +62,7 @@ impl World {
         self.states = self
             .states
             .reconfigured(&old.fleet, &config.fleet, now.instant);
+        let mut facts: BTreeMap<MemberIdx, (MemberIdx, Vec<_>)> = BTreeMap::new();
         for (index, member) in members(&config) {
             let Some(was) = self.index.remove(&member.name) else {
                 info!(member = %member.name, "member added");
@@ -70,9 +72,7 @@ impl World {
                 });
                 continue;
             };
-            for (name, service) in before.facts(was) {
-                self.builder.upsert(index, name, Arc::clone(service));
-            }
+            facts.insert(was, (index, Vec::with_capacity(before.count(was))));
             let profile = profiles
                 .get_mut(was.get())
                 .map(std::mem::take)
@@ -83,6 +83,12 @@ impl World {
             self.builder.set_networks(index, networks);
             self.profiles.push(profile);
         }
+        before.for_each_fact(|member, name, service| {
+            if let Some((_, services)) = facts.get_mut(&member) {
+                services.push((name.clone(), Arc::clone(service)));
+            }
+        });
+        self.builder.restore(facts.into_values().collect());
         for (name, (resolved, _)) in &self.hostnames {
             self.builder.set_hostname(name, Some(resolved.clone()));
         }

@@ -15,19 +15,20 @@ impl World {
     /// Counts the facts that are there at the beginning, or under a new configuration. Costs O(all
     /// services).
     pub(super) fn count_shards(&mut self, now: Now) {
-        for (member, name, facts) in self.builder.all_facts() {
-            let has_gateway = self.builder.fleet().has_gateway(member);
+        let (builder, brake, damping) = (&self.builder, &mut self.brake, &mut self.damping);
+        builder.for_each_fact(|member, name, facts| {
+            let has_gateway = builder.fleet().has_gateway(member);
             let standing = Standing::of(Some(facts), has_gateway);
             if standing == Standing::Ready {
-                let federations = self.builder.federations_of(member, name, facts);
-                self.brake.count(&federations);
-                continue;
+                let federations = builder.federations_of(member, name, facts);
+                brake.count(&federations);
+                return;
             }
             let key = (member, name.clone());
-            if self.damping.condition(&key, now).is_none() {
-                self.damping.went(&key, (Standing::Gone, standing), now);
+            if damping.condition(&key, now).is_none() {
+                damping.went(&key, (Standing::Gone, standing), now);
             }
-        }
+        });
         let conditions: Vec<_> = self.damping.conditions(now).collect();
         for ((member, name), condition) in conditions {
             self.is_dirty |= self.builder.set_condition(*member, name, Some(condition));

@@ -394,7 +394,8 @@ fn clustersets(fleet: &Fleet) -> impl Iterator<Item = Apex> {
 
 /// Labels in wire form, without a root.
 pub(super) fn wire_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Box<[u8]> {
-    let mut wire = Vec::new();
+    // Room for most, so that it seldom grows.
+    let mut wire = Vec::with_capacity(64);
     for label in labels {
         wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
         wire.extend_from_slice(label.as_bytes());

@@ -1,29 +1,32 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod compiler;
+mod crew;
+mod outcome;
 mod places;
 mod recompile;
 mod restore;
 mod shards;
 
-use std::collections::{HashMap, HashSet};
+pub use crew::share_out;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use self::outcome::Outcome;
 use super::apexes::Apexes;
 use super::caution::Cautions;
 use super::facts::{Facts, of_member};
-use super::generation::{Counts, Generation, Namespaces, Serial, Settings, Snapshot};
+use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::FleetState;
 use super::hostnames::{Hostnames, Resolved};
 use super::namesakes::Namesakes;
-use super::naming::Naming;
+use super::plans::Plans;
 use super::probing::Probes;
 use super::scopes::Scopes;
-use super::service::{PlanIdx, ServiceEntry};
-use super::table::Table;
-use crate::decide::{Plan, PlanKey};
 use crate::model::{
     Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
     Service, TopologyFacts, UnixSeconds,
@@ -52,11 +55,9 @@ pub struct SnapshotBuilder {
     is_new: bool,
     hostnames: Hostnames,
     namesakes: Namesakes,
-    naming: Naming,
     cautions: Cautions,
     probes: Probes,
-    plan_keys: HashMap<PlanKey, PlanIdx>,
-    plans: Arc<Vec<Plan>>,
+    plans: Plans,
     vantages: Arc<VantageTable>,
     /// What says where on the globe addresses are.
     database: Option<GeoDatabase>,
@@ -65,9 +66,7 @@ pub struct SnapshotBuilder {
     /// Where members stand, their networks or the database have changed since `vantages` and `nearest` were compiled.
     has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
-    services: Table<ServiceEntry>,
-    namespaces: Namespaces,
-    counts: Arc<Counts>,
+    outcome: Outcome,
 }
 
 impl SnapshotBuilder {
@@ -96,9 +95,12 @@ impl SnapshotBuilder {
             ..Cautions::default()
         };
         let state = FleetState::compile(&fleet, &apexes, status, &[], &cautions);
-        let counts = Counts {
-            exported: vec![0; fleet.members.len()],
-            ..Counts::default()
+        let outcome = Outcome {
+            counts: Arc::new(Counts {
+                exported: vec![0; fleet.members.len()],
+                ..Counts::default()
+            }),
+            ..Outcome::default()
         };
         let mut builder = Self {
             settings: Arc::new(settings),
@@ -112,19 +114,15 @@ impl SnapshotBuilder {
             is_new: true,
             hostnames: Hostnames::default(),
             namesakes: Namesakes::default(),
-            naming: Naming::default(),
             cautions,
             probes: Probes::compile(&fleet),
-            plan_keys: HashMap::new(),
-            plans: Arc::default(),
+            plans: Plans::default(),
             vantages: Arc::default(),
             database: None,
             learnt: fleet.members.iter().map(|_| Arc::default()).collect(),
             has_moved: true,
             nearest: Arc::default(),
-            services: Table::default(),
-            namespaces: Namespaces::default(),
-            counts: Arc::new(counts),
+            outcome,
             fleet,
         };
         for (index, member) in MemberIdx::all().zip(builder.fleet.clone().members.iter()) {
@@ -151,13 +149,23 @@ impl SnapshotBuilder {
         let Ok(old) = self.facts.insert(member, name, service) else {
             return false;
         };
+        self.learn(member, name, old.as_deref(), &new);
+        true
+    }
+
+    /// What follows from facts beside entries.
+    fn learn(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        old: Option<&Service>,
+        new: &Service,
+    ) {
         if old.is_none() {
             self.namesakes.add(&self.fleet, member, &name.namespace);
         }
-        self.hostnames
-            .rename(member, name, old.as_deref(), Some(&new));
-        self.note(name, Some(&new));
-        true
+        self.hostnames.rename(member, name, old, Some(new));
+        self.note(name, Some(new));
     }
 
     /// A service of a member is gone. Returns whether anything changed.
@@ -273,14 +281,14 @@ impl SnapshotBuilder {
             scopes: self.scopes.clone(),
             topology: self.topology.clone(),
             state: self.state.clone(),
-            plans: self.plans.clone(),
+            plans: self.plans.compiled(),
             vantages: self.vantages.clone(),
             nearest: self.nearest.clone(),
-            services: self.services.clone(),
-            namespaces: self.namespaces.clone(),
+            services: self.outcome.services.clone(),
+            namespaces: self.outcome.namespaces.clone(),
             namesakes: self.namesakes.warnings().clone(),
-            naming: self.naming.published(&self.apexes, &self.scopes),
-            counts: self.counts.clone(),
+            naming: self.outcome.naming.published(&self.apexes, &self.scopes),
+            counts: self.outcome.counts.clone(),
         }
     }
 }

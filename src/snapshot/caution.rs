@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::compile::Input;
-use super::probing::{Probes, Probing};
+use super::probing::{Map, Probes};
 use super::service::NewShard;
 use super::{ipv4, ipv6};
 use crate::decide::{Halves, ShardCaution};
@@ -115,8 +115,8 @@ impl Caution {
 /// What is known of shards beyond their facts.
 #[derive(Debug, Default)]
 pub(super) struct Cautions {
-    /// What is probed, and what came of it.
-    pub(super) probing: Probing,
+    /// What probes say.
+    pub(super) evidence: Map<Target, Evidence>,
     /// Conditions of shards.
     pub(super) conditions: HashMap<NamespacedName, Vec<(MemberIdx, Condition)>>,
     /// What operators leave.
@@ -126,6 +126,18 @@ pub(super) struct Cautions {
 }
 
 impl Cautions {
+    /// Sets or takes back what probes say of a target. Returns whether that changes anything.
+    pub(super) fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
+        if self.evidence.get(target) == evidence.as_ref() {
+            return false;
+        }
+        match evidence {
+            Some(evidence) => self.evidence.insert(target.clone(), evidence),
+            None => self.evidence.remove(target),
+        };
+        true
+    }
+
     /// Sets or takes back a condition. Returns whether that changes anything.
     pub(super) fn set_condition(
         &mut self,
@@ -151,7 +163,7 @@ impl Cautions {
     pub(super) fn judge(
         &self,
         input: &Input<'_>,
-        probes: &mut Probes,
+        probes: &Probes,
         shards: &mut [NewShard],
     ) -> (Option<Box<Caution>>, Vec<Target>) {
         let mut caution = Caution::none();
@@ -164,7 +176,7 @@ impl Cautions {
             probes.targets(input.fleet, input.federation, shard, &mut targets);
             let mut withheld = HashSet::new();
             for target in targets.iter().skip(first) {
-                let Some(evidence) = self.probing.evidence(target) else {
+                let Some(evidence) = self.evidence.get(target) else {
                     continue;
                 };
                 match evidence.verdict {

@@ -13,7 +13,7 @@ use super::{Resolved, seconds};
 use crate::decide::PlanKey;
 use crate::model::{
     Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Policy,
-    Service, ServiceKind, Steering,
+    Service, ServiceKind, Steering, Target,
 };
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -36,13 +36,14 @@ pub(super) struct Input<'a> {
     pub(super) facts: &'a [(MemberIdx, Arc<Service>)],
 }
 
-/// Compiles an entry; `None` when no member says anything that concerns the federation.
+/// Compiles an entry, and finds what is to be probed for it; `None` when no member says anything that
+/// concerns the federation.
 pub(super) fn compile<'h>(
     input: &Input<'_>,
     resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
-    judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, usize),
-) -> Option<ServiceEntry> {
+    judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, Vec<Target>),
+) -> Option<(ServiceEntry, Vec<Target>)> {
     let mut known = Vec::new();
     let mut ignored = Vec::new();
     for (member, facts) in input.facts {
@@ -83,7 +84,7 @@ pub(super) fn compile<'h>(
         .iter()
         .map(|(member, facts)| input.shard(*member, facts, ttl, &resolved))
         .collect();
-    let (caution, unprobed) = judge(&mut shards);
+    let (caution, targets) = judge(&mut shards);
     let name = input.name;
     let entry = NewEntry {
         key: wire_labels([
@@ -97,9 +98,8 @@ pub(super) fn compile<'h>(
         ignored,
         disagreements,
         caution,
-        unprobed,
     };
-    Some(entry.with(&shards))
+    Some((entry.with(&shards), targets))
 }
 
 impl Input<'_> {

@@ -61,7 +61,7 @@ impl Namesakes {
 }
 
 /// Whether names of a namespace are in the zone of a federation.
-fn is_namesake(fleet: &Fleet, member: MemberIdx, namespace: &Label) -> bool {
+pub(super) fn is_namesake(fleet: &Fleet, member: MemberIdx, namespace: &Label) -> bool {
     let member = fleet.members.get(member.get());
     member.is_some_and(|member| member.cluster_domain.is_some())
         && fleet

@@ -145,6 +145,12 @@ impl Naming {
         Some(own.into_iter().chain(others).collect())
     }
 
+    /// Whether a service wants no other name, and no other wants its name.
+    pub(super) fn is_called_as_it_is(&self, name: &NamespacedName) -> bool {
+        self.wanted.is_empty()
+            || !(self.wanted.contains_key(name) || self.wanting.contains_key(name))
+    }
+
     /// A service does not get the name that it wants, or does.
     pub(super) fn settle(
         &mut self,

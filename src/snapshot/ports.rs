@@ -40,11 +40,8 @@ impl NamedPort {
 pub(super) fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
     let mut owners = BTreeSet::new();
     for port in shards.iter().flat_map(|shard| &shard.facts.ports) {
-        owners.extend(
-            port.name
-                .as_ref()
-                .map(|name| (name.clone(), port.protocol.label(), port.protocol)),
-        );
+        let name = port.name.as_ref();
+        owners.extend(name.map(|name| (name, port.protocol.label(), port.protocol)));
     }
     let number = |shard: &NewShard, name, protocol| {
         let mut ports = shard.facts.ports.iter();

@@ -1,12 +1,14 @@
-//! What is to be probed, who uses it, and what came of it.
+//! What is to be probed, and who uses it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+
 use super::apexes::FederationIdx;
 use super::service::NewShard;
-use crate::model::{Check, Evidence, Fleet, NamespacedName, Probe, Target, Targets};
+use crate::model::{Check, Fleet, NamespacedName, Probe, Target, Targets};
 
 /// How many targets there are at most.
 pub(super) const MOST_TARGETS: usize = 65_536;
@@ -15,16 +17,14 @@ pub(super) const MOST_TARGETS: usize = 65_536;
 const MOST_WAITING: usize = 4096;
 
 /// A hash map of the writer.
-type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A service in a federation.
 type User = (FederationIdx, NamespacedName);
 
-/// What is to be probed, who uses it, and what came of it.
+/// What is to be probed, and who uses it.
 #[derive(Debug, Default)]
 pub(super) struct Probing {
-    /// What probes say.
-    evidence: Map<Target, Evidence>,
     /// Who uses each target.
     users: Map<Target, HashSet<User, foldhash::fast::RandomState>>,
     /// The targets of each user that has some.
@@ -36,31 +36,10 @@ pub(super) struct Probing {
 }
 
 impl Probing {
-    /// What probes say of a target.
-    pub(super) fn evidence(&self, target: &Target) -> Option<&Evidence> {
-        self.evidence.get(target)
-    }
-
-    /// Everything that probes say.
-    pub(super) fn all_evidence(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
-        self.evidence.iter()
-    }
-
-    /// Sets or takes back what probes say. Returns the services whose answers may change.
-    pub(super) fn set(
-        &mut self,
-        target: &Target,
-        evidence: Option<Evidence>,
-    ) -> Vec<NamespacedName> {
-        if self.evidence.get(target) == evidence.as_ref() {
-            return Vec::new();
-        }
-        match evidence {
-            Some(evidence) => self.evidence.insert(target.clone(), evidence),
-            None => self.evidence.remove(target),
-        };
+    /// The services that use a target.
+    pub(super) fn users_of(&self, target: &Target) -> impl Iterator<Item = &NamespacedName> {
         let users = self.users.get(target).into_iter().flatten();
-        users.map(|(_, name)| name.clone()).collect()
+        users.map(|(_, name)| name)
     }
 
     /// Everything that is to be probed.
@@ -75,6 +54,9 @@ impl Probing {
         name: &NamespacedName,
         wanted: Vec<Target>,
     ) -> usize {
+        if self.of.is_empty() && wanted.is_empty() {
+            return 0;
+        }
         let user = (federation, name.clone());
         let old = self.of.remove(&user).unwrap_or_default();
         if old.is_empty() && wanted.is_empty() {
@@ -131,8 +113,9 @@ impl Probing {
 pub(super) struct Probes {
     /// Those of the federations, in configuration order.
     federations: Vec<Spec>,
-    /// Those that services say something of.
-    special: HashSet<Arc<Probe>>,
+    /// Those that services say something of. Several threads may ask for them at the first
+    /// compilation.
+    special: Mutex<HashSet<Arc<Probe>>>,
 }
 
 /// A probe and its port.
@@ -156,16 +139,17 @@ impl Probes {
     }
 
     /// Every probe alike is one.
-    fn intern(&mut self, mut probe: Probe) -> Spec {
+    fn intern(&self, mut probe: Probe) -> Spec {
         let port = probe.port.take();
-        let known = self.special.get(&probe).map(Arc::clone);
+        let mut special = self.special.lock();
+        let known = special.get(&probe).map(Arc::clone);
         let probe = known.unwrap_or_else(|| {
             // Those that no target has any more go when there are many.
-            if self.special.len() >= 64 && self.special.len().is_power_of_two() {
-                self.special.retain(|probe| Arc::strong_count(probe) > 1);
+            if special.len() >= 64 && special.len().is_power_of_two() {
+                special.retain(|probe| Arc::strong_count(probe) > 1);
             }
             let probe = Arc::new(probe);
-            self.special.insert(Arc::clone(&probe));
+            special.insert(Arc::clone(&probe));
             probe
         });
         Spec { probe, port }
@@ -174,7 +158,7 @@ impl Probes {
     /// Adds the targets of a shard that has all its addresses: none where nothing is asked, or where
     /// there is no TCP port to ask.
     pub(super) fn targets(
-        &mut self,
+        &self,
         fleet: &Fleet,
         federation: FederationIdx,
         shard: &NewShard,
@@ -184,14 +168,11 @@ impl Probes {
         if !shard.has_address() {
             return;
         }
-        let spec = match &facts.steering.probe {
-            None => self.federations.get(federation.get()).cloned(),
-            Some(settings) => {
-                let base = fleet.federations.get(federation.get());
-                base.map(|base| base.probe.with(settings))
-                    .map(|probe| self.intern(probe))
-            }
-        };
+        let own = facts.steering.probe.as_ref().and_then(|settings| {
+            let base = fleet.federations.get(federation.get())?;
+            Some(self.intern(base.probe.with(settings)))
+        });
+        let spec = own.as_ref().or(self.federations.get(federation.get()));
         let Some(Spec { probe, port }) = spec.filter(|spec| spec.probe.check != Check::None) else {
             return;
         };
@@ -203,7 +184,7 @@ impl Probes {
         let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
         targets.extend(addresses.map(|address| Target {
             address: SocketAddr::new(address, port),
-            probe: Arc::clone(&probe),
+            probe: Arc::clone(probe),
         }));
     }
 }

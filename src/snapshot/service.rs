@@ -148,8 +148,6 @@ pub(super) struct NewEntry {
     pub(super) disagreements: BTreeSet<Disagreement>,
     /// What is known of it beyond its facts.
     pub(super) caution: Option<Box<Caution>>,
-    /// How many of its addresses are not probed as there are too many in all.
-    pub(super) unprobed: usize,
 }
 
 /// A member's service that does not count as an export (names: decision 13).
@@ -229,7 +227,7 @@ impl NewEntry {
                 ignored: self.ignored.into(),
                 disagreements: self.disagreements.into_iter().collect(),
                 caution: self.caution,
-                unprobed: self.unprobed,
+                unprobed: 0,
             }),
         }
     }
@@ -404,6 +402,11 @@ impl ServiceEntry {
     /// How many of its addresses are not probed as there are too many in all.
     pub(super) fn unprobed(&self) -> usize {
         self.rest.unprobed
+    }
+
+    /// Sets how many of its addresses are not probed.
+    pub(super) fn set_unprobed(&mut self, unprobed: usize) {
+        self.rest.unprobed = unprobed;
     }
 
     /// What a member that exports it says.

@@ -8,20 +8,23 @@ impl SnapshotBuilder {
     /// What probes say of a target; `None` takes it back. Returns whether any service uses the
     /// target and anything changed.
     pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
-        let users = self.cautions.probing.set(target, evidence);
-        let is_used = !users.is_empty();
+        if !self.cautions.set_evidence(target, evidence) {
+            return false;
+        }
+        let mut users = self.outcome.probing.users_of(target).cloned().peekable();
+        let is_used = users.peek().is_some();
         self.changed.extend(users);
         is_used
     }
 
     /// What probes say of a target.
     pub fn evidence(&self, target: &Target) -> Option<&Evidence> {
-        self.cautions.probing.evidence(target)
+        self.cautions.evidence.get(target)
     }
 
     /// Everything that probes say, in no order.
     pub fn all_evidence(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
-        self.cautions.probing.all_evidence()
+        self.cautions.evidence.iter()
     }
 
     /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
@@ -64,6 +67,6 @@ impl SnapshotBuilder {
     /// The addresses to probe, each once, as of the last snapshot: at most 65,536. The rest is in
     /// [`crate::snapshot::Counts::unprobed`], and has its turn when there is room.
     pub fn targets(&self) -> &Targets {
-        self.cautions.probing.targets()
+        self.outcome.probing.targets()
     }
 }

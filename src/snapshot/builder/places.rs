@@ -5,9 +5,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::SnapshotBuilder;
-use crate::decide::{Distances, Plan, nearest};
+use crate::decide::{Distances, nearest};
 use crate::model::{GeoDatabase, MemberIdx, TopologyFacts};
-use crate::snapshot::plans::plan;
 use crate::snapshot::scopes::Scopes;
 use crate::vantage::{Surroundings, VantageTable};
 
@@ -37,8 +36,8 @@ impl SnapshotBuilder {
         }
         *place = facts;
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
-        self.naming.scopes_changed();
-        self.recompile_plans();
+        self.outcome.naming.scopes_changed();
+        self.plans.recompile(&self.scopes, &self.fleet);
         self.has_moved = true;
     }
 
@@ -85,16 +84,5 @@ impl SnapshotBuilder {
         let distances = Distances::compile(&self.fleet, named.chain(regions));
         let tiers = places.map(|place| nearest(&self.fleet, &self.topology, &distances, place));
         self.nearest = Arc::new(tiers.collect());
-    }
-
-    /// Compiles every plan anew: fences follow the members of their regions.
-    pub(super) fn recompile_plans(&mut self) {
-        let mut plans: Vec<Option<Plan>> = self.plan_keys.iter().map(|_| None).collect();
-        for (key, index) in &self.plan_keys {
-            if let Some(place) = plans.get_mut(index.get()) {
-                *place = Some(plan(key, &self.scopes, &self.fleet));
-            }
-        }
-        self.plans = Arc::new(plans.into_iter().flatten().collect());
     }
 }

@@ -6,14 +6,19 @@ use super::SnapshotBuilder;
 use crate::model::{MemberIdx, NamespacedName, Service};
 use crate::snapshot::FederationIdx;
 use crate::snapshot::compile::Input;
+use crate::snapshot::facts::{Said, TOGETHER};
 
 impl SnapshotBuilder {
-    /// All facts, in no order.
-    pub fn all_facts(&self) -> impl Iterator<Item = (MemberIdx, &NamespacedName, &Arc<Service>)> {
-        self.facts.iter().flat_map(|(name, shards)| {
-            let shards = shards.iter();
-            shards.map(move |(member, facts)| (*member, name, facts))
-        })
+    /// Looks at all facts, in no order.
+    pub fn for_each_fact(&self, mut look: impl FnMut(MemberIdx, &NamespacedName, &Arc<Service>)) {
+        for batch in self.facts.in_memory_order().chunks(TOGETHER) {
+            Said::touch(batch);
+            for said in batch {
+                for (member, facts) in &said.shards {
+                    look(*member, &said.name, facts);
+                }
+            }
+        }
     }
 
     /// The federations in which a member's service counts as an export (names: decision 13), by

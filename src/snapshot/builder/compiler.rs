@@ -1,0 +1,100 @@
+//! From what members say about a service to its entries: what compiling reads and does not change,
+//! so that many services can be compiled at once.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::SnapshotBuilder;
+use super::outcome::Outcome;
+use crate::model::{Fleet, NamespacedName, Target};
+use crate::snapshot::apexes::{Apexes, FederationIdx};
+use crate::snapshot::caution::Cautions;
+use crate::snapshot::compile::{Input, compile};
+use crate::snapshot::facts::Shards;
+use crate::snapshot::hostnames::Hostnames;
+use crate::snapshot::plans::Plans;
+use crate::snapshot::probing::Probes;
+use crate::snapshot::scopes::Scopes;
+use crate::snapshot::service::ServiceEntry;
+
+/// What compiling reads.
+pub(super) struct Compiler<'b> {
+    pub(super) fleet: &'b Fleet,
+    pub(super) apexes: &'b Apexes,
+    pub(super) scopes: &'b Scopes,
+    hostnames: &'b Hostnames,
+    cautions: &'b Cautions,
+    plans: &'b Plans,
+    probes: &'b Probes,
+}
+
+/// An entry, and what is to be probed for it.
+pub(super) struct Compiled {
+    pub(super) entry: Arc<ServiceEntry>,
+    pub(super) targets: Vec<Target>,
+}
+
+impl SnapshotBuilder {
+    /// What compiling reads, and where it goes.
+    pub(super) fn compiler(&mut self) -> (Compiler<'_>, &mut Outcome) {
+        let compiler = Compiler {
+            fleet: &self.fleet,
+            apexes: &self.apexes,
+            scopes: &self.scopes,
+            hostnames: &self.hostnames,
+            cautions: &self.cautions,
+            plans: &self.plans,
+            probes: &self.probes,
+        };
+        (compiler, &mut self.outcome)
+    }
+}
+
+impl Compiler<'_> {
+    /// Compiles a service in one federation, under a name; `None` when no member says anything that
+    /// concerns the federation.
+    pub(super) fn compile(
+        &self,
+        federation: FederationIdx,
+        (name, facts): (&NamespacedName, &Shards),
+        published: &NamespacedName,
+    ) -> Option<Compiled> {
+        let rules = self.fleet.federations.get(federation.get())?;
+        let input = Input {
+            fleet: self.fleet,
+            federation,
+            rules,
+            members: self.apexes.federation(federation)?.members,
+            name,
+            label: &published.name,
+            facts,
+        };
+        let resolved = |hostname: &_| {
+            let resolved = self.hostnames.get(hostname);
+            resolved.filter(|_| !self.apexes.holds(hostname))
+        };
+        let (entry, targets) = compile(
+            &input,
+            resolved,
+            |key| self.plans.intern(key, self.scopes, self.fleet),
+            |shards| self.cautions.judge(&input, self.probes, shards),
+        )?;
+        let entry = Arc::new(entry);
+        Some(Compiled { entry, targets })
+    }
+
+    /// Compiles a service under its own name in each federation that has it.
+    pub(super) fn compile_everywhere(
+        &self,
+        name: &NamespacedName,
+        facts: &Shards,
+    ) -> SmallVec<[(FederationIdx, Compiled); 1]> {
+        let federations = (0..self.fleet.federations.len()).map(FederationIdx::new);
+        let compiled = federations.filter_map(|federation| {
+            let compiled = self.compile(federation, (name, facts), name)?;
+            Some((federation, compiled))
+        });
+        compiled.collect()
+    }
+}

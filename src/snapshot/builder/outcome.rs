@@ -1,0 +1,152 @@
+//! What was compiled, and what is counted of it.
+
+use std::sync::Arc;
+
+use super::compiler::{Compiled, Compiler};
+use crate::model::{MemberSet, NamespacedName};
+use crate::snapshot::apexes::FederationIdx;
+use crate::snapshot::generation::{Counts, Namespaces};
+use crate::snapshot::naming::Naming;
+use crate::snapshot::probing::Probing;
+use crate::snapshot::service::ServiceEntry;
+use crate::snapshot::table::Table;
+use crate::wire::MAX_NAME;
+
+/// What was compiled, and what is counted of it.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) services: Table<ServiceEntry>,
+    pub(super) namespaces: Namespaces,
+    pub(super) counts: Arc<Counts>,
+    pub(super) naming: Naming,
+    pub(super) probing: Probing,
+}
+
+impl Outcome {
+    /// Takes in a service that was not there before, under its own name.
+    pub(super) fn add(
+        &mut self,
+        compiler: &Compiler<'_>,
+        name: &NamespacedName,
+        compiled: impl IntoIterator<Item = (FederationIdx, Compiled)>,
+    ) {
+        let mut members = MemberSet::EMPTY;
+        for (federation, compiled) in compiled {
+            let entry = self.probe(federation, name, compiled);
+            members = members | entry.members();
+            self.put(compiler, (name, federation), None, Some(&entry));
+            self.services.insert(entry);
+        }
+        self.move_exports(MemberSet::EMPTY, members);
+    }
+
+    /// Has a service probed as it is to be now.
+    pub(super) fn probe(
+        &mut self,
+        federation: FederationIdx,
+        name: &NamespacedName,
+        compiled: Compiled,
+    ) -> Arc<ServiceEntry> {
+        let Compiled { mut entry, targets } = compiled;
+        let unprobed = self.probing.use_targets(federation, name, targets);
+        if let Some(entry) = Arc::get_mut(&mut entry) {
+            entry.set_unprobed(unprobed);
+        }
+        entry
+    }
+
+    /// Keeps the sums and prefixes when an entry takes the place of another.
+    pub(super) fn put(
+        &mut self,
+        compiler: &Compiler<'_>,
+        (name, federation): (&NamespacedName, FederationIdx),
+        old: Option<&ServiceEntry>,
+        new: Option<&ServiceEntry>,
+    ) {
+        self.tally(compiler, old, new);
+        if let Some(view) = compiler.apexes.federation(federation) {
+            self.naming.prefix(view.apex, (name, federation), old, new);
+        }
+    }
+
+    /// Keeps how many services members export, when those of one change.
+    pub(super) fn move_exports(&mut self, before: MemberSet, after: MemberSet) {
+        if before == after {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.counts);
+        for member in (before & !after).iter() {
+            if let Some(count) = counts.exported.get_mut(member.get()) {
+                *count -= 1;
+            }
+        }
+        for member in (after & !before).iter() {
+            if let Some(count) = counts.exported.get_mut(member.get()) {
+                *count += 1;
+            }
+        }
+    }
+
+    /// Keeps the sums when an entry replaces another.
+    fn tally(
+        &mut self,
+        compiler: &Compiler<'_>,
+        old: Option<&ServiceEntry>,
+        new: Option<&ServiceEntry>,
+    ) {
+        let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
+        if exists(old) != exists(new) {
+            let namespace = old
+                .or(new)
+                .map(|entry| namespace_of(&entry.key))
+                .unwrap_or_default();
+            match self.namespaces.get_mut(namespace) {
+                Some(count) if exists(new) => *count += 1,
+                Some(count) if *count > 1 => *count -= 1,
+                Some(_) => drop(self.namespaces.remove(namespace)),
+                None if exists(new) => drop(self.namespaces.insert(namespace.into(), 1)),
+                None => {}
+            }
+        }
+        let sums = |entry: Option<&ServiceEntry>| {
+            let Some(entry) = entry else { return [0; 5] };
+            let is_long = entry.exists() && longest_name(compiler, entry) > MAX_NAME;
+            [
+                usize::from(entry.exists()),
+                entry.ignored().len(),
+                usize::from(is_long),
+                usize::from(!entry.disagreements().is_empty()),
+                entry.unprobed(),
+            ]
+        };
+        let (old, new) = (sums(old), sums(new));
+        if old == new {
+            return;
+        }
+        let counts = Arc::make_mut(&mut self.counts);
+        let fields = [
+            &mut counts.services,
+            &mut counts.ignored,
+            &mut counts.unpublished,
+            &mut counts.disagreeing,
+            &mut counts.unprobed,
+        ];
+        for ((field, old), new) in fields.into_iter().zip(old).zip(new) {
+            *field = (*field + new).saturating_sub(old);
+        }
+    }
+}
+
+/// The length of a service's longest name in any scope, in octets.
+fn longest_name(compiler: &Compiler<'_>, entry: &ServiceEntry) -> usize {
+    let federation = compiler.apexes.federation(entry.federation);
+    let apex = federation.and_then(|federation| compiler.apexes.get(federation.apex));
+    let apex = apex.map_or(1, |apex| apex.name.as_wire().len());
+    entry.key.len() + compiler.scopes.longest + apex
+}
+
+/// The wire labels `ns.fed` of a key.
+fn namespace_of(key: &[u8]) -> &[u8] {
+    let length = key.first().map_or(0, |length| usize::from(*length));
+    key.get(length + 1..).unwrap_or_default()
+}
