@@ -1,7 +1,7 @@
 //! A service as a client inside one of its members sees it (names: decision 12).
 
 use super::ports::NamedPort;
-use super::service::ServiceEntry;
+use super::service::{ServiceEntry, is_drained};
 use crate::decide::ShardHealth;
 use crate::model::{Inside, MemberIdx, Pod, Protocol};
 
@@ -23,7 +23,7 @@ impl ServiceEntry {
     pub fn health_inside(&self, member: MemberIdx) -> ShardHealth {
         let mut health = self.health();
         if let Some(facts) = self.facts(member)
-            && !self.is_drained(member)
+            && !is_drained(facts, self.caution())
         {
             health.last_known.insert(member);
             if facts.is_ready() {
@@ -35,8 +35,12 @@ impl ServiceEntry {
 
     /// Who is available for clients to whom the pods of all members are routable.
     pub fn health_of_pods(&self) -> ShardHealth {
+        let is_in = |member: MemberIdx| {
+            let facts = self.facts(member);
+            facts.is_some_and(|facts| !is_drained(facts, self.caution()))
+        };
         let ready = self.members().iter();
-        let ready = ready.filter(|member| self.has_ready_pod(*member) && !self.is_drained(*member));
+        let ready = ready.filter(|member| self.has_ready_pod(*member) && is_in(*member));
         let available = ready.collect();
         ShardHealth {
             available,
@@ -55,12 +59,6 @@ impl ServiceEntry {
     pub fn has_ready_pod(&self, member: MemberIdx) -> bool {
         self.inside(member)
             .is_some_and(|inside| !inside.pods().is_empty())
-    }
-
-    /// Whether an operator or its weight has taken the shard of a member out.
-    fn is_drained(&self, member: MemberIdx) -> bool {
-        let weight = self.facts(member).and_then(|facts| facts.steering.weight);
-        weight == Some(0) || self.caution().is_some_and(|caution| caution.share == 0)
     }
 
     /// The number of a port where the shard of a member is reached inside it.

@@ -245,10 +245,8 @@ impl NewShard {
     /// probes mattered: names: D.1, decision 15.
     fn head(&self, caution: Option<&Caution>) -> Head {
         let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
-        let is_drained = self.facts.steering.weight == Some(0)
-            || caution.is_some_and(|caution| caution.share == 0);
         let is_dead = caution.is_some_and(|caution| caution.dead.contains(self.member));
-        let is_last_known = self.has_address() && !is_drained;
+        let is_last_known = self.has_address() && !is_drained(&self.facts, caution);
         Head {
             ttl: self.ttl,
             ipv4: count(self.ipv4.len()),
@@ -258,6 +256,11 @@ impl NewShard {
             is_last_known,
         }
     }
+}
+
+/// Whether its weight or an operator has taken a shard out.
+pub(super) fn is_drained(facts: &Service, caution: Option<&Caution>) -> bool {
+    facts.steering.weight == Some(0) || caution.is_some_and(|caution| caution.share == 0)
 }
 
 /// The addresses of a shard that an entry holds.
