@@ -178,7 +178,14 @@ impl<'s> Chosen<'s> {
         }
     }
 
-    /// The same, of the addresses that a limit lets in.
+    /// Writes the RRsets of both types at `owner`, a target of other records.
+    #[inline]
+    pub(super) fn write_both(&self, reply: &mut Reply<'_, '_>, owner: Owner) {
+        self.write(reply, owner, rrtype::A);
+        self.write(reply, owner, rrtype::AAAA);
+    }
+
+    /// As [`Self::write`], of the addresses that a limit lets in.
     #[inline(never)]
     fn write_within(
         &self,
