@@ -38,4 +38,6 @@ pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard};
 
-use generation::{ipv4, ipv6, seconds};
+pub(crate) use generation::{ipv4, ipv6};
+
+use generation::seconds;
