@@ -3,7 +3,7 @@
 use super::ports::NamedPort;
 use super::service::{ServiceEntry, is_drained};
 use crate::decide::ShardHealth;
-use crate::model::{Inside, MemberIdx, Pod, Protocol};
+use crate::model::{Inside, MemberIdx, Pod};
 
 impl ServiceEntry {
     /// Where the shard of a member is reached inside it; `None` when nothing takes traffic there.
@@ -63,18 +63,7 @@ impl ServiceEntry {
 
     /// The number of a port where the shard of a member is reached inside it.
     pub fn port_inside(&self, port: &NamedPort, member: MemberIdx) -> Option<u16> {
-        let facts = self.facts(member)?;
-        let is_it = |name: &str, protocol: Protocol| {
-            let (name_at, labels) = (1, &*port.labels);
-            let first = labels.get(name_at..usize::from(port.protocol_at));
-            first.and_then(|first| first.strip_prefix(b"_")) == Some(name.as_bytes())
-                && port.protocol().get(1..) == Some(protocol.label().as_bytes())
-        };
-        let mut ports = facts.ports.iter();
-        let found = ports.find(|known| {
-            let name = known.name.as_ref();
-            name.is_some_and(|name| is_it(name.as_str(), known.protocol))
-        });
-        found.map(|port| port.port)
+        let port = port.of(self.facts(member)?)?;
+        Some(port.port)
     }
 }
