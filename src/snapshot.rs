@@ -14,6 +14,7 @@ mod builder;
 mod caution;
 mod compile;
 mod facts;
+mod gather;
 mod generation;
 mod health;
 mod hostnames;
@@ -31,6 +32,7 @@ mod table;
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
 pub use builder::{SnapshotBuilder, share_out};
 pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
+pub use gather::{Gathered, Gathering};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
@@ -38,4 +40,6 @@ pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard};
 
-use generation::{ipv4, ipv6, seconds};
+pub(crate) use generation::{ipv4, ipv6};
+
+use generation::seconds;

@@ -6,7 +6,7 @@ use super::limit::Limit;
 use super::respond::Reply;
 use crate::decide::Lots;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
-use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
+use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole, ipv4, ipv6};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
 /// Octets of an A record whose owner is a pointer.
@@ -150,19 +150,13 @@ impl<'s> Chosen<'s> {
     fn last_of(&self, limit: &Limit<'_>, outside: MemberSet, qtype: u16) -> u64 {
         let own = self.own.into_iter().flat_map(Own::addresses);
         if qtype == rrtype::A {
-            let own = own.filter_map(|address| match address {
-                IpAddr::V4(address) => Some(address),
-                IpAddr::V6(_) => None,
-            });
             let outside = self.entry.ipv4_of(outside).flat_map(|(_, all)| all);
-            limit.last(own.chain(outside.copied()).map(|address| address.octets()))
+            let all = own.filter_map(ipv4).chain(outside.copied());
+            limit.last(all.map(|address| address.octets()))
         } else {
-            let own = own.filter_map(|address| match address {
-                IpAddr::V6(address) => Some(address),
-                IpAddr::V4(_) => None,
-            });
             let outside = self.entry.ipv6_of(outside).flat_map(|(_, all)| all);
-            limit.last(own.chain(outside.copied()).map(|address| address.octets()))
+            let all = own.filter_map(ipv6).chain(outside.copied());
+            limit.last(all.map(|address| address.octets()))
         }
     }
 
@@ -178,7 +172,14 @@ impl<'s> Chosen<'s> {
         }
     }
 
-    /// The same, of the addresses that a limit lets in.
+    /// Writes the RRsets of both types at `owner`, a target of other records.
+    #[inline]
+    pub(super) fn write_both(&self, reply: &mut Reply<'_, '_>, owner: Owner) {
+        self.write(reply, owner, rrtype::A);
+        self.write(reply, owner, rrtype::AAAA);
+    }
+
+    /// As [`Self::write`], of the addresses that a limit lets in.
     #[inline(never)]
     fn write_within(
         &self,

@@ -183,8 +183,7 @@ pub(super) fn write_numbers<I: Iterator<Item = u16>>(
         if let Some(name) = targets.pinned(label) {
             let own = Chosen::pinned(snapshot, chosen.entry, &shard);
             let at = reply.response.owner_name(&name);
-            own.write(reply, at, rrtype::A);
-            own.write(reply, at, rrtype::AAAA);
+            own.write_both(reply, at);
         }
     }
     Some(all)
@@ -254,8 +253,7 @@ fn write_pod_addresses(
             let pods = Own::of_pods(member, entry.pods_of(member, name.label()));
             let own = Chosen::new(snapshot, entry, MemberSet::from_iter([member]));
             let own = own.with_own(Some(&pods));
-            own.write(reply, at, rrtype::A);
-            own.write(reply, at, rrtype::AAAA);
+            own.write_both(reply, at);
         }
     }
 }
@@ -309,8 +307,7 @@ fn write_one(
 /// Writes the addresses of the one target.
 fn write_target(reply: &mut Reply<'_, '_>, chosen: &Chosen<'_>, at: Owner) {
     reply.response.begin_additional();
-    chosen.write(reply, at, rrtype::A);
-    chosen.write(reply, at, rrtype::AAAA);
+    chosen.write_both(reply, at);
 }
 
 /// The host names of the pods in a member that take traffic, each once: pods come ordered by them.

@@ -8,22 +8,40 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::contact::status;
-use super::files::{Owner, Paths, Tail, Whole};
+use super::fact::Kept;
+use super::files::{Owner, Paths, Tail};
 use super::identity;
 use super::states::{Happening, States};
 use super::vantages::kept_networks;
 use super::world::{Now, Profile};
 use crate::config::Config;
-use crate::model::{Joined, Member, MemberIdx, NamespacedName, Service};
+use crate::model::{Joined, Member, MemberIdx};
 use crate::names::Label;
-use crate::snapshot::{Resolved, Settings, SnapshotBuilder, share_out};
+use crate::snapshot::{
+    Gathered, Gathering, Resolved, Serial, Settings, SnapshotBuilder, share_out,
+};
 use crate::wire::NameBuf;
 
 /// The folder of `state-dir` that persisted facts are in.
 pub(super) const FOLDER: &str = "facts";
 
-/// Everything that was read, by owner, and where writing goes on.
-pub(super) type Read = BTreeMap<Owner, (Whole, Tail)>;
+/// Everything that was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// By owner: all but services, and where writing goes on.
+    pub(super) owners: BTreeMap<Owner, (Kept, Tail)>,
+    /// The services of each member.
+    services: BTreeMap<MemberIdx, Gathered>,
+    gathering: Gathering,
+}
+
+impl Read {
+    /// The last SOA serial.
+    pub(super) fn serial(&self) -> Option<Serial> {
+        let (kept, _) = self.owners.get(&Owner::Fleet)?;
+        kept.serial
+    }
+}
 
 /// The world before anything was heard from a source.
 #[derive(Debug)]
@@ -64,23 +82,28 @@ pub(super) fn settings(config: &Config) -> Settings {
 /// Reads what is kept of the fleet and of each member of the configuration, on as many threads as
 /// there are processors. Writes nothing.
 pub(super) fn read(config: &Config, folder: &Path) -> Read {
-    let names = config
-        .fleet
-        .members
-        .iter()
-        .map(|member| Owner::Member(member.name.clone()));
-    let mut read = Read::new();
+    let mut read = Read {
+        owners: BTreeMap::new(),
+        services: BTreeMap::new(),
+        gathering: Gathering::new(Arc::clone(&config.fleet)),
+    };
+    let owners = members(config).map(|(index, member)| (Some(index), member));
+    let owners = owners.map(|(index, member)| (index, Owner::Member(member.name.clone())));
+    let gathering = read.gathering.clone();
     share_out(
-        names.chain([Owner::Fleet]),
-        |owner| {
+        owners.chain([(None, Owner::Fleet)]),
+        |(member, owner)| {
             let paths = Paths {
                 folder: folder.to_owned(),
-                owner: owner.clone(),
+                owner,
             };
-            (owner, paths.read())
+            let (whole, tail) = paths.read();
+            let divided = member.map(|member| (member, gathering.divide(member, whole.services)));
+            (paths.owner, (whole.kept, tail), divided)
         },
-        |(owner, whole)| {
-            read.insert(owner, whole);
+        |(owner, kept, divided)| {
+            read.owners.insert(owner, kept);
+            read.services.extend(divided);
         },
     );
     read
@@ -88,7 +111,7 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
 
 impl Beginning {
     /// Folds what was read. Members with facts are held since now (names: decision 5).
-    pub(super) fn new(config: &Config, read: &mut Read, now: Now) -> Self {
+    pub(super) fn new(config: &Config, mut read: Read, now: Now) -> Self {
         let fleet = &config.fleet;
         let mut beginning = Self {
             builder: SnapshotBuilder::new(Arc::clone(fleet), settings(config)),
@@ -100,15 +123,18 @@ impl Beginning {
             hostnames: BTreeMap::new(),
             discarded: Vec::new(),
         };
-        let mut facts = Vec::new();
         for (index, member) in members(config) {
             let owner = Owner::Member(member.name.clone());
-            let whole = read.get_mut(&owner).map(|(whole, _)| std::mem::take(whole));
-            let services = beginning.restore(config, index, member, whole.unwrap_or_default(), now);
-            facts.push((index, services));
+            let kept = read.owners.remove(&owner).map(|(kept, _)| kept);
+            let services = read.services.get(&index).map_or(0, Gathered::len);
+            let kept = kept.unwrap_or_default();
+            if !beginning.restore(config, (index, member), (kept, services), now) {
+                read.services.remove(&index);
+            }
         }
-        beginning.builder.restore(facts);
-        let fleet = read.get(&Owner::Fleet).map(|(whole, _)| &whole.kept);
+        let services = read.services.into_values().collect();
+        beginning.builder.restore(read.gathering, services);
+        let fleet = read.owners.get(&Owner::Fleet).map(|(kept, _)| kept);
         for (name, resolved) in fleet.into_iter().flat_map(|kept| &kept.hostnames) {
             let Some(resolved) = resolved else { continue };
             beginning.builder.set_hostname(name, Some(resolved.clone()));
@@ -126,16 +152,14 @@ impl Beginning {
         beginning
     }
 
-    /// Restores one member, and gives the services that it had.
+    /// Restores what was kept of one member, with how many services. Returns whether those count.
     fn restore(
         &mut self,
         config: &Config,
-        index: MemberIdx,
-        member: &Member,
-        whole: Whole,
+        (index, member): (MemberIdx, &Member),
+        (kept, services): (Kept, usize),
         now: Now,
-    ) -> Vec<(NamespacedName, Arc<Service>)> {
-        let mut restored = Vec::new();
+    ) -> bool {
         let mut profile = Profile {
             since: now.wall,
             ..Profile::default()
@@ -144,32 +168,27 @@ impl Beginning {
             .sources
             .iter()
             .find(|source| source.member == member.name);
-        let origin = whole
-            .kept
-            .identity
-            .as_ref()
-            .map(|identity| &identity.origin);
+        let origin = kept.identity.as_ref().map(|identity| &identity.origin);
         let is_other = origin
             .zip(source)
             .is_some_and(|(origin, source)| !identity::may_be(origin, &source.source));
+        let is_restored = !is_other && kept.first_synced.is_some();
         if is_other {
             warn!(member = %member.name, origin, "persisted facts are of another source: discarded");
             self.discarded.push(index);
         } else {
-            if whole.kept.first_synced.is_some() {
-                let services = whole.services.len();
-                restored = whole.services;
+            if is_restored {
                 self.states.happen(index, Happening::Restored, now.instant);
                 profile.reason = Some("restored from disk, no contact yet".to_owned());
-                let last_live = whole.kept.seen.map(|seen| seen.0);
+                let last_live = kept.seen.map(|seen| seen.0);
                 info!(member = %member.name, services, last_live, "facts restored");
             }
-            self.builder.set_topology(index, whole.kept.learnt.facts());
-            let networks = kept_networks(config, index, &whole.kept);
+            self.builder.set_topology(index, kept.learnt.facts());
+            let networks = kept_networks(config, index, &kept);
             self.builder.set_networks(index, networks);
-            profile.kept = whole.kept;
+            profile.kept = kept;
         }
         self.profiles.push(profile);
-        restored
+        is_restored
     }
 }

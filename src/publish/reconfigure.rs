@@ -13,7 +13,7 @@ use super::world::{Now, Profile, World};
 use crate::config::{Config, Source};
 use crate::model::{Member, MemberIdx};
 use crate::names::Label;
-use crate::snapshot::SnapshotBuilder;
+use crate::snapshot::{Gathering, SnapshotBuilder, share_out};
 
 impl World {
     /// Takes a new configuration. Members keep their facts while they keep their name, and their
@@ -62,7 +62,7 @@ impl World {
         self.states = self
             .states
             .reconfigured(&old.fleet, &config.fleet, now.instant);
-        let mut facts: BTreeMap<MemberIdx, (MemberIdx, Vec<_>)> = BTreeMap::new();
+        let mut facts: BTreeMap<_, (_, Vec<_>)> = BTreeMap::new();
         for (index, member) in members(&config) {
             let Some(was) = self.index.remove(&member.name) else {
                 info!(member = %member.name, "member added");
@@ -88,7 +88,14 @@ impl World {
                 services.push((name.clone(), Arc::clone(service)));
             }
         });
-        self.builder.restore(facts.into_values().collect());
+        let gathering = Gathering::new(Arc::clone(&config.fleet));
+        let mut gathered = Vec::new();
+        share_out(
+            facts.into_values(),
+            |(index, services)| gathering.divide(index, services),
+            |divided| gathered.push(divided),
+        );
+        self.builder.restore(gathering, gathered);
         for (name, (resolved, _)) in &self.hostnames {
             self.builder.set_hostname(name, Some(resolved.clone()));
         }

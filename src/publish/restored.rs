@@ -6,7 +6,6 @@ use tracing::error;
 
 use super::begin::{self, Beginning, FOLDER, members};
 use super::contact::status;
-use super::files::Owner;
 use super::overrides_file;
 use super::resolve::shares;
 use super::states::Happening;
@@ -37,12 +36,9 @@ pub fn restore(config: Arc<Config>) -> Restored {
         instant: clock::monotonic(),
         wall: clock::now(),
     };
-    let mut read = begin::read(&config, &config.state_dir.join(FOLDER));
-    let mut beginning = Beginning::new(&config, &mut read, now);
-    let fleet = read.get(&Owner::Fleet);
-    let serial = fleet
-        .and_then(|(whole, _)| whole.kept.serial)
-        .unwrap_or_default();
+    let read = begin::read(&config, &config.state_dir.join(FOLDER));
+    let serial = read.serial().unwrap_or_default();
+    let mut beginning = Beginning::new(&config, read, now);
     beginning.give_up_waiting(&config);
     match overrides_file::read_only(&overrides_file::path(&config.state_dir)) {
         Ok(overrides) => {

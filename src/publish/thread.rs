@@ -14,7 +14,6 @@ use tracing::error;
 
 use super::begin::{self, Beginning, FOLDER};
 use super::disk::Disk;
-use super::files::Owner;
 use super::overruling::Overruling;
 use super::pace::Pace;
 use super::retire::Retired;
@@ -101,13 +100,14 @@ pub(super) fn prepare(
         instant: clock::monotonic(),
         wall: wall(),
     };
-    let mut read = begin::read(&config, folder);
-    let tails: BTreeMap<_, _> = read
+    let read = begin::read(&config, folder);
+    let serial = read.serial();
+    let tails: BTreeMap<_, _> = (read.owners)
         .iter()
         .map(|(owner, (_, tail))| (owner.clone(), *tail))
         .collect();
     let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
-    let mut beginning = Beginning::new(&config, &mut read, now);
+    let mut beginning = Beginning::new(&config, read, now);
     let file = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&file);
     if decided.frozen.is_some() {
@@ -117,14 +117,10 @@ pub(super) fn prepare(
     let (overrides_to, overrides) = watch::channel(Arc::default());
     let overruling = Overruling::new(decided, file, overrides_to);
     let events = Events::default();
-    let serial = read
-        .get(&Owner::Fleet)
-        .and_then(|(whole, _)| whole.kept.serial);
-    let first = Arc::new(
-        beginning
-            .builder
-            .snapshot(Generation(0), serial.unwrap_or_default()),
-    );
+    let first = beginning
+        .builder
+        .snapshot(Generation(0), serial.unwrap_or_default());
+    let first = Arc::new(first);
     let snapshots = Arc::new(ArcSwap::new(first));
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);

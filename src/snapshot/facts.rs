@@ -9,10 +9,9 @@ use std::hint::black_box;
 use std::ptr;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
-use smallvec::{SmallVec, smallvec};
 
-use super::builder::share_out;
 use crate::model::{MemberIdx, NamespacedName, Service};
 
 /// What each member says about one service, in configuration order.
@@ -43,71 +42,32 @@ impl Said {
     }
 }
 
-/// What a member says about one service, on its way into the table.
-struct Saying {
-    /// Of the name.
-    hash: u64,
-    name: NamespacedName,
-    service: Arc<Service>,
-}
-
-/// What a member says about one service, by itself.
-pub(super) type Shard = (MemberIdx, NamespacedName, Arc<Service>);
-
 /// What all members say.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     table: HashTable<Box<Said>>,
     /// How many services each member has.
     counts: BTreeMap<MemberIdx, usize>,
-    hasher: foldhash::fast::RandomState,
-}
-
-/// Parts that a first table is made of, one after the other: of a million services one fits the
-/// caches of a processor.
-const PARTS: usize = 256;
-
-/// The part that a hash belongs to, by other bits than those that tables take.
-fn part_of(hash: u64) -> usize {
-    usize::try_from(hash >> 40).unwrap_or_default() % PARTS
+    hasher: RandomState,
 }
 
 impl Facts {
-    /// What members say, each service of a member once, all at once; and those of them that are
-    /// special.
-    pub(super) fn gather(
-        members: Vec<(MemberIdx, Vec<(NamespacedName, Arc<Service>)>)>,
-        is_special: impl Fn(MemberIdx, &NamespacedName, &Service) -> bool + Sync,
-    ) -> (Self, Vec<Shard>) {
-        let mut facts = Self::default();
-        let mut special = Vec::new();
-        let mut parts: Vec<_> = (0..PARTS).map(|_| Vec::new()).collect();
-        let hasher = &facts.hasher;
-        let counts = &mut facts.counts;
-        share_out(
-            members,
-            |(member, services)| {
-                let is_special = |name: &_, service: &_| is_special(member, name, service);
-                (member, divide(services, hasher, is_special))
-            },
-            |(member, (divided, found))| {
-                counts.insert(member, divided.iter().map(Vec::len).sum());
-                for (part, sayings) in parts.iter_mut().zip(divided) {
-                    part.push((member, sayings));
-                }
-                special.extend(found.into_iter().map(|(name, said)| (member, name, said)));
-            },
-        );
-        let mut united = Vec::with_capacity(PARTS);
-        share_out(parts, unite, |part| united.push(part));
-        let hash_of = |said: &Box<Said>| hasher.hash_one(&said.name);
-        facts
-            .table
-            .reserve(united.iter().map(Vec::len).sum(), hash_of);
-        for (hash, said) in united.into_iter().flatten() {
-            facts.table.insert_unique(hash, said, hash_of);
+    /// Services with the hashes of their names by `hasher`, each once, and how many of them each member
+    /// has.
+    pub(super) fn of_all(
+        hasher: RandomState,
+        services: Vec<Vec<(u64, Box<Said>)>>,
+        counts: Vec<(MemberIdx, usize)>,
+    ) -> Self {
+        let mut table = HashTable::with_capacity(services.iter().map(Vec::len).sum());
+        for (hash, said) in services.into_iter().flatten() {
+            table.insert_unique(hash, said, |said| hasher.hash_one(&said.name));
         }
-        (facts, special)
+        Self {
+            table,
+            counts: counts.into_iter().collect(),
+            hasher,
+        }
     }
 
     /// What each member says about a service.
@@ -194,65 +154,6 @@ impl Facts {
         }
         Some(before)
     }
-}
-
-/// Divides what a member says into parts, and finds what is special.
-fn divide(
-    services: Vec<(NamespacedName, Arc<Service>)>,
-    hasher: &foldhash::fast::RandomState,
-    is_special: impl Fn(&NamespacedName, &Service) -> bool,
-) -> (Vec<Vec<Saying>>, Vec<(NamespacedName, Arc<Service>)>) {
-    let hashes: Vec<_> = (services.iter().map(|(name, _)| hasher.hash_one(name))).collect();
-    let mut counts = [0; PARTS];
-    for hash in &hashes {
-        if let Some(count) = counts.get_mut(part_of(*hash)) {
-            *count += 1;
-        }
-    }
-    let mut parts: Vec<Vec<Saying>> = counts.map(Vec::with_capacity).into();
-    let mut special = Vec::new();
-    for (hash, (name, service)) in hashes.into_iter().zip(services) {
-        if is_special(&name, &service) {
-            special.push((name.clone(), Arc::clone(&service)));
-        }
-        if let Some(part) = parts.get_mut(part_of(hash)) {
-            part.push(Saying {
-                hash,
-                name,
-                service,
-            });
-        }
-    }
-    (parts, special)
-}
-
-/// Puts together what members say about the services of a part.
-fn unite(mut members: Vec<(MemberIdx, Vec<Saying>)>) -> Vec<(u64, Box<Said>)> {
-    members.sort_unstable_by_key(|(member, _)| *member);
-    let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
-    let mut places: HashTable<usize> = HashTable::new();
-    for (member, sayings) in members {
-        for saying in sayings {
-            let is_it = |place: &usize| {
-                let known = services.get(*place);
-                known.is_some_and(|(_, name, _)| *name == saying.name)
-            };
-            let known = places.find(saying.hash, is_it).copied();
-            let shard = (member, saying.service);
-            if let Some((_, _, shards)) = known.and_then(|place| services.get_mut(place)) {
-                shards.push(shard);
-            } else {
-                let hash_of = |place: &usize| services.get(*place).map_or(0, |(hash, ..)| *hash);
-                places.insert_unique(saying.hash, services.len(), hash_of);
-                services.push((saying.hash, saying.name, smallvec![shard]));
-            }
-        }
-    }
-    let said = services.into_iter().map(|(hash, name, shards)| {
-        let shards = shards.into_iter().collect();
-        (hash, Box::new(Said { name, shards }))
-    });
-    said.collect()
 }
 
 /// Nothing has changed.

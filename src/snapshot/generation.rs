@@ -314,7 +314,7 @@ pub(super) fn seconds(duration: Duration) -> u32 {
 }
 
 /// The address, if it is of IPv4.
-pub(super) fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+pub(crate) fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
     match address {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
@@ -322,7 +322,7 @@ pub(super) fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
 }
 
 /// The address, if it is of IPv6.
-pub(super) fn ipv6(address: IpAddr) -> Option<Ipv6Addr> {
+pub(crate) fn ipv6(address: IpAddr) -> Option<Ipv6Addr> {
     match address {
         IpAddr::V6(address) => Some(address),
         IpAddr::V4(_) => None,

@@ -1,9 +1,9 @@
 //! A service as a client inside one of its members sees it (names: decision 12).
 
 use super::ports::NamedPort;
-use super::service::ServiceEntry;
+use super::service::{ServiceEntry, is_drained};
 use crate::decide::ShardHealth;
-use crate::model::{Inside, MemberIdx, Pod, Protocol};
+use crate::model::{Inside, MemberIdx, Pod};
 
 impl ServiceEntry {
     /// Where the shard of a member is reached inside it; `None` when nothing takes traffic there.
@@ -23,7 +23,7 @@ impl ServiceEntry {
     pub fn health_inside(&self, member: MemberIdx) -> ShardHealth {
         let mut health = self.health();
         if let Some(facts) = self.facts(member)
-            && !self.is_drained(member)
+            && !is_drained(facts, self.caution())
         {
             health.last_known.insert(member);
             if facts.is_ready() {
@@ -35,8 +35,12 @@ impl ServiceEntry {
 
     /// Who is available for clients to whom the pods of all members are routable.
     pub fn health_of_pods(&self) -> ShardHealth {
+        let is_in = |member: MemberIdx| {
+            let facts = self.facts(member);
+            facts.is_some_and(|facts| !is_drained(facts, self.caution()))
+        };
         let ready = self.members().iter();
-        let ready = ready.filter(|member| self.has_ready_pod(*member) && !self.is_drained(*member));
+        let ready = ready.filter(|member| self.has_ready_pod(*member) && is_in(*member));
         let available = ready.collect();
         ShardHealth {
             available,
@@ -57,26 +61,9 @@ impl ServiceEntry {
             .is_some_and(|inside| !inside.pods().is_empty())
     }
 
-    /// Whether an operator or its weight has taken the shard of a member out.
-    fn is_drained(&self, member: MemberIdx) -> bool {
-        let weight = self.facts(member).and_then(|facts| facts.steering.weight);
-        weight == Some(0) || self.caution().is_some_and(|caution| caution.share == 0)
-    }
-
     /// The number of a port where the shard of a member is reached inside it.
     pub fn port_inside(&self, port: &NamedPort, member: MemberIdx) -> Option<u16> {
-        let facts = self.facts(member)?;
-        let is_it = |name: &str, protocol: Protocol| {
-            let (name_at, labels) = (1, &*port.labels);
-            let first = labels.get(name_at..usize::from(port.protocol_at));
-            first.and_then(|first| first.strip_prefix(b"_")) == Some(name.as_bytes())
-                && port.protocol().get(1..) == Some(protocol.label().as_bytes())
-        };
-        let mut ports = facts.ports.iter();
-        let found = ports.find(|known| {
-            let name = known.name.as_ref();
-            name.is_some_and(|name| is_it(name.as_str(), known.protocol))
-        });
-        found.map(|port| port.port)
+        let port = port.of(self.facts(member)?)?;
+        Some(port.port)
     }
 }

@@ -260,7 +260,7 @@ impl Naming {
 }
 
 /// The prefix of a service that exists: that of the first member that sets one.
-fn prefix_of(entry: Option<&ServiceEntry>) -> Option<&Label> {
+pub(super) fn prefix_of(entry: Option<&ServiceEntry>) -> Option<&Label> {
     let entry = entry?;
     let mut facts = entry
         .members()

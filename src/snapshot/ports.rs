@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::apexes::wire_labels;
 use super::service::NewShard;
-use crate::model::MemberIdx;
+use crate::model::{MemberIdx, Port, Service};
 
 /// A named port of a service.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,33 +34,42 @@ impl NamedPort {
             .find(|(named, _)| *named == member)
             .map(|(_, number)| *number)
     }
+
+    /// What a member says of it. Of a name that it has twice the first counts.
+    pub(super) fn of<'f>(&self, facts: &'f Service) -> Option<&'f Port> {
+        // Behind its length octet and underscore.
+        let name = self.labels.get(2..self.protocol_at.into())?;
+        let protocol = self.protocol().get(1..)?;
+        facts.ports.iter().find(|port| {
+            let known = port.name.as_ref();
+            known.is_some_and(|known| known.as_str().as_bytes() == name)
+                && port.protocol.label().as_bytes() == protocol
+        })
+    }
 }
 
-/// Named ports of `shards`, each once. Of a name that a shard has twice the first counts.
+/// Named ports of `shards`, each once.
 pub(super) fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
     let mut owners = BTreeSet::new();
     for port in shards.iter().flat_map(|shard| &shard.facts.ports) {
         let name = port.name.as_ref();
-        owners.extend(name.map(|name| (name, port.protocol.label(), port.protocol)));
+        owners.extend(name.map(|name| (name, port.protocol.label())));
     }
-    let number = |shard: &NewShard, name, protocol| {
-        let mut ports = shard.facts.ports.iter();
-        let port =
-            ports.find(|port| port.name.as_ref() == Some(name) && port.protocol == protocol)?;
-        Some((shard.member, shard.gateway_port.unwrap_or(port.port)))
-    };
-    let named = owners.iter().filter_map(|(name, label, protocol)| {
+    let named = owners.iter().filter_map(|(name, protocol)| {
         let first = format!("_{name}");
         // A port name of 63 octets would make a label of 64: it has no SRV owner.
         let protocol_at = u8::try_from(first.len() + 1).ok().filter(|at| *at <= 64)?;
-        Some(NamedPort {
-            labels: SmallVec::from_slice(&wire_labels([first.as_str(), label])),
+        let mut owner = NamedPort {
+            labels: SmallVec::from_slice(&wire_labels([first.as_str(), protocol])),
             protocol_at,
-            numbers: shards
-                .iter()
-                .filter_map(|shard| number(shard, name, *protocol))
-                .collect(),
-        })
+            numbers: SmallVec::new(),
+        };
+        let numbers = shards.iter().filter_map(|shard| {
+            let port = owner.of(&shard.facts)?;
+            Some((shard.member, shard.gateway_port.unwrap_or(port.port)))
+        });
+        owner.numbers = numbers.collect();
+        Some(owner)
     });
     named.collect()
 }

@@ -86,12 +86,19 @@ struct Rest {
     ports: SmallVec<[NamedPort; 1]>,
     /// What the members say, in the order of the shards.
     facts: Box<[Arc<Service>]>,
+    /// What is known of it beyond its facts.
+    caution: Option<Box<Caution>>,
+    /// What few services have.
+    oddities: Option<Box<Oddities>>,
+}
+
+/// What few services have.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Oddities {
     /// Members whose facts have the service without counting as an export, with why.
     ignored: Box<[Ignored]>,
     /// What its members disagree about.
     disagreements: Box<[Disagreement]>,
-    /// What is known of it beyond its facts.
-    caution: Option<Box<Caution>>,
     /// How many of its addresses are not probed as there are too many in all.
     unprobed: usize,
 }
@@ -201,6 +208,11 @@ impl NewEntry {
     /// The entry with these shards, in configuration order.
     pub(super) fn with(self, shards: &[NewShard]) -> ServiceEntry {
         let caution = self.caution.as_deref();
+        let oddities = Oddities {
+            ignored: self.ignored.into(),
+            disagreements: self.disagreements.into_iter().collect(),
+            unprobed: 0,
+        };
         ServiceEntry {
             key: SmallVec::from_slice(&self.key),
             federation: self.federation,
@@ -224,10 +236,8 @@ impl NewEntry {
             rest: Box::new(Rest {
                 ports: named_ports(shards),
                 facts: shards.iter().map(|shard| shard.facts.clone()).collect(),
-                ignored: self.ignored.into(),
-                disagreements: self.disagreements.into_iter().collect(),
                 caution: self.caution,
-                unprobed: 0,
+                oddities: (oddities != Oddities::default()).then(|| Box::new(oddities)),
             }),
         }
     }
@@ -243,10 +253,8 @@ impl NewShard {
     /// probes mattered: names: D.1, decision 15.
     fn head(&self, caution: Option<&Caution>) -> Head {
         let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
-        let is_drained = self.facts.steering.weight == Some(0)
-            || caution.is_some_and(|caution| caution.share == 0);
         let is_dead = caution.is_some_and(|caution| caution.dead.contains(self.member));
-        let is_last_known = self.has_address() && !is_drained;
+        let is_last_known = self.has_address() && !is_drained(&self.facts, caution);
         Head {
             ttl: self.ttl,
             ipv4: count(self.ipv4.len()),
@@ -256,6 +264,11 @@ impl NewShard {
             is_last_known,
         }
     }
+}
+
+/// Whether its weight or an operator has taken a shard out.
+pub(super) fn is_drained(facts: &Service, caution: Option<&Caution>) -> bool {
+    facts.steering.weight == Some(0) || caution.is_some_and(|caution| caution.share == 0)
 }
 
 /// The addresses of a shard that an entry holds.
@@ -401,12 +414,15 @@ impl ServiceEntry {
 
     /// How many of its addresses are not probed as there are too many in all.
     pub(super) fn unprobed(&self) -> usize {
-        self.rest.unprobed
+        let oddities = self.rest.oddities.as_ref();
+        oddities.map_or(0, |oddities| oddities.unprobed)
     }
 
     /// Sets how many of its addresses are not probed.
     pub(super) fn set_unprobed(&mut self, unprobed: usize) {
-        self.rest.unprobed = unprobed;
+        if unprobed > 0 {
+            self.rest.oddities.get_or_insert_default().unprobed = unprobed;
+        }
     }
 
     /// What a member that exports it says.
@@ -427,12 +443,14 @@ impl ServiceEntry {
 
     /// Members whose facts have the service without counting as an export, with why.
     pub fn ignored(&self) -> &[Ignored] {
-        &self.rest.ignored
+        let oddities = self.rest.oddities.as_ref();
+        oddities.map_or(&[], |oddities| &oddities.ignored)
     }
 
     /// What its members disagree about.
     pub fn disagreements(&self) -> &[Disagreement] {
-        &self.rest.disagreements
+        let oddities = self.rest.oddities.as_ref();
+        oddities.map_or(&[], |oddities| &oddities.disagreements)
     }
 }
 

@@ -15,6 +15,7 @@
 mod tests;
 
 use std::hash::{BuildHasher, Hasher};
+use std::hint::black_box;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -194,6 +195,26 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         };
         if let Err(entry) = put(&mut self.root, hash, 0, entry, &hash_of) {
             Arc::make_mut(&mut self.crowd).push(entry);
+        }
+    }
+
+    /// Waits for where these keys belong, for all together.
+    pub(super) fn touch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        for key in keys {
+            let hash = self.hash(key);
+            let mut branch = &*self.root;
+            let mut rest = hash;
+            while let Some(child) = branch.child(rest) {
+                match child {
+                    Node::Branch(inner) => branch = inner,
+                    Node::Leaf(leaf) => {
+                        let line = leaf.lines.get(line_of(hash));
+                        black_box((Arc::strong_count(leaf), line.map(|line| line.tags)));
+                        break;
+                    }
+                }
+                rest >>= BITS;
+            }
         }
     }
 

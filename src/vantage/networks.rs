@@ -131,8 +131,14 @@ impl<T: Copy> Networks<T> {
     /// What the longest network around one address says.
     #[inline]
     pub(super) fn of(&self, address: IpAddr) -> Found<T> {
-        self.find(address, if address.is_ipv4() { 32 } else { 128 })
+        self.find(address, width(address))
     }
+}
+
+/// How many bits an address has.
+#[inline]
+pub(super) fn width(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
 }
 
 /// A prefix of an address.

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::geography::Geography;
 use super::hints::Hints;
-use super::networks::{Contested, Networks, claims};
+use super::networks::{Contested, Networks, claims, width};
 use super::places::Places;
 use crate::model::{Fleet, GeoDatabase, ListenerIdx, MemberIdx, Place, TopologyFacts, VantageIdx};
 use crate::names::Label;
@@ -233,12 +233,6 @@ impl VantageTable {
     fn trusts(&self, source: IpAddr) -> bool {
         self.trusted.of(source).says.is_some()
     }
-}
-
-/// How many bits an address has.
-#[inline]
-fn width(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
 }
 
 #[cfg(test)]

@@ -1,39 +1,25 @@
 //! Changes to records of a response that are written already.
 
-use super::record::skip_name;
-use super::response::{HEAD, POINTER, ResponseWriter};
+use super::response::{POINTER, ResponseWriter};
 
-/// Where records were about to be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
-    /// Where the record starts.
-    start: usize,
-    /// Where it would start if its owner were a pointer.
-    aligned: usize,
-}
+/// Where records were about to be written: where the next one would start if its owner were a pointer.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark(usize);
 
 /// Changes to records that are written.
 impl ResponseWriter<'_> {
     /// Here: the next record, with the owner name that waits for it.
     #[inline]
     pub fn mark(&self) -> Mark {
-        match self.pending {
-            Some(owner) => Mark {
-                start: owner.offset(),
-                aligned: self.position.saturating_sub(POINTER),
-            },
-            None => Mark {
-                start: self.position,
-                aligned: self.position,
-            },
-        }
+        let name_end = self.pending.map_or(0, |_| POINTER);
+        Mark(self.position.saturating_sub(name_end))
     }
 
     /// How many records of `record_length` octets were written since `mark`.
     #[inline]
     pub fn records_since(&self, mark: Mark, record_length: usize) -> usize {
         self.position
-            .saturating_sub(mark.aligned)
+            .saturating_sub(mark.0)
             .checked_div(record_length)
             .unwrap_or_default()
     }
@@ -42,10 +28,7 @@ impl ResponseWriter<'_> {
     /// `record_length`, an owner name counting as a pointer.
     #[inline]
     pub fn contains_rdata(&self, mark: Mark, record_length: usize, rdata: &[u8]) -> bool {
-        let records = self
-            .out
-            .get(mark.aligned..self.position)
-            .unwrap_or_default();
+        let records = self.out.get(mark.0..self.position).unwrap_or_default();
         // The two usual lengths are compared as one number each.
         if let (16, Ok(rdata)) = (record_length, <&[u8; 4]>::try_from(rdata)) {
             let (records, _) = records.as_chunks::<16>();
@@ -73,51 +56,13 @@ impl ResponseWriter<'_> {
         let Some(by) = by.checked_rem(count).filter(|by| *by != 0) else {
             return;
         };
-        let end = mark.aligned + count * record_length;
-        let records = self.out.get_mut(mark.aligned..end).unwrap_or_default();
+        let end = mark.0 + count * record_length;
+        let records = self.out.get_mut(mark.0..end).unwrap_or_default();
         match record_length {
             16 => rotate_rdata::<16, 4>(records, by),
             28 => rotate_rdata::<28, 16>(records, by),
             _ => {}
         }
-    }
-
-    /// Sets the TTL of every record since `from`.
-    #[inline]
-    pub fn patch_ttls(&mut self, from: Mark, ttl: u32) {
-        self.patch_ttls_between(from, self.mark(), ttl);
-    }
-
-    /// Sets the TTL of every record between two marks.
-    pub fn patch_ttls_between(&mut self, from: Mark, to: Mark, ttl: u32) {
-        let mut at = from.start;
-        while at < to.start {
-            let Some(next) = self.patch_ttl_at(at, ttl) else {
-                return;
-            };
-            at = next;
-        }
-    }
-
-    /// Sets the TTL of the one record that was written first after `mark`.
-    #[inline]
-    pub fn set_ttl_at(&mut self, mark: Mark, ttl: u32) {
-        self.patch_ttl_at(mark.start, ttl);
-    }
-
-    /// Sets the TTL of the record that starts at an offset; returns where the next one starts.
-    #[inline]
-    fn patch_ttl_at(&mut self, at: usize, ttl: u32) -> Option<usize> {
-        let record = self.out.get_mut(at..self.position)?;
-        let name_length = match record {
-            [0xc0..=0xff, ..] => POINTER,
-            _ => record.len() - skip_name(record)?.len(),
-        };
-        let (_, rest) = record.split_at_mut_checked(name_length)?;
-        let [_, _, _, _, place @ .., length0, length1] = rest.first_chunk_mut::<10>()?;
-        *place = ttl.to_be_bytes();
-        let rdata = usize::from(u16::from_be_bytes([*length0, *length1]));
-        Some(at + name_length + HEAD - POINTER + rdata)
     }
 }
 

@@ -38,7 +38,7 @@ impl<'a> Record<'a> {
 }
 
 /// Goes past a name that may end in a compression pointer, without following it.
-pub(super) fn skip_name(octets: &[u8]) -> Option<&[u8]> {
+fn skip_name(octets: &[u8]) -> Option<&[u8]> {
     let mut rest = octets;
     loop {
         rest = match rest {

@@ -5,7 +5,7 @@ use super::query::{HEADER, Query, flag};
 use super::target::Owner;
 
 /// Octets of a record with a pointer as owner, before its rdata.
-pub(super) const HEAD: usize = 12;
+const HEAD: usize = 12;
 
 /// Octets of a compression pointer.
 pub(super) const POINTER: usize = 2;
@@ -139,13 +139,6 @@ impl<'b> ResponseWriter<'b> {
             Section::Authority => authority,
             Section::Additional => additional,
         }
-    }
-
-    /// Whether something did not fit in the section that is being written, so that writing on is
-    /// of no use.
-    #[inline]
-    pub fn has_overflowed(&self) -> bool {
-        self.is_over || (self.section == Section::Additional && self.is_additional_over)
     }
 
     /// Writes a record up to its rdata, counts it, and returns the place of the rdata.

@@ -5,6 +5,25 @@ use std::collections::BTreeSet;
 use crate::ask::{Transport, absolute};
 use crate::dig::Seen;
 
+/// Flags; one with a `=` has a value.
+const FLAGS: [&str; 15] = [
+    "aa",
+    "aa?",
+    "tc",
+    "do",
+    "ede?",
+    "ede=",
+    "nsid=",
+    "keepalive=",
+    "subnet=",
+    "scope=",
+    "size=",
+    "answers=",
+    "apex=",
+    "soa=",
+    "serial=",
+];
+
 /// One `EXPECT` line with its records.
 pub(crate) struct Expect {
     /// `file:line`
@@ -46,6 +65,13 @@ impl Expect {
             authority: Vec::new(),
             additional: Vec::new(),
         };
+        let is_known = |flag: &String| {
+            let end = flag.find('=').map_or(flag.len(), |at| at + 1);
+            flag.get(..end).is_some_and(|flag| FLAGS.contains(&flag))
+        };
+        if let Some(flag) = expect.flags.iter().find(|flag| !is_known(flag)) {
+            return Err(format!("no flag: {flag}"));
+        }
         let mut section = &mut expect.answer;
         for (_, line) in block {
             match line.as_str() {
@@ -150,9 +176,7 @@ impl Expect {
             compare("answer", &self.answer, &seen.answer, &mut found);
         }
         compare("authority", &self.authority, &seen.authority, &mut found);
-        if !self.has("additional?") {
-            compare("additional", &self.additional, &seen.additional, &mut found);
-        }
+        compare("additional", &self.additional, &seen.additional, &mut found);
         found
     }
 }

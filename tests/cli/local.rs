@@ -1,24 +1,10 @@
 //! The zone of a federation in a cluster domain.
 
 use crate::daemon::{Daemon, eventually};
-use crate::program::{run, transcript, write};
+use crate::program::{beginning, clusters, transcript, write};
 
 /// Two members with DNS of their own; clients of the first are known by their network.
-const CONFIG: &str = r#"
-version = "v1"
-state-dir = "state"
-shutdown-delay = "0s"
-
-[listen]
-dns = ["127.0.0.1:0"]
-admin = "127.0.0.1:0"
-trusted = ["10.0.0.0/8"]
-
-[[federation]]
-name = "f"
-apex = "example.com"
-nameservers = [{ name = "ns.example.net" }]
-
+const MEMBERS: &str = r#"
 [[member]]
 name = "m1"
 region = "r"
@@ -32,6 +18,11 @@ name = "m2"
 source = { file = "m2.toml" }
 "#;
 
+/// The configuration.
+fn configuration() -> String {
+    beginning("listen.trusted = [\"10.0.0.0/8\"]") + MEMBERS
+}
+
 /// A service `s` of a namespace, with these endpoints.
 fn service(namespace: &str, host: u8, endpoints: &str) -> String {
     format!(
@@ -43,7 +34,7 @@ fn service(namespace: &str, host: u8, endpoints: &str) -> String {
 #[test]
 fn explain_says_which_member_comes_first() {
     let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("fed.toml"), CONFIG);
+    write(&folder.path().join("fed.toml"), &configuration());
     let ready = "{ address = \"10.1.0.5\" }";
     write(&folder.path().join("m1.toml"), &service("n", 1, ready));
     write(&folder.path().join("m2.toml"), &service("n", 2, ready));
@@ -61,14 +52,12 @@ fn explain_says_which_member_comes_first() {
 #[test]
 fn a_namespace_that_is_called_as_a_federation_is_a_warning_of_its_member() {
     let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("fed.toml"), CONFIG);
+    write(&folder.path().join("fed.toml"), &configuration());
     write(&folder.path().join("m1.toml"), &service("f", 1, ""));
     write(&folder.path().join("m2.toml"), &service("f", 2, ""));
     let _daemon = Daemon::start(folder.path(), "fed.toml").ready();
     let warnings = || {
-        let arguments = ["clusters", "--state-dir", "state", "-o", "json"];
-        let output = run(folder.path(), &arguments);
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let json = clusters(folder.path());
         assert_eq!(json[1]["warnings"], serde_json::json!([]), "{json}");
         json[0]["warnings"].to_string()
     };

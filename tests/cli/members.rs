@@ -9,31 +9,18 @@ use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{RData, Record, RecordType};
 
 use crate::daemon::{Daemon, eventually};
-use crate::program::{run, write};
+use crate::program::{beginning, clusters, write};
 
-/// A configuration with one file member, and `more`.
-fn configuration(more: &str) -> String {
-    format!(
-        r#"
-version = "v1"
-state-dir = "state"
-shutdown-delay = "0s"
-{more}
-[listen]
-dns = ["127.0.0.1:0"]
-admin = "127.0.0.1:0"
-
-[[federation]]
-name = "f"
-apex = "example.com"
-nameservers = [{{ name = "ns.example.net" }}]
+/// A configuration with one file member, and these keys at its top.
+fn configuration(keys: &str) -> String {
+    let member = r#"
 sync-timeout = "1s"
 
 [[member]]
 name = "here"
-source = {{ file = "here.toml" }}
-"#
-    )
+source = { file = "here.toml" }
+"#;
+    beginning(keys) + member
 }
 
 /// A service `s` with these keys.
@@ -68,11 +55,7 @@ fn a_member_that_never_worked_delays_and_silences_nobody() {
         daemon.addresses(NAME) == one("203.0.113.7")
     });
     let daemon = daemon.ready();
-    let output = run(
-        folder.path(),
-        &["clusters", "--state-dir", "state", "-o", "json"],
-    );
-    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let json = clusters(folder.path());
     assert_eq!(json[1]["status"], "NeverSynced", "{json}");
     assert!(
         json[1]["reason"]
@@ -87,8 +70,8 @@ fn a_member_that_never_worked_delays_and_silences_nobody() {
 fn host_names_are_resolved_by_the_configured_resolver() {
     let folder = tempfile::tempdir().unwrap();
     let resolver = resolver();
-    let more = format!("resolver = [\"{resolver}\"]");
-    write(&folder.path().join("fed.toml"), &configuration(&more));
+    let keys = format!("resolver = [\"{resolver}\"]");
+    write(&folder.path().join("fed.toml"), &configuration(&keys));
     write(
         &folder.path().join("here.toml"),
         &service("hostnames = [\"lb.example.net\"]"),

@@ -1,23 +1,10 @@
 //! Names that services ask for beside or instead of their own.
 
 use crate::daemon::{Daemon, eventually};
-use crate::program::{run, transcript, write};
+use crate::program::{beginning, clusters, transcript, write};
 
 /// One member, in the region `r`.
-const CONFIG: &str = r#"
-version = "v1"
-state-dir = "state"
-shutdown-delay = "0s"
-
-[listen]
-dns = ["127.0.0.1:0"]
-admin = "127.0.0.1:0"
-
-[[federation]]
-name = "f"
-apex = "example.com"
-nameservers = [{ name = "ns.example.net" }]
-
+const MEMBER: &str = r#"
 [[member]]
 name = "m"
 region = "r"
@@ -34,7 +21,7 @@ fn service(name: &str, keys: &str) -> String {
 #[test]
 fn names_that_are_taken_are_warnings_of_their_members() {
     let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("fed.toml"), CONFIG);
+    write(&folder.path().join("fed.toml"), &(beginning("") + MEMBER));
     let facts = [
         service("a", "external-name = \"b\"\ndns-prefix = \"www\""),
         service("b", ""),
@@ -48,12 +35,7 @@ fn names_that_are_taken_are_warnings_of_their_members() {
     insta::assert_snapshot!("names_renamed", explain("a.n.f.svc.example.com"));
     insta::assert_snapshot!("names_prefix", explain("www.example.com"));
     let daemon = Daemon::start(folder.path(), "fed.toml").ready();
-    let warnings = || {
-        let arguments = ["clusters", "--state-dir", "state", "-o", "json"];
-        let output = run(folder.path(), &arguments);
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        json[0]["warnings"].clone()
-    };
+    let warnings = || clusters(folder.path())[0]["warnings"].clone();
     let expected = serde_json::json!([
         "service n/a is not published: its external-name \"b\" belongs to n/b",
         "service n/c: its dns-prefix \"r\" is the name of something else",

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+
+use gazetteer::telemetry::clock;
+use jiff::Timestamp;
 
 use crate::daemon::{Daemon, eventually};
 use crate::program::{demo, run, write};
@@ -35,29 +39,43 @@ fn json(folder: &Path, arguments: &[&str]) -> serde_json::Value {
     serde_json::from_str(&succeed(folder, &arguments)).unwrap()
 }
 
+/// Checks a moment that a command has printed with its distance: that many seconds after the command
+/// ran, which was in `during`.
+fn check_moment(line: &str, head: &str, during: &RangeInclusive<u64>, seconds: Range<u64>) {
+    let rest = line.strip_prefix(head).expect(line);
+    let (moment, distance) = rest.split_once(" (in ").expect(line);
+    assert!(moment.ends_with('Z'), "{line}");
+    let at = moment.parse::<Timestamp>().expect(line).as_second();
+    let at = u64::try_from(at).expect(line);
+    let possible = during.start() + seconds.start..during.end() + seconds.end;
+    assert!(
+        possible.contains(&at),
+        "{line}: {at} is not in {possible:?}"
+    );
+    let mut left = during.clone().map(|now| at - now);
+    let is_right = left.any(|left| distance == format!("{}h{}m)", left / 3600, left / 60 % 60));
+    assert!(is_right, "{line}: {at} from {during:?}");
+}
+
 #[test]
 fn a_drain_is_said_shown_kept_over_a_restart_and_taken_back() {
     let folder = demo();
     let folder = folder.path();
     let mut daemon = Daemon::start(folder, "demo.toml").ready();
+    let began = clock::now().0;
     let text = succeed(
         folder,
         &["drain", "region/us-central1", "--over", "1h", "--for", "2h"],
     );
+    let during = began..=clock::now().0;
     let lines: Vec<_> = text.lines().collect();
     assert_eq!(
         lines[0],
         "region/us-central1: draining, 100% left, over 1h0m"
     );
     assert_eq!(lines[1], "  members  gce-us-central1");
-    assert!(
-        lines[2].starts_with("  ends     ") && lines[2].ends_with("Z (in 2h0m)"),
-        "{text}"
-    );
-    assert!(
-        lines[3].starts_with("  safe at  ") && lines[3].ends_with("Z (in 1h0m)"),
-        "{text}"
-    );
+    check_moment(lines[2], "  ends     ", &during, 7200..7201);
+    check_moment(lines[3], "  safe at  ", &during, 3600..3660);
     assert!(lines[4].starts_with("note: pinned names"), "{text}");
 
     let text = succeed(folder, &["cordon", "gce-asia-east1"]);

@@ -50,6 +50,33 @@ pub(crate) fn replace(path: &Path, text: &str) {
     std::fs::rename(&new, path).expect("the folder is there");
 }
 
+/// What the running daemon of `folder` says of its members.
+pub(crate) fn clusters(folder: &Path) -> serde_json::Value {
+    let arguments = ["clusters", "--state-dir", "state", "-o", "json"];
+    let output = run(folder, &arguments);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The beginning of a configuration on free ports, with these keys at its top; its last table is the
+/// federation `f`. The state folder is `state`.
+pub(crate) fn beginning(keys: &str) -> String {
+    format!(
+        r#"
+version = "v1"
+state-dir = "state"
+shutdown-delay = "0s"
+listen.dns = ["127.0.0.1:0"]
+listen.admin = "127.0.0.1:0"
+{keys}
+
+[[federation]]
+name = "f"
+apex = "example.com"
+nameservers = [{{ name = "ns.example.net" }}]
+"#
+    )
+}
+
 /// A folder with the example on free ports. Its state folder is `state` in it.
 pub(crate) fn demo() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");

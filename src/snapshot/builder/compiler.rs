@@ -13,6 +13,7 @@ use crate::snapshot::caution::Cautions;
 use crate::snapshot::compile::{Input, compile};
 use crate::snapshot::facts::Shards;
 use crate::snapshot::hostnames::Hostnames;
+use crate::snapshot::naming::prefix_of;
 use crate::snapshot::plans::Plans;
 use crate::snapshot::probing::Probes;
 use crate::snapshot::scopes::Scopes;
@@ -33,6 +34,14 @@ pub(super) struct Compiler<'b> {
 pub(super) struct Compiled {
     pub(super) entry: Arc<ServiceEntry>,
     pub(super) targets: Vec<Target>,
+    /// It asks for a prefix.
+    pub(super) has_prefix: bool,
+}
+
+/// A service that is compiled for the first time, in each federation that has it.
+pub(super) struct First<'f> {
+    pub(super) name: &'f NamespacedName,
+    pub(super) compiled: SmallVec<[(FederationIdx, Compiled); 1]>,
 }
 
 impl SnapshotBuilder {
@@ -80,21 +89,24 @@ impl Compiler<'_> {
             |key| self.plans.intern(key, self.scopes, self.fleet),
             |shards| self.cautions.judge(&input, self.probes, shards),
         )?;
-        let entry = Arc::new(entry);
-        Some(Compiled { entry, targets })
+        Some(Compiled {
+            has_prefix: prefix_of(Some(&entry)).is_some(),
+            entry: Arc::new(entry),
+            targets,
+        })
     }
 
     /// Compiles a service under its own name in each federation that has it.
-    pub(super) fn compile_everywhere(
+    pub(super) fn compile_everywhere<'f>(
         &self,
-        name: &NamespacedName,
-        facts: &Shards,
-    ) -> SmallVec<[(FederationIdx, Compiled); 1]> {
+        (name, facts): (&'f NamespacedName, &'f Shards),
+    ) -> First<'f> {
         let federations = (0..self.fleet.federations.len()).map(FederationIdx::new);
         let compiled = federations.filter_map(|federation| {
             let compiled = self.compile(federation, (name, facts), name)?;
             Some((federation, compiled))
         });
-        compiled.collect()
+        let compiled = compiled.collect();
+        First { name, compiled }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::compiler::{Compiled, Compiler};
+use super::compiler::{Compiled, Compiler, First};
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::FederationIdx;
 use crate::snapshot::generation::{Counts, Namespaces};
@@ -23,21 +23,26 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Takes in a service that was not there before, under its own name.
-    pub(super) fn add(
-        &mut self,
-        compiler: &Compiler<'_>,
-        name: &NamespacedName,
-        compiled: impl IntoIterator<Item = (FederationIdx, Compiled)>,
-    ) {
-        let mut members = MemberSet::EMPTY;
-        for (federation, compiled) in compiled {
-            let entry = self.probe(federation, name, compiled);
-            members = members | entry.members();
-            self.put(compiler, (name, federation), None, Some(&entry));
-            self.services.insert(entry);
+    /// Takes in services that were not there before, under their own names. The fewer, the longer it
+    /// waits for each.
+    pub(super) fn add(&mut self, compiler: &Compiler<'_>, services: Vec<First<'_>>) {
+        let compiled = services.iter().flat_map(|first| &first.compiled);
+        self.services
+            .touch(compiled.map(|(_, compiled)| &*compiled.entry.key));
+        for First { name, compiled } in services {
+            let mut members = MemberSet::EMPTY;
+            for (federation, compiled) in compiled {
+                let has_prefix = compiled.has_prefix;
+                let entry = self.probe(federation, name, compiled);
+                members = members | entry.members();
+                self.tally(compiler, None, Some(&entry));
+                if has_prefix {
+                    self.claim_prefix(compiler, (name, federation), None, Some(&entry));
+                }
+                self.services.insert(entry);
+            }
+            self.move_exports(MemberSet::EMPTY, members);
         }
-        self.move_exports(MemberSet::EMPTY, members);
     }
 
     /// Has a service probed as it is to be now.
@@ -47,8 +52,9 @@ impl Outcome {
         name: &NamespacedName,
         compiled: Compiled,
     ) -> Arc<ServiceEntry> {
-        let Compiled { mut entry, targets } = compiled;
-        let unprobed = self.probing.use_targets(federation, name, targets);
+        let mut entry = compiled.entry;
+        let probing = &mut self.probing;
+        let unprobed = probing.use_targets(federation, name, compiled.targets);
         if let Some(entry) = Arc::get_mut(&mut entry) {
             entry.set_unprobed(unprobed);
         }
@@ -64,6 +70,17 @@ impl Outcome {
         new: Option<&ServiceEntry>,
     ) {
         self.tally(compiler, old, new);
+        self.claim_prefix(compiler, (name, federation), old, new);
+    }
+
+    /// Keeps the prefixes when an entry takes the place of another.
+    fn claim_prefix(
+        &mut self,
+        compiler: &Compiler<'_>,
+        (name, federation): (&NamespacedName, FederationIdx),
+        old: Option<&ServiceEntry>,
+        new: Option<&ServiceEntry>,
+    ) {
         if let Some(view) = compiler.apexes.federation(federation) {
             self.naming.prefix(view.apex, (name, federation), old, new);
         }

@@ -1,36 +1,19 @@
 //! Facts that are there from before: all at once, by every processor, as waiting for memory is what
 //! takes time.
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
-
 use super::SnapshotBuilder;
-use super::compiler::Compiled;
 use super::crew::share_out;
-use crate::model::{Fleet, MemberIdx, NamespacedName, Service};
-use crate::snapshot::apexes::FederationIdx;
 use crate::snapshot::facts::{Facts, Said, TOGETHER};
-use crate::snapshot::namesakes::is_namesake;
+use crate::snapshot::gather::{Gathered, Gathering};
 
-/// How many services are compiled at a time by one thread.
-const CHUNK: usize = 16 * TOGETHER;
-
-/// A service that is compiled for the first time, in each federation that has it.
-struct First<'f> {
-    said: &'f Said,
-    entries: SmallVec<[(FederationIdx, Compiled); 1]>,
-}
+/// How many services a thread compiles at a time.
+const CHUNK: usize = 8 * TOGETHER;
 
 impl SnapshotBuilder {
-    /// What members said before, each service of a member once. To be called when nothing else was
-    /// said yet, as it takes the place of that.
-    pub fn restore(&mut self, members: Vec<(MemberIdx, Vec<(NamespacedName, Arc<Service>)>)>) {
-        let fleet = Arc::clone(&self.fleet);
-        let is_special = |member, name: &NamespacedName, service: &Service| {
-            is_special(&fleet, member, name, service)
-        };
-        let (facts, special) = Facts::gather(members, is_special);
+    /// What members said before. To be called when nothing else was said yet, as it takes the place of
+    /// that.
+    pub fn restore(&mut self, gathering: Gathering, members: Vec<Gathered>) {
+        let (facts, special) = gathering.unite(members);
         self.facts = facts;
         for (member, name, service) in special {
             self.learn(member, &name, None, &service);
@@ -46,31 +29,18 @@ impl SnapshotBuilder {
         share_out(
             named.chunks(CHUNK),
             |chunk| {
-                let mut all = Vec::with_capacity(chunk.len());
+                let mut services = Vec::with_capacity(chunk.len());
                 for batch in chunk.chunks(TOGETHER) {
                     Said::touch(batch);
-                    all.extend(batch.iter().map(|said| First {
-                        said,
-                        entries: compiler.compile_everywhere(&said.name, &said.shards),
-                    }));
+                    let all = batch.iter().map(|said| (&said.name, &*said.shards));
+                    services.extend(all.map(|service| compiler.compile_everywhere(service)));
                 }
-                all
+                services
             },
-            |all| {
-                for first in all {
-                    outcome.add(&compiler, &first.said.name, first.entries);
-                }
-            },
+            |services| outcome.add(&compiler, services),
         );
         for said in called {
             self.recompile(&said.name, &said.shards, facts);
         }
     }
-}
-
-/// Whether more follows from a service of a member than its entry.
-fn is_special(fleet: &Fleet, member: MemberIdx, name: &NamespacedName, service: &Service) -> bool {
-    !service.hostnames.is_empty()
-        || service.steering.external_name.is_some()
-        || is_namesake(fleet, member, &name.namespace)
 }

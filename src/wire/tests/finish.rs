@@ -119,7 +119,7 @@ fn nothing_is_written_where_the_question_does_not_fit() {
         let owner = writer.owner_name(&Target::name(b"\0"));
         writer.a(owner, 1, [192, 0, 2, 1].into());
         writer.cname(Owner::QUESTION, 1, &Target::name(b"\0"));
-        assert!(writer.has_overflowed());
+        assert!(writer.is_over);
         assert_eq!(writer.finish(Some(&full())), 0);
         assert_eq!(out, [0xee; 64]);
     }
@@ -184,11 +184,11 @@ fn owners_beyond_the_reach_of_pointers_overflow() {
     for number in 0..1100_u32 {
         writer.a(Owner::QUESTION, 1, number.into());
     }
-    assert!(!writer.has_overflowed());
+    assert!(!writer.is_over);
     writer.begin_additional();
     let far = writer.owner_name(&Target::name(b"\x03far\0"));
     writer.a(far, 1, [192, 0, 2, 1].into());
-    assert!(writer.has_overflowed());
+    assert!(writer.is_additional_over);
     let length = writer.finish(None);
     let message = decoded(&out[..length]);
     assert_eq!(summary(&message), (1100, 0, false, None));

@@ -12,7 +12,6 @@ fn chain_points_back_into_the_question() {
     let mut out = [0; 1232];
     let mut writer = ResponseWriter::new(&mut out, udp_limit(&query), &query);
     let region = query.suffix_owner(&qname, 5);
-    let start = writer.mark();
     let target = Target::new([qname.between(0, 4)], region);
     let owner = writer.cname(Owner::QUESTION, 30, &target);
     let mark = writer.mark();
@@ -22,17 +21,16 @@ fn chain_points_back_into_the_question() {
     assert!(writer.contains_rdata(mark, 16, &[192, 0, 2, 3]));
     assert!(!writer.contains_rdata(mark, 16, &[192, 0, 2, 4]));
     writer.rotate(mark, 16, 1);
-    writer.patch_ttls(start, 5);
     let length = writer.finish(None);
     let message = decoded(&out[..length]);
     let records: Vec<String> = message.answers.iter().map(ToString::to_string).collect();
     assert_eq!(
         records,
         [
-            "s.n.f.svc.z.r.example.com. 5 IN CNAME s.n.f.svc.r.example.com.",
-            "s.n.f.svc.r.example.com. 5 IN A 192.0.2.2",
-            "s.n.f.svc.r.example.com. 5 IN A 192.0.2.3",
-            "s.n.f.svc.r.example.com. 5 IN A 192.0.2.1",
+            "s.n.f.svc.z.r.example.com. 30 IN CNAME s.n.f.svc.r.example.com.",
+            "s.n.f.svc.r.example.com. 30 IN A 192.0.2.2",
+            "s.n.f.svc.r.example.com. 30 IN A 192.0.2.3",
+            "s.n.f.svc.r.example.com. 30 IN A 192.0.2.1",
         ]
     );
     assert!(matches!(message.answers[0].data, RData::CNAME(_)));
@@ -90,7 +88,6 @@ fn owner_name_is_written_once_and_pointed_to() {
         }
         assert!(writer.contains_rdata(mark, 16, &[192, 0, 2, 1]));
         writer.rotate(mark, 16, 2);
-        writer.patch_ttls(mark, 61);
     });
     assert_eq!(
         texts(&message.authorities),
@@ -103,9 +100,9 @@ fn owner_name_is_written_once_and_pointed_to() {
         texts(&message.additionals),
         [
             "ns1.example.com. 60 IN A 192.0.2.1",
-            "n3.example.com. 61 IN A 192.0.2.3",
-            "n3.example.com. 61 IN A 192.0.2.1",
-            "n3.example.com. 61 IN A 192.0.2.2",
+            "n3.example.com. 60 IN A 192.0.2.3",
+            "n3.example.com. 60 IN A 192.0.2.1",
+            "n3.example.com. 60 IN A 192.0.2.2",
         ]
     );
 }
@@ -167,25 +164,6 @@ fn srv_targets_have_no_pointers() {
             "_http._tcp.s.example.com. 5 IN SRV 1 2 3 s.example.com.",
         ]
     );
-}
-
-#[test]
-fn ttls_of_some_records_are_patched() {
-    let message = written("a.b.c", |query, qname, writer| {
-        let first = writer.mark();
-        let b = query.suffix_owner(qname, 1).unwrap();
-        let b = writer.cname(Owner::QUESTION, 9, &Target::from(b));
-        let second = writer.mark();
-        let d = writer.cname(b, 9, &Target::name(b"\x01d\x01c\0"));
-        let third = writer.mark();
-        writer.a(d, 9, [192, 0, 2, 1].into());
-        writer.txt(d, 9, b"x");
-        writer.set_ttl_at(first, 1);
-        writer.patch_ttls_between(second, third, 2);
-        writer.patch_ttls(third, 3);
-    });
-    let ttls: Vec<u32> = message.answers.iter().map(|record| record.ttl).collect();
-    assert_eq!(ttls, [1, 2, 3, 3]);
 }
 
 #[test]

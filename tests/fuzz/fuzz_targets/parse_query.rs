@@ -34,7 +34,6 @@ fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
 
     let limit = udp_limit(query);
     let mut writer = ResponseWriter::new(out, limit, query);
-    let start = writer.mark();
     let middle = usize::from(query.id) % (labels + 1);
     let mut owner = Owner::QUESTION;
     if middle > 0 {
@@ -56,7 +55,6 @@ fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
         }
     }
     writer.rotate(mark, 16, usize::from(query.qtype));
-    writer.patch_ttls(start, 7);
     writer.begin_additional();
     let name = writer.owner_name(&Target::below(b"\x01x", b"\x07example\0"));
     writer.srv(name, 30, 0, 0, 1, &Target::from(owner));

@@ -1,0 +1,162 @@
+//! The first facts on their way into the table: divided by the hash of the name where they are read,
+//! and put together part by part, so that all processors can take part and wait little for memory.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+use smallvec::{SmallVec, smallvec};
+
+use super::builder::share_out;
+use super::facts::{Facts, Said};
+use super::namesakes::is_namesake;
+use crate::model::{Fleet, MemberIdx, NamespacedName, Service};
+
+/// Into how many parts they are divided: one of a million services fits the caches of a processor.
+const PARTS: usize = 256;
+
+/// What the facts of all members are divided by.
+#[derive(Debug, Clone)]
+pub struct Gathering {
+    fleet: Arc<Fleet>,
+    hasher: RandomState,
+}
+
+/// Facts of one member, divided.
+#[derive(Debug)]
+pub struct Gathered {
+    member: MemberIdx,
+    parts: Vec<Vec<Saying>>,
+    /// Those from which more follows than an entry.
+    special: Vec<(NamespacedName, Arc<Service>)>,
+}
+
+/// What a member says about one service.
+#[derive(Debug)]
+struct Saying {
+    /// Of the name.
+    hash: u64,
+    name: NamespacedName,
+    service: Arc<Service>,
+}
+
+/// A service from which more follows than an entry, as one member says it.
+pub(super) type Special = (MemberIdx, NamespacedName, Arc<Service>);
+
+impl Gathering {
+    /// Of a fleet.
+    pub fn new(fleet: Arc<Fleet>) -> Self {
+        Self {
+            fleet,
+            hasher: RandomState::default(),
+        }
+    }
+
+    /// Divides the services of a member, of which each is there once.
+    pub fn divide(
+        &self,
+        member: MemberIdx,
+        services: Vec<(NamespacedName, Arc<Service>)>,
+    ) -> Gathered {
+        let names = services.iter().map(|(name, _)| name);
+        let hashes: Vec<u64> = names.map(|name| self.hasher.hash_one(name)).collect();
+        let mut counts = [0; PARTS];
+        for hash in &hashes {
+            if let Some(count) = counts.get_mut(part_of(*hash)) {
+                *count += 1;
+            }
+        }
+        let mut parts: Vec<Vec<Saying>> = counts.map(Vec::with_capacity).into();
+        let mut special = Vec::new();
+        for (hash, (name, service)) in hashes.into_iter().zip(services) {
+            if self.is_special(member, &name, &service) {
+                special.push((name.clone(), Arc::clone(&service)));
+            }
+            if let Some(part) = parts.get_mut(part_of(hash)) {
+                part.push(Saying {
+                    hash,
+                    name,
+                    service,
+                });
+            }
+        }
+        Gathered {
+            member,
+            parts,
+            special,
+        }
+    }
+
+    /// Whether more follows from a service of a member than its entry.
+    fn is_special(&self, member: MemberIdx, name: &NamespacedName, service: &Service) -> bool {
+        !service.hostnames.is_empty()
+            || service.steering.external_name.is_some()
+            || is_namesake(&self.fleet, member, &name.namespace)
+    }
+
+    /// Puts together what members say, and what of it is special.
+    pub(super) fn unite(self, members: Vec<Gathered>) -> (Facts, Vec<Special>) {
+        let mut parts: Vec<_> = (0..PARTS).map(|_| Vec::new()).collect();
+        let mut special = Vec::new();
+        let mut counts = Vec::new();
+        for gathered in members {
+            let member = gathered.member;
+            counts.push((member, gathered.len()));
+            for (part, sayings) in parts.iter_mut().zip(gathered.parts) {
+                part.push((member, sayings));
+            }
+            let found = gathered.special.into_iter();
+            special.extend(found.map(|(name, service)| (member, name, service)));
+        }
+        let mut united = Vec::with_capacity(PARTS);
+        share_out(parts, unite, |part| united.push(part));
+        (Facts::of_all(self.hasher, united, counts), special)
+    }
+}
+
+impl Gathered {
+    /// How many services there are.
+    pub fn len(&self) -> usize {
+        self.parts.iter().map(Vec::len).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The part that a hash belongs to, by other bits than those that tables take.
+fn part_of(hash: u64) -> usize {
+    usize::try_from(hash >> 40).unwrap_or_default() % PARTS
+}
+
+/// Puts together what members say about the services of a part; with the hashes of their names.
+fn unite(mut members: Vec<(MemberIdx, Vec<Saying>)>) -> Vec<(u64, Box<Said>)> {
+    members.sort_unstable_by_key(|(member, _)| *member);
+    let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
+    let mut places: HashTable<usize> = HashTable::new();
+    for (member, sayings) in members {
+        for saying in sayings {
+            let is_it = |place: &usize| {
+                let known = services.get(*place);
+                known.is_some_and(|(_, name, _)| *name == saying.name)
+            };
+            let known = places.find(saying.hash, is_it).copied();
+            let shard = (member, saying.service);
+            if let Some((_, _, shards)) = known.and_then(|place| services.get_mut(place)) {
+                shards.push(shard);
+            } else {
+                let hash_of = |place: &usize| services.get(*place).map_or(0, |(hash, ..)| *hash);
+                places.insert_unique(saying.hash, services.len(), hash_of);
+                services.push((saying.hash, saying.name, smallvec![shard]));
+            }
+        }
+    }
+    let said = services.into_iter().map(|(hash, name, shards)| {
+        let shards = shards.into_iter().collect();
+        (hash, Box::new(Said { name, shards }))
+    });
+    said.collect()
+}
