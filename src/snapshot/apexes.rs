@@ -3,6 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use smallvec::SmallVec;
+
 use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer, Pattern};
 use crate::names::Label;
 use crate::wire::{NameBuf, Qname};
@@ -394,11 +396,15 @@ fn clustersets(fleet: &Fleet) -> impl Iterator<Item = Apex> {
 
 /// Labels in wire form, without a root.
 pub(super) fn wire_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Box<[u8]> {
-    // Room for most, so that it seldom grows.
-    let mut wire = Vec::with_capacity(64);
+    inline_labels(labels).into_boxed_slice()
+}
+
+/// The same, without an allocation as a rule.
+pub(super) fn inline_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> SmallVec<[u8; 64]> {
+    let mut wire = SmallVec::new();
     for label in labels {
         wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
         wire.extend_from_slice(label.as_bytes());
     }
-    wire.into()
+    wire
 }

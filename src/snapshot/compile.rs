@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use super::apexes::{FederationIdx, wire_labels};
+use smallvec::SmallVec;
+
+use super::apexes::{FederationIdx, inline_labels};
 use super::caution::Caution;
 use super::service::{
     Disagreement, Ignored, IgnoredReason, NewEntry, NewShard, PlanIdx, ServiceEntry,
@@ -44,7 +46,7 @@ pub(super) fn compile<'h>(
     intern: impl FnOnce(PlanKey) -> PlanIdx,
     judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, Vec<Target>),
 ) -> Option<(ServiceEntry, Vec<Target>)> {
-    let mut known = Vec::new();
+    let mut known: SmallVec<[_; 4]> = SmallVec::new();
     let mut ignored = Vec::new();
     for (member, facts) in input.facts {
         match input.ignores(*member, facts) {
@@ -59,7 +61,8 @@ pub(super) fn compile<'h>(
         return None;
     }
     let mut disagreements = BTreeSet::new();
-    let steering: Vec<&Steering> = known.iter().map(|(_, facts)| &facts.steering).collect();
+    let steering: SmallVec<[&Steering; 4]> =
+        known.iter().map(|(_, facts)| &facts.steering).collect();
     let plan = intern(plan_key(input.rules, &steering, &mut disagreements));
     let ttls = || steering.iter().filter_map(|steering| steering.ttl);
     if ttls().min() != ttls().max() {
@@ -87,7 +90,7 @@ pub(super) fn compile<'h>(
     let (caution, targets) = judge(&mut shards);
     let name = input.name;
     let entry = NewEntry {
-        key: wire_labels([
+        key: inline_labels([
             input.label.as_str(),
             name.namespace.as_str(),
             input.rules.name.as_str(),
@@ -151,12 +154,12 @@ impl Input<'_> {
         let (mut ipv4, mut ipv6) = match gateway {
             Some(gateway) => split(&gateway.addresses),
             None if facts.kind == ServiceKind::LoadBalancer => split(&facts.addresses),
-            None => (Vec::new(), Vec::new()),
+            None => (SmallVec::new(), SmallVec::new()),
         };
         if gateway.is_none() && facts.kind == ServiceKind::LoadBalancer {
             for addresses in facts.hostnames.iter().filter_map(resolved) {
-                ipv4.extend(&addresses.ipv4);
-                ipv6.extend(&addresses.ipv6);
+                ipv4.extend_from_slice(&addresses.ipv4);
+                ipv6.extend_from_slice(&addresses.ipv6);
                 smallest = smallest.min(seconds(addresses.ttl));
             }
         }
@@ -250,8 +253,8 @@ fn first<'s, T: PartialEq>(
 }
 
 /// The addresses of each family.
-fn split(addresses: &[IpAddr]) -> (Vec<Ipv4Addr>, Vec<Ipv6Addr>) {
-    let (mut ipv4, mut ipv6) = (Vec::new(), Vec::new());
+fn split(addresses: &[IpAddr]) -> (SmallVec<[Ipv4Addr; 4]>, SmallVec<[Ipv6Addr; 4]>) {
+    let (mut ipv4, mut ipv6) = (SmallVec::new(), SmallVec::new());
     for address in addresses {
         match address {
             IpAddr::V4(address) => ipv4.push(*address),

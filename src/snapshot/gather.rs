@@ -2,6 +2,7 @@
 //! and put together part by part, so that all processors can take part and wait little for memory.
 
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -138,6 +139,10 @@ fn unite(mut members: Vec<(MemberIdx, Vec<Saying>)>) -> Vec<(u64, Box<Said>)> {
     let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
     let mut places: HashTable<usize> = HashTable::new();
     for (member, sayings) in members {
+        // Waits for their names, for all together.
+        for saying in &sayings {
+            black_box(saying.name.name.as_str().as_bytes().first());
+        }
         for saying in sayings {
             let is_it = |place: &usize| {
                 let known = services.get(*place);

@@ -18,7 +18,7 @@ pub(super) struct Plans(Mutex<Known>);
 /// Plans and what they were wanted by.
 #[derive(Debug, Default)]
 struct Known {
-    keys: HashMap<PlanKey, PlanIdx>,
+    keys: HashMap<PlanKey, PlanIdx, foldhash::fast::RandomState>,
     plans: Arc<Vec<Plan>>,
 }
 

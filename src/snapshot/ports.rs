@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
-use super::apexes::wire_labels;
+use super::apexes::inline_labels;
 use super::service::NewShard;
 use crate::model::{MemberIdx, Port, Service};
 
@@ -60,7 +60,7 @@ pub(super) fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
         // A port name of 63 octets would make a label of 64: it has no SRV owner.
         let protocol_at = u8::try_from(first.len() + 1).ok().filter(|at| *at <= 64)?;
         let mut owner = NamedPort {
-            labels: SmallVec::from_slice(&wire_labels([first.as_str(), protocol])),
+            labels: SmallVec::from_slice(&inline_labels([first.as_str(), protocol])),
             protocol_at,
             numbers: SmallVec::new(),
         };

@@ -130,9 +130,9 @@ pub(super) struct NewShard {
     /// TTL of its addresses, in seconds.
     pub(super) ttl: u32,
     /// Its addresses; those past 65,535, which fit no message, are left out.
-    pub(super) ipv4: Vec<Ipv4Addr>,
+    pub(super) ipv4: SmallVec<[Ipv4Addr; 4]>,
     /// Its addresses; those past 65,535, which fit no message, are left out.
-    pub(super) ipv6: Vec<Ipv6Addr>,
+    pub(super) ipv6: SmallVec<[Ipv6Addr; 4]>,
     /// The port of the member's gateway, if its addresses are these and it has one port for all.
     pub(super) gateway_port: Option<u16>,
     /// What the member says.
@@ -142,7 +142,7 @@ pub(super) struct NewShard {
 /// An entry in the making, but for its shards.
 pub(super) struct NewEntry {
     /// The wire labels `service.ns.fed`.
-    pub(super) key: Box<[u8]>,
+    pub(super) key: SmallVec<[u8; 64]>,
     /// Its federation.
     pub(super) federation: FederationIdx,
     /// How to choose.

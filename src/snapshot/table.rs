@@ -11,6 +11,7 @@
 //! A look-up goes in steps, of which each waits for memory at most once, so that a batch of
 //! look-ups made step by step waits for all of them at the same time ([`Seek`]).
 
+mod by_hand;
 #[cfg(test)]
 mod tests;
 
@@ -450,59 +451,6 @@ impl<T: Keyed> Line<T> {
         if let Some((tag, entry)) = place {
             *tag = 0;
             *entry = None;
-        }
-    }
-}
-
-// By hand, as a derived `Clone` or `Default` would ask it of the entries too.
-
-impl<T, S: Clone> Clone for Table<T, S> {
-    fn clone(&self) -> Self {
-        Self {
-            root: self.root.clone(),
-            crowd: self.crowd.clone(),
-            hasher: self.hasher.clone(),
-        }
-    }
-}
-
-impl<T> Clone for Branch<T> {
-    fn clone(&self) -> Self {
-        Self {
-            children_at: self.children_at,
-            children: self.children.clone(),
-        }
-    }
-}
-
-impl<T> Clone for Node<T> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Branch(branch) => Self::Branch(branch.clone()),
-            Self::Leaf(leaf) => Self::Leaf(leaf.clone()),
-        }
-    }
-}
-
-impl<T> Clone for Leaf<T> {
-    fn clone(&self) -> Self {
-        Self {
-            lines: self.lines.each_ref().map(|line| Line {
-                tags: line.tags,
-                entries: line.entries.clone(),
-            }),
-        }
-    }
-}
-
-impl<T> Default for Leaf<T> {
-    fn default() -> Self {
-        let empty = || Line {
-            tags: [0; SLOTS + 1],
-            entries: [const { None }; SLOTS],
-        };
-        Self {
-            lines: std::array::from_fn(|_| empty()),
         }
     }
 }

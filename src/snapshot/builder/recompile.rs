@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::SnapshotBuilder;
 use crate::model::{MemberSet, NamespacedName};
-use crate::snapshot::apexes::{FederationIdx, wire_labels};
+use crate::snapshot::apexes::{FederationIdx, inline_labels};
 use crate::snapshot::facts::{Facts, Shards};
 use crate::snapshot::service::ServiceEntry;
 
@@ -99,7 +99,7 @@ impl SnapshotBuilder {
         let Some(rules) = self.fleet.federations.get(federation.get()) else {
             return (MemberSet::EMPTY, MemberSet::EMPTY);
         };
-        let key = wire_labels([
+        let key = inline_labels([
             name.name.as_str(),
             name.namespace.as_str(),
             rules.name.as_str(),
