@@ -213,6 +213,8 @@ impl NewEntry {
             disagreements: self.disagreements.into_iter().collect(),
             unprobed: 0,
         };
+        let mut ipv6 = Vec::with_capacity(shards.iter().map(|s| fitting(&s.ipv6).len()).sum());
+        ipv6.extend(shards.iter().flat_map(|s| fitting(&s.ipv6)));
         ServiceEntry {
             key: SmallVec::from_slice(&self.key),
             federation: self.federation,
@@ -228,11 +230,7 @@ impl NewEntry {
                 .flat_map(|s| fitting(&s.ipv4))
                 .copied()
                 .collect(),
-            ipv6: shards
-                .iter()
-                .flat_map(|s| fitting(&s.ipv6))
-                .copied()
-                .collect(),
+            ipv6: ipv6.into(),
             rest: Box::new(Rest {
                 ports: named_ports(shards),
                 facts: shards.iter().map(|shard| shard.facts.clone()).collect(),
