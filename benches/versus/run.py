@@ -6,6 +6,7 @@
   run.py check [--only RE]        starts each server once, compares every answer, tells its memory
   run.py run [--mix M] [--tag T]  interleaved rounds
   run.py report [--tag T]         their table, in Markdown
+  run.py latency [--only RE]      latency at a fixed rate: many short phases, their order by lot
   run.py profile NAME             where the time of a server goes, by symbol
   run.py instructions [--only RE] instructions for each answer outside the kernel, by callgrind
   run.py memory [--only RE]       start-up time and memory
@@ -14,6 +15,7 @@ import argparse
 import glob
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -141,6 +143,37 @@ def report(options):
               f"| {median(name, 'saturated', 'use'):.2f} | {count('wrong')} | {count('lost')} |")
 
 
+def latency(options):
+    """Latency at a fixed rate: many short phases, their order by lot, so that what other guests of the
+    host do meets all alike."""
+    running, seen = [], {}
+    try:
+        for server in servers(options.only, options.world):
+            if start(server, options.world):
+                running.append(server)
+                seen[server["name"]] = []
+                load(server, options, 1.0)
+        for number in range(options.rounds):
+            for server in random.sample(running, len(running)):
+                load(server, options, 0.1, rate=options.rate, offset=number * 7919)
+                seen[server["name"]].append(load(server, options, options.secs, rate=options.rate, offset=number * 7919))
+    finally:
+        for server in running:
+            stop(server)
+    keys = {"p50": "p50", "p99_stretch": "p99 of 20 ms", "p99": "p99", "p999": "p99.9"}
+    print(f"\nWorld {options.world}, {options.rounds} rounds of {options.secs} s, {options.rate:,} queries a second: "
+          "medians in µs, and of the ratios to echo's in the same round.\n")
+    print(f"| server | {' | '.join(f'{name} | × echo' for name in keys.values())} | wrong | lost |")
+    print("|---" * (len(keys) * 2 + 3) + "|")
+    for name, rows in seen.items():
+        cells = []
+        for key in keys:
+            ratios = [row[key] / echo[key] for row, echo in zip(rows, seen.get("echo", rows))]
+            cells += [f"{statistics.median(row[key] for row in rows):,.0f}", f"{statistics.median(ratios):.2f}"]
+        bad = [str(sum(row[key] for row in rows)) for key in ("wrong", "lost")]
+        print(f"| {' | '.join([name, *cells, *bad])} |")
+
+
 def profile(options):
     """Where the time of a server goes."""
     (server,) = servers(f"^{options.name}$", options.world)
@@ -245,17 +278,17 @@ def main():
     verb = verbs.add_parser("world")
     verb.add_argument("name", choices=WORLDS)
     verb.set_defaults(run=make_world)
-    for name, function in (("check", check), ("run", run), ("report", report), ("profile", profile),
+    for name, function in (("check", check), ("run", run), ("report", report), ("latency", latency), ("profile", profile),
                            ("instructions", instructions), ("memory", start_up)):
         verb = verbs.add_parser(name)
         verb.set_defaults(run=function)
         verb.add_argument("--world", default="10k", choices=WORLDS)
         verb.add_argument("--mix", default="mix", choices=("mix", "ecs", "chains"))
         verb.add_argument("--only", default=".", help="servers whose names match")
-        verb.add_argument("--secs", type=float, default=4, help="of each phase")
+        verb.add_argument("--secs", type=float, default=0.5 if name == "latency" else 4, help="of each phase")
         verb.add_argument("--tag", default="last", help="name of the results")
-        if name == "run":
-            verb.add_argument("--rounds", type=int, default=7)
+        if name in ("run", "latency"):
+            verb.add_argument("--rounds", type=int, default=7 if name == "run" else 60)
             verb.add_argument("--rate", type=int, default=20000, help="queries per second of the paced phase")
         if name == "profile":
             verb.add_argument("name")

@@ -117,7 +117,7 @@ def start(server, world, wait=600, fresh=True):
         if server["first"] is not None and server.get("ready", "") in open(log).read():
             server["load"] = time.monotonic() - begin
             pin(server)
-            settle(server, 60)
+            settle(server, 240)
             return True
         time.sleep(0.002)
     print(f"{server['name']}: does not start:\n{open(log).read()[-800:]}", flush=True)

@@ -14,6 +14,7 @@ use crate::model::{Delta, GeoDatabase};
 const PACE: Pace = Pace {
     settle: Duration::from_millis(50),
     poll: Duration::from_secs(60),
+    coarse: Duration::from_secs(3),
 };
 
 /// Says what the file at `path` holds, now and after each change, until `cancel` or until nobody

@@ -6,6 +6,7 @@
 //! a difference of content.
 
 mod places;
+mod stamp;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,6 +22,8 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use self::places::{Places, folders, matters, places};
+use self::stamp::Stamp;
+use crate::telemetry::clock;
 
 /// The largest file that is read, in octets; larger ones are errors.
 const MAX_FILE: u64 = 256 << 20;
@@ -36,6 +39,9 @@ pub struct Pace {
     pub settle: Duration,
     /// How often to look without an event: some file systems send none.
     pub poll: Duration,
+    /// How long ago a file must have changed for its times alone to tell another change, in whole
+    /// seconds. One that changed later is read whenever it is looked at.
+    pub coarse: Duration,
 }
 
 impl Default for Pace {
@@ -43,6 +49,7 @@ impl Default for Pace {
         Self {
             settle: Duration::from_millis(50),
             poll: Duration::from_secs(5),
+            coarse: Duration::from_secs(3),
         }
     }
 }
@@ -60,6 +67,8 @@ pub struct Changed {
 pub struct FileWatch {
     /// What each file held when it was last reported; `None` before the first report.
     seen: BTreeMap<PathBuf, Option<Fingerprint>>,
+    /// What each file looked like just before it was read, if another change is sure to show.
+    stamps: Option<Vec<Stamp>>,
     /// What is watched now.
     places: Places,
     /// The same for the thread that gets events: others in the same folders are no reason to look.
@@ -93,6 +102,7 @@ impl FileWatch {
         }
         Self {
             seen: paths.into_iter().map(|path| (path, None)).collect(),
+            stamps: None,
             places: Places::new(),
             shared,
             events: events.ok(),
@@ -122,11 +132,30 @@ impl FileWatch {
             if !changes.is_empty() {
                 return changes;
             }
-            tokio::select! {
-                () = self.look.notified() => tokio::time::sleep(self.pace.settle).await,
-                () = tokio::time::sleep(self.pace.poll) => {}
+            loop {
+                tokio::select! {
+                    () = self.look.notified() => {
+                        tokio::time::sleep(self.pace.settle).await;
+                        break;
+                    }
+                    () = tokio::time::sleep(self.pace.poll) => {
+                        if !self.is_untouched().await {
+                            break;
+                        }
+                    }
+                }
             }
         }
+    }
+
+    /// Whether no file can have changed since it was read.
+    async fn is_untouched(&self) -> bool {
+        let Some(stamps) = self.stamps.clone() else {
+            return false;
+        };
+        let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
+        let look = move || paths.iter().map(|path| Stamp::of(path)).eq(stamps);
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
     }
 
     /// Makes the next [`changed`](Self::changed) report every file at once, as it is then.
@@ -166,15 +195,19 @@ impl FileWatch {
     async fn read(&mut self) -> Vec<Found> {
         loop {
             let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
+            let (now, coarse) = (clock::now(), self.pace.coarse);
             let read = tokio::task::spawn_blocking(move || {
                 let places: Places = paths.iter().flat_map(|path| places(path)).collect();
+                let stamps: Vec<_> = paths.iter().map(|path| Stamp::of(path)).collect();
                 let files: Vec<_> = paths.into_iter().map(Found::read).collect();
-                (places, files)
+                (places, stamps, files)
             });
-            let Ok((places, files)) = read.await else {
+            let Ok((places, stamps, files)) = read.await else {
                 // The runtime shuts down.
                 return Vec::new();
             };
+            let are_settled = stamps.iter().all(|stamp| stamp.is_settled(now, coarse));
+            self.stamps = are_settled.then_some(stamps);
             let known = places == self.places;
             self.watch(places);
             // What changed before its folder was watched gave no event: look again.

@@ -11,6 +11,7 @@ use super::*;
 const EVENTS_ONLY: Pace = Pace {
     settle: Duration::from_millis(5),
     poll: Duration::from_secs(3600),
+    coarse: Duration::from_secs(3600),
 };
 
 /// Writes a file in place.
@@ -103,6 +104,33 @@ async fn file_in_a_folder_that_comes_later_is_seen() {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     write(&path, "here");
     assert_eq!(next(&mut watch).await, [(path, Some("here".into()))]);
+}
+
+#[tokio::test]
+async fn files_are_read_again_only_if_they_may_have_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, other] = ["a", "b"].map(|name| folder.path().join(name));
+    write(&path, "1");
+    let coarse = Duration::ZERO;
+    let pace = Pace {
+        coarse,
+        ..EVENTS_ONLY
+    };
+    let mut watch = FileWatch::with_pace([path.clone(), other.clone()], pace);
+    assert!(!watch.is_untouched().await);
+    next(&mut watch).await;
+    assert!(watch.is_untouched().await);
+    // Of another length, as its time may be the same.
+    write(&path, "22");
+    assert!(!watch.is_untouched().await);
+    next(&mut watch).await;
+    assert!(watch.is_untouched().await);
+    write(&other, "3");
+    assert!(!watch.is_untouched().await);
+    // What has just changed may change once more at the same time.
+    let mut watch = FileWatch::with_pace([path, other], EVENTS_ONLY);
+    next(&mut watch).await;
+    assert!(!watch.is_untouched().await);
 }
 
 #[tokio::test]
