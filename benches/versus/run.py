@@ -238,12 +238,12 @@ def show_functions(path, answers, lines):
 
 
 def start_up(options):
-    """Start-up time and memory of each server, one after the other."""
+    """Start-up time and memory of each server, one after the other, each with both cores."""
     print("| server | first answer s | loaded s | CPU s | resident MiB | peak MiB |\n|---|---|---|---|---|---|")
     for server in servers(options.only, options.world):
         if options.restored:
             leave_facts(server, options.world)
-        if not start(server, options.world, fresh=not options.restored):
+        if not start(server, options.world, fresh=not options.restored, cores="0,1"):
             continue
         try:
             pids = tree(server["process"].pid)

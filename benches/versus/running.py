@@ -90,8 +90,8 @@ def launch(core, command, **more):
     return program
 
 
-def start(server, world, wait=600, fresh=True):
-    """Starts a server on core 1; its times go into `server`."""
+def start(server, world, wait=600, fresh=True, cores=1):
+    """Starts a server on core 1, or on those given until it is up; its times go into `server`."""
     server["port"] = free_port()
     run = work("run", server["name"])
     if fresh:
@@ -108,13 +108,13 @@ def start(server, world, wait=600, fresh=True):
     log = work("logs", server["name"])
     begin = time.monotonic()
     with open(log, "w") as output:
-        server["process"] = launch(1, fill(server["command"], server, world).split(),
+        server["process"] = launch(cores, fill(server["command"], server, world).split(),
                                    stdout=output, stderr=output, stdin=subprocess.DEVNULL)
     server["first"] = None
     while time.monotonic() - begin < wait and server["process"].poll() is None:
         if server["first"] is None and is_answered(server["port"]):
             server["first"] = time.monotonic() - begin
-        if server["first"] is not None and server.get("ready", "") in open(log).read():
+        if server["first"] is not None and is_loaded(server, open(log).read(), fresh):
             server["load"] = time.monotonic() - begin
             pin(server)
             settle(server, 240)
@@ -123,6 +123,12 @@ def start(server, world, wait=600, fresh=True):
     print(f"{server['name']}: does not start:\n{open(log).read()[-800:]}", flush=True)
     stop(server)
     return False
+
+
+def is_loaded(server, log, fresh):
+    """Whether a server says that it is ready, and, from nothing, that it has read all that there is."""
+    count = server.get("whole-count", 0) if fresh else 0
+    return server.get("ready", "") in log and log.count(server.get("whole", "")) >= count
 
 
 def pin(server):
