@@ -12,7 +12,9 @@ use gazetteer::model::{
     TopologyFacts, UnixSeconds,
 };
 use gazetteer::names::Label;
-use gazetteer::snapshot::{Generation, Resolved, Serial, Settings, Snapshot, SnapshotBuilder};
+use gazetteer::snapshot::{
+    Gathering, Generation, Resolved, Serial, Settings, Snapshot, SnapshotBuilder,
+};
 use gazetteer::wire::NameBuf;
 use ipnet::IpNet;
 use toml::{Table, Value};
@@ -196,6 +198,7 @@ impl World {
         let facts = self.parse_facts(&config)?;
         self.fill(&mut builder, &config, &facts);
         let mut rebuilt = new_builder(&config);
+        restore(&mut rebuilt, &config, &facts);
         self.fill(&mut rebuilt, &config, &facts);
         let stamp = (Generation(u64::from(serial)), Serial(serial));
         let snapshot = Arc::new(builder.snapshot(stamp.0, stamp.1));
@@ -290,6 +293,15 @@ impl World {
         builder.set_database(self.database.clone());
         self.cautions.fill(builder, config);
     }
+}
+
+/// Gives a builder all facts at once, as a start does.
+fn restore(builder: &mut SnapshotBuilder, config: &Config, facts: &[Facts]) {
+    let gathering = Gathering::new(Arc::clone(&config.fleet));
+    let members = (0u8..).map(MemberIdx).zip(facts);
+    let gathered = members.map(|(index, facts)| gathering.divide(index, facts.clone()));
+    let gathered = gathered.collect();
+    builder.restore(gathering, gathered);
 }
 
 /// Problems, one on a line.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gazetteer::model::{
     FULL_SHARE, Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, Verdict, WhenAllDown,
 };
-use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use gazetteer::snapshot::{Gathering, Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -380,7 +380,18 @@ impl World {
 
     /// The snapshot of this world, from nothing.
     pub(crate) fn build(&self) -> Snapshot {
-        let mut builder = SnapshotBuilder::new(Arc::new(self.fleet()), self.settings());
+        let fleet = Arc::new(self.fleet());
+        let mut builder = SnapshotBuilder::new(Arc::clone(&fleet), self.settings());
+        // All facts at once, as a start gives them.
+        let gathering = Gathering::new(fleet);
+        let divide = |member| {
+            let known = self.shards.iter();
+            let known = known.filter(|(key, _)| key.2 == member && self.has_facts(member));
+            let services = known.map(|(key, shard)| (key_of(*key), Arc::new(shard.model())));
+            gathering.divide(index(member), services.collect())
+        };
+        let gathered = (0..self.members.len()).map(divide).collect();
+        builder.restore(gathering.clone(), gathered);
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }
