@@ -9,6 +9,7 @@ mod event;
 mod federation;
 mod geo;
 mod inside;
+pub mod limits;
 mod member;
 mod overrides;
 mod place;
@@ -16,6 +17,7 @@ mod probe;
 mod regions;
 mod service;
 mod state;
+mod text;
 
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
@@ -34,3 +36,4 @@ pub use service::{
     Service, ServiceKind, Spec, Specs, Steering,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
+pub use text::{Shown, kept};

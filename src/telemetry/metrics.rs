@@ -13,6 +13,7 @@ use super::counters::Counters;
 use super::health::Health;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
+use crate::model::limits::{LIMITS, Limit};
 use crate::model::{EventKind, UnixSeconds};
 
 /// What became of a delta.
@@ -94,6 +95,8 @@ pub struct Metrics {
     drains: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
+    /// How often each limit was met.
+    limits: IntCounterVec,
 }
 
 impl Default for Metrics {
@@ -114,6 +117,14 @@ impl Metrics {
         );
         for kind in EventKind::ALL {
             transitions.with_label_values(&[kind.as_str()]);
+        }
+        let limits = declare.counters(
+            "gazetteer_limit_exceeded_total",
+            "How often somebody asked for more than a limit lets through.",
+            &["limit"],
+        );
+        for limit in LIMITS {
+            limits.with_label_values(&[limit.name]);
         }
         Self {
             counters: Counters::default(),
@@ -183,6 +194,7 @@ impl Metrics {
                 "gazetteer_publish_persist_failures_total",
                 "Failures to write persisted facts.",
             ),
+            limits,
             registry,
         }
     }
@@ -258,6 +270,11 @@ impl Metrics {
     /// Persisted facts could not be written.
     pub fn persist_failed(&self) {
         self.persist_failures.inc();
+    }
+
+    /// Somebody asked for more than a limit lets through.
+    pub fn limit_exceeded(&self, limit: &Limit) {
+        self.limits.with_label_values(&[limit.name]).inc();
     }
 
     /// What is shown of a member.
