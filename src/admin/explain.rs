@@ -111,7 +111,7 @@ pub struct MemberPart {
 /// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers queries.
 pub fn explain(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explained {
     let Question { name, qtype, from } = question;
-    let explanation = answer::explain(snapshot, name, *qtype, *from, now);
+    let explanation = answer::explain(snapshot, name, *qtype, (*from, None), now);
     let text = explanation.to_string();
     let octets = explanation.response.iter();
     let octets: Vec<_> = octets.map(|octet| format!("{octet:02x}")).collect();

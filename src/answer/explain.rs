@@ -13,7 +13,7 @@ use super::classify::classify;
 use super::respond::{Client, Transport, respond};
 use super::sought::Sought;
 use crate::decide::{Eligible, Lots, Spill, Trace};
-use crate::model::{MemberIdx, MemberSet, UnixSeconds};
+use crate::model::{ListenerIdx, MemberIdx, MemberSet, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
 use crate::vantage::{ClientPrefix, Vantage};
@@ -120,19 +120,20 @@ impl Trace for Recorder {
     }
 }
 
-/// Answers `name` as if asked over TCP from `from` at the time `now`, and says why.
+/// Answers `name` as if asked over TCP from `from` at the time `now`, and says why. `listener` is the
+/// DNS address that is asked, if it is bound to a member.
 pub fn explain(
     snapshot: &Snapshot,
     name: &NameBuf,
     qtype: RecordType,
-    from: IpAddr,
+    (from, listener): (IpAddr, Option<ListenerIdx>),
     now: UnixSeconds,
 ) -> Explanation {
     let mut recorder = Recorder::default();
     let mut response = vec![0; usize::from(u16::MAX)];
     let client = Client {
         address: from,
-        listener: None,
+        listener,
         transport: Transport::Tcp { idle: 0 },
         now,
     };

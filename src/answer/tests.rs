@@ -385,7 +385,7 @@ fn an_explanation_names_the_reasons_and_holds_the_answer() {
         &snapshot,
         &name,
         RecordType::A,
-        IpAddr::from([192, 0, 2, 1]),
+        (IpAddr::from([192, 0, 2, 1]), None),
         UnixSeconds(1_800_000_000),
     );
     let text = explanation.to_string();

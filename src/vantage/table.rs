@@ -215,6 +215,15 @@ impl VantageTable {
         })
     }
 
+    /// The first DNS address that is bound to a member.
+    pub fn listener_of(&self, member: MemberIdx) -> Option<ListenerIdx> {
+        let is_bound = |place: &Option<VantageIdx>| {
+            place.and_then(|place| self.places.member(place)) == Some(member)
+        };
+        let place = self.listeners.iter().position(is_bound)?;
+        u32::try_from(place).ok().map(ListenerIdx)
+    }
+
     /// The place of a listener.
     #[inline]
     fn listener(&self, listener: ListenerIdx) -> Option<VantageIdx> {

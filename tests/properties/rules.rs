@@ -132,7 +132,7 @@ pub(crate) fn explained(snapshot: &Snapshot, name: &str, rrtype: &str) -> Option
         snapshot,
         &name.parse().ok()?,
         qtype,
-        CLIENT.address,
+        (CLIENT.address, CLIENT.listener),
         CLIENT.now,
     );
     let (plain, said) = (read(&plain), read(&explanation.response));

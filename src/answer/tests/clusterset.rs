@@ -34,7 +34,13 @@ fn headless(address: [u8; 4], is_ready: bool) -> Arc<Service> {
 fn explained(builder: &mut SnapshotBuilder, text: &str) -> Explanation {
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     let (name, from) = (text.parse().unwrap(), IpAddr::from([192, 0, 2, 1]));
-    explain(&snapshot, &name, RecordType::A, from, UnixSeconds(1))
+    explain(
+        &snapshot,
+        &name,
+        RecordType::A,
+        (from, None),
+        UnixSeconds(1),
+    )
 }
 
 /// What is said of each member.

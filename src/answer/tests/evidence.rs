@@ -8,8 +8,8 @@ use hickory_proto::rr::RecordType;
 use super::{federation, label, name, service, set_state, world_of};
 use crate::answer::{Candidate, Explanation, explain};
 use crate::model::{
-    Evidence, Export, FULL_SHARE, Fleet, Inside, MemberIdx, MemberState, MemberStatus, Network,
-    Place, Pod, Policy, Probe, Service, ServiceKind, UnixSeconds, Verdict,
+    Evidence, Export, FULL_SHARE, Fleet, Inside, ListenerIdx, MemberIdx, MemberState, MemberStatus,
+    Network, Place, Pod, Policy, Probe, Service, ServiceKind, UnixSeconds, Verdict,
 };
 use crate::snapshot::{Condition, Generation, Serial, Settings, Shares, SnapshotBuilder};
 
@@ -25,7 +25,13 @@ fn explained(builder: &mut SnapshotBuilder, text: &str, qtype: RecordType) -> Ex
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     let name = text.parse().unwrap();
     let from = IpAddr::from([192, 0, 2, 1]);
-    explain(&snapshot, &name, qtype, from, UnixSeconds(1_800_000_001))
+    explain(
+        &snapshot,
+        &name,
+        qtype,
+        (from, None),
+        UnixSeconds(1_800_000_001),
+    )
 }
 
 /// What is said of member `a` of `s.n`.
@@ -204,4 +210,39 @@ fn who_has_no_record_of_the_type_does_not_answer() {
     check("s.n.fed.svc.example.com", RecordType::MX, false);
     check("a.s.n.fed.svc.example.com", RecordType::A, true);
     check("_http._tcp.a.s.n.fed.svc.example.com", RecordType::A, false);
+}
+
+#[test]
+fn a_client_of_a_bound_listener_is_explained_as_it_is_answered() {
+    let settings = Settings {
+        listeners: vec![None, Some(label("a"))],
+        ..Settings::default()
+    };
+    let fleet = Fleet::clone(world().fleet());
+    let mut world = SnapshotBuilder::new(Arc::new(fleet), settings);
+    for member in 0..3 {
+        set_state(&mut world, member, MemberState::Ready);
+    }
+    let mut own = Service::clone(&service([203, 0, 113, 1], 1, 80));
+    let cluster_ip = IpAddr::from([10, 0, 0, 7]);
+    own.inside = Some(Arc::new(Inside::ClusterIps(
+        [cluster_ip].into_iter().collect(),
+    )));
+    world.upsert(MemberIdx(0), &name(), Arc::new(own));
+    let snapshot = world.snapshot(Generation(1), Serial(1));
+    let listener = snapshot.vantages().listener_of(MemberIdx(0));
+    assert_eq!(listener, Some(ListenerIdx(1)));
+    assert_eq!(snapshot.vantages().listener_of(MemberIdx(1)), None);
+    let name = "s.n.fed.svc.example.com".parse().unwrap();
+    let from = IpAddr::from([192, 0, 2, 1]);
+    let explanation = explain(
+        &snapshot,
+        &name,
+        RecordType::A,
+        (from, listener),
+        UnixSeconds(1_800_000_001),
+    );
+    assert_eq!(explanation.candidates[0].addresses, [cluster_ip]);
+    let text = explanation.to_string();
+    assert!(text.contains("the client is inside a"), "{text}");
 }
