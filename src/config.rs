@@ -16,6 +16,7 @@ mod listen;
 mod member;
 mod probe;
 mod problem;
+pub mod read;
 mod section;
 mod settings;
 mod state_dir;
@@ -23,7 +24,7 @@ mod topology;
 mod trees;
 mod values;
 
-pub use file::{load, load_with_text, parse};
+pub use file::{load, load_with_octets, parse, parse_octets};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{Config, DnsListener, Listen, MemberSource, Source, file_origin};

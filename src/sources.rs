@@ -13,6 +13,7 @@
 //!      watch: changes of files by content, for `file`, the configuration and kubeconfigs
 //! ```
 
+pub mod blocking;
 pub mod file;
 pub mod geoip;
 pub mod hostnames;

@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config};
+use crate::config::read::ReadError;
+use crate::config::{self, Config, Problem};
+use crate::model::limits::CONFIGURATION_FILE;
+use crate::sources::blocking;
 use crate::sources::watch::FileWatch;
 
 /// The configuration that runs, and the file that it comes from.
@@ -13,8 +16,12 @@ use crate::sources::watch::FileWatch;
 pub(super) struct Running {
     /// What runs now.
     config: Arc<Config>,
-    /// The text that was last read, right or wrong.
-    text: Option<Vec<u8>>,
+    /// What was last read, right or wrong; `None` when it could not be.
+    octets: Option<Arc<Vec<u8>>>,
+    /// What was last read is to be looked at.
+    is_due: bool,
+    /// The file is to be read, changed or not, because somebody asked.
+    is_asked: bool,
     /// The file.
     path: PathBuf,
     /// Says when its content has changed.
@@ -22,12 +29,14 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Follows the file that `config` was read from, as `text`.
-    pub(super) fn new(config: Arc<Config>, text: String) -> Self {
+    /// Follows the file that `config` was read from, as `octets`.
+    pub(super) fn new(config: Arc<Config>, octets: Vec<u8>) -> Self {
         let path = config.path.clone();
         Self {
-            watch: FileWatch::new([path.clone()]),
-            text: Some(text.into_bytes()),
+            watch: FileWatch::new([path.clone()], &CONFIGURATION_FILE),
+            octets: Some(Arc::new(octets)),
+            is_due: false,
+            is_asked: false,
             config,
             path,
         }
@@ -37,43 +46,53 @@ impl Running {
     /// is right and differs. Safe to cancel.
     pub(super) async fn changed(&mut self) -> Option<Arc<Config>> {
         loop {
-            let news = self.watch.changed().await;
-            for change in news {
-                let content = match change.content {
-                    Ok(content) => content,
-                    Err(error) => {
-                        self.text = None;
-                        error!(file = %self.path.display(), %error,
-                            "configuration cannot be read; the running one stays");
-                        continue;
-                    }
-                };
-                if self.text.as_ref() != Some(&content) {
-                    self.text = Some(content.clone());
-                    return self.take(&String::from_utf8_lossy(&content));
-                }
+            if let (true, Some(octets)) = (self.is_due, self.octets.clone()) {
+                let (path, length) = (self.path.clone(), octets.len());
+                let parse = move || config::parse_octets(octets.to_vec(), &path);
+                let read = blocking::parse(length, parse).await;
+                self.is_due = false;
+                return self.take(read);
+            }
+            if self.is_asked {
+                let read = blocking::read(self.path.clone(), &CONFIGURATION_FILE).await;
+                self.is_asked = false;
+                self.note(read, true);
+                continue;
+            }
+            for change in self.watch.changed().await {
+                self.note(change.content, false);
             }
         }
     }
 
-    /// Reads the file now, because somebody asked; as [`changed`](Self::changed) otherwise.
+    /// Makes [`changed`](Self::changed) read the file at once, because somebody asked. What to run
+    /// instead is not known before, so this is `None`.
     pub(super) fn reload(&mut self) -> Option<Arc<Config>> {
-        match std::fs::read(&self.path) {
-            Ok(content) => {
-                self.text = Some(content.clone());
-                self.take(&String::from_utf8_lossy(&content))
+        self.is_asked = true;
+        None
+    }
+
+    /// Keeps what was read, to be looked at where it differs from what was read before.
+    fn note(&mut self, read: Result<Vec<u8>, ReadError>, is_asked: bool) {
+        match read {
+            Ok(octets) => {
+                let is_same = self
+                    .octets
+                    .as_ref()
+                    .is_some_and(|before| **before == octets);
+                self.is_due |= is_asked || !is_same;
+                self.octets = Some(Arc::new(octets));
             }
             Err(error) => {
-                error!(file = %self.path.display(), %error,
-                    "configuration cannot be read; the running one stays");
-                None
+                self.octets = None;
+                error!(%error, "configuration cannot be read; the running one stays");
             }
         }
     }
 
-    /// What to run after a text was read; `None` leaves everything as it is.
-    fn take(&mut self, text: &str) -> Option<Arc<Config>> {
-        let new = match config::parse(text, &self.path) {
+    /// What to run after the file was read; `None` leaves everything as it is.
+    fn take(&mut self, read: Result<Config, Vec<Problem>>) -> Option<Arc<Config>> {
+        let new = match read {
             Ok(new) => new,
             Err(problems) => {
                 for problem in &problems {

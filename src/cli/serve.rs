@@ -42,7 +42,7 @@ enum End {
 /// Serves until a signal.
 pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
     telemetry::init(&arguments.log, arguments.log_format.into())?;
-    let (config, text) = match config::load_with_text(&arguments.file) {
+    let (config, octets) = match config::load_with_octets(&arguments.file) {
         Ok(loaded) => loaded,
         Err(problems) => {
             for problem in problems {
@@ -56,7 +56,7 @@ pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
         .thread_name("gazetteer-io")
         .build()
         .context("runtime")?;
-    let end = runtime.block_on(daemon(Arc::new(config), text));
+    let end = runtime.block_on(daemon(Arc::new(config), octets));
     runtime.shutdown_timeout(RUNTIME_END);
     Ok(match end? {
         End::Done => ExitCode::SUCCESS,
@@ -87,7 +87,7 @@ struct Daemon {
 }
 
 /// Runs the daemon until it is told to end.
-async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
+async fn daemon(config: Arc<Config>, octets: Vec<u8>) -> anyhow::Result<End> {
     let mut signals = Signals::new().context("signals")?;
     let state = StateDir::lock(&config.state_dir)?;
     let sockets = serve::bind(&with_workers(&config.listen))?;
@@ -147,7 +147,7 @@ async fn daemon(config: Arc<Config>, text: String) -> anyhow::Result<End> {
         end_admin,
         state,
     };
-    let mut running = Running::new(config, text);
+    let mut running = Running::new(config, octets);
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
     let asked = loop {

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::federation::{fence, max_addresses, order};
-use super::file::{parse_table, read};
+use super::file::parse_table;
 use super::probe::probe;
 use super::problem::{Placed, Problem, Report};
+use super::read::read_text;
 use super::section::Section;
 use super::values;
+use crate::model::limits::FACTS_FILE;
 use crate::model::{
     Endpoints, Export, Inside, NamespacedName, Pod, Port, Protocol, Service, ServiceKind, Spec,
     Specs, Steering,
@@ -20,7 +22,8 @@ use crate::names::Label;
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub fn load(path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>> {
-    parse(&read(path)?, path)
+    let text = read_text(path, &FACTS_FILE).map_err(|error| vec![error.into()])?;
+    parse(&text, path)
 }
 
 /// Reads the text of a facts file; problems name `path`. In file order, each service once.

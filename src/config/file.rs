@@ -13,12 +13,14 @@ use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::member;
 use super::problem::{Problem, Report};
+use super::read::{self, read};
 use super::section::Section;
 use super::settings::Config;
 use super::state_dir::default_state_dir;
 use super::topology::{NetworkDraft, Place, locality, network, region};
 use super::values;
 use crate::model::Fleet;
+use crate::model::limits::CONFIGURATION_FILE;
 
 /// How long to go on serving after SIGTERM, when the file does not say.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
@@ -27,19 +29,19 @@ const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
-    load_with_text(path).map(|(config, _)| config)
+    load_with_octets(path).map(|(config, _)| config)
 }
 
-/// As [`load`], with the text that was read, for who watches the file for another.
-pub fn load_with_text(path: &Path) -> Result<(Config, String), Vec<Problem>> {
-    let text = read(path)?;
-    Ok((parse(&text, path)?, text))
+/// As [`load`], with the octets that were read, for who watches the file for others.
+pub fn load_with_octets(path: &Path) -> Result<(Config, Vec<u8>), Vec<Problem>> {
+    let octets = read(path, &CONFIGURATION_FILE).map_err(|error| vec![error.into()])?;
+    Ok((parse_octets(octets.clone(), path)?, octets))
 }
 
-/// Reads a file that must be UTF-8.
-pub(super) fn read(path: &Path) -> Result<String, Vec<Problem>> {
-    let unreadable = |error| vec![Problem::whole(path, format!("cannot be read: {error}"))];
-    std::fs::read_to_string(path).map_err(unreadable)
+/// As [`load`], from the octets of the file.
+pub fn parse_octets(octets: Vec<u8>, path: &Path) -> Result<Config, Vec<Problem>> {
+    let text = read::text(path, octets).map_err(|error| vec![error.into()])?;
+    parse(&text, path)
 }
 
 /// Reads the text of a configuration file; `path` is what its relative paths start from, and what

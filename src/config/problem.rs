@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::read::{ReadError, Unreadable};
+
 /// One thing that is wrong with a file. Correct the value at its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}:{column}: {message}", path.display())]
@@ -25,6 +27,22 @@ impl Problem {
             path: path.to_owned(),
             line: 1,
             column: 1,
+            message,
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    /// A file that cannot be read, at the octet that is no text where that is why.
+    fn from(error: ReadError) -> Self {
+        let (line, column, message) = match *error.reason {
+            Unreadable::NotUtf8 { line, column } => (line, column, "not UTF-8".to_owned()),
+            reason => (1, 1, format!("cannot be read: {reason}")),
+        };
+        Self {
+            path: error.path,
+            line,
+            column,
             message,
         }
     }

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,8 @@ use super::Lifetime;
 use super::unconfirmed::Unconfirmed;
 use super::watch::{FileWatch, Pace};
 use crate::config::file_origin;
+use crate::config::read::{self, ReadError};
+use crate::model::limits::FACTS_FILE;
 use crate::model::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, Loss, NamespacedName, Service};
 use crate::names::Label;
 
@@ -70,7 +71,7 @@ impl<P: Display> Driver<P> {
         if !self.send(Change::Identity(identity)).await {
             return;
         }
-        let mut watch = FileWatch::with_pace([path], pace);
+        let mut watch = FileWatch::with_pace([path], &FACTS_FILE, pace);
         loop {
             let changed = tokio::select! {
                 changed = watch.changed() => changed,
@@ -128,7 +129,7 @@ impl<P: Display> Facts<P> {
     }
 
     /// What follows from a content of the file at `path`.
-    fn read(&mut self, path: &Path, content: io::Result<Vec<u8>>) -> Vec<Change> {
+    fn read(&mut self, path: &Path, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
         match self.list(path, content) {
             Ok(list) => self.accept(list),
             Err(why) if self.lost => {
@@ -147,11 +148,10 @@ impl<P: Display> Facts<P> {
     fn list(
         &self,
         path: &Path,
-        content: io::Result<Vec<u8>>,
+        content: Result<Vec<u8>, ReadError>,
     ) -> Result<BTreeMap<NamespacedName, Arc<Service>>, String> {
-        let octets = content.map_err(|error| format!("{}: {error}", path.display()))?;
-        let text = String::from_utf8(octets)
-            .map_err(|error| format!("{}: not UTF-8: {}", path.display(), error.utf8_error()))?;
+        let text = content.and_then(|octets| read::text(path, octets));
+        let text = text.map_err(|error| error.to_string())?;
         let services = (self.parse)(&text, path).map_err(|problems| {
             for problem in &problems {
                 warn!(member = %self.member, %problem, "wrong facts file");
@@ -284,13 +284,17 @@ mod tests {
     fn wrong_and_missing_files_hold_the_facts() {
         let mut facts = Facts::new("m".parse().unwrap(), parse);
         let lost = |why: &str| Change::Lost(Loss::File(why.into()));
-        let mut check = |text: Result<&str, io::ErrorKind>, expected: &[Change]| {
-            let content = text.map(|text| text.as_bytes().to_vec());
-            let got = facts.read(Path::new("f"), content.map_err(io::Error::from));
+        let folder = tempfile::tempdir().unwrap();
+        let missing = || Err(folder.path().join("none"));
+        let mut check = |text: Result<&str, PathBuf>, expected: &[Change]| {
+            let content = text.clone().map(|text| text.as_bytes().to_vec());
+            let content = content.or_else(|path| read::read(&path, &FACTS_FILE));
+            let got = facts.read(Path::new("f"), content);
             assert_eq!(got, expected, "{text:?}");
         };
-        let missing = || Err(io::ErrorKind::NotFound);
-        check(missing(), &[lost("f: entity not found")]);
+        let path = folder.path().join("none");
+        let none = format!("{}: No such file or directory (os error 2)", path.display());
+        check(missing(), &[lost(&none)]);
         check(Ok("a=1"), &[Change::Returning, synced(&[("a", 1)])]);
         check(Ok("a=2 !"), &[lost("f:1:2: bad (and 1 more)")]);
         check(missing(), &[]);

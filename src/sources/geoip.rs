@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::watch::{FileWatch, Pace};
+use crate::model::limits::GEOIP_FILE;
 use crate::model::{Delta, GeoDatabase};
 
 /// How the file is watched: it is large, and changes about once a week.
@@ -25,7 +26,7 @@ pub async fn run(path: PathBuf, deltas: mpsc::Sender<Delta>, cancel: Cancellatio
 
 /// Reads the file after each change.
 async fn follow(path: PathBuf, deltas: mpsc::Sender<Delta>) {
-    let mut watch = FileWatch::with_pace([path.clone()], PACE);
+    let mut watch = FileWatch::with_pace([path.clone()], &GEOIP_FILE, PACE);
     loop {
         for change in watch.changed().await {
             let read = change

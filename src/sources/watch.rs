@@ -9,10 +9,9 @@ mod places;
 mod stamp;
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::hash::BuildHasher;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,10 +22,10 @@ use tracing::warn;
 
 use self::places::{Places, folders, matters, places};
 use self::stamp::Stamp;
+use super::blocking::blocking;
+use crate::config::read::{ReadError, read};
+use crate::model::limits::Limit;
 use crate::telemetry::clock;
-
-/// The largest file that is read, in octets; larger ones are errors.
-const MAX_FILE: u64 = 256 << 20;
 
 /// How often a content that keeps changing is read again before it is taken as it is.
 const MAX_SETTLE: usize = 20;
@@ -60,7 +59,7 @@ pub struct Changed {
     /// The path, as it was given.
     pub path: PathBuf,
     /// What it holds now; an error when it is missing or cannot be read.
-    pub content: io::Result<Vec<u8>>,
+    pub content: Result<Vec<u8>, ReadError>,
 }
 
 /// Watches a fixed set of files.
@@ -77,18 +76,25 @@ pub struct FileWatch {
     events: Option<RecommendedWatcher>,
     /// Set by an event.
     look: Arc<Notify>,
+    /// How large each file may be.
+    limit: &'static Limit,
     /// The intervals.
     pace: Pace,
 }
 
 impl FileWatch {
-    /// A watch on `paths`. Nothing is read before the first [`changed`](Self::changed).
-    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        Self::with_pace(paths, Pace::default())
+    /// A watch on `paths`, whose files may be as large as `limit`. Nothing is read before the first
+    /// [`changed`](Self::changed).
+    pub fn new(paths: impl IntoIterator<Item = PathBuf>, limit: &'static Limit) -> Self {
+        Self::with_pace(paths, limit, Pace::default())
     }
 
     /// As [`new`](Self::new), with other intervals.
-    pub fn with_pace(paths: impl IntoIterator<Item = PathBuf>, pace: Pace) -> Self {
+    pub fn with_pace(
+        paths: impl IntoIterator<Item = PathBuf>,
+        limit: &'static Limit,
+        pace: Pace,
+    ) -> Self {
         let look = Arc::new(Notify::new());
         let shared = Arc::new(Mutex::new(Places::new()));
         let (wake, places) = (Arc::clone(&look), Arc::clone(&shared));
@@ -107,6 +113,7 @@ impl FileWatch {
             shared,
             events: events.ok(),
             look,
+            limit,
             pace,
         }
     }
@@ -119,10 +126,11 @@ impl FileWatch {
             let mut found = self.read().await;
             let mut rounds = 0;
             while self.differs(&found) && !self.is_first() && rounds < MAX_SETTLE {
+                // A large file is in memory once.
+                let before = fingerprints(&std::mem::take(&mut found));
                 tokio::time::sleep(self.pace.settle).await;
-                let again = self.read().await;
-                let settled = fingerprints(&again) == fingerprints(&found);
-                found = again;
+                found = self.read().await;
+                let settled = fingerprints(&found) == before;
                 rounds += 1;
                 if settled {
                     break;
@@ -155,7 +163,7 @@ impl FileWatch {
         };
         let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
         let look = move || paths.iter().map(|path| Stamp::of(path)).eq(stamps);
-        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+        blocking(look).await
     }
 
     /// Makes the next [`changed`](Self::changed) report every file at once, as it is then.
@@ -195,17 +203,15 @@ impl FileWatch {
     async fn read(&mut self) -> Vec<Found> {
         loop {
             let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
-            let (now, coarse) = (clock::now(), self.pace.coarse);
-            let read = tokio::task::spawn_blocking(move || {
+            let (now, coarse, limit) = (clock::now(), self.pace.coarse, self.limit);
+            let read = move || {
                 let places: Places = paths.iter().flat_map(|path| places(path)).collect();
                 let stamps: Vec<_> = paths.iter().map(|path| Stamp::of(path)).collect();
-                let files: Vec<_> = paths.into_iter().map(Found::read).collect();
+                let files = paths.into_iter().map(|path| Found::read(path, limit));
+                let files: Vec<_> = files.collect();
                 (places, stamps, files)
-            });
-            let Ok((places, stamps, files)) = read.await else {
-                // The runtime shuts down.
-                return Vec::new();
             };
+            let (places, stamps, files) = blocking(read).await;
             let are_settled = stamps.iter().all(|stamp| stamp.is_settled(now, coarse));
             self.stamps = are_settled.then_some(stamps);
             let known = places == self.places;
@@ -266,13 +272,13 @@ struct Found {
     /// What tells this content from another.
     print: Fingerprint,
     /// The content.
-    content: io::Result<Vec<u8>>,
+    content: Result<Vec<u8>, ReadError>,
 }
 
 impl Found {
     /// Reads the file.
-    fn read(path: PathBuf) -> Self {
-        let content = read(&path);
+    fn read(path: PathBuf, limit: &'static Limit) -> Self {
+        let content = read(&path, limit);
         let print = match &content {
             Ok(octets) => {
                 let hash = foldhash::fast::FixedState::default().hash_one(octets);
@@ -291,24 +297,6 @@ impl Found {
 /// Only the fingerprints, for comparison.
 fn fingerprints(found: &[Found]) -> Vec<Fingerprint> {
     found.iter().map(|file| file.print).collect()
-}
-
-/// The content of a regular file of a sane size; a pipe or a device would never end.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "not a regular file",
-        ));
-    }
-    let mut octets = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut octets)?;
-    if octets.len() as u64 > MAX_FILE {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(octets)
 }
 
 #[cfg(test)]

@@ -38,8 +38,13 @@ pub(crate) fn transcript(folder: &Path, arguments: &[&str]) -> String {
 }
 
 /// Writes a file.
-#[expect(clippy::disallowed_methods, reason = "tests write as editors do")]
 pub(crate) fn write(path: &Path, text: &str) {
+    write_octets(path, text.as_bytes());
+}
+
+/// As [`write`], also what is no text.
+#[expect(clippy::disallowed_methods, reason = "tests write as editors do")]
+pub(crate) fn write_octets(path: &Path, text: &[u8]) {
     std::fs::write(path, text).expect("the folder is there");
 }
 

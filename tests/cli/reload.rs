@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::daemon::{Daemon, eventually};
-use crate::program::{demo, replace};
+use crate::program::{demo, replace, transcript, write_octets};
 
 /// A name that four members answer.
 const WEB: &str = "my-web.my-namespace.my-federation.svc.example.com.";
@@ -39,6 +39,13 @@ fn a_right_file_is_taken_and_a_wrong_one_is_not() {
     );
     daemon.log(&["configuration refused"]);
     assert_eq!(count(), Some(2));
+
+    // As at the start and in `check`: a comment, but no text.
+    write_octets(&file, &[text.as_bytes(), b"# caf\xe9\n"].concat());
+    let line = daemon.log(&["wrong configuration"]);
+    assert!(line.contains("not UTF-8"), "{line}");
+    let checked = transcript(folder.path(), &["check", "demo.toml"]);
+    assert!(checked.contains("not UTF-8"), "{checked}");
 
     replace(&file, &text);
     eventually("the member is back", || count() == Some(3));

@@ -1,11 +1,13 @@
 //! Changes of files on a real file system, by events alone and by the poll alone.
 
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use notify::EventKind;
 
 use super::places::matters;
 use super::*;
+use crate::model::limits::FACTS_FILE;
 
 /// No look without an event.
 const EVENTS_ONLY: Pace = Pace {
@@ -23,7 +25,8 @@ fn write(path: &Path, text: &str) {
 /// The next changes as path and content, in order; a missing file has none.
 async fn next(watch: &mut FileWatch) -> Vec<(PathBuf, Option<String>)> {
     let changes = tokio::time::timeout(Duration::from_secs(20), watch.changed());
-    let text = |content: io::Result<Vec<u8>>| Some(String::from_utf8(content.ok()?).unwrap());
+    let text =
+        |content: Result<Vec<u8>, ReadError>| Some(String::from_utf8(content.ok()?).unwrap());
     let changes = changes.await.expect("a change in time");
     changes
         .into_iter()
@@ -37,7 +40,8 @@ async fn first_call_reports_every_file_and_later_ones_what_differs() {
     let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
     write(&a, "1");
     write(&b, "1");
-    let mut watch = FileWatch::with_pace([a.clone(), b.clone(), c.clone()], EVENTS_ONLY);
+    let mut watch =
+        FileWatch::with_pace([a.clone(), b.clone(), c.clone()], &FACTS_FILE, EVENTS_ONLY);
     let some = |text: &str| Some(text.to_owned());
     assert_eq!(
         next(&mut watch).await,
@@ -71,7 +75,7 @@ async fn swap_of_a_config_map_link_is_a_change() {
     // Reached through one more link, in another folder.
     let path = folder.path().join("link.toml");
     symlink(root.join("facts.toml"), &path).unwrap();
-    let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
+    let mut watch = FileWatch::with_pace([path.clone()], &FACTS_FILE, EVENTS_ONLY);
     assert_eq!(next(&mut watch).await, [(path.clone(), Some("one".into()))]);
     symlink("..2", root.join("..tmp")).unwrap();
     std::fs::rename(root.join("..tmp"), root.join("..data")).unwrap();
@@ -85,7 +89,7 @@ async fn other_files_in_the_folder_are_no_reason_to_look() {
     let folder = tempfile::tempdir().unwrap();
     let [path, other] = ["a", "b"].map(|name| folder.path().join(name));
     write(&path, "1");
-    let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
+    let mut watch = FileWatch::with_pace([path.clone()], &FACTS_FILE, EVENTS_ONLY);
     next(&mut watch).await;
     let places = watch.shared.lock().clone();
     let event = |path: &Path| notify::Event::new(EventKind::Any).add_path(path.to_owned());
@@ -99,7 +103,7 @@ async fn other_files_in_the_folder_are_no_reason_to_look() {
 async fn file_in_a_folder_that_comes_later_is_seen() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x/y/file");
-    let mut watch = FileWatch::with_pace([path.clone()], EVENTS_ONLY);
+    let mut watch = FileWatch::with_pace([path.clone()], &FACTS_FILE, EVENTS_ONLY);
     assert_eq!(next(&mut watch).await, [(path.clone(), None)]);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     write(&path, "here");
@@ -116,7 +120,7 @@ async fn files_are_read_again_only_if_they_may_have_changed() {
         coarse,
         ..EVENTS_ONLY
     };
-    let mut watch = FileWatch::with_pace([path.clone(), other.clone()], pace);
+    let mut watch = FileWatch::with_pace([path.clone(), other.clone()], &FACTS_FILE, pace);
     assert!(!watch.is_untouched().await);
     next(&mut watch).await;
     assert!(watch.is_untouched().await);
@@ -128,7 +132,7 @@ async fn files_are_read_again_only_if_they_may_have_changed() {
     write(&other, "3");
     assert!(!watch.is_untouched().await);
     // What has just changed may change once more at the same time.
-    let mut watch = FileWatch::with_pace([path, other], EVENTS_ONLY);
+    let mut watch = FileWatch::with_pace([path, other], &FACTS_FILE, EVENTS_ONLY);
     next(&mut watch).await;
     assert!(!watch.is_untouched().await);
 }
@@ -140,6 +144,7 @@ async fn poll_sees_changes_without_events() {
     let poll = Duration::from_millis(5);
     let mut watch = FileWatch::with_pace(
         [path.clone()],
+        &FACTS_FILE,
         Pace {
             poll,
             ..EVENTS_ONLY
