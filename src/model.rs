@@ -3,6 +3,7 @@
 //! No serialization, no Kubernetes types, no I/O, no clock. Facts are shared by `Arc`: a source, the
 //! writer and the snapshot hold the same ones.
 
+mod addresses;
 mod damper;
 mod delta;
 mod event;
@@ -19,6 +20,7 @@ mod service;
 mod state;
 mod text;
 
+pub use addresses::{AddressPolicy, Unusable, canonical_network, parse_address, parse_network};
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind};

@@ -22,12 +22,15 @@ mod inside;
 mod longest;
 mod namesakes;
 mod naming;
+mod oddities;
+mod outside;
 mod plans;
 mod ports;
 mod probing;
 mod scopes;
 mod service;
 mod table;
+mod warned;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
 pub use builder::{SnapshotBuilder, share_out};
@@ -36,9 +39,10 @@ pub use gather::{Gathered, Gathering};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationSync, FleetState};
 pub use hostnames::Resolved;
+pub use oddities::{Disagreement, Ignored, IgnoredReason};
 pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
-pub use service::{Disagreement, Ignored, IgnoredReason, PlanIdx, ServiceEntry, Shard};
+pub use service::{PlanIdx, ServiceEntry, Shard};
 
 pub(crate) use generation::{ipv4, ipv6};
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{
-    Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
-    MemberState, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
+    AddressPolicy, Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member,
+    MemberIdx, MemberState, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port,
+    Probe, Protocol, Service, ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
@@ -139,6 +139,7 @@ pub(crate) fn fleet() -> Fleet {
         networks: networks(NETWORKS),
         locality: None,
         costs: Vec::new(),
+        addresses: AddressPolicy::default(),
     }
 }
 

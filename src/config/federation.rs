@@ -8,7 +8,7 @@ use super::problem::Placed;
 use super::section::Section;
 use super::values;
 use crate::model::{
-    ExportMode, Federation, MOST_ADDRESSES, NameServer, Policy, Probe, WhenAllDown,
+    AddressPolicy, ExportMode, Federation, MOST_ADDRESSES, NameServer, Policy, Probe, WhenAllDown,
 };
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -38,14 +38,14 @@ pub(super) struct FederationDraft {
 }
 
 /// Reads one `[[federation]]`.
-pub(super) fn federation(section: Section<'_>) -> FederationDraft {
+pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> FederationDraft {
     for key in ["name", "apex", "nameservers"] {
         section.require(key);
     }
     let name = section.text("name", "federation", values::label);
     let apex = section.text("apex", "apex", values::name);
     let clusterset = section.text("clusterset", "clusterset", values::name);
-    let nameservers = nameservers(&section, apex.as_ref());
+    let nameservers = nameservers(&section, apex.as_ref(), policy);
     let hostmaster = hostmaster(&section, apex.as_ref());
     let order = order(&section);
     let members = patterns(&section, "members");
@@ -139,7 +139,11 @@ fn hostmaster(section: &Section<'_>, apex: Option<&Placed<NameBuf>>) -> Option<N
 }
 
 /// Reads `nameservers`.
-fn nameservers(section: &Section<'_>, apex: Option<&Placed<NameBuf>>) -> Vec<Placed<NameServer>> {
+fn nameservers(
+    section: &Section<'_>,
+    apex: Option<&Placed<NameBuf>>,
+    policy: AddressPolicy,
+) -> Vec<Placed<NameServer>> {
     let report = section.report;
     let entries = section.tables("nameservers");
     if section.array("nameservers").is_some_and(<[_]>::is_empty) {
@@ -150,7 +154,7 @@ fn nameservers(section: &Section<'_>, apex: Option<&Placed<NameBuf>>) -> Vec<Pla
         entry.require("name");
         let name = entry.text("name", "name server", values::name);
         let given = entry
-            .texts("addresses", values::address)
+            .texts("addresses", values::counting(policy))
             .unwrap_or_default();
         let wrong = entry
             .array("addresses")

@@ -103,22 +103,21 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
     let shutdown_delay = root
         .text("shutdown-delay", "shutdown-delay", delay)
         .map_or(SHUTDOWN_DELAY, |delay| delay.value);
+    let listen = listen(root.table("listen"));
+    let policy = listen.listen.address_policy();
+    let tables = |key| root.tables(key).into_iter();
     let drafts = Drafts {
-        listen: listen(root.table("listen")),
-        federations: root
-            .tables("federation")
-            .into_iter()
-            .map(federation)
+        listen,
+        federations: tables("federation")
+            .map(|section| federation(section, policy))
             .collect(),
-        members: root
-            .tables("member")
-            .into_iter()
-            .map(|section| member(section, folder))
+        members: tables("member")
+            .map(|section| member(section, folder, policy))
             .collect(),
-        regions: root.tables("region").into_iter().map(region).collect(),
-        networks: root.tables("network").into_iter().map(network).collect(),
+        regions: tables("region").map(region).collect(),
+        networks: tables("network").map(network).collect(),
         locality: root.table("locality").map(locality),
-        costs: root.tables("cost").into_iter().map(cost).collect(),
+        costs: tables("cost").map(cost).collect(),
     };
     let geoip = root
         .table("geoip")
@@ -173,6 +172,7 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
                 .into_iter()
                 .filter_map(|draft| draft.whole)
                 .collect(),
+            addresses: policy,
         }),
         sources,
         geoip,

@@ -7,7 +7,7 @@ use super::section::Section;
 use super::settings::{MemberSource, Source};
 use super::topology::{Place, place_of};
 use super::values;
-use crate::model::{self, Gateway, Member, Network, Pattern};
+use crate::model::{self, AddressPolicy, Gateway, Member, Network, Pattern};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -25,8 +25,9 @@ pub(super) struct MemberDraft {
     pub(super) whole: Option<(Member, MemberSource)>,
 }
 
-/// Reads one `[[member]]`; `folder` is what paths are relative to.
-pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
+/// Reads one `[[member]]`; `folder` is what paths are relative to, `policy` which
+/// addresses count.
+pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy) -> MemberDraft {
     for key in ["name", "source"] {
         section.require(key);
     }
@@ -36,7 +37,9 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
     let namespaces = patterns(&section, "namespaces");
     let cluster_domain = section.text("cluster-domain", "cluster-domain", values::name);
     let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
-    let gateway = section.table("gateway").and_then(gateway);
+    let gateway = section
+        .table("gateway")
+        .and_then(|table| gateway(table, policy));
     let source = section
         .table("source")
         .and_then(|table| source(table, folder));
@@ -76,9 +79,9 @@ pub(super) fn member(section: Section<'_>, folder: &Path) -> MemberDraft {
 }
 
 /// Reads `gateway`.
-fn gateway(section: Section<'_>) -> Option<Gateway> {
+fn gateway(section: Section<'_>, policy: AddressPolicy) -> Option<Gateway> {
     section.require("addresses");
-    let addresses = section.distinct("addresses", values::address);
+    let addresses = section.distinct("addresses", values::counting(policy));
     if section.has("addresses") && addresses.is_empty() {
         let problem = "addresses: none; leave the gateway out if there is none".to_owned();
         section.report.add(section.at, problem);

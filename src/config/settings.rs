@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::Fleet;
+use crate::model::{AddressPolicy, Fleet};
 use crate::names::Label;
 
 /// A valid configuration.
@@ -50,6 +50,13 @@ pub struct Listen {
     pub tcp_connections_per_client: usize,
     /// How long a TCP connection may be idle.
     pub tcp_idle: Duration,
+}
+
+impl Listen {
+    /// Which addresses count for clients of these sockets.
+    pub(super) fn address_policy(&self) -> AddressPolicy {
+        AddressPolicy::of_listeners(self.dns.iter().map(|listener| listener.address.ip()))
+    }
 }
 
 /// One DNS address.

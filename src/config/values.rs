@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{Pattern, Policy, WhenAllDown};
+use crate::model::{AddressPolicy, Pattern, Policy, WhenAllDown, parse_address, parse_network};
 use crate::names::{Label, LabelError};
 use crate::wire::NameBuf;
 
@@ -53,13 +53,16 @@ pub(super) fn name(text: &str) -> Result<NameBuf, String> {
     }
 }
 
-/// An address that a record may hold.
+/// An address as facts say it: whether it counts is judged where they are compiled.
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
-    let address: IpAddr = text.parse().map_err(|_| "not an IP address".to_owned())?;
-    if address.is_unspecified() || address.is_multicast() {
-        Err("not the address of a machine".to_owned())
-    } else {
-        Ok(address)
+    parse_address(text).ok_or_else(|| "not an IP address".to_owned())
+}
+
+/// An address of the configuration, which has to count (names: decision 16).
+pub(super) fn counting(policy: AddressPolicy) -> impl Fn(&str) -> Result<IpAddr, String> {
+    move |text| {
+        let judged = policy.judge(address(text)?);
+        judged.map_err(|why| format!("{why}, and so not for clients"))
     }
 }
 
@@ -71,10 +74,8 @@ pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
 
 /// An address with or without a port; 53 where there is none.
 pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
-    let alone = text
-        .parse()
-        .map(|address: IpAddr| SocketAddr::new(address, 53));
-    let socket = alone.or_else(|_| socket(text))?;
+    let alone = parse_address(text).map(|address| SocketAddr::new(address, 53));
+    let socket = alone.map_or_else(|| socket(text), Ok)?;
     if socket.port() == 0 || socket.ip().is_unspecified() {
         Err("not the address of a resolver".to_owned())
     } else {
@@ -82,14 +83,13 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
     }
 }
 
-/// A network, or one address.
+/// A network, or one address. Those of IPv4 in IPv6 are those of IPv4.
 pub(super) fn network(text: &str) -> Result<IpNet, String> {
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.into());
+    if let Some(address) = parse_address(text) {
+        return Ok(address.to_canonical().into());
     }
-    let network: IpNet = text
-        .parse()
-        .map_err(|_| "not a network, such as 10.0.0.0/8".to_owned())?;
+    let network =
+        parse_network(text).ok_or_else(|| "not a network, such as 10.0.0.0/8".to_owned())?;
     if network.trunc() == network {
         Ok(network)
     } else {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{Federation, GeoCode, Location, Network, Pattern, Place, regions};
+use super::{AddressPolicy, Federation, GeoCode, Location, Network, Pattern, Place, regions};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -22,6 +22,8 @@ pub struct Fleet {
     pub locality: Option<Place>,
     /// How far pairs of regions are from each other, where that is not the distance on the globe.
     pub costs: Vec<RegionCost>,
+    /// Which addresses count.
+    pub addresses: AddressPolicy,
 }
 
 impl Fleet {

@@ -18,7 +18,8 @@ impl World {
         let (builder, brake, damping) = (&self.builder, &mut self.brake, &mut self.damping);
         builder.for_each_fact(|member, name, facts| {
             let has_gateway = builder.fleet().has_gateway(member);
-            let standing = Standing::of(Some(facts), has_gateway);
+            let policy = builder.fleet().addresses;
+            let standing = Standing::of(Some(facts), has_gateway, policy);
             if standing == Standing::Ready {
                 let federations = builder.federations_of(member, name, facts);
                 brake.count(&federations);
@@ -75,7 +76,8 @@ impl World {
 
     /// The standing that facts of a member give; `None` is no facts.
     pub(super) fn standing_of(&self, member: MemberIdx, facts: Option<&Service>) -> Standing {
-        Standing::of(facts, self.builder.fleet().has_gateway(member))
+        let fleet = self.builder.fleet();
+        Standing::of(facts, fleet.has_gateway(member), fleet.addresses)
     }
 
     /// Why a withdrawal is one too many, if it is: no probe says the same of it.

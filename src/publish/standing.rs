@@ -1,6 +1,8 @@
 //! Whether a shard may be answered with, as far as its facts say.
 
-use crate::model::{Export, Service, ServiceKind};
+use std::net::IpAddr;
+
+use crate::model::{AddressPolicy, Export, Service, ServiceKind};
 
 /// What the facts about a shard say of it. Weight 0 is a wish, and no change of standing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,7 +11,7 @@ pub(super) enum Standing {
     Ready,
     /// No endpoint is ready.
     NoEndpoint,
-    /// It is for clients outside, and has neither address nor host name.
+    /// It is for clients outside, and has neither an address that counts nor a host name.
     NoAddress,
     /// It is not there, or not exported any more.
     Gone,
@@ -18,16 +20,17 @@ pub(super) enum Standing {
 impl Standing {
     /// The standing that facts give; `None` is no facts. Behind a gateway no service needs an address
     /// of its own.
-    pub(super) fn of(facts: Option<&Service>, has_gateway: bool) -> Self {
+    pub(super) fn of(facts: Option<&Service>, has_gateway: bool, policy: AddressPolicy) -> Self {
         let Some(facts) = facts else {
             return Self::Gone;
         };
+        let counts = |address: &IpAddr| policy.judge(*address).is_ok();
         let is_balanced = facts.kind == ServiceKind::LoadBalancer && !has_gateway;
         if facts.export == Export::Refused || facts.kind == ServiceKind::ExternalName {
             Self::Gone
         } else if !facts.is_ready() {
             Self::NoEndpoint
-        } else if is_balanced && facts.addresses.is_empty() && facts.hostnames.is_empty() {
+        } else if is_balanced && facts.hostnames.is_empty() && !facts.addresses.iter().any(counts) {
             Self::NoAddress
         } else {
             Self::Ready
@@ -65,10 +68,13 @@ mod tests {
 
     #[test]
     fn the_standing_follows_endpoints_addresses_and_export() {
+        let of = |facts: Option<&Service>, has_gateway| {
+            Standing::of(facts, has_gateway, AddressPolicy::default())
+        };
         let check = |edit: &dyn Fn(&mut Service), expected| {
             let mut facts = (*service("192.0.2.1", 1)).clone();
             edit(&mut facts);
-            assert_eq!(Standing::of(Some(&facts), false), expected, "{facts:?}");
+            assert_eq!(of(Some(&facts), false), expected, "{facts:?}");
         };
         check(&|_| {}, Ready);
         check(&|facts| facts.endpoints.ready = 0, NoEndpoint);
@@ -81,6 +87,10 @@ mod tests {
         );
         check(
             &|facts| facts.addresses = [].into_iter().collect(),
+            NoAddress,
+        );
+        check(
+            &|facts| facts.addresses = [[0, 0, 0, 0].into()].into_iter().collect(),
             NoAddress,
         );
         check(
@@ -98,10 +108,10 @@ mod tests {
             Arc::make_mut(&mut facts.spec).steering.weight = Some(0);
         };
         check(&drained, Ready);
-        assert_eq!(Standing::of(None, false), Gone);
+        assert_eq!(of(None, false), Gone);
         let mut behind = (*service("192.0.2.1", 1)).clone();
         behind.addresses = [].into_iter().collect();
-        assert_eq!(Standing::of(Some(&behind), true), Ready);
+        assert_eq!(of(Some(&behind), true), Ready);
     }
 
     #[test]

@@ -287,6 +287,7 @@ impl SnapshotBuilder {
             services: self.outcome.services.clone(),
             namespaces: self.outcome.namespaces.clone(),
             namesakes: self.namesakes.warnings().clone(),
+            warned: self.outcome.warned.published(),
             naming: self.outcome.naming.published(&self.apexes, &self.scopes),
             counts: self.outcome.counts.clone(),
         }

@@ -1,16 +1,15 @@
 //! From the facts of all members about one service to its entry in one federation.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::apexes::{FederationIdx, inline_labels};
 use super::caution::Caution;
-use super::service::{
-    Disagreement, Ignored, IgnoredReason, NewEntry, NewShard, PlanIdx, ServiceEntry,
-};
+use super::oddities::{Disagreement, Ignored, IgnoredReason};
+use super::outside::{Outside, inside_that_counts};
+use super::service::{NewEntry, NewShard, PlanIdx, ServiceEntry};
 use super::{Resolved, seconds};
 use crate::decide::PlanKey;
 use crate::model::{
@@ -83,9 +82,20 @@ pub(super) fn compile<'h>(
         Disagreement::ExternalName,
         &mut disagreements,
     );
+    let (mut warnings, mut inside) = (Vec::new(), Vec::new());
     let mut shards: Vec<NewShard> = known
         .iter()
-        .map(|(member, facts)| input.shard(*member, facts, ttl, &resolved))
+        .map(|(member, facts)| {
+            let policy = input.fleet.addresses;
+            let seen = facts.inside.as_deref();
+            if let Some((counts, unused)) = seen.and_then(|seen| inside_that_counts(policy, seen)) {
+                inside.push((*member, counts));
+                warnings.extend(unused.warning().map(|warning| (*member, warning.into())));
+            }
+            let (shard, warning) = input.shard(*member, facts, ttl, &resolved);
+            warnings.extend(warning.map(|warning| (*member, warning.into())));
+            shard
+        })
         .collect();
     let (caution, targets) = judge(&mut shards);
     let name = input.name;
@@ -101,6 +111,8 @@ pub(super) fn compile<'h>(
         ignored,
         disagreements,
         caution,
+        warnings,
+        inside,
     };
     Some((entry.with(&shards), targets))
 }
@@ -140,41 +152,27 @@ impl Input<'_> {
     }
 
     /// A member's shard: it is reached at the member's gateway if there is one, else at its load
-    /// balancer if it has one.
+    /// balancer if it has one. Beside it what is said of addresses that do not count.
     fn shard<'h>(
         &self,
         member: MemberIdx,
         facts: &Arc<Service>,
         ttl: u32,
         resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
-    ) -> NewShard {
+    ) -> (NewShard, Option<String>) {
         let configured = self.fleet.members.get(member.get());
         let gateway = configured.and_then(|member| member.gateway.as_ref());
-        let mut smallest = ttl;
-        let (mut ipv4, mut ipv6) = match gateway {
-            Some(gateway) => split(&gateway.addresses),
-            None if facts.kind == ServiceKind::LoadBalancer => split(&facts.addresses),
-            None => (SmallVec::new(), SmallVec::new()),
-        };
-        if gateway.is_none() && facts.kind == ServiceKind::LoadBalancer {
-            for addresses in facts.hostnames.iter().filter_map(resolved) {
-                ipv4.extend_from_slice(&addresses.ipv4);
-                ipv6.extend_from_slice(&addresses.ipv6);
-                smallest = smallest.min(seconds(addresses.ttl));
-            }
-        }
-        ipv4.sort_unstable();
-        ipv4.dedup();
-        ipv6.sort_unstable();
-        ipv6.dedup();
-        NewShard {
+        let outside = Outside::of(self.fleet.addresses, gateway, facts, resolved);
+        let warning = outside.unusable.warning();
+        let shard = NewShard {
             member,
-            ttl: smallest,
-            ipv4,
-            ipv6,
+            ttl: ttl.min(outside.ttl),
+            ipv4: outside.ipv4,
+            ipv6: outside.ipv6,
             gateway_port: gateway.and_then(|gateway| gateway.port),
             facts: facts.clone(),
-        }
+        };
+        (shard, warning)
     }
 }
 
@@ -250,16 +248,4 @@ fn first<'s, T: PartialEq>(
         disagreements.insert(matter);
     }
     Some(first)
-}
-
-/// The addresses of each family.
-fn split(addresses: &[IpAddr]) -> (SmallVec<[Ipv4Addr; 4]>, SmallVec<[Ipv6Addr; 4]>) {
-    let (mut ipv4, mut ipv6) = (SmallVec::new(), SmallVec::new());
-    for address in addresses {
-        match address {
-            IpAddr::V4(address) => ipv4.push(*address),
-            IpAddr::V6(address) => ipv6.push(*address),
-        }
-    }
-    (ipv4, ipv6)
 }

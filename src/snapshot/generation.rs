@@ -83,6 +83,8 @@ pub struct Snapshot {
     pub(super) namespaces: Namespaces,
     /// Warnings of members for namespaces that are called as a federation.
     pub(super) namesakes: Arc<Vec<(MemberIdx, String)>>,
+    /// What is said of members whose facts do not count as they say them.
+    pub(super) warned: Arc<Vec<(MemberIdx, String)>>,
     /// Names that services ask for beside or instead of their own.
     pub(super) naming: Arc<Published>,
     pub(super) counts: Arc<Counts>,
@@ -207,7 +209,7 @@ impl Snapshot {
     /// Labels and names of a member that are not published, and namespaces that are hidden, and why.
     pub fn scope_warnings(&self, member: MemberIdx) -> impl Iterator<Item = &str> {
         let warnings = self.scopes.warnings.iter().chain(&*self.namesakes);
-        let warnings = warnings.chain(&self.naming.warnings);
+        let warnings = warnings.chain(&self.naming.warnings).chain(&*self.warned);
         let warnings = warnings.filter(move |(of, _)| *of == member);
         warnings.map(|(_, warning)| warning.as_str())
     }

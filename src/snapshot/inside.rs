@@ -8,13 +8,13 @@ use crate::model::{Inside, MemberIdx, Pod};
 impl ServiceEntry {
     /// Where the shard of a member is reached inside it; `None` when nothing takes traffic there.
     pub fn inside(&self, member: MemberIdx) -> Option<&Inside> {
-        let inside = self.facts(member)?.inside.as_deref()?;
+        let inside = self.said_inside(member)?;
         inside.addresses().next().is_some().then_some(inside)
     }
 
     /// The pods of a host name of a headless service in a member, given as a bare label.
     pub fn pods_of(&self, member: MemberIdx, hostname: &[u8]) -> &[Pod] {
-        let inside = self.facts(member).and_then(|facts| facts.inside.as_deref());
+        let inside = self.said_inside(member);
         inside.map_or(&[], |inside| inside.pods_of(hostname))
     }
 
@@ -51,7 +51,7 @@ impl ServiceEntry {
 
     /// Whether the service has a pod in a member, ready or not.
     pub fn has_pod(&self, member: MemberIdx) -> bool {
-        let inside = self.facts(member).and_then(|facts| facts.inside.as_deref());
+        let inside = self.said_inside(member);
         inside.is_some_and(|inside| !inside.pods().is_empty())
     }
 

@@ -12,10 +12,11 @@ use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
 use super::caution::{Caution, Whole};
+use super::oddities::{Disagreement, Ignored, Oddities};
 use super::ports::{NamedPort, named_ports};
 use super::table::Keyed;
 use crate::decide::ShardHealth;
-use crate::model::{Endpoints, MemberIdx, MemberSet, Service, ServiceKind};
+use crate::model::{Endpoints, Inside, MemberIdx, MemberSet, Service, ServiceKind};
 
 /// The place of a plan in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,17 +93,6 @@ struct Rest {
     oddities: Option<Box<Oddities>>,
 }
 
-/// What few services have.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Oddities {
-    /// Members whose facts have the service without counting as an export, with why.
-    ignored: Box<[Ignored]>,
-    /// What its members disagree about.
-    disagreements: Box<[Disagreement]>,
-    /// How many of its addresses are not probed as there are too many in all.
-    unprobed: usize,
-}
-
 /// A member's part of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard<'e> {
@@ -129,9 +119,9 @@ pub(super) struct NewShard {
     pub(super) member: MemberIdx,
     /// TTL of its addresses, in seconds.
     pub(super) ttl: u32,
-    /// Its addresses; those past 65,535, which fit no message, are left out.
+    /// Its addresses, ascending; those past 65,535, which fit no message, are left out.
     pub(super) ipv4: SmallVec<[Ipv4Addr; 4]>,
-    /// Its addresses; those past 65,535, which fit no message, are left out.
+    /// Its addresses, ascending; those past 65,535, which fit no message, are left out.
     pub(super) ipv6: SmallVec<[Ipv6Addr; 4]>,
     /// The port of the member's gateway, if its addresses are these and it has one port for all.
     pub(super) gateway_port: Option<u16>,
@@ -155,53 +145,10 @@ pub(super) struct NewEntry {
     pub(super) disagreements: BTreeSet<Disagreement>,
     /// What is known of it beyond its facts.
     pub(super) caution: Option<Box<Caution>>,
-}
-
-/// A member's service that does not count as an export (names: decision 13).
-#[derive(Debug, PartialEq, Eq)]
-pub struct Ignored {
-    /// The member.
-    pub member: MemberIdx,
-    /// Why.
-    pub reason: IgnoredReason,
-}
-
-/// Why a service does not count as an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IgnoredReason {
-    /// It does not say that it is exported, and the federation asks for that.
-    NotExported,
-    /// Its annotation says that it is not.
-    Refused,
-    /// It names other federations.
-    OtherFederations,
-    /// The federation does not take the member.
-    Member,
-    /// The federation does not take the namespace, or the member does not offer it.
-    Namespace,
-}
-
-/// A matter that members of one service disagree about (names: decision 14).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Disagreement {
-    /// The smallest TTL counts.
-    Ttl,
-    /// The first policy counts.
-    Policy,
-    /// The first order counts.
-    Order,
-    /// The intersection counts.
-    Fence,
-    /// The first counts.
-    WhenAllDown,
-    /// The first counts.
-    DnsPrefix,
-    /// The first counts.
-    ExternalName,
-    /// The smallest number counts.
-    MaxAddresses,
-    /// The first counts.
-    SpillOver,
+    /// What members say of it that does not count as they say it, in words.
+    pub(super) warnings: Vec<(MemberIdx, Box<str>)>,
+    /// Where shards are reached inside their members, where not all that they say counts.
+    pub(super) inside: Vec<(MemberIdx, Inside)>,
 }
 
 impl NewEntry {
@@ -212,6 +159,8 @@ impl NewEntry {
             ignored: self.ignored.into(),
             disagreements: self.disagreements.into_iter().collect(),
             unprobed: 0,
+            warnings: self.warnings.into(),
+            inside: self.inside.into(),
         };
         let mut ipv6 = Vec::with_capacity(shards.iter().map(|s| fitting(&s.ipv6).len()).sum());
         ipv6.extend(shards.iter().flat_map(|s| fitting(&s.ipv6)));
@@ -410,17 +359,14 @@ impl ServiceEntry {
         whole.find(|whole| whole.member == member)
     }
 
-    /// How many of its addresses are not probed as there are too many in all.
-    pub(super) fn unprobed(&self) -> usize {
-        let oddities = self.rest.oddities.as_ref();
-        oddities.map_or(0, |oddities| oddities.unprobed)
+    /// What few services have.
+    pub(super) fn oddities(&self) -> Option<&Oddities> {
+        self.rest.oddities.as_deref()
     }
 
-    /// Sets how many of its addresses are not probed.
-    pub(super) fn set_unprobed(&mut self, unprobed: usize) {
-        if unprobed > 0 {
-            self.rest.oddities.get_or_insert_default().unprobed = unprobed;
-        }
+    /// The same, to be written into.
+    pub(super) fn oddities_mut(&mut self) -> &mut Oddities {
+        self.rest.oddities.get_or_insert_default()
     }
 
     /// What a member that exports it says.
@@ -437,18 +383,6 @@ impl ServiceEntry {
     /// The port with the wire labels `_port._proto`.
     pub fn port(&self, labels: &[u8]) -> Option<&NamedPort> {
         self.ports().iter().find(|port| *port.labels == *labels)
-    }
-
-    /// Members whose facts have the service without counting as an export, with why.
-    pub fn ignored(&self) -> &[Ignored] {
-        let oddities = self.rest.oddities.as_ref();
-        oddities.map_or(&[], |oddities| &oddities.ignored)
-    }
-
-    /// What its members disagree about.
-    pub fn disagreements(&self) -> &[Disagreement] {
-        let oddities = self.rest.oddities.as_ref();
-        oddities.map_or(&[], |oddities| &oddities.disagreements)
     }
 }
 

@@ -14,7 +14,8 @@ use crate::vantage::{Vantage, VantageSource};
 
 /// Everything that is known of a member's shard beyond its facts, most telling first.
 pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
-    let mut lines = Vec::new();
+    let said = entry.warnings().iter().filter(|(of, _)| *of == member);
+    let mut lines: Vec<String> = said.map(|(_, text)| text.to_string()).collect();
     let caution = entry.caution();
     for (_, target, evidence) in caution
         .iter()

@@ -466,6 +466,8 @@ fn verdict(
         "no address for clients outside: not a load balancer"
     } else if !shard.has_address() && !facts.hostnames.is_empty() {
         "its load balancer's host name is not resolved"
+    } else if !shard.has_address() && !facts.addresses.is_empty() {
+        "no address of its load balancer counts"
     } else if !shard.has_address() {
         "its load balancer has no address yet"
     } else if caution.is_some_and(|caution| caution.dead.contains(member)) {

@@ -234,7 +234,7 @@ fn wrong_name_servers_are_refused() {
         (
             server("{ name = \"ns1.example.com\", addresses = [\"0.0.0.0\", \"192.0.2\"] }"),
             &[
-                "5:57: addresses \"0.0.0.0\": not the address of a machine",
+                "5:57: addresses \"0.0.0.0\": is unspecified, and so not for clients",
                 "5:68: addresses \"192.0.2\": not an IP address",
             ],
         ),

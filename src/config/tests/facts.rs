@@ -209,7 +209,6 @@ endpoints = [{ address = "10.0.0.300", hostname = "a_b" }]
             "m.toml:15:1: namespace: missing",
             "m.toml:16:1: unknown key \"nmae\"; did you mean \"name\"?",
             "m.toml:21:15: cluster-ips: a headless service has none",
-            "m.toml:21:28: cluster-ips \"0.0.0.0\": not the address of a machine",
             "m.toml:22:26: address \"10.0.0.300\": not an IP address",
             "m.toml:22:51: hostname \"a_b\": not a DNS label (letters, digits, and hyphens inside)",
         ]

@@ -10,6 +10,7 @@ use crate::snapshot::naming::Naming;
 use crate::snapshot::probing::Probing;
 use crate::snapshot::service::ServiceEntry;
 use crate::snapshot::table::Table;
+use crate::snapshot::warned::Warned;
 use crate::wire::MAX_NAME;
 
 /// What was compiled, and what is counted of it.
@@ -20,6 +21,7 @@ pub(super) struct Outcome {
     pub(super) counts: Arc<Counts>,
     pub(super) naming: Naming,
     pub(super) probing: Probing,
+    pub(super) warned: Warned,
 }
 
 impl Outcome {
@@ -36,6 +38,7 @@ impl Outcome {
                 let entry = self.probe(federation, name, compiled);
                 members = members | entry.members();
                 self.tally(compiler, None, Some(&entry));
+                self.warn((name, federation), None, Some(&entry));
                 if has_prefix {
                     self.claim_prefix(compiler, (name, federation), None, Some(&entry));
                 }
@@ -70,7 +73,19 @@ impl Outcome {
         new: Option<&ServiceEntry>,
     ) {
         self.tally(compiler, old, new);
+        self.warn((name, federation), old, new);
         self.claim_prefix(compiler, (name, federation), old, new);
+    }
+
+    /// Keeps what is said of members when an entry takes the place of another.
+    fn warn(
+        &mut self,
+        service: (&NamespacedName, FederationIdx),
+        old: Option<&ServiceEntry>,
+        new: Option<&ServiceEntry>,
+    ) {
+        let [old, new] = [old, new].map(|entry| entry.map_or(&[][..], ServiceEntry::warnings));
+        self.warned.replace(service, old, new);
     }
 
     /// Keeps the prefixes when an entry takes the place of another.

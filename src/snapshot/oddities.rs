@@ -1,0 +1,110 @@
+//! What few services have: what of their facts does not count, and what is said of that.
+
+use super::service::ServiceEntry;
+use crate::model::{Inside, MemberIdx};
+
+/// What few services have.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Oddities {
+    /// Members whose facts have the service without counting as an export, with why.
+    pub(super) ignored: Box<[Ignored]>,
+    /// What its members disagree about.
+    pub(super) disagreements: Box<[Disagreement]>,
+    /// How many of its addresses are not probed as there are too many in all.
+    pub(super) unprobed: usize,
+    /// What members say of it that does not count as they say it, in words.
+    pub(super) warnings: Box<[(MemberIdx, Box<str>)]>,
+    /// Where shards are reached inside their members, where not all that they say counts.
+    pub(super) inside: Box<[(MemberIdx, Inside)]>,
+}
+
+/// A member's service that does not count as an export (names: decision 13).
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ignored {
+    /// The member.
+    pub member: MemberIdx,
+    /// Why.
+    pub reason: IgnoredReason,
+}
+
+/// Why a service does not count as an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IgnoredReason {
+    /// It does not say that it is exported, and the federation asks for that.
+    NotExported,
+    /// Its annotation says that it is not.
+    Refused,
+    /// It names other federations.
+    OtherFederations,
+    /// The federation does not take the member.
+    Member,
+    /// The federation does not take the namespace, or the member does not offer it.
+    Namespace,
+}
+
+/// A matter that members of one service disagree about (names: decision 14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Disagreement {
+    /// The smallest TTL counts.
+    Ttl,
+    /// The first policy counts.
+    Policy,
+    /// The first order counts.
+    Order,
+    /// The intersection counts.
+    Fence,
+    /// The first counts.
+    WhenAllDown,
+    /// The first counts.
+    DnsPrefix,
+    /// The first counts.
+    ExternalName,
+    /// The smallest number counts.
+    MaxAddresses,
+    /// The first counts.
+    SpillOver,
+}
+
+impl ServiceEntry {
+    /// How many of its addresses are not probed as there are too many in all.
+    pub(super) fn unprobed(&self) -> usize {
+        let oddities = self.oddities();
+        oddities.map_or(0, |oddities| oddities.unprobed)
+    }
+
+    /// Sets how many of its addresses are not probed.
+    pub(super) fn set_unprobed(&mut self, unprobed: usize) {
+        if unprobed > 0 {
+            self.oddities_mut().unprobed = unprobed;
+        }
+    }
+
+    /// Members whose facts have the service without counting as an export, with why.
+    pub fn ignored(&self) -> &[Ignored] {
+        let oddities = self.oddities();
+        oddities.map_or(&[], |oddities| &oddities.ignored)
+    }
+
+    /// What its members say that does not count as they say it, in words.
+    pub fn warnings(&self) -> &[(MemberIdx, Box<str>)] {
+        let oddities = self.oddities();
+        oddities.map_or(&[], |oddities| &oddities.warnings)
+    }
+
+    /// Everything that a member says about where its shard is reached inside it, ready or not, as far
+    /// as it counts.
+    pub(super) fn said_inside(&self, member: MemberIdx) -> Option<&Inside> {
+        let oddities = self.oddities();
+        let mut known = oddities.map_or(&[][..], |oddities| &oddities.inside).iter();
+        match known.find(|(of, _)| *of == member) {
+            Some((_, inside)) => Some(inside),
+            None => self.facts(member)?.inside.as_deref(),
+        }
+    }
+
+    /// What its members disagree about.
+    pub fn disagreements(&self) -> &[Disagreement] {
+        let oddities = self.oddities();
+        oddities.map_or(&[], |oddities| &oddities.disagreements)
+    }
+}
