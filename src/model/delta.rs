@@ -81,7 +81,8 @@ pub enum Change {
 pub struct Identity {
     /// The URL of its API, or the path of its facts file.
     pub origin: String,
-    /// The UID of its `kube-system` namespace, when it may be read.
+    /// The UID of its Service `default/kubernetes`, which lives as long as the cluster's data does,
+    /// when it may be read.
     pub uid: Option<String>,
     /// The version it runs (`/version`), `None` for files.
     pub version: Option<String>,

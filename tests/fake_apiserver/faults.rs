@@ -116,6 +116,8 @@ pub(crate) struct Script {
     pub(crate) expired_pages: usize,
     /// Break a streamed list off after this many objects, as often as the second number says.
     pub(crate) broken_streams: Option<(usize, usize)>,
+    /// Lines that the next streamed list of a resource sends before its end bookmark.
+    pub(crate) before_end: Vec<(Resource, String)>,
     /// Accept everything, answer nothing, and send nothing on open watches.
     pub(crate) hangs: bool,
     /// See there.
@@ -157,6 +159,12 @@ impl Script {
             self.broken_streams = None;
         }
         Some(objects)
+    }
+
+    /// The lines that a streamed list of `resource` sends before its end bookmark, once.
+    pub(super) fn take_before_end(&mut self, resource: Resource) -> Vec<String> {
+        let these = self.before_end.extract_if(.., |(of, _)| *of == resource);
+        these.map(|(_, line)| line).collect()
     }
 
     /// What to do with this request, if anything is scripted.

@@ -11,7 +11,7 @@ pub(crate) enum Resource {
     Ready,
     /// `/version`
     Version,
-    /// Namespaces; `kube-system` has the UID that tells clusters apart.
+    /// Namespaces.
     Namespaces,
     /// Services.
     Services,

@@ -116,6 +116,8 @@ impl Watch {
                 queue.truncate(objects);
                 queue.push_back(Part::Break);
             } else if streams && streaming == StreamingLists::Supported {
+                let more = state.script.take_before_end(request.resource);
+                queue.extend(more.into_iter().map(|line| Part::Text(format!("{line}\n"))));
                 queue.push_back(Part::Text(bookmark(store.version, request, true)));
             }
             return Ok((queue, store.version));

@@ -139,6 +139,30 @@ async fn exec_plugins_run_again_when_their_token_is_not_accepted() {
 }
 
 #[tokio::test]
+async fn exec_plugins_whose_token_is_refused_run_again_after_pauses() {
+    let api = api();
+    api.script(|script| script.token = Some("right".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    plugin(folder.path(), "echo run >> \"$(dirname \"$0\")/runs\"");
+    write(&folder.path().join("secret"), "wrong");
+    let exec = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
+        "env": [{ "name": "TOKEN_FILE", "value": "secret" }],
+    });
+    let cluster = json!({ "server": api.url() });
+    kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
+    let mut timing = short();
+    timing.longest_pause = std::time::Duration::from_secs(5);
+    let mut member = Member::start(folder, "c", timing, Arc::new(Semaphore::new(4)));
+    member.until_said("lost client").await;
+    let runs = std::fs::read_to_string(member.folder.path().join("runs")).unwrap();
+    let runs = runs.lines().count();
+    assert!(runs < 20, "{runs} runs in a second");
+    write(&member.folder.path().join("secret"), "right");
+    member.until_said("synced").await;
+}
+
+#[tokio::test]
 async fn exec_plugins_that_fail_say_why() {
     let folder = tempfile::tempdir().unwrap();
     plugin(folder.path(), "echo 'please log in' >&2; exit 3");

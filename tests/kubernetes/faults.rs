@@ -243,6 +243,18 @@ async fn a_member_is_synced_while_nothing_says_which_it_is() {
 }
 
 #[tokio::test]
+async fn a_member_whose_identity_cannot_be_asked_says_so_and_asks_with_pauses() {
+    let api = api();
+    api.set(Resource::Services, Verb::Get, Reply::Cut);
+    let mut member = Member::of(&api);
+    member.until_said("lost watch identity: ").await;
+    let asked = api.read(|state| state.count(Resource::Services, Verb::Get));
+    assert!(asked < 100, "asked {asked} times in a second");
+    api.heal(Resource::Services, Verb::Get);
+    member.until_said("synced").await;
+}
+
+#[tokio::test]
 async fn credentials_that_never_worked_are_a_loss_of_the_client() {
     let api = api();
     api.script(|script| script.token = Some("right".into()));

@@ -7,5 +7,6 @@ mod fake_apiserver;
 mod faults;
 mod loss;
 mod member;
+mod returns;
 mod smoke;
 mod sync;

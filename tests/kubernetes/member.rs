@@ -28,6 +28,7 @@ pub(crate) fn short() -> Timing {
     Timing {
         jitter: Duration::ZERO,
         heartbeat: millis(200),
+        look: millis(100),
         answer: millis(1000),
         page: millis(1500),
         streamed_list: millis(1500),

@@ -279,3 +279,32 @@ async fn a_member_that_does_not_answer_delays_no_other() {
     good.until_said("synced").await;
     assert_eq!(good.said, ["synced"]);
 }
+
+#[tokio::test]
+async fn every_event_of_a_streamed_list_counts() {
+    let api = FakeApi::start();
+    for name in ["ghostly", "keep", "late"] {
+        api.apply(Resource::Services, service(name));
+    }
+    let line = |event: &str, mut object: serde_json::Value| {
+        object["metadata"]["resourceVersion"] = json!("110");
+        json!({ "type": event, "object": object }).to_string()
+    };
+    let mut moved = service("keep");
+    moved["status"]["loadBalancer"]["ingress"][0]["ip"] = json!("203.0.113.12");
+    let events = [
+        line("DELETED", service("ghostly")),
+        line("MODIFIED", moved),
+        line("DELETED", service("late")),
+        line("ADDED", service("late")),
+    ];
+    api.script(|script| {
+        let events = events.into_iter().map(|line| (Resource::Services, line));
+        script.before_end = events.collect();
+    });
+    let mut member = Member::of(&api);
+    member.until_said("synced").await;
+    member.until_services(&["keep", "late"]).await;
+    let address: std::net::IpAddr = "203.0.113.12".parse().unwrap();
+    assert_eq!(member.services["shop/keep"].addresses[..], [address]);
+}

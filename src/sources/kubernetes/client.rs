@@ -26,8 +26,9 @@ use crate::config::Source;
 /// How long building a client may take, exec plugin included.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a TCP connection to an API may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a TCP connection to an API may take: long enough to send the first packet twice, and
+/// short enough that an attempt from before the return of an API delays nobody.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long a connection is silent before it is probed, and how often it is probed then: one that
 /// the network forgot is noticed within a minute and a half.
@@ -66,6 +67,7 @@ pub(super) enum ClientError {
 }
 
 /// A client and what it was built from.
+#[derive(Clone)]
 pub(super) struct Connection {
     /// The client. Its connections are its own.
     pub(super) client: Client,

@@ -19,8 +19,10 @@ mod heartbeat;
 mod identity;
 mod link;
 mod list;
+mod pauses;
 mod renew;
 mod session;
+mod sessions;
 mod speaker;
 
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub struct Timing {
     pub jitter: Duration,
     /// Between heartbeats.
     pub heartbeat: Duration,
+    /// Between looks at an API that does not answer, or is not ready.
+    pub look: Duration,
     /// For the answer to a heartbeat, and to other small requests.
     pub answer: Duration,
     /// For one page of a list, and for the start of a watch.
@@ -77,6 +81,7 @@ impl Default for Timing {
         Self {
             jitter: Duration::from_millis(250),
             heartbeat: seconds(5),
+            look: Duration::from_millis(500),
             answer: seconds(2),
             page: seconds(30),
             streamed_list: seconds(30),
@@ -121,7 +126,7 @@ pub async fn run_with(
     let span = info_span!("source", member = %source.member);
     let speaker = speaker::Speaker::new(source.member.clone(), epoch, deltas, metrics);
     let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
-    let run = session::run(&source, speaker, unconfirmed, lists, timing).instrument(span);
+    let run = sessions::run(&source, speaker, unconfirmed, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;
 }

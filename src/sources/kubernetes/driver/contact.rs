@@ -23,6 +23,10 @@ use crate::model::{Change, Loss};
 /// Failed heartbeats in a row that make a loss (names: decision 5).
 const HEARTBEATS: u32 = 3;
 
+/// Failed heartbeats in a row after which watches that seem to live must prove it when one is
+/// answered: a connection that lost so much is silent for longer than it takes to open another.
+const DOUBTS: u32 = 2;
+
 /// What a watch says of itself.
 #[derive(Debug)]
 pub(super) enum News {
@@ -67,6 +71,8 @@ pub(super) struct Contact {
     failed_beats: u32,
     /// Why the last one failed.
     beat_failure: String,
+    /// Since when it cannot be known which cluster this is, and why.
+    identity_failure: Option<(Instant, String)>,
 }
 
 /// What was said last.
@@ -124,6 +130,7 @@ impl Contact {
             up_since: None,
             failed_beats: 0,
             beat_failure: String::new(),
+            identity_failure: None,
         }
     }
 
@@ -166,7 +173,7 @@ impl Contact {
             self.beat_failure = why;
             return false;
         }
-        let is_back = self.failed_beats >= HEARTBEATS;
+        let is_back = self.failed_beats >= DOUBTS;
         self.failed_beats = 0;
         if is_back {
             for watch in self.watches.values_mut() {
@@ -175,6 +182,12 @@ impl Contact {
             self.notice_up(now);
         }
         is_back
+    }
+
+    /// Takes in whether it is known which cluster this is; if not, why.
+    pub(super) fn hear_identity(&mut self, failure: Option<String>, now: Instant) {
+        let since = self.identity_failure.take().map_or(now, |(since, _)| since);
+        self.identity_failure = failure.map(|why| (since, why));
     }
 
     /// What is to be said now: a loss, or the way back from one.
@@ -216,6 +229,11 @@ impl Contact {
             && self
                 .up_since
                 .is_some_and(|since| self.are_exports_settled || waited(since))
+    }
+
+    /// Whether nothing but the identity of the cluster may be missing for `Synced`.
+    pub(super) fn awaits_identity(&self) -> bool {
+        self.needs_sync && self.up_since.is_some()
     }
 
     /// `Synced` was said.
@@ -280,7 +298,15 @@ impl Contact {
                 _ => Loss::Watch(text),
             });
         }
-        (self.failed_beats >= HEARTBEATS).then(|| Loss::Heartbeat(self.beat_failure.clone()))
+        if self.failed_beats >= HEARTBEATS {
+            return Some(Loss::Heartbeat(self.beat_failure.clone()));
+        }
+        // Nothing is said of a member before it is known which cluster it is.
+        let failure = self.identity_failure.as_ref().filter(|_| self.needs_sync);
+        let is_old = |since: Instant| now.duration_since(since) >= self.patience;
+        failure
+            .filter(|(since, _)| is_old(*since))
+            .map(|(_, why)| Loss::Watch(format!("identity: {why}")))
     }
 }
 

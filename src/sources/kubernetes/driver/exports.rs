@@ -5,8 +5,9 @@ use super::super::failure::Failure;
 use super::super::index::Kind;
 use super::contact::News;
 use super::follow::cycle;
-use super::link::{Link, Over, Pauses};
+use super::link::{Link, Over};
 use super::list::{ExportMetadata, version_now};
+use super::pauses::Pauses;
 
 /// Where versions of the kind are served.
 const PATHS: [&str; 2] = [
@@ -15,8 +16,8 @@ const PATHS: [&str; 2] = [
 ];
 
 /// Follows ServiceExports for as long as the session lasts.
-pub(super) async fn run(link: Link) -> Over {
-    match follow(&link).await {
+pub(super) async fn run(mut link: Link) -> Over {
+    match follow(&mut link).await {
         Err(over) => over,
         Ok(never) => match never {},
     }
@@ -26,24 +27,22 @@ pub(super) async fn run(link: Link) -> Over {
 enum Never {}
 
 /// Follows ServiceExports.
-async fn follow(link: &Link) -> Result<Never, Over> {
+async fn follow(link: &mut Link) -> Result<Never, Over> {
     let mut pauses = Pauses::new(&link.timing);
     loop {
         let failure = match served(link).await {
             Ok(path) => cycle::<ExportMetadata>(link, path, &mut pauses).await?,
             Err(failure) => {
-                let pause = pauses.after(&failure);
-                let is_refused = matches!(failure, Failure::Refused { .. });
                 link.say(Kind::Exports, News::Failed(failure.clone()))
                     .await?;
-                if !is_refused {
-                    link.pause(pause).await;
+                if !matches!(failure, Failure::Refused { .. }) {
+                    pauses.wait_after(&failure, link).await;
                 }
                 failure
             }
         };
         if matches!(failure, Failure::Refused { .. }) {
-            tokio::time::sleep(link.timing.exports_probe).await;
+            pauses.wait(link.timing.exports_probe, link).await;
         }
     }
 }

@@ -16,8 +16,9 @@ use tracing::debug;
 
 use super::super::failure::Failure;
 use super::contact::News;
-use super::link::{Link, Over, Pauses, Report};
+use super::link::{Link, Over, Report};
 use super::list::{Listed, Stream, Watched, list, start_watch, version_now};
+use super::pauses::Pauses;
 
 /// Failed starts of a watch, while the API lives, after which it is listed anew.
 const STARTS: u32 = 3;
@@ -47,10 +48,10 @@ enum Next {
 }
 
 /// Follows a needed kind for as long as the session lasts.
-pub(super) async fn run<W: Watched>(link: Link, path: &'static str) -> Over {
+pub(super) async fn run<W: Watched>(mut link: Link, path: &'static str) -> Over {
     let mut pauses = Pauses::new(&link.timing);
     loop {
-        match cycle::<W>(&link, path, &mut pauses).await {
+        match cycle::<W>(&mut link, path, &mut pauses).await {
             Err(over) => return over,
             Ok(failure) => {
                 debug!(
@@ -65,7 +66,7 @@ pub(super) async fn run<W: Watched>(link: Link, path: &'static str) -> Over {
 
 /// Lists, and watches until a list is needed again; says why.
 pub(super) async fn cycle<W: Watched>(
-    link: &Link,
+    link: &mut Link,
     path: &str,
     pauses: &mut Pauses,
 ) -> Result<Failure, Over> {
@@ -77,9 +78,8 @@ pub(super) async fn cycle<W: Watched>(
     } = match list::<W>(link, path).await? {
         Ok(listed) => listed,
         Err(failure) => {
-            let pause = pauses.after(&failure);
             link.say(W::KIND, News::Failed(failure.clone())).await?;
-            link.pause(pause).await;
+            pauses.wait_after(&failure, link).await;
             return Ok(failure);
         }
     };
@@ -95,9 +95,8 @@ pub(super) async fn cycle<W: Watched>(
             Err(failure) => {
                 failures += 1;
                 let since = *failing_since.get_or_insert_with(Instant::now);
-                let pause = pauses.after(&failure);
                 link.say(W::KIND, News::Failed(failure.clone())).await?;
-                link.pause(pause).await;
+                pauses.wait_after(&failure, link).await;
                 let is_stuck = failures >= STARTS || since.elapsed() >= link.timing.restart;
                 match next(&failure) {
                     Next::Start if !is_stuck => continue,
@@ -118,15 +117,14 @@ pub(super) async fn cycle<W: Watched>(
                 debug!(resource = W::KIND.resource(), reason = %why, "watch ended early");
                 link.say(W::KIND, News::Ended(why)).await?;
                 if began.elapsed() < SHORT {
-                    link.pause(pauses.longer()).await;
+                    pauses.wait_longer(link).await;
                 } else {
                     pauses.reset();
                 }
                 if let Some(failure) = look_back::<W>(link, path, &version).await {
-                    let pause = pauses.after(&failure);
                     link.say(W::KIND, News::Failed(failure.clone())).await?;
                     if !matches!(failure, Failure::Expired(_)) {
-                        link.pause(pause).await;
+                        pauses.wait_after(&failure, link).await;
                     }
                     return Ok(failure);
                 }
@@ -134,7 +132,7 @@ pub(super) async fn cycle<W: Watched>(
             Ended::Expired(why) => {
                 link.say(W::KIND, News::Ended(why.clone())).await?;
                 if began.elapsed() < SHORT {
-                    link.pause(pauses.longer()).await;
+                    pauses.wait_longer(link).await;
                 } else {
                     pauses.reset();
                 }

@@ -1,38 +1,94 @@
-//! Whether the API answers: GET `/readyz`, whatever it says (names: decision 5).
+//! Whether the API answers: GET `/readyz`, whatever it says (names: decision 5), and when it is
+//! ready again after it was not.
+
+use std::time::Duration;
 
 use kube::api::GetParams;
 use kube::core::Request;
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 
 use super::super::failure::Failure;
 use super::link::{Link, Over, Report};
+
+/// What became of a request for `/readyz`.
+enum Answer {
+    /// It is ready, or says neither: a right to ask may be missing.
+    Ready,
+    /// It answers, and is not ready: HTTP 5xx.
+    Unready,
+    /// It does not answer.
+    Silent(String),
+}
 
 /// Sends heartbeats for as long as the session lasts.
 ///
 /// Every request that is under way has a connection of its own (HTTP/1.1), so a heartbeat never
 /// waits behind a watch.
+///
+/// Between heartbeats it looks whether the API answers when something else has failed, and again
+/// every [`Timing::look`](super::Timing::look) while it is not ready: whatever the pauses of others
+/// have grown to, they end when it is. Such looks are no heartbeats: their failure counts nowhere.
 pub(super) async fn run(link: Link) -> Over {
-    let mut ticks = tokio::time::interval(link.timing.heartbeat);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut due = Instant::now();
+    let (mut is_ready, mut is_silent) = (true, false);
     loop {
-        ticks.tick().await;
-        if let Err(over) = link.report(Report::Beat(beat(&link).await)).await {
+        let is_beat = Instant::now() >= due;
+        if is_beat {
+            due = Instant::now() + link.timing.heartbeat;
+        }
+        let limit = if is_beat {
+            link.timing.answer
+        } else {
+            link.timing.answer.min(link.timing.look)
+        };
+        let answer = ask(&link, limit).await;
+        let (was_ready, was_silent) = (is_ready, is_silent);
+        is_ready = matches!(answer, Answer::Ready);
+        is_silent = matches!(answer, Answer::Silent(_));
+        let beat = match answer {
+            Answer::Silent(why) => is_beat.then_some(Err(why)),
+            Answer::Ready | Answer::Unready => (is_beat || was_silent).then_some(Ok(())),
+        };
+        if let Some(beat) = beat
+            && let Err(over) = link.report(Report::Beat(beat)).await
+        {
             return over;
+        }
+        if is_ready
+            && !was_ready
+            && let Err(over) = link.report(Report::Returned).await
+        {
+            return over;
+        }
+        let look = Instant::now() + link.timing.look;
+        if is_ready {
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => {}
+                () = async {
+                    link.look.notified().await;
+                    tokio::time::sleep_until(look).await;
+                } => {}
+            }
+        } else {
+            tokio::time::sleep_until(due.min(look)).await;
         }
     }
 }
 
-/// One heartbeat. Any answer is one, an error too.
-async fn beat(link: &Link) -> Result<(), String> {
-    let request = Request::new("").get("readyz", &GetParams::default());
-    let request = request.map_err(|error| error.to_string())?;
+/// Asks once.
+async fn ask(link: &Link, limit: Duration) -> Answer {
+    let request = match Request::new("").get("readyz", &GetParams::default()) {
+        Ok(request) => request,
+        Err(error) => return Answer::Silent(error.to_string()),
+    };
     let client = link.client();
-    match tokio::time::timeout(link.timing.answer, client.request_text(request)).await {
-        Err(_) => Err(format!("no answer in {:?}", link.timing.answer)),
-        Ok(Ok(_)) => Ok(()),
+    match tokio::time::timeout(limit, client.request_text(request)).await {
+        Err(_) => Answer::Silent(format!("no answer in {limit:?}")),
+        Ok(Ok(_)) => Answer::Ready,
+        Ok(Err(kube::Error::Api(status))) if status.code >= 500 => Answer::Unready,
         Ok(Err(error)) => match Failure::of(&error) {
-            Failure::Transport(why) => Err(why),
-            _ => Ok(()),
+            Failure::Transport(why) => Answer::Silent(why),
+            _ => Answer::Ready,
         },
     }
 }

@@ -1,16 +1,12 @@
 //! What the tasks of one member share.
 
-use std::mem::{Discriminant, discriminant};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use kube::Client;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::super::client::{ClientError, Connection};
-use super::super::failure::Failure;
 use super::super::index::{Kind, Observation};
 use super::Timing;
 use super::contact::News;
@@ -25,6 +21,8 @@ pub(super) enum Report {
     Watch(Kind, News),
     /// A heartbeat.
     Beat(Result<(), String>),
+    /// The API is ready after it was not: pauses end.
+    Returned,
     /// Which cluster it is.
     Identity(Result<Identity, IdentityError>),
     /// The credentials have changed, or run out: a client built anew.
@@ -38,8 +36,10 @@ pub(super) struct Link {
     pub(super) client: watch::Receiver<Client>,
     /// Where reports go. Bounded: a full queue makes the task wait.
     pub(super) reports: mpsc::Sender<Report>,
-    /// Ends pauses: the API answers again, or there are new credentials.
-    pub(super) wake: Arc<Notify>,
+    /// Counts what ends pauses: returns of the API, and new credentials. Each clone sees each once.
+    pub(super) returns: watch::Receiver<u64>,
+    /// Asks the heartbeat to look at once whether the API answers: something else has failed.
+    pub(super) look: Arc<Notify>,
     /// Asks for new credentials: those of a plugin were not accepted.
     pub(super) renew: Arc<Notify>,
     /// Counts calls on open watches to start again.
@@ -72,60 +72,5 @@ impl Link {
     /// Reports the state of a watch.
     pub(super) async fn say(&self, kind: Kind, news: News) -> Result<(), Over> {
         self.report(Report::Watch(kind, news)).await
-    }
-
-    /// Waits for `time`, or until there is reason to hope.
-    pub(super) async fn pause(&self, time: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.wake.notified() => {}
-        }
-    }
-}
-
-/// Pauses after failures, longer each time, with jitter.
-pub(super) struct Pauses {
-    /// How long they are.
-    builder: ExponentialBuilder,
-    /// The ones to come.
-    next: ExponentialBackoff,
-    /// What kind of failure they followed.
-    follow: Option<Discriminant<Failure>>,
-}
-
-impl Pauses {
-    /// Pauses as `timing` has them.
-    pub(super) fn new(timing: &Timing) -> Self {
-        let builder = ExponentialBuilder::new()
-            .with_min_delay(timing.first_pause)
-            .with_max_delay(timing.longest_pause)
-            .without_max_times()
-            .with_jitter();
-        Self {
-            builder,
-            next: builder.build(),
-            follow: None,
-        }
-    }
-
-    /// The next pause, after `failure`. Another kind of failure is progress: an API that starts
-    /// refuses connections first, and rights next.
-    pub(super) fn after(&mut self, failure: &Failure) -> Duration {
-        let follow = Some(discriminant(failure));
-        if self.follow != follow {
-            self.reset();
-            self.follow = follow;
-        }
-        self.longer()
-    }
-
-    /// The next pause.
-    pub(super) fn longer(&mut self) -> Duration {
-        self.next.next().unwrap_or_default()
-    }
-
-    /// Begins with short pauses again.
-    pub(super) fn reset(&mut self) {
-        self.next = self.builder.build();
     }
 }

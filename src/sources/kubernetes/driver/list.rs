@@ -14,6 +14,7 @@ use kube::runtime::watcher::Event;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::convert;
@@ -222,11 +223,8 @@ pub(super) async fn start_watch<W: Watched>(
     };
     let request = request.map_err(|error| Failure::Answer(error.to_string()))?;
     let client = link.client();
-    match tokio::time::timeout(link.timing.page, client.request_events::<W>(request)).await {
-        Ok(Ok(stream)) => Ok(stream.boxed()),
-        Ok(Err(error)) => Err(Failure::of(&error)),
-        Err(_) => Err(no_answer(link.timing.page)),
-    }
+    let stream = or_lost(link, client.request_events::<W>(request)).await?;
+    Ok(stream.boxed())
 }
 
 /// Lists in pages.
@@ -301,8 +299,10 @@ async fn streamed<W: Watched>(
                     stream: Some(stream),
                 }));
             }
-            // An object that went while the list was streamed was not in it, or is not any more.
-            Some(Ok(WatchEvent::Deleted(_))) => {}
+            // Events come before the end bookmark, too: an object that was sent may go again.
+            Some(Ok(WatchEvent::Deleted(object))) => {
+                objects.push(W::observe(Event::Delete(object)))
+            }
             Some(Ok(WatchEvent::Error(status))) => return Ok(Err(Failure::of_status(&status))),
             Some(Err(error)) => return Ok(Err(Failure::of(&error))),
             None => {
@@ -332,10 +332,34 @@ async fn request_page<W: Watched>(
     };
     let request = request.map_err(|error| Failure::Answer(error.to_string()))?;
     let client = link.client();
-    match tokio::time::timeout(link.timing.page, client.request(request)).await {
-        Ok(Ok(page)) => Ok(page),
-        Ok(Err(error)) => Err(Failure::of(&error)),
-        Err(_) => Err(no_answer(link.timing.page)),
+    or_lost(link, client.request(request)).await
+}
+
+/// An answer, or why there is none in time. One that has been waited for since before contact was
+/// lost is given up when it is back: a network that was gone forgets connections.
+async fn or_lost<T>(
+    link: &Link,
+    answer: impl Future<Output = kube::Result<T>>,
+) -> Result<T, Failure> {
+    let began = Instant::now();
+    let mut restarts = link.restarts.clone();
+    restarts.mark_unchanged();
+    let lost = async {
+        while restarts.changed().await.is_ok() {
+            if began.elapsed() >= link.timing.answer {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        () = lost => Err(Failure::Transport("contact was lost".to_owned())),
+        answer = tokio::time::timeout(link.timing.page, answer) => match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(Failure::of(&error)),
+            Err(_) => Err(no_answer(link.timing.page)),
+        },
     }
 }
 

@@ -1,48 +1,70 @@
 //! A new client when the files of the present one change, or its credentials run out.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::super::client::{Connection, connect};
-use super::link::{Link, Over, Pauses, Report};
+use super::link::{Link, Over, Report};
+use super::pauses::Pauses;
 use crate::config::Source;
 
-/// Waits until `connection` must be replaced, and reports its successor. Reports failures too, and
-/// tries again.
-pub(super) async fn run(link: Link, source: Source, connection: Connection) -> Over {
-    let Connection {
-        mut files,
-        renew_at,
-        has_plugin,
-        ..
-    } = connection;
+/// Credentials of a plugin that were accepted for as long are good ones: when they are refused,
+/// others are asked for at once.
+const PROVEN: Duration = Duration::from_secs(60);
+
+/// Reports a successor whenever the present connection must be replaced, and failures to build one,
+/// which is tried again. Ends with the session.
+///
+/// A plugin whose credentials are refused is asked again and again, but after growing pauses: it
+/// may be slow, cost money, or be what is refused.
+pub(super) async fn run(link: Link, source: Source, mut connection: Connection) -> Over {
     let mut pauses = Pauses::new(&link.timing);
     let mut has_failed = false;
+    let mut built_at = Instant::now();
+    let mut not_before = built_at;
     loop {
         let is_asked = tokio::select! {
             () = tokio::time::sleep(link.timing.files) => false,
-            () = link.renew.notified(), if has_plugin => true,
+            () = async {
+                link.renew.notified().await;
+                tokio::time::sleep_until(not_before).await;
+            }, if connection.has_plugin => true,
         };
+        let mut files = connection.files.clone();
         let looked = tokio::task::spawn_blocking(move || {
             let is_changed = files.refresh();
             (files, is_changed)
         });
         // A panic ends this task; the session goes on with the client that it has.
-        let Ok((looked_at, is_changed)) = looked.await else {
+        let Ok((files, is_changed)) = looked.await else {
             return Over;
         };
-        files = looked_at;
-        let is_due = renew_at.is_some_and(|at| Instant::now() >= at);
+        connection.files = files;
+        let is_due = connection.renew_at.is_some_and(|at| Instant::now() >= at);
         if !is_changed && !is_asked && !is_due && !has_failed {
             continue;
         }
-        let connection = connect(&source).await.map(Box::new);
-        has_failed = connection.is_err();
-        if let Err(over) = link.report(Report::Connection(connection)).await {
+        if built_at.elapsed() >= PROVEN {
+            pauses.reset();
+        }
+        let built = connect(&source).await;
+        has_failed = built.is_err();
+        let report = match built {
+            Ok(built) => {
+                connection = built;
+                built_at = Instant::now();
+                Ok(Box::new(connection.clone()))
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(over) = link.report(Report::Connection(report)).await {
             return over;
         }
-        if !has_failed {
-            return Over;
+        let pause = pauses.longer();
+        not_before = Instant::now() + pause;
+        if has_failed {
+            tokio::time::sleep(pause).await;
         }
-        tokio::time::sleep(pauses.longer()).await;
     }
 }

@@ -1,30 +1,28 @@
 //! One member's session: joins what its tasks report, and says what comes of it.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
 use kube::core::DeserializeGuard;
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::{Connection, connect};
+use super::super::client::Connection;
 use super::super::failure::Failure;
-use super::super::index::{Index, Kind, Observation, TopologySource};
+use super::super::index::{Index, Kind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, News};
-use super::identity::identify;
-use super::link::{Link, Over, Pauses, Report};
+use super::identity::Identification;
+use super::link::{Link, Over, Report};
 use super::speaker::Speaker;
 use super::{Timing, exports, follow, heartbeat, renew};
-use crate::config::{MemberSource, Source};
-use crate::model::{Change, Identity};
-use crate::names::Label;
+use crate::config::Source;
+use crate::model::Change;
 use crate::telemetry::SourceEvent;
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
@@ -33,92 +31,8 @@ const REPORTS: usize = 64;
 /// How often contact is judged when nothing is reported.
 const TICK: Duration = Duration::from_millis(250);
 
-/// Runs the sessions of a member, one after another, while somebody receives.
-pub(super) async fn run(
-    source: &MemberSource,
-    speaker: Speaker,
-    mut unconfirmed: Unconfirmed,
-    lists: Arc<Semaphore>,
-    timing: Timing,
-) -> Over {
-    tokio::time::sleep(jitter(&speaker.member, timing.jitter)).await;
-    let topology_source = if source.has_topology {
-        TopologySource::Configuration
-    } else {
-        TopologySource::Nodes
-    };
-    let kinds: &[Kind] = match topology_source {
-        TopologySource::Configuration => &[Kind::Services, Kind::Slices],
-        TopologySource::Nodes => &[Kind::Services, Kind::Slices, Kind::Nodes],
-    };
-    let mut contact = Contact::new(kinds, timing.down, timing.exports_wait, Instant::now());
-    let mut connection = match first_connection(source, &speaker, &mut contact, &timing).await {
-        Ok(connection) => connection,
-        Err(over) => return over,
-    };
-    loop {
-        contact.restart(Instant::now());
-        let mut session = Session {
-            speaker: &speaker,
-            source: &source.source,
-            contact: &mut contact,
-            index: Index::new(topology_source),
-            url: connection.url.clone(),
-            identity: None,
-            asks_identity: false,
-            asked_at: Instant::now(),
-            credentials: None,
-            has_exports: None,
-            confirming: None,
-            tasks: JoinSet::new(),
-        };
-        connection = match session
-            .run(
-                connection,
-                kinds,
-                &mut unconfirmed,
-                Arc::clone(&lists),
-                timing,
-            )
-            .await
-        {
-            Ok(moved) => moved,
-            Err(over) => return over,
-        };
-        info!(member = %speaker.member, url = %connection.url, "the API has moved");
-    }
-}
-
-/// Builds the first client, however long that takes.
-async fn first_connection(
-    source: &MemberSource,
-    speaker: &Speaker,
-    contact: &mut Contact,
-    timing: &Timing,
-) -> Result<Connection, Over> {
-    let mut pauses = Pauses::new(timing);
-    loop {
-        match connect(&source.source).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => {
-                if let Some(lost) = contact.lose_client(error.to_string()) {
-                    speaker.say_contact(lost).await?;
-                }
-            }
-        }
-        tokio::time::sleep(pauses.longer()).await;
-    }
-}
-
-/// How long this member waits before it starts: always the same for one name.
-fn jitter(member: &Label, longest: Duration) -> Duration {
-    let mut hasher = DefaultHasher::new();
-    member.hash(&mut hasher);
-    longest * u32::try_from(hasher.finish() % 1000).unwrap_or_default() / 1000
-}
-
 /// A session with one API.
-struct Session<'a> {
+pub(super) struct Session<'a> {
     /// Says what comes of it.
     speaker: &'a Speaker,
     /// Where clients are built from.
@@ -130,11 +44,7 @@ struct Session<'a> {
     /// The API's URL.
     url: String,
     /// Which cluster it is, asked anew after each loss.
-    identity: Option<Identity>,
-    /// The question is under way.
-    asks_identity: bool,
-    /// When that was asked last.
-    asked_at: Instant,
+    identification: Identification,
     /// Why new credentials cannot be used.
     credentials: Option<String>,
     /// Whether service exports are watched, as far as that was logged.
@@ -154,13 +64,36 @@ struct Controls {
     restarts: watch::Sender<u64>,
     /// Calls on open watches to list anew.
     relists: watch::Sender<u64>,
-    /// Ends pauses.
-    wake: Arc<Notify>,
+    /// Calls on tasks that pause to go on.
+    returns: watch::Sender<u64>,
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
+    /// A session with the API at `url`, of which nothing is known.
+    pub(super) fn new(
+        speaker: &'a Speaker,
+        source: &'a Source,
+        contact: &'a mut Contact,
+        index: Index,
+        url: String,
+        timing: &Timing,
+    ) -> Self {
+        Self {
+            speaker,
+            source,
+            contact,
+            index,
+            identification: Identification::new(url.clone(), timing),
+            url,
+            credentials: None,
+            has_exports: None,
+            confirming: None,
+            tasks: JoinSet::new(),
+        }
+    }
+
     /// Runs the session until the API moves: then the connection to where it is now.
-    async fn run(
+    pub(super) async fn run(
         &mut self,
         connection: Connection,
         kinds: &[Kind],
@@ -172,11 +105,12 @@ impl Session<'_> {
         let (client, clients) = watch::channel(connection.client.clone());
         let (restarts, restart) = watch::channel(0);
         let (relists, relist) = watch::channel(0);
-        let wake = Arc::new(Notify::new());
+        let (returns, returned) = watch::channel(0);
         let link = Link {
             client: clients,
             reports,
-            wake: Arc::clone(&wake),
+            returns: returned,
+            look: Arc::default(),
             renew: Arc::default(),
             restarts: restart,
             relists: relist,
@@ -188,7 +122,7 @@ impl Session<'_> {
             client,
             restarts,
             relists,
-            wake,
+            returns,
         };
         self.start(&link, kinds);
         self.spawn(renew::run(link.clone(), self.source.clone(), connection));
@@ -289,14 +223,21 @@ impl Session<'_> {
                 }
                 if self.contact.beat(result, Instant::now()) {
                     controls.restarts.send_modify(|count| *count += 1);
-                    controls.wake.notify_waiters();
                 }
             }
+            Report::Returned => {
+                debug!("the API is ready again");
+                controls.returns.send_modify(|count| *count += 1);
+                self.identification.hurry();
+            }
             Report::Identity(result) => {
-                self.asks_identity = false;
-                match result {
-                    Ok(identity) => self.identify(identity).await?,
-                    Err(error) => debug!(%error, "identity unknown"),
+                let failure = result.as_ref().err().map(|error| error.to_string());
+                self.contact.hear_identity(failure, Instant::now());
+                if let Some(identity) = self.identification.hear(result)
+                    && self.contact.passes_changes()
+                {
+                    // A version that is new while in contact is said at once.
+                    self.speaker.say(Change::Identity(identity)).await?;
                 }
             }
             Report::Connection(Err(error)) => {
@@ -312,9 +253,8 @@ impl Session<'_> {
             Report::Connection(Ok(connection)) => {
                 info!("credentials renewed");
                 self.credentials = None;
-                controls.client.send_replace(connection.client.clone());
-                controls.wake.notify_waiters();
-                self.spawn(renew::run(link.clone(), self.source.clone(), *connection));
+                controls.client.send_replace(connection.client);
+                controls.returns.send_modify(|count| *count += 1);
             }
         }
         Ok(None)
@@ -369,7 +309,7 @@ impl Session<'_> {
         let now = Instant::now();
         while let Some(change) = self.contact.evaluate(now) {
             if matches!(change, Change::Lost(_)) {
-                self.identity = None;
+                self.identification.forget();
             }
             self.speaker.say_contact(change).await?;
         }
@@ -379,15 +319,15 @@ impl Session<'_> {
                 self.say_all().await?;
             }
         }
+        let is_missing = self.contact.awaits_identity() && self.identification.identity().is_none();
+        let is_old = self.contact.passes_changes() && self.identification.is_old(now);
+        if is_missing || is_old {
+            self.identification.ask(link, &mut self.tasks, now);
+        }
         if !self.contact.may_sync(now) || self.confirming.is_some() {
-            let is_time = now.duration_since(self.asked_at) >= link.timing.identity;
-            if is_time && self.contact.passes_changes() {
-                self.ask_identity(link);
-            }
             return Ok(());
         }
-        let Some(identity) = self.identity.clone() else {
-            self.ask_identity(link);
+        let Some(identity) = self.identification.identity() else {
             return Ok(());
         };
         if let Some(changes) = self.index.sync() {
@@ -399,17 +339,6 @@ impl Session<'_> {
             debug!(member = %self.speaker.member, services = self.index.published(), "listed");
         }
         Ok(())
-    }
-
-    /// Takes in which cluster this is. A version that is new while in contact is said at once.
-    async fn identify(&mut self, identity: Identity) -> Result<(), Over> {
-        let known = self.identity.replace(identity.clone());
-        match known {
-            Some(known) if known != identity && self.contact.passes_changes() => {
-                self.speaker.say(Change::Identity(identity)).await
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Logs when service exports cannot be watched, and when they can again.
@@ -429,20 +358,5 @@ impl Session<'_> {
             }
             _ => {}
         }
-    }
-
-    /// Asks which cluster this is, unless that is under way.
-    fn ask_identity(&mut self, link: &Link) {
-        if self.asks_identity {
-            return;
-        }
-        self.asks_identity = true;
-        self.asked_at = Instant::now();
-        let (link, url) = (link.clone(), self.url.clone());
-        self.tasks.spawn(async move {
-            let identity = identify(&link.client(), url, link.timing.answer).await;
-            // When the session is over, nobody needs to know.
-            let _ = link.report(Report::Identity(identity)).await;
-        });
     }
 }

@@ -80,6 +80,9 @@ impl<T: PartialEq> Objects<T> {
             Event::Apply(seen) => self.apply(seen, warnings),
             Event::Delete(seen) => {
                 self.warned.remove(&seen.key);
+                if let Some(listed) = &mut self.listed {
+                    listed.remove(&seen.key);
+                }
                 let old = self.facts.remove(&seen.key);
                 gone(old).collect()
             }

@@ -1,0 +1,99 @@
+//! The sessions of one member, one after another.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::super::super::unconfirmed::Unconfirmed;
+use super::super::client::{Connection, connect};
+use super::super::index::{Index, Kind, TopologySource};
+use super::Timing;
+use super::contact::Contact;
+use super::link::Over;
+use super::pauses::Pauses;
+use super::session::Session;
+use super::speaker::Speaker;
+use crate::config::MemberSource;
+use crate::names::Label;
+
+/// Runs the sessions of a member, one after another, while somebody receives.
+pub(super) async fn run(
+    source: &MemberSource,
+    speaker: Speaker,
+    mut unconfirmed: Unconfirmed,
+    lists: Arc<Semaphore>,
+    timing: Timing,
+) -> Over {
+    tokio::time::sleep(jitter(&speaker.member, timing.jitter)).await;
+    let topology_source = if source.has_topology {
+        TopologySource::Configuration
+    } else {
+        TopologySource::Nodes
+    };
+    let kinds: &[Kind] = match topology_source {
+        TopologySource::Configuration => &[Kind::Services, Kind::Slices],
+        TopologySource::Nodes => &[Kind::Services, Kind::Slices, Kind::Nodes],
+    };
+    let mut contact = Contact::new(kinds, timing.down, timing.exports_wait, Instant::now());
+    let mut connection = match first_connection(source, &speaker, &mut contact, &timing).await {
+        Ok(connection) => connection,
+        Err(over) => return over,
+    };
+    loop {
+        contact.restart(Instant::now());
+        let mut session = Session::new(
+            &speaker,
+            &source.source,
+            &mut contact,
+            Index::new(topology_source),
+            connection.url.clone(),
+            &timing,
+        );
+        connection = match session
+            .run(
+                connection,
+                kinds,
+                &mut unconfirmed,
+                Arc::clone(&lists),
+                timing,
+            )
+            .await
+        {
+            Ok(moved) => moved,
+            Err(over) => return over,
+        };
+        info!(member = %speaker.member, url = %connection.url, "the API has moved");
+    }
+}
+
+/// Builds the first client, however long that takes.
+async fn first_connection(
+    source: &MemberSource,
+    speaker: &Speaker,
+    contact: &mut Contact,
+    timing: &Timing,
+) -> Result<Connection, Over> {
+    let mut pauses = Pauses::new(timing);
+    loop {
+        match connect(&source.source).await {
+            Ok(connection) => return Ok(connection),
+            Err(error) => {
+                if let Some(lost) = contact.lose_client(error.to_string()) {
+                    speaker.say_contact(lost).await?;
+                }
+            }
+        }
+        tokio::time::sleep(pauses.longer()).await;
+    }
+}
+
+/// How long this member waits before it starts: always the same for one name.
+fn jitter(member: &Label, longest: Duration) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    member.hash(&mut hasher);
+    longest * u32::try_from(hasher.finish() % 1000).unwrap_or_default() / 1000
+}
