@@ -84,7 +84,7 @@ impl Published {
         };
         let mut tasks = JoinSet::new();
         let lists = Arc::new(Semaphore::new(4));
-        tasks.spawn(run_with(lifetime, lists, metrics, short()));
+        tasks.spawn(async move { run_with(lifetime, lists, metrics, &short()).await });
         let mut published = Self {
             handle,
             writer,

@@ -13,7 +13,7 @@ use crate::member::{Member, api, fill, kubeconfig, service, short};
 
 /// A member of the kubeconfig in `folder`.
 fn member(folder: TempDir) -> Member {
-    Member::start(folder, "c", short(), Arc::new(Semaphore::new(4)))
+    Member::start(folder, "c", &short(), Arc::new(Semaphore::new(4)))
 }
 
 /// Writes an exec plugin that gives the token in the file `token` beside it.
@@ -35,7 +35,7 @@ async fn a_rotated_token_is_picked_up() {
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("token"), "one");
     api.kubeconfig(folder.path());
-    let mut member = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     api.script(|script| script.token = Some("two".to_owned()));
     for resource in [
@@ -78,7 +78,7 @@ async fn a_server_is_trusted_by_its_authority_alone() {
     fill(&api);
     let folder = tempfile::tempdir().unwrap();
     api.kubeconfig(folder.path());
-    let mut trusting = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    let mut trusting = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
     trusting.until_said("synced").await;
 
     let folder = tempfile::tempdir().unwrap();
@@ -153,7 +153,7 @@ async fn exec_plugins_whose_token_is_refused_run_again_after_pauses() {
     kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
     let mut timing = short();
     timing.longest_pause = std::time::Duration::from_secs(5);
-    let mut member = Member::start(folder, "c", timing, Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "c", &timing, Arc::new(Semaphore::new(4)));
     member.until_said("lost client").await;
     let runs = std::fs::read_to_string(member.folder.path().join("runs")).unwrap();
     let runs = runs.lines().count();
@@ -186,7 +186,7 @@ async fn credentials_that_cannot_be_used_leave_the_old_ones() {
     let folder = tempfile::tempdir().unwrap();
     let path = api.kubeconfig(folder.path());
     let good = std::fs::read_to_string(&path).unwrap();
-    let mut member = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     write(&path, "clusters: [");
     api.push(Resource::Services, Push::End);

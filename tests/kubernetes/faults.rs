@@ -261,7 +261,7 @@ async fn credentials_that_never_worked_are_a_loss_of_the_client() {
     let folder = tempfile::tempdir().unwrap();
     crate::fake_apiserver::write(&folder.path().join("token"), "wrong");
     api.kubeconfig(folder.path());
-    let mut member = Member::start(folder, "fake", short(), Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
     member.until_said("lost client").await;
     assert!(member.services.is_empty());
     crate::fake_apiserver::write(&member.folder.path().join("token"), "right");
@@ -283,7 +283,7 @@ async fn nodes_are_not_asked_for_when_topology_is_configured() {
             context: "fake".to_owned(),
         },
     };
-    let mut member = Member::run(folder, source, short(), Arc::new(Semaphore::new(4)));
+    let mut member = Member::run(folder, source, &short(), Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     member.until_ready("web", 2).await;
     api.read(|state| {
@@ -349,7 +349,7 @@ async fn a_source_ends_when_told_and_when_nobody_receives() {
     let mut timing = short();
     timing.jitter = Duration::from_secs(3600);
     api.kubeconfig(folder.path());
-    Member::start(folder, "fake", timing, Arc::new(Semaphore::new(0)))
+    Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(0)))
         .stop()
         .await;
 }

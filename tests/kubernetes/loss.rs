@@ -173,7 +173,7 @@ async fn starts_that_fail_three_times_are_given_up_for_a_list() {
     timing.down = std::time::Duration::from_secs(60);
     let folder = tempfile::tempdir().unwrap();
     api.kubeconfig(folder.path());
-    let mut member = Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     let broken = Reply::status(500, "InternalError", "no");
     api.set_next(Resource::Services, Verb::Watch, broken, 3);
@@ -237,7 +237,7 @@ async fn a_context_that_is_not_there_is_a_loss_until_it_is() {
     let cluster = json!({ "server": api.url() });
     kubeconfig(folder.path(), "other", &cluster, &json!({}));
     let context = "admin@gce:1/x";
-    let mut member = Member::start(folder, context, short(), Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, context, &short(), Arc::new(Semaphore::new(4)));
     member.until_said("lost client").await;
     kubeconfig(member.folder.path(), context, &cluster, &json!({}));
     member.until_said("synced").await;

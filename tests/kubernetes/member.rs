@@ -72,14 +72,14 @@ impl Member {
     pub(crate) fn of(api: &FakeApi) -> Self {
         let folder = tempfile::tempdir().unwrap();
         api.kubeconfig(folder.path());
-        Self::start(folder, "fake", short(), Arc::new(Semaphore::new(4)))
+        Self::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)))
     }
 
     /// A member of the kubeconfig in `folder`.
     pub(crate) fn start(
         folder: TempDir,
         context: &str,
-        timing: Timing,
+        timing: &Timing,
         lists: Arc<Semaphore>,
     ) -> Self {
         let source = MemberSource {
@@ -97,7 +97,7 @@ impl Member {
     pub(crate) fn run(
         folder: TempDir,
         source: MemberSource,
-        timing: Timing,
+        timing: &Timing,
         lists: Arc<Semaphore>,
     ) -> Self {
         let (sender, deltas) = mpsc::channel(16);
@@ -112,8 +112,9 @@ impl Member {
             cancel: cancel.clone(),
         };
         let metrics = Arc::new(Metrics::new());
+        let timing = *timing;
         tasks.spawn(async move {
-            run_with(lifetime, lists, metrics, timing).await;
+            run_with(lifetime, lists, metrics, &timing).await;
         });
         Self {
             folder,

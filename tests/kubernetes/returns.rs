@@ -15,7 +15,7 @@ fn slow(api: &FakeApi) -> Member {
     let mut timing = short();
     timing.first_pause = Duration::from_secs(3600);
     timing.longest_pause = Duration::from_secs(3600);
-    Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)))
+    Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(4)))
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn pauses_end_though_no_heartbeat_saw_the_absence() {
     let mut timing = short();
     let long = Duration::from_secs(3600);
     (timing.heartbeat, timing.first_pause, timing.longest_pause) = (long, long, long);
-    let mut member = Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     api.kill();
     member.until_said("lost watch").await;

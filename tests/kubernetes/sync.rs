@@ -91,7 +91,7 @@ async fn a_watch_that_ends_by_its_time_out_goes_on_without_a_list() {
     api.kubeconfig(folder.path());
     let mut timing = short();
     timing.watch = Duration::from_secs(1);
-    let mut member = Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     api.until("three watches", |state| {
         state.count(Resource::Services, Verb::Watch) >= 3
@@ -119,7 +119,7 @@ async fn an_upgrade_is_noticed_without_a_loss() {
     api.kubeconfig(folder.path());
     let mut timing = short();
     timing.identity = Duration::from_millis(200);
-    let mut member = Member::start(folder, "fake", timing, Arc::new(Semaphore::new(4)));
+    let mut member = Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     let version = r#"{"major":"1","minor":"34","gitVersion":"v1.34.0","gitCommit":"","buildDate":"",
         "gitTreeState":"","goVersion":"","compiler":"","platform":""}"#;
@@ -268,7 +268,7 @@ async fn a_member_that_does_not_answer_delays_no_other() {
         api.kubeconfig(folder.path());
         let mut timing = short();
         timing.page = Duration::from_secs(600);
-        Member::start(folder, "fake", timing, Arc::clone(&lists))
+        Member::start(folder, "fake", &timing, Arc::clone(&lists))
     };
     let mut first = member(&dead);
     let mut second = member(&stuck);

@@ -106,7 +106,7 @@ impl Default for Timing {
 /// loss, and tried again. A full queue makes it wait, and nothing is lost by that. `lists` bounds
 /// how many lists all members make at once; a member that does not answer gives its place back.
 pub async fn run(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
-    run_with(lifetime, lists, metrics, Timing::default()).await;
+    run_with(lifetime, lists, metrics, &Timing::default()).await;
 }
 
 /// [`run`] with other times.
@@ -114,7 +114,7 @@ pub async fn run_with(
     lifetime: Lifetime,
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
-    timing: Timing,
+    timing: &Timing,
 ) {
     let Lifetime {
         source,

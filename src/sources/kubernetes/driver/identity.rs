@@ -91,19 +91,15 @@ impl Identification {
     /// Takes an answer in; says it if it is another one than that known.
     pub(super) fn hear(&mut self, answer: Result<Identity, IdentityError>) -> Option<Identity> {
         self.is_under_way = false;
-        match answer {
-            Ok(identity) => {
-                self.hurry();
-                let known = self.identity.replace(identity.clone());
-                known
-                    .is_some_and(|known| known != identity)
-                    .then_some(identity)
-            }
-            Err(_) => {
-                self.pause_ends = Some(Instant::now() + self.pauses.longer());
-                None
-            }
-        }
+        let Ok(identity) = answer else {
+            self.pause_ends = Some(Instant::now() + self.pauses.longer());
+            return None;
+        };
+        self.hurry();
+        let known = self.identity.replace(identity.clone());
+        known
+            .is_some_and(|known| known != identity)
+            .then_some(identity)
     }
 }
 

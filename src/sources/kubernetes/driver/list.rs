@@ -301,7 +301,7 @@ async fn streamed<W: Watched>(
             }
             // Events come before the end bookmark, too: an object that was sent may go again.
             Some(Ok(WatchEvent::Deleted(object))) => {
-                objects.push(W::observe(Event::Delete(object)))
+                objects.push(W::observe(Event::Delete(object)));
             }
             Some(Ok(WatchEvent::Error(status))) => return Ok(Err(Failure::of_status(&status))),
             Some(Err(error)) => return Ok(Err(Failure::of(&error))),
@@ -345,12 +345,8 @@ async fn or_lost<T>(
     let mut restarts = link.restarts.clone();
     restarts.mark_unchanged();
     let lost = async {
-        while restarts.changed().await.is_ok() {
-            if began.elapsed() >= link.timing.answer {
-                return;
-            }
-        }
-        std::future::pending().await
+        // The sender lives as long as the session, and this task no longer.
+        while restarts.changed().await.is_ok() && began.elapsed() < link.timing.answer {}
     };
     tokio::select! {
         biased;

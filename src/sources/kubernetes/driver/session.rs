@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
         kinds: &[Kind],
         unconfirmed: &mut Unconfirmed,
         lists: Arc<Semaphore>,
-        timing: Timing,
+        timing: &Timing,
     ) -> Result<Connection, Over> {
         let (reports, mut heard) = mpsc::channel(REPORTS);
         let (client, clients) = watch::channel(connection.client.clone());
@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
             relists: relist,
             lists,
             never_streams: Arc::default(),
-            timing,
+            timing: *timing,
         };
         let controls = Controls {
             client,
@@ -231,7 +231,7 @@ impl<'a> Session<'a> {
                 self.identification.hurry();
             }
             Report::Identity(result) => {
-                let failure = result.as_ref().err().map(|error| error.to_string());
+                let failure = result.as_ref().err().map(ToString::to_string);
                 self.contact.hear_identity(failure, Instant::now());
                 if let Some(identity) = self.identification.hear(result)
                     && self.contact.passes_changes()

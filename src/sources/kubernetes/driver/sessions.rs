@@ -26,7 +26,7 @@ pub(super) async fn run(
     speaker: Speaker,
     mut unconfirmed: Unconfirmed,
     lists: Arc<Semaphore>,
-    timing: Timing,
+    timing: &Timing,
 ) -> Over {
     tokio::time::sleep(jitter(&speaker.member, timing.jitter)).await;
     let topology_source = if source.has_topology {
@@ -39,7 +39,7 @@ pub(super) async fn run(
         TopologySource::Nodes => &[Kind::Services, Kind::Slices, Kind::Nodes],
     };
     let mut contact = Contact::new(kinds, timing.down, timing.exports_wait, Instant::now());
-    let mut connection = match first_connection(source, &speaker, &mut contact, &timing).await {
+    let mut connection = match first_connection(source, &speaker, &mut contact, timing).await {
         Ok(connection) => connection,
         Err(over) => return over,
     };
@@ -51,7 +51,7 @@ pub(super) async fn run(
             &mut contact,
             Index::new(topology_source),
             connection.url.clone(),
-            &timing,
+            timing,
         );
         connection = match session
             .run(
