@@ -28,6 +28,7 @@ mod ready;
 mod reload;
 mod resolving;
 mod run;
+mod runtimes;
 mod serve;
 mod signals;
 mod state_dir;

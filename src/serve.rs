@@ -1,26 +1,31 @@
-//! The sockets that DNS queries come in by: UDP on threads of its own, TCP on the caller's runtime,
-//! both straight on [`crate::answer::respond`].
+//! The sockets that DNS queries come in by: UDP and TCP on threads of their own, both straight on
+//! [`crate::answer::respond`].
 //!
 //! ```text
 //! bind(&Listen) ──▶ Sockets ──run──▶ Serving ──shutdown──▶ ()
 //!                                      │
 //!        ┌─────────────────────────────┴─────────────────────────┐
-//! udp: `workers` threads per address               tcp: one task per listener
-//!   recvmmsg · respond · sendmmsg                    one task per connection
-//!   SO_REUSEPORT, 32 datagrams at a time             2-octet lengths, pipelined
+//! udp: `workers` threads per address               tcp: `workers` threads, a runtime of their own
+//!   recvmmsg · respond · sendmmsg                    one task per listener accepts
+//!   SO_REUSEPORT, 32 datagrams at a time             one task per connection: a session of
+//!                                                    2-octet lengths, pipelined
 //! ```
 //!
 //! Invariants:
 //! * All addresses are bound, UDP and TCP, before any query is answered, and an address that
 //!   anybody else serves is refused (see [`bind`]).
 //! * A UDP worker takes no lock and allocates nothing after its start. It looks for a new snapshot
-//!   once per batch, and every 100 ms when idle, so that it never keeps an old generation alive.
+//!   once per batch, and lets go of it when idle for 100 ms, so that it never keeps an old
+//!   generation alive. Then it sleeps until there is a query.
+//! * Nothing but DNS over streams runs on the threads of TCP, and a connection that always has more
+//!   to ask lets the others come first after a budget of answers and of time (`tcp/budget.rs`).
 //! * A reply leaves from the address that was asked. A socket bound to one address does that by
 //!   itself; a wildcard socket takes the packet information of each query and gives it back with
 //!   the reply, in `udp/sys.rs`, the one file with unsafe code.
 //! * One message that panics, is cut short, or cannot be answered costs that message alone.
 //! * A connection at rest holds no buffer: requests are read into, and responses written from,
-//!   scratch space of the thread; a connection keeps only what is unfinished.
+//!   scratch space of the thread; a connection keeps only what is unfinished. One that does not
+//!   take its responses has a bound on what is unsent, the kernel's part included, and gives way.
 //!
 //! Linux alone is supported.
 

@@ -8,6 +8,8 @@ mod local;
 mod members;
 #[path = "cli/names.rs"]
 mod names;
+#[path = "cli/no_ipv6.rs"]
+mod no_ipv6;
 #[path = "cli/operators.rs"]
 mod operators;
 #[path = "cli/output.rs"]

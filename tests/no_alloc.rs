@@ -159,7 +159,6 @@ fn a_udp_worker_allocates_nothing_between_queries() {
         Some(request.len())
     };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _guard = runtime.enter();
     let snapshots = Arc::new(ArcSwap::from_pointee(world::world()));
     let counters = Counters::default();
     // A wildcard, for the packet information.
@@ -195,6 +194,7 @@ fn listen(address: &str) -> Listen {
         dns: vec![DnsListener {
             address: address.parse().unwrap(),
             member: None,
+            is_optional: false,
         }],
         admin: None,
         trusted: Vec::new(),
@@ -203,5 +203,6 @@ fn listen(address: &str) -> Listen {
         tcp_connections: 1,
         tcp_connections_per_client: 1,
         tcp_idle: Duration::from_secs(1),
+        udp_receive_buffer: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -18,18 +19,26 @@ pub(super) struct Locating {
     task: TaskTracker,
     /// Ends it.
     cancel: CancellationToken,
+    /// Runs it.
+    runtime: Handle,
 }
 
 impl Locating {
-    /// Starts reading what the configuration names.
-    pub(super) fn start(config: &Config, handle: &publish::Handle) -> Self {
+    /// Starts reading what the configuration names, on `runtime`.
+    pub(super) fn start(config: &Config, handle: &publish::Handle, runtime: Handle) -> Self {
         let (path, cancel) = (config.geoip.clone(), CancellationToken::new());
         let task = TaskTracker::new();
         if let Some(path) = path.clone() {
-            task.spawn(geoip::run(path, handle.deltas.clone(), cancel.clone()));
+            let run = geoip::run(path, handle.deltas.clone(), cancel.clone());
+            task.spawn_on(run, &runtime);
         }
         task.close();
-        Self { path, task, cancel }
+        Self {
+            path,
+            task,
+            cancel,
+            runtime,
+        }
     }
 
     /// Starts anew when the configuration names another file.
@@ -37,7 +46,7 @@ impl Locating {
         if self.path != config.geoip {
             self.cancel.cancel();
             self.task.wait().await;
-            *self = Self::start(config, handle);
+            *self = Self::start(config, handle, self.runtime.clone());
         }
     }
 

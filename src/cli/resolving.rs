@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::info;
@@ -21,6 +22,8 @@ pub(super) struct Resolving {
     task: TaskTracker,
     /// Ends it.
     cancel: CancellationToken,
+    /// Runs it.
+    runtime: Handle,
 }
 
 /// What resolving depends on.
@@ -46,22 +49,24 @@ impl Settings {
 }
 
 impl Resolving {
-    /// Starts resolving.
-    pub(super) fn start(config: &Config, handle: &publish::Handle) -> Self {
+    /// Starts resolving, on `runtime`.
+    pub(super) fn start(config: &Config, handle: &publish::Handle, runtime: Handle) -> Self {
         let (settings, cancel) = (Settings::of(config), CancellationToken::new());
         let task = TaskTracker::new();
-        task.spawn(hostnames::run(
+        let run = hostnames::run(
             handle.hostnames.clone(),
             settings.resolvers.clone(),
             settings.apexes.clone(),
             handle.deltas.clone(),
             cancel.clone(),
-        ));
+        );
+        task.spawn_on(run, &runtime);
         task.close();
         Self {
             settings,
             task,
             cancel,
+            runtime,
         }
     }
 
@@ -71,7 +76,7 @@ impl Resolving {
             info!("resolving restarts");
             self.cancel.cancel();
             self.task.wait().await;
-            *self = Self::start(config, handle);
+            *self = Self::start(config, handle, self.runtime.clone());
         }
     }
 

@@ -1,11 +1,13 @@
 //! `gazetteer serve`: the daemon from its configuration to its end.
 
 use std::num::NonZero;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,15 +19,13 @@ use super::output;
 use super::ready::ReadyLine;
 use super::reload::Running;
 use super::resolving::Resolving;
+use super::runtimes::Runtimes;
 use super::signals::{Asked, Signals};
 use super::state_dir::StateDir;
 use crate::config::{self, Config, Listen, Source};
 use crate::sources::{Lifetime, Supervisor};
 use crate::telemetry::Metrics;
 use crate::{admin, health, publish, serve, sources, telemetry};
-
-/// How long threads of the runtime may take after everything else has ended.
-const RUNTIME_END: Duration = Duration::from_secs(1);
 
 /// How many lists members may make at once: enough that a slow one delays nobody for long, and few
 /// enough that a start with many members stays small.
@@ -51,13 +51,9 @@ pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("gazetteer-io")
-        .build()
-        .context("runtime")?;
-    let end = runtime.block_on(daemon(Arc::new(config), octets));
-    runtime.shutdown_timeout(RUNTIME_END);
+    let runtimes = Runtimes::start().context("threads")?;
+    let sources = runtimes.sources();
+    let end = runtimes.run(daemon(Arc::new(config), octets, sources));
     Ok(match end? {
         End::Done => ExitCode::SUCCESS,
         End::Cut => ExitCode::FAILURE,
@@ -70,6 +66,8 @@ struct Daemon {
     serving: serve::Serving,
     /// Watches members.
     supervisor: Supervisor,
+    /// Runs what is watched.
+    sources: Handle,
     /// Resolves load balancer host names.
     resolving: Resolving,
     /// Reads the GeoIP database.
@@ -86,8 +84,8 @@ struct Daemon {
     state: StateDir,
 }
 
-/// Runs the daemon until it is told to end.
-async fn daemon(config: Arc<Config>, octets: Vec<u8>) -> anyhow::Result<End> {
+/// Runs the daemon until it is told to end, with members and what else is watched on `sources`.
+async fn daemon(config: Arc<Config>, octets: Vec<u8>, sources: Handle) -> anyhow::Result<End> {
     let mut signals = Signals::new().context("signals")?;
     let state = StateDir::lock(&config.state_dir)?;
     let sockets = serve::bind(&with_workers(&config.listen))?;
@@ -134,13 +132,17 @@ async fn daemon(config: Arc<Config>, octets: Vec<u8>) -> anyhow::Result<End> {
         handle.unconfirmed.clone(),
         move |lifetime| run_source(lifetime, Arc::clone(&lists), Arc::clone(&events)),
     );
-    supervisor.apply(&config.sources);
+    {
+        let _runs = sources.enter();
+        supervisor.apply(&config.sources);
+    }
     let health = probe(&handle, &metrics)?;
     let mut daemon = Daemon {
         serving,
         supervisor,
-        resolving: Resolving::start(&config, &handle),
-        locating: Locating::start(&config, &handle),
+        resolving: Resolving::start(&config, &handle, sources.clone()),
+        locating: Locating::start(&config, &handle, sources.clone()),
+        sources,
         health,
         writer,
         admin: admin_task,
@@ -167,8 +169,10 @@ async fn daemon(config: Arc<Config>, octets: Vec<u8>) -> anyhow::Result<End> {
             }
             () = handle.deltas.closed() => anyhow::bail!("the writer of snapshots has ended"),
         };
-        if let Some(new) = new {
-            daemon.apply(&new, &handle).await;
+        if let Some(new) = new
+            && let Some(asked) = daemon.apply(&new, &handle, &mut signals).await
+        {
+            break asked;
         }
     };
     ending.cancel();
@@ -177,29 +181,58 @@ async fn daemon(config: Arc<Config>, octets: Vec<u8>) -> anyhow::Result<End> {
         Asked::EndNow | Asked::Reload => Duration::ZERO,
     };
     info!(?delay, "ending");
-    let finish = async {
-        tokio::time::sleep(delay).await;
-        daemon.finish().await
-    };
-    tokio::select! {
-        finished = finish => finished.map(|()| End::Done),
-        () = signals.next_end() => {
-            warn!("ended at once");
-            Ok(End::Cut)
-        }
-    }
+    daemon.end_after(delay, &mut signals).await
 }
 
 impl Daemon {
+    /// Takes a new configuration into use. Returns early when a signal asks for the end, however
+    /// long that takes.
+    async fn apply(
+        &mut self,
+        config: &Arc<Config>,
+        handle: &publish::Handle,
+        signals: &mut Signals,
+    ) -> Option<Asked> {
+        let mut taken = pin!(self.take(config, handle));
+        loop {
+            tokio::select! {
+                () = &mut taken => return None,
+                asked = signals.next() => match asked {
+                    // The file is watched: what it says now is not missed.
+                    Asked::Reload => {}
+                    Asked::End | Asked::EndNow => return Some(asked),
+                },
+            }
+        }
+    }
+
     /// Takes a new configuration into use. The writer knows of new members before they speak.
-    async fn apply(&mut self, config: &Arc<Config>, handle: &publish::Handle) {
+    async fn take(&mut self, config: &Arc<Config>, handle: &publish::Handle) {
         if handle.configs.send(Arc::clone(config)).await.is_err() {
             warn!("the writer takes no configuration");
             return;
         }
-        self.supervisor.apply(&config.sources);
+        {
+            let _runs = self.sources.enter();
+            self.supervisor.apply(&config.sources);
+        }
         self.resolving.apply(config, handle).await;
         self.locating.apply(config, handle).await;
+    }
+
+    /// Ends everything after `delay`, or at once when a second signal asks for that.
+    async fn end_after(self, delay: Duration, signals: &mut Signals) -> anyhow::Result<End> {
+        let finish = async {
+            tokio::time::sleep(delay).await;
+            self.finish().await
+        };
+        tokio::select! {
+            finished = finish => finished.map(|()| End::Done),
+            () = signals.next_end() => {
+                warn!("ended at once");
+                Ok(End::Cut)
+            }
+        }
     }
 
     /// Ends everything in order: queries, sources, the writer with its files, the admin address.

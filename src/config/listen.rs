@@ -1,6 +1,7 @@
 //! `[listen]`: sockets and their limits.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -25,6 +26,9 @@ const TCP_CONNECTIONS_PER_CLIENT: usize = 64;
 /// How long a TCP connection may be idle (RFC 7766 section 6.2.3: of the order of seconds).
 const TCP_IDLE: Duration = Duration::from_secs(10);
 
+/// Octets that may be asked for as a receive buffer: what the kernel calls a C `int`, halved.
+const RECEIVE_BUFFERS: RangeInclusive<u64> = 4096..=1 << 30;
+
 /// The longest NSID: with the largest answer it must still fit into a datagram.
 const LONGEST_NSID: usize = 64;
 
@@ -47,6 +51,7 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             .map(|address| DnsListener {
                 address,
                 member: None,
+                is_optional: true,
             })
             .into(),
             admin: None,
@@ -56,6 +61,7 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             tcp_connections: TCP_CONNECTIONS,
             tcp_connections_per_client: TCP_CONNECTIONS_PER_CLIENT,
             tcp_idle: TCP_IDLE,
+            udp_receive_buffer: None,
         },
         members: Vec::new(),
     };
@@ -82,6 +88,7 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
             listen.dns.push(DnsListener {
                 address: address.value,
                 member: member.as_ref().map(|member| member.value.clone()),
+                is_optional: false,
             });
             draft.members.extend(member);
             bound.push(address);
@@ -126,6 +133,9 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
     let idle = values::duration(Duration::from_millis(100)..=values::HOUR);
     if let Some(idle) = section.text("tcp-idle", "tcp-idle", idle) {
         listen.tcp_idle = idle.value;
+    }
+    if let Some(octets) = section.integer("udp-receive-buffer", RECEIVE_BUFFERS) {
+        listen.udp_receive_buffer = usize::try_from(octets.value).ok();
     }
 }
 

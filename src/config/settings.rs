@@ -50,6 +50,9 @@ pub struct Listen {
     pub tcp_connections_per_client: usize,
     /// How long a TCP connection may be idle.
     pub tcp_idle: Duration,
+    /// Octets of datagrams that the kernel may hold for each UDP thread. `None` is 4 MiB, or as
+    /// much of it as the kernel gives.
+    pub udp_receive_buffer: Option<usize>,
 }
 
 impl Listen {
@@ -66,6 +69,9 @@ pub struct DnsListener {
     pub address: SocketAddr,
     /// Clients of this listener are in this member.
     pub member: Option<Label>,
+    /// Whether it is left out where the kernel does not know its address family: so are defaults,
+    /// which nobody asked for.
+    pub is_optional: bool,
 }
 
 /// Where the facts of a member come from.

@@ -3,13 +3,15 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tracing::warn;
 
 use crate::config::Listen;
 use crate::model::ListenerIdx;
 
 use super::Error;
-use super::tcp::Limits;
+use super::tcp::{self, Limits};
 use super::{open_files, udp};
 
 /// Ports tried for one that is free for both UDP and TCP.
@@ -18,8 +20,9 @@ const PORT_TRIES: usize = 64;
 /// Connections that the kernel may hold before they are accepted; it caps this by its own limit.
 const BACKLOG: i32 = 4096;
 
-/// Buffers of a UDP socket in octets; the kernel caps them by its own limit. The default holds
-/// about 220 queries, which a burst fills while a worker waits for its core.
+/// Buffers of a UDP socket in octets, unless the configuration says; the kernel caps them by its
+/// own limit. The kernel's default holds about 220 queries, which a burst fills while a worker waits
+/// for its core.
 const UDP_BUFFER: usize = 4 << 20;
 
 /// All DNS sockets, bound and not yet served. What arrives meanwhile waits in the kernel.
@@ -29,6 +32,8 @@ pub struct Sockets {
     pub(super) listeners: Vec<Bound>,
     /// Limits of TCP connections, over all addresses.
     pub(super) limits: Limits,
+    /// UDP threads of each address, and threads of the TCP side.
+    pub(super) workers: usize,
 }
 
 /// The sockets of one address.
@@ -64,33 +69,60 @@ impl Sockets {
 ///
 /// For the same reason two entries that overlap, as `0.0.0.0:53` and `10.0.0.53:53`, are refused.
 ///
+/// An address that nobody asked for, a default, is left out with a warning where the kernel does not
+/// know its family, as without IPv6.
+///
 /// Raises the limit of open files where `listen.tcp_connections` need it.
 pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
     open_files::raise(listen.tcp_connections);
     let workers = listen.workers.max(1);
-    let listeners = listen
-        .dns
-        .iter()
-        .zip((0..).map(ListenerIdx))
-        .map(|(listener, index)| {
-            let bound = bind_address(listener.address, workers)?;
-            Ok(Bound {
+    let (mut listeners, mut left_out) = (Vec::new(), None);
+    for (listener, index) in listen.dns.iter().zip((0..).map(ListenerIdx)) {
+        match bind_address(listener.address, workers, listen.udp_receive_buffer) {
+            Ok(bound) => listeners.push(Bound {
                 listener: listener.member.as_ref().map(|_| index),
                 ..bound
-            })
-        })
-        .collect::<Result<_, Error>>()?;
+            }),
+            Err(error) if listener.is_optional && error.is_unknown_family() => {
+                warn!(address = %listener.address, "left out: the kernel has no such addresses");
+                left_out = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(error) = left_out.filter(|_| listeners.is_empty()) {
+        return Err(error);
+    }
+    if let Some(wanted) = listen.udp_receive_buffer {
+        tell_less(wanted, &listeners);
+    }
     Ok(Sockets {
         listeners,
         limits: Limits::of(listen),
+        workers,
     })
 }
 
+/// Warns when the kernel gives smaller receive buffers than the configuration asks for.
+fn tell_less(wanted: usize, listeners: &[Bound]) {
+    let sockets = listeners.iter().flat_map(|bound| &bound.udp);
+    let given = sockets.filter_map(|socket| SockRef::from(socket).recv_buffer_size().ok());
+    // The kernel doubles what it gives, for what it keeps beside the octets.
+    let least = given.min().map(|given| given / 2);
+    if let Some(given) = least.filter(|given| *given < wanted) {
+        warn!(
+            wanted,
+            given, "the kernel gives less than udp-receive-buffer: raise net.core.rmem_max"
+        );
+    }
+}
+
 /// Binds one address.
-fn bind_address(asked: SocketAddr, workers: usize) -> Result<Bound, Error> {
+fn bind_address(asked: SocketAddr, workers: usize, buffer: Option<usize>) -> Result<Bound, Error> {
     let tries = if asked.port() == 0 { PORT_TRIES } else { 1 };
     for _ in 0..tries {
-        let first = bind_udp(asked, None).map_err(|source| refusal(asked, "UDP", source))?;
+        let first =
+            bind_udp(asked, buffer, None).map_err(|source| refusal(asked, "UDP", source))?;
         let failed = |source| refusal(asked, "UDP", source);
         let address = first.local_addr().map_err(failed)?;
         let tcp = match bind_tcp(address) {
@@ -100,7 +132,7 @@ fn bind_address(asked: SocketAddr, workers: usize) -> Result<Bound, Error> {
         };
         let mut udp = vec![first];
         while udp.len() < workers {
-            udp.push(bind_udp(address, udp.first()).map_err(failed)?);
+            udp.push(bind_udp(address, buffer, udp.first()).map_err(failed)?);
         }
         return Ok(Bound {
             address,
@@ -113,7 +145,11 @@ fn bind_address(asked: SocketAddr, workers: usize) -> Result<Bound, Error> {
 }
 
 /// Binds a UDP socket: alone, or beside the `first` one of its address.
-fn bind_udp(address: SocketAddr, first: Option<&UdpSocket>) -> io::Result<UdpSocket> {
+fn bind_udp(
+    address: SocketAddr,
+    buffer: Option<usize>,
+    first: Option<&UdpSocket>,
+) -> io::Result<UdpSocket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -125,8 +161,14 @@ fn bind_udp(address: SocketAddr, first: Option<&UdpSocket>) -> io::Result<UdpSoc
     if first.is_some() {
         socket.set_reuse_port(true)?;
     }
-    // Smaller buffers work too.
-    let _ = socket.set_recv_buffer_size(UDP_BUFFER);
+    // Smaller buffers work too. Beyond the limit of all programs only those with the right to
+    // administer the network get one, which is worth a try for what was asked for.
+    let _ = socket.set_recv_buffer_size(buffer.unwrap_or(UDP_BUFFER));
+    if let Some(wanted) = buffer
+        && socket.recv_buffer_size()? / 2 < wanted
+    {
+        let _ = set_socket_recv_buffer_size_force(&socket, wanted);
+    }
     let _ = socket.set_send_buffer_size(UDP_BUFFER);
     udp::set_options(&socket, address)?;
     socket.bind(&address.into())?;
@@ -147,6 +189,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     // Connections of an earlier run that linger do not hinder a restart; a listener does.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    tcp::set_options(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

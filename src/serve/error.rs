@@ -43,4 +43,18 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// The system refuses the threads of the TCP side, or what wakes those of UDP. Raise the limits
+    /// of the process.
+    #[error("cannot start threads that serve")]
+    Threads(#[source] io::Error),
+}
+
+impl Error {
+    /// Whether the kernel does not know addresses of this family.
+    pub(super) fn is_unknown_family(&self) -> bool {
+        let Self::Bind { source, .. } = self else {
+            return false;
+        };
+        source.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+    }
 }

@@ -1,11 +1,12 @@
 //! From bound sockets to a running service, and to its end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
+use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,7 +17,7 @@ use crate::wire::Qname;
 
 use super::bind::Bound;
 use super::tcp::{self, Listener};
-use super::udp::Worker;
+use super::udp::{Stop, Worker};
 use super::{Error, Sockets};
 
 /// What answers a request: [`crate::answer`], or a stand-in of a test that fails where the real one
@@ -128,18 +129,32 @@ pub struct Serving {
     /// The addresses served.
     addresses: Vec<SocketAddr>,
     /// Tells the UDP workers to end.
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     /// Tells the TCP tasks to end.
     cancel: CancellationToken,
     /// The UDP workers.
     workers: Vec<JoinHandle<()>>,
     /// The TCP tasks.
     tasks: TaskTracker,
+    /// Runs them; there until the end.
+    streams: Option<Runtime>,
+}
+
+/// The threads of everything that comes over streams, which is DNS over TCP: no more than for UDP,
+/// and none of them runs anything else, so that clients who ask without a pause keep nobody but
+/// each other waiting.
+fn streams(threads: usize) -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(threads)
+        .max_blocking_threads(1)
+        .thread_name("tcp")
+        .enable_io()
+        .enable_time()
+        .build()
 }
 
 impl Sockets {
-    /// Answers queries from `snapshots` until [`Serving::shutdown`]. To be called within a tokio
-    /// runtime, which the TCP side runs on; UDP has its own threads.
+    /// Answers queries from `snapshots` until [`Serving::shutdown`], on threads of its own.
     pub fn run(
         self,
         snapshots: &Arc<ArcSwap<Snapshot>>,
@@ -159,12 +174,15 @@ impl Sockets {
         counters: &Counters,
         respond: R,
     ) -> Result<Serving, Error> {
+        let streams = streams(self.workers).map_err(Error::Threads)?;
+        let runs = streams.handle().clone();
         let mut serving = Serving {
             addresses: self.addresses(),
-            stop: Arc::default(),
+            stop: Arc::new(Stop::new().map_err(Error::Threads)?),
             cancel: CancellationToken::new(),
             workers: Vec::new(),
             tasks: TaskTracker::new(),
+            streams: Some(streams),
         };
         let open = Arc::new(tcp::Open::new(self.limits));
         for bound in self.listeners {
@@ -188,8 +206,12 @@ impl Sockets {
                 let index = serving.workers.len();
                 serving.workers.push(worker.start(index).map_err(failed)?);
             }
+            let socket = {
+                let _registers = runs.enter();
+                tokio::net::TcpListener::from_std(tcp).map_err(failed)?
+            };
             let accepting = Listener {
-                socket: tokio::net::TcpListener::from_std(tcp).map_err(failed)?,
+                socket,
                 address,
                 service: Arc::new(tcp::Service::new(
                     listener,
@@ -202,7 +224,7 @@ impl Sockets {
                 tasks: serving.tasks.clone(),
                 cancel: serving.cancel.clone(),
             };
-            serving.tasks.spawn(accepting.run());
+            serving.tasks.spawn_on(accepting.run(), &runs);
         }
         serving.tasks.close();
         Ok(serving)
@@ -219,11 +241,11 @@ impl Serving {
     /// closed. Returns when every thread and task has ended, in a few seconds at most, which slow
     /// readers take.
     pub async fn shutdown(mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.tell();
         self.cancel.cancel();
         self.tasks.wait().await;
         let workers = std::mem::take(&mut self.workers);
-        // A worker looks up every 100 ms; the runtime need not wait for that. Workers do not
+        // A busy worker looks up within 100 ms; the runtime need not wait for that. Workers do not
         // panic, and if one did there is nothing left to do about it.
         let _ = tokio::task::spawn_blocking(move || {
             for worker in workers {
@@ -236,7 +258,10 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.tell();
         self.cancel.cancel();
+        if let Some(streams) = self.streams.take() {
+            streams.shutdown_background();
+        }
     }
 }

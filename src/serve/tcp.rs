@@ -1,7 +1,18 @@
 //! TCP: a task per listener accepts, a task per connection answers (RFC 7766).
+//!
+//! ```text
+//! Listener ── accepts, sets options ──▶ Open ── a place, or refused ──▶ Session over any stream
+//! ```
+//!
+//! A front of another kind, as TLS, accepts its own way, and gives its streams to the same sessions
+//! under the same limits.
 
-mod connection;
+mod budget;
 mod limits;
+mod messages;
+mod session;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::SocketAddr;
@@ -9,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use socket2::Socket;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,11 +31,26 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::WorkerCounters;
 
 use super::Respond;
-use connection::Connection;
 pub(super) use limits::{Limits, Open};
+use messages::KERNEL_UNSENT;
+use session::{End, Session};
 
 /// How long accepting rests when the system gives no connection, as when files run out.
 const REST: Duration = Duration::from_millis(50);
+
+/// How long the kernel tries to send what is left of a closed connection.
+const USER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Octets of requests that the kernel may hold for a connection.
+const RECEIVE_BUFFER: usize = 64 << 10;
+
+/// Sets what the connections of a listening socket inherit: bounds on what the kernel holds for
+/// them, and for how long. It doubles each bound for what it adds to each segment.
+pub(super) fn set_options(socket: &Socket) -> io::Result<()> {
+    socket.set_send_buffer_size(KERNEL_UNSENT / 2)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
+}
 
 /// What the connections of one listener share.
 pub(super) struct Service<R> {
@@ -115,10 +142,16 @@ impl<R: Respond> Listener<R> {
         };
         // Without it a response could wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        let connection = Connection::new(stream, client.ip(), Arc::clone(&self.service), slot);
+        let session = Session::new(stream, client.ip(), Arc::clone(&self.service), slot);
         let cancel = self.cancel.clone();
-        self.tasks
-            .spawn(async move { connection.run(&cancel).await });
+        self.tasks.spawn(async move {
+            let (stream, end) = session.run(&cancel).await;
+            if end == End::Unread {
+                // What the kernel still has is dropped with the stream, instead of being sent to
+                // somebody who does not take it.
+                let _ = stream.set_zero_linger();
+            }
+        });
     }
 }
 

@@ -1,5 +1,12 @@
 //! UDP: a thread per socket, batches into buffers used for ever. After gdnsd's `dnsio_udp.c`.
+//!
+//! ```text
+//!          ┌── a batch ──▶ answer, send ──┐
+//!   receive, for 100 ms at most ◀─────────┘
+//!          └── nothing ──▶ let go of the snapshot, sleep until there is a datagram ──▶ receive
+//! ```
 
+mod stop;
 mod sys;
 #[cfg(test)]
 mod tests;
@@ -8,11 +15,13 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
 use tracing::{info, warn};
 
 use crate::answer::{Client, Transport};
@@ -23,9 +32,10 @@ use crate::wire::Qname;
 
 use super::Respond;
 use super::exchange::{complete, look_up, prepare};
+pub(super) use stop::Stop;
 use sys::{BATCH, Batch, PacketInfo, Request, Wait};
 
-/// How long an idle worker waits before it looks for a new snapshot and for the end.
+/// How long a worker without queries keeps its snapshot, before it lets go of it and sleeps.
 const RECEIVE_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long a worker rests when the system will not let it receive.
@@ -34,11 +44,24 @@ const REST: Duration = Duration::from_millis(10);
 /// Batches that a worker still takes from its queue at the end.
 const LAST_BATCHES: usize = 64;
 
+/// Batches between two looks at what the kernel has dropped: so rare that it costs nothing.
+const COUNT_DROPS: u32 = 256;
+
 /// Sets what a UDP socket needs before it is bound to `address`.
 pub(super) fn set_options(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
-    sys::ignore_path_mtu(socket, address)?;
+    ignore_path_mtu(socket, address)?;
     if address.ip().is_unspecified() {
         sys::give_packet_info(socket, address)?;
+    }
+    Ok(())
+}
+
+/// Replies follow no path MTU, which anybody could forge: they are never larger than the smallest
+/// MTU of IPv6, and IPv4 may fragment them.
+fn ignore_path_mtu(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
+    match address {
+        SocketAddr::V4(_) => set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::OMIT)?,
+        SocketAddr::V6(_) => set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::OMIT)?,
     }
     Ok(())
 }
@@ -57,8 +80,8 @@ pub(super) struct Worker<R> {
     pub(super) snapshots: Arc<ArcSwap<Snapshot>>,
     /// Its own counters.
     pub(super) counters: Arc<WorkerCounters>,
-    /// Set when the worker is to end.
-    pub(super) stop: Arc<AtomicBool>,
+    /// Tells when the worker is to end.
+    pub(super) stop: Arc<Stop>,
 }
 
 impl<R: Respond> Worker<R> {
@@ -81,17 +104,40 @@ impl<R: Respond> Worker<R> {
             batch: Batch::new(packet_info),
             names: [const { Qname::new() }; BATCH],
             tally: Tally::default(),
+            batches: 0,
+            drops: 0,
         };
+        while !self.stop.is_told() {
+            self.work(&mut room);
+            self.count_drops(&mut room);
+            self.stop.wait(&self.socket);
+        }
+        let mut snapshots = Cache::new(Arc::clone(&self.snapshots));
+        for _ in 0..LAST_BATCHES {
+            if !matches!(self.turn(&mut room, &mut snapshots, Wait::No), Ok(1..)) {
+                break;
+            }
+        }
+        self.count_drops(&mut room);
+    }
+
+    /// Answers until there is nothing to answer for [`RECEIVE_TIMEOUT`], or told to stop. The
+    /// snapshot is let go then: a worker without queries keeps no old generation alive.
+    fn work(&self, room: &mut Room) {
         let mut snapshots = Cache::new(Arc::clone(&self.snapshots));
         let mut failing = false;
-        while !self.stop.load(Ordering::Relaxed) {
-            let received = self.turn(&mut room, &mut snapshots, Wait::Timeout);
+        while !self.stop.is_told() {
+            let received = self.turn(room, &mut snapshots, Wait::Timeout);
             match received {
-                Ok(_) if failing => {
-                    failing = false;
-                    info!(address = %self.address, "receiving again");
+                Ok(received) => {
+                    if failing {
+                        failing = false;
+                        info!(address = %self.address, "receiving again");
+                    }
+                    if received == 0 {
+                        return;
+                    }
                 }
-                Ok(_) => {}
                 Err(error) => {
                     if !failing {
                         failing = true;
@@ -101,10 +147,18 @@ impl<R: Respond> Worker<R> {
                 }
             }
         }
-        for _ in 0..LAST_BATCHES {
-            if !matches!(self.turn(&mut room, &mut snapshots, Wait::No), Ok(1..)) {
-                break;
-            }
+    }
+
+    /// Counts what the kernel has dropped since the last look.
+    fn count_drops(&self, room: &mut Room) {
+        room.batches = 0;
+        let Ok(drops) = sys::drops(&self.socket) else {
+            return;
+        };
+        let new = drops.wrapping_sub(room.drops);
+        if new > 0 {
+            room.drops = drops;
+            self.counters.kernel_dropped(new);
         }
     }
 
@@ -122,6 +176,10 @@ impl<R: Respond> Worker<R> {
         for _ in 0..room.batch.send(&self.socket) {
             self.counters.send_error();
         }
+        room.batches += 1;
+        if room.batches == COUNT_DROPS {
+            self.count_drops(room);
+        }
         Ok(received)
     }
 
@@ -132,6 +190,7 @@ impl<R: Respond> Worker<R> {
             batch,
             names,
             tally,
+            ..
         } = room;
         let (requests, mut replies) = batch.split();
         let mut prepared: [Option<R::Prepared<'_>>; BATCH] = [const { None }; BATCH];
@@ -173,6 +232,10 @@ struct Room {
     names: [Qname; BATCH],
     /// What happened.
     tally: Tally,
+    /// Batches since the last look at what the kernel has dropped.
+    batches: u32,
+    /// What it had dropped by then.
+    drops: u32,
 }
 
 /// The octets of a request that can be replied to: whole, and not from port 0, which is a forgery

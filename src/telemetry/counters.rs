@@ -44,23 +44,31 @@ pub const RCODES: [(u16, &str); 8] = [
 /// The counters of one worker. Additions are relaxed: no order between two counters is promised.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-pub struct WorkerCounters([AtomicU64; COUNTERS]);
+pub struct WorkerCounters {
+    /// What is counted for each batch of messages.
+    tallied: [AtomicU64; TALLIED],
+    /// What happens seldom: [`Totals::send_errors`] and what follows it.
+    seldom: [AtomicU64; SELDOM],
+}
 
-/// How many counters there are: queries by transport, responses by response code, and
-/// [`Totals::truncated`] and what follows it.
-const COUNTERS: usize = QUERIES + RCODES.len() + 6;
+/// How many counters a tally has: queries by transport, responses by response code, and
+/// [`Totals::truncated`] to [`Totals::hints_ignored`].
+const TALLIED: usize = QUERIES + RCODES.len() + 4;
 
-/// How many of them count queries.
+/// How many counters there are of what happens seldom.
+const SELDOM: usize = 4;
+
+/// How many of a tally count queries.
 const QUERIES: usize = Transport::ALL.len();
 
 /// What a worker counted and has yet to add: numbers of its own cost nothing, shared ones do.
 #[derive(Debug, Default)]
-pub struct Tally([u64; COUNTERS]);
+pub struct Tally([u64; TALLIED]);
 
 impl WorkerCounters {
     /// Adds what was counted, and clears it.
     pub fn add(&self, tally: &mut Tally) {
-        for (counter, number) in self.0.iter().zip(&mut tally.0) {
+        for (counter, number) in self.tallied.iter().zip(&mut tally.0) {
             let number = std::mem::take(number);
             if number != 0 {
                 counter.fetch_add(number, Ordering::Relaxed);
@@ -70,16 +78,29 @@ impl WorkerCounters {
 
     /// A response could not be sent.
     pub fn send_error(&self) {
-        let mut tally = Tally::default();
-        tally.send_error();
-        self.add(&mut tally);
+        self.count(0, 1);
     }
 
     /// A TCP connection was closed at once because a limit was reached.
     pub fn refused(&self) {
-        let mut tally = Tally::default();
-        tally.refused();
-        self.add(&mut tally);
+        self.count(1, 1);
+    }
+
+    /// A TCP connection was closed because its client did not take its responses.
+    pub fn unread(&self) {
+        self.count(2, 1);
+    }
+
+    /// The kernel dropped this many datagrams before they could be received.
+    pub fn kernel_dropped(&self, datagrams: u32) {
+        self.count(3, datagrams.into());
+    }
+
+    /// Counts what happens seldom.
+    fn count(&self, place: usize, number: u64) {
+        if let Some(counter) = self.seldom.get(place) {
+            counter.fetch_add(number, Ordering::Relaxed);
+        }
     }
 }
 
@@ -110,24 +131,14 @@ impl Tally {
         self.count(QUERIES + RCODES.len() + 1);
     }
 
-    /// A response could not be sent.
-    fn send_error(&mut self) {
-        self.count(QUERIES + RCODES.len() + 2);
-    }
-
     /// The processing of a message panicked.
     pub fn panicked(&mut self) {
-        self.count(QUERIES + RCODES.len() + 3);
-    }
-
-    /// A TCP connection was closed at once because a limit was reached.
-    fn refused(&mut self) {
-        self.count(QUERIES + RCODES.len() + 4);
+        self.count(QUERIES + RCODES.len() + 2);
     }
 
     /// A zone hint was ignored.
     pub fn hint_ignored(&mut self) {
-        self.count(QUERIES + RCODES.len() + 5);
+        self.count(QUERIES + RCODES.len() + 3);
     }
 
     /// Counts one.
@@ -150,14 +161,18 @@ pub struct Totals {
     pub truncated: u64,
     /// Messages that got no response.
     pub dropped: u64,
-    /// Responses that could not be sent.
-    pub send_errors: u64,
     /// Messages whose processing panicked.
     pub panics: u64,
-    /// TCP connections closed at once because a limit was reached.
-    pub refused: u64,
     /// Zone hints that were ignored.
     pub hints_ignored: u64,
+    /// Responses that could not be sent.
+    pub send_errors: u64,
+    /// TCP connections closed at once because a limit was reached.
+    pub refused: u64,
+    /// TCP connections closed because their clients did not take their responses.
+    pub unread: u64,
+    /// Datagrams that the kernel dropped before a worker could receive them.
+    pub kernel_drops: u64,
 }
 
 /// The counters of all workers.
@@ -178,9 +193,10 @@ impl Counters {
 
     /// The sums over all workers.
     pub fn totals(&self) -> Totals {
-        let mut sums = [0; COUNTERS];
+        let (mut tallied, mut seldom) = ([0; TALLIED], [0; SELDOM]);
         for worker in self.workers.lock().iter() {
-            for (sum, counter) in sums.iter_mut().zip(&worker.0) {
+            let sums = tallied.iter_mut().chain(&mut seldom);
+            for (sum, counter) in sums.zip(worker.tallied.iter().chain(&worker.seldom)) {
                 *sum += counter.load(Ordering::Relaxed);
             }
         }
@@ -190,20 +206,21 @@ impl Counters {
             responses @ ..,
             truncated,
             dropped,
-            send_errors,
             panics,
-            refused,
             hints_ignored,
-        ] = sums;
+        ] = tallied;
+        let [send_errors, refused, unread, kernel_drops] = seldom;
         Totals {
             queries: [udp, tcp],
             responses,
             truncated,
             dropped,
-            send_errors,
             panics,
-            refused,
             hints_ignored,
+            send_errors,
+            refused,
+            unread,
+            kernel_drops,
         }
     }
 }
@@ -228,6 +245,8 @@ mod tests {
         second.add(&mut tally);
         second.send_error();
         second.refused();
+        second.unread();
+        second.kernel_dropped(5);
         let totals = counters.totals();
         assert_eq!(totals.queries, [2, 1]);
         assert_eq!(totals.responses, [0, 0, 0, 0, 0, 0, 1, 1]);
@@ -236,5 +255,6 @@ mod tests {
             (totals.send_errors, totals.panics, totals.refused),
             (1, 0, 1)
         );
+        assert_eq!((totals.unread, totals.kernel_drops), (1, 5));
     }
 }

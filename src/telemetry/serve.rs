@@ -25,11 +25,18 @@ pub(super) struct Serve {
     panics: IntCounter,
     /// Zone hints that were ignored.
     hints_ignored: IntCounter,
+    /// TCP connections closed at once because a limit was reached.
+    refused: IntCounter,
+    /// TCP connections closed because their clients did not take their responses.
+    unread: IntCounter,
+    /// Datagrams that the kernel dropped.
+    kernel_drops: IntCounter,
 }
 
 impl Serve {
-    /// All at zero.
-    pub(super) fn new(declare: &Declare) -> Self {
+    /// All at zero. `unread` is the counter of the limit that clients meet who do not take their
+    /// responses.
+    pub(super) fn new(declare: &Declare, unread: IntCounter) -> Self {
         Self {
             one_at_a_time: Mutex::new(()),
             queries: declare.counters(
@@ -62,6 +69,15 @@ impl Serve {
                 "gazetteer_serve_zone_hints_ignored_total",
                 "Zone hints that were ignored: of a sender that is not trusted, or naming nothing known.",
             ),
+            refused: declare.counter(
+                "gazetteer_serve_tcp_refused_total",
+                "TCP connections closed at once as there are too many.",
+            ),
+            unread,
+            kernel_drops: declare.counter(
+                "gazetteer_serve_udp_kernel_drops_total",
+                "Datagrams that the kernel dropped as a receive buffer was full.",
+            ),
         }
     }
 
@@ -81,5 +97,8 @@ impl Serve {
         raise(&self.send_errors, totals.send_errors);
         raise(&self.panics, totals.panics);
         raise(&self.hints_ignored, totals.hints_ignored);
+        raise(&self.refused, totals.refused);
+        raise(&self.unread, totals.unread);
+        raise(&self.kernel_drops, totals.kernel_drops);
     }
 }

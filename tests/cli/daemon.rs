@@ -55,7 +55,7 @@ impl Daemon {
     }
 
     /// Starts a command that becomes the daemon.
-    fn start_command(command: &mut Command) -> Self {
+    pub(crate) fn start_command(command: &mut Command) -> Self {
         let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

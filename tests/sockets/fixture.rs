@@ -26,6 +26,7 @@ pub(crate) fn listen(addresses: &[&str]) -> Listen {
             .map(|address| DnsListener {
                 address: address.parse().unwrap(),
                 member: None,
+                is_optional: false,
             })
             .collect(),
         admin: None,
@@ -35,12 +36,13 @@ pub(crate) fn listen(addresses: &[&str]) -> Listen {
         tcp_connections: 100,
         tcp_connections_per_client: 100,
         tcp_idle: Duration::from_secs(60),
+        udp_receive_buffer: None,
     }
 }
 
 /// A service that runs until dropped.
 pub(crate) struct Service {
-    /// Runs the TCP side.
+    /// Waits for the end.
     pub(crate) runtime: Runtime,
     /// Its threads and tasks.
     pub(crate) serving: Serving,
@@ -76,10 +78,7 @@ impl Service {
         let runtime = Runtime::new().unwrap();
         let counters = Counters::default();
         let snapshots = Arc::new(ArcSwap::from_pointee(world()));
-        let serving = {
-            let _guard = runtime.enter();
-            run(bind(listen).unwrap(), &snapshots, &counters).unwrap()
-        };
+        let serving = run(bind(listen).unwrap(), &snapshots, &counters).unwrap();
         Self {
             runtime,
             serving,

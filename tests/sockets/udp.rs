@@ -2,11 +2,14 @@
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use gazetteer::answer::Client;
 use gazetteer::snapshot::Snapshot;
+use gazetteer::telemetry::Totals;
 use parking_lot::Mutex;
 
 use crate::fixture::{Service, ask_udp, listen, said, say, stand_in, udp};
@@ -110,8 +113,6 @@ fn a_message_that_panics_costs_itself_alone() {
 fn a_new_snapshot_lets_go_of_the_old_one_without_a_query() {
     let snapshots = Arc::new(arc_swap::ArcSwap::from_pointee(world()));
     let first = Arc::downgrade(&snapshots.load_full());
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let _guard = runtime.enter();
     let counters = gazetteer::telemetry::Counters::default();
     let sockets = gazetteer::serve::bind(&listen(&["127.0.0.1:0"])).unwrap();
     let serving = sockets.run_with(&snapshots, &counters, stand_in).unwrap();
@@ -142,4 +143,69 @@ fn the_end_answers_what_is_queued_and_ends_the_threads() {
     assert_eq!(answered.load(Ordering::Relaxed), 100);
     // The closure went with its threads and tasks.
     assert_eq!(Arc::strong_count(&answered), 1);
+}
+
+#[test]
+fn what_the_kernel_drops_is_counted() {
+    let mut listen = listen(&["127.0.0.1:0"]);
+    listen.workers = 1;
+    listen.udp_receive_buffer = Some(4096);
+    let gate = Arc::new(Mutex::new(()));
+    let passed = Arc::clone(&gate);
+    let service = Service::with(
+        &listen,
+        move |snapshot: &Snapshot, request: &[u8], client: &Client, out: &mut [u8]| {
+            drop(passed.lock());
+            stand_in(snapshot, request, client, out)
+        },
+    );
+    let client = udp(LOCAL);
+    let closed = gate.lock();
+    // On loopback a datagram is received or dropped when `send_to` returns.
+    for id in 0..1000 {
+        client.send_to(&say(id, "much"), service.address()).unwrap();
+    }
+    drop(closed);
+    let all = |totals: &Totals| totals.queries[0] + totals.kernel_drops == 1000;
+    let totals = service.wait_for(all);
+    // The buffer holds some ten of them.
+    assert!(totals.kernel_drops > 500, "{totals:?}");
+}
+
+#[test]
+fn an_idle_worker_sleeps() {
+    let mut listen = listen(&["127.0.0.1:0"]);
+    listen.workers = 1;
+    let thread = Arc::new(Mutex::new(std::path::PathBuf::new()));
+    let seen = Arc::clone(&thread);
+    let service = Service::with(
+        &listen,
+        move |snapshot: &Snapshot, request: &[u8], client: &Client, out: &mut [u8]| {
+            *seen.lock() = std::fs::read_link("/proc/thread-self").unwrap();
+            stand_in(snapshot, request, client, out)
+        },
+    );
+    let client = udp(LOCAL);
+    ask_udp(&client, service.address(), &say(1, "a"));
+    let status = Path::new("/proc").join(&*thread.lock()).join("status");
+    // How often the thread has waited for something.
+    let waits = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let line = status.lines().find(|line| line.starts_with("voluntary"));
+        line.unwrap().to_owned()
+    };
+    let deadline = tokio::time::Instant::now() + crate::fixture::PATIENCE;
+    loop {
+        let before = waits();
+        std::thread::sleep(Duration::from_secs(1));
+        if waits() == before {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "it wakes up");
+    }
+    // It wakes up for a query all the same.
+    assert_eq!(
+        ask_udp(&client, service.address(), &say(2, "b")),
+        said(2, "b")
+    );
 }

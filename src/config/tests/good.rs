@@ -23,6 +23,7 @@ workers = 2
 tcp-connections = 100
 tcp-connections-per-client = 10
 tcp-idle = "3s"
+udp-receive-buffer = 1048576
 
 [[federation]]
 name = "my-federation"
@@ -119,6 +120,8 @@ fn every_key_reaches_its_setting() {
     assert_eq!((listen.workers, listen.tcp_connections), (2, 100));
     assert_eq!(listen.tcp_connections_per_client, 10);
     assert_eq!(listen.tcp_idle, Duration::from_secs(3));
+    assert_eq!(listen.udp_receive_buffer, Some(1 << 20));
+    assert!(listen.dns.iter().all(|listener| !listener.is_optional));
 
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.apex.to_string(), "example.com.");
@@ -209,6 +212,13 @@ fn what_is_left_out_has_its_default() {
         .collect();
     assert_eq!(listen, ["0.0.0.0:53", "[::]:53"]);
     assert!(config.listen.admin.is_none() && config.listen.workers == 0);
+    assert!(
+        config
+            .listen
+            .dns
+            .iter()
+            .all(|listener| listener.is_optional)
+    );
     assert_eq!(config.shutdown_delay, Duration::from_secs(5));
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.hostmaster.to_string(), "hostmaster.example.com.");

@@ -107,6 +107,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
             tcp_connections: 1,
             tcp_connections_per_client: 1,
             tcp_idle: Duration::from_secs(1),
+            udp_receive_buffer: None,
         },
         fleet: Arc::new(fleet(members)),
         sources: members.iter().map(source).collect(),

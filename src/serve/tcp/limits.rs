@@ -1,9 +1,9 @@
 //! How many connections may be open.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -16,9 +16,9 @@ use crate::config::Listen;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::serve) struct Limits {
     /// Open at once, all clients together.
-    total: usize,
+    pub(super) total: usize,
     /// Open at once from one client.
-    per_client: usize,
+    pub(super) per_client: usize,
     /// How long a connection may take for its next query.
     pub(in crate::serve) idle: Duration,
 }
@@ -34,32 +34,68 @@ impl Limits {
     }
 }
 
-/// The connections open now. Locked when one opens or closes, never for a query.
+/// The connections open now. Locked when one opens, closes, comes to rest or goes on.
 ///
-/// When the last place is taken, the connection that has waited longest for its next query is
-/// closed, so that connections at rest, however many, keep nobody out (RFC 7766 section 6.2.3).
-/// Only when all are busy is a new one refused.
+/// When all places are taken, the connection that has been at rest longest is closed for the new
+/// one, so that connections at rest, however many, keep nobody out (RFC 7766 section 6.2.3). At
+/// rest is one that waits for its next query, and one that does not take its responses. Only when
+/// all are busy is a new one refused.
 #[derive(Debug)]
 pub(in crate::serve) struct Open {
     /// What is allowed.
     limits: Limits,
     /// What is there.
-    counts: Mutex<Counts>,
-    /// Where connections at rest wait to be closed, in the order in which they came to rest.
-    at_rest: Notify,
-    /// How many wait there: told when there are none, `at_rest` would close the next one.
-    resting: AtomicUsize,
+    state: Mutex<State>,
 }
 
-/// How many connections there are.
+/// Which connections there are.
 #[derive(Debug, Default)]
-struct Counts {
-    /// All together.
+struct State {
+    /// All together, without those that were told to go.
     total: usize,
     /// Whether the last one to come was refused for the total.
     is_full: bool,
     /// By client; a client without connections has no entry.
     clients: HashMap<IpAddr, usize>,
+    /// Those at rest, by when they came to rest.
+    resting: BTreeMap<u64, Arc<Seat>>,
+    /// How often one came to rest.
+    rests: u64,
+}
+
+/// What is known of one connection.
+#[derive(Debug)]
+struct Seat {
+    /// By whom it is counted.
+    client: IpAddr,
+    /// Told once, when it has to go.
+    go: Notify,
+    /// Whether it has been told, and is not counted any more.
+    is_gone: AtomicBool,
+}
+
+impl State {
+    /// Counts one connection less.
+    fn leave(&mut self, client: IpAddr) {
+        self.total -= 1;
+        if let Some(of_client) = self.clients.get_mut(&client) {
+            *of_client -= 1;
+            if *of_client == 0 {
+                self.clients.remove(&client);
+            }
+        }
+    }
+
+    /// Tells the connection that has been at rest longest to go. Returns whether there is one.
+    fn make_room(&mut self) -> bool {
+        let Some((_, seat)) = self.resting.pop_first() else {
+            return false;
+        };
+        seat.is_gone.store(true, Ordering::Relaxed);
+        seat.go.notify_one();
+        self.leave(seat.client);
+        true
+    }
 }
 
 impl Open {
@@ -67,50 +103,38 @@ impl Open {
     pub(in crate::serve) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            counts: Mutex::default(),
-            at_rest: Notify::new(),
-            resting: AtomicUsize::new(0),
-        }
-    }
-
-    /// Closes the connection that has been at rest longest, if any is.
-    fn make_room(&self) {
-        if self.resting.load(Ordering::Relaxed) > 0 {
-            self.at_rest.notify_one();
+            state: Mutex::default(),
         }
     }
 
     /// A place for one more connection, `None` when a limit is reached.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Slot> {
         let client = client(address);
-        let mut counts = self.counts.lock();
-        if counts.total >= self.limits.total {
-            if !counts.is_full {
-                counts.is_full = true;
+        let mut state = self.state.lock();
+        let of_client = state.clients.get(&client).copied().unwrap_or_default();
+        if of_client >= self.limits.per_client {
+            return None;
+        }
+        if state.total >= self.limits.total && !state.make_room() {
+            if !state.is_full {
+                state.is_full = true;
                 warn!(limit = self.limits.total, "refusing TCP connections");
             }
-            self.make_room();
             return None;
         }
-        let of_client = counts.clients.entry(client).or_default();
-        if *of_client >= self.limits.per_client {
-            if *of_client == 0 {
-                counts.clients.remove(&client);
-            }
-            return None;
-        }
-        *of_client += 1;
-        counts.total += 1;
-        if counts.total == self.limits.total {
-            self.make_room();
-        }
-        if counts.is_full {
-            counts.is_full = false;
-            info!(open = counts.total, "taking TCP connections again");
+        state.total += 1;
+        *state.clients.entry(client).or_default() += 1;
+        if state.is_full {
+            state.is_full = false;
+            info!(open = state.total, "taking TCP connections again");
         }
         Some(Slot {
             open: Arc::clone(self),
-            client,
+            seat: Arc::new(Seat {
+                client,
+                go: Notify::new(),
+                is_gone: AtomicBool::new(false),
+            }),
         })
     }
 }
@@ -120,45 +144,51 @@ impl Open {
 pub(super) struct Slot {
     /// Where it is counted.
     open: Arc<Open>,
-    /// By whom it is counted.
-    client: IpAddr,
+    /// What is known of it.
+    seat: Arc<Seat>,
 }
 
 impl Slot {
-    /// Returns when this place, of a connection at rest, is needed by another.
+    /// Returns when this place, of a connection at rest from now on, is needed by another.
     pub(super) async fn needed(&self) {
-        let _resting = Resting::new(&self.open.resting);
-        self.open.at_rest.notified().await;
-    }
-}
-
-/// Counts one connection at rest while it lives.
-struct Resting<'a>(&'a AtomicUsize);
-
-impl<'a> Resting<'a> {
-    /// Counts one more.
-    fn new(resting: &'a AtomicUsize) -> Self {
-        resting.fetch_add(1, Ordering::Relaxed);
-        Self(resting)
-    }
-}
-
-impl Drop for Resting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let _resting = Resting::new(self);
+        self.seat.go.notified().await;
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut counts = self.open.counts.lock();
-        counts.total -= 1;
-        if let Some(of_client) = counts.clients.get_mut(&self.client) {
-            *of_client -= 1;
-            if *of_client == 0 {
-                counts.clients.remove(&self.client);
-            }
+        let mut state = self.open.state.lock();
+        if !self.seat.is_gone.load(Ordering::Relaxed) {
+            state.leave(self.seat.client);
         }
+    }
+}
+
+/// A connection at rest, while it lives.
+struct Resting<'a> {
+    /// Its place.
+    slot: &'a Slot,
+    /// Its number among those at rest.
+    number: u64,
+}
+
+impl<'a> Resting<'a> {
+    /// The connection comes to rest, unless it has been told to go.
+    fn new(slot: &'a Slot) -> Self {
+        let mut state = slot.open.state.lock();
+        state.rests += 1;
+        let number = state.rests;
+        if !slot.seat.is_gone.load(Ordering::Relaxed) {
+            state.resting.insert(number, Arc::clone(&slot.seat));
+        }
+        Self { slot, number }
+    }
+}
+
+impl Drop for Resting<'_> {
+    fn drop(&mut self) {
+        self.slot.open.state.lock().resting.remove(&self.number);
     }
 }
 
@@ -206,34 +236,57 @@ mod tests {
         assert!(open.enter(IpAddr::from([192, 0, 2, 4])).is_none());
         drop(slots);
         assert!(open.enter(IpAddr::from([192, 0, 2, 4])).is_some());
-        assert!(open.counts.lock().clients.is_empty());
+        assert!(open.state.lock().clients.is_empty());
     }
 
     #[test]
-    fn the_last_place_costs_the_connection_that_rests_longest() {
+    fn a_new_connection_takes_the_place_of_the_one_that_rests_longest() {
         let open = open();
         let enter = |host| open.enter(IpAddr::from([192, 0, 2, host])).unwrap();
-        let (first, second) = (enter(1), enter(2));
+        let (first, second, third) = (enter(1), enter(2), enter(3));
         let mut context = Context::from_waker(Waker::noop());
-        let mut first = pin!(first.needed());
-        let mut second = pin!(second.needed());
-        assert!(first.as_mut().poll(&mut context).is_pending());
-        assert!(second.as_mut().poll(&mut context).is_pending());
-        let third = enter(3);
-        assert!(first.as_mut().poll(&mut context).is_ready());
-        assert!(second.as_mut().poll(&mut context).is_pending());
-        assert!(pin!(third.needed()).poll(&mut context).is_pending());
+        {
+            let mut first = pin!(first.needed());
+            let mut second = pin!(second.needed());
+            assert!(first.as_mut().poll(&mut context).is_pending());
+            assert!(second.as_mut().poll(&mut context).is_pending());
+            let _fourth = enter(4);
+            assert!(first.as_mut().poll(&mut context).is_ready());
+            assert!(second.as_mut().poll(&mut context).is_pending());
+            let _fifth = enter(5);
+            assert!(second.as_mut().poll(&mut context).is_ready());
+            // One that goes has no place any more, and one that is busy keeps it.
+            assert!(open.enter(IpAddr::from([192, 0, 2, 6])).is_none());
+        }
+        drop((first, second, third));
+        assert_eq!(open.state.lock().total, 0);
+        assert!(open.state.lock().clients.is_empty());
+        assert!(open.state.lock().resting.is_empty());
     }
 
     #[test]
-    fn a_place_is_not_needed_for_those_that_came_before_it_rested() {
+    fn a_connection_that_goes_on_is_not_at_rest() {
         let open = open();
         let slots: Vec<_> = (1..=3)
             .map(|host| open.enter(IpAddr::from([192, 0, 2, host])).unwrap())
             .collect();
-        assert!(open.enter(IpAddr::from([192, 0, 2, 4])).is_none());
         let mut context = Context::from_waker(Waker::noop());
         assert!(pin!(slots[0].needed()).poll(&mut context).is_pending());
+        assert!(open.enter(IpAddr::from([192, 0, 2, 4])).is_none());
+        // Nor was it told to go meanwhile.
+        assert!(pin!(slots[0].needed()).poll(&mut context).is_pending());
+    }
+
+    #[test]
+    fn a_client_at_its_own_limit_takes_no_place_of_others() {
+        let open = open();
+        let enter = |host| open.enter(IpAddr::from([192, 0, 2, host]));
+        let (resting, _one, _two) = (enter(1).unwrap(), enter(2).unwrap(), enter(2).unwrap());
+        let mut resting = pin!(resting.needed());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(resting.as_mut().poll(&mut context).is_pending());
+        assert!(enter(2).is_none());
+        assert!(resting.as_mut().poll(&mut context).is_pending());
     }
 
     #[test]

@@ -72,3 +72,11 @@ fn source_port_0_gets_no_reply() {
     assert!(!answered(0));
     assert!(answered(1));
 }
+
+#[test]
+fn replies_follow_no_path_mtu() {
+    let server = socket();
+    set_options(&server, server.local_addr().unwrap()).unwrap();
+    let followed = rustix::net::sockopt::ip_mtu_discover(&server).unwrap();
+    assert_eq!(followed, Ipv4PathMtuDiscovery::OMIT);
+}
