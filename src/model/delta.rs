@@ -44,6 +44,14 @@ pub enum Delta {
         /// The smallest TTL among them.
         ttl: Duration,
     },
+    /// A load balancer host name has no address, and why, for people; `None` when it has one. Takes
+    /// nothing away.
+    Unresolved {
+        /// The host name.
+        hostname: NameBuf,
+        /// Why.
+        why: Option<Box<str>>,
+    },
     /// What probes have found. A target that never passed has no evidence, and `None` takes back
     /// what was said of one that is probed no more.
     Probed(Vec<(Target, Option<Evidence>)>),

@@ -179,6 +179,9 @@ impl World {
                 let resolved = (!is_empty).then_some(Resolved { ipv4, ipv6, ttl });
                 self.resolve(&hostname, resolved);
             }
+            Delta::Unresolved { hostname, why } => {
+                self.is_dirty |= self.builder.set_unresolved(&hostname, why);
+            }
             Delta::Probed(found) => self.probed(found, now),
             Delta::GeoDatabase(database) => self.locate(Some(database)),
             Delta::Member {

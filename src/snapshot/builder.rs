@@ -253,6 +253,17 @@ impl SnapshotBuilder {
         names_it
     }
 
+    /// Why a load balancer host name has no address, for people; `None` takes it back. Returns whether
+    /// any service names it and anything changed.
+    pub fn set_unresolved(&mut self, hostname: &NameBuf, why: Option<Box<str>>) -> bool {
+        let users = self.hostnames.set_unresolved(hostname, why);
+        let names_it = !users.is_empty();
+        for name in &users {
+            self.note(name, None);
+        }
+        names_it
+    }
+
     /// The load balancer host names that services name outside the apexes, and what they last resolved to.
     pub fn hostnames(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
         let own = |hostname: &NameBuf| self.apexes.holds(hostname);

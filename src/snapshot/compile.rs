@@ -7,10 +7,11 @@ use smallvec::SmallVec;
 
 use super::apexes::{FederationIdx, inline_labels};
 use super::caution::Caution;
+use super::hostnames::HostAddresses;
 use super::oddities::{Disagreement, Ignored, IgnoredReason};
 use super::outside::{Outside, inside_that_counts};
+use super::seconds;
 use super::service::{NewEntry, NewShard, PlanIdx, ServiceEntry};
-use super::{Resolved, seconds};
 use crate::decide::PlanKey;
 use crate::model::{
     Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Policy,
@@ -41,7 +42,7 @@ pub(super) struct Input<'a> {
 /// concerns the federation.
 pub(super) fn compile<'h>(
     input: &Input<'_>,
-    resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
+    resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
     judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, Vec<Target>),
 ) -> Option<(ServiceEntry, Vec<Target>)> {
@@ -92,8 +93,8 @@ pub(super) fn compile<'h>(
                 inside.push((*member, counts));
                 warnings.extend(unused.warning().map(|warning| (*member, warning.into())));
             }
-            let (shard, warning) = input.shard(*member, facts, ttl, &resolved);
-            warnings.extend(warning.map(|warning| (*member, warning.into())));
+            let (shard, said) = input.shard(*member, facts, ttl, &resolved);
+            warnings.extend(said.into_iter().map(|warning| (*member, warning.into())));
             shard
         })
         .collect();
@@ -152,18 +153,19 @@ impl Input<'_> {
     }
 
     /// A member's shard: it is reached at the member's gateway if there is one, else at its load
-    /// balancer if it has one. Beside it what is said of addresses that do not count.
+    /// balancer if it has one. Beside it what is said of addresses that do not
+    /// count, and of host names without any.
     fn shard<'h>(
         &self,
         member: MemberIdx,
         facts: &Arc<Service>,
         ttl: u32,
-        resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
-    ) -> (NewShard, Option<String>) {
+        resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
+    ) -> (NewShard, Vec<String>) {
         let configured = self.fleet.members.get(member.get());
         let gateway = configured.and_then(|member| member.gateway.as_ref());
-        let outside = Outside::of(self.fleet.addresses, gateway, facts, resolved);
-        let warning = outside.unusable.warning();
+        let mut outside = Outside::of(self.fleet.addresses, gateway, facts, resolved);
+        let warnings = outside.warnings();
         let shard = NewShard {
             member,
             ttl: ttl.min(outside.ttl),
@@ -172,7 +174,7 @@ impl Input<'_> {
             gateway_port: gateway.and_then(|gateway| gateway.port),
             facts: facts.clone(),
         };
-        (shard, warning)
+        (shard, warnings)
     }
 }
 

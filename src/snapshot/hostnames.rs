@@ -1,6 +1,6 @@
 //! Load balancer host names: who names them, and what they last resolved to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -30,6 +30,27 @@ pub(super) struct Hostnames {
 struct Hostname {
     users: BTreeSet<(NamespacedName, MemberIdx)>,
     resolved: Option<Resolved>,
+    /// Why it has no address, for people.
+    why: Option<Box<str>>,
+}
+
+/// What a host name that a service names has.
+pub(super) enum HostAddresses<'h> {
+    /// These.
+    Known(&'h Resolved),
+    /// None, and why, where that is known.
+    Unresolved(Option<&'h str>),
+    /// None ever: it is in a zone that is served here (names: decision 9).
+    Own,
+}
+
+impl Hostname {
+    /// The services that name it, each once.
+    fn user_names(&self) -> Vec<NamespacedName> {
+        let mut users: Vec<_> = self.users.iter().map(|(name, _)| name.clone()).collect();
+        users.dedup();
+        users
+    }
 }
 
 impl Hostnames {
@@ -45,7 +66,8 @@ impl Hostnames {
             service.map_or(&[], |service| &service.hostnames)
         };
         let (old, new) = (list(old), list(new));
-        for hostname in old.iter().filter(|hostname| !new.contains(hostname)) {
+        let kept: HashSet<&NameBuf> = new.iter().collect();
+        for hostname in old.iter().filter(|hostname| !kept.contains(hostname)) {
             if let Some(entry) = self.names.get_mut(hostname) {
                 entry.users.remove(&(name.clone(), member));
                 if entry.users.is_empty() {
@@ -74,14 +96,31 @@ impl Hostnames {
             return Vec::new();
         }
         entry.resolved = resolved;
-        let mut users: Vec<_> = entry.users.iter().map(|(name, _)| name.clone()).collect();
-        users.dedup();
-        users
+        entry.user_names()
     }
 
-    /// What a host name last resolved to.
-    pub(super) fn get(&self, hostname: &NameBuf) -> Option<&Resolved> {
-        self.names.get(hostname)?.resolved.as_ref()
+    /// A host name has no address, and why. Returns the services that name it.
+    pub(super) fn set_unresolved(
+        &mut self,
+        hostname: &NameBuf,
+        why: Option<Box<str>>,
+    ) -> Vec<NamespacedName> {
+        match self.names.get_mut(hostname) {
+            Some(entry) if entry.why != why => {
+                entry.why = why;
+                entry.user_names()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a host name outside our own zones has.
+    pub(super) fn get(&self, hostname: &NameBuf) -> HostAddresses<'_> {
+        let entry = self.names.get(hostname);
+        match entry.and_then(|entry| entry.resolved.as_ref()) {
+            Some(resolved) => HostAddresses::Known(resolved),
+            None => HostAddresses::Unresolved(entry.and_then(|entry| entry.why.as_deref())),
+        }
     }
 
     /// Every host name, with what it last resolved to.

@@ -4,11 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
-use super::{Resolved, seconds};
+use super::hostnames::HostAddresses;
+use super::seconds;
 use crate::model::{
     AddressPolicy, Addresses, Gateway, Inside, Pod, Service, ServiceKind, Unusable,
 };
 use crate::wire::NameBuf;
+
+/// How many host names of a shard that have no address are told.
+const TOLD: usize = 3;
 
 /// Addresses of both families that count, each list ascending and each address once: whoever puts
 /// several together can merge them.
@@ -19,7 +23,11 @@ pub(super) struct Outside {
     /// The least TTL of the host names that gave some, in seconds; the greatest where none did.
     pub(super) ttl: u32,
     /// What does not count, each kind with its first address.
-    pub(super) unusable: Unused,
+    unusable: Unused,
+    /// What is said of the first host names without addresses.
+    unresolved: Vec<String>,
+    /// How many there are beyond these.
+    more_unresolved: usize,
 }
 
 /// Addresses that do not count.
@@ -59,13 +67,34 @@ impl Outside {
         }
     }
 
+    /// Says why a host name has no address.
+    fn says(&mut self, hostname: &NameBuf, why: &str) {
+        if self.unresolved.len() < TOLD {
+            let line = format!("load balancer name {hostname} is not resolved: {why}");
+            self.unresolved.push(line);
+        } else {
+            self.more_unresolved += 1;
+        }
+    }
+
+    /// What is said of addresses that do not count, and of host names without any.
+    pub(super) fn warnings(&mut self) -> Vec<String> {
+        let mut warnings = std::mem::take(&mut self.unresolved);
+        if self.more_unresolved > 0 {
+            let more = self.more_unresolved;
+            warnings.push(format!("{more} more load balancer names are not resolved"));
+        }
+        warnings.extend(self.unusable.warning());
+        warnings
+    }
+
     /// Those of a shard: of the member's gateway if there is one, else of its load balancer if it has
     /// one.
     pub(super) fn of<'h>(
         policy: AddressPolicy,
         gateway: Option<&Gateway>,
         facts: &Service,
-        resolved: impl Fn(&NameBuf) -> Option<&'h Resolved>,
+        resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
     ) -> Self {
         let mut outside = Self {
             ttl: u32::MAX,
@@ -80,7 +109,20 @@ impl Outside {
             outside.take(*address, policy.judge(*address));
         }
         if gateway.is_none() {
-            for addresses in facts.hostnames.iter().filter_map(resolved) {
+            for hostname in &*facts.hostnames {
+                let addresses = match resolved(hostname) {
+                    HostAddresses::Known(addresses) => addresses,
+                    HostAddresses::Own => {
+                        outside.says(hostname, "it is answered from here");
+                        continue;
+                    }
+                    HostAddresses::Unresolved(why) => {
+                        if let Some(why) = why {
+                            outside.says(hostname, why);
+                        }
+                        continue;
+                    }
+                };
                 let before = outside.ipv4.len() + outside.ipv6.len();
                 let ipv4 = addresses.ipv4.iter().copied().map(IpAddr::V4);
                 for address in ipv4.chain(addresses.ipv6.iter().copied().map(IpAddr::V6)) {

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A and AAAA are asked for apart, again at their TTL. A failure keeps the last good addresses; a
-//! negative removes them after five minutes.
+//! negative removes them after five minutes, and so does a chain of aliases that leads to ourselves.
 
 mod known;
 mod lookup;
@@ -18,16 +18,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::known::{Answers, Known};
 use self::lookup::Lookup;
-use crate::model::Delta;
+use crate::model::{AddressPolicy, Delta};
 use crate::wire::NameBuf;
 
 /// How many names are asked for at once.
@@ -42,30 +43,62 @@ const TOLD_FAILURES: u32 = 3;
 /// The present set of names to keep resolved.
 type Wanted = watch::Receiver<Arc<BTreeSet<NameBuf>>>;
 
+/// What host names have to keep to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Zones that this process answers for: a name in one of them, or that leads into one, would be
+    /// answered from itself.
+    pub own_zones: Vec<NameBuf>,
+    /// Which addresses count.
+    pub addresses: AddressPolicy,
+}
+
 /// Keeps the names in `wanted` resolved until `cancel`, until `wanted` has no sender, or until
-/// nobody receives. Says a name's addresses when they or their TTL change; waits while `deltas` is
-/// full. Asks `resolvers`, or the system's when there are none. A name within `own_apexes` is
-/// refused with a warning: it would be answered from itself.
+/// nobody receives. Says a name's addresses when they or their TTL change, and why it has none;
+/// waits while `deltas` is full. Asks `resolvers`, or the system's when there are none. Whenever
+/// `resolvers` is sent anew, also unchanged, they are read again, and names that wait or failed are
+/// asked for at once.
 pub async fn run(
     wanted: Wanted,
-    resolvers: Vec<SocketAddr>,
-    own_apexes: Vec<NameBuf>,
+    mut resolvers: watch::Receiver<Vec<SocketAddr>>,
+    rules: Rules,
     deltas: mpsc::Sender<Delta>,
     cancel: CancellationToken,
 ) {
+    let rules = Arc::new(rules);
     let run = async {
-        let lookup = build(&resolvers).await;
-        let ask = |hostname| lookup.clone().ask(hostname);
-        Names::new(own_apexes, deltas).run(wanted, ask).await;
+        let first = resolvers.borrow_and_update().clone();
+        let lookup = ArcSwap::from_pointee(build(&first, &rules).await);
+        let swapped = Notify::new();
+        let ask = |hostname| Lookup::clone(&lookup.load()).ask(hostname);
+        let names = Names::new(rules.own_zones.clone(), deltas).run(wanted, ask, &swapped);
+        let swapping = async {
+            while resolvers.changed().await.is_ok() {
+                let resolvers = resolvers.borrow_and_update().clone();
+                match Lookup::new(&resolvers, &rules) {
+                    Ok(new) => {
+                        lookup.store(Arc::new(new));
+                        swapped.notify_one();
+                        info!("resolvers of load balancer names are read again");
+                    }
+                    Err(error) => warn!(%error, "no new resolvers, the ones before stay"),
+                }
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            Over = names => {}
+            () = swapping => {}
+        }
     };
     cancel.run_until_cancelled(run).await;
 }
 
 /// Builds the lookup, however often that fails.
-async fn build(resolvers: &[SocketAddr]) -> Lookup {
+async fn build(resolvers: &[SocketAddr], rules: &Arc<Rules>) -> Lookup {
     let mut is_told = false;
     loop {
-        match Lookup::new(resolvers) {
+        match Lookup::new(resolvers, rules) {
             Ok(lookup) => return lookup,
             Err(error) if !is_told => warn!(%error, "no resolvers, load balancer names wait"),
             Err(_) => {}
@@ -78,7 +111,7 @@ async fn build(resolvers: &[SocketAddr]) -> Lookup {
 /// The names and their times.
 struct Names {
     /// Zones that this process answers for.
-    own_apexes: Vec<NameBuf>,
+    own_zones: Vec<NameBuf>,
     /// Where resolved names go.
     deltas: mpsc::Sender<Delta>,
     /// Wanted names.
@@ -94,8 +127,12 @@ struct Names {
 struct Hostname {
     /// What is known of it.
     known: Known,
-    /// When to ask; `None` while it is being asked for.
+    /// When to ask; `None` while it is being asked for, and for an own name.
     due: Option<Instant>,
+    /// It is in an own zone, and never asked for.
+    is_own: bool,
+    /// What was last said of why it has no address.
+    told: Option<Box<str>>,
 }
 
 /// Nobody receives, or nobody wants names any more.
@@ -103,9 +140,9 @@ struct Over;
 
 impl Names {
     /// No names yet.
-    fn new(own_apexes: Vec<NameBuf>, deltas: mpsc::Sender<Delta>) -> Self {
+    fn new(own_zones: Vec<NameBuf>, deltas: mpsc::Sender<Delta>) -> Self {
         Self {
-            own_apexes,
+            own_zones,
             deltas,
             hostnames: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -114,7 +151,12 @@ impl Names {
     }
 
     /// Keeps names resolved.
-    async fn run<F>(mut self, mut wanted: Wanted, ask: impl Fn(NameBuf) -> F) -> Over
+    async fn run<F>(
+        mut self,
+        mut wanted: Wanted,
+        ask: impl Fn(NameBuf) -> F,
+        swapped: &Notify,
+    ) -> Over
     where
         F: Future<Output = Answers>,
     {
@@ -141,6 +183,11 @@ impl Names {
                         return over;
                     }
                 }
+                () = swapped.notified() => {
+                    // Whoever was asked is asked no more.
+                    asked.clear();
+                    self.ask_anew();
+                }
                 () = sleep_until(next), if asked.len() < AT_ONCE => {}
             }
         }
@@ -161,15 +208,30 @@ impl Names {
                 continue;
             }
             let mut entry = Hostname::default();
-            let apex = self.own_apexes.iter().find(|apex| hostname.is_within(apex));
-            if let Some(apex) = apex {
-                warn!(%hostname, %apex, "a load balancer name in an own apex is not resolved");
+            let zone = self.own_zones.iter().find(|zone| hostname.is_within(zone));
+            if let Some(zone) = zone {
+                warn!(%hostname, %zone, "a load balancer name in an own zone is not resolved");
+                entry.is_own = true;
             } else {
                 let now = Instant::now();
                 entry.due = Some(now);
                 self.due.insert((now, hostname.clone()));
             }
             self.hostnames.insert(hostname.clone(), entry);
+        }
+    }
+
+    /// Has names that are being asked for, and those that failed, asked for now.
+    fn ask_anew(&mut self) {
+        let now = Instant::now();
+        for (hostname, entry) in &mut self.hostnames {
+            if entry.is_own || (entry.due.is_some() && entry.known.failures() == 0) {
+                continue;
+            }
+            if let Some(before) = entry.due.replace(now) {
+                self.due.remove(&(before, hostname.clone()));
+            }
+            self.due.insert((now, hostname.clone()));
         }
     }
 
@@ -203,6 +265,15 @@ impl Names {
             self.due.remove(&(before, hostname.clone()));
         }
         self.due.insert((at, hostname.clone()));
+        let trouble = entry.known.trouble();
+        if entry.told.as_ref() != trouble {
+            entry.told = trouble.cloned();
+            let delta = Delta::Unresolved {
+                hostname: hostname.clone(),
+                why: trouble.cloned(),
+            };
+            self.deltas.send(delta).await.map_err(|_| Over)?;
+        }
         let Some(resolved) = news else {
             return Ok(());
         };

@@ -12,7 +12,7 @@ use crate::snapshot::apexes::{Apexes, FederationIdx};
 use crate::snapshot::caution::Cautions;
 use crate::snapshot::compile::{Input, compile};
 use crate::snapshot::facts::Shards;
-use crate::snapshot::hostnames::Hostnames;
+use crate::snapshot::hostnames::{HostAddresses, Hostnames};
 use crate::snapshot::naming::prefix_of;
 use crate::snapshot::plans::Plans;
 use crate::snapshot::probing::Probes;
@@ -80,8 +80,11 @@ impl Compiler<'_> {
             facts,
         };
         let resolved = |hostname: &_| {
-            let resolved = self.hostnames.get(hostname);
-            resolved.filter(|_| !self.apexes.holds(hostname))
+            if self.apexes.holds(hostname) {
+                HostAddresses::Own
+            } else {
+                self.hostnames.get(hostname)
+            }
         };
         let (entry, targets) = compile(
             &input,

@@ -3,10 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
-/// Addresses with a shorter TTL are asked for as often as this.
-const SHORTEST: Duration = Duration::from_secs(5);
+/// A shorter TTL counts as this one: nobody is asked more often (names: decision 17).
+pub(super) const SHORTEST: Duration = Duration::from_secs(5);
 
 /// Addresses with a longer TTL are asked for as often as this.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -23,15 +24,18 @@ const ABSENT_RETRY: Duration = Duration::from_secs(30);
 /// How long an authoritative negative stands before it removes addresses (names: decision 9).
 const ABSENT_FOR: Duration = Duration::from_secs(300);
 
+/// Why a question gave no address, for people.
+pub(super) type Why = Box<str>;
+
 /// What came of one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Outcome<A> {
     /// Addresses, and the smallest TTL of the records that led to them.
     Found(Vec<A>, Duration),
-    /// NXDOMAIN or NODATA.
-    Absent,
-    /// A time-out, SERVFAIL, or an answer of no use: nothing is known anew.
-    Failed,
+    /// NXDOMAIN, NODATA, or a name that leads to ourselves; with which of these.
+    Absent(Why),
+    /// A time-out, SERVFAIL, or an answer of no use: nothing is known anew. With what it was.
+    Failed(Why),
 }
 
 /// What came of both questions about a host name.
@@ -63,6 +67,12 @@ pub(super) struct Known {
     ipv6: Family<Ipv6Addr>,
     /// Rounds in a row in which a question failed.
     failures: u32,
+    /// The pauses after further ones.
+    pauses: Option<ExponentialBackoff>,
+    /// The pause after the last one.
+    retry: Option<Duration>,
+    /// Why there is no address, when there is none.
+    trouble: Option<Why>,
     /// What was said last; `None` before anything was.
     said: Option<Resolved>,
 }
@@ -70,12 +80,13 @@ pub(super) struct Known {
 impl Known {
     /// Takes in what came of both questions. Returns what is to be said, if that is news.
     pub(super) fn learn(&mut self, answers: Answers, now: Instant) -> Option<Resolved> {
-        let has_failed = answers.ipv4 == Outcome::Failed || answers.ipv6 == Outcome::Failed;
-        self.failures = if has_failed {
-            self.failures.saturating_add(1)
+        if answers.ipv4.has_failed() || answers.ipv6.has_failed() {
+            self.failures = self.failures.saturating_add(1);
+            self.retry = self.pauses.get_or_insert_with(pauses).next();
         } else {
-            0
-        };
+            (self.failures, self.pauses, self.retry) = (0, None, None);
+        }
+        let why = why(&answers);
         self.ipv4.learn(answers.ipv4, now);
         self.ipv6.learn(answers.ipv6, now);
         let resolved = Resolved {
@@ -84,6 +95,7 @@ impl Known {
             ttl: self.ttl().unwrap_or_default(),
         };
         let is_empty = resolved.ipv4.is_empty() && resolved.ipv6.is_empty();
+        self.trouble = why.filter(|_| is_empty);
         let is_news = match &self.said {
             // Whoever listens may have addresses from a run before this one.
             None => !is_empty || (self.ipv4.is_gone && self.ipv6.is_gone),
@@ -100,14 +112,16 @@ impl Known {
         self.failures
     }
 
+    /// Why there is no address; `None` where there is one.
+    pub(super) fn trouble(&self) -> Option<&Why> {
+        self.trouble.as_ref()
+    }
+
     /// How long to wait before asking again. `jitter`, up to 255, takes up to a tenth off, so that
     /// names learnt together are not asked for together for ever.
     pub(super) fn pause(&self, jitter: u8) -> Duration {
         let ttl = self.ttl().map(|ttl| ttl.clamp(SHORTEST, LONGEST));
-        let retry = (self.failures > 0).then(|| {
-            let doubled = RETRY * 2u32.saturating_pow((self.failures - 1).min(10));
-            doubled.min(LONGEST_RETRY)
-        });
+        let retry = self.retry;
         let is_vanishing = self.ipv4.is_vanishing() || self.ipv6.is_vanishing();
         let absent = (is_vanishing || ttl.is_none()).then_some(ABSENT_RETRY);
         // A failure alone decides for a name that nothing is known of.
@@ -126,6 +140,38 @@ impl Known {
         let ttls = [self.ipv4.ttl(), self.ipv6.ttl()];
         ttls.into_iter().flatten().min()
     }
+}
+
+/// The pauses after failures.
+fn pauses() -> ExponentialBackoff {
+    let builder = ExponentialBuilder::new().with_min_delay(RETRY);
+    let builder = builder.with_factor(2.0).with_max_delay(LONGEST_RETRY);
+    builder.without_max_times().build()
+}
+
+impl<A> Outcome<A> {
+    /// Whether nothing is known anew.
+    fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    /// Why there is no address.
+    fn why(&self) -> Option<&Why> {
+        match self {
+            Self::Found(..) => None,
+            Self::Absent(why) | Self::Failed(why) => Some(why),
+        }
+    }
+}
+
+/// Why both questions gave no address.
+fn why(answers: &Answers) -> Option<Why> {
+    let (ipv4, ipv6) = (answers.ipv4.why()?, answers.ipv6.why()?);
+    Some(if ipv4 == ipv6 {
+        ipv4.clone()
+    } else {
+        format!("A: {ipv4}; AAAA: {ipv6}").into()
+    })
 }
 
 /// What is known of a host name in one address family.
@@ -160,14 +206,14 @@ impl<A: Ord + Copy> Family<A> {
                 self.absent_since = None;
                 self.is_gone = false;
             }
-            Outcome::Absent => {
+            Outcome::Absent(_) => {
                 let since = *self.absent_since.get_or_insert(now);
                 if now.duration_since(since) >= ABSENT_FOR {
                     self.good = None;
                     self.is_gone = true;
                 }
             }
-            Outcome::Failed => {}
+            Outcome::Failed(_) => {}
         }
     }
 
@@ -216,6 +262,16 @@ mod tests {
         )
     }
 
+    /// A negative.
+    fn absent<A>() -> Outcome<A> {
+        Outcome::Absent("NXDOMAIN".into())
+    }
+
+    /// A failure.
+    fn failed<A>() -> Outcome<A> {
+        Outcome::Failed("SERVFAIL".into())
+    }
+
     /// Both answers.
     fn both(ipv4: Outcome<Ipv4Addr>, ipv6: Outcome<Ipv6Addr>) -> Answers {
         Answers { ipv4, ipv6 }
@@ -245,17 +301,16 @@ mod tests {
 
     #[test]
     fn addresses_are_said_when_they_differ() {
-        use Outcome::Absent;
         check(&[
             (
                 0,
-                both(found4(&[2, 1, 2], 60), Absent),
+                both(found4(&[2, 1, 2], 60), absent()),
                 Some((&[1, 2], &[], 60)),
             ),
-            (60, both(found4(&[1, 2], 60), Absent), None),
+            (60, both(found4(&[1, 2], 60), absent()), None),
             (
                 120,
-                both(found4(&[1, 2], 30), Absent),
+                both(found4(&[1, 2], 30), absent()),
                 Some((&[1, 2], &[], 30)),
             ),
             (
@@ -268,58 +323,54 @@ mod tests {
 
     #[test]
     fn failures_keep_the_last_good_addresses() {
-        use Outcome::Failed;
         check(&[
-            (0, both(Failed, Failed), None),
-            (5, both(Failed, found6(&[1], 60)), Some((&[], &[1], 60))),
-            (65, both(found4(&[1], 60), Failed), Some((&[1], &[1], 60))),
-            (90_000, both(Failed, Failed), None),
+            (0, both(failed(), failed()), None),
+            (5, both(failed(), found6(&[1], 60)), Some((&[], &[1], 60))),
+            (65, both(found4(&[1], 60), failed()), Some((&[1], &[1], 60))),
+            (90_000, both(failed(), failed()), None),
         ]);
     }
 
     #[test]
     fn negatives_remove_addresses_after_five_minutes() {
-        use Outcome::{Absent, Failed};
         check(&[
-            (0, both(Absent, Absent), None),
+            (0, both(absent(), absent()), None),
             (
                 30,
                 both(found4(&[1], 60), found6(&[1], 60)),
                 Some((&[1], &[1], 60)),
             ),
-            (90, both(Absent, Absent), None),
-            (200, both(Failed, Absent), None),
-            (389, both(Absent, Failed), None),
-            (390, both(Absent, Absent), Some((&[], &[], 0))),
-            (420, both(Absent, Absent), None),
-            (450, both(found4(&[1], 60), Absent), Some((&[1], &[], 60))),
+            (90, both(absent(), absent()), None),
+            (200, both(failed(), absent()), None),
+            (389, both(absent(), failed()), None),
+            (390, both(absent(), absent()), Some((&[], &[], 0))),
+            (420, both(absent(), absent()), None),
+            (450, both(found4(&[1], 60), absent()), Some((&[1], &[], 60))),
         ]);
         // A good answer in between starts the five minutes anew.
         check(&[
-            (0, both(found4(&[1], 60), Absent), Some((&[1], &[], 60))),
-            (60, both(Absent, Absent), None),
-            (300, both(found4(&[1], 60), Absent), None),
-            (360, both(Absent, Absent), None),
-            (659, both(Absent, Absent), None),
-            (660, both(Absent, Absent), Some((&[], &[], 0))),
+            (0, both(found4(&[1], 60), absent()), Some((&[1], &[], 60))),
+            (60, both(absent(), absent()), None),
+            (300, both(found4(&[1], 60), absent()), None),
+            (360, both(absent(), absent()), None),
+            (659, both(absent(), absent()), None),
+            (660, both(absent(), absent()), Some((&[], &[], 0))),
         ]);
     }
 
     #[test]
     fn a_name_that_was_never_there_is_said_to_be_gone_once() {
-        use Outcome::{Absent, Failed};
         check(&[
-            (0, both(Absent, Absent), None),
-            (299, both(Absent, Absent), None),
-            (300, both(Absent, Failed), None),
-            (330, both(Absent, Absent), Some((&[], &[], 0))),
-            (360, both(Absent, Absent), None),
+            (0, both(absent(), absent()), None),
+            (299, both(absent(), absent()), None),
+            (300, both(absent(), failed()), None),
+            (330, both(absent(), absent()), Some((&[], &[], 0))),
+            (360, both(absent(), absent()), None),
         ]);
     }
 
     #[test]
     fn pauses_follow_ttl_failures_and_negatives() {
-        use Outcome::{Absent, Failed};
         let check = |rounds: &[Answers], seconds: u64| {
             let now = Instant::now();
             let mut known = Known::default();
@@ -330,22 +381,45 @@ mod tests {
             let early = Duration::from_secs(seconds) * 9 / 10;
             assert_eq!(known.pause(255), early, "{rounds:?}");
         };
-        check(&[both(found4(&[1], 60), Absent)], 60);
+        check(&[both(found4(&[1], 60), absent())], 60);
         check(&[both(found4(&[1], 60), found6(&[1], 20))], 20);
-        check(&[both(found4(&[1], 0), Absent)], 5);
-        check(&[both(found4(&[1], 86_400), Absent)], 300);
-        check(&[both(Absent, Absent)], 30);
-        check(&[both(Failed, Failed)], 5);
+        check(&[both(found4(&[1], 0), absent())], 5);
+        check(&[both(found4(&[1], 86_400), absent())], 300);
+        check(&[both(absent(), absent())], 30);
+        check(&[both(failed(), failed())], 5);
         check(
             &[
-                both(Failed, Absent),
-                both(Failed, Absent),
-                both(Failed, Absent),
+                both(failed(), absent()),
+                both(failed(), absent()),
+                both(failed(), absent()),
             ],
             20,
         );
-        check(&vec![both(Failed, Failed); 40], 60);
-        check(&[both(found4(&[1], 300), Absent), both(Failed, Absent)], 5);
-        check(&[both(found4(&[1], 300), Absent), both(Absent, Absent)], 30);
+        check(&vec![both(failed(), failed()); 40], 60);
+        check(
+            &[both(found4(&[1], 300), absent()), both(failed(), absent())],
+            5,
+        );
+        check(
+            &[both(found4(&[1], 300), absent()), both(absent(), absent())],
+            30,
+        );
+    }
+
+    #[test]
+    fn what_never_resolved_says_why_until_it_does() {
+        let now = Instant::now();
+        let mut known = Known::default();
+        let mut learn = |ipv4, ipv6| {
+            known.learn(both(ipv4, ipv6), now);
+            known.trouble().map(ToString::to_string)
+        };
+        let why = learn(failed(), failed());
+        assert_eq!(why.as_deref(), Some("SERVFAIL"));
+        let why = learn(absent(), failed());
+        assert_eq!(why.as_deref(), Some("A: NXDOMAIN; AAAA: SERVFAIL"));
+        assert_eq!(learn(found4(&[1], 60), failed()), None);
+        // The last good ones stay.
+        assert_eq!(learn(failed(), failed()), None);
     }
 }

@@ -1,6 +1,7 @@
 //! Questions to resolvers.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -11,7 +12,9 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tracing::debug;
 
-use super::known::{Answers, Outcome};
+use super::Rules;
+use super::known::{Answers, Outcome, SHORTEST};
+use crate::model::kept;
 use crate::wire::NameBuf;
 
 /// How long one question to one resolver may take.
@@ -25,16 +28,24 @@ const LIMIT: Duration = Duration::from_secs(10);
 pub(super) struct Lookup {
     /// Sends questions; caches nothing, so that an answer is as new as its resolver has it.
     resolver: TokioResolver,
+    /// What answers have to keep to.
+    rules: Arc<Rules>,
+    /// The zones of `rules`.
+    own_zones: Arc<[Name]>,
 }
 
 impl Lookup {
     /// Asks `resolvers`, or the system's when there are none: an error when those cannot be read.
-    pub(super) fn new(resolvers: &[SocketAddr]) -> Result<Self, NetError> {
-        Self::with_timeout(resolvers, TIMEOUT)
+    pub(super) fn new(resolvers: &[SocketAddr], rules: &Arc<Rules>) -> Result<Self, NetError> {
+        Self::with_timeout(resolvers, rules, TIMEOUT)
     }
 
     /// As [`new`](Self::new), with another time for one question to one resolver.
-    fn with_timeout(resolvers: &[SocketAddr], timeout: Duration) -> Result<Self, NetError> {
+    fn with_timeout(
+        resolvers: &[SocketAddr],
+        rules: &Arc<Rules>,
+        timeout: Duration,
+    ) -> Result<Self, NetError> {
         let mut builder = if resolvers.is_empty() {
             TokioResolver::builder_tokio()?
         } else {
@@ -47,8 +58,11 @@ impl Lookup {
         options.timeout = timeout;
         options.preserve_intermediates = true;
         options.use_hosts_file = ResolveHosts::Never;
+        let own_zones = rules.own_zones.iter().filter_map(absolute);
         Ok(Self {
             resolver: builder.build()?,
+            rules: Arc::clone(rules),
+            own_zones: own_zones.collect(),
         })
     }
 
@@ -67,37 +81,91 @@ impl Lookup {
     }
 
     /// Asks for one type.
-    async fn records<A>(
+    async fn records<A: Copy + Into<IpAddr>>(
         &self,
         hostname: &NameBuf,
         kind: RecordType,
         address: impl Fn(&RData) -> Option<A>,
     ) -> Outcome<A> {
-        let Ok(mut name) = Name::from_labels(hostname.labels().map(str::as_bytes)) else {
-            return Outcome::Failed;
+        let Some(name) = absolute(hostname) else {
+            return Outcome::Failed("not a name that can be asked for".into());
         };
-        name.set_fqdn(true);
         let answer = tokio::time::timeout(LIMIT, self.resolver.lookup(name, kind)).await;
         match answer.unwrap_or(Err(NetError::Timeout)) {
             Ok(lookup) => {
                 let records = lookup.answers();
+                if let Some(why) = records.iter().find_map(|record| self.is_ours(&record.data)) {
+                    return Outcome::Absent(why.into());
+                }
                 let addresses: Vec<A> = records.iter().filter_map(|it| address(&it.data)).collect();
+                // The last good ones are better than what nobody can reach (names: decision 17). Of
+                // some that count and some that do not, compiling takes the former.
+                let judged = addresses.iter().map(|address| {
+                    let address = (*address).into();
+                    let judged = self.rules.addresses.judge_resolved(address);
+                    judged.map_err(|why| format!("{address} {why}"))
+                });
+                let refused = judged.reduce(Result::or);
+                if let Some(Err(why)) = refused {
+                    return Outcome::Failed(why.into());
+                }
                 // CNAMEs on the way count too.
                 let ttl = records.iter().map(|record| record.ttl).min();
                 match ttl {
                     Some(ttl) if !addresses.is_empty() => {
-                        Outcome::Found(addresses, Duration::from_secs(ttl.into()))
+                        let ttl = Duration::from_secs(ttl.into());
+                        Outcome::Found(addresses, ttl.max(SHORTEST))
                     }
-                    _ => Outcome::Failed,
+                    _ => Outcome::Failed("an answer without addresses".into()),
                 }
             }
-            Err(error) if is_negative(&error) => Outcome::Absent,
+            Err(error) if is_negative(&error) => Outcome::Absent(why(&error)),
             Err(error) => {
                 debug!(%hostname, %kind, %error, "lookup failed");
-                Outcome::Failed
+                Outcome::Failed(why(&error))
             }
         }
     }
+
+    /// Why a step of a chain leads to ourselves, if it does: whoever asked us for the rest would make
+    /// our own answers the addresses of a load balancer, for ever.
+    fn is_ours(&self, data: &RData) -> Option<String> {
+        let RData::CNAME(target) = data else {
+            return None;
+        };
+        let zone = self.own_zones.iter().find(|zone| zone.zone_of(&target.0))?;
+        Some(format!(
+            "leads to {} in {zone}, which is answered from here",
+            kept(&target.0.to_string())
+        ))
+    }
+}
+
+/// A name as the library has it.
+fn absolute(name: &NameBuf) -> Option<Name> {
+    let mut name = Name::from_labels(name.labels().map(str::as_bytes)).ok()?;
+    name.set_fqdn(true);
+    Some(name)
+}
+
+/// Why there is no answer, for people: alike for all that are alike.
+fn why(error: &NetError) -> Box<str> {
+    match error {
+        NetError::Timeout => "no answer in time".into(),
+        NetError::Dns(DnsError::NoRecordsFound(none)) => match none.response_code {
+            ResponseCode::NXDomain => "no such name (NXDOMAIN)".into(),
+            ResponseCode::NoError if none.soa.is_some() => "no address (NODATA)".into(),
+            ResponseCode::NoError => "an answer without addresses".into(),
+            code => code_text(code),
+        },
+        NetError::Dns(DnsError::ResponseCode(code)) => code_text(*code),
+        other => kept(&other.to_string()).into(),
+    }
+}
+
+/// A response code that is none of an answer.
+fn code_text(code: ResponseCode) -> Box<str> {
+    format!("the resolver says: {code}").into()
 }
 
 /// A resolver, over UDP and TCP.

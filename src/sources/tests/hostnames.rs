@@ -31,13 +31,15 @@ impl Script {
         tokio::time::sleep(self.delay).await;
         Answers {
             ipv4: self.ipv4.lock().clone(),
-            ipv6: Outcome::Absent,
+            ipv6: Outcome::Absent("NODATA".into()),
         }
     }
 }
 
 /// The thing under test, with its surroundings.
 struct World {
+    /// Says that there are other resolvers.
+    swapped: Arc<Notify>,
     /// What is wanted.
     wanted: watch::Sender<Arc<BTreeSet<NameBuf>>>,
     /// The answer to A.
@@ -64,8 +66,14 @@ fn world(labels: &[&str], delay: Duration) -> World {
     let ipv4 = Arc::clone(&script.ipv4);
     let names = Names::new(vec![name("own")], sender);
     let mut tasks = JoinSet::new();
-    tasks.spawn(names.run(receiver, move |hostname| script.clone().ask(hostname)));
+    let swapped = Arc::new(Notify::new());
+    let swaps = Arc::clone(&swapped);
+    tasks.spawn(async move {
+        let ask = |hostname| script.clone().ask(hostname);
+        names.run(receiver, ask, &swaps).await
+    });
     World {
+        swapped,
         wanted,
         ipv4,
         asked,
@@ -115,14 +123,19 @@ async fn a_vanished_name_loses_its_addresses_after_five_minutes() {
     let mut world = world(&["a"], Duration::ZERO);
     assert_eq!(world.deltas.recv().await, Some(said(&[1], 60)));
     let (_, start) = world.asked.recv().await.unwrap();
-    *world.ipv4.lock() = Outcome::Failed;
+    *world.ipv4.lock() = Outcome::Failed("SERVFAIL".into());
     for _ in 0..50 {
         world.asked.recv().await.unwrap();
     }
     assert!(world.deltas.try_recv().is_err());
     assert!(start.elapsed() > Duration::from_secs(600));
-    *world.ipv4.lock() = Outcome::Absent;
+    *world.ipv4.lock() = Outcome::Absent("NODATA".into());
     let (_, absent) = world.asked.recv().await.unwrap();
+    let why = Delta::Unresolved {
+        hostname: name("a"),
+        why: Some("NODATA".into()),
+    };
+    assert_eq!(world.deltas.recv().await, Some(why));
     assert_eq!(world.deltas.recv().await, Some(said(&[], 0)));
     let pause = absent.elapsed();
     assert!(
@@ -163,4 +176,38 @@ async fn a_bounded_number_of_names_is_asked_for_at_once() {
             .or_insert(0) += 1;
     }
     assert_eq!(seconds, [(0, 16), (1, 16), (2, 8)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_no_address_is_told_once_with_why() {
+    let mut world = world(&["a"], Duration::ZERO);
+    *world.ipv4.lock() = Outcome::Failed("SERVFAIL".into());
+    let why = |why: Option<&str>| Delta::Unresolved {
+        hostname: name("a"),
+        why: why.map(Into::into),
+    };
+    let first = Some("A: SERVFAIL; AAAA: NODATA");
+    assert_eq!(world.deltas.recv().await, Some(why(first)));
+    for _ in 0..5 {
+        world.asked.recv().await.unwrap();
+    }
+    assert!(world.deltas.try_recv().is_err());
+    *world.ipv4.lock() = found(1, 60);
+    assert_eq!(world.deltas.recv().await, Some(why(None)));
+    assert_eq!(world.deltas.recv().await, Some(said(&[1], 60)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_resolvers_are_asked_at_once_for_what_waits_or_failed() {
+    let mut world = world(&["a"], Duration::from_secs(8));
+    let (_, first) = world.asked.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    world.swapped.notify_one();
+    let (_, second) = world.asked.recv().await.unwrap();
+    assert_eq!(second.duration_since(first), Duration::from_secs(2));
+    *world.ipv4.lock() = Outcome::Failed("SERVFAIL".into());
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    world.swapped.notify_one();
+    let (_, third) = world.asked.recv().await.unwrap();
+    assert_eq!(third.duration_since(second), Duration::from_secs(9));
 }

@@ -66,20 +66,18 @@ async fn serve(socket: UdpSocket, replies: BTreeMap<(&'static str, RecordType), 
     }
 }
 
-#[tokio::test]
-async fn answers_become_outcomes() {
+/// Names, and what is said of their IPv4 and their IPv6 addresses.
+fn script() -> Vec<(&'static str, Reply, Reply)> {
     let a = |last| (RData::A(A::new(192, 0, 2, last)), 60);
     let aaaa = (RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)), 50);
-    let cname = (
-        RData::CNAME(CNAME(Name::from_ascii("target.test.").unwrap())),
-        10,
-    );
+    let alias = |target: &str| (RData::CNAME(CNAME(Name::from_ascii(target).unwrap())), 10);
+    let cname = alias("target.test.");
     let negative = |code| Reply::Negative(code);
-    let script = [
+    vec![
         (
             "plain",
             Reply::Records(vec![a(1), a(2)]),
-            Reply::Records(vec![aaaa]),
+            Reply::Records(vec![aaaa.clone()]),
         ),
         (
             "alias",
@@ -96,9 +94,36 @@ async fn answers_become_outcomes() {
             Reply::Bare(ResponseCode::ServFail),
             Reply::Bare(ResponseCode::Refused),
         ),
+        (
+            "ours",
+            Reply::Records(vec![alias("vanity.test."), alias("V.Own.test."), a(4)]),
+            Reply::Records(vec![alias("own.test.")]),
+        ),
+        (
+            "own",
+            negative(ResponseCode::NoError),
+            Reply::Records(vec![aaaa.clone()]),
+        ),
+        (
+            "sink",
+            Reply::Records(vec![(RData::A(A::new(0, 0, 0, 0)), 60)]),
+            Reply::Records(vec![(
+                RData::AAAA(AAAA::new(0x64, 0xff9b, 0, 0, 0, 0, 1, 1)),
+                60,
+            )]),
+        ),
+        (
+            "mixed",
+            Reply::Records(vec![(RData::A(A::new(127, 0, 0, 1)), 2), a(5)]),
+            negative(ResponseCode::NoError),
+        ),
         ("empty", Reply::Bare(ResponseCode::NoError), Reply::Silence),
-    ];
-    let by_type = script.into_iter().flat_map(|(name, ipv4, ipv6)| {
+    ]
+}
+
+#[tokio::test]
+async fn answers_become_outcomes() {
+    let by_type = script().into_iter().flat_map(|(name, ipv4, ipv6)| {
         [
             ((name, RecordType::A), ipv4),
             ((name, RecordType::AAAA), ipv6),
@@ -108,7 +133,8 @@ async fn answers_become_outcomes() {
     let address = socket.local_addr().unwrap();
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(socket, by_type.collect()));
-    let lookup = Lookup::with_timeout(&[address], Duration::from_millis(300)).unwrap();
+    let rules = rules();
+    let lookup = Lookup::with_timeout(&[address], &rules, Duration::from_millis(300)).unwrap();
     let check = async |name: &str, ipv4, ipv6| {
         let hostname = NameBuf::from_labels([name, "test"]).unwrap();
         let expected = Answers { ipv4, ipv6 };
@@ -125,11 +151,50 @@ async fn answers_become_outcomes() {
         vec!["2001:db8::1".parse().unwrap()],
         Duration::from_secs(50),
     );
+    let gone = "no such name (NXDOMAIN)";
+    let ours = "leads to V.Own.test. in own.test., which is answered from here";
+    let target = "leads to own.test. in own.test., which is answered from here";
+    // What does not count is left out where facts are compiled; nobody is asked every 2 s.
+    let mixed = vec![[127, 0, 0, 1].into(), [192, 0, 2, 5].into()];
+    let mixed = Outcome::Found(mixed, Duration::from_secs(5));
     tokio::join!(
         check("plain", found(&[1, 2], 60), one),
-        check("alias", found(&[3], 10), Outcome::Absent),
-        check("gone", Outcome::Absent, Outcome::Absent),
-        check("fails", Outcome::Failed, Outcome::Failed),
-        check("empty", Outcome::Failed, Outcome::Failed),
+        check("alias", found(&[3], 10), absent("no address (NODATA)")),
+        check("gone", absent(gone), absent(gone)),
+        check(
+            "fails",
+            failed("the resolver says: Server Failure"),
+            failed("the resolver says: Query Refused"),
+        ),
+        check("ours", absent(ours), absent(target)),
+        check(
+            "sink",
+            failed("0.0.0.0 is unspecified"),
+            failed("64:ff9b::1:1 is for the network of a NAT64 alone"),
+        ),
+        check("mixed", mixed, absent("no address (NODATA)")),
+        check(
+            "empty",
+            failed("an answer without addresses"),
+            failed("no answer in time"),
+        ),
     );
+}
+
+/// `own.test` is an own zone.
+fn rules() -> Arc<Rules> {
+    Arc::new(Rules {
+        own_zones: vec!["own.test".parse().unwrap()],
+        ..Rules::default()
+    })
+}
+
+/// A negative.
+fn absent<A>(why: &str) -> Outcome<A> {
+    Outcome::Absent(why.into())
+}
+
+/// A failure.
+fn failed<A>(why: &str) -> Outcome<A> {
+    Outcome::Failed(why.into())
 }
