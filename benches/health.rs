@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::health;
-use gazetteer::model::{Delta, Evidence, Probe, Target, Targets, UnixSeconds, Verdict};
+use gazetteer::model::{Delta, Evidence, Findings, Probe, Target, Targets, UnixSeconds, Verdict};
 use gazetteer::telemetry::{Metrics, clock};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
@@ -60,7 +60,9 @@ async fn measure() {
     let (_wanted, wanted) = watch::channel(targets);
     let (said, mut heard) = mpsc::channel(1024);
     let cancel = CancellationToken::new();
-    let running = health::spawn(wanted, said, Arc::clone(&metrics), cancel).expect("a thread");
+    let known = watch::channel(Findings::default()).1;
+    let running =
+        health::spawn(wanted, known, said, Arc::clone(&metrics), cancel).expect("a thread");
 
     let all = usize::from(TARGETS.iter().sum::<u16>());
     let up = collect(&mut heard, Verdict::Up, all, Duration::from_secs(10)).await;

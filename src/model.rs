@@ -32,7 +32,10 @@ pub use inside::{Inside, Pod, PodName};
 pub use member::{Fleet, Gateway, Member, MemberIdx, MemberSet, RegionCost, StaticRegion};
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
-pub use probe::{Check, Evidence, HttpCheck, Probe, ProbeSettings, Target, Targets, Tls, Verdict};
+pub use probe::{
+    Check, Evidence, Finding, Findings, HttpCheck, Probe, ProbeSettings, Target, Targets, Tls,
+    Verdict,
+};
 pub use service::{
     Addresses, Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol,
     Service, ServiceKind, Spec, Specs, Steering,

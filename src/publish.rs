@@ -8,7 +8,8 @@
 //!                     ├──▶ States: time, holds, the brake on lost members
 //!                     ├──▶ Damping: what went out too often comes back later
 //!                     ├──▶ Events: every transition
-//!                     └──▶ second thread ──▶ state-dir/facts/<member>.{base,log}
+//!                     ├──▶ second thread ──▶ state-dir/facts/<member>.{base,log}
+//!                     └──▶ third thread ──▶ state-dir/probes.log
 //! ```
 //!
 //! It asks a source for one thing, a second list where the first took too much away, and never decides an answer. Invariants: nothing a source
@@ -28,6 +29,8 @@ mod events;
 mod fact;
 mod facts_v1;
 mod files;
+mod findings;
+mod findings_file;
 mod frames;
 mod handle;
 mod house;
@@ -42,6 +45,7 @@ mod overrides_file;
 mod overruling;
 mod pace;
 mod reconfigure;
+mod record;
 mod resolve;
 mod restored;
 mod retire;
@@ -50,6 +54,7 @@ mod serial;
 mod shards;
 mod standing;
 mod states;
+mod steady;
 mod thread;
 mod transit;
 mod vantages;

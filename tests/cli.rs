@@ -18,6 +18,8 @@ mod output;
 mod program;
 #[path = "cli/reload.rs"]
 mod reload;
+#[path = "cli/restart.rs"]
+mod restart;
 #[path = "cli/serving.rs"]
 mod serving;
 #[path = "cli/stub.rs"]

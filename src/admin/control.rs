@@ -178,9 +178,10 @@ async fn obey(
 fn status(refused: &Refused) -> StatusCode {
     match refused {
         Refused::Unknown { .. } => StatusCode::NOT_FOUND,
-        Refused::NotOut { .. } | Refused::NotFrozen | Refused::NothingWithheld { .. } => {
-            StatusCode::CONFLICT
-        }
+        Refused::NotOut { .. }
+        | Refused::NotFrozen
+        | Refused::TooMany
+        | Refused::NothingWithheld { .. } => StatusCode::CONFLICT,
         Refused::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
     }
 }

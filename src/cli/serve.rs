@@ -255,9 +255,11 @@ impl Daemon {
 
 /// Starts to probe what is published.
 fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<health::Health> {
-    let (targets, deltas) = (handle.targets.clone(), handle.deltas.clone());
+    let (targets, findings) = (handle.targets.clone(), handle.findings.clone());
+    let deltas = handle.deltas.clone();
     let cancel = CancellationToken::new();
-    health::spawn(targets, deltas, Arc::clone(metrics), cancel).context("thread of probes")
+    health::spawn(targets, findings, deltas, Arc::clone(metrics), cancel)
+        .context("thread of probes")
 }
 
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.

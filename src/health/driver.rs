@@ -1,6 +1,6 @@
 //! When each target is probed, and what is said of it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -16,7 +16,8 @@ use tracing::{debug, info, warn};
 
 use super::history::{Change, Confirmation, History, Outcome};
 use super::network::{Id, Network, family};
-use crate::model::{Check, Delta, Evidence, Target, Targets};
+use crate::model::{Check, Delta, Evidence, Findings, Target, Targets, Verdict, kept};
+
 use crate::telemetry::{Metrics, Probed, clock};
 
 /// How long changes of the set are collected: taking them in costs as much as the set is long.
@@ -29,6 +30,9 @@ const JITTER: f64 = 0.05;
 /// The same for a probe after one that began late by a quarter of its interval or more: what was
 /// delayed together, as after a pause of the whole machine, is spread anew.
 const SPREAD: f64 = 0.5;
+
+/// Targets of which something is known are first probed within this time: what is known may be old.
+const SOON: Duration = Duration::from_millis(200);
 
 /// For how long nothing of our own may fail until that is told to be over.
 const TROUBLE: Duration = Duration::from_secs(10);
@@ -55,6 +59,13 @@ pub(super) struct Driver {
     network: Network,
     /// What is still to be said: the last of each target.
     news: HashMap<Target, Option<Evidence>, RandomState>,
+    /// What was still to be said of targets that are gone.
+    parting: Vec<(Target, Option<Evidence>)>,
+    /// What is known of addresses from other probes, and from an earlier process.
+    findings: watch::Receiver<Findings>,
+    /// Targets of the beginning that are known to have passed and were not judged since; `None` once
+    /// it was said that there are none.
+    awaited: Option<HashSet<Id, RandomState>>,
     /// Why our own host could not ask, and when that was last so.
     trouble: Option<(Box<str>, Instant)>,
     /// Seeds phases and jitter.
@@ -87,7 +98,12 @@ struct Done {
 
 impl Driver {
     /// No target yet. At most `at_once` probes run at once.
-    pub(super) fn new(deltas: mpsc::Sender<Delta>, metrics: Arc<Metrics>, at_once: usize) -> Self {
+    pub(super) fn new(
+        deltas: mpsc::Sender<Delta>,
+        findings: watch::Receiver<Findings>,
+        metrics: Arc<Metrics>,
+        at_once: usize,
+    ) -> Self {
         metrics.health().reset();
         Self {
             deltas,
@@ -100,6 +116,9 @@ impl Driver {
             due: BTreeSet::new(),
             network: Network::default(),
             news: HashMap::default(),
+            parting: Vec::new(),
+            findings,
+            awaited: Some(HashSet::default()),
             trouble: None,
             random: RandomState::default(),
         }
@@ -154,17 +173,35 @@ impl Driver {
                     }
                 }
                 () = sleep_until(next), if asked.len() < self.at_once => {}
-                permit = &mut room, if !self.news.is_empty() => {
+                permit = &mut room, if self.has_news() => {
                     let Ok(permit) = permit else { return };
-                    permit.send(Delta::Probed(self.news.drain().collect()));
+                    permit.send(self.next_news());
                     room.set(deltas.reserve());
                 }
             }
         }
     }
 
+    /// Whether there is anything to be said.
+    fn has_news(&self) -> bool {
+        let are_judged = self.awaited.as_ref().is_some_and(HashSet::is_empty);
+        !self.news.is_empty() || !self.parting.is_empty() || are_judged
+    }
+
+    /// What is to be said next.
+    fn next_news(&mut self) -> Delta {
+        if self.news.is_empty() && self.parting.is_empty() {
+            self.awaited = None;
+            return Delta::FirstProbes;
+        }
+        let mut news = std::mem::take(&mut self.parting);
+        news.extend(self.news.drain());
+        Delta::Probed(news)
+    }
+
     /// Makes `wanted` the targets. New ones are first probed within their interval; one that differs
-    /// from one that went only in when it is probed goes on where that one was.
+    /// from one that went only in when it is probed goes on where that one was, and one of whose
+    /// address something is known goes on from that, and is probed soon.
     fn want(&mut self, wanted: &Targets) {
         let Self { ids, entries, .. } = self;
         let gone: Vec<_> = ids
@@ -181,10 +218,16 @@ impl Driver {
                 self.metrics.health().set_held(family, false);
             }
             self.metrics.health().gone(entry.history.verdict());
-            self.news.insert(entry.target.clone(), None);
+            self.judged(id);
+            if let Some(unsaid @ Some(_)) = self.news.insert(entry.target.clone(), None) {
+                // It outlives the target.
+                self.parting.push((entry.target.clone(), unsaid));
+            }
             left.entry(entry.target.address).or_default().push(entry);
         }
         let now = clock::monotonic();
+        let is_beginning = self.last_id == 0;
+        let findings = self.findings.borrow().clone();
         for target in wanted {
             if target.probe.check == Check::None || self.ids.contains_key(target) {
                 continue;
@@ -193,15 +236,28 @@ impl Driver {
             let id = self.last_id;
             let is_same = |entry: &&Entry| entry.target.probe.check == target.probe.check;
             let before = left.get(&target.address).into_iter().flatten();
-            let (history, told) = before
+            let before = before
                 .filter(is_same)
                 .map(|entry| (entry.history.clone(), entry.told.clone()))
-                .next()
-                .unwrap_or_default();
-            if told.is_some() {
+                .next();
+            let known = || {
+                let known = findings.get(&target.address)?;
+                Some((History::inherited(known), known.down.clone()))
+            };
+            let is_known = before.is_none() && findings.contains_key(&target.address);
+            let (history, told) = before.or_else(known).unwrap_or_default();
+            if !is_known && told.is_some() {
                 self.news.insert(target.clone(), told.clone());
             }
-            let due = now + target.probe.interval.mul_f64(self.fraction(id, now));
+            let within = if is_known {
+                target.probe.interval.min(SOON)
+            } else {
+                target.probe.interval
+            };
+            if let Some(awaited) = self.awaited.as_mut().filter(|_| is_beginning && is_known) {
+                awaited.insert(id);
+            }
+            let due = now + within.mul_f64(self.fraction(id, now));
             self.network.of(target.address).gains();
             self.metrics.health().came(history.verdict());
             let entry = Entry {
@@ -213,6 +269,13 @@ impl Driver {
             self.due.insert((due, id));
             self.ids.insert(target.clone(), id);
             self.entries.insert(id, entry);
+        }
+    }
+
+    /// A target was judged, or is no more.
+    fn judged(&mut self, id: Id) {
+        if let Some(awaited) = &mut self.awaited {
+            awaited.remove(&id);
         }
     }
 
@@ -339,6 +402,7 @@ impl Driver {
         seen: &str,
         change: impl FnOnce(&mut History, &Target, &mut Network) -> Change,
     ) {
+        let now = clock::now();
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -346,20 +410,30 @@ impl Driver {
         let address = entry.target.address;
         let change = change(&mut entry.history, &entry.target, &mut self.network);
         let to = entry.history.verdict();
-        if change.is_new
-            && let Some(verdict) = to
-        {
-            let before = entry.told.as_ref().map_or("", |told| &*told.seen);
+        let is_first_failure = to.is_none() && entry.told.is_none();
+        if change.is_new || is_first_failure {
+            let verdict = to.unwrap_or(Verdict::Unknown);
+            let told = entry.told.as_ref();
+            let before = told.map_or("", |told| &*told.seen);
             let seen = if seen.is_empty() { before } else { seen };
             debug!(%address, ?from, ?to, seen, "target");
+            let same = told.filter(|told| told.verdict == verdict);
             let evidence = Evidence {
                 verdict,
-                since: clock::now(),
-                seen: seen.into(),
+                since: same.map_or(now, |told| told.since),
+                seen: kept(seen).into(),
             };
             entry.told = Some(evidence.clone());
             self.news.insert(entry.target.clone(), Some(evidence));
             self.metrics.health().turned(from, to);
+        }
+        let is_judged = entry.history.is_judged(&entry.target.probe);
+        let next = entry.history.is_hurried(&entry.target.probe);
+        if is_judged {
+            self.judged(id);
+        }
+        if next {
+            self.schedule(id, clock::monotonic());
         }
         match change.unconfirmed {
             Some(Confirmation::Ask) => self.network.of(address).wait(id),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::model::{Damper, Probe, Verdict};
+use crate::model::{Damper, Finding, Probe, Verdict};
 
 /// What came of one probe, with what was seen, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,9 @@ pub(super) struct Failing {
 pub(super) struct History {
     /// What counts; `None` until it has passed once.
     verdict: Option<Verdict>,
+    /// That was found by another probe of the address, or by another process, and stands until this
+    /// one has passed or failed often enough.
+    is_inherited: bool,
     /// Failures in a row.
     failures: u8,
     /// Passes in a row.
@@ -64,6 +67,33 @@ pub(super) struct History {
 }
 
 impl History {
+    /// Goes on from what is known of its address.
+    pub(super) fn inherited(known: &Finding) -> Self {
+        let verdict = match known.down {
+            Some(_) => Verdict::Down,
+            None => Verdict::Up,
+        };
+        Self {
+            verdict: Some(verdict),
+            is_inherited: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether to ask again without a pause: it was up for another probe, fails, and has not failed
+    /// often enough.
+    pub(super) fn is_hurried(&self, probe: &Probe) -> bool {
+        let is_doubted = self.verdict == Some(Verdict::Suspect);
+        self.is_inherited && is_doubted && (1..probe.down).contains(&self.failures)
+    }
+
+    /// Whether this probe has had its say: it passed, or failed as often as it takes.
+    pub(super) fn is_judged(&self, probe: &Probe) -> bool {
+        let has_failed = self.failures >= probe.down;
+        let is_still_down = self.verdict == Some(Verdict::Down) && self.failures > 0;
+        !self.is_inherited || has_failed || is_still_down
+    }
+
     /// What counts now.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         self.verdict
@@ -73,6 +103,14 @@ impl History {
     pub(super) fn passed(&mut self, probe: &Probe, now: Duration) -> Change {
         self.failures = 0;
         self.passes = self.passes.saturating_add(1);
+        if std::mem::take(&mut self.is_inherited) {
+            // It was not this probe that found it down: neither `up` nor a quiet time holds it.
+            self.verdict = Some(Verdict::Up);
+            return Change {
+                is_new: true,
+                unconfirmed: None,
+            };
+        }
         let new = match self.verdict {
             None | Some(Verdict::Up | Verdict::Suspect) => Verdict::Up,
             Some(verdict) if self.passes < probe.up => verdict,
@@ -108,6 +146,13 @@ impl History {
         now: Duration,
         confirm: impl FnOnce(Failing) -> Confirmation,
     ) -> Change {
+        if self.is_inherited && self.verdict == Some(Verdict::Down) {
+            return Change {
+                // Said once, as its own.
+                is_new: self.failures == 1,
+                unconfirmed: None,
+            };
+        }
         let (Some(verdict @ (Verdict::Up | Verdict::Suspect | Verdict::Damped)), 1..) =
             (self.verdict, self.failures)
         else {
@@ -127,6 +172,7 @@ impl History {
             if verdict != Verdict::Damped {
                 self.damper.withdrawn(now);
             }
+            self.is_inherited = false;
             return self.change_to(Verdict::Down);
         }
         Change {

@@ -14,7 +14,7 @@ use tracing::{debug, error};
 use super::check::Checks;
 use super::driver::Driver;
 use super::history::Outcome;
-use crate::model::{Delta, Target, Targets};
+use crate::model::{Delta, Findings, Target, Targets};
 use crate::telemetry::Metrics;
 
 /// How many probes may run at once. At a second for a probe that nobody answers, this is as many
@@ -49,10 +49,14 @@ impl Health {
 /// Starts a thread that probes `targets`, and says what comes of it, until `cancel`, until there is
 /// no sender of `targets`, or until nobody receives.
 ///
-/// `deltas` gets [`Delta::Probed`] alone: transitions, several in one when they come together. When
-/// it is full, probes go on, and the last state of each target is sent as soon as there is room.
+/// `findings` says what is known of addresses from before: new targets go on from it.
+///
+/// `deltas` gets [`Delta::Probed`]: transitions, several in one when they come together; and
+/// [`Delta::FirstProbes`] once. When it is full, probes go on, and the last state of each target is
+/// sent as soon as there is room.
 pub fn spawn(
     targets: watch::Receiver<Targets>,
+    findings: watch::Receiver<Findings>,
     deltas: mpsc::Sender<Delta>,
     metrics: Arc<Metrics>,
     cancel: CancellationToken,
@@ -66,7 +70,10 @@ pub fn spawn(
         .spawn(move || {
             let checks = Arc::<Checks>::default();
             let ask = move |target| Arc::clone(&checks).ask(target);
-            let driver = move || Driver::new(deltas.clone(), Arc::clone(&metrics), at_once());
+            let driver = move || {
+                let metrics = Arc::clone(&metrics);
+                Driver::new(deltas.clone(), findings.clone(), metrics, at_once())
+            };
             runtime.block_on(keep(targets, driver, ask, until));
         })?;
     Ok(Health { cancel, thread })

@@ -55,6 +55,8 @@ pub enum Delta {
     /// What probes have found. A target that never passed has no evidence, and `None` takes back
     /// what was said of one that is probed no more.
     Probed(Vec<(Target, Option<Evidence>)>),
+    /// Every target that was known to have passed when probing began has been judged anew.
+    FirstProbes,
     /// The GeoIP database has been read.
     GeoDatabase(GeoDatabase),
 }

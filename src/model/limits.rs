@@ -88,6 +88,10 @@ limits! {
     ADMIN_HEAD = "admin-head", 5, "seconds", "a head is one packet";
     /// How long a whole request to the admin address may take.
     ADMIN_REQUEST = "admin-request", 30, "seconds", "the longest answer, of all members, takes less";
+    /// Drains and cordons in force at once.
+    DRAINS = "drains", 1_000, "drains", "each is looked at once in a second; regions and zones take many members at once";
+    /// The file of what operators have decided.
+    OVERRIDES_FILE = "overrides-file", mebibytes(1), "octets", "as many drains as there may be take less";
 }
 
 #[cfg(test)]

@@ -141,4 +141,20 @@ pub enum Verdict {
     Down,
     /// It was down and passes again, and is kept back since it has failed too often lately.
     Damped,
+    /// It has been asked and has never passed from here: counts as up, and proves nothing.
+    Unknown,
 }
+
+/// What is known of an address and port that has passed a probe from here, whatever asked: it
+/// outlives its targets and the process, and a new target goes on from it until it has a verdict of
+/// its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Finding {
+    /// Since when it is down, with the verdict [`Verdict::Down`], and what the last probe saw;
+    /// `None` while it is not known to be.
+    pub down: Option<Evidence>,
+}
+
+/// What is known of every address and port that has passed: a persistent map, so that handing it on
+/// costs nothing.
+pub type Findings = imbl::HashMap<SocketAddr, Finding>;

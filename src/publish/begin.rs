@@ -15,7 +15,7 @@ use super::states::{Happening, States};
 use super::vantages::kept_networks;
 use super::world::{Now, Profile};
 use crate::config::Config;
-use crate::model::{Joined, Member, MemberIdx};
+use crate::model::{Findings, Joined, Member, MemberIdx};
 use crate::names::Label;
 use crate::snapshot::{
     Gathered, Gathering, Resolved, Serial, Settings, SnapshotBuilder, share_out,
@@ -111,7 +111,7 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
 
 impl Beginning {
     /// Folds what was read. Members with facts are held since now (names: decision 5).
-    pub(super) fn new(config: &Config, mut read: Read, now: Now) -> Self {
+    pub(super) fn new(config: &Config, mut read: Read, findings: &Findings, now: Now) -> Self {
         let fleet = &config.fleet;
         let mut beginning = Self {
             builder: SnapshotBuilder::new(Arc::clone(fleet), settings(config)),
@@ -123,6 +123,7 @@ impl Beginning {
             hostnames: BTreeMap::new(),
             discarded: Vec::new(),
         };
+        beginning.builder.set_findings(findings.clone());
         for (index, member) in members(config) {
             let owner = Owner::Member(member.name.clone());
             let kept = read.owners.remove(&owner).map(|(kept, _)| kept);

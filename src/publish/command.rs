@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::model::limits::DRAINS;
 use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget};
 use crate::names::Label;
 
@@ -108,6 +109,9 @@ pub enum Refused {
     /// There is nothing to thaw.
     #[error("answers are not frozen")]
     NotFrozen,
+    /// There are as many drains as there may be. Take one back first.
+    #[error("there are {} drains and cordons already: uncordon one first, or drain a region", DRAINS.most)]
+    TooMany,
     /// There is nothing to confirm.
     #[error("no removals of {member} are withheld")]
     NothingWithheld {

@@ -21,7 +21,7 @@ use tracing::{error, warn};
 
 use super::fact::{Fact, Kept};
 use super::facts_v1::{self, Known, Payload, PayloadError};
-use super::frames::{BaseId, FrameError, Frames, HEADER};
+use super::frames::{self, BaseId, FrameError, Frames, HEADER};
 use crate::model::{NamespacedName, Service};
 use crate::names::Label;
 
@@ -227,7 +227,8 @@ pub(super) fn scan_base(
 
 /// Opens a file of frames.
 pub(super) fn open(path: &Path) -> Result<(BaseId, Frames<BufReader<File>>), FrameError> {
-    Frames::open(BufReader::with_capacity(1 << 18, File::open(path)?))
+    let file = BufReader::with_capacity(1 << 18, File::open(path)?);
+    Frames::open(file, frames::FACTS)
 }
 
 /// What a log says, folded.

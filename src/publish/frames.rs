@@ -10,11 +10,26 @@
 
 use std::io::{self, Read};
 
-/// The first octets of each file.
-const MAGIC: [u8; 8] = *b"gzfacts\n";
+/// What kind of file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Form {
+    /// Its first octets.
+    magic: [u8; 8],
+    /// The version of its headers, frames and payloads.
+    version: u16,
+}
 
-/// The version of the format of headers, frames and payloads.
-const VERSION: u16 = 1;
+/// Facts of a member or of the fleet.
+pub(super) const FACTS: Form = Form {
+    magic: *b"gzfacts\n",
+    version: 1,
+};
+
+/// What probes have found.
+pub(super) const FINDINGS: Form = Form {
+    magic: *b"gzprobe\n",
+    version: 1,
+};
 
 /// The octets of a header.
 pub(super) const HEADER: usize = 22;
@@ -36,7 +51,7 @@ pub(super) enum FrameError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// It is no file of facts: try another.
-    #[error("not a file of facts")]
+    #[error("not a file of this kind")]
     Magic,
     /// Another version of the program wrote it: try another.
     #[error("format version {0} is not known")]
@@ -50,10 +65,10 @@ pub(super) enum FrameError {
 }
 
 /// Appends a header.
-pub(super) fn push_header(buffer: &mut Vec<u8>, id: BaseId) {
+pub(super) fn push_header(buffer: &mut Vec<u8>, form: Form, id: BaseId) {
     let start = buffer.len();
-    buffer.extend(MAGIC);
-    buffer.extend(VERSION.to_le_bytes());
+    buffer.extend(form.magic);
+    buffer.extend(form.version.to_le_bytes());
     buffer.extend(id.0.to_le_bytes());
     let checksum = crc32fast::hash(&buffer[start..]);
     buffer.extend(checksum.to_le_bytes());
@@ -84,17 +99,17 @@ pub(super) struct Frames<R> {
 
 impl<R: Read> Frames<R> {
     /// Reads the header.
-    pub(super) fn open(mut reader: R) -> Result<(BaseId, Self), FrameError> {
+    pub(super) fn open(mut reader: R, form: Form) -> Result<(BaseId, Self), FrameError> {
         let mut header = [0; HEADER];
         if fill(&mut reader, &mut header)? < HEADER {
             return Err(FrameError::CutOff);
         }
         let (body, checksum) = header.split_at(HEADER - 4);
-        if body[..8] != MAGIC {
+        if body[..8] != form.magic {
             return Err(FrameError::Magic);
         }
         let version = u16::from_le_bytes([body[8], body[9]]);
-        if version != VERSION {
+        if version != form.version {
             return Err(FrameError::Version(version));
         }
         if crc32fast::hash(body).to_le_bytes() != checksum {

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::Events;
 use super::command::{Order, Standing};
 use crate::config::Config;
-use crate::model::{Delta, Targets};
+use crate::model::{Delta, Findings, Targets};
 use crate::names::Label;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
@@ -37,4 +37,6 @@ pub struct Handle {
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
     /// What is to be probed.
     pub targets: watch::Receiver<Targets>,
+    /// What is known of addresses, for those who probe. Nobody is woken when it changes.
+    pub findings: watch::Receiver<Findings>,
 }

@@ -12,8 +12,8 @@ use crate::model::{MemberState, UnixSeconds};
 use crate::snapshot::Snapshot;
 use crate::telemetry::MemberGauges;
 
-/// How often the time of live facts is written down, in seconds.
-const SEEN: u64 = 60;
+/// How often the time of live facts is written down.
+const SEEN: Duration = Duration::from_secs(60);
 
 /// How long the addresses of a host name are kept after no service names it.
 const UNWANTED: Duration = Duration::from_secs(600);
@@ -23,25 +23,21 @@ impl World {
     pub(super) fn keep_house(&mut self, now: Now) {
         self.forget_hostnames(now.instant);
         self.pay_disk(now);
-        let is_old = |kept: &Kept| kept.seen.is_none_or(|seen| now.wall.0 >= seen.0 + SEEN);
-        if self.profiles.iter().any(|profile| is_old(&profile.kept)) {
-            self.keep_seen_if(now.wall, is_old);
+        self.look_after_findings(now);
+        if self.seen <= now.instant {
+            self.seen = now.instant + SEEN;
+            self.keep_seen(now.wall);
         }
     }
 
     /// Writes down that the facts of all ready members are live now.
     pub(super) fn keep_seen(&mut self, wall: UnixSeconds) {
-        self.keep_seen_if(wall, |_| true);
-    }
-
-    /// Writes down that the facts of ready members are live now, for those that `claim` picks.
-    fn keep_seen_if(&mut self, wall: UnixSeconds, claim: impl Fn(&Kept) -> bool) {
         for (index, member) in members(&self.config) {
             let Some(profile) = self.profiles.get_mut(index.get()) else {
                 continue;
             };
             let is_ready = self.states.state(index) == Some(MemberState::Ready);
-            if is_ready && claim(&profile.kept) {
+            if is_ready {
                 profile.kept.seen = Some(wall);
                 self.disk
                     .append(&Owner::Member(member.name.clone()), Fact::Seen(wall));

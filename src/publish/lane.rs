@@ -237,7 +237,7 @@ impl Paths {
         file.seek(SeekFrom::End(0))?;
         if good == 0 {
             let mut header = Vec::new();
-            frames::push_header(&mut header, id);
+            frames::push_header(&mut header, frames::FACTS, id);
             file.write_all(&header)?;
         }
         Ok(file)
@@ -264,7 +264,7 @@ impl BaseWriter {
     fn create(paths: &Paths, id: BaseId) -> io::Result<Self> {
         let file = BufWriter::with_capacity(1 << 18, File::create(paths.of("base.new"))?);
         let mut buffer = Vec::new();
-        frames::push_header(&mut buffer, id);
+        frames::push_header(&mut buffer, frames::FACTS, id);
         let mut base = Self {
             id,
             file,
@@ -297,7 +297,7 @@ impl BaseWriter {
         self.put(|payload| facts_v1::encode_end(records, payload))?;
         let octets = self.octets;
         self.file.into_inner()?.sync_all()?;
-        frames::push_header(&mut self.buffer, self.id);
+        frames::push_header(&mut self.buffer, frames::FACTS, self.id);
         let mut log = File::create(paths.of("log.new"))?;
         log.write_all(&self.buffer)?;
         log.sync_all()?;

@@ -19,11 +19,12 @@ impl Core {
             drop(reply.send(self.confirm(member, now)));
             return;
         }
-        match self.world.decide(&command, now.wall) {
+        let moment = self.world.overruling.clock.now(now.instant);
+        match self.world.decide(&command, moment) {
             Ok(next) => {
                 let mut written = next.clone();
                 self.world
-                    .fill_safe(&mut written, &self.snapshots.load(), now.wall);
+                    .fill_safe(&mut written, &self.snapshots.load(), moment);
                 let asked = Asked {
                     command,
                     next,

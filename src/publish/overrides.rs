@@ -9,6 +9,7 @@
 //! While answers are frozen the writer folds on in memory, publishes nothing and writes no facts, so
 //! that a restart begins with what was frozen.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,9 @@ use super::command::{Command, Done, InForce, Refused, Standing};
 use super::events::Transited;
 use super::overruling::Asked;
 use super::resolve::{longest_ttl, meant, shares};
+use super::steady::dated;
 use super::world::{Now, World};
+use crate::model::limits::DRAINS;
 use crate::model::{
     Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds,
 };
@@ -49,6 +52,10 @@ impl World {
                 let drain = match old {
                     // It is out: only its end may change.
                     Some(old) if from == 0 => Drain { until, ..old },
+                    None if DRAINS.is_exceeded_by(next.drains.len() as u64 + 1) => {
+                        self.metrics.limit_exceeded(&DRAINS);
+                        return Err(Refused::TooMany);
+                    }
                     _ => Drain {
                         target: target.clone(),
                         from,
@@ -115,7 +122,8 @@ impl World {
     pub(super) fn put_in_force(&mut self, asked: &Asked, published: &Snapshot, now: Now) -> Done {
         let Asked { command, next, .. } = asked;
         let mut next = next.clone();
-        self.fill_safe(&mut next, published, now.wall);
+        let moment = self.overruling.clock.now(now.instant);
+        self.fill_safe(&mut next, published, moment);
         let before = std::mem::replace(&mut self.overruling.now, next);
         self.is_dirty |= self.apply_shares(published, now);
         self.announce(command, &before, now);
@@ -145,13 +153,13 @@ impl World {
 
     /// Ends what ends by itself.
     fn end_what_is_over(&mut self, published: &Snapshot, now: Now) {
-        let wall = self.overruling.latest.max(now.wall);
-        let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= wall);
+        let moment = self.overruling.clock.now(now.instant);
+        let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= moment);
         let before = self.overruling.now.clone();
         if before.frozen.is_some_and(|freeze| is_over(freeze.until))
-            && let Some(mut next) = thawed(&before, wall)
+            && let Some(mut next) = thawed(&before, moment)
         {
-            self.fill_safe(&mut next, published, wall);
+            self.fill_safe(&mut next, published, moment);
             self.overruling.now = next;
             self.follow_thaw(true, now);
             let why = "its end has come".to_owned();
@@ -163,7 +171,7 @@ impl World {
         let over = |drain: &mut Drain| is_over(drain.until);
         let ended: Vec<_> = self.overruling.now.drains.extract_if(.., over).collect();
         for drain in ended {
-            let from = drain.state(drain.share(wall));
+            let from = drain.state(drain.share(moment));
             let why = "its end has come".to_owned();
             self.overridden(now, drain.target.to_string(), from, "in", why);
         }
@@ -172,14 +180,13 @@ impl World {
     /// Follows what time and members have made of drains since they were last shown.
     fn follow_drains(&mut self, published: &Snapshot, now: Now) {
         let before = self.overruling.shown.borrow().clone();
-        for is in self.standing().drains {
+        let shown = before.drains.iter();
+        let shown: HashMap<_, _> = shown.map(|was| (&was.drain.target, was)).collect();
+        for is in self.standing(now).drains {
             let drain = &is.drain;
-            let mut shown = before.drains.iter();
-            let is_same = |was: &&InForce| {
-                was.drain.target == drain.target
-                    && (was.drain.begun, was.drain.over) == (drain.begun, drain.over)
-            };
-            let Some(was) = shown.find(is_same) else {
+            let is_same =
+                |was: &&&InForce| (was.drain.begun, was.drain.over) == (drain.begun, drain.over);
+            let Some(was) = shown.get(&drain.target).filter(is_same) else {
                 continue;
             };
             if was.state() == "draining" && is.state() == "out" {
@@ -187,17 +194,18 @@ impl World {
                 self.overridden(now, drain.target.to_string(), "draining", "out", why);
             }
             if was.members != is.members {
-                self.widen(&drain.target, published, now.wall);
+                let moment = self.overruling.clock.now(now.instant);
+                self.widen(&drain.target, published, moment);
             }
         }
     }
 
     /// A place that is drained has other members: their addresses may be in caches too.
-    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, wall: UnixSeconds) {
+    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, moment: UnixSeconds) {
         let ttl = longest_ttl(published, target, self.meant(target));
         let mut drains = self.overruling.now.drains.iter_mut();
         if let Some(drain) = drains.find(|drain| drain.target == *target) {
-            let safe = safe_at(drain, ttl, wall);
+            let safe = safe_at(drain, ttl, moment);
             drain.safe_at = drain.safe_at.map(|before| before.max(safe));
         }
     }
@@ -205,9 +213,19 @@ impl World {
     /// Gives the snapshot to come the shares of this moment, and shows them. Returns whether any has
     /// changed.
     pub(super) fn apply_shares(&mut self, published: &Snapshot, now: Now) -> bool {
-        self.overruling.latest = self.overruling.latest.max(now.wall);
+        let overruling = &self.overruling;
+        let mut clock = overruling.clock;
+        clock.compare(now);
+        let moment = overruling.now.moment(clock.now(now.instant));
+        let applied = overruling.applied.as_ref();
+        if applied.is_some_and(|(of, at, ahead)| {
+            (of, *at, *ahead) == (&overruling.now, moment, clock.ahead())
+        }) {
+            return false;
+        }
         self.follow_drains(published, now);
-        let standing = self.standing();
+        self.overruling.clock = clock;
+        let standing = self.standing(now);
         self.metrics.set_frozen(standing.frozen.is_some());
         self.metrics.set_drained(standing.drains.len());
         self.overruling.shown.send_if_modified(|shown| {
@@ -218,15 +236,18 @@ impl World {
             is_new
         });
         let overrides = &self.overruling.now;
-        let moment = overrides.moment(self.overruling.latest);
+        let applied = (overrides.clone(), moment, self.overruling.clock.ahead());
         let shares = shares(overrides, moment, &self.config.fleet, &self.builder);
+        self.overruling.applied = Some(applied);
         self.builder.set_shares(shares)
     }
 
-    /// What is in force, and what it does.
-    fn standing(&self) -> Standing {
-        let overrides = &self.overruling.now;
-        let moment = overrides.moment(self.overruling.latest);
+    /// What is in force, and what it does, by the dates of the wall clock.
+    fn standing(&self, now: Now) -> Standing {
+        let clock = &self.overruling.clock;
+        let overrides = dated(&self.overruling.now, clock.ahead());
+        let moment = self.overruling.now.moment(clock.now(now.instant));
+        let moment = UnixSeconds(moment.0.saturating_add_signed(clock.ahead()));
         let in_force = |drain: &Drain| InForce {
             members: self
                 .meant(&drain.target)
@@ -251,6 +272,7 @@ impl World {
     pub(super) fn follow_freeze(&mut self, was_frozen: bool) {
         if !was_frozen && self.overruling.is_frozen() {
             self.disk.set_frozen(true);
+            self.known.record.set_frozen(true);
         }
     }
 
@@ -258,6 +280,7 @@ impl World {
     pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
         if was_frozen && !self.overruling.is_frozen() {
             self.disk.set_frozen(false);
+            self.known.record.set_frozen(false);
             self.pay_disk(now);
             for member in self.all_members().iter() {
                 self.show(member);
@@ -280,7 +303,7 @@ impl World {
 
     /// Shows that a command was obeyed.
     fn announce(&mut self, command: &Command, before: &Overrides, now: Now) {
-        let moment = before.moment(now.wall);
+        let moment = before.moment(self.overruling.clock.now(now.instant));
         let state =
             |drain: Option<&Drain>| drain.map_or("in", |drain| drain.state(drain.share(moment)));
         let frozen = |overrides: &Overrides| match overrides.frozen {

@@ -12,6 +12,7 @@ use tracing::error;
 
 use super::command::{Command, Done, Refused, Standing};
 use super::overrides_file;
+use super::steady::{Steady, dated};
 use super::world::Now;
 use crate::model::{Overrides, UnixSeconds};
 
@@ -23,8 +24,8 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(super) struct Saving {
     /// Writes them.
     task: JoinHandle<io::Result<()>>,
-    /// What is written.
-    written: Overrides,
+    /// What is written, and by how many seconds the wall clock that dates it is ahead.
+    written: (Overrides, i64),
     /// What they come from, and whom to tell; `None` for what came by itself.
     pub(super) order: Option<Asked>,
 }
@@ -43,34 +44,43 @@ pub(super) struct Asked {
 /// What operators have decided, as the writer keeps it.
 #[derive(Debug)]
 pub(super) struct Overruling {
-    /// What is in force.
+    /// What is in force, by the moments of [`Self::clock`].
     pub(super) now: Overrides,
-    /// What is on disk.
-    kept: Overrides,
+    /// What is on disk, and by how many seconds the wall clock that dates it is ahead.
+    kept: (Overrides, i64),
     /// The file.
     path: PathBuf,
     /// Decisions on their way to the disk.
     saving: Option<Saving>,
     /// When to write again after a failure.
     retry: Option<Instant>,
-    /// The latest moment that the clock has shown: a clock that is set back gives nothing back.
-    pub(super) latest: UnixSeconds,
-    /// What everybody may see of it.
+    /// By which things begin and end.
+    pub(super) clock: Steady,
+    /// What shares were last made of; `None` when they are to be made anew.
+    pub(super) applied: Option<(Overrides, UnixSeconds, i64)>,
+    /// What everybody may see of it, by the dates of the wall clock.
     pub(super) shown: watch::Sender<Arc<Standing>>,
 }
 
 impl Overruling {
     /// What an earlier process has left.
-    pub(super) fn new(now: Overrides, path: PathBuf, shown: watch::Sender<Arc<Standing>>) -> Self {
-        let begun = now.drains.iter().filter_map(|drain| drain.begun);
-        let latest = begun.max().unwrap_or_default();
+    pub(super) fn new(
+        decided: Overrides,
+        path: PathBuf,
+        shown: watch::Sender<Arc<Standing>>,
+        now: Now,
+    ) -> Self {
+        let begun = decided.drains.iter().filter_map(|drain| drain.begun);
+        let frozen = decided.frozen.map(|freeze| freeze.since);
+        let clock = Steady::new(now, begun.chain(frozen).max());
         Self {
-            kept: now.clone(),
-            now,
+            kept: (decided.clone(), 0),
+            now: decided,
             path,
             saving: None,
             retry: None,
-            latest,
+            clock,
+            applied: None,
             shown,
         }
     }
@@ -87,11 +97,13 @@ impl Overruling {
 
     /// Writes decisions, on a thread that may wait for the disk.
     pub(super) fn save(&mut self, written: Overrides, order: Option<Asked>) {
-        let (path, overrides) = (self.path.clone(), written.clone());
+        let path = self.path.clone();
+        let ahead = self.clock.ahead();
+        let overrides = dated(&written, ahead);
         let task = tokio::task::spawn_blocking(move || overrides_file::write(&path, &overrides));
         self.saving = Some(Saving {
             task,
-            written,
+            written: (written, ahead),
             order,
         });
     }
@@ -132,7 +144,11 @@ impl Overruling {
     /// were known only afterwards.
     pub(super) fn catch_up(&mut self, now: Instant) {
         let is_due = self.retry.is_none_or(|retry| retry <= now);
-        if self.saving.is_none() && self.kept != self.now && is_due {
+        let (kept, ahead) = &self.kept;
+        let is_kept = *kept == self.now && *ahead == self.clock.ahead();
+        // Without decisions there is nothing to be dated.
+        let is_empty = *kept == self.now && self.now == Overrides::default();
+        if self.saving.is_none() && !is_kept && !is_empty && is_due {
             self.save(self.now.clone(), None);
         }
     }

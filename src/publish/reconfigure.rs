@@ -58,6 +58,7 @@ impl World {
         self.builder.set_database(self.database.clone());
         let mut profiles = std::mem::take(&mut self.profiles);
         self.renumber(old, now);
+        self.overruling.applied = None;
         let was_braked = self.states.is_braked();
         self.states = self
             .states
@@ -107,6 +108,7 @@ impl World {
         self.index = members(&config)
             .map(|(index, member)| (member.name.clone(), index))
             .collect();
+        self.builder.set_findings(self.known.findings().clone());
         for (target, evidence) in before.all_evidence() {
             self.builder.set_evidence(target, Some(evidence.clone()));
         }

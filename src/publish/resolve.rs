@@ -13,6 +13,9 @@ use crate::snapshot::{Shares, Snapshot, SnapshotBuilder};
 /// How many known names an error tells.
 const NEAR: usize = 3;
 
+/// Among how many services they are sought at most: the writer has other things to do.
+const NEAR_AMONG: usize = 10_000;
+
 /// The members that a target means now; none for a service.
 pub(super) fn meant(
     target: &OverrideTarget,
@@ -118,7 +121,8 @@ impl World {
                 if self.all_members().iter().any(is_known) {
                     return Ok(());
                 }
-                let known = services.by_ref().map(ToString::to_string).collect();
+                let known = services.by_ref().take(NEAR_AMONG);
+                let known = known.map(ToString::to_string).collect();
                 unknown("service", name.to_string(), known)
             }
             OverrideTarget::Member(_) => Ok(()),

@@ -6,10 +6,10 @@ use tracing::error;
 
 use super::begin::{self, Beginning, FOLDER, members};
 use super::contact::status;
-use super::overrides_file;
 use super::resolve::shares;
 use super::states::Happening;
 use super::world::{Now, Profile};
+use super::{findings_file, overrides_file};
 use crate::config::Config;
 use crate::model::{MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};
 use crate::names::Label;
@@ -38,7 +38,9 @@ pub fn restore(config: Arc<Config>) -> Restored {
     };
     let read = begin::read(&config, &config.state_dir.join(FOLDER));
     let serial = read.serial().unwrap_or_default();
-    let mut beginning = Beginning::new(&config, read, now);
+    let file = findings_file::path(&config.state_dir);
+    let found = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
+    let mut beginning = Beginning::new(&config, read, &found.findings, now);
     beginning.give_up_waiting(&config);
     match overrides_file::read_only(&overrides_file::path(&config.state_dir)) {
         Ok(overrides) => {

@@ -78,11 +78,13 @@ impl Core {
             let now = self.now();
             self.turn(now);
             let deadline = self.deadline(now.instant);
+            let is_waiting = self.world.known.record.wait(now.instant).is_some();
             let is_saving = self.world.overruling.is_saving();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 saved = self.world.overruling.saved() => self.saved(saved),
+                () = self.world.known.record.progress(), if is_waiting => {}
                 Some(order) = commands.recv(), if !is_saving => self.obey(order),
                 Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
                 Some(delta) = deltas.recv() => {
@@ -107,6 +109,7 @@ impl Core {
         self.world.fold_all_lists(now);
         self.world.fold_all_losses(now);
         self.world.keep_seen(now.wall);
+        self.world.known.record.hold(now.instant, now.wall);
         if !self.world.overruling.is_frozen() {
             self.publish(now);
         }
@@ -162,20 +165,20 @@ impl Core {
         if self.world.overruling.is_frozen() {
             self.publish_hostnames(now.instant);
             self.publish_unconfirmed();
-            self.become_ready();
+            self.become_ready(now.instant);
             return;
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
         if std::mem::take(&mut self.world.is_dirty) || is_owed {
             self.pace.touch();
         }
-        if self
-            .pace
-            .due(now.instant)
-            .is_some_and(|due| due <= now.instant)
-        {
+        let is_due = self.pace.due(now.instant);
+        let is_due = is_due.is_some_and(|due| due <= now.instant);
+        // What withdraws an address is to be on disk before answers follow it.
+        if is_due && self.world.known.record.wait(now.instant).is_none() {
             self.publish(now);
         }
+        self.become_ready(now.instant);
     }
 
     /// When something is due next.
@@ -187,11 +190,13 @@ impl Core {
         // A publication that is due anyhow takes the serial with it: waiting for both would be
         // waiting for a time that may have passed.
         let publication = self.pace.due(now).or(self.serial.due());
+        let publication = publication.max(self.world.known.record.wait(now));
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
             self.world.damping.deadline(),
             self.world.hold_due,
+            self.world.first_probes_due(),
             publication.filter(|_| is_open),
         ];
         deadlines
@@ -217,12 +222,16 @@ impl Core {
         self.retired.sweep();
         self.pace.published(now.instant);
         self.world.is_dirty = false;
-        self.become_ready();
+        self.become_ready(now.instant);
     }
 
-    /// Says that the daemon is ready once it is.
-    fn become_ready(&self) {
-        if self.world.states.is_ready() {
+    /// Says that the daemon is ready once it is: its members are, and what was known of addresses has
+    /// been looked at, or that has taken too long.
+    fn become_ready(&mut self, now: Instant) {
+        if self.world.first_probes_due().is_some_and(|due| due <= now) {
+            self.world.first_probes();
+        }
+        if self.world.states.is_ready() && self.world.first_probes_due().is_none() {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
         }

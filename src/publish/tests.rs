@@ -3,6 +3,7 @@
 mod brake;
 mod damping;
 mod files;
+mod findings;
 pub(super) mod fixture;
 mod lists;
 mod overrides;

@@ -14,14 +14,16 @@ use tracing::error;
 
 use super::begin::{self, Beginning, FOLDER};
 use super::disk::Disk;
+use super::findings::Known;
 use super::overruling::Overruling;
 use super::pace::Pace;
+use super::record::Record;
 use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
 use super::transit::Transits;
 use super::world::{Now, World};
-use super::{Error, Events, Handle, overrides_file};
+use super::{Error, Events, Handle, findings_file, overrides_file};
 use crate::config::Config;
 use crate::model::{Delta, Targets, UnixSeconds};
 use crate::snapshot::Generation;
@@ -82,6 +84,7 @@ pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writ
         .spawn(move || {
             let core = runtime.block_on(core.run(deltas, configs, commands, stopped));
             core.world.disk.close();
+            core.world.known.record.close();
             drop(lock);
         });
     let thread = thread.map_err(Error::Thread)?;
@@ -107,15 +110,21 @@ pub(super) fn prepare(
         .map(|(owner, (_, tail))| (owner.clone(), *tail))
         .collect();
     let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
-    let mut beginning = Beginning::new(&config, read, now);
+    let file = findings_file::path(&config.state_dir);
+    let kept = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
+    let record = Record::spawn(file, kept.good, Arc::clone(&metrics)).map_err(Error::Thread)?;
+    let (findings_to, findings) = watch::channel(kept.findings.clone());
+    let mut known = Known::new(kept.findings, record, findings_to, now.instant);
+    let mut beginning = Beginning::new(&config, read, known.findings(), now);
     let file = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&file);
     if decided.frozen.is_some() {
         disk.set_frozen(true);
+        known.record.set_frozen(true);
         beginning.give_up_waiting(&config);
     }
     let (overrides_to, overrides) = watch::channel(Arc::default());
-    let overruling = Overruling::new(decided, file, overrides_to);
+    let overruling = Overruling::new(decided, file, overrides_to, now);
     let events = Events::default();
     let first = beginning
         .builder
@@ -134,6 +143,7 @@ pub(super) fn prepare(
             disk,
             Transits::new(events.clone(), metrics),
             overruling,
+            known,
             now,
         ),
         pace: Pace::default(),
@@ -149,6 +159,7 @@ pub(super) fn prepare(
         wall,
     };
     core.world.announce_restored();
+    core.world.await_first_probes(now.instant);
     core.publish(now);
     let (deltas, configs) = (
         mpsc::channel::<Delta>(1).0,
@@ -167,6 +178,7 @@ pub(super) fn prepare(
             ready,
             unconfirmed,
             targets,
+            findings,
         },
     ))
 }

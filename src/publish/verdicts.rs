@@ -1,6 +1,5 @@
 //! What probes have found: verdicts of targets, folded, shown, and counted for the brake.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use tracing::debug;
@@ -9,22 +8,6 @@ use super::events::Transited;
 use super::world::{Now, World};
 use crate::model::{EventKind, Evidence, MemberIdx, NamespacedName, Service, Target, Verdict};
 
-/// How many targets that are down each address and port has.
-#[derive(Debug, Default)]
-pub(super) struct Down(HashMap<SocketAddr, usize>);
-
-impl Down {
-    /// Counts a target at an address whose verdict was another.
-    fn recount(&mut self, address: SocketAddr, before: Option<Verdict>, now: Option<Verdict>) {
-        let is_down = |verdict| usize::from(verdict == Some(Verdict::Down));
-        let count = self.0.entry(address).or_default();
-        *count = (*count + is_down(now)).saturating_sub(is_down(before));
-        if *count == 0 {
-            self.0.remove(&address);
-        }
-    }
-}
-
 impl World {
     /// Folds what probes have found.
     pub(super) fn probed(&mut self, found: Vec<(Target, Option<Evidence>)>, now: Now) {
@@ -32,14 +15,14 @@ impl World {
         for (target, evidence) in found {
             let before = self.builder.evidence(&target);
             let before = before.map(|evidence| evidence.verdict);
-            let verdict = evidence.as_ref().map(|evidence| evidence.verdict);
-            self.down.recount(target.address, before, verdict);
+            self.find(&target, before, evidence.as_ref(), now);
             if let Some(evidence) = &evidence {
                 self.judge(&target, before, evidence, now);
                 is_any_down |= evidence.verdict == Verdict::Down;
             }
             self.is_dirty |= self.builder.set_evidence(&target, evidence);
         }
+        self.tell_findings();
         if is_any_down {
             self.confirm_down(now);
         }
@@ -49,7 +32,7 @@ impl World {
     /// the next probe. Neither is the first pass of a target: everything passes once at a start.
     fn judge(&mut self, target: &Target, before: Option<Verdict>, evidence: &Evidence, now: Now) {
         let to = evidence.verdict;
-        let Some(from) = before.filter(|from| *from != to) else {
+        let Some(from) = before.filter(|from| *from != to && *from != Verdict::Unknown) else {
             return;
         };
         if counts_as_up(from) && counts_as_up(to) {
@@ -76,7 +59,7 @@ impl World {
         name: &NamespacedName,
         facts: &Service,
     ) -> bool {
-        if self.down.0.is_empty() {
+        if self.known.is_none_down() {
             return false;
         }
         let resolved = facts
@@ -98,7 +81,7 @@ impl World {
         ports.any(|port| {
             let is_down = |address: &IpAddr| {
                 let address = SocketAddr::new(*address, port);
-                self.down.0.contains_key(&address)
+                self.known.is_down(address)
             };
             addresses.iter().any(is_down)
         })
@@ -107,7 +90,7 @@ impl World {
 
 /// Whether a verdict counts as up.
 fn counts_as_up(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Up | Verdict::Suspect)
+    matches!(verdict, Verdict::Up | Verdict::Suspect | Verdict::Unknown)
 }
 
 /// A verdict as events name it.
@@ -117,5 +100,6 @@ fn text(verdict: Verdict) -> &'static str {
         Verdict::Suspect => "suspect",
         Verdict::Down => "down",
         Verdict::Damped => "damped",
+        Verdict::Unknown => "unknown",
     }
 }

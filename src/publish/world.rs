@@ -13,13 +13,13 @@ use super::damping::Damping;
 use super::disk::Disk;
 use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
+use super::findings::Known;
 use super::identity;
 use super::listing::Lists;
 use super::loss::{self, Losses};
 use super::overruling::Overruling;
 use super::states::{Happening, States};
 use super::transit::Transits;
-use super::verdicts::Down;
 use crate::config::Config;
 use crate::model::{
     Change, Delta, Epoch, GeoDatabase, Identity, LearntTopology, MemberIdx, NamespacedName,
@@ -89,8 +89,8 @@ pub(super) struct World {
     pub(super) brake: Brake,
     /// More or less is held back than is shown.
     pub(super) is_brake_changed: bool,
-    /// What probes say is down.
-    pub(super) down: Down,
+    /// What is known of addresses.
+    pub(super) known: Known,
     /// When what is left of a hold is told next.
     pub(super) hold_due: Option<Instant>,
     /// Where transitions are shown.
@@ -111,6 +111,8 @@ pub(super) struct World {
     pub(super) metrics: Arc<Metrics>,
     /// What operators have decided.
     pub(super) overruling: Overruling,
+    /// When it is next written down that facts are live.
+    pub(super) seen: Instant,
     /// Something is not published.
     pub(super) is_dirty: bool,
 }
@@ -124,6 +126,7 @@ impl World {
         disk: Disk,
         transits: Transits,
         overruling: Overruling,
+        known: Known,
         now: Now,
     ) -> Self {
         let Beginning {
@@ -147,7 +150,7 @@ impl World {
             damping: Damping::new(now.instant),
             brake,
             is_brake_changed: false,
-            down: Down::default(),
+            known,
             hold_due: None,
             transits,
             lists: Lists::default(),
@@ -158,6 +161,7 @@ impl World {
             disk,
             metrics,
             overruling,
+            seen: now.instant,
             is_dirty: true,
         };
         for member in discarded {
@@ -183,6 +187,7 @@ impl World {
                 self.is_dirty |= self.builder.set_unresolved(&hostname, why);
             }
             Delta::Probed(found) => self.probed(found, now),
+            Delta::FirstProbes => self.first_probes(),
             Delta::GeoDatabase(database) => self.locate(Some(database)),
             Delta::Member {
                 member,
@@ -303,6 +308,7 @@ impl World {
         }
         self.damping.discard(member, now.instant);
         self.builder.set_topology(member, Learnt::default().facts());
+        self.overruling.applied = None;
         self.builder.set_networks(member, Arc::default());
         if let Some(profile) = self.profiles.get_mut(member.get()) {
             profile.kept = Kept::default();
@@ -330,6 +336,7 @@ impl World {
         let learnt = profile.kept.learnt.clone();
         if learnt != before {
             self.builder.set_topology(member, learnt.facts());
+            self.overruling.applied = None;
             self.is_dirty = true;
             self.keep(member, Fact::Learnt(learnt));
         }

@@ -1,7 +1,7 @@
 //! What is known of shards beyond their facts: probes, damping, drains.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::compile::Input;
 use super::probing::{Map, Probes};
@@ -9,7 +9,8 @@ use super::service::NewShard;
 use super::{ipv4, ipv6};
 use crate::decide::{Halves, ShardCaution};
 use crate::model::{
-    Evidence, FULL_SHARE, MemberIdx, MemberSet, NamespacedName, Target, UnixSeconds, Verdict,
+    Evidence, FULL_SHARE, Finding, Findings, MemberIdx, MemberSet, NamespacedName, Target,
+    UnixSeconds, Verdict,
 };
 
 /// TTL at most while things are in motion, in seconds: a member of the federation is in its first
@@ -117,6 +118,8 @@ impl Caution {
 pub(super) struct Cautions {
     /// What probes say.
     pub(super) evidence: Map<Target, Evidence>,
+    /// What is known of addresses whose targets say nothing themselves.
+    pub(super) findings: Findings,
     /// Conditions of shards.
     pub(super) conditions: HashMap<NamespacedName, Vec<(MemberIdx, Condition)>>,
     /// What operators leave.
@@ -136,6 +139,29 @@ impl Cautions {
             None => self.evidence.remove(target),
         };
         true
+    }
+
+    /// What counts of a target: what its own probes say, before they have a verdict what is known of
+    /// its address.
+    fn of(&self, target: &Target) -> Option<&Evidence> {
+        let own = self.evidence.get(target);
+        let known = || self.findings.get(&target.address)?.down.as_ref();
+        own.filter(|own| own.verdict != Verdict::Unknown)
+            .or_else(known)
+            .or(own)
+    }
+
+    /// Sets or takes back what is known of an address. Returns whether it is down now and was not,
+    /// or the other way round.
+    pub(super) fn set_finding(&mut self, address: SocketAddr, finding: Option<Finding>) -> bool {
+        let is_down =
+            |finding: &Option<Finding>| finding.as_ref().is_some_and(|it| it.down.is_some());
+        let is = is_down(&finding);
+        let before = match finding {
+            Some(finding) => self.findings.insert(address, finding),
+            None => self.findings.remove(&address),
+        };
+        is_down(&before) != is
     }
 
     /// Sets or takes back a condition. Returns whether that changes anything.
@@ -176,10 +202,11 @@ impl Cautions {
             probes.targets(input.fleet, input.federation, shard, &mut targets);
             let mut withheld = HashSet::new();
             for target in targets.iter().skip(first) {
-                let Some(evidence) = self.evidence.get(target) else {
+                let Some(evidence) = self.of(target) else {
                     continue;
                 };
                 match evidence.verdict {
+                    Verdict::Unknown => {}
                     Verdict::Up => caution.sets.proven.insert(shard.member),
                     Verdict::Suspect => {
                         // It counts as up until it is down.

@@ -31,6 +31,8 @@ pub(super) struct Probing {
     of: Map<User, Box<[Target]>>,
     /// The keys of `users`.
     targets: Targets,
+    /// How each address and port is probed: the keys of `users`, by where they are.
+    at: Map<SocketAddr, Vec<Arc<Probe>>>,
     /// Services some of whose targets found no room, the one that has waited longest first.
     waiting: VecDeque<NamespacedName>,
 }
@@ -40,6 +42,36 @@ impl Probing {
     pub(super) fn users_of(&self, target: &Target) -> impl Iterator<Item = &NamespacedName> {
         let users = self.users.get(target).into_iter().flatten();
         users.map(|(_, name)| name)
+    }
+
+    /// The services that use any target at an address and port.
+    pub(super) fn users_at(&self, address: SocketAddr) -> impl Iterator<Item = &NamespacedName> {
+        let probes = self.at.get(&address).into_iter().flatten();
+        let targets = probes.map(move |probe| Target {
+            address,
+            probe: Arc::clone(probe),
+        });
+        let users = targets.filter_map(|target| self.users.get(&target));
+        users.flatten().map(|(_, name)| name)
+    }
+
+    /// A target is there now.
+    fn add(&mut self, target: &Target) {
+        self.targets.insert(target.clone());
+        let probes = self.at.entry(target.address).or_default();
+        probes.push(Arc::clone(&target.probe));
+    }
+
+    /// A target that nothing uses any more goes.
+    fn remove(&mut self, target: &Target) {
+        self.users.remove(target);
+        self.targets.remove(target);
+        if let Some(probes) = self.at.get_mut(&target.address) {
+            probes.retain(|probe| *probe != target.probe);
+            if probes.is_empty() {
+                self.at.remove(&target.address);
+            }
+        }
     }
 
     /// Everything that is to be probed.
@@ -71,8 +103,7 @@ impl Probing {
             if let Some(users) = self.users.get_mut(target) {
                 users.remove(&user);
                 if users.is_empty() {
-                    self.users.remove(target);
-                    self.targets.remove(target);
+                    self.remove(target);
                 }
             }
         }
@@ -82,7 +113,7 @@ impl Probing {
             if let Some(users) = self.users.get_mut(&target) {
                 users.insert(user.clone());
             } else if self.users.len() < MOST_TARGETS {
-                self.targets.insert(target.clone());
+                self.add(&target);
                 let users = self.users.entry(target.clone()).or_default();
                 users.insert(user.clone());
             } else {

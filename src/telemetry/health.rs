@@ -126,7 +126,7 @@ impl Health {
     fn targets(&self, verdict: Option<Verdict>) -> &IntGauge {
         let [unknown, up, suspect, down, damped] = &self.targets;
         match verdict {
-            None => unknown,
+            None | Some(Verdict::Unknown) => unknown,
             Some(Verdict::Up) => up,
             Some(Verdict::Suspect) => suspect,
             Some(Verdict::Down) => down,

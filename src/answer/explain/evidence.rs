@@ -27,6 +27,11 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
             Verdict::Suspect => "suspect",
             Verdict::Down => "down",
             Verdict::Damped => "kept back",
+            Verdict::Unknown => {
+                let (probe, seen) = (probe(target), &evidence.seen);
+                lines.push(format!("{probe}: never passed from here: {seen}"));
+                continue;
+            }
         };
         let since = time(evidence.since);
         let seen = &evidence.seen;

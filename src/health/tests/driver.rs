@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::health::thread::keep;
-use crate::model::{Probe, UnixSeconds, Verdict};
+use crate::model::{Finding, Probe, UnixSeconds};
 
 /// What comes of probes, by address, and how long that takes.
 type Answers = Arc<Mutex<HashMap<SocketAddr, (Outcome, Duration)>>>;
@@ -15,6 +15,10 @@ type Answers = Arc<Mutex<HashMap<SocketAddr, (Outcome, Duration)>>>;
 struct World {
     /// What is wanted.
     wanted: watch::Sender<Targets>,
+    /// What is known from before.
+    known: watch::Sender<Findings>,
+    /// It was said that first probes are through, and when.
+    first_probes: Option<Instant>,
     /// What comes of probes.
     answers: Answers,
     /// What was asked, and when.
@@ -59,6 +63,11 @@ fn target(n: u16, seconds: u64) -> Target {
 
 /// Starts with these targets, all of which pass; those without an answer panic.
 fn world(targets: &[Target], at_once: usize, room: usize) -> World {
+    knowing(targets, Findings::default(), at_once, room)
+}
+
+/// The same, when something is known from before.
+fn knowing(targets: &[Target], findings: Findings, at_once: usize, room: usize) -> World {
     let answers: Answers = Arc::default();
     for target in targets {
         answers.lock().insert(target.address, pass());
@@ -79,11 +88,21 @@ fn world(targets: &[Target], at_once: usize, room: usize) -> World {
         }
     };
     let counted = Arc::clone(&metrics);
-    let driver = move || Driver::new(saying.clone(), Arc::clone(&counted), at_once);
+    let (known, findings) = watch::channel(findings);
+    let driver = move || {
+        Driver::new(
+            saying.clone(),
+            findings.clone(),
+            Arc::clone(&counted),
+            at_once,
+        )
+    };
     let mut tasks = JoinSet::new();
     tasks.spawn(keep(receiver, driver, ask, CancellationToken::new()));
     World {
         wanted,
+        known,
+        first_probes: None,
         answers,
         asked,
         deltas,
@@ -95,8 +114,12 @@ fn world(targets: &[Target], at_once: usize, room: usize) -> World {
 impl World {
     /// What is said next: port, verdict, and what was seen.
     async fn said(&mut self) -> Vec<(u16, Option<Verdict>)> {
-        let Some(Delta::Probed(said)) = self.deltas.recv().await else {
-            panic!("nothing is said any more");
+        let said = loop {
+            match self.deltas.recv().await {
+                Some(Delta::Probed(said)) => break said,
+                Some(Delta::FirstProbes) => self.first_probes = Some(Instant::now()),
+                _ => panic!("nothing is said any more"),
+            }
         };
         let said = said.into_iter();
         said.map(|(target, evidence)| (target.address.port(), evidence.map(|e| e.verdict)))
@@ -159,7 +182,11 @@ async fn transitions_are_said_once_and_what_goes_is_taken_back() {
     let targets = [target(1, 2), target(2, 2)];
     let mut world = world(&targets, 10, 10);
     world.answer(2, silent());
-    assert_eq!(world.said_within(10).await, [(1, Some(Verdict::Up))]);
+    let first = world.said_within(10).await;
+    assert!(
+        first.contains(&(1, Some(Verdict::Up))) && first.contains(&(2, Some(Verdict::Unknown)))
+    );
+    assert_eq!(first.len(), 2);
     world.answer(1, refused());
     let expected = [(1, Some(Verdict::Suspect)), (1, Some(Verdict::Down))];
     assert_eq!(world.said_within(20).await, expected);
@@ -310,8 +337,7 @@ async fn the_last_of_each_target_is_said_when_the_writer_has_been_slow() {
     world.answer(1, refused());
     tokio::time::sleep(Duration::from_secs(10)).await;
     let mut last = HashMap::new();
-    last.extend(world.said().await);
-    last.extend(world.said().await);
+    last.extend(world.said_within(1).await);
     assert_eq!(last[&1], Some(Verdict::Down));
     assert_eq!(last[&2], Some(Verdict::Up));
     assert_eq!(world.said_within(10).await, []);
@@ -326,4 +352,65 @@ async fn after_a_failure_of_its_own_probing_begins_anew() {
     assert!(world.shows("gazetteer_health_targets{verdict=\"up\"} 1"));
     world.answer(1, pass());
     assert_eq!(world.said_within(10).await, [(1, Some(Verdict::Up))]);
+}
+
+/// What is known of an address that is down.
+fn down() -> Finding {
+    let evidence = Evidence {
+        verdict: Verdict::Down,
+        since: UnixSeconds(7),
+        seen: "refused".into(),
+    };
+    Finding {
+        down: Some(evidence),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_is_judged_soon_and_the_first_pass_brings_it_back() {
+    let targets = [target(1, 60), target(2, 60), target(3, 60)];
+    let addresses = [1, 2].map(|n| SocketAddr::from(([127, 0, 0, 1], n)));
+    let known = [(addresses[0], Finding::default()), (addresses[1], down())];
+    let mut world = knowing(&targets[..2], known.into_iter().collect(), 10, 10);
+    let begin = Instant::now();
+    world.answer(1, refused());
+    world.answer(2, refused());
+    let said = world.said_within(1).await;
+    let of = |port| said.iter().filter(move |(of, _)| *of == port);
+    let verdicts = |port| of(port).map(|(_, verdict)| *verdict).collect::<Vec<_>>();
+    assert_eq!(verdicts(1).last(), Some(&Some(Verdict::Down)));
+    assert_eq!(verdicts(2), [Some(Verdict::Down)]);
+    assert!(world.first_probes.unwrap() <= begin + SOON);
+    // Not by this process: neither `up` nor a quiet time.
+    world.answer(2, pass());
+    assert_eq!(world.said_within(61).await, [(2, Some(Verdict::Up))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_comes_back_or_is_probed_otherwise_goes_on_from_what_is_known() {
+    let first = target(1, 2);
+    let mut world = world(std::slice::from_ref(&first), 10, 10);
+    world.said_within(5).await;
+    assert!(world.first_probes.is_some());
+    world.answer(1, refused());
+    world.said_within(10).await;
+    world
+        .known
+        .send_replace([(first.address, down())].into_iter().collect());
+    world.wanted.send_replace(Targets::new());
+    assert_eq!(world.said_within(5).await, [(1, None)]);
+    let probe = Probe {
+        check: crate::model::Check::Grpc {
+            service: Box::default(),
+        },
+        ..Probe::default()
+    };
+    let other = Target {
+        probe: Arc::new(probe),
+        ..first
+    };
+    world.wanted.send_replace(Targets::unit(other));
+    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Down))]);
+    world.answer(1, pass());
+    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
 }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{Evidence, UnixSeconds};
 
 /// A probe with these thresholds.
 fn probe(down: u8, up: u8) -> Probe {
@@ -34,7 +35,11 @@ fn step(history: &mut History, probe: &Probe, result: Result, now: Duration) -> 
 /// The verdicts after each result, one every two seconds, each as its first letter; `D` is down, `d`
 /// damped, `?` unknown.
 fn verdicts(probe: &Probe, results: &str) -> String {
-    let mut history = History::default();
+    verdicts_after(History::default(), probe, results)
+}
+
+/// The same of a history that goes on from what is known.
+fn verdicts_after(mut history: History, probe: &Probe, results: &str) -> String {
     let mut now = Duration::ZERO;
     let letter = |result| {
         let result = match result {
@@ -44,7 +49,7 @@ fn verdicts(probe: &Probe, results: &str) -> String {
         };
         now += Duration::from_secs(2);
         match step(&mut history, probe, result, now) {
-            None => '?',
+            None | Some(Verdict::Unknown) => '?',
             Some(Verdict::Up) => 'U',
             Some(Verdict::Suspect) => 'S',
             Some(Verdict::Down) => 'D',
@@ -52,6 +57,27 @@ fn verdicts(probe: &Probe, results: &str) -> String {
         }
     };
     results.chars().map(letter).collect()
+}
+
+#[test]
+fn what_is_known_stands_until_the_probe_has_had_its_say() {
+    let down = Evidence {
+        verdict: Verdict::Down,
+        since: UnixSeconds(1),
+        seen: "refused".into(),
+    };
+    let (up, down) = (Finding::default(), Finding { down: Some(down) });
+    let check = |known: &Finding, results: &str, expected: &str| {
+        let history = History::inherited(known);
+        let verdicts = verdicts_after(history, &probe(3, 2), results);
+        assert_eq!(verdicts, expected, "{results}");
+    };
+    check(&up, "+---++", "USSDDU");
+    check(&up, "---", "SSD");
+    check(&up, "!!!!", "SSSS");
+    check(&down, "----+", "DDDDU");
+    check(&down, "+---+", "USSDD");
+    check(&down, "!!+", "DDU");
 }
 
 #[test]
@@ -117,6 +143,7 @@ proptest! {
             prop_assert_eq!(after.is_none(), log.iter().all(Option::is_some));
             match after {
                 None => prop_assert!(before.is_none()),
+                Some(Verdict::Unknown) => prop_assert!(false, "it is said, and no verdict"),
                 Some(Verdict::Up) => {
                     prop_assert!(passes > 0);
                     let was_away = matches!(before, Some(Verdict::Down | Verdict::Damped));

@@ -21,6 +21,7 @@ async fn a_listener_that_closes_is_down_and_the_thread_ends_when_told() {
     let (said, mut heard) = mpsc::channel(1);
     let health = spawn(
         targets,
+        watch::channel(Findings::default()).1,
         said,
         Arc::new(Metrics::new()),
         CancellationToken::new(),
@@ -28,8 +29,10 @@ async fn a_listener_that_closes_is_down_and_the_thread_ends_when_told() {
     .unwrap();
     let mut listener = Some(listener);
     let last = loop {
-        let Some(Delta::Probed(news)) = heard.recv().await else {
-            panic!("nothing is said any more");
+        let news = match heard.recv().await {
+            Some(Delta::Probed(news)) => news,
+            Some(Delta::FirstProbes) => continue,
+            other => panic!("{other:?}"),
         };
         let [(of, Some(evidence))] = &*news else {
             panic!("{news:?}");

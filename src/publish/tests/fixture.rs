@@ -182,6 +182,7 @@ impl Running {
         self.stop.cancel();
         let core = self.task.join_next().await.unwrap().unwrap();
         core.world.disk.close();
+        core.world.known.record.close();
     }
 
     /// Sends a change of a member in the first epoch.

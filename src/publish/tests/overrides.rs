@@ -5,32 +5,40 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::Refused;
+use tokio::time::Instant;
+
 use super::super::{Command, Done, InForce};
+use super::super::{Refused, overrides_file};
 use super::fixture::{Running, after, available, config, label, named, service};
 use crate::config::Config;
-use crate::model::{Change, EventKind, FULL_SHARE, LearntTopology, UnixSeconds};
+use crate::model::limits::DRAINS;
+use crate::model::{Change, Drain, EventKind, FULL_SHARE, LearntTopology, Overrides, UnixSeconds};
 
 /// When the tests begin.
 const START: u64 = 1_800_000_000;
 
 thread_local! {
-    /// What the wall clock says.
-    static WALL: Cell<u64> = const { Cell::new(START) };
+    /// When the test began, and by how many seconds the wall clock has been set.
+    static WALL: Cell<(Option<Instant>, i64)> = const { Cell::new((None, 0)) };
 }
 
 /// The wall clock.
 fn wall() -> UnixSeconds {
-    UnixSeconds(WALL.get())
+    let (begun, set) = WALL.get();
+    let begun = begun.unwrap_or_else(Instant::now);
+    WALL.set((Some(begun), set));
+    UnixSeconds((START + begun.elapsed().as_secs()).saturating_add_signed(set))
+}
+
+/// Sets the wall clock ahead, or back.
+fn set_wall(by: i64) {
+    let (begun, set) = WALL.get();
+    WALL.set((begun, set + by));
 }
 
 /// Lets both clocks go on, and the writer look at them.
 async fn pass(seconds: u64) {
-    for _ in 0..seconds {
-        WALL.set(WALL.get() + 1);
-        after(1_000).await;
-    }
-    after(1_100).await;
+    after(seconds * 1_000).await;
 }
 
 /// A writer on two members with service `s`, in regions `r1` and `r2`.
@@ -129,9 +137,76 @@ async fn a_clock_that_is_set_back_gives_no_share_back() {
     running.ask(drain("a", 60, None)).await.unwrap();
     pass(30).await;
     assert_eq!(share(&running), FULL_SHARE / 2);
-    WALL.set(START);
-    pass(0).await;
-    assert_eq!(share(&running), FULL_SHARE / 2);
+    set_wall(-30);
+    pass(1).await;
+    assert!(share(&running) < FULL_SHARE / 2);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_jumps_changes_dates_and_no_answer() {
+    const YEARS: i64 = 10 * 365 * 86_400;
+    for jump in [YEARS, -YEARS] {
+        let folder = tempfile::tempdir().unwrap();
+        let running = start(folder.path()).await;
+        running.ask(drain("a", 60, Some(600))).await.unwrap();
+        running.ask(drain("b", 0, Some(600))).await.unwrap();
+        pass(30).await;
+        set_wall(jump);
+        pass(2).await;
+        let [first, second] = &drains(&running)[..] else {
+            panic!("both are in force");
+        };
+        let expected = u32::from(FULL_SHARE) * 28 / 60;
+        assert!(u32::from(first.share).abs_diff(expected) < 600, "{first:?}");
+        // Dates follow the clock: what is left is what it was.
+        let left = second.drain.until.unwrap().0 - wall().0;
+        assert!((567..=569).contains(&left), "{left}");
+        running.stop().await;
+        // So a restart goes on where it was.
+        let running = Running::start_at(config(&["a", "b"], folder.path()), wall);
+        let left = drains(&running)[1].drain.until.unwrap().0 - wall().0;
+        assert!((566..=569).contains(&left), "{left}");
+        set_wall(-jump);
+        pass(1).await;
+        assert_eq!(drains(&running).len(), 2);
+        running.ask(freeze(Some(60))).await.unwrap();
+        set_wall(jump);
+        pass(58).await;
+        assert!(running.handle.overrides.borrow().frozen.is_some());
+        pass(3).await;
+        assert!(running.handle.overrides.borrow().frozen.is_none());
+        pass(600).await;
+        assert_eq!(drains(&running), []);
+        running.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_are_so_many_drains_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let drains = (0..DRAINS.most).map(|n| Drain {
+        target: format!("service/ns/s{n}").parse().unwrap(),
+        from: FULL_SHARE,
+        begun: Some(wall()),
+        over: Duration::ZERO,
+        until: None,
+        safe_at: Some(wall()),
+    });
+    let many = Overrides {
+        frozen: None,
+        drains: drains.collect(),
+    };
+    overrides_file::write(&overrides_file::path(folder.path()), &many).unwrap();
+    let running = start(folder.path()).await;
+    let fact = Change::Upsert(named("s7"), service("192.0.2.9", 1));
+    running.change("b", fact).await;
+    let refused = running.ask(drain("a", 0, None)).await;
+    assert!(matches!(refused, Err(Refused::TooMany)), "{refused:?}");
+    running
+        .ask(drain("service/ns/s7", 0, Some(9)))
+        .await
+        .unwrap();
     running.stop().await;
 }
 
@@ -266,7 +341,7 @@ async fn a_restart_keeps_what_was_decided() {
         .unwrap();
     let before: Vec<_> = drains(&running).into_iter().map(|d| d.drain).collect();
     running.stop().await;
-    WALL.set(WALL.get() + 30);
+    set_wall(30);
     let running = Running::start_at(config(&["a", "b"], folder.path()), wall);
     let after: Vec<_> = drains(&running).into_iter().map(|d| d.drain).collect();
     assert_eq!(after, before);

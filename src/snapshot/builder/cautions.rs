@@ -1,7 +1,9 @@
 //! What the writer is told beyond facts and states.
 
+use std::net::SocketAddr;
+
 use super::SnapshotBuilder;
-use crate::model::{Evidence, MemberIdx, NamespacedName, Target, Targets};
+use crate::model::{Evidence, Finding, Findings, MemberIdx, NamespacedName, Target, Targets};
 use crate::snapshot::caution::{Condition, Shares};
 
 impl SnapshotBuilder {
@@ -15,6 +17,23 @@ impl SnapshotBuilder {
         let is_used = users.peek().is_some();
         self.changed.extend(users);
         is_used
+    }
+
+    /// What is known of an address and port, for targets without a verdict of their own; `None` takes
+    /// it back. Returns whether any service may be answered otherwise.
+    pub fn set_finding(&mut self, address: SocketAddr, finding: Option<Finding>) -> bool {
+        if !self.cautions.set_finding(address, finding) {
+            return false;
+        }
+        let users = self.outcome.probing.users_at(address).cloned();
+        let before = self.changed.len();
+        self.changed.extend(users);
+        self.changed.len() > before
+    }
+
+    /// The same of all addresses at once, before the first snapshot.
+    pub fn set_findings(&mut self, findings: Findings) {
+        self.cautions.findings = findings;
     }
 
     /// What probes say of a target.

@@ -1,0 +1,232 @@
+//! What probes have found, on disk: `probes.log` in `state-dir`, a file of its own, since it is true
+//! of where this daemon stands and is not to go along with facts that are copied elsewhere.
+//!
+//! ```text
+//! probes.log       records in the order in which they came: the last of an address counts
+//! probes.log.new   a shorter one that says the same, while it is written
+//! ```
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read as _, Seek, SeekFrom, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::error;
+
+use super::frames::{self, BaseId, FINDINGS, FrameError, Frames, HEADER};
+use crate::model::{Evidence, Finding, Findings, Place, UnixSeconds, Verdict, kept};
+use crate::names::Label;
+
+/// The file in `state-dir`.
+const NAME: &str = "probes.log";
+
+/// For how long, in seconds, what is down counts as down without anybody who looks.
+const FRESH: u64 = 3600;
+
+/// Octets of the file that are read at most: some twenty times what all addresses take.
+const MOST_OCTETS: u64 = 64 << 20;
+
+/// How many addresses are kept: twice as many as are probed, so that what was probed of late has
+/// room too.
+pub(super) const MOST_KEPT: usize = 2 * 65_536;
+
+/// A record. New variants go to the end, or the version of the file changes.
+#[derive(Debug, Serialize, Deserialize)]
+enum Record {
+    /// Where the daemon stood that found what follows: region, zone.
+    Stood(Option<String>, Option<String>),
+    /// All of it was so at this time, in Unix seconds.
+    Held(u64),
+    /// An address and port has passed; since when it is down, in Unix seconds, and what was seen.
+    Found(SocketAddr, Option<(u64, String)>),
+    /// Nothing is known of it any more.
+    Forgotten(SocketAddr),
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// What is known of each address, less what has grown old.
+    pub(super) findings: Findings,
+    /// The octets of the file after which writing goes on; `None` where it is to be written anew.
+    pub(super) good: Option<u64>,
+}
+
+/// The path of the file in a state folder.
+pub(super) fn path(state_dir: &Path) -> PathBuf {
+    state_dir.join(NAME)
+}
+
+/// Reads the file as it counts at `now` for a daemon that stands at `here`. What is wrong with it is
+/// logged; then, as without one, nothing is known.
+///
+/// What was down an hour ago, or is down for somebody who stands elsewhere, may be up: after a move
+/// a whole federation could look dead. That it has passed stays known.
+pub(super) fn read(path: &Path, here: Option<&Place>, now: UnixSeconds) -> Kept {
+    match try_read(path) {
+        Ok(Some(read)) => read.count(here, now),
+        Ok(None) => Kept::default(),
+        Err(problem) => {
+            error!(file = %path.display(), %problem, "what probes have found cannot be read");
+            Kept::default()
+        }
+    }
+}
+
+/// The file as it says.
+#[derive(Debug, Default)]
+struct Read {
+    /// What is known of each address.
+    findings: Findings,
+    /// Where the daemon stood.
+    stood: (Option<String>, Option<String>),
+    /// When all of it was so.
+    held: u64,
+    /// The good octets.
+    good: u64,
+    /// There are others behind them.
+    is_cut: bool,
+}
+
+impl Read {
+    /// Folds a record.
+    fn fold(&mut self, record: Record) {
+        match record {
+            Record::Stood(region, zone) => self.stood = (region, zone),
+            Record::Held(at) => self.held = at,
+            Record::Found(address, down) => {
+                if self.findings.len() >= MOST_KEPT && !self.findings.contains_key(&address) {
+                    return;
+                }
+                let down = down.map(|(since, seen)| Evidence {
+                    verdict: Verdict::Down,
+                    since: UnixSeconds(since),
+                    seen: kept(&seen).into(),
+                });
+                self.findings.insert(address, Finding { down });
+            }
+            Record::Forgotten(address) => drop(self.findings.remove(&address)),
+        }
+    }
+
+    /// What counts of it.
+    fn count(mut self, here: Option<&Place>, now: UnixSeconds) -> Kept {
+        let is_elsewhere = self.stood != place(here);
+        let is_old = now.0.saturating_sub(self.held) > FRESH;
+        if is_elsewhere || is_old {
+            let addresses = self.findings.keys().copied();
+            self.findings = addresses.map(|at| (at, Finding::default())).collect();
+        }
+        let is_whole = !is_elsewhere && !is_old && !self.is_cut;
+        Kept {
+            findings: self.findings,
+            good: is_whole.then_some(self.good),
+        }
+    }
+}
+
+/// Reads the file; `None` if there is none.
+fn try_read(path: &Path) -> Result<Option<Read>, FrameError> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file").into());
+    }
+    let file = BufReader::with_capacity(1 << 18, file.take(MOST_OCTETS));
+    let (_, mut frames) = Frames::open(file, FINDINGS)?;
+    let mut read = Read {
+        good: HEADER as u64,
+        ..Read::default()
+    };
+    loop {
+        let record = match frames.next() {
+            Ok(None) => break,
+            Ok(Some(payload)) => postcard::from_bytes(payload).map_err(|_| FrameError::Checksum),
+            Err(error) => Err(error),
+        };
+        match record {
+            Ok(record) => read.fold(record),
+            // What was being written when the process was killed.
+            Err(_) => {
+                read.is_cut = true;
+                break;
+            }
+        }
+        read.good = frames.good();
+    }
+    Ok(Some(read))
+}
+
+/// The labels of a place.
+fn place(here: Option<&Place>) -> (Option<String>, Option<String>) {
+    let text = |label: Option<&Label>| label.map(ToString::to_string);
+    here.map_or((None, None), |here| {
+        (text(here.region.as_ref()), text(here.zone.as_ref()))
+    })
+}
+
+/// Appends the record of one address.
+pub(super) fn push(buffer: &mut Vec<u8>, address: SocketAddr, finding: Option<&Finding>) {
+    let record = match finding {
+        None => Record::Forgotten(address),
+        Some(finding) => {
+            let down = finding.down.as_ref();
+            Record::Found(
+                address,
+                down.map(|down| (down.since.0, down.seen.to_string())),
+            )
+        }
+    };
+    append(buffer, &record);
+}
+
+/// Appends that all is so at a time.
+pub(super) fn push_held(buffer: &mut Vec<u8>, now: UnixSeconds) {
+    append(buffer, &Record::Held(now.0));
+}
+
+/// Appends a record.
+fn append(buffer: &mut Vec<u8>, record: &Record) {
+    frames::push_frame(buffer, |payload| {
+        let written = postcard::to_extend(record, std::mem::take(payload));
+        *payload = written.expect("a vector takes everything, and every length is known");
+    });
+}
+
+/// Opens the file to write on after its good octets.
+pub(super) fn open(path: &Path, good: u64) -> io::Result<File> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(good)?;
+    file.seek(SeekFrom::End(0))?;
+    Ok(file)
+}
+
+/// Writes the file anew, so that at every moment it is the old or the new one, whole. Returns it,
+/// open at its end, and its octets.
+pub(super) fn write(
+    path: &Path,
+    here: Option<&Place>,
+    now: UnixSeconds,
+    findings: &Findings,
+) -> io::Result<(File, u64)> {
+    let mut buffer = Vec::new();
+    frames::push_header(&mut buffer, FINDINGS, BaseId::default());
+    let (region, zone) = place(here);
+    append(&mut buffer, &Record::Stood(region, zone));
+    push_held(&mut buffer, now);
+    for (address, finding) in findings {
+        push(&mut buffer, *address, Some(finding));
+    }
+    let new = path.with_extension("log.new");
+    let mut file = File::create(&new)?;
+    file.write_all(&buffer)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    Ok((file, buffer.len() as u64))
+}

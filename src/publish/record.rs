@@ -1,0 +1,329 @@
+//! The third thread: it keeps on disk what probes have found, so that a restart forgets nothing.
+//!
+//! What withdraws an address is written (write(2), which outlives a killed process) before the
+//! answers follow: the writer waits for that, but for no longer than [`PATIENCE`], as a slow disk
+//! must not delay answers. All else is written once in a second at most, and what was written is
+//! synced, for a loss of power, as often.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{error, warn};
+
+use super::findings_file;
+use crate::model::{Finding, Findings, Place, UnixSeconds};
+use crate::telemetry::{Metrics, clock};
+
+/// How many orders may wait. When as many do, everything is written anew once there is room.
+const ORDERS: usize = 1 << 14;
+
+/// How long answers wait at most for what withdraws an address to be written.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// What withdraws nothing is written, and what was written is synced, at most once in this time.
+const LAZY: Duration = Duration::from_secs(1);
+
+/// How long after a failure everything is written anew.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// A file of fewer octets is not written anew for its length.
+const SHORT: u64 = 1 << 20;
+
+/// A file is written anew when it has more than so many octets for each address.
+const LONG: u64 = 1 << 8;
+
+/// Everything, to be written in place of what is there.
+#[derive(Debug, Clone)]
+struct Whole {
+    /// Where this daemon stands.
+    here: Option<Place>,
+    /// The time.
+    now: UnixSeconds,
+    /// What is known.
+    findings: Findings,
+}
+
+/// Something to write.
+#[derive(Debug)]
+enum Order {
+    /// What is known of an address; with the number under which [`Record`] waits for it, if it does.
+    Found(SocketAddr, Option<Finding>, Option<u64>),
+    /// All is so at this time.
+    Held(UnixSeconds),
+    /// Everything.
+    Whole(Box<Whole>),
+}
+
+/// What the thread says of itself.
+#[derive(Debug, Default)]
+struct State {
+    /// The file lacks something.
+    has_failed: AtomicBool,
+    /// The octets of the file.
+    octets: AtomicU64,
+}
+
+/// What the writer holds of the thread.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// Bounded; see [`ORDERS`].
+    orders: SyncSender<Order>,
+    /// The number of the last order that is waited for.
+    asked: u64,
+    /// The number of the last such order that was obeyed.
+    obeyed: watch::Receiver<u64>,
+    /// Until when the last such order is waited for.
+    until: Option<Instant>,
+    /// Nothing but the time is written: answers are frozen, and the file is to stay as it is.
+    is_frozen: bool,
+    /// The file lacks something; when to write it anew.
+    behind: Option<Instant>,
+    /// What the thread says of itself.
+    state: Arc<State>,
+    /// The thread.
+    thread: JoinHandle<()>,
+}
+
+impl Record {
+    /// Starts the thread. `good` are the octets of the file after which it writes on; without, it is
+    /// to be written anew at once.
+    pub(super) fn spawn(
+        path: PathBuf,
+        good: Option<u64>,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
+        let (orders, received) = mpsc::sync_channel(ORDERS);
+        let (obeyed_to, obeyed) = watch::channel(0);
+        let state = Arc::new(State::default());
+        state.octets.store(good.unwrap_or(0), Ordering::Relaxed);
+        let shared = Arc::clone(&state);
+        let thread = thread::Builder::new()
+            .name("probes".into())
+            .spawn(move || {
+                let opened = good.map(|good| findings_file::open(&path, good));
+                let mut thread = Thread {
+                    path,
+                    file: None,
+                    buffer: Vec::new(),
+                    obeyed: obeyed_to,
+                    state: shared,
+                    metrics,
+                };
+                match opened {
+                    Some(Ok(file)) => thread.file = Some(file),
+                    Some(Err(error)) => thread.failed(&error),
+                    None => {}
+                }
+                thread.run(&received);
+            })?;
+        Ok(Self {
+            orders,
+            asked: 0,
+            obeyed,
+            until: None,
+            is_frozen: false,
+            behind: good.is_none().then(clock::monotonic),
+            state,
+            thread,
+        })
+    }
+
+    /// Has what is known of an address written. What withdraws it is waited for.
+    pub(super) fn found(&mut self, address: SocketAddr, finding: Option<&Finding>, now: Instant) {
+        if self.is_frozen {
+            self.behind = Some(now);
+            return;
+        }
+        let is_down = finding.is_some_and(|finding| finding.down.is_some());
+        let number = is_down.then_some(self.asked + 1);
+        if self.order(Order::Found(address, finding.cloned(), number), now)
+            && let Some(number) = number
+        {
+            self.asked = number;
+            self.until = Some(now + PATIENCE);
+        }
+    }
+
+    /// Until when answers have to wait for the disk; `None` if they need not.
+    pub(super) fn wait(&self, now: Instant) -> Option<Instant> {
+        let until = self.until.filter(|until| now < *until)?;
+        (*self.obeyed.borrow() < self.asked).then_some(until)
+    }
+
+    /// Waits for the thread to get on.
+    pub(super) async fn progress(&mut self) {
+        if self.obeyed.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether the file is to stay as it is. What changes meanwhile is written afterwards.
+    pub(super) fn set_frozen(&mut self, is_frozen: bool) {
+        self.is_frozen = is_frozen;
+    }
+
+    /// Writes down that all is so now.
+    pub(super) fn hold(&mut self, now: Instant, wall: UnixSeconds) {
+        self.order(Order::Held(wall), now);
+    }
+
+    /// Whether everything is to be written anew now, by [`Self::write`].
+    pub(super) fn is_owed(&mut self, findings: &Findings, now: Instant) -> bool {
+        if self.state.has_failed.swap(false, Ordering::Relaxed) {
+            self.behind = Some(now + RETRY);
+        }
+        let octets = self.state.octets.load(Ordering::Relaxed);
+        let is_long = octets > SHORT.max(LONG * findings.len() as u64);
+        let is_behind = self.behind.is_some_and(|due| due <= now);
+        !self.is_frozen && (is_behind || (is_long && self.behind.is_none()))
+    }
+
+    /// Has everything written in place of what is there.
+    pub(super) fn write(
+        &mut self,
+        here: Option<&Place>,
+        findings: &Findings,
+        now: Instant,
+        wall: UnixSeconds,
+    ) {
+        let whole = Whole {
+            here: here.cloned(),
+            now: wall,
+            findings: findings.clone(),
+        };
+        self.behind = None;
+        self.order(Order::Whole(Box::new(whole)), now);
+    }
+
+    /// Gives an order. Returns whether there was room.
+    fn order(&mut self, order: Order, now: Instant) -> bool {
+        let is_given = self.orders.try_send(order).is_ok();
+        if !is_given {
+            self.behind = Some(now + LAZY);
+        }
+        is_given
+    }
+
+    /// Waits until everything is written and synced, and ends the thread.
+    pub(super) fn close(self) {
+        drop(self.orders);
+        if self.thread.join().is_err() {
+            error!("the thread that keeps what probes have found panicked");
+        }
+    }
+}
+
+/// The state of the thread.
+struct Thread {
+    /// The file.
+    path: PathBuf,
+    /// The same, open; `None` while it is to be written anew, until when all else is dropped.
+    file: Option<File>,
+    /// What is not written yet.
+    buffer: Vec<u8>,
+    /// The number of the last order that somebody waits for.
+    obeyed: watch::Sender<u64>,
+    /// What the writer is to know.
+    state: Arc<State>,
+    /// Where failures are counted.
+    metrics: Arc<Metrics>,
+}
+
+impl Thread {
+    /// Works until the writer closes the channel.
+    fn run(mut self, orders: &Receiver<Order>) {
+        let (mut written, mut is_unsynced) = (clock::monotonic(), false);
+        loop {
+            let order = if is_unsynced || !self.buffer.is_empty() {
+                orders.recv_timeout((written + LAZY).duration_since(clock::monotonic()))
+            } else {
+                orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            let is_over = matches!(order, Err(RecvTimeoutError::Disconnected));
+            let mut waited = None;
+            for order in order.into_iter().chain(orders.try_iter().take(ORDERS)) {
+                waited = self.obey(order).or(waited);
+            }
+            let is_due = is_over || clock::monotonic() >= written + LAZY;
+            if is_due || waited.is_some() {
+                is_unsynced |= !self.buffer.is_empty();
+                self.write();
+            }
+            if let Some(number) = waited {
+                self.obeyed.send_replace(number);
+            }
+            if is_due {
+                if std::mem::take(&mut is_unsynced)
+                    && let Some(Err(error)) = self.file.as_ref().map(File::sync_data)
+                {
+                    self.failed(&error);
+                }
+                written = clock::monotonic();
+            }
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// Obeys one order, as far as it can be without writing records. Returns the number under which
+    /// it is waited for.
+    fn obey(&mut self, order: Order) -> Option<u64> {
+        match order {
+            Order::Found(address, finding, number) => {
+                findings_file::push(&mut self.buffer, address, finding.as_ref());
+                return number;
+            }
+            Order::Held(at) => findings_file::push_held(&mut self.buffer, at),
+            Order::Whole(whole) => {
+                self.buffer.clear();
+                let Whole {
+                    here,
+                    now,
+                    findings,
+                } = &*whole;
+                match findings_file::write(&self.path, here.as_ref(), *now, findings) {
+                    Ok((file, octets)) => {
+                        self.file = Some(file);
+                        self.state.octets.store(octets, Ordering::Relaxed);
+                    }
+                    Err(error) => self.failed(&error),
+                }
+            }
+        }
+        None
+    }
+
+    /// Writes what was taken.
+    fn write(&mut self) {
+        let result = match &mut self.file {
+            Some(file) => file.write_all(&self.buffer),
+            None => Ok(()),
+        };
+        let octets = self.buffer.len() as u64;
+        self.buffer.clear();
+        match result {
+            Ok(()) => drop(self.state.octets.fetch_add(octets, Ordering::Relaxed)),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// The file cannot be written: it lacks something from now on.
+    fn failed(&mut self, error: &io::Error) {
+        let file = self.path.display();
+        warn!(%file, %error, retry = ?RETRY, "what probes have found cannot be written");
+        self.metrics.persist_failed();
+        self.file = None;
+        self.buffer.clear();
+        self.state.has_failed.store(true, Ordering::Relaxed);
+    }
+}

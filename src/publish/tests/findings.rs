@@ -1,0 +1,185 @@
+//! What is known of addresses, over restarts and absences.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::super::findings_file;
+use super::fixture::{Running, after, available, config, named, service};
+use crate::config::Config;
+use crate::model::{Change, Check, Delta, Evidence, Place, Probe, Target, UnixSeconds, Verdict};
+
+/// Members `a` and `b` whose addresses are probed.
+fn probed(folder: &Path) -> Config {
+    let mut config = config(&["a", "b"], folder);
+    let mut fleet = (*config.fleet).clone();
+    fleet.federations[0].probe = Probe::default();
+    config.fleet = Arc::new(fleet);
+    config
+}
+
+/// The target at `192.0.2.<n>`.
+fn target(n: u8) -> Target {
+    Target {
+        address: SocketAddr::from(([192, 0, 2, n], 80)),
+        probe: Arc::new(Probe::default()),
+    }
+}
+
+/// What a probe found.
+fn evidence(verdict: Verdict) -> Evidence {
+    Evidence {
+        verdict,
+        since: UnixSeconds(1_800_000_000),
+        seen: "refused".into(),
+    }
+}
+
+impl Running {
+    /// Says what probes of the target at `192.0.2.<n>` found.
+    async fn found(&self, n: u8, verdict: Option<Verdict>) {
+        let delta = Delta::Probed(vec![(target(n), verdict.map(evidence))]);
+        self.handle.deltas.send(delta).await.unwrap();
+        after(50).await;
+    }
+}
+
+/// Runs a first process in which both have passed and `b` is down.
+async fn first_process(folder: &Path) {
+    let running = Running::start(probed(folder));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    running.found(1, Some(Verdict::Up)).await;
+    running.found(2, Some(Verdict::Up)).await;
+    running.found(2, Some(Verdict::Down)).await;
+    assert_eq!(available(&running.settled().await, "s"), [0]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_down_stays_down_until_it_passes() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let running = Running::start(probed(folder.path()));
+    assert_eq!(available(&running.handle.snapshots.load_full(), "s"), [0]);
+    let known = running.handle.findings.borrow().clone();
+    assert_eq!(known.len(), 2);
+    running.found(2, Some(Verdict::Up)).await;
+    assert_eq!(available(&running.settled().await, "s"), [0, 1]);
+    running.stop().await;
+    let running = Running::start(probed(folder.path()));
+    let snapshot = running.handle.snapshots.load_full();
+    assert_eq!(available(&snapshot, "s"), [0, 1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn ready_waits_for_first_probes_and_not_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let running = Running::start(probed(folder.path()));
+    after(1_000).await;
+    assert!(!*running.handle.ready.borrow());
+    let delta = Delta::FirstProbes;
+    running.handle.deltas.send(delta).await.unwrap();
+    after(10).await;
+    assert!(*running.handle.ready.borrow());
+    running.stop().await;
+    let running = Running::start(probed(folder.path()));
+    after(1_990).await;
+    assert!(!*running.handle.ready.borrow());
+    after(20).await;
+    assert!(*running.handle.ready.borrow());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_old_or_found_elsewhere_has_passed_and_is_not_down() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let check = |config: Config, now: u64, downs: usize| {
+        let file = findings_file::path(&config.state_dir);
+        let here = config.fleet.locality.as_ref();
+        let kept = findings_file::read(&file, here, UnixSeconds(now));
+        assert_eq!(kept.findings.len(), 2, "{now}");
+        let down = kept.findings.values().filter(|known| known.down.is_some());
+        assert_eq!(
+            (down.count(), kept.good.is_some()),
+            (downs, downs > 0),
+            "{now}"
+        );
+    };
+    check(probed(folder.path()), 1_800_003_600, 1);
+    check(probed(folder.path()), 1_800_003_700, 0);
+    check(probed(folder.path()), 0, 1);
+    let mut elsewhere = probed(folder.path());
+    let mut fleet = (*elsewhere.fleet).clone();
+    fleet.locality = Some(Place {
+        region: Some("r9".parse().unwrap()),
+        ..Place::default()
+    });
+    elsewhere.fleet = Arc::new(fleet);
+    check(elsewhere, 1_800_000_000, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_truncation_of_the_file_leaves_what_came_before() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let path = findings_file::path(folder.path());
+    let whole = std::fs::read(&path).unwrap();
+    let mut most = 0;
+    for length in 0..=whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let kept = findings_file::read(&path, None, UnixSeconds(1_800_000_000));
+        assert!(kept.findings.len() >= most, "{length}");
+        most = kept.findings.len();
+    }
+    assert_eq!(most, 2);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    let kept = findings_file::read(&path, None, UnixSeconds(0));
+    assert!(kept.findings.is_empty() && kept.good.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leaves_the_facts_and_comes_back_is_still_down_for_an_hour() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(probed(folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    running.found(2, Some(Verdict::Down)).await;
+    let absence = async |millis| {
+        running.change("b", Change::Remove(named("s"))).await;
+        after(50).await;
+        running.found(2, None).await;
+        after(millis).await;
+        let back = Change::Upsert(named("s"), service("192.0.2.2", 1));
+        running.change("b", back).await;
+        available(&running.settled().await, "s")
+    };
+    assert_eq!(absence(2_000).await, [0]);
+    assert_eq!(absence(3_500_000).await, [0]);
+    assert_eq!(absence(3_800_000).await, [0, 1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_check_of_an_address_goes_on_from_what_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(probed(folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    running.found(2, Some(Verdict::Down)).await;
+    let mut config = probed(folder.path());
+    let mut fleet = (*config.fleet).clone();
+    fleet.federations[0].probe.check = Check::Grpc {
+        service: Box::default(),
+    };
+    config.fleet = Arc::new(fleet);
+    running.handle.configs.send(Arc::new(config)).await.unwrap();
+    after(50).await;
+    running.found(2, None).await;
+    assert_eq!(available(&running.settled().await, "s"), [0]);
+    running.stop().await;
+}
