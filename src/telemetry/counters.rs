@@ -48,7 +48,7 @@ pub struct WorkerCounters([AtomicU64; COUNTERS]);
 
 /// How many counters there are: queries by transport, responses by response code, and
 /// [`Totals::truncated`] and what follows it.
-const COUNTERS: usize = QUERIES + RCODES.len() + 6;
+const COUNTERS: usize = QUERIES + RCODES.len() + 7;
 
 /// How many of them count queries.
 const QUERIES: usize = Transport::ALL.len();
@@ -130,6 +130,12 @@ impl Tally {
         self.count(QUERIES + RCODES.len() + 5);
     }
 
+    /// A response has not all records, as no message holds them.
+    #[cold]
+    pub fn over_message(&mut self) {
+        self.count(QUERIES + RCODES.len() + 6);
+    }
+
     /// Counts one.
     #[inline]
     fn count(&mut self, place: usize) {
@@ -158,6 +164,8 @@ pub struct Totals {
     pub refused: u64,
     /// Zone hints that were ignored.
     pub hints_ignored: u64,
+    /// Responses that have not all records, as no message holds them.
+    pub over_message: u64,
 }
 
 /// The counters of all workers.
@@ -194,6 +202,7 @@ impl Counters {
             panics,
             refused,
             hints_ignored,
+            over_message,
         ] = sums;
         Totals {
             queries: [udp, tcp],
@@ -204,6 +213,7 @@ impl Counters {
             panics,
             refused,
             hints_ignored,
+            over_message,
         }
     }
 }

@@ -25,11 +25,13 @@ pub(super) struct Serve {
     panics: IntCounter,
     /// Zone hints that were ignored.
     hints_ignored: IntCounter,
+    /// Responses that have not all records, as no message holds them.
+    over_message: IntCounter,
 }
 
 impl Serve {
-    /// All at zero.
-    pub(super) fn new(declare: &Declare) -> Self {
+    /// All at zero; `over_message` counts responses that have not all records.
+    pub(super) fn new(declare: &Declare, over_message: IntCounter) -> Self {
         Self {
             one_at_a_time: Mutex::new(()),
             queries: declare.counters(
@@ -62,6 +64,7 @@ impl Serve {
                 "gazetteer_serve_zone_hints_ignored_total",
                 "Zone hints that were ignored: of a sender that is not trusted, or naming nothing known.",
             ),
+            over_message,
         }
     }
 
@@ -81,5 +84,6 @@ impl Serve {
         raise(&self.send_errors, totals.send_errors);
         raise(&self.panics, totals.panics);
         raise(&self.hints_ignored, totals.hints_ignored);
+        raise(&self.over_message, totals.over_message);
     }
 }
