@@ -65,7 +65,13 @@ fn allocations_are_counted() {
 fn an_answer_allocates_nothing() {
     let mut out = vec![0; 65_535];
     let mut kinds = BTreeSet::new();
-    for snapshot in [world::world(), drawing_lots(), located(), in_country()] {
+    for snapshot in [
+        world::world(),
+        drawing_lots(),
+        located(),
+        in_country(),
+        crowded(),
+    ] {
         answer_all(&snapshot, &mut out, &mut kinds);
     }
     for kind in [
@@ -99,6 +105,30 @@ fn drawing_lots() -> Snapshot {
         members: vec![(MemberIdx(2), FULL_SHARE / 2)],
         ..Shares::default()
     });
+    builder.snapshot(Generation(1), Serial(1))
+}
+
+/// The world with more addresses and ports of its services than a message holds.
+fn crowded() -> Snapshot {
+    let mut builder = world::builder();
+    for (member, number) in (0..5).map(MemberIdx).zip(0..) {
+        for name in ["my-service", "large", "out"] {
+            let name = NamespacedName {
+                namespace: "my-namespace".parse().unwrap(),
+                name: name.parse().unwrap(),
+            };
+            let Some(service) = builder.fact(member, &name) else {
+                continue;
+            };
+            let mut service = Service::clone(service);
+            let first = 0x0b00_0000 + number * 1000;
+            let addresses = first..first + 2000;
+            service.addresses = addresses
+                .map(|bits| Ipv4Addr::from_bits(bits).into())
+                .collect();
+            builder.upsert(member, &name, Arc::new(service));
+        }
+    }
     builder.snapshot(Generation(1), Serial(1))
 }
 

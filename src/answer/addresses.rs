@@ -2,18 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::family::Address;
 use super::limit::Limit;
+use super::many::{self, FEW, turn};
 use super::respond::Reply;
 use crate::decide::Lots;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
-use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole, ipv4, ipv6};
+use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
-
-/// Octets of an A record whose owner is a pointer.
-const A_LENGTH: usize = 16;
-
-/// Octets of an AAAA record whose owner is a pointer.
-const AAAA_LENGTH: usize = 28;
 
 /// The shards whose addresses one owner name has, and their TTL.
 #[derive(Clone, Copy)]
@@ -62,6 +58,12 @@ impl<'s> Own<'s> {
         }
     }
 
+    /// How many addresses it has at most.
+    #[inline]
+    fn most(&self) -> usize {
+        self.cluster_ips.len() + self.pods.len()
+    }
+
     /// The addresses that take traffic.
     pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<'s> {
         let ready = self.pods.iter().filter(|pod| pod.is_ready);
@@ -69,26 +71,17 @@ impl<'s> Own<'s> {
         cluster_ips.chain(ready.map(|pod| pod.address))
     }
 
-    /// Writes those of a type at `owner`. Returns whether there was one.
-    fn write(
+    /// Writes those of a family at `owner`. Returns whether there was one.
+    fn write<A: Address>(
         &self,
         response: &mut ResponseWriter<'_>,
         owner: Owner,
         (ttl, mark): (u32, Mark),
-        qtype: u16,
-        takes: impl Fn(&[u8]) -> bool,
+        takes: impl Fn(&A::Octets) -> bool,
     ) -> bool {
         let before = response.count();
-        for address in self.addresses() {
-            match (address, qtype) {
-                (IpAddr::V4(address), rrtype::A) => {
-                    write_ipv4(response, owner, (ttl, mark), &[address], &takes);
-                }
-                (IpAddr::V6(address), rrtype::AAAA) => {
-                    write_ipv6(response, owner, (ttl, mark), &[address], &takes);
-                }
-                _ => {}
-            }
+        for address in self.addresses().filter_map(A::of) {
+            write_each(response, owner, (ttl, mark), &[address], &takes);
         }
         response.count() != before
     }
@@ -145,19 +138,13 @@ impl<'s> Chosen<'s> {
         self.entry.shards_of(self.members)
     }
 
-    /// The last lot that is in, of the addresses of a type: those that the client reaches from inside,
+    /// The last lot that is in, of the addresses of a family: those that the client reaches from inside,
     /// and those of `outside`.
-    fn last_of(&self, limit: &Limit<'_>, outside: MemberSet, qtype: u16) -> u64 {
+    fn last_of<A: Address>(&self, limit: &Limit<'_>, outside: MemberSet) -> u64 {
         let own = self.own.into_iter().flat_map(Own::addresses);
-        if qtype == rrtype::A {
-            let outside = self.entry.ipv4_of(outside).flat_map(|(_, all)| all);
-            let all = own.filter_map(ipv4).chain(outside.copied());
-            limit.last(all.map(|address| address.octets()))
-        } else {
-            let outside = self.entry.ipv6_of(outside).flat_map(|(_, all)| all);
-            let all = own.filter_map(ipv6).chain(outside.copied());
-            limit.last(all.map(|address| address.octets()))
-        }
+        let outside = A::of_members(self.entry, outside).flat_map(|(_, all)| all);
+        let all = own.filter_map(A::of).chain(outside.copied());
+        limit.last(all.map(Address::octets))
     }
 
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
@@ -166,9 +153,10 @@ impl<'s> Chosen<'s> {
     /// Nothing may rely on the order (names: D.5); turning it spreads clients that do.
     #[inline]
     pub(super) fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
-        match self.limit {
-            None => self.write_those(reply, owner, qtype, |_| true),
-            Some(limit) => self.write_within(limit, reply, owner, qtype),
+        if qtype == rrtype::A {
+            self.write_family::<Ipv4Addr>(reply, owner)
+        } else {
+            self.write_family::<Ipv6Addr>(reply, owner)
         }
     }
 
@@ -179,71 +167,110 @@ impl<'s> Chosen<'s> {
         self.write(reply, owner, rrtype::AAAA);
     }
 
-    /// As [`Self::write`], of the addresses that a limit lets in.
+    /// As [`Self::write`], of a family.
+    #[inline]
+    fn write_family<A: Address>(&self, reply: &mut Reply<'_, '_>, owner: Owner) -> MemberSet {
+        match self.limit {
+            None => self.write_those::<A>(reply, owner, |_| true),
+            Some(limit) => self.write_within::<A>(limit, reply, owner),
+        }
+    }
+
+    /// The same, of the addresses that a limit lets in.
     #[inline(never)]
-    fn write_within(
+    fn write_within<A: Address>(
         &self,
         limit: &Limit<'_>,
         reply: &mut Reply<'_, '_>,
         owner: Owner,
-        qtype: u16,
     ) -> MemberSet {
+        let last = self.last_of::<A>(limit, self.outside());
+        self.write_those::<A>(reply, owner, |address| limit.takes(address.as_ref(), last))
+    }
+
+    /// Members whose addresses for clients outside are in the answer, where they are not withheld.
+    #[inline]
+    fn outside(&self) -> MemberSet {
         let mut outside = self.members;
         if let Some(own) = self.own {
             outside.remove(own.member);
         }
-        let last = self.last_of(limit, outside, qtype);
-        self.write_those(reply, owner, qtype, |address| limit.takes(address, last))
+        outside
     }
 
     /// The same, of the addresses that `takes` lets in.
     #[inline]
-    fn write_those(
+    fn write_those<A: Address>(
         &self,
         reply: &mut Reply<'_, '_>,
         owner: Owner,
-        qtype: u16,
-        takes: impl Fn(&[u8]) -> bool + Copy,
+        takes: impl Fn(&A::Octets) -> bool + Copy,
     ) -> MemberSet {
         let mut members = MemberSet::EMPTY;
         let mark = reply.response.mark();
+        if self.most::<A>() > FEW.min(reply.response.room(A::LENGTH)) {
+            return self.write_many::<A>(reply, (owner, mark), takes);
+        }
         let response = &mut reply.response;
-        let mut outside = self.members;
-        if let Some(own) = self.own {
-            outside.remove(own.member);
-            if own.write(response, owner, (self.ttl, mark), qtype, takes) {
-                members.insert(own.member);
+        let outside = self.outside();
+        if let Some(own) = self.own
+            && own.write::<A>(response, owner, (self.ttl, mark), takes)
+        {
+            members.insert(own.member);
+        }
+        if let Some(whole) = self.whole {
+            if write_each(response, owner, (self.ttl, mark), A::of_whole(whole), takes) {
+                members = self.members;
+            }
+        } else {
+            for (member, addresses) in A::of_members(self.entry, outside) {
+                if write_each(response, owner, (self.ttl, mark), addresses, takes) {
+                    members.insert(member);
+                }
             }
         }
-        let length = if qtype == rrtype::A {
-            if let Some(whole) = self.whole {
-                if write_ipv4(response, owner, (self.ttl, mark), &whole.ipv4, takes) {
-                    members = self.members;
-                }
-            } else {
-                for (member, addresses) in self.entry.ipv4_of(outside) {
-                    if write_ipv4(response, owner, (self.ttl, mark), addresses, takes) {
-                        members.insert(member);
-                    }
-                }
-            }
-            A_LENGTH
-        } else {
-            if let Some(whole) = self.whole {
-                if write_ipv6(response, owner, (self.ttl, mark), &whole.ipv6, takes) {
-                    members = self.members;
-                }
-            } else {
-                for (member, addresses) in self.entry.ipv6_of(outside) {
-                    if write_ipv6(response, owner, (self.ttl, mark), addresses, takes) {
-                        members.insert(member);
-                    }
-                }
-            }
-            AAAA_LENGTH
-        };
-        self.rotate(reply, mark, length);
+        let count = reply.response.records_since(mark, A::LENGTH);
+        if count > 0 {
+            reply.response.may_be_partial(mark, A::LENGTH);
+        }
+        if count > 1 {
+            let turned = turn(reply.query.id, &self.entry.key) % count;
+            reply.response.rotate(mark, A::LENGTH, turned);
+        }
         members
+    }
+
+    /// How many addresses of a family it has at most.
+    #[inline]
+    fn most<A: Address>(&self) -> usize {
+        let own = self.own.map_or(0, Own::most);
+        let whole = self.whole.map_or(0, |whole| A::of_whole(whole).len());
+        self.entry.count(A::IS_IPV4) + own + whole
+    }
+
+    /// As [`Self::write_those`], where there may be more than a few or than fit.
+    #[inline(never)]
+    fn write_many<A: Address>(
+        &self,
+        reply: &mut Reply<'_, '_>,
+        at: (Owner, Mark),
+        takes: impl Fn(&A::Octets) -> bool + Copy,
+    ) -> MemberSet {
+        let all = || {
+            let own = self.own.into_iter();
+            let own = own.flat_map(|own| own.addresses().map(|address| (own.member, address)));
+            let own = own.filter_map(|(member, address)| Some((member, A::of(address)?)));
+            let whole = self.whole.into_iter();
+            let whole =
+                whole.flat_map(|whole| A::of_whole(whole).iter().map(|one| (whole.member, *one)));
+            let outside = self.whole.map_or(self.outside(), |_| MemberSet::EMPTY);
+            let outside = A::of_members(self.entry, outside);
+            let outside =
+                outside.flat_map(|(member, all)| all.iter().map(move |one| (member, *one)));
+            let all = own.chain(whole).chain(outside);
+            all.filter(|(_, address)| takes(&address.octets()))
+        };
+        many::write_addresses(reply, self.entry, at, self.ttl, all)
     }
 
     /// Writes the addresses of a type at which all chosen shards are reached inside their members,
@@ -254,71 +281,46 @@ impl<'s> Chosen<'s> {
         owner: Owner,
         qtype: u16,
     ) -> MemberSet {
-        let mut members = MemberSet::EMPTY;
-        let mark = reply.response.mark();
-        for member in self.members.iter() {
-            if let Some(inside) = self.entry.inside(member) {
-                let own = Own::new(member, inside);
-                let response = &mut reply.response;
-                if own.write(response, owner, (self.ttl, mark), qtype, |_| true) {
-                    members.insert(member);
-                }
-            }
-        }
-        let length = if qtype == rrtype::A {
-            A_LENGTH
+        if qtype == rrtype::A {
+            self.write_family_inside::<Ipv4Addr>(reply, owner)
         } else {
-            AAAA_LENGTH
-        };
-        self.rotate(reply, mark, length);
-        members
+            self.write_family_inside::<Ipv6Addr>(reply, owner)
+        }
     }
 
-    /// Turns the RRset from `mark` on with the query.
-    #[inline]
-    fn rotate(&self, reply: &mut Reply<'_, '_>, mark: Mark, length: usize) {
-        let count = reply.response.records_since(mark, length);
-        if count > 1 {
-            let turned = turn(reply.query.id, &self.entry.key) % count;
-            reply.response.rotate(mark, length, turned);
-        }
+    /// As [`Self::write_inside`], of a family.
+    fn write_family_inside<A: Address>(
+        &self,
+        reply: &mut Reply<'_, '_>,
+        owner: Owner,
+    ) -> MemberSet {
+        let at = (owner, reply.response.mark());
+        let all = || {
+            self.members.iter().flat_map(|member| {
+                let inside = self.entry.inside(member).into_iter();
+                let all = inside.flat_map(Inside::addresses);
+                all.filter_map(move |address| Some((member, A::of(address)?)))
+            })
+        };
+        many::write_addresses(reply, self.entry, at, self.ttl, all)
     }
 }
 
 /// Writes those addresses that `takes` lets in and that are not there yet, from `mark` on. Returns
 /// whether there was one.
 #[inline]
-fn write_ipv4(
+fn write_each<A: Address>(
     response: &mut ResponseWriter<'_>,
     owner: Owner,
     (ttl, mark): (u32, Mark),
-    addresses: &[Ipv4Addr],
-    takes: impl Fn(&[u8]) -> bool,
+    addresses: &[A],
+    takes: impl Fn(&A::Octets) -> bool,
 ) -> bool {
     let before = response.count();
-    let addresses = addresses.iter();
-    for address in addresses.filter(|address| takes(&address.octets())) {
-        if !response.contains_rdata(mark, A_LENGTH, &address.octets()) {
-            response.a(owner, ttl, *address);
-        }
-    }
-    response.count() != before
-}
-
-/// The same for IPv6.
-#[inline]
-fn write_ipv6(
-    response: &mut ResponseWriter<'_>,
-    owner: Owner,
-    (ttl, mark): (u32, Mark),
-    addresses: &[Ipv6Addr],
-    takes: impl Fn(&[u8]) -> bool,
-) -> bool {
-    let before = response.count();
-    let addresses = addresses.iter();
-    for address in addresses.filter(|address| takes(&address.octets())) {
-        if !response.contains_rdata(mark, AAAA_LENGTH, &address.octets()) {
-            response.aaaa(owner, ttl, *address);
+    let octets = addresses.iter().map(|address| (address, address.octets()));
+    for (address, octets) in octets.filter(|(_, octets)| takes(octets)) {
+        if !response.contains_rdata(mark, A::LENGTH, octets.as_ref()) {
+            address.write(response, owner, ttl);
         }
     }
     response.count() != before
@@ -341,18 +343,4 @@ fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) ->
     let held = wary & sync.stale & !sync.expired;
     let left = sync.hold_left.filter(|_| !held.is_empty());
     left.map_or(UNSETTLED_TTL, |left| left.min(UNSETTLED_TTL))
-}
-
-/// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state
-/// and both transports agree.
-fn turn(id: u16, key: &[u8]) -> usize {
-    let mix =
-        |hash: u64, octets: u64| (hash.rotate_left(5) ^ octets).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let (words, rest) = key.as_chunks::<8>();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let hash = words.fold(mix(0, u64::from(id)), mix);
-    let hash = rest
-        .iter()
-        .fold(hash, |hash, octet| mix(hash, u64::from(*octet)));
-    usize::try_from(hash >> 40).unwrap_or(0)
 }

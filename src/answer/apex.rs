@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::family::Address;
+use super::many::turn;
 use super::respond::{Negative, Reply};
 use crate::snapshot::{Apex, FixedName, Tree};
 use crate::wire::{Owner, Qname, Target, rrtype};
@@ -83,10 +85,20 @@ fn addresses(
     ipv4: &[Ipv4Addr],
     ipv6: &[Ipv6Addr],
 ) {
-    for address in ipv4 {
-        reply.response.a(owner, ttl, *address);
+    family(reply, owner, ttl, ipv4);
+    family(reply, owner, ttl, ipv6);
+}
+
+/// Those of one family, in an order that turns with the query.
+fn family<A: Address>(reply: &mut Reply<'_, '_>, owner: Owner, ttl: u32, all: &[A]) {
+    let mark = reply.response.mark();
+    let turned = turn(reply.query.id, &[]);
+    let begin = turned.checked_rem(all.len()).unwrap_or_default();
+    let (last, first) = all.split_at_checked(begin).unwrap_or_default();
+    for address in first.iter().chain(last) {
+        address.write(&mut reply.response, owner, ttl);
     }
-    for address in ipv6 {
-        reply.response.aaaa(owner, ttl, *address);
+    if !all.is_empty() {
+        reply.response.may_be_partial(mark, A::LENGTH);
     }
 }

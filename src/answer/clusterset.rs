@@ -9,6 +9,8 @@
 use super::addresses::Chosen;
 use super::classify::{self, Subject, pinned, unknown};
 use super::level::{self, Start, address_types};
+use super::limit::lots;
+use super::ports::Ports;
 use super::respond::Reply;
 use super::srv::{self, Targets};
 use crate::decide::{Halves, ShardCaution, Trace, choose_all, eligible};
@@ -105,7 +107,7 @@ fn answer_pods<T: Trace>(
         halves: Halves::default(),
         ..caution.sets
     });
-    let lots = || level::lots(reply, entry);
+    let lots = || lots(reply, entry);
     let shards = entry.health_of_pods();
     let eligible = eligible(plan, &shards, || caution.as_ref(), health, lots);
     let members = choose_all(&eligible, trace);
@@ -154,7 +156,7 @@ fn write_pod_ports(
     let targets = targets(reply, apex, entry)?;
     match port {
         Some(port) => srv::write_pods(reply, &targets, chosen, |member| {
-            entry.port_inside(port, member).into_iter()
+            entry.port_inside(port, member)
         }),
         None => srv::write_pods(reply, &targets, chosen, |member| {
             numbers(entry, member, None)
@@ -199,21 +201,11 @@ pub(super) fn write_ports(
 }
 
 /// The numbers of all ports of a member, each once; of its gateway, if it has one port for all.
-fn numbers(
-    entry: &ServiceEntry,
-    member: MemberIdx,
-    gateway: Option<u16>,
-) -> impl Iterator<Item = u16> {
+fn numbers(entry: &ServiceEntry, member: MemberIdx, gateway: Option<u16>) -> Ports {
     let facts = entry.facts(member);
     let ports = facts.map_or(&[][..], |facts| &facts.ports);
-    let number = move |place: usize| {
-        let port = ports.get(place)?;
-        Some(gateway.unwrap_or(port.port))
-    };
-    (0..ports.len()).filter_map(move |place| {
-        let is_first = (0..place).all(|earlier| number(earlier) != number(place));
-        number(place).filter(|_| is_first)
-    })
+    let numbers = ports.iter().map(|port| gateway.unwrap_or(port.port));
+    numbers.collect()
 }
 
 /// The targets of SRV records: below the service name as it stands in the question, and in the

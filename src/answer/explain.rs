@@ -91,6 +91,8 @@ pub struct Recorder {
     pub spill: Option<Spill>,
     /// The member that answers with its inside addresses.
     pub own: Option<MemberIdx>,
+    /// The answer has not all records, as no message holds them.
+    pub is_over_message: bool,
 }
 
 impl Trace for Recorder {
@@ -113,6 +115,10 @@ impl Trace for Recorder {
 
     fn own(&mut self, member: MemberIdx) {
         self.own = Some(member);
+    }
+
+    fn over_message(&mut self) {
+        self.is_over_message = true;
     }
 
     fn level(&mut self, _level: usize, eligible: MemberSet, chosen: MemberSet) {

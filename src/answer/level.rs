@@ -4,9 +4,10 @@ use std::net::IpAddr;
 
 use super::addresses::{Chosen, Own};
 use super::clusterset;
+use super::limit::lots;
 use super::respond::{Negative, Reply};
 use super::srv::{self, Targets};
-use crate::decide::{Eligible, LevelView, Lots, Plan, Trace, choose, eligible};
+use crate::decide::{Eligible, LevelView, Plan, Trace, choose, eligible};
 use crate::model::{MemberIdx, MemberSet, Pod, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard, Tree};
 use crate::vantage::Vantage;
@@ -311,20 +312,6 @@ pub(super) fn own<'s>(
             || lots(reply, entry),
         ),
     })
-}
-
-/// The lots of a service for whoever asks.
-pub(super) fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
-    let state = reply.snapshot.state();
-    let weights = entry.caution().map(|caution| &*caution.weights);
-    Lots::new(
-        &entry.key,
-        reply.prefix(),
-        (reply.client.now, entry.ttl),
-        &state.seeds,
-        weights.unwrap_or_default(),
-        &state.shares,
-    )
 }
 
 /// Answers for a service in one member and no other, or for an SRV owner of it (names:

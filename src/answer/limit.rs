@@ -1,7 +1,23 @@
 //! Answers that do not have all addresses: which ones they have, by lot.
 
+use super::respond::Reply;
 use crate::decide::Lots;
 use crate::model::MOST_ADDRESSES;
+use crate::snapshot::ServiceEntry;
+
+/// The lots of a service for whoever asks.
+pub(super) fn lots<'s>(reply: &Reply<'s, '_>, entry: &'s ServiceEntry) -> Lots<'s> {
+    let state = reply.snapshot.state();
+    let weights = entry.caution().map(|caution| &*caution.weights);
+    Lots::new(
+        &entry.key,
+        reply.prefix(),
+        (reply.client.now, entry.ttl),
+        &state.seeds,
+        weights.unwrap_or_default(),
+        &state.shares,
+    )
+}
 
 /// A limit of the addresses of one type in an answer. The same client has the same ones for the time
 /// of a slot, and when an address goes, one takes its place and the others stay.
@@ -23,13 +39,13 @@ impl<'s> Limit<'s> {
     }
 
     /// The last lot that is in, of those of `addresses`; an address that is there twice counts once.
-    pub(super) fn last<const N: usize>(&self, addresses: impl Iterator<Item = [u8; N]>) -> u64 {
+    pub(super) fn last(&self, addresses: impl Iterator<Item = impl AsRef<[u8]>>) -> u64 {
         let mut lots = [u64::MAX; MOST_ADDRESSES as usize];
         let Some(least) = lots.get_mut(..self.most) else {
             return u64::MAX;
         };
         for address in addresses {
-            let lot = self.lots.of_address(&address);
+            let lot = self.lots.of_address(address.as_ref());
             let place = least.partition_point(|other| *other < lot);
             if let Some(rest) = least.get_mut(place..)
                 && rest.first().is_some_and(|next| *next != lot)

@@ -3,6 +3,7 @@
 
 use super::addresses::Chosen;
 use super::level::{self, Start, Within};
+use super::limit::lots;
 use super::respond::Reply;
 use super::srv;
 use crate::decide::{LevelView, Plan, Trace, choose};
@@ -29,7 +30,7 @@ pub(super) fn answer<T: Trace>(
         reply.scope = vantage.scope;
         let members = MemberSet::from_iter([member]);
         let chosen = Chosen::new(snapshot, entry, members).with_own(Some(&within.at));
-        let lots = || level::lots(reply, entry);
+        let lots = || lots(reply, entry);
         let most = plan.max_addresses;
         let limit = most.and_then(|most| chosen.limit(most, lots));
         let chosen = chosen.limited(limit.as_ref());
@@ -78,7 +79,7 @@ fn own<'s, T: Trace>(
         eligible: &within.eligible,
         own: Some(member),
     };
-    let lots = || level::lots(reply, entry);
+    let lots = || lots(reply, entry);
     let endpoints = |member| entry.endpoints(member);
     let decision = choose(plan, [view], lots, endpoints, trace);
     decision.own?;

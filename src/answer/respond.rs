@@ -153,6 +153,7 @@ impl<'a> Prepared<'a> {
             client,
             apex: sought.as_ref().map(|sought| sought.apex),
             scope: 0,
+            is_drawn_from: false,
             response: ResponseWriter::new(out, limit, query),
             errors: EdeList::default(),
         };
@@ -161,6 +162,9 @@ impl<'a> Prepared<'a> {
             None => reply.refuse(),
         }
         let (errors, scope) = (reply.errors, reply.scope);
+        if reply.is_drawn_from {
+            trace.over_message();
+        }
         let opt = query.edns.as_ref().map(|edns| {
             let nsid = snapshot.settings().nsid.as_deref().map(str::as_bytes);
             OptReply {
@@ -188,6 +192,8 @@ pub(super) struct Reply<'a, 'b> {
     pub(super) apex: Option<&'a Apex>,
     /// How many leading bits of the client subnet the answer depends on.
     pub(super) scope: u8,
+    /// An RRset has not all records, as no message holds them: a draw says which.
+    pub(super) is_drawn_from: bool,
     pub(super) response: ResponseWriter<'b>,
     pub(super) errors: EdeList<'static>,
 }
@@ -253,6 +259,13 @@ impl Reply<'_, '_> {
     /// The part of the client's address that lots are drawn for.
     pub(super) fn prefix(&self) -> ClientPrefix {
         ClientPrefix::of(self.subnet(), self.client.address)
+    }
+
+    /// An RRset has not all records, as no message holds them, but those of a draw for the client.
+    #[cold]
+    pub(super) fn note_draw(&mut self) {
+        self.is_drawn_from = true;
+        self.scope = self.scope.max(self.prefix().scope);
     }
 
     /// The client subnet of the query.

@@ -1,6 +1,7 @@
 //! SRV records and the addresses of their targets (RFC 2782; names: D.7).
 
 use super::addresses::{Chosen, Own};
+use super::many;
 use super::respond::Reply;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod, PodName};
 use crate::snapshot::{Apex, NamedPort, Scope, Scopes, ServiceEntry, Shard, Snapshot};
@@ -11,6 +12,9 @@ const PRIORITY: u16 = 0;
 
 /// SRV weight of every record.
 const WEIGHT: u16 = 100;
+
+/// Octets of the longest SRV record whose owner is a pointer.
+const LONGEST: usize = 12 + 6 + MAX_NAME;
 
 /// Labels of an SRV owner left of its service: `_port._proto`.
 const PORT_LABELS: usize = 2;
@@ -103,12 +107,11 @@ pub(super) fn write(
     port: &NamedPort,
 ) -> Option<MemberSet> {
     write_numbers(reply, targets, chosen, owner, |member, is_inside| {
-        let number = if is_inside {
+        if is_inside {
             chosen.entry.port_inside(port, member)
         } else {
             port.number(member)
-        };
-        number.into_iter()
+        }
     })
 }
 
@@ -117,128 +120,177 @@ pub(super) fn write(
 ///
 /// The target is the name of the level. If the chosen shards differ in the ports, each has records
 /// of its own whose target is its pinned name.
-pub(super) fn write_numbers<I: Iterator<Item = u16>>(
+pub(super) fn write_numbers<N: IntoIterator<Item = u16> + PartialEq>(
     reply: &mut Reply<'_, '_>,
     targets: &Targets<'_>,
     chosen: &Chosen<'_>,
     owner: Owner,
-    numbers: impl Fn(MemberIdx, bool) -> I,
+    numbers: impl Fn(MemberIdx, bool) -> N,
 ) -> Option<MemberSet> {
     if !is_asked(reply) {
         return None;
     }
-    let snapshot = reply.snapshot;
     let is_own = |member| chosen.own.is_some_and(|own| own.member == member);
     let numbers_of = |member| numbers(member, is_own(member));
     let first = chosen.shards().next()?.member;
-    let is_alike = chosen.shards().all(|shard| {
-        let has = |member, number| numbers_of(member).any(|other| other == number);
-        numbers_of(shard.member).all(|number| has(first, number))
-            && numbers_of(first).all(|number| has(shard.member, number))
-    });
+    let of_first = numbers_of(first);
+    let mut others = chosen.shards().skip(1);
+    let is_alike = others.all(|shard| numbers_of(shard.member) == of_first);
     let pods = chosen.own.map_or(&[][..], |own| own.pods);
     if is_alike && pods.is_empty() {
         let mut at = None;
-        for number in numbers_of(first) {
+        for number in of_first {
             let response = &mut reply.response;
             let target = targets.service();
             at = Some(response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target));
+            if response.is_full() {
+                break;
+            }
         }
         write_target(reply, chosen, at?);
         return Some(chosen.members);
     }
-    let mut members = MemberSet::EMPTY;
-    let mut answering = MemberSet::EMPTY;
-    let own = chosen.own.filter(|own| !own.pods.is_empty());
-    if let Some(own) = own
-        && write_pod_records(reply, targets, chosen, owner, own.member, numbers_of)
-    {
-        answering.insert(own.member);
-    }
-    for shard in chosen.shards() {
-        // A pinned name has outside addresses only: an own shard without any has no record there.
-        if is_own(shard.member) && !(pods.is_empty() && shard.has_address()) {
-            continue;
-        }
-        let label = snapshot.apexes().member_label(shard.member);
-        let Some(name) = targets.pinned(label) else {
-            continue;
-        };
-        for number in numbers(shard.member, false) {
-            let response = &mut reply.response;
-            response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &name);
-            members.insert(shard.member);
-        }
-    }
-    let all = answering | members;
-    if all.is_empty() {
-        return None;
-    }
-    reply.response.begin_additional();
-    for member in answering.iter() {
-        write_pod_addresses(reply, targets, chosen.entry, member);
-    }
-    for shard in chosen.entry.shards_of(members) {
-        let label = snapshot.apexes().member_label(shard.member);
-        if let Some(name) = targets.pinned(label) {
-            let own = Chosen::pinned(snapshot, chosen.entry, &shard);
-            let at = reply.response.owner_name(&name);
-            own.write_both(reply, at);
-        }
-    }
-    Some(all)
+    write_members(reply, targets, chosen, owner, numbers)
 }
 
-/// Writes the SRV RRset of the pods of all chosen members, one record for each of their host names and
-/// of `numbers` of their member. Returns the members in it, `None` for no record.
-pub(super) fn write_pods<I: Iterator<Item = u16>>(
-    reply: &mut Reply<'_, '_>,
-    targets: &Targets<'_>,
-    chosen: &Chosen<'_>,
-    numbers: impl Fn(MemberIdx) -> I,
-) -> Option<MemberSet> {
-    let mut answering = MemberSet::EMPTY;
-    for member in chosen.members.iter() {
-        if write_pod_records(reply, targets, chosen, Owner::QUESTION, member, &numbers) {
-            answering.insert(member);
-        }
-    }
-    if answering.is_empty() {
-        return None;
-    }
-    reply.response.begin_additional();
-    for member in answering.iter() {
-        write_pod_addresses(reply, targets, chosen.entry, member);
-    }
-    Some(answering)
-}
-
-/// Writes an SRV record for each host name of pods that take traffic in a member, and each number.
-/// Returns whether there was one.
-fn write_pod_records<I: Iterator<Item = u16>>(
+/// Writes an SRV RRset with records for each shard, whose targets are its pinned name or, where the
+/// client reaches its pods, these. Returns the members in it, `None` for no record.
+fn write_members<N: IntoIterator<Item = u16>>(
     reply: &mut Reply<'_, '_>,
     targets: &Targets<'_>,
     chosen: &Chosen<'_>,
     owner: Owner,
-    member: MemberIdx,
-    numbers: impl Fn(MemberIdx) -> I,
-) -> bool {
-    let snapshot = reply.snapshot;
-    let label = snapshot.apexes().member_label(member);
-    let mut has_written = false;
-    for name in names(chosen.entry, member) {
-        if let Some(target) = targets.pod(label, &name) {
-            for number in numbers(member) {
-                let response = &mut reply.response;
-                response.srv(owner, chosen.ttl, PRIORITY, WEIGHT, number, &target);
-                has_written = true;
-            }
+    numbers: impl Fn(MemberIdx, bool) -> N,
+) -> Option<MemberSet> {
+    let entry = chosen.entry;
+    let own = chosen.own.map(|own| own.member);
+    let with_pods = chosen.own.filter(|own| !own.pods.is_empty());
+    let with_pods = with_pods.map(|own| own.member);
+    // A pinned name has outside addresses only: an own shard without any has no record there.
+    let is_pinned = |shard: &Shard<'_>| {
+        own != Some(shard.member) || (with_pods.is_none() && shard.has_address())
+    };
+    let all = || {
+        let pods = with_pods.into_iter();
+        let pods = pods.flat_map(|member| pods_at(entry, member, numbers(member, true)));
+        let pinned = chosen.shards().filter(is_pinned).map(|shard| shard.member);
+        let pinned = pinned.flat_map(|member| {
+            let numbers = numbers(member, false).into_iter();
+            numbers.map(move |number| Record {
+                member,
+                pod: None,
+                number,
+            })
+        });
+        pods.chain(pinned)
+    };
+    let members = write_records(reply, targets, chosen, owner, all)?;
+    reply.response.begin_additional();
+    let answering = with_pods.filter(|member| members.contains(*member));
+    if let Some(member) = answering {
+        write_pod_addresses(reply, targets, entry, member);
+    }
+    for shard in entry.shards_of(members).filter(is_pinned) {
+        let snapshot = reply.snapshot;
+        let label = snapshot.apexes().member_label(shard.member);
+        if let Some(name) = targets.pinned(label) {
+            let own = Chosen::pinned(snapshot, entry, &shard);
+            let at = reply.response.owner_name(&name);
+            own.write_both(reply, at);
+        }
+        if reply.response.is_full() {
+            break;
         }
     }
-    has_written
+    Some(members)
 }
 
-/// Writes the addresses of the same host names.
+/// Writes the SRV RRset of the pods of all chosen members, one record for each of their host names and
+/// of `numbers` of their member. Returns the members in it, `None` for no record.
+pub(super) fn write_pods<N: IntoIterator<Item = u16>>(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    chosen: &Chosen<'_>,
+    numbers: impl Fn(MemberIdx) -> N,
+) -> Option<MemberSet> {
+    let entry = chosen.entry;
+    let all = || {
+        let members = chosen.members.iter();
+        members.flat_map(|member| pods_at(entry, member, numbers(member)))
+    };
+    let members = write_records(reply, targets, chosen, Owner::QUESTION, all)?;
+    reply.response.begin_additional();
+    for member in members.iter() {
+        write_pod_addresses(reply, targets, entry, member);
+    }
+    Some(members)
+}
+
+/// An SRV record of an RRset with several targets.
+struct Record {
+    /// The member.
+    member: MemberIdx,
+    /// The host name of its pods that are the target; without it the target is the pinned name.
+    pod: Option<PodName>,
+    /// The port.
+    number: u16,
+}
+
+/// A record for each host name of pods that take traffic in a member, and each number.
+fn pods_at<N: IntoIterator<Item = u16>>(
+    entry: &ServiceEntry,
+    member: MemberIdx,
+    numbers: N,
+) -> impl Iterator<Item = Record> + use<'_, N> {
+    let numbers = numbers.into_iter();
+    numbers.flat_map(move |number| {
+        names(entry, member).map(move |name| Record {
+            member,
+            pod: Some(name),
+            number,
+        })
+    })
+}
+
+/// Writes the records of one RRset: all of them, or as many as a message holds. Returns the members in
+/// it, `None` for no record.
+fn write_records<I: Iterator<Item = Record>>(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    chosen: &Chosen<'_>,
+    owner: Owner,
+    all: impl Fn() -> I,
+) -> Option<MemberSet> {
+    // What does not fit over UDP is empty, whatever the order; so it is turned over TCP alone.
+    let count = all().count();
+    let begin = if count > many::RRSET / LONGEST {
+        many::begin(reply, chosen.entry, (count, many::RRSET / LONGEST))
+    } else {
+        0
+    };
+    let mut members = MemberSet::EMPTY;
+    let mark = reply.response.mark();
+    for record in all().skip(begin).chain(all().take(begin)) {
+        let snapshot = reply.snapshot;
+        let label = snapshot.apexes().member_label(record.member);
+        let target = match &record.pod {
+            Some(name) => targets.pod(label, name),
+            None => targets.pinned(label),
+        };
+        if reply.response.is_full() || reply.response.octets_since(mark) > many::RRSET - LONGEST {
+            break;
+        }
+        if let Some(target) = target {
+            let (ttl, number) = (chosen.ttl, record.number);
+            let response = &mut reply.response;
+            response.srv(owner, ttl, PRIORITY, WEIGHT, number, &target);
+            members.insert(record.member);
+        }
+    }
+    (!members.is_empty()).then_some(members)
+}
+
+/// Writes the addresses of the host names of pods that take traffic in a member.
 fn write_pod_addresses(
     reply: &mut Reply<'_, '_>,
     targets: &Targets<'_>,
@@ -248,6 +300,9 @@ fn write_pod_addresses(
     let snapshot = reply.snapshot;
     let label = snapshot.apexes().member_label(member);
     for name in names(entry, member) {
+        if reply.response.is_full() {
+            break;
+        }
         if let Some(target) = targets.pod(label, &name) {
             let at = reply.response.owner_name(&target);
             let pods = Own::of_pods(member, entry.pods_of(member, name.label()));

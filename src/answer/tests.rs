@@ -5,6 +5,7 @@
 mod clusterset;
 mod evidence;
 mod limits;
+mod many;
 mod octets;
 mod shares;
 

@@ -63,6 +63,8 @@ pub trait Trace {
     fn spill(&mut self, _spill: &Spill) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
+    /// The answer has not all records, as no message holds them: lots say which.
+    fn over_message(&mut self) {}
     /// A member that is chosen answers with its inside addresses.
     fn own(&mut self, _member: MemberIdx) {}
 }

@@ -6,6 +6,7 @@
 //!                 (8 octets, big-endian, left-aligned), time slot (8 octets, big-endian)
 //! draw(member)  = mix(lot XOR mix(FNV-1a 64 of the member's name XOR purpose))
 //! draw(address) = the same with the octets of the address in network order
+//! draw(place)   = mix(lot XOR mix(purpose)), as a fraction of how many places there are
 //! mix           = the finalizer of MurmurHash3, 64 bits
 //! ```
 //!
@@ -31,6 +32,8 @@ enum Purpose {
     Drain = 1,
     /// Which addresses are in an answer that has not all.
     Limit = 2,
+    /// Where the records of an answer begin that has as many as a message holds.
+    Run = 3,
 }
 
 /// Hashes of the names of all members: a lot follows the name, so that it is the same whatever
@@ -130,6 +133,13 @@ impl<'a> Lots<'a> {
     /// does not have all.
     pub fn of_address(&self, octets: &[u8]) -> u64 {
         mix(self.lot ^ mix(fnv(OFFSET, octets) ^ Purpose::Limit as u64))
+    }
+
+    /// One of `count` places.
+    pub fn place(&self, count: usize) -> usize {
+        let draw = u128::from(mix(self.lot ^ mix(Purpose::Run as u64)));
+        let place = (draw * u128::try_from(count).unwrap_or_default()) >> 64;
+        usize::try_from(place).unwrap_or_default()
     }
 
     /// Those of `members` that are left out for now, as they are being drained.

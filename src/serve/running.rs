@@ -58,6 +58,10 @@ impl Trace for Counting<'_> {
             self.0.hint_ignored();
         }
     }
+
+    fn over_message(&mut self) {
+        self.0.over_message();
+    }
 }
 
 /// The answers of [`crate::answer`].

@@ -1,6 +1,6 @@
 //! Named ports: the owners of SRV records.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
@@ -50,26 +50,28 @@ impl NamedPort {
 
 /// Named ports of `shards`, each once.
 pub(super) fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
-    let mut owners = BTreeSet::new();
-    for port in shards.iter().flat_map(|shard| &shard.facts.ports) {
-        let name = port.name.as_ref();
-        owners.extend(name.map(|name| (name, port.protocol.label())));
+    // Of a name that a member has twice the first counts.
+    let mut owners: BTreeMap<_, SmallVec<[(MemberIdx, u16); 4]>> = BTreeMap::new();
+    for shard in shards {
+        for port in &shard.facts.ports {
+            let Some(name) = &port.name else { continue };
+            let numbers = owners.entry((name, port.protocol.label())).or_default();
+            if numbers.last().is_none_or(|(last, _)| *last != shard.member) {
+                numbers.push((shard.member, shard.gateway_port.unwrap_or(port.port)));
+            }
+        }
     }
-    let named = owners.iter().filter_map(|(name, protocol)| {
-        let first = format!("_{name}");
-        // A port name of 63 octets would make a label of 64: it has no SRV owner.
-        let protocol_at = u8::try_from(first.len() + 1).ok().filter(|at| *at <= 64)?;
-        let mut owner = NamedPort {
-            labels: SmallVec::from_slice(&inline_labels([first.as_str(), protocol])),
-            protocol_at,
-            numbers: SmallVec::new(),
-        };
-        let numbers = shards.iter().filter_map(|shard| {
-            let port = owner.of(&shard.facts)?;
-            Some((shard.member, shard.gateway_port.unwrap_or(port.port)))
+    let named = owners
+        .into_iter()
+        .filter_map(|((name, protocol), numbers)| {
+            let first = format!("_{name}");
+            // A port name of 63 octets would make a label of 64: it has no SRV owner.
+            let protocol_at = u8::try_from(first.len() + 1).ok().filter(|at| *at <= 64)?;
+            Some(NamedPort {
+                labels: SmallVec::from_slice(&inline_labels([first.as_str(), protocol])),
+                protocol_at,
+                numbers,
+            })
         });
-        owner.numbers = numbers.collect();
-        Some(owner)
-    });
     named.collect()
 }

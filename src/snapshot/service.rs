@@ -348,6 +348,16 @@ impl ServiceEntry {
         ipv4.map(usize::from).sum::<usize>() > most || ipv6.map(usize::from).sum::<usize>() > most
     }
 
+    /// How many addresses of a family all its shards have together.
+    #[inline]
+    pub fn count(&self, is_ipv4: bool) -> usize {
+        if is_ipv4 {
+            self.ipv4.len()
+        } else {
+            self.ipv6.len()
+        }
+    }
+
     /// What is known of it beyond its facts. It lies far off, and few answers need it.
     pub fn caution(&self) -> Option<&Caution> {
         self.rest.caution.as_deref()

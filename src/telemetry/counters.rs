@@ -52,8 +52,8 @@ pub struct WorkerCounters {
 }
 
 /// How many counters a tally has: queries by transport, responses by response code, and
-/// [`Totals::truncated`] to [`Totals::hints_ignored`].
-const TALLIED: usize = QUERIES + RCODES.len() + 4;
+/// [`Totals::truncated`] to [`Totals::over_message`].
+const TALLIED: usize = QUERIES + RCODES.len() + 5;
 
 /// How many counters there are of what happens seldom.
 const SELDOM: usize = 4;
@@ -141,6 +141,12 @@ impl Tally {
         self.count(QUERIES + RCODES.len() + 3);
     }
 
+    /// A response has not all records, as no message holds them.
+    #[cold]
+    pub fn over_message(&mut self) {
+        self.count(QUERIES + RCODES.len() + 4);
+    }
+
     /// Counts one.
     #[inline]
     fn count(&mut self, place: usize) {
@@ -165,6 +171,8 @@ pub struct Totals {
     pub panics: u64,
     /// Zone hints that were ignored.
     pub hints_ignored: u64,
+    /// Responses that have not all records, as no message holds them.
+    pub over_message: u64,
     /// Responses that could not be sent.
     pub send_errors: u64,
     /// TCP connections closed at once because a limit was reached.
@@ -208,6 +216,7 @@ impl Counters {
             dropped,
             panics,
             hints_ignored,
+            over_message,
         ] = tallied;
         let [send_errors, refused, unread, kernel_drops] = seldom;
         Totals {
@@ -217,6 +226,7 @@ impl Counters {
             dropped,
             panics,
             hints_ignored,
+            over_message,
             send_errors,
             refused,
             unread,

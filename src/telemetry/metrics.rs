@@ -13,7 +13,7 @@ use super::counters::Counters;
 use super::health::Health;
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
-use crate::model::limits::{LIMITS, Limit, TCP_UNSENT};
+use crate::model::limits::{LIMITS, Limit, MESSAGE, TCP_UNSENT};
 use crate::model::{EventKind, UnixSeconds};
 
 /// What became of a delta.
@@ -128,7 +128,11 @@ impl Metrics {
         }
         Self {
             counters: Counters::default(),
-            serve: Serve::new(&declare, limits.with_label_values(&[TCP_UNSENT.name])),
+            serve: Serve::new(
+                &declare,
+                limits.with_label_values(&[TCP_UNSENT.name]),
+                limits.with_label_values(&[MESSAGE.name]),
+            ),
             members: Members::new(&declare),
             health: Health::new(&declare),
             generation: declare.gauge(

@@ -31,12 +31,14 @@ pub(super) struct Serve {
     unread: IntCounter,
     /// Datagrams that the kernel dropped.
     kernel_drops: IntCounter,
+    /// Responses that have not all records, as no message holds them.
+    over_message: IntCounter,
 }
 
 impl Serve {
     /// All at zero. `unread` is the counter of the limit that clients meet who do not take their
-    /// responses.
-    pub(super) fn new(declare: &Declare, unread: IntCounter) -> Self {
+    /// responses, `over_message` that of responses that have not all records.
+    pub(super) fn new(declare: &Declare, unread: IntCounter, over_message: IntCounter) -> Self {
         Self {
             one_at_a_time: Mutex::new(()),
             queries: declare.counters(
@@ -78,6 +80,7 @@ impl Serve {
                 "gazetteer_serve_udp_kernel_drops_total",
                 "Datagrams that the kernel dropped as a receive buffer was full.",
             ),
+            over_message,
         }
     }
 
@@ -100,5 +103,6 @@ impl Serve {
         raise(&self.refused, totals.refused);
         raise(&self.unread, totals.unread);
         raise(&self.kernel_drops, totals.kernel_drops);
+        raise(&self.over_message, totals.over_message);
     }
 }

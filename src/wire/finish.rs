@@ -2,7 +2,7 @@
 
 use super::opt::{Extent, OptReply};
 use super::query::{HEADER, flag};
-use super::response::{ResponseWriter, Section};
+use super::response::{Partial, ResponseWriter, Section};
 
 /// How much of the records is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,13 @@ enum Kept {
     All,
     /// All but the additional section.
     NoAdditional,
+    /// The answer section without so many records at its end, with TC.
+    Partial {
+        /// How many records are left out.
+        without: u16,
+        /// Where the rest ends.
+        end: usize,
+    },
     /// None, with TC.
     Nothing,
 }
@@ -20,8 +27,8 @@ impl ResponseWriter<'_> {
     /// Writes the OPT record and the header; returns the length of the message.
     ///
     /// If not everything fits, it leaves out, in this order: the texts of extended errors, the
-    /// additional section, all records (with TC), the options of the OPT record, the OPT record.
-    /// 0 if not even the question fits.
+    /// additional section, records of an RRset that [`Self::may_be_partial`] (with TC), all records
+    /// (with TC), the options of the OPT record, the OPT record. 0 if not even the question fits.
     #[inline]
     pub fn finish(mut self, opt: Option<&OptReply<'_>>) -> usize {
         self.drop_pending();
@@ -29,7 +36,7 @@ impl ResponseWriter<'_> {
             return 0;
         }
         let mut kept = if self.is_over {
-            Kept::Nothing
+            self.partly(opt)
         } else if self.is_additional_over {
             Kept::NoAdditional
         } else {
@@ -48,7 +55,8 @@ impl ResponseWriter<'_> {
             }
             kept = match kept {
                 Kept::All if self.end(Kept::NoAdditional) < end => Kept::NoAdditional,
-                Kept::All | Kept::NoAdditional if self.question_end < end => Kept::Nothing,
+                Kept::All | Kept::NoAdditional if self.question_end < end => self.partly(Some(opt)),
+                Kept::Partial { .. } => Kept::Nothing,
                 _ => {
                     let length = self.write_opt(end, opt, Extent::Empty);
                     break (end, length.unwrap_or_default());
@@ -68,7 +76,33 @@ impl ResponseWriter<'_> {
                 Section::Additional => self.additional_start,
                 Section::Answer | Section::Authority => self.position,
             },
+            Kept::Partial { end, .. } => end,
             Kept::Nothing => self.question_end,
+        }
+    }
+
+    /// What is sent with TC: as many records of an RRset that may be sent in part as fit beside the
+    /// OPT record.
+    #[cold]
+    fn partly(&self, opt: Option<&OptReply<'_>>) -> Kept {
+        let Some(Partial {
+            start,
+            record_length,
+        }) = self.partial.filter(|_| self.section == Section::Answer)
+        else {
+            return Kept::Nothing;
+        };
+        let opt_length = opt.map_or(0, |opt| opt.length(Extent::WithoutTexts));
+        let room = self.out.len().saturating_sub(start + opt_length);
+        let records = |octets: usize| octets.checked_div(record_length).unwrap_or_default();
+        let written = records(self.position.saturating_sub(start));
+        let fitting = written.min(records(room));
+        if fitting == 0 {
+            return Kept::Nothing;
+        }
+        Kept::Partial {
+            without: u16::try_from(written - fitting).unwrap_or(u16::MAX),
+            end: start + fitting * record_length,
         }
     }
 
@@ -85,6 +119,10 @@ impl ResponseWriter<'_> {
         match kept {
             Kept::All => {}
             Kept::NoAdditional => additional = 0,
+            Kept::Partial { without, .. } => {
+                answer = answer.saturating_sub(without);
+                self.flags |= flag::TRUNCATED;
+            }
             Kept::Nothing => {
                 [answer, authority, additional] = [0; 3];
                 self.flags |= flag::TRUNCATED;

@@ -112,6 +112,11 @@ impl OptReply<'_> {
         Some(length)
     }
 
+    /// Octets of the record.
+    pub(super) fn length(&self, extent: Extent) -> usize {
+        EMPTY + self.options_length(extent)
+    }
+
     /// Octets of all options.
     #[inline]
     fn options_length(&self, extent: Extent) -> usize {

@@ -1,10 +1,15 @@
 //! Changes to records of a response that are written already.
 
-use super::response::{POINTER, ResponseWriter};
+use super::response::{HEAD, POINTER, Partial, ResponseWriter, Section};
 
 /// Where records were about to be written: where the next one would start if its owner were a pointer.
 #[derive(Debug, Clone, Copy)]
-pub struct Mark(usize);
+pub struct Mark {
+    /// The offset in the message.
+    start: usize,
+    /// Something before did not fit.
+    is_behind_a_gap: bool,
+}
 
 /// Changes to records that are written.
 impl ResponseWriter<'_> {
@@ -12,14 +17,61 @@ impl ResponseWriter<'_> {
     #[inline]
     pub fn mark(&self) -> Mark {
         let name_end = self.pending.map_or(0, |_| POINTER);
-        Mark(self.position.saturating_sub(name_end))
+        Mark {
+            start: self.position.saturating_sub(name_end),
+            is_behind_a_gap: self.is_over,
+        }
+    }
+
+    /// What was written from `mark` on, if that is in the answer section, is one RRset of addresses
+    /// whose records have the length `record_length` each, their owner a pointer. If it does not fit,
+    /// as many whole records of it are sent as do, with TC: stubs without TCP use them, caches drop
+    /// them (RFC 2181 section 9; names: 18).
+    #[inline]
+    pub fn may_be_partial(&mut self, mark: Mark, record_length: usize) {
+        if self.section == Section::Answer && !mark.is_behind_a_gap {
+            self.partial = Some(Partial {
+                start: mark.start,
+                record_length,
+            });
+        }
+    }
+
+    /// How many more records of `record_length` octets fit, without an OPT record.
+    #[inline]
+    pub fn room(&self, record_length: usize) -> usize {
+        let left = self.out.len().saturating_sub(self.position);
+        left.checked_div(record_length).unwrap_or_default()
+    }
+
+    /// Whether something did not fit into the section that is being written.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        match self.section {
+            Section::Answer | Section::Authority => self.is_over,
+            Section::Additional => self.is_additional_over,
+        }
+    }
+
+    /// How many octets were written since `mark`.
+    #[inline]
+    pub fn octets_since(&self, mark: Mark) -> usize {
+        self.position.saturating_sub(mark.start)
+    }
+
+    /// The rdata at the end of record `number` of those of `record_length` octets since `mark`.
+    pub fn rdata_since(&self, mark: Mark, record_length: usize, number: usize) -> &[u8] {
+        let start = mark.start + number * record_length;
+        let record = self.out.get(start..start + record_length);
+        record
+            .and_then(|record| record.get(HEAD..))
+            .unwrap_or_default()
     }
 
     /// How many records of `record_length` octets were written since `mark`.
     #[inline]
     pub fn records_since(&self, mark: Mark, record_length: usize) -> usize {
-        self.position
-            .saturating_sub(mark.0)
+        self.octets_since(mark)
             .checked_div(record_length)
             .unwrap_or_default()
     }
@@ -28,7 +80,7 @@ impl ResponseWriter<'_> {
     /// `record_length`, an owner name counting as a pointer.
     #[inline]
     pub fn contains_rdata(&self, mark: Mark, record_length: usize, rdata: &[u8]) -> bool {
-        let records = self.out.get(mark.0..self.position).unwrap_or_default();
+        let records = self.out.get(mark.start..self.position).unwrap_or_default();
         // The two usual lengths are compared as one number each.
         if let (16, Ok(rdata)) = (record_length, <&[u8; 4]>::try_from(rdata)) {
             let (records, _) = records.as_chunks::<16>();
@@ -56,8 +108,8 @@ impl ResponseWriter<'_> {
         let Some(by) = by.checked_rem(count).filter(|by| *by != 0) else {
             return;
         };
-        let end = mark.0 + count * record_length;
-        let records = self.out.get_mut(mark.0..end).unwrap_or_default();
+        let end = mark.start + count * record_length;
+        let records = self.out.get_mut(mark.start..end).unwrap_or_default();
         match record_length {
             16 => rotate_rdata::<16, 4>(records, by),
             28 => rotate_rdata::<28, 16>(records, by),

@@ -5,7 +5,7 @@ use super::query::{HEADER, Query, flag};
 use super::target::Owner;
 
 /// Octets of a record with a pointer as owner, before its rdata.
-const HEAD: usize = 12;
+pub(super) const HEAD: usize = 12;
 
 /// Octets of a compression pointer.
 pub(super) const POINTER: usize = 2;
@@ -28,6 +28,15 @@ pub(super) enum Section {
     Additional,
 }
 
+/// An RRset at the end of the answer section of which as much is sent as fits, with TC (names: 18).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Partial {
+    /// Where it starts.
+    pub(super) start: usize,
+    /// Octets of each of its records.
+    pub(super) record_length: usize,
+}
+
 /// Writes one response to a query into a buffer, never over a limit.
 ///
 /// Records go answer, authority, additional. What does not fit is noted and settled in
@@ -48,6 +57,8 @@ pub struct ResponseWriter<'b> {
     pub(super) section: Section,
     /// Records in each section.
     pub(super) counts: [u16; 3],
+    /// The RRset of addresses at the end of the answer section, of which a part may be sent.
+    pub(super) partial: Option<Partial>,
     /// Something in the answer or authority section did not fit.
     pub(super) is_over: bool,
     /// Something in the additional section did not fit.
@@ -85,6 +96,7 @@ impl<'b> ResponseWriter<'b> {
             additional_start: question_end,
             section: Section::Answer,
             counts: [0; 3],
+            partial: None,
             is_over: false,
             is_additional_over: false,
             id: query.id,

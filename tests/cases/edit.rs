@@ -1,14 +1,54 @@
 //! Changes of TOML tables, so that every state of a case goes through the real parser.
 
+use std::net::IpAddr;
+
 use toml::{Table, Value};
+
+/// Replaces texts such as `203.0.113.1..203.0.113.9` in arrays by all addresses from the first to the
+/// last.
+fn expand(value: &mut Value) {
+    match value {
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| expand(value)),
+        Value::Array(values) => {
+            let old = std::mem::take(values);
+            for mut value in old {
+                if let Some(all) = value.as_str().and_then(range) {
+                    values.extend(all.map(|ip| Value::String(ip.to_string())));
+                } else {
+                    expand(&mut value);
+                    values.push(value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// All addresses of `first..last`.
+fn range(text: &str) -> Option<Box<dyn Iterator<Item = IpAddr>>> {
+    let (first, last) = text.split_once("..")?;
+    match (first.parse().ok()?, last.parse().ok()?) {
+        (IpAddr::V4(first), IpAddr::V4(last)) => {
+            let all = first.to_bits()..=last.to_bits();
+            Some(Box::new(all.map(|bits| IpAddr::V4(bits.into()))))
+        }
+        (IpAddr::V6(first), IpAddr::V6(last)) => {
+            let all = first.to_bits()..=last.to_bits();
+            Some(Box::new(all.map(|bits| IpAddr::V6(bits.into()))))
+        }
+        _ => None,
+    }
+}
 
 /// A key and its value, from `key = value`.
 fn assignment(text: &str) -> Result<(String, Value), String> {
     let table: Table = text.parse().map_err(|error| format!("{text}: {error}"))?;
-    table
+    let mut first = table
         .into_iter()
         .next()
-        .ok_or_else(|| format!("{text}: no assignment"))
+        .ok_or_else(|| format!("{text}: no assignment"))?;
+    expand(&mut first.1);
+    Ok(first)
 }
 
 /// The tables of an array of tables; none if the key is missing.
@@ -50,7 +90,8 @@ fn selector(words: &str) -> (Option<&str>, &str) {
 /// Adds the tables of `text`: arrays grow, other keys are set.
 pub(crate) fn add(table: &mut Table, text: &str) -> Result<(), String> {
     let new: Table = text.parse().map_err(|error| format!("{error}"))?;
-    for (key, value) in new {
+    for (key, mut value) in new {
+        expand(&mut value);
         match (table.get_mut(&key).and_then(Value::as_array_mut), value) {
             (Some(old), Value::Array(new)) => old.extend(new),
             (_, value) => {

@@ -96,6 +96,10 @@ pub(super) fn fill(
         let note = format!("max-addresses: {most} of each type, others at another time");
         explanation.notes.push(note);
     }
+    if recorder.is_over_message {
+        let note = "more records than a message holds: a draw for each client says which are in it";
+        explanation.notes.push(note.to_owned());
+    }
     explanation.notes.extend(
         entry
             .disagreements()

@@ -100,6 +100,45 @@ fn exact_limits_decide_what_is_left_out() {
 }
 
 #[test]
+fn an_rrset_of_addresses_is_sent_as_far_as_it_fits() {
+    // So many answers, TC, and whether there is an OPT record with all options but texts.
+    let check = |limit: usize, opt: Option<&OptReply<'_>>, expected: (usize, bool)| {
+        let request = with_opt("s.example.com", rrtype::A, 1232, &[]);
+        let mut qname = Qname::new();
+        let query = Query::parse(&request, &mut qname).unwrap();
+        let mut out = [0xee; 2000];
+        let mut writer = ResponseWriter::new(&mut out, limit, &query);
+        let target = Target::new([b"\x01t"], Some(Owner::QUESTION));
+        let owner = writer.cname(Owner::QUESTION, 1, &target);
+        let mark = writer.mark();
+        for last in 0..10 {
+            writer.a(owner, 1, [192, 0, 2, last].into());
+        }
+        writer.may_be_partial(mark, 16);
+        let length = writer.finish(opt);
+        assert!(length <= limit, "{length} over {limit}");
+        let message = decoded(&out[..length]);
+        let (answers, _, truncated, options) = summary(&message);
+        assert_eq!((answers, truncated), expected, "limit {limit}");
+        let kept = options.is_some_and(|options| options >= OPTIONS - TEXTS);
+        assert_eq!(kept, opt.is_some(), "limit {limit}");
+    };
+    let opt = full();
+    let chain = START + 16;
+    check(chain + 160, None, (11, false));
+    check(chain + 159, None, (10, true));
+    check(chain + 16, None, (2, true));
+    check(chain + 15, None, (0, true));
+    check(chain - 1, None, (0, true));
+    let options = OPT + OPTIONS - TEXTS;
+    check(chain + 160 + options, Some(&opt), (11, false));
+    check(chain + 159 + options, Some(&opt), (10, true));
+    check(chain + 31 + options, Some(&opt), (2, true));
+    check(chain + 16 + options, Some(&opt), (2, true));
+    check(chain + 15 + options, Some(&opt), (0, true));
+}
+
+#[test]
 fn without_edns_the_records_alone_decide() {
     let check = |limit, expected| assert_eq!(summary(&written(limit, 2, 2, None)), expected);
     check(START + 64, (2, 2, false, None));
