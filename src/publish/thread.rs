@@ -125,6 +125,7 @@ pub(super) fn prepare(
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
+    let (confirmed_to, confirmed) = watch::channel(Arc::default());
     let (targets_to, targets) = watch::channel(Targets::default());
     let mut core = Core {
         world: World::new(
@@ -144,6 +145,7 @@ pub(super) fn prepare(
         hostnames: hostnames_to,
         ready: ready_to,
         unconfirmed: unconfirmed_to,
+        confirmed: confirmed_to,
         targets: targets_to,
         housekeeping: now.instant,
         wall,
@@ -166,6 +168,7 @@ pub(super) fn prepare(
             hostnames,
             ready,
             unconfirmed,
+            confirmed,
             targets,
         },
     ))
