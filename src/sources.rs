@@ -23,4 +23,4 @@ mod unconfirmed;
 pub mod watch;
 
 pub use supervisor::{Lifetime, Supervisor};
-pub use unconfirmed::UnconfirmedMembers;
+pub use unconfirmed::{ConfirmedMembers, UnconfirmedMembers};

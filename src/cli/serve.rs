@@ -23,7 +23,7 @@ use super::runtimes::Runtimes;
 use super::signals::{Asked, Signals};
 use super::state_dir::StateDir;
 use crate::config::{self, Config, Listen, Source};
-use crate::sources::{Lifetime, Supervisor};
+use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
 use crate::{admin, health, publish, serve, sources, telemetry};
 
@@ -125,13 +125,7 @@ async fn daemon(config: Arc<Config>, octets: Vec<u8>, sources: Handle) -> anyhow
         "serving"
     );
 
-    let lists = Arc::new(Semaphore::new(LISTS));
-    let events = Arc::clone(&metrics);
-    let mut supervisor = Supervisor::new(
-        handle.deltas.clone(),
-        handle.unconfirmed.clone(),
-        move |lifetime| run_source(lifetime, Arc::clone(&lists), Arc::clone(&events)),
-    );
+    let mut supervisor = supervise(&handle, &metrics);
     {
         let _runs = sources.enter();
         supervisor.apply(&config.sources);
@@ -262,12 +256,28 @@ fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<hea
         .context("thread of probes")
 }
 
+/// Watches members: none yet.
+fn supervise(handle: &publish::Handle, metrics: &Arc<Metrics>) -> Supervisor {
+    let lists = Arc::new(Semaphore::new(LISTS));
+    let (metrics, confirmed) = (Arc::clone(metrics), handle.confirmed.clone());
+    let start = move |lifetime| {
+        let (lists, metrics) = (Arc::clone(&lists), Arc::clone(&metrics));
+        run_source(lifetime, lists, metrics, confirmed.clone())
+    };
+    Supervisor::new(handle.deltas.clone(), handle.unconfirmed.clone(), start)
+}
+
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.
-async fn run_source(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
+async fn run_source(
+    lifetime: Lifetime,
+    lists: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    confirmed: ConfirmedMembers,
+) {
     match &lifetime.source.source {
         Source::File { path } => {
             let path = path.clone();
-            sources::file::run(path, lifetime).await;
+            sources::file::run(path, confirmed, lifetime).await;
         }
         Source::Kubeconfig { .. } | Source::InCluster => {
             sources::kubernetes::run(lifetime, lists, metrics).await;

@@ -1,22 +1,25 @@
 //! Facts files: what a `file` source says of its member (design: config, second block).
+//!
+//! A file may hold a million services and change often, so it is never one tree in memory, and what
+//! has not changed is not parsed again.
+//!
+//! ```text
+//! text ──pieces──▶ one [[service]] each ──hash as before?──▶ known
+//!                                        └─else─toml──▶ service ──differs?──▶ Change
+//! ```
 
-use std::collections::HashMap;
+mod known;
+mod pieces;
+mod service;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use super::federation::{fence, max_addresses, order};
-use super::file::parse_table;
-use super::probe::probe;
-use super::problem::{Placed, Problem, Report};
+pub use self::known::{Differences, FactsFile};
+use super::problem::Problem;
 use super::read::read_text;
-use super::section::Section;
-use super::values;
 use crate::model::limits::FACTS_FILE;
-use crate::model::{
-    Endpoints, Export, Inside, NamespacedName, Pod, Port, Protocol, Service, ServiceKind, Spec,
-    Specs, Steering,
-};
-use crate::names::Label;
+use crate::model::{NamespacedName, Service};
 
 /// Reads a facts file.
 ///
@@ -28,182 +31,10 @@ pub fn load(path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>>
 
 /// Reads the text of a facts file; problems name `path`. In file order, each service once.
 pub fn parse(text: &str, path: &Path) -> Result<Vec<(NamespacedName, Service)>, Vec<Problem>> {
-    parse_table(text, path, |root| {
-        let report = root.report;
-        let mut specs = Specs::default();
-        let tables = root.tables("service").into_iter();
-        let read: Vec<_> = tables.map(|table| service(table, &mut specs)).collect();
-        root.finish();
-        let names = read.iter().filter_map(|(name, _)| name.as_ref());
-        check_unique(report, names);
-        Some(
-            read.into_iter()
-                .filter_map(|(name, service)| Some((name?.value, service)))
-                .collect(),
-        )
-    })
-}
-
-/// Reports services that were described before.
-fn check_unique<'a>(report: &Report<'_>, names: impl Iterator<Item = &'a Placed<NamespacedName>>) {
-    let mut first = HashMap::new();
-    for name in names {
-        let earlier = *first.entry(&name.value).or_insert(name.at);
-        if earlier != name.at {
-            let line = report.line(earlier);
-            report.add(
-                name.at,
-                format!("service \"{}\": given already, line {line}", name.value),
-            );
-        }
-    }
-}
-
-/// Reads one `[[service]]`.
-fn service(section: Section<'_>, specs: &mut Specs) -> (Option<Placed<NamespacedName>>, Service) {
-    for key in ["namespace", "name"] {
-        section.require(key);
-    }
-    let namespace = section.text("namespace", "namespace", values::label);
-    let name = section.text("name", "service", values::label);
-    let kind = values::choice(&[
-        ("LoadBalancer", ServiceKind::LoadBalancer),
-        ("ClusterIP", ServiceKind::ClusterIp),
-        ("Headless", ServiceKind::Headless),
-    ]);
-    let kind = section.text("type", "type", kind);
-    let federations = section.texts("federations", values::label);
-    let addresses = section.distinct("addresses", values::address);
-    let hostnames = section.distinct("hostnames", values::name);
-    let without = section.boolean("allow-without-endpoints");
-    let kind = kind.map_or(ServiceKind::LoadBalancer, |kind| kind.value);
-    let (endpoints, pods) = endpoints(&section);
-    let inside = inside(&section, kind, pods);
-    let spec = Spec {
-        kind,
-        export: Export::Exported,
-        allow_without_endpoints: without.is_some_and(|allowed| allowed.value),
-        federations: federations
-            .map(|federations| federations.into_iter().map(|name| name.value).collect()),
-        ports: ports(&section),
-        steering: steering(&section),
-    };
-    let service = Service {
-        spec: specs.share(spec),
-        addresses: addresses.into(),
-        hostnames: hostnames.into_iter().collect(),
-        endpoints,
-        inside: inside.map(Arc::new),
-    };
-    section.finish();
-    let name = namespace.zip(name).map(|(namespace, name)| Placed {
-        value: NamespacedName {
-            namespace: namespace.value,
-            name: name.value,
-        },
-        at: name.at,
-    });
-    (name, service)
-}
-
-/// Reads `ports`.
-fn ports(section: &Section<'_>) -> Box<[Port]> {
-    let mut ports: Vec<Port> = Vec::new();
-    for entry in section.tables("ports") {
-        entry.require("port");
-        let name = entry.text("name", "port", values::label);
-        let protocol = values::choice(&[
-            ("TCP", Protocol::Tcp),
-            ("UDP", Protocol::Udp),
-            ("SCTP", Protocol::Sctp),
-        ]);
-        let protocol = entry.text("protocol", "protocol", protocol);
-        let number = entry.integer("port", 1..=u64::from(u16::MAX));
-        let report = entry.report;
-        entry.finish();
-        let Some(number) = number else { continue };
-        let twice = |name: &Placed<Label>| {
-            ports
-                .iter()
-                .any(|port| port.name.as_ref() == Some(&name.value))
-        };
-        if let Some(name) = name.as_ref().filter(|name| twice(name)) {
-            report.add(
-                name.at,
-                format!("port {:?}: named twice", name.value.as_str()),
-            );
-        }
-        ports.push(Port {
-            name: name.map(|name| name.value),
-            protocol: protocol.map_or(Protocol::Tcp, |protocol| protocol.value),
-            port: u16::try_from(number.value).unwrap_or(u16::MAX),
-        });
-    }
-    ports.into()
-}
-
-/// Reads `cluster-ips`: where the service is reached inside its member, unless it is headless.
-fn inside(section: &Section<'_>, kind: ServiceKind, pods: Vec<Pod>) -> Option<Inside> {
-    let cluster_ips = section.distinct("cluster-ips", values::address);
-    if kind != ServiceKind::Headless {
-        return (!cluster_ips.is_empty()).then(|| Inside::ClusterIps(cluster_ips.into()));
-    }
-    if let Some(value) = section.get("cluster-ips") {
-        let problem = "cluster-ips: a headless service has none".to_owned();
-        section.report.add(value.span().start, problem);
-    }
-    (!pods.is_empty()).then(|| Inside::of_pods(pods))
-}
-
-/// Reads `endpoints`: how many there are, and each of them. A service without the key counts as
-/// ready, one with an empty list does not (names: D.11.12).
-fn endpoints(section: &Section<'_>) -> (Endpoints, Vec<Pod>) {
-    let mut pods = Vec::new();
-    if section.get("endpoints").is_none() {
-        return (Endpoints { ready: 1, total: 1 }, pods);
-    }
-    let mut count = Endpoints::default();
-    for entry in section.tables("endpoints") {
-        entry.require("address");
-        let address = entry.text("address", "address", values::address);
-        let hostname = entry.text("hostname", "hostname", values::label);
-        entry.text("zone", "zone", values::place);
-        let ready = entry.boolean("ready").is_none_or(|ready| ready.value);
-        entry.finish();
-        count.total += 1;
-        count.ready += u32::from(ready);
-        pods.extend(address.map(|address| Pod {
-            hostname: hostname.map(|hostname| hostname.value),
-            address: address.value,
-            is_ready: ready,
-        }));
-    }
-    (count, pods)
-}
-
-/// Reads how the service wants to be answered.
-fn steering(section: &Section<'_>) -> Steering {
-    let order = section.has("order").then(|| order(section));
-    let weight = section.integer("weight", 0..=u64::from(u32::MAX));
-    let ttl = section.text("ttl", "ttl", values::ttl);
-    let policy = section.text("policy", "policy", values::policy);
-    let when_all_down = section.text("when-all-down", "when-all-down", values::when_all_down);
-    let settings = section.table("probe").map(probe);
-    let dns_prefix = section.text("dns-prefix", "dns-prefix", values::label);
-    let external_name = section.text("external-name", "external-name", values::label);
-    let spill_over = section.text("spill-over", "spill-over", values::percent);
-    section.get("order");
-    Steering {
-        weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
-        ttl: ttl.map(|ttl| ttl.value),
-        policy: policy.map(|policy| policy.value),
-        order: order.map(|order| order.into_iter().map(|member| member.value).collect()),
-        fence: fence(section).map(Vec::into_boxed_slice),
-        when_all_down: when_all_down.map(|rule| rule.value),
-        max_addresses: max_addresses(section),
-        spill_over: spill_over.map(|share| share.value),
-        probe: settings.map(Box::new),
-        dns_prefix: dns_prefix.map(|prefix| prefix.value),
-        external_name: external_name.map(|name| name.value),
-    }
+    let mut file = FactsFile::default();
+    file.read(text, path)?;
+    let services = file.into_services();
+    Ok(services
+        .map(|(name, service)| (name, Arc::unwrap_or_clone(service)))
+        .collect())
 }

@@ -12,7 +12,7 @@ use super::federation::federation;
 use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::member;
-use super::problem::{Problem, Report};
+use super::problem::{Findings, Problem, Report};
 use super::read::{self, read};
 use super::section::Section;
 use super::settings::Config;
@@ -52,29 +52,36 @@ pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Problem>> {
 
 /// Parses a file and reads its root table. Where the text is no TOML, its syntax errors are the
 /// problems: what a broken table means is anyone's guess.
-pub(super) fn parse_table<T>(
+fn parse_table<T>(
     text: &str,
     path: &Path,
     read: impl FnOnce(Section<'_>) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {
-    let report = Report::new(text, path);
+    let findings = Findings::new(text, path);
+    let value = read_part(&Report::new(&findings, 0), text, read);
+    if findings.is_empty() {
+        value.ok_or_else(|| vec![Problem::whole(path, "incomplete".to_owned())])
+    } else {
+        Err(findings.into_problems())
+    }
+}
+
+/// Parses a part of a file, which is TOML by itself, and reads its root table if it is.
+pub(super) fn read_part<T>(
+    report: &Report<'_>,
+    text: &str,
+    read: impl FnOnce(Section<'_>) -> Option<T>,
+) -> Option<T> {
     let (root, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let at = error.span().map_or(0, |span| span.start);
         let message = error.message().replace(", expected nothing", "");
         report.add(at, message);
     }
-    let value = if errors.is_empty() {
-        read(Section::new(&report, root.get_ref(), 0))
+    if errors.is_empty() {
+        read(Section::new(report, root.get_ref(), 0))
     } else {
         None
-    };
-    if report.is_empty() {
-        value.ok_or_else(|| vec![Problem::whole(path, "incomplete".to_owned())])
-    } else {
-        drop(value);
-        drop(root);
-        Err(report.into_problems())
     }
 }
 

@@ -1,12 +1,16 @@
 //! One table of a TOML file, read key by key. The keys that were asked for are the known ones.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Placed, Report};
+use crate::model::kept;
 
 /// How close a known key must be to an unknown one to be suggested (Jaro-Winkler, 0 to 1).
 const NEAR: f64 = 0.75;
@@ -76,20 +80,16 @@ impl<'a> Section<'a> {
     }
 
     /// A list of texts, each once: repetitions are reported.
-    pub(super) fn distinct<T: PartialEq + std::fmt::Display>(
+    pub(super) fn distinct<T: Clone + Eq + Hash + Display>(
         &self,
         key: &'static str,
         read: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
-        let mut values: Vec<T> = Vec::new();
-        for Placed { value, at } in self.texts(key, read).unwrap_or_default() {
-            if values.contains(&value) {
-                let problem = format!("{key} \"{value}\": listed twice");
-                self.report.add(at, problem);
-            }
-            values.push(value);
-        }
-        values
+        let values = self.texts(key, read).unwrap_or_default();
+        let values = values.into_iter();
+        unique(self.report, values, |value| {
+            format!("{key} \"{value}\": listed twice")
+        })
     }
 
     /// The elements of a list.
@@ -184,7 +184,9 @@ impl<'a> Section<'a> {
             if asked.contains(&name) {
                 continue;
             }
-            let score = |known: &&str| strsim::jaro_winkler(known, &name.to_lowercase());
+            // Longer names are no slips of the keys here, and the comparison is not linear.
+            let lower = kept(name).to_lowercase();
+            let score = |known: &&str| strsim::jaro_winkler(known, &lower);
             let nearest = asked
                 .iter()
                 .copied()
@@ -203,6 +205,27 @@ impl<'a> Section<'a> {
         let message = format!("{subject}: not {wanted} but {}", type_name(found));
         self.report.add(at.span().start, message);
     }
+}
+
+/// The values of a list; those that were there before are reported as `problem` says.
+pub(super) fn unique<T: Clone + Eq + Hash>(
+    report: &Report<'_>,
+    values: impl Iterator<Item = Placed<T>>,
+    problem: impl Fn(&T) -> String,
+) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let mut all = Vec::with_capacity(values.size_hint().0);
+    for Placed { value, at } in values {
+        // Most lists have one element.
+        if !all.is_empty() {
+            seen.extend(all.first().filter(|_| seen.is_empty()).cloned());
+            if !seen.insert(value.clone()) {
+                report.add(at, problem(&value));
+            }
+        }
+        all.push(value);
+    }
+    all
 }
 
 /// A text that `read` takes.

@@ -78,6 +78,9 @@ pub enum Change {
     Topology(LearntTopology),
     /// The networks of its nodes and pods now, ascending.
     Networks(Arc<[IpNet]>),
+    /// Whether what its source said last, and says until this is said again, is known to be whole:
+    /// then nothing of it waits for confirmation. A source that never says so is taken to be cut.
+    Whole(bool),
     /// The member cannot be watched: its facts are held (names: decision 5).
     Lost(Loss),
     /// A lost member answers again and is listing; `Synced` follows.
@@ -121,6 +124,8 @@ pub enum Loss {
     Refused(String),
     /// Its facts file is missing or wrong.
     File(String),
+    /// Its facts file is right, but lacks the mark at its end that it had before.
+    Mark(String),
     /// Its client cannot be built: credentials, certificates, kubeconfig.
     Client(String),
 }

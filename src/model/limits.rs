@@ -70,6 +70,8 @@ limits! {
     CONFIGURATION_FILE = "configuration-file", mebibytes(16), "octets", "read and kept whole";
     /// A facts file.
     FACTS_FILE = "facts-file", mebibytes(512), "octets", "read whole; a million services are some 200 MiB";
+    /// One table of a facts file, such as a service with its endpoints.
+    FACTS_TABLE = "facts-table", mebibytes(4), "octets", "parsed whole; as a tree it is some 20 times as large";
     /// A GeoIP database.
     GEOIP_FILE = "geoip-file", mebibytes(256), "octets", "kept whole in memory";
     /// Outside addresses of one shard, of each family.

@@ -149,8 +149,39 @@ impl World {
         (!is_down).then(|| list.to_owned())
     }
 
+    /// A source knows, or knows no more, that what it says of its member is whole. Whatever was
+    /// held back of what it said before is then right.
+    pub(super) fn mark(&mut self, member: MemberIdx, is_whole: bool, now: Now) {
+        if let Some(profile) = self.profiles.get_mut(member.get()) {
+            profile.is_whole = is_whole;
+        }
+        if is_whole {
+            let held = self.brake.of(member);
+            let names: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
+            for name in names {
+                self.release(&(member, name), "its source knows that it is whole", now);
+            }
+        }
+    }
+
+    /// Whether nothing that its source says of a member waits for confirmation.
+    pub(super) fn is_whole(&self, member: MemberIdx) -> bool {
+        let profile = self.profiles.get(member.get());
+        profile.is_some_and(|profile| profile.is_whole)
+    }
+
+    /// Whether an operator can accept the facts file of a member as it is.
+    pub(super) fn lacks_mark(&self, member: &Label) -> bool {
+        let index = self.index.get(member);
+        let profile = index.and_then(|index| self.profiles.get(index.get()));
+        profile.is_some_and(|profile| profile.lacks_mark)
+    }
+
     /// Whether the lists of a member are looked at.
     fn is_brake_on(&self, member: MemberIdx) -> bool {
+        if self.is_whole(member) {
+            return false;
+        }
         let federations = self.states.federations(member);
         self.brake.is_on(federations)
     }

@@ -173,7 +173,7 @@ pub(super) fn reason(loss: &Loss) -> String {
         Loss::Watch(text) => format!("watch: {text}"),
         Loss::Heartbeat(text) => format!("heartbeat: {text}"),
         Loss::Refused(text) => format!("refused: {text}"),
-        Loss::File(text) => format!("file: {text}"),
+        Loss::File(text) | Loss::Mark(text) => format!("file: {text}"),
         Loss::Client(text) => format!("client: {text}"),
     }
 }

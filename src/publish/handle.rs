@@ -1,6 +1,6 @@
 //! What the rest of the process holds of the writer.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -35,6 +35,8 @@ pub struct Handle {
     pub ready: watch::Receiver<bool>,
     /// Members of which withdrawals are held back: their sources list them anew, a while later.
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
+    /// How often operators have accepted a facts file that lacks its mark, by member.
+    pub confirmed: watch::Receiver<Arc<BTreeMap<Label, u64>>>,
     /// What is to be probed.
     pub targets: watch::Receiver<Targets>,
     /// What is known of addresses, for those who probe. Nobody is woken when it changes.

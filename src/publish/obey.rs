@@ -1,6 +1,7 @@
 //! The writer's side of commands: decided, kept on disk, in force, published, and only then told.
 
 use std::io;
+use std::sync::Arc;
 
 use super::command::{Command, Done, Order, Refused};
 use super::overruling::Asked;
@@ -42,13 +43,21 @@ impl Core {
         self.world
             .check_known(&OverrideTarget::Member(member.clone()))?;
         let count = self.world.confirm(member, now).unwrap_or_default();
-        if count == 0 {
+        let lacks_mark = self.world.lacks_mark(member);
+        if count == 0 && !lacks_mark {
             return Err(Refused::NothingWithheld {
                 member: member.clone(),
             });
         }
         let frozen = self.world.overruling.now.frozen;
         let mut notes = vec![format!("removals that were withheld: {count}")];
+        if lacks_mark {
+            self.confirmed.send_modify(|confirmed| {
+                let count = Arc::make_mut(confirmed).entry(member.clone());
+                *count.or_default() += 1;
+            });
+            notes.push("its facts file is read again, and taken without [end]".to_owned());
+        }
         if frozen.is_none() {
             self.publish(now);
         } else {

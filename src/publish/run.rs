@@ -1,6 +1,6 @@
 //! The writer's loop: fold, publish, wait.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub(super) struct Core {
     pub(super) ready: watch::Sender<bool>,
     /// The members of which withdrawals are held back.
     pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
+    /// How often operators have accepted a facts file that lacks its mark, by member.
+    pub(super) confirmed: watch::Sender<Arc<BTreeMap<Label, u64>>>,
     /// What is to be probed.
     pub(super) targets: watch::Sender<Targets>,
     /// When to look after things next.

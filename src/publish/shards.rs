@@ -88,6 +88,9 @@ impl World {
         from: Standing,
         now: Now,
     ) -> Option<String> {
+        if self.is_whole(*member) {
+            return None;
+        }
         let old = old.filter(|_| from == Standing::Ready)?;
         let federations = self.builder.federations_of(*member, name, old);
         let (index, why) = self.brake.is_too_much(&federations, now.instant)?;

@@ -134,6 +134,7 @@ pub(super) fn prepare(
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
+    let (confirmed_to, confirmed) = watch::channel(Arc::default());
     let (targets_to, targets) = watch::channel(Targets::default());
     let mut core = Core {
         world: World::new(
@@ -154,6 +155,7 @@ pub(super) fn prepare(
         hostnames: hostnames_to,
         ready: ready_to,
         unconfirmed: unconfirmed_to,
+        confirmed: confirmed_to,
         targets: targets_to,
         housekeeping: now.instant,
         wall,
@@ -177,6 +179,7 @@ pub(super) fn prepare(
             hostnames,
             ready,
             unconfirmed,
+            confirmed,
             targets,
             findings,
         },

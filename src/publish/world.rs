@@ -22,7 +22,7 @@ use super::states::{Happening, States};
 use super::transit::Transits;
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Epoch, GeoDatabase, Identity, LearntTopology, MemberIdx, NamespacedName,
+    Change, Delta, Epoch, GeoDatabase, Identity, LearntTopology, Loss, MemberIdx, NamespacedName,
     UnixSeconds,
 };
 use crate::names::Label;
@@ -57,6 +57,10 @@ pub(super) struct Profile {
     pub(super) warnings: Vec<String>,
     /// What the brake holds back of it.
     pub(super) held_back: Option<String>,
+    /// Its source knows that what it says is whole.
+    pub(super) is_whole: bool,
+    /// It is lost since its facts file lacks the mark at its end.
+    pub(super) lacks_mark: bool,
 }
 
 /// What has become of a delta.
@@ -238,17 +242,24 @@ impl World {
             }
             Change::Topology(topology) => self.learn(member, topology),
             Change::Networks(networks) => self.learn_networks(member, networks),
+            Change::Whole(is_whole) => self.mark(member, is_whole, now),
             Change::Lost(loss) => {
                 let reason = Some(reason(&loss));
-                if let Some(profile) = self.profiles.get_mut(member.get())
-                    && profile.reason != reason
-                {
-                    profile.reason = reason;
-                    self.show(member);
+                if let Some(profile) = self.profiles.get_mut(member.get()) {
+                    profile.lacks_mark = matches!(loss, Loss::Mark(_));
+                    if profile.reason != reason {
+                        profile.reason = reason;
+                        self.show(member);
+                    }
                 }
                 self.happen(member, Happening::Lost, now);
             }
-            Change::Returning => self.happen(member, Happening::Returning, now),
+            Change::Returning => {
+                if let Some(profile) = self.profiles.get_mut(member.get()) {
+                    profile.lacks_mark = false;
+                }
+                self.happen(member, Happening::Returning, now);
+            }
             Change::Resumed => self.happen(member, Happening::Resumed, now),
         }
     }

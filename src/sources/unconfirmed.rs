@@ -1,6 +1,7 @@
-//! When to list a member a second time: the writer holds back what its last list took away.
+//! What the writer says to a source: that it holds back what the last list took away, and wants
+//! another; and that an operator has confirmed a member.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,47 @@ use crate::names::Label;
 
 /// The members whose lists are to be confirmed.
 pub type UnconfirmedMembers = watch::Receiver<Arc<BTreeSet<Label>>>;
+
+/// How often an operator has confirmed each member that lacked something else than a list.
+pub type ConfirmedMembers = watch::Receiver<Arc<BTreeMap<Label, u64>>>;
+
+/// Waits until an operator confirms a member.
+#[derive(Debug)]
+pub(super) struct Confirmed {
+    /// The member.
+    member: Label,
+    /// How often each was confirmed.
+    members: ConfirmedMembers,
+    /// How often this one was when it was last looked at.
+    seen: u64,
+}
+
+impl Confirmed {
+    /// Looks for `member` among `members`, from now on.
+    pub(super) fn new(member: Label, members: ConfirmedMembers) -> Self {
+        let seen = members.borrow().get(&member).copied().unwrap_or_default();
+        Self {
+            member,
+            members,
+            seen,
+        }
+    }
+
+    /// Waits for the next confirmation. Safe to cancel.
+    pub(super) async fn wait(&mut self) {
+        loop {
+            let count = self.members.borrow_and_update().get(&self.member).copied();
+            let count = count.unwrap_or_default();
+            if std::mem::replace(&mut self.seen, count) != count {
+                return;
+            }
+            if self.members.changed().await.is_err() {
+                // The writer has ended.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
 
 /// Waits until a member is to be listed again.
 #[derive(Debug)]
@@ -34,6 +76,11 @@ impl Unconfirmed {
             delay,
             due: None,
         }
+    }
+
+    /// Whether the writer waits for another list of the member.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.members.borrow().contains(&self.member)
     }
 
     /// Waits until it is time to list; again and again for as long as the writer waits. Safe to

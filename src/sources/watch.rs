@@ -22,6 +22,7 @@ use tracing::warn;
 
 use self::places::{Places, folders, matters, places};
 use self::stamp::Stamp;
+pub use self::stamp::Written;
 use super::blocking::blocking;
 use crate::config::read::{ReadError, read};
 use crate::model::limits::Limit;
@@ -60,6 +61,8 @@ pub struct Changed {
     pub path: PathBuf,
     /// What it holds now; an error when it is missing or cannot be read.
     pub content: Result<Vec<u8>, ReadError>,
+    /// Which writing of the file was read, or the one before it.
+    pub written: Option<Written>,
 }
 
 /// Watches a fixed set of files.
@@ -193,6 +196,7 @@ impl FileWatch {
                 changes.push(Changed {
                     path: file.path,
                     content: file.content,
+                    written: file.written,
                 });
             }
         }
@@ -273,11 +277,14 @@ struct Found {
     print: Fingerprint,
     /// The content.
     content: Result<Vec<u8>, ReadError>,
+    /// Which writing it was just before.
+    written: Option<Written>,
 }
 
 impl Found {
     /// Reads the file.
     fn read(path: PathBuf, limit: &'static Limit) -> Self {
+        let written = Written::of(&path);
         let content = read(&path, limit);
         let print = match &content {
             Ok(octets) => {
@@ -290,6 +297,7 @@ impl Found {
             path,
             print,
             content,
+            written,
         }
     }
 }

@@ -226,7 +226,9 @@ impl World {
                 continue;
             }
             let table = self.facts.get(name).cloned().unwrap_or_default();
-            let text = toml::to_string(&table).map_err(|error| error.to_string())?;
+            let services = toml::to_string(&table).map_err(|error| error.to_string())?;
+            // A file without a service is not without an octet.
+            let text = format!("# Facts of {name}.\n{services}");
             let path = self.path.with_file_name(format!("{name}.toml"));
             let facts = config::facts::parse(&text, &path).map_err(lines)?;
             let export = self.exports.get(name);

@@ -217,7 +217,7 @@ impl Member {
         match change {
             Change::Identity(identity) => self.identity = Some(identity),
             Change::Topology(topology) => self.topology = Some(topology),
-            Change::Networks(_) => {}
+            Change::Networks(_) | Change::Whole(_) => {}
             Change::Synced(all) => {
                 assert!(self.identity.is_some(), "the identity comes first");
                 self.services = all
@@ -242,7 +242,7 @@ impl Member {
                 Loss::Watch(text) => format!("lost watch {text}"),
                 Loss::Heartbeat(text) => format!("lost heartbeat {text}"),
                 Loss::Refused(text) => format!("lost refused {text}"),
-                Loss::File(text) => format!("lost file {text}"),
+                Loss::File(text) | Loss::Mark(text) => format!("lost file {text}"),
                 Loss::Client(text) => format!("lost client {text}"),
             }),
             Change::Returning => self.said.push("returning".to_owned()),

@@ -116,7 +116,7 @@ fn readiness_follows_from_the_endpoints_key() {
         0,
         1,
     );
-    assert!(good("").is_empty());
+    assert!(good("# None.").is_empty());
 }
 
 #[test]

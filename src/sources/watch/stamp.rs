@@ -38,3 +38,23 @@ impl Stamp {
         }
     }
 }
+
+/// Which writing of a file this is: another one gives another, also where it writes the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Device and inode: another file may have taken the place.
+    file: [u64; 2],
+    /// Seconds and nanoseconds of the last writing.
+    at: [i64; 2],
+}
+
+impl Written {
+    /// That of a file, links followed; `None` where there is none. Blocks.
+    pub(in super::super) fn of(path: &Path) -> Option<Self> {
+        let file = std::fs::metadata(path).ok()?;
+        Some(Self {
+            file: [file.dev(), file.ino()],
+            at: [file.mtime(), file.mtime_nsec()],
+        })
+    }
+}

@@ -71,6 +71,7 @@ fn text(loss: &Loss) -> &str {
         | Loss::Heartbeat(text)
         | Loss::Refused(text)
         | Loss::File(text)
+        | Loss::Mark(text)
         | Loss::Client(text) => text,
     }
 }
