@@ -1,5 +1,7 @@
 //! The program from outside: what it prints, and the daemon from its start to its end.
 
+#[path = "cli/admin.rs"]
+mod admin;
 #[path = "cli/daemon.rs"]
 mod daemon;
 #[path = "cli/local.rs"]
@@ -16,6 +18,8 @@ mod output;
 mod program;
 #[path = "cli/reload.rs"]
 mod reload;
+#[path = "cli/rights.rs"]
+mod rights;
 #[path = "cli/serving.rs"]
 mod serving;
 #[path = "cli/stub.rs"]

@@ -197,6 +197,7 @@ fn listen(address: &str) -> Listen {
             member: None,
         }],
         admin: None,
+        admin_hosts: Vec::new(),
         trusted: Vec::new(),
         nsid: None,
         workers: 1,

@@ -13,7 +13,7 @@ use tracing::error;
 use super::command::{Command, Done, Refused, Standing};
 use super::overrides_file;
 use super::world::Now;
-use crate::model::{Overrides, UnixSeconds};
+use crate::model::{Overrides, Peer, UnixSeconds};
 
 /// How long after a failure the file is written again.
 const RETRY: Duration = Duration::from_secs(30);
@@ -34,6 +34,8 @@ pub(super) struct Saving {
 pub(super) struct Asked {
     /// The command.
     pub(super) command: Command,
+    /// Who gave it.
+    pub(super) by: Option<Peer>,
     /// What is to be in force.
     pub(super) next: Overrides,
     /// Whom to tell.
