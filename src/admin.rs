@@ -19,15 +19,18 @@
 //! ```
 
 mod clusters;
+mod connections;
 mod control;
 mod error;
 mod explain;
+mod host;
 mod overrides;
+mod rest;
 mod server;
 
 pub use clusters::{Cluster, clusters};
 pub use control::{Asked, Control, bind_control, control_path};
 pub use error::{Error, QuestionError};
 pub use explain::{Explained, Level, MemberPart, Question, explain};
-pub use overrides::{Drained, Frozen, InForceNow, Obeyed, Transition};
-pub use server::{Bound, Shown, bind};
+pub use overrides::{Drained, Frozen, Giver, InForceNow, Obeyed, Transition};
+pub use server::{Bound, View, bind};

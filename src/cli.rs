@@ -1,7 +1,7 @@
 //! The command line: what a person or a service manager says, and the wiring of the daemon.
 //!
 //! ```text
-//! gazetteer serve ─▶ config ─▶ state folder locked ─▶ sockets bound ─▶ publish ─▶ sources
+//! gazetteer serve ─▶ config ─▶ sockets bound ─▶ rights dropped ─▶ state folder locked ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
 //!          stub ──▶ config
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
@@ -27,6 +27,7 @@ mod overrides;
 mod ready;
 mod reload;
 mod resolving;
+mod rights;
 mod run;
 mod runtimes;
 mod serve;

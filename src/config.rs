@@ -27,7 +27,7 @@ mod values;
 pub use file::{load, load_with_octets, parse, parse_octets};
 pub use probe::probe_text;
 pub use problem::Problem;
-pub use settings::{Config, DnsListener, Listen, MemberSource, Source, file_origin};
+pub use settings::{Account, Config, DnsListener, Listen, MemberSource, Source, file_origin};
 pub use state_dir::default_state_dir;
 pub use values::{percent, policy, ttl, when_all_down};
 

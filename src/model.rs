@@ -23,7 +23,7 @@ mod text;
 pub use addresses::{AddressPolicy, Unusable, canonical_network, parse_address, parse_network};
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
-pub use event::{Event, EventKind};
+pub use event::{Event, EventKind, Peer};
 pub use federation::{
     ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown, local_apex,
 };

@@ -163,7 +163,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ),
     ("maxminddb", &["src/model/geo.rs"]),
     ("h2", &["src/health"]),
-    ("hyper", &["src/health"]),
+    ("hyper", &["src/admin", "src/health"]),
     ("socket2", &["src/health", "src/serve"]),
     ("tokio_rustls", &["src/health"]),
 ];

@@ -1,5 +1,7 @@
 //! The program from outside: what it prints, and the daemon from its start to its end.
 
+#[path = "cli/admin.rs"]
+mod admin;
 #[path = "cli/daemon.rs"]
 mod daemon;
 #[path = "cli/local.rs"]
@@ -20,6 +22,8 @@ mod program;
 mod reload;
 #[path = "cli/restart.rs"]
 mod restart;
+#[path = "cli/rights.rs"]
+mod rights;
 #[path = "cli/serving.rs"]
 mod serving;
 #[path = "cli/stub.rs"]

@@ -227,6 +227,7 @@ fn listen(address: &str) -> Listen {
             is_optional: false,
         }],
         admin: None,
+        admin_hosts: Vec::new(),
         trusted: Vec::new(),
         nsid: None,
         workers: 1,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{MemberIdx, UnixSeconds};
+use crate::model::{MemberIdx, Shown, UnixSeconds};
 use crate::names::Label;
 use crate::publish::Standing;
 use crate::snapshot::Snapshot;
@@ -50,18 +50,20 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let zones = topology.into_iter().flat_map(|topology| &topology.zones);
         let learnt = snapshot.scope_warnings(index).map(str::to_owned);
         let learnt = learnt.chain(snapshot.network_warning(index));
+        let warnings = status.warnings.iter().cloned().chain(learnt);
+        let shown = |text: &str| Shown(text).to_string();
         Cluster {
             name: status.name.to_string(),
             status: status.state.to_string(),
             drain: drained(&status.name),
-            reason: status.reason.clone(),
+            reason: status.reason.as_deref().map(shown),
             status_age_seconds: since(status.since),
-            version: status.version.clone(),
+            version: status.version.as_deref().map(shown),
             age_seconds: status.first_synced.map(since),
             region: region.map(ToString::to_string),
             zones: zones.map(ToString::to_string).collect(),
             services: snapshot.exported(index),
-            warnings: status.warnings.iter().cloned().chain(learnt).collect(),
+            warnings: warnings.map(|warning| shown(&warning)).collect(),
         }
     };
     indexes.zip(snapshot.members()).map(show).collect()

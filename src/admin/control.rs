@@ -4,26 +4,32 @@
 //! ```text
 //! POST /v1/command  one command, as [`Asked`]; the answer comes once clients see what it does
 //! ```
+//!
+//! The event and the log line of a command say which process gave it.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{Listener, Site, serve};
 use super::error::Error;
 use super::overrides::Obeyed;
-use super::server::serve_until;
+use crate::model::Peer;
+use crate::model::limits::CONTROL_COMMAND;
 use crate::publish::{Command, Order, Refused};
+use crate::telemetry::Metrics;
 
 /// The socket in `state-dir`.
 const NAME: &str = "control";
@@ -146,19 +152,45 @@ pub fn bind_control(state_dir: &Path) -> Result<Control, Error> {
 
 impl Control {
     /// Serves until `cancel`, then removes the socket.
-    pub async fn run(self, commands: mpsc::Sender<Order>, cancel: CancellationToken) {
+    pub async fn run(
+        self,
+        commands: mpsc::Sender<Order>,
+        metrics: Arc<Metrics>,
+        cancel: CancellationToken,
+    ) {
         let Self { listener, file } = self;
-        let router = Router::new()
-            .route("/v1/command", post(obey))
-            .with_state(commands);
-        serve_until(listener, router, &cancel, "control socket").await;
+        let site = Site {
+            what: "control socket",
+            router: Router::new()
+                .route("/v1/command", post(obey))
+                .layer(DefaultBodyLimit::max(CONTROL_COMMAND.length()))
+                .with_state(commands),
+            kept: &[],
+            metrics,
+        };
+        serve(listener, site, &cancel).await;
         drop(file);
+    }
+}
+
+impl Listener for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&mut self) -> io::Result<(UnixStream, Option<Peer>)> {
+        let (stream, _) = UnixListener::accept(self).await?;
+        let peer = stream.peer_cred().ok().map(|peer| Peer {
+            uid: peer.uid(),
+            // 0 is a process that this one cannot see.
+            pid: peer.pid().filter(|pid| *pid > 0),
+        });
+        Ok((stream, peer))
     }
 }
 
 /// `/v1/command`
 async fn obey(
     State(commands): State<mpsc::Sender<Order>>,
+    Extension(by): Extension<Option<Peer>>,
     Json(asked): Json<Asked>,
 ) -> Result<Json<Obeyed>, (StatusCode, String)> {
     let say = |status, text: String| (status, text + "\n");
@@ -166,7 +198,7 @@ async fn obey(
     let command = command.map_err(|problem| say(StatusCode::BAD_REQUEST, problem))?;
     let (reply, outcome) = oneshot::channel();
     commands
-        .try_send(Order { command, reply })
+        .try_send(Order { command, by, reply })
         .map_err(|_| say(StatusCode::SERVICE_UNAVAILABLE, "busy or ending".to_owned()))?;
     let ended = |_| say(StatusCode::SERVICE_UNAVAILABLE, "ending".to_owned());
     let outcome = outcome.await.map_err(ended)?;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::names::{Label, LabelError};
 use crate::wire::NameError;
 
 /// Why the admin address or the control socket is not served.
@@ -39,6 +40,22 @@ pub enum Error {
 /// Why a question cannot be asked. Correct it.
 #[derive(Debug, thiserror::Error)]
 pub enum QuestionError {
+    /// The member is no DNS label.
+    #[error("listener {name:?}: {problem}")]
+    Member {
+        /// What was given.
+        name: String,
+        /// What is wrong with it.
+        problem: LabelError,
+    },
+    /// No address of `listen.dns` is bound to the member.
+    #[error("listener {member}: no address of listen.dns is bound to it{}", others(.bound))]
+    NoListener {
+        /// The member that was given.
+        member: Label,
+        /// Members with a listener.
+        bound: Vec<Label>,
+    },
     /// The name is no domain name.
     #[error("name {name:?}: {problem}")]
     Name {
@@ -53,4 +70,13 @@ pub enum QuestionError {
         /// What was given.
         qtype: String,
     },
+}
+
+/// Members with a listener, for the end of a sentence.
+fn others(bound: &[Label]) -> String {
+    let names: Vec<_> = bound.iter().map(Label::as_str).collect();
+    match names.as_slice() {
+        [] => "; none is bound to any member".to_owned(),
+        names => format!("; these have one: {}", names.join(", ")),
+    }
 }

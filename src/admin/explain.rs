@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::QuestionError;
 use crate::answer::{self, Candidate, LevelStep};
-use crate::model::UnixSeconds;
+use crate::model::{ListenerIdx, MemberIdx, Shown, UnixSeconds};
+use crate::names::Label;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -20,12 +21,20 @@ pub struct Question {
     pub qtype: RecordType,
     /// The client.
     pub from: IpAddr,
+    /// The member whose listener is asked (`listen.dns`); `None` is an address that is bound to
+    /// none.
+    pub listener: Option<Label>,
 }
 
 impl Question {
     /// Reads a query as a person writes it: a type is a mnemonic in either case, or `TYPE` and a
     /// number (RFC 3597 section 5).
-    pub fn new(name: &str, qtype: &str, from: IpAddr) -> Result<Self, QuestionError> {
+    pub fn new(
+        name: &str,
+        qtype: &str,
+        from: IpAddr,
+        listener: Option<&str>,
+    ) -> Result<Self, QuestionError> {
         let read = name.parse().map_err(|problem| QuestionError::Name {
             name: name.to_owned(),
             problem,
@@ -41,10 +50,17 @@ impl Question {
             Some(number) => RecordType::from(number),
             None => upper.parse().map_err(|_| unknown())?,
         };
+        let member = |text: &str| {
+            text.parse().map_err(|problem| QuestionError::Member {
+                name: text.to_owned(),
+                problem,
+            })
+        };
         Ok(Self {
             name: read,
             qtype,
             from,
+            listener: listener.map(member).transpose()?,
         })
     }
 }
@@ -59,6 +75,9 @@ pub struct Explained {
     pub qtype: String,
     /// Who asked.
     pub from: IpAddr,
+    /// The member whose listener was asked, if one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listener: Option<String>,
     /// The generation of the snapshot.
     pub generation: u64,
     /// Its SOA serial.
@@ -108,17 +127,37 @@ pub struct MemberPart {
     pub evidence: Vec<String>,
 }
 
-/// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers queries.
-pub fn explain(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Explained {
-    let Question { name, qtype, from } = question;
-    let explanation = answer::explain(snapshot, name, *qtype, (*from, None), now);
-    let text = explanation.to_string();
+/// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers
+/// queries. Fails when it is to be asked at a listener that there is not.
+pub fn explain(
+    snapshot: &Snapshot,
+    question: &Question,
+    now: UnixSeconds,
+) -> Result<Explained, QuestionError> {
+    let Question {
+        name, qtype, from, ..
+    } = question;
+    let listener = question.listener.as_ref();
+    let at = listener
+        .map(|member| listener_of(snapshot, member))
+        .transpose()?;
+    let mut explanation = answer::explain(snapshot, name, *qtype, (*from, at), now);
+    for candidate in &mut explanation.candidates {
+        for line in &mut candidate.evidence {
+            *line = Shown(line).to_string();
+        }
+    }
+    let mut text = explanation.to_string();
+    if let Some(member) = listener {
+        text = format!("asked at the listener of {member}\n{text}");
+    }
     let octets = explanation.response.iter();
     let octets: Vec<_> = octets.map(|octet| format!("{octet:02x}")).collect();
-    Explained {
+    Ok(Explained {
         name: explanation.name.to_string(),
         qtype: explanation.qtype.to_string(),
         from: explanation.from,
+        listener: listener.map(ToString::to_string),
         generation: explanation.generation.0,
         serial: explanation.serial.0,
         subject: explanation.subject,
@@ -131,7 +170,22 @@ pub fn explain(snapshot: &Snapshot, question: &Question, now: UnixSeconds) -> Ex
         notes: explanation.notes,
         response: octets.concat(),
         text,
-    }
+    })
+}
+
+/// The listener that is bound to a member.
+fn listener_of(snapshot: &Snapshot, member: &Label) -> Result<ListenerIdx, QuestionError> {
+    let of = |index| snapshot.vantages().listener_of(index);
+    let members = || MemberIdx::all().zip(&snapshot.fleet().members);
+    let mut named = members().filter(|(_, other)| other.name == *member);
+    let found = named.next().and_then(|(index, _)| of(index));
+    found.ok_or_else(|| QuestionError::NoListener {
+        member: member.clone(),
+        bound: members()
+            .filter(|(index, _)| of(*index).is_some())
+            .map(|(_, member)| member.name.clone())
+            .collect(),
+    })
 }
 
 impl From<LevelStep> for Level {
@@ -166,7 +220,7 @@ mod tests {
     fn types_are_names_in_either_case_or_numbers() {
         let from = IpAddr::from([127, 0, 0, 1]);
         let check = |qtype: &str, number: Option<u16>| {
-            let read = Question::new("a.example.com", qtype, from);
+            let read = Question::new("a.example.com", qtype, from, None);
             assert_eq!(
                 read.ok().map(|read| u16::from(read.qtype)),
                 number,
@@ -180,6 +234,7 @@ mod tests {
         check("https", Some(65));
         check("nonsense", None);
         check("TYPE65536", None);
-        assert!(Question::new("a..b", "A", from).is_err());
+        assert!(Question::new("a..b", "A", from, None).is_err());
+        assert!(Question::new("a.b", "A", from, Some("no member")).is_err());
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Event, Freeze, UnixSeconds};
+use crate::model::{Event, Freeze, Peer, Shown, UnixSeconds};
 use crate::publish::{Done, InForce, Standing};
 
 /// Everything in force, as `/v1/overrides` and `gazetteer overrides -o json` show it. Moments have
@@ -74,6 +74,18 @@ pub struct Transition {
     pub to: String,
     /// Why.
     pub why: String,
+    /// Who gave the command that it comes from, if it comes from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Giver>,
+}
+
+/// Who gave a command: the process that connected to the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Giver {
+    /// Its user.
+    pub uid: u32,
+    /// Its number, if the daemon could see it.
+    pub pid: Option<i32>,
 }
 
 impl From<&Standing> for InForceNow {
@@ -126,12 +138,18 @@ impl From<Event> for Transition {
             id: event.id,
             at: moment(event.at),
             kind: event.kind.as_str().to_owned(),
-            subject: event.subject,
-            from: event.from,
-            to: event.to,
-            why: event.why,
+            subject: shown(&event.subject),
+            from: shown(&event.from),
+            to: shown(&event.to),
+            why: shown(&event.why),
+            by: event.by.map(|Peer { uid, pid }| Giver { uid, pid }),
         }
     }
+}
+
+/// A string of which parts may come from a member.
+fn shown(text: &str) -> String {
+    Shown(text).to_string()
 }
 
 /// A moment in the form of RFC 3339.

@@ -1,38 +1,42 @@
-//! The HTTP server of the admin address.
+//! What the admin address serves.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Json;
 use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::Listener;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::clusters::{Cluster, clusters};
+use super::clusters::clusters;
+use super::connections::{Listener, Site, serve};
 use super::error::Error;
-use super::explain::{Explained, Question, explain};
+use super::explain::{Question, explain};
+use super::host;
 use super::overrides::{InForceNow, Transition};
+use crate::model::Peer;
 use crate::publish::{Events, Standing};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Metrics, clock};
 
-/// How long open connections may take when the process ends.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// Paths for which places are kept: who asks these decides whether clients are sent here.
+const KEPT: &[&str] = &["/livez", "/readyz", "/metrics"];
+
+/// How many answers of the JSON API are made at once: each may take a core for some milliseconds.
+const ANSWERS: usize = 2;
 
 /// What the admin address shows.
 #[derive(Clone)]
-pub struct Shown {
+pub struct View {
     /// The present snapshot.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
     /// Whether the daemon is ready.
@@ -45,24 +49,39 @@ pub struct Shown {
     pub overrides: watch::Receiver<Arc<Standing>>,
     /// The last transitions.
     pub events: Events,
+    /// Names in lower case under which the admin address is asked, beside those that
+    /// [`bind`] tells.
+    pub hosts: Arc<[String]>,
+}
+
+/// What a request is answered from.
+#[derive(Clone)]
+struct Context {
+    /// What is shown.
+    view: View,
+    /// Turns of the JSON API.
+    answers: Arc<Semaphore>,
+    /// Turns of `/metrics`.
+    metrics: Arc<Semaphore>,
 }
 
 /// The admin address, bound and not yet served.
 #[derive(Debug)]
 pub struct Bound {
     /// The socket.
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     /// Where it listens, with its real port.
     address: SocketAddr,
 }
 
-/// Binds the admin address. Port 0 takes a free one.
-pub async fn bind(address: SocketAddr) -> Result<Bound, Error> {
+/// Binds the admin address. Port 0 takes a free one. Needs no runtime.
+pub fn bind(address: SocketAddr) -> Result<Bound, Error> {
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AddrInUse => Error::InUse { address },
         _ => Error::Bind { address, source },
     };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok(Bound { listener, address })
 }
@@ -74,37 +93,37 @@ impl Bound {
     }
 
     /// Serves until `cancel`.
-    pub async fn run(self, shown: Shown, cancel: CancellationToken) {
-        serve_until(self.listener, router(shown), &cancel, "admin address").await;
+    pub async fn run(self, view: View, cancel: CancellationToken) {
+        let listener = match TcpListener::from_std(self.listener) {
+            Ok(listener) => listener,
+            Err(error) => return warn!(%error, "the admin address is not served"),
+        };
+        let site = Site {
+            what: "admin address",
+            metrics: Arc::clone(&view.metrics),
+            router: router(view),
+            kept: KEPT,
+        };
+        serve(listener, site, &cancel).await;
     }
 }
 
-/// Serves until `cancel`, after which open connections may take [`END_TIMEOUT`]. `what` is the
-/// socket's name in logs.
-pub(super) async fn serve_until<L>(
-    listener: L,
-    router: Router,
-    cancel: &CancellationToken,
-    what: &'static str,
-) where
-    L: Listener<Addr: fmt::Debug>,
-{
-    let ended = cancel.clone().cancelled_owned();
-    let serve = axum::serve(listener, router).with_graceful_shutdown(ended);
-    let overdue = async {
-        cancel.cancelled().await;
-        tokio::time::sleep(END_TIMEOUT).await;
-    };
-    tokio::select! {
-        served = serve.into_future() => if let Err(error) = served {
-            warn!(%error, "{what} ended");
-        },
-        () = overdue => {}
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, Option<Peer>)> {
+        let (stream, _) = TcpListener::accept(self).await?;
+        Ok((stream, None))
     }
 }
 
 /// What is served where.
-fn router(shown: Shown) -> Router {
+fn router(view: View) -> Router {
+    let context = Context {
+        view: view.clone(),
+        answers: Arc::new(Semaphore::new(ANSWERS)),
+        metrics: Arc::new(Semaphore::new(1)),
+    };
     Router::new()
         .route("/metrics", get(metrics))
         .route("/livez", get(async || "ok\n"))
@@ -113,27 +132,48 @@ fn router(shown: Shown) -> Router {
         .route("/v1/explain", get(explained))
         .route("/v1/overrides", get(in_force))
         .route("/v1/events", get(transitions))
-        .with_state(shown)
+        .layer(middleware::from_fn_with_state(view, host::check))
+        .with_state(context)
+}
+
+/// Makes an answer when its turn comes, on a thread that may take its time: whatever is asked, signals
+/// and health go on beside it.
+async fn render<R: IntoResponse>(
+    turns: &Arc<Semaphore>,
+    view: View,
+    make: impl FnOnce(&View) -> R + Send + 'static,
+) -> Response {
+    let turn = Arc::clone(turns).acquire_owned().await;
+    let made = tokio::task::spawn_blocking(move || {
+        let response = make(&view).into_response();
+        // Held until here though the client may be gone by now.
+        drop(turn);
+        response
+    });
+    // A panic has been logged.
+    let failed = |_| StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    made.await.unwrap_or_else(failed)
 }
 
 /// `/metrics`
-async fn metrics(State(shown): State<Shown>) -> impl IntoResponse {
+async fn metrics(State(context): State<Context>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
-    (
-        [(header::CONTENT_TYPE, kind)],
-        shown.metrics.render(clock::now()),
-    )
+    render(&context.metrics, context.view, move |view| {
+        let text = view.metrics.render(clock::now());
+        ([(header::CONTENT_TYPE, kind)], text)
+    })
+    .await
 }
 
 /// `/readyz`: names the members that are waited for.
-async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
-    if shown.ending.is_cancelled() {
+async fn readyz(State(Context { view, .. }): State<Context>) -> (StatusCode, String) {
+    if view.ending.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned());
     }
-    if *shown.ready.borrow() {
+    if *view.ready.borrow() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let all = clusters(&shown.snapshots.load(), &Standing::default(), clock::now());
+    let all = clusters(&view.snapshots.load(), &Standing::default(), clock::now());
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
     let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
     let text = format!("not ready: waiting for {}\n", names.join(", "));
@@ -141,15 +181,25 @@ async fn readyz(State(shown): State<Shown>) -> (StatusCode, String) {
 }
 
 /// `/v1/clusters`
-async fn all_clusters(State(shown): State<Shown>) -> Json<Vec<Cluster>> {
-    let standing = Arc::clone(&shown.overrides.borrow());
-    Json(clusters(&shown.snapshots.load(), &standing, clock::now()))
+async fn all_clusters(State(context): State<Context>) -> Response {
+    render(&context.answers, context.view, |view| {
+        let standing = Arc::clone(&view.overrides.borrow());
+        Json(clusters(
+            &view.snapshots.load_full(),
+            &standing,
+            clock::now(),
+        ))
+    })
+    .await
 }
 
 /// `/v1/overrides`
-async fn in_force(State(shown): State<Shown>) -> Json<InForceNow> {
-    let standing = Arc::clone(&shown.overrides.borrow());
-    Json(InForceNow::from(&*standing))
+async fn in_force(State(context): State<Context>) -> Response {
+    render(&context.answers, context.view, |view| {
+        let standing = Arc::clone(&view.overrides.borrow());
+        Json(InForceNow::from(&*standing))
+    })
+    .await
 }
 
 /// The parameters of `/v1/events`.
@@ -161,12 +211,12 @@ struct EventsQuery {
 }
 
 /// `/v1/events`: oldest first.
-async fn transitions(
-    State(shown): State<Shown>,
-    Query(query): Query<EventsQuery>,
-) -> Json<Vec<Transition>> {
-    let events = shown.events.since(query.after);
-    Json(events.into_iter().map(Transition::from).collect())
+async fn transitions(State(context): State<Context>, Query(query): Query<EventsQuery>) -> Response {
+    render(&context.answers, context.view, move |view| {
+        let events = view.events.since(query.after).into_iter();
+        Json(events.map(Transition::from).collect::<Vec<_>>())
+    })
+    .await
 }
 
 /// The parameters of `/v1/explain`.
@@ -180,6 +230,8 @@ struct ExplainQuery {
     /// The client; loopback when left out.
     #[serde(default = "loopback")]
     from: IpAddr,
+    /// The member whose listener is asked; one that is bound to none when left out.
+    listener: Option<String>,
 }
 
 /// The type that is asked when none is given.
@@ -193,13 +245,16 @@ fn loopback() -> IpAddr {
 }
 
 /// `/v1/explain`
-async fn explained(
-    State(shown): State<Shown>,
-    Query(query): Query<ExplainQuery>,
-) -> Result<Json<Explained>, (StatusCode, String)> {
-    let question = Question::new(&query.name, &query.qtype, query.from);
-    let question = question.map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))?;
-    // Own copy of the root: the guard of a load is not held while rendering.
-    let snapshot = shown.snapshots.load_full();
-    Ok(Json(explain(&snapshot, &question, clock::now())))
+async fn explained(State(context): State<Context>, Query(query): Query<ExplainQuery>) -> Response {
+    render(&context.answers, context.view, move |view| {
+        let listener = query.listener.as_deref();
+        let question = Question::new(&query.name, &query.qtype, query.from, listener);
+        let explained = question.and_then(|question| {
+            // Own copy of the root: the guard of a load is not held while rendering.
+            explain(&view.snapshots.load_full(), &question, clock::now())
+        });
+        let wrong = |error| (StatusCode::BAD_REQUEST, format!("{error}\n"));
+        explained.map(Json).map_err(wrong)
+    })
+    .await
 }

@@ -97,6 +97,7 @@ Examples:
   gazetteer explain my-service.my-namespace.my-federation.svc.europe-west1-d.example.com
   gazetteer explain _http._tcp.my-service.my-namespace.my-federation.svc.example.com SRV
   gazetteer explain my-service.my-namespace.my-federation.svc.example.com AAAA --from 2001:db8::7
+  gazetteer explain my-service.my-namespace.my-federation.svc.cluster.local --listener vm-ams
   gazetteer explain example.com NS --config zones/demo.toml";
 
 /// Examples of `stub`.
@@ -248,6 +249,10 @@ pub(super) struct Explain {
     /// The address of the client that asks
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     pub(super) from: IpAddr,
+    /// Ask at the address of `listen.dns` that is bound to this member; without it, at one that is
+    /// bound to none
+    #[arg(long, value_name = "MEMBER")]
+    pub(super) listener: Option<Label>,
     /// Explain from this configuration, without a daemon
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,

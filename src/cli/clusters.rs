@@ -53,7 +53,23 @@ fn text(clusters: &[Cluster]) -> String {
             cluster.services.to_string(),
         ]);
     }
-    table(&rows)
+    let mut text = table(&rows);
+    for cluster in clusters {
+        let warnings = cluster.warnings.iter();
+        let lines = cluster
+            .reason
+            .iter()
+            .map(|reason| format!("{}: {reason}\n", cluster.name))
+            .chain(warnings.map(|warning| format!("{}: warning: {warning}\n", cluster.name)));
+        for line in lines {
+            // Apart from the table, which programs may read to its end.
+            if !text.contains("\n\n") {
+                text.push('\n');
+            }
+            text += &line;
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -83,5 +99,16 @@ mod tests {
              gce-b   Ready,Drained   -         61s   europe-west1   x,y     12\n"
         );
         assert_eq!(text(&[]), "no members\n");
+        let held = Cluster {
+            status: "Held".to_owned(),
+            reason: Some("no heartbeat".to_owned()),
+            warnings: vec!["w".to_owned(), "v".to_owned()],
+            ..cluster("b", &[], 1)
+        };
+        let shown = text(&[cluster("a", &[], 0), held]);
+        assert!(
+            shown.ends_with("1\n\nb: no heartbeat\nb: warning: w\nb: warning: v\n"),
+            "{shown}"
+        );
     }
 }

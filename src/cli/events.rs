@@ -114,6 +114,7 @@ mod tests {
             from: "Ready".to_owned(),
             to: "Held".to_owned(),
             why: String::new(),
+            by: None,
         };
         let all = || Ok(vec![event(1, "x")]);
         let seen = event(7, "a");

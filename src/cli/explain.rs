@@ -10,23 +10,26 @@ use super::admin_client::{get, locate};
 use super::age::age;
 use super::arguments::{Explain, Output};
 use super::output;
-use crate::admin::{self, Explained, Question};
+use crate::admin::{self, Explained, Question, QuestionError};
 use crate::config::{self, Source, facts};
+use crate::names::Label;
 use crate::publish;
 use crate::telemetry::clock;
 
 /// Prints how a query is answered, and why.
 pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
-    let question = Question::new(&arguments.name, &arguments.qtype, arguments.from)?;
+    let listener = arguments.listener.as_ref().map(Label::as_str);
+    let question = Question::new(&arguments.name, &arguments.qtype, arguments.from, listener)?;
     let explained = if let Some(file) = &arguments.config {
         let Some(explained) = from_files(file, &question) else {
             return Ok(ExitCode::FAILURE);
         };
-        explained
+        explained?
     } else {
         let (qtype, from) = (question.qtype.to_string(), question.from.to_string());
         let name = question.name.to_string();
-        let parameters = [("name", &*name), ("type", &*qtype), ("from", &*from)];
+        let mut parameters = vec![("name", &*name), ("type", &*qtype), ("from", &*from)];
+        parameters.extend(listener.map(|member| ("listener", member)));
         let body = get(locate(&arguments.daemon)?, "/v1/explain", &parameters)?;
         serde_json::from_str(&body).context("answer of the daemon")?
     };
@@ -39,7 +42,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
 
 /// Explains from a configuration, the facts files of its members and the persisted facts of the
 /// others. `None` after its problems were printed. Contacts nothing and writes nothing.
-fn from_files(file: &Path, question: &Question) -> Option<Explained> {
+fn from_files(file: &Path, question: &Question) -> Option<Result<Explained, QuestionError>> {
     let config = match config::load(file) {
         Ok(config) => Arc::new(config),
         Err(problems) => {
@@ -88,9 +91,12 @@ fn from_files(file: &Path, question: &Question) -> Option<Explained> {
             None => format!("{member}: nothing known, counts as empty"),
         });
     }
-    let mut explained = admin::explain(&world.snapshot(), question, now);
+    let mut explained = match admin::explain(&world.snapshot(), question, now) {
+        Ok(explained) => explained,
+        Err(error) => return Some(Err(error)),
+    };
     let lines: Vec<_> = notes.iter().map(|note| format!("note: {note}\n")).collect();
     explained.text = format!("{}\n{}", lines.concat(), explained.text);
     explained.notes.extend(notes);
-    Some(explained)
+    Some(Ok(explained))
 }

@@ -124,7 +124,7 @@ impl Running {
     }
 }
 
-/// The new configuration with the sockets and the state folder of the running one, which only a
+/// The new configuration with the sockets, the state folder and the account of the running one, which only a
 /// restart can change. Says so when they differ.
 fn keep_listeners(running: &Config, mut new: Config) -> Config {
     let mut kept = running.listen.clone();
@@ -140,6 +140,10 @@ fn keep_listeners(running: &Config, mut new: Config) -> Config {
             "state-dir has changed: it stays as it is until a restart"
         );
         new.state_dir.clone_from(&running.state_dir);
+    }
+    if running.account != new.account {
+        warn!("user or group has changed: they stay as they are until a restart");
+        new.account.clone_from(&running.account);
     }
     new
 }

@@ -19,6 +19,7 @@ use super::output;
 use super::ready::ReadyLine;
 use super::reload::Running;
 use super::resolving::Resolving;
+use super::rights;
 use super::runtimes::Runtimes;
 use super::signals::{Asked, Signals};
 use super::state_dir::StateDir;
@@ -51,9 +52,13 @@ pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    rights::make_files_private();
+    let sockets = serve::bind(&with_workers(&config.listen))?;
+    let admin = config.listen.admin.map(admin::bind).transpose()?;
+    rights::drop(&config)?;
     let runtimes = Runtimes::start().context("threads")?;
     let sources = runtimes.sources();
-    let end = runtimes.run(daemon(Arc::new(config), octets, sources));
+    let end = runtimes.run(daemon(Arc::new(config), octets, sources, sockets, admin));
     Ok(match end? {
         End::Done => ExitCode::SUCCESS,
         End::Cut => ExitCode::FAILURE,
@@ -85,14 +90,15 @@ struct Daemon {
 }
 
 /// Runs the daemon until it is told to end, with members and what else is watched on `sources`.
-async fn daemon(config: Arc<Config>, octets: Vec<u8>, sources: Handle) -> anyhow::Result<End> {
+async fn daemon(
+    config: Arc<Config>,
+    octets: Vec<u8>,
+    sources: Handle,
+    sockets: serve::Sockets,
+    admin: Option<admin::Bound>,
+) -> anyhow::Result<End> {
     let mut signals = Signals::new().context("signals")?;
     let state = StateDir::lock(&config.state_dir)?;
-    let sockets = serve::bind(&with_workers(&config.listen))?;
-    let admin = match config.listen.admin {
-        Some(address) => Some(admin::bind(address).await?),
-        None => None,
-    };
     let control = admin::bind_control(&config.state_dir)?;
     let metrics = Arc::new(Metrics::new());
     let (handle, writer) = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
@@ -106,17 +112,19 @@ async fn daemon(config: Arc<Config>, octets: Vec<u8>, sources: Handle) -> anyhow
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
     let admin_task = TaskTracker::new();
     if let Some(admin) = admin {
-        let shown = admin::Shown {
+        let shown = admin::View {
             snapshots: Arc::clone(&handle.snapshots),
             ready: handle.ready.clone(),
             ending: ending.clone(),
             metrics: Arc::clone(&metrics),
             overrides: handle.overrides.clone(),
             events: handle.events.clone(),
+            hosts: config.listen.admin_hosts.clone().into(),
         };
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
-    admin_task.spawn(control.run(handle.commands.clone(), end_admin.clone()));
+    let (commands, events) = (handle.commands.clone(), Arc::clone(&metrics));
+    admin_task.spawn(control.run(commands, events, end_admin.clone()));
     admin_task.close();
     ready_line.print(false)?;
     info!(

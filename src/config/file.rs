@@ -15,7 +15,7 @@ use super::member::member;
 use super::problem::{Findings, Problem, Report};
 use super::read::{self, read};
 use super::section::Section;
-use super::settings::Config;
+use super::settings::{Account, Config};
 use super::state_dir::default_state_dir;
 use super::topology::{NetworkDraft, Place, locality, network, region};
 use super::values;
@@ -85,6 +85,16 @@ pub(super) fn read_part<T>(
     }
 }
 
+/// Reads who the daemon is to be.
+fn account(root: &Section<'_>) -> Account {
+    let read = |key| root.text(key, key, values::account).map(|name| name.value);
+    let (user, group) = (read("user"), read("group"));
+    if group.is_some() && !root.has("user") {
+        root.report.add(root.at, "group: needs user");
+    }
+    Account { user, group }
+}
+
 /// Reads the root table.
 fn config(root: Section<'_>, path: &Path) -> Option<Config> {
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -110,6 +120,7 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
     let shutdown_delay = root
         .text("shutdown-delay", "shutdown-delay", delay)
         .map_or(SHUTDOWN_DELAY, |delay| delay.value);
+    let account = account(&root);
     let listen = listen(root.table("listen"));
     let policy = listen.listen.address_policy();
     let tables = |key| root.tables(key).into_iter();
@@ -184,5 +195,6 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
         sources,
         geoip,
         shutdown_delay,
+        account,
     })
 }

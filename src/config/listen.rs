@@ -13,6 +13,7 @@ use super::section::{Section, as_table, read_text};
 use super::settings::{DnsListener, Listen};
 use super::values;
 use crate::names::Label;
+use crate::wire::NameBuf;
 
 /// The most UDP threads.
 const MOST_WORKERS: u64 = 256;
@@ -55,6 +56,7 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             })
             .into(),
             admin: None,
+            admin_hosts: Vec::new(),
             trusted: Vec::new(),
             nsid: None,
             workers: 0,
@@ -108,6 +110,10 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
             );
             section.report.add(address.at, message);
         }
+    }
+    if let Some(hosts) = section.texts("admin-hosts", values::name) {
+        let name = |name: NameBuf| name.to_string().trim_end_matches('.').to_ascii_lowercase();
+        listen.admin_hosts = hosts.into_iter().map(|host| name(host.value)).collect();
     }
     if let Some(trusted) = section.texts("trusted", values::network) {
         listen.trusted = trusted

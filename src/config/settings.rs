@@ -29,6 +29,17 @@ pub struct Config {
     pub geoip: Option<PathBuf>,
     /// How long to go on serving after SIGTERM.
     pub shutdown_delay: Duration,
+    /// Who the daemon is after its sockets are bound. Changes need a restart.
+    pub account: Account,
+}
+
+/// A user and a group, each a name or a number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Account {
+    /// The user; `None` is whoever starts the daemon.
+    pub user: Option<String>,
+    /// The group; `None` is that of the user.
+    pub group: Option<String>,
 }
 
 /// Sockets and their limits.
@@ -38,6 +49,8 @@ pub struct Listen {
     pub dns: Vec<DnsListener>,
     /// The admin API, read-only.
     pub admin: Option<SocketAddr>,
+    /// Names under which the admin API is asked, in lower case.
+    pub admin_hosts: Vec<String>,
     /// Who may say where they are.
     pub trusted: Vec<IpNet>,
     /// Name server identifier (RFC 5001).

@@ -28,6 +28,16 @@ pub(super) fn plain(text: &str) -> Result<String, String> {
     }
 }
 
+/// A user or a group: its name or its number.
+pub(super) fn account(text: &str) -> Result<String, String> {
+    let is_part = |octet: u8| octet.is_ascii_alphanumeric() || b"_-.$".contains(&octet);
+    if !text.is_empty() && !text.starts_with('-') && text.bytes().all(is_part) {
+        Ok(text.to_owned())
+    } else {
+        Err("not the name or the number of an account".to_owned())
+    }
+}
+
 /// A DNS label.
 pub(super) fn label(text: &str) -> Result<Label, String> {
     text.parse().map_err(|error: LabelError| error.to_string())

@@ -1,5 +1,7 @@
 //! Transitions, as operators see them.
 
+use std::fmt;
+
 use super::UnixSeconds;
 
 /// Something went from one state to another.
@@ -19,6 +21,24 @@ pub struct Event {
     pub to: String,
     /// Why, with the evidence.
     pub why: String,
+    /// Who gave the command that it comes from, if it comes from one.
+    pub by: Option<Peer>,
+}
+
+/// The process at the other end of the control socket, as the kernel says it (`SO_PEERCRED`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its effective user when it connected.
+    pub uid: u32,
+    /// Its number, if it is in a PID namespace that this process sees.
+    pub pid: Option<i32>,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "uid {}", self.uid)?;
+        self.pid.map_or(Ok(()), |pid| write!(f, ", pid {pid}"))
+    }
 }
 
 /// What kind of thing an event is of: a closed set, as metrics have it as a label.

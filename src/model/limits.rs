@@ -86,8 +86,14 @@ limits! {
     TCP_UNSENT = "tcp-unsent", 256 << 10, "octets", "a client that does not read must not fill the memory";
     /// Connections to the admin address, and to the control socket.
     ADMIN_CONNECTIONS = "admin-connections", 64, "connections", "people and scrapers are few";
+    /// Of these, connections that only `/livez`, `/readyz` and `/metrics` may take.
+    ADMIN_KEPT = "admin-kept", 8, "connections", "whoever else asks, health is told";
     /// How long the head of a request to the admin address may take.
     ADMIN_HEAD = "admin-head", 5, "seconds", "a head is one packet";
+    /// Head of a request to the admin address, or to the control socket.
+    ADMIN_HEAD_SIZE = "admin-head-size", 16 << 10, "octets", "a head is some hundred octets long";
+    /// Body of a command to the control socket.
+    CONTROL_COMMAND = "control-command", 16 << 10, "octets", "a command names one thing";
     /// How long a whole request to the admin address may take.
     ADMIN_REQUEST = "admin-request", 30, "seconds", "the longest answer, of all members, takes less";
     /// Drains and cordons in force at once.

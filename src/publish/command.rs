@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::model::limits::DRAINS;
-use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget};
+use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget, Peer};
 use crate::names::Label;
 
 /// What an operator asks for.
@@ -38,8 +38,18 @@ pub enum Command {
 pub struct Order {
     /// What is asked for.
     pub command: Command,
+    /// Who asks; `None` where the system does not say.
+    pub by: Option<Peer>,
     /// Told once the command is kept on disk and answers follow it.
     pub reply: oneshot::Sender<Result<Done, Refused>>,
+}
+
+/// Who has given a command, in words.
+pub(super) fn giver(by: Option<Peer>) -> String {
+    by.map_or_else(
+        || "an operator".to_owned(),
+        |by| format!("an operator ({by})"),
+    )
 }
 
 /// What a command has brought about.

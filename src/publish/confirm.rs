@@ -5,14 +5,18 @@ use std::collections::{BTreeSet, HashSet};
 use tracing::info;
 
 use super::brake::{Brake, Change};
+use super::command::giver;
 use super::events::Transited;
 use super::world::{Key, Now, World};
-use crate::model::{EventKind, MemberIdx, NamespacedName};
+use crate::model::{EventKind, MemberIdx, NamespacedName, Peer};
 use crate::names::Label;
 use crate::snapshot::Condition;
 
 /// A change that a complete list makes.
 pub(super) type Listed = (NamespacedName, Change);
+
+/// Why something is no longer held back, and who gave the command for it, if somebody has.
+type Why<'w> = (&'w str, Option<Peer>);
 
 impl World {
     /// Holds a withdrawal back, for a reason that its member may have had already.
@@ -20,7 +24,7 @@ impl World {
         let is_first = self.brake.hold(key, change, why, now);
         self.show_held_back(key, now);
         if is_first {
-            self.brake_transited(key.0, ("off", "on"), why.to_owned(), now);
+            self.brake_transited(key.0, ("off", "on"), (why, None), now);
         }
         self.is_brake_changed = true;
         self.is_dirty = true;
@@ -48,12 +52,12 @@ impl World {
         if self.brake.take(key).is_some() {
             let condition = self.damping.condition(key, now);
             self.set_condition(key, condition);
-            self.let_go(key.0, "the member has them again", now);
+            self.let_go(key.0, ("the member has them again", None), now);
         }
     }
 
     /// Makes a withdrawal that was held back.
-    fn release(&mut self, key: &Key, why: &str, now: Now) {
+    fn release(&mut self, key: &Key, why: Why<'_>, now: Now) {
         let Some(change) = self.brake.take(key) else {
             return;
         };
@@ -64,11 +68,11 @@ impl World {
     }
 
     /// Something of a member is no longer held back.
-    fn let_go(&mut self, member: MemberIdx, why: &str, now: Now) {
+    fn let_go(&mut self, member: MemberIdx, why: Why<'_>, now: Now) {
         self.is_brake_changed = true;
         self.is_dirty = true;
         if self.brake.of(member).is_none() {
-            self.brake_transited(member, ("on", "off"), why.to_owned(), now);
+            self.brake_transited(member, ("on", "off"), why, now);
         }
     }
 
@@ -95,7 +99,7 @@ impl World {
                 let condition = self.damping.condition(&key, now);
                 self.brake.take(&key);
                 self.set_condition(&key, condition);
-                self.let_go(member, "a second list lacks them too", now);
+                self.let_go(member, ("a second list lacks them too", None), now);
                 let_through.push((key.1, change));
             } else if self.brake.holds(&key) {
                 self.hold_back(&key, change, "", now);
@@ -159,7 +163,11 @@ impl World {
             let held = self.brake.of(member);
             let names: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
             for name in names {
-                self.release(&(member, name), "its source knows that it is whole", now);
+                self.release(
+                    &(member, name),
+                    ("its source knows that it is whole", None),
+                    now,
+                );
             }
         }
     }
@@ -197,20 +205,22 @@ impl World {
             })
             .collect();
         for key in down {
-            self.release(&key, "probes say the same", now);
+            self.release(&key, ("probes say the same", None), now);
         }
     }
 
     /// An operator says that what is held back of a member is right. Returns how many withdrawals
     /// were; `None` when there is no such member.
-    pub(super) fn confirm(&mut self, member: &Label, now: Now) -> Option<usize> {
+    pub(super) fn confirm(&mut self, member: &Label, by: Option<Peer>, now: Now) -> Option<usize> {
         let index = *self.index.get(member)?;
         let held = self.brake.of(index);
         let names: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
         let count = names.len();
-        info!(%member, withdrawals = count, "confirmed by an operator");
+        let who = giver(by);
+        info!(%member, withdrawals = count, "confirmed by {who}");
+        let why = format!("{who} has confirmed them");
         for name in names {
-            self.release(&(index, name), "an operator has confirmed them", now);
+            self.release(&(index, name), (&why, by), now);
         }
         Some(count)
     }
@@ -218,7 +228,7 @@ impl World {
     /// The facts of a member are gone as a whole: nothing is held back of it any more.
     pub(super) fn forget_held_back(&mut self, member: MemberIdx, now: Now) {
         if !self.brake.take_all(member).is_empty() {
-            self.let_go(member, "its facts are discarded", now);
+            self.let_go(member, ("its facts are discarded", None), now);
         }
     }
 
@@ -254,7 +264,7 @@ impl World {
         &mut self,
         member: MemberIdx,
         (from, to): (&str, &str),
-        why: String,
+        (why, by): Why<'_>,
         now: Now,
     ) {
         let Some(name) = self.name(member) else {
@@ -265,7 +275,8 @@ impl World {
             subject: name.to_string(),
             from: from.to_owned(),
             to: to.to_owned(),
-            why,
+            why: why.to_owned(),
+            by,
             is_worse: to == "on",
         };
         self.transited(now, transited);

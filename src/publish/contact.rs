@@ -48,6 +48,7 @@ impl World {
                 from: from.to_owned(),
                 to: to.to_owned(),
                 why: why.to_owned(),
+                by: None,
                 is_worse: is_braked,
             };
             self.transited(now, transited);
@@ -116,6 +117,7 @@ impl World {
             from: from.to_string(),
             to: to.to_string(),
             why,
+            by: None,
             is_worse,
         };
         self.transited(now, transited);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::model::{Event, EventKind, UnixSeconds};
+use crate::model::{Event, EventKind, Peer, UnixSeconds};
 
 /// How many events are kept; older ones are in the logs.
 pub const KEPT: usize = 4096;
@@ -36,6 +36,8 @@ pub(super) struct Transited {
     pub(super) to: String,
     /// Why.
     pub(super) why: String,
+    /// Who gave the command that it comes from, if it comes from one.
+    pub(super) by: Option<Peer>,
     /// Something was lost by it: the log warns.
     pub(super) is_worse: bool,
 }
@@ -53,6 +55,7 @@ impl Events {
             from: transited.from,
             to: transited.to,
             why: transited.why,
+            by: transited.by,
         };
         if ring.kept.len() == KEPT {
             ring.kept.pop_front();
@@ -82,6 +85,7 @@ mod tests {
                 from: String::new(),
                 to: String::new(),
                 why: String::new(),
+                by: None,
                 is_worse: false,
             };
             events.add(UnixSeconds(1), transited);

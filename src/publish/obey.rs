@@ -7,17 +7,17 @@ use super::command::{Command, Done, Order, Refused};
 use super::overruling::Asked;
 use super::run::Core;
 use super::world::Now;
-use crate::model::OverrideTarget;
+use crate::model::{OverrideTarget, Peer};
 use crate::names::Label;
 
 impl Core {
     /// Decides upon a command and has the outcome written; one that is refused changes nothing.
     pub(super) fn obey(&mut self, order: Order) {
         let now = self.now();
-        let Order { command, reply } = order;
+        let Order { command, by, reply } = order;
         if let Command::Confirm(member) = &command {
             // Whoever asked may have gone away.
-            drop(reply.send(self.confirm(member, now)));
+            drop(reply.send(self.confirm(member, by, now)));
             return;
         }
         let moment = self.world.overruling.clock.now(now.instant);
@@ -28,6 +28,7 @@ impl Core {
                     .fill_safe(&mut written, &self.snapshots.load(), moment);
                 let asked = Asked {
                     command,
+                    by,
                     next,
                     reply,
                 };
@@ -39,10 +40,10 @@ impl Core {
     }
 
     /// Lets withheld removals of a member through, and publishes them.
-    fn confirm(&mut self, member: &Label, now: Now) -> Result<Done, Refused> {
+    fn confirm(&mut self, member: &Label, by: Option<Peer>, now: Now) -> Result<Done, Refused> {
         self.world
             .check_known(&OverrideTarget::Member(member.clone()))?;
-        let count = self.world.confirm(member, now).unwrap_or_default();
+        let count = self.world.confirm(member, by, now).unwrap_or_default();
         let lacks_mark = self.world.lacks_mark(member);
         if count == 0 && !lacks_mark {
             return Err(Refused::NothingWithheld {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
-use super::command::{Command, Done, InForce, Refused, Standing};
+use super::command::{Command, Done, InForce, Refused, Standing, giver};
 use super::events::Transited;
 use super::overruling::Asked;
 use super::resolve::{longest_ttl, meant, shares};
@@ -24,7 +24,7 @@ use super::steady::dated;
 use super::world::{Now, World};
 use crate::model::limits::DRAINS;
 use crate::model::{
-    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds,
+    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, Peer, UnixSeconds,
 };
 use crate::snapshot::{Snapshot, UNSETTLED_TTL};
 
@@ -126,7 +126,7 @@ impl World {
         self.fill_safe(&mut next, published, moment);
         let before = std::mem::replace(&mut self.overruling.now, next);
         self.is_dirty |= self.apply_shares(published, now);
-        self.announce(command, &before, now);
+        self.announce(asked, &before, now);
         let standing = self.overruling.shown.borrow().clone();
         Done {
             drain: match command {
@@ -163,7 +163,7 @@ impl World {
             self.overruling.now = next;
             self.follow_thaw(true, now);
             let why = "its end has come".to_owned();
-            self.overridden(now, "answers".to_owned(), "frozen", "live", why);
+            self.overridden(now, "answers".to_owned(), ("frozen", "live"), why, None);
         }
         if self.overruling.is_frozen() {
             return;
@@ -173,7 +173,7 @@ impl World {
         for drain in ended {
             let from = drain.state(drain.share(moment));
             let why = "its end has come".to_owned();
-            self.overridden(now, drain.target.to_string(), from, "in", why);
+            self.overridden(now, drain.target.to_string(), (from, "in"), why, None);
         }
     }
 
@@ -191,7 +191,13 @@ impl World {
             };
             if was.state() == "draining" && is.state() == "out" {
                 let why = "its share is none".to_owned();
-                self.overridden(now, drain.target.to_string(), "draining", "out", why);
+                self.overridden(
+                    now,
+                    drain.target.to_string(),
+                    ("draining", "out"),
+                    why,
+                    None,
+                );
             }
             if was.members != is.members {
                 let moment = self.overruling.clock.now(now.instant);
@@ -302,7 +308,7 @@ impl World {
     }
 
     /// Shows that a command was obeyed.
-    fn announce(&mut self, command: &Command, before: &Overrides, now: Now) {
+    fn announce(&mut self, asked: &Asked, before: &Overrides, now: Now) {
         let moment = before.moment(self.overruling.clock.now(now.instant));
         let state =
             |drain: Option<&Drain>| drain.map_or("in", |drain| drain.state(drain.share(moment)));
@@ -310,7 +316,8 @@ impl World {
             Some(_) => "frozen",
             None => "live",
         };
-        let why = |what: &str| format!("{what}, by an operator");
+        let Asked { command, by, .. } = asked;
+        let why = |what: &str| format!("{what}, by {}", giver(*by));
         let after = frozen(&self.overruling.now);
         let (subject, from, to, why) = match command {
             Command::Drain { target, over, .. } => {
@@ -332,11 +339,18 @@ impl World {
             Command::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
             Command::Confirm(_) => return,
         };
-        self.overridden(now, subject, from, to, why);
+        self.overridden(now, subject, (from, to), why, *by);
     }
 
     /// An override came into another state: a line of the log, a count, an event.
-    fn overridden(&mut self, now: Now, subject: String, from: &str, to: &str, why: String) {
+    fn overridden(
+        &mut self,
+        now: Now,
+        subject: String,
+        (from, to): (&str, &str),
+        why: String,
+        by: Option<Peer>,
+    ) {
         self.transited(
             now,
             Transited {
@@ -345,6 +359,7 @@ impl World {
                 from: from.to_owned(),
                 to: to.to_owned(),
                 why,
+                by,
                 is_worse: false,
             },
         );

@@ -14,7 +14,7 @@ use super::command::{Command, Done, Refused, Standing};
 use super::overrides_file;
 use super::steady::{Steady, dated};
 use super::world::Now;
-use crate::model::{Overrides, UnixSeconds};
+use crate::model::{Overrides, Peer, UnixSeconds};
 
 /// How long after a failure the file is written again.
 const RETRY: Duration = Duration::from_secs(30);
@@ -35,6 +35,8 @@ pub(super) struct Saving {
 pub(super) struct Asked {
     /// The command.
     pub(super) command: Command,
+    /// Who gave it.
+    pub(super) by: Option<Peer>,
     /// What is to be in force.
     pub(super) next: Overrides,
     /// Whom to tell.

@@ -221,6 +221,7 @@ impl World {
             from: from.to_owned(),
             to: to.to_owned(),
             why,
+            by: None,
             is_worse: to != "ready",
         };
         self.transited(now, transited);

@@ -105,6 +105,7 @@ mod tests {
             from: "ready".into(),
             to: "out".into(),
             why: "no ready endpoint".into(),
+            by: None,
             is_worse: true,
         };
         (0..10_000).for_each(|n| transits.show(now, shard(n)));

@@ -46,6 +46,7 @@ impl World {
             from: text(from).to_owned(),
             to: text(to).to_owned(),
             why: evidence.seen.to_string(),
+            by: None,
             is_worse: !counts_as_up(to),
         };
         self.transited(now, transited);

@@ -183,10 +183,19 @@ impl Daemon {
         Some(Message::from_vec(&octets[..length]).expect("a DNS message"))
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Status and body of a GET at the admin address; `None` when nobody listens.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.ask(&format!("GET {path} HTTP/1.0\r\nHost: admin\r\n\r\n"))
+    }
+
+    /// Status and body of the response to a request at the admin address.
+    pub(crate) fn ask(&self, request: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.admin).ok()?;
-        let request = format!("GET {path} HTTP/1.0\r\nHost: admin\r\n\r\n");
         std::io::Write::write_all(&mut stream, request.as_bytes()).ok()?;
         let mut response = String::new();
         stream.read_to_string(&mut response).ok()?;

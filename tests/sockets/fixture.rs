@@ -30,6 +30,7 @@ pub(crate) fn listen(addresses: &[&str]) -> Listen {
             })
             .collect(),
         admin: None,
+        admin_hosts: Vec::new(),
         trusted: Vec::new(),
         nsid: None,
         workers: 2,

@@ -101,6 +101,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         listen: Listen {
             dns: Vec::new(),
             admin: None,
+            admin_hosts: Vec::new(),
             trusted: Vec::new(),
             nsid: None,
             workers: 1,
@@ -113,6 +114,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         sources: members.iter().map(source).collect(),
         geoip: None,
         shutdown_delay: Duration::ZERO,
+        account: crate::config::Account::default(),
     }
 }
 
@@ -221,7 +223,8 @@ impl Running {
     /// Gives a command and waits for the outcome.
     pub(super) async fn ask(&self, command: Command) -> Result<Done, Refused> {
         let (reply, outcome) = oneshot::channel();
-        let order = Order { command, reply };
+        let by = None;
+        let order = Order { command, by, reply };
         self.handle.commands.send(order).await.unwrap();
         outcome.await.unwrap()
     }
