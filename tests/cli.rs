@@ -20,5 +20,9 @@ mod reload;
 mod restart;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/storage.rs"]
+mod storage;
 #[path = "cli/stub.rs"]
 mod stub;
+#[path = "cli/upgrade.rs"]
+mod upgrade;

@@ -122,7 +122,6 @@ impl World {
     pub(super) fn new(
         config: Arc<Config>,
         beginning: Beginning,
-        serial: Option<Serial>,
         disk: Disk,
         transits: Transits,
         overruling: Overruling,
@@ -134,6 +133,7 @@ impl World {
             profiles,
             index,
             states,
+            serial,
             hostnames,
             discarded,
         } = beginning;
