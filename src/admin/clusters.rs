@@ -42,6 +42,8 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let share = mine.map(|of| of.share).min();
         share.map(|share| if share == 0 { "Drained" } else { "Draining" }.to_owned())
     };
+    let troubles = standing.troubles.iter();
+    let troubles = troubles.map(|trouble| format!("state-dir: {trouble}"));
     let since = |then: UnixSeconds| now.0.saturating_sub(then.0);
     let indexes = MemberIdx::all();
     let show = |(index, status): (MemberIdx, &crate::model::MemberStatus)| {
@@ -63,7 +65,10 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
             region: region.map(ToString::to_string),
             zones: zones.map(ToString::to_string).collect(),
             services: snapshot.exported(index),
-            warnings: warnings.map(|warning| shown(&warning)).collect(),
+            warnings: warnings
+                .chain(troubles.clone())
+                .map(|warning| shown(&warning))
+                .collect(),
         }
     };
     indexes.zip(snapshot.members()).map(show).collect()

@@ -9,9 +9,8 @@
 //! that what it will not be able to read later fails at the start.
 
 use std::ffi::CString;
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use nix::errno::Errno;
@@ -161,7 +160,8 @@ fn become_user(ids: &Ids) -> anyhow::Result<()> {
 }
 
 /// Looks whether whoever the daemon is now may read what is configured. What is missing or wrong is
-/// the affair of those who read it; what may not be read will never be.
+/// the affair of those who read it; what may not be read will never be. Of the state folder nothing
+/// is asked: what only keeps stops nothing.
 fn check_files(config: &Config) -> anyhow::Result<()> {
     let who = format!(
         "the daemon is user {} without capabilities once its sockets are bound",
@@ -178,42 +178,12 @@ fn check_files(config: &Config) -> anyhow::Result<()> {
             return Err(refuse(path, "cannot be read"));
         }
     }
-    let state = &config.state_dir;
-    let made = fs::create_dir_all(state);
-    if made.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
-        return Err(refuse(state, "state-dir cannot be made"));
-    }
-    if is_denied(state, AccessFlags::W_OK | AccessFlags::X_OK) {
-        return Err(refuse(state, "state-dir cannot be written to"));
-    }
-    match unreadable(state) {
-        Some(path) => Err(refuse(&path, "cannot be read")),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Whether rights are missing. Opens nothing: what is no file could wait for ever.
 fn is_denied(path: &Path, flags: AccessFlags) -> bool {
     access(path, flags) == Err(Errno::EACCES)
-}
-
-/// A file in a state folder that may not be read: another user has left it.
-fn unreadable(folder: &Path) -> Option<PathBuf> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => {
-            return (error.kind() == ErrorKind::PermissionDenied).then(|| folder.to_owned());
-        }
-    };
-    entries.flatten().find_map(|entry| {
-        let path = entry.path();
-        let kind = entry.file_type().ok()?;
-        if kind.is_dir() {
-            unreadable(&path)
-        } else {
-            (kind.is_file() && is_denied(&path, AccessFlags::R_OK)).then_some(path)
-        }
-    })
 }
 
 #[cfg(test)]

@@ -158,22 +158,11 @@ fn what_the_user_may_not_read_fails_at_the_start() {
         assert!(refused.contains(words), "{words}: {refused}");
         assert!(refused.contains("user 65534"), "{refused}");
     };
-    let state = path.join("state");
     for file in ["m.toml", "g.toml"] {
         open(&path.join(file), 0o600);
         refused(&format!("{file}: cannot be read"));
         open(&path.join(file), 0o644);
     }
-    chown(&state, Some(0), Some(0)).unwrap();
-    open(&state, 0o755);
-    refused("state: state-dir cannot be written to");
-    chown(&state, Some(NOBODY), Some(NOBODY)).unwrap();
-    // As an earlier daemon of root has left it.
-    write(&state.join("overrides.json"), "{}");
-    open(&state.join("overrides.json"), 0o600);
-    refused("overrides.json: cannot be read");
-    fs::remove_file(state.join("overrides.json")).unwrap();
-
     let text = fs::read_to_string(path.join("g.toml")).unwrap();
     let source = "{ kubeconfig = \"kc\", context = \"c\" }";
     write(
