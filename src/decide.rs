@@ -29,4 +29,4 @@ pub use eligible::{Eligible, FleetHealth, Halves, ShardCaution, ShardHealth, eli
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
 pub use spill::Spill;
-pub use weigh::{Lots, Seeds, weight};
+pub use weigh::{Lots, Seeds, draw_of_address, weight};

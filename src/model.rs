@@ -4,6 +4,7 @@
 //! writer and the snapshot hold the same ones.
 
 mod addresses;
+mod asked_probe;
 mod damper;
 mod delta;
 mod event;

@@ -13,6 +13,7 @@ mod apexes;
 mod builder;
 mod caution;
 mod compile;
+mod drawn;
 mod facts;
 mod gather;
 mod generation;

@@ -113,6 +113,7 @@ pub(crate) fn fleet() -> Fleet {
                 ..Probe::default()
             },
             brake: 100,
+            probe_ports: Vec::new(),
             members: everything(),
             namespaces: everything(),
         }],

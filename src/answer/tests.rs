@@ -58,6 +58,7 @@ fn federation() -> Federation {
             ..Probe::default()
         },
         brake: 100,
+        probe_ports: Vec::new(),
         members: vec![Pattern::new("*")],
         namespaces: vec![Pattern::new("*")],
     }

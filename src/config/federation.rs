@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::member::patterns;
-use super::probe::probe;
+use super::probe::{probe, probe_ports};
 use super::problem::Placed;
 use super::section::Section;
 use super::values;
@@ -73,6 +73,7 @@ pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> Federat
     let hold = duration("hold", &long, seconds(60));
     let sync_timeout = duration("sync-timeout", &long, seconds(30));
     let settings = section.table("probe").map(probe).unwrap_or_default();
+    let probe_ports = probe_ports(&section);
     let brake = section.text("brake", "brake", values::percent);
     let max_addresses = max_addresses(&section);
     let spill_over = section.text("spill-over", "spill-over", values::percent);
@@ -102,6 +103,7 @@ pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> Federat
             members: members.iter().map(|(_, pattern)| pattern.clone()).collect(),
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
             probe: Probe::default().with(&settings),
+            probe_ports,
             brake: brake.map_or(BRAKE, |brake| brake.value),
         })
     });

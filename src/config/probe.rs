@@ -4,7 +4,9 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::section::Section;
+use toml::de::DeValue;
+
+use super::section::{Section, read_text};
 use super::values;
 use crate::model::{Check, HttpCheck, ProbeSettings, Tls};
 
@@ -62,6 +64,36 @@ pub(super) fn probe(section: Section<'_>) -> ProbeSettings {
     settings
 }
 
+/// Reads `probe-ports`: numbers, and ranges such as `"9000-9100"`.
+pub(super) fn probe_ports(section: &Section<'_>) -> Vec<(u16, u16)> {
+    let range = |text: &str| {
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        match (first.parse(), last.parse()) {
+            (Ok(first @ 1..), Ok(last)) if first <= last => Ok((first, last)),
+            _ => Err("not a port, nor a range such as 9000-9100".to_owned()),
+        }
+    };
+    let mut ports = Vec::new();
+    for entry in section.array("probe-ports").unwrap_or_default() {
+        if let DeValue::Integer(number) = entry.get_ref() {
+            match range(number.as_str()) {
+                Ok(port) => ports.push(port),
+                Err(problem) => {
+                    let message = format!("probe-ports {}: {problem}", number.as_str());
+                    section.report.add(entry.span().start, message);
+                }
+            }
+        } else {
+            let read = read_text(section.report, entry, "probe-ports", range);
+            ports.extend(read.map(|read| read.value));
+        }
+    }
+    ports
+}
+
+/// The longest path, host or service of a probe, in octets: it is sent each time.
+const LONGEST: usize = 1024;
+
 /// The range of intervals and time-outs.
 const TIMES: RangeInclusive<Duration> = Duration::from_millis(10)..=values::HOUR;
 
@@ -117,6 +149,9 @@ fn check<'k>(kind: &'k str, keys: &[(&'k str, &str)]) -> Result<Check, (&'k str,
     };
     if let Some((key, _)) = keys.iter().find(|(key, _)| !allowed.contains(key)) {
         return Err((key, format!("{key}: not a key of kind {kind:?}")));
+    }
+    if let Some((key, _)) = keys.iter().find(|(_, value)| value.len() > LONGEST) {
+        return Err((key, format!("{key}: longer than {LONGEST} octets")));
     }
     if kind == "none" || kind == "tcp" {
         return Ok(if kind == "tcp" {

@@ -164,6 +164,12 @@ pub fn weight(weights: &[(MemberIdx, u32)], member: MemberIdx) -> u32 {
     found.map_or(1, |(_, weight)| *weight)
 }
 
+/// The draw of an address of the service with the wire labels `key`, for every client and time: those
+/// with the smallest count where a shard has more than it may.
+pub fn draw_of_address(key: &[u8], octets: &[u8]) -> u64 {
+    mix(fnv(OFFSET, key) ^ mix(fnv(OFFSET, octets) ^ Purpose::Limit as u64))
+}
+
 /// Continues a hash (Fowler, Noll, Vo: FNV-1a, 64 bits).
 fn fnv(hash: u64, octets: &[u8]) -> u64 {
     octets.iter().fold(hash, |hash, octet| {

@@ -52,6 +52,8 @@ pub struct Federation {
     pub namespaces: Vec<Pattern>,
     /// How addresses are probed.
     pub probe: Probe,
+    /// Ports that services may have probed besides their own, first and last of each range.
+    pub probe_ports: Vec<(u16, u16)>,
     /// The share of its published addresses, in percent, that may be withdrawn at once without
     /// confirmation; 100 is all.
     pub brake: u8,

@@ -76,6 +76,8 @@ limits! {
     GEOIP_FILE = "geoip-file", mebibytes(256), "octets", "kept whole in memory";
     /// Outside addresses of one shard, of each family.
     SHARD_ADDRESSES = "shard-addresses", 4096, "addresses", "a message holds 65,535 octets";
+    /// The least time between two probes of a target that facts ask for; less is this.
+    PROBE_INTERVAL = "probe-interval", 500, "milliseconds", "whoever writes facts must not make us flood an address";
     /// Octets that one message holds: records beyond it are left out by a draw.
     MESSAGE = "message", 65_535, "octets", "the length of a message over TCP is 16 bits (RFC 1035, 4.2.2)";
     /// A string that a member says: a version, a message, a reason, a label.

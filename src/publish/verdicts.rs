@@ -72,12 +72,14 @@ impl World {
             ipv4.chain(to.ipv6.iter().copied().map(IpAddr::V6))
         });
         let addresses: Vec<IpAddr> = facts.addresses.iter().copied().chain(resolved).collect();
+        let configured = self.config.fleet.members.get(member.get());
+        let gateway = configured.and_then(|member| member.gateway.as_ref());
+        let gateway_port = gateway.and_then(|gateway| gateway.port);
         let federations = self.builder.federations_of(member, name, facts);
         let mut ports = federations.into_iter().filter_map(|index| {
-            let probe = &self.config.fleet.federations.get(index)?.probe;
-            let settings = facts.steering.probe.as_ref();
-            let own = settings.and_then(|settings| settings.port);
-            own.or(probe.port).or_else(|| facts.first_tcp_port())
+            let federation = self.config.fleet.federations.get(index)?;
+            let (_, port) = federation.probe_of(facts, gateway_port, drop)?;
+            Some(port)
         });
         ports.any(|port| {
             let is_down = |address: &IpAddr| {

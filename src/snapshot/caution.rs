@@ -1,13 +1,15 @@
 //! What is known of shards beyond their facts: probes, damping, drains.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 use super::compile::Input;
+use super::drawn::draw;
 use super::probing::{Map, Probes};
 use super::service::NewShard;
-use super::{ipv4, ipv6};
 use crate::decide::{Halves, ShardCaution};
+use crate::model::limits::SHARD_ADDRESSES;
 use crate::model::{
     Evidence, FULL_SHARE, Finding, Findings, MemberIdx, MemberSet, NamespacedName, Target,
     UnixSeconds, Verdict,
@@ -113,6 +115,19 @@ impl Caution {
     }
 }
 
+/// What is said of members, in words.
+pub(super) type Warnings = Vec<(MemberIdx, Box<str>)>;
+
+/// What was found of the shards of a service.
+pub(super) struct Judged {
+    /// What is to be kept of it.
+    pub(super) caution: Option<Box<Caution>>,
+    /// What is to be probed.
+    pub(super) targets: Vec<Target>,
+    /// What is said of members that ask for what they do not get.
+    pub(super) warnings: Warnings,
+}
+
 /// What is known of shards beyond their facts.
 #[derive(Debug, Default)]
 pub(super) struct Cautions {
@@ -184,22 +199,21 @@ impl Cautions {
     }
 
     /// Judges the shards of a service, which come with all their addresses: withholds those that are
-    /// down, and shortens TTLs while things are in motion. Returns what is to be kept of it, and what
-    /// is to be probed.
+    /// down, and shortens TTLs while things are in motion.
     pub(super) fn judge(
         &self,
         input: &Input<'_>,
         probes: &Probes,
         shards: &mut [NewShard],
-    ) -> (Option<Box<Caution>>, Vec<Target>) {
+    ) -> Judged {
         let mut caution = Caution::none();
-        let mut targets = Vec::new();
+        let (mut targets, mut warnings) = (Vec::new(), Vec::new());
         let (mut whole, mut probed) = (Vec::new(), Vec::new());
         let name = input.name;
         caution.share = self.shares.of_service(name);
         for shard in &mut *shards {
             let first = targets.len();
-            probes.targets(input.fleet, input.federation, shard, &mut targets);
+            self.find_targets(input, probes, shard, (&mut targets, &mut warnings));
             let mut withheld = HashSet::new();
             for target in targets.iter().skip(first) {
                 let Some(evidence) = self.of(target) else {
@@ -236,10 +250,9 @@ impl Cautions {
                 caution.dead.insert(shard.member);
                 continue;
             }
-            let gone: Vec<_> = withheld.iter().copied().filter_map(ipv4).collect();
-            shard.ipv4.retain(|address| !gone.contains(address));
-            let gone: Vec<_> = withheld.iter().copied().filter_map(ipv6).collect();
-            shard.ipv6.retain(|address| !gone.contains(address));
+            let is_left = |address: IpAddr| !withheld.contains(&address);
+            shard.ipv4.retain(|address| is_left((*address).into()));
+            shard.ipv6.retain(|address| is_left((*address).into()));
             let is_half = shard.ipv4.is_empty() != all.ipv4.is_empty()
                 || shard.ipv6.is_empty() != all.ipv6.is_empty();
             let (with_ipv4, with_ipv6) = if is_half {
@@ -275,8 +288,46 @@ impl Cautions {
         caution.sets.damped = damped.map(|(of, _)| *of).collect();
         caution.whole = whole.into();
         caution.probed = probed.into();
-        let caution = (caution != Caution::none()).then(|| Box::new(caution));
-        (caution, targets)
+        Judged {
+            caution: (caution != Caution::none()).then(|| Box::new(caution)),
+            targets,
+            warnings,
+        }
+    }
+
+    /// Adds the targets of a shard that has all its addresses, and what is said of what it asks for.
+    /// Of more addresses than it may have some are drawn.
+    fn find_targets(
+        &self,
+        input: &Input<'_>,
+        probes: &Probes,
+        shard: &mut NewShard,
+        (targets, warnings): (&mut Vec<Target>, &mut Warnings),
+    ) {
+        if !shard.has_address() {
+            return;
+        }
+        let member = shard.member;
+        let mut say = |warning: String| warnings.push((member, warning.into()));
+        let probe = probes.of(input.rules, input.federation, shard, &mut say);
+        let target = |address: IpAddr| {
+            let (probe, port) = probe.as_ref()?;
+            Some(Target {
+                address: SocketAddr::new(address, *port),
+                probe: Arc::clone(probe),
+            })
+        };
+        if SHARD_ADDRESSES.length() < shard.ipv4.len().max(shard.ipv6.len()) {
+            let is_dead = |address| {
+                let evidence = target(address).and_then(|target| self.of(&target));
+                let verdict = evidence.map(|evidence| evidence.verdict);
+                matches!(verdict, Some(Verdict::Down | Verdict::Damped))
+            };
+            draw(shard, &input.key(), is_dead).into_iter().for_each(say);
+        }
+        let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
+        let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
+        targets.extend(addresses.filter_map(target));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::apexes::{FederationIdx, inline_labels};
-use super::caution::Caution;
+use super::caution::Judged;
 use super::hostnames::HostAddresses;
 use super::oddities::{Disagreement, Ignored, IgnoredReason};
 use super::outside::{Outside, inside_that_counts};
@@ -44,7 +44,7 @@ pub(super) fn compile<'h>(
     input: &Input<'_>,
     resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
-    judge: impl FnOnce(&mut [NewShard]) -> (Option<Box<Caution>>, Vec<Target>),
+    judge: impl FnOnce(&mut [NewShard]) -> Judged,
 ) -> Option<(ServiceEntry, Vec<Target>)> {
     let mut known: SmallVec<[_; 4]> = SmallVec::new();
     let mut ignored = Vec::new();
@@ -98,27 +98,34 @@ pub(super) fn compile<'h>(
             shard
         })
         .collect();
-    let (caution, targets) = judge(&mut shards);
-    let name = input.name;
+    let judged = judge(&mut shards);
+    warnings.extend(judged.warnings);
+    // Those of one member stand together.
+    warnings.sort_by_key(|(member, _)| *member);
     let entry = NewEntry {
-        key: inline_labels([
-            input.label.as_str(),
-            name.namespace.as_str(),
-            input.rules.name.as_str(),
-        ]),
+        key: input.key(),
         federation: input.federation,
         plan,
         ttl,
         ignored,
         disagreements,
-        caution,
+        caution: judged.caution,
         warnings,
         inside,
     };
-    Some((entry.with(&shards), targets))
+    Some((entry.with(&shards), judged.targets))
 }
 
 impl Input<'_> {
+    /// The wire labels `service.ns.fed`.
+    pub(super) fn key(&self) -> SmallVec<[u8; 64]> {
+        inline_labels([
+            self.label.as_str(),
+            self.name.namespace.as_str(),
+            self.rules.name.as_str(),
+        ])
+    }
+
     /// Why a member's service does not count as an export (names: decision 13).
     pub(super) fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
         let offered = self

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::apexes::{ApexIdx, Apexes};
 use super::health::FleetState;
 use super::naming::Published;
+use super::plans::Compiled;
 use super::scopes::Scopes;
 use super::service::{PlanIdx, ServiceEntry};
 use super::table::{Seek, Table};
@@ -75,7 +76,7 @@ pub struct Snapshot {
     pub(super) scopes: Arc<Scopes>,
     pub(super) topology: Arc<Vec<TopologyFacts>>,
     pub(super) state: Arc<FleetState>,
-    pub(super) plans: Arc<Vec<Plan>>,
+    pub(super) plans: Compiled,
     pub(super) vantages: Arc<VantageTable>,
     /// The tiers of `nearest` for each place of `vantages`.
     pub(super) nearest: Arc<Vec<Box<[MemberSet]>>>,
@@ -132,7 +133,7 @@ impl Snapshot {
     /// The plan of a service.
     #[inline]
     pub fn plan(&self, plan: PlanIdx) -> Option<&Plan> {
-        self.plans.get(plan.get())
+        self.plans.get(plan.get())?.as_deref()
     }
 
     /// Where clients stand.

@@ -1,20 +1,18 @@
 //! What is to be probed, and who uses it.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::{IpAddr, SocketAddr};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::apexes::FederationIdx;
 use super::service::NewShard;
-use crate::model::{Check, Fleet, NamespacedName, Probe, Target, Targets};
+use crate::model::{Federation, Fleet, NamespacedName, Probe, Target, Targets};
 
 /// How many targets there are at most.
 pub(super) const MOST_TARGETS: usize = 65_536;
-
-/// How many services that found no room are remembered.
-const MOST_WAITING: usize = 4096;
 
 /// A hash map of the writer.
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
@@ -32,9 +30,40 @@ pub(super) struct Probing {
     /// The keys of `users`.
     targets: Targets,
     /// How each address and port is probed: the keys of `users`, by where they are.
-    at: Map<SocketAddr, Vec<Arc<Probe>>>,
-    /// Services some of whose targets found no room, the one that has waited longest first.
-    waiting: VecDeque<NamespacedName>,
+    at: Map<SocketAddr, HashSet<Arc<Probe>>>,
+    /// Users some of whose targets found no room.
+    waiting: Waiting,
+}
+
+/// Users that wait for room, the one that has waited longest first.
+#[derive(Debug, Default)]
+struct Waiting {
+    by_turn: BTreeMap<u64, User>,
+    turns: Map<User, u64>,
+    /// The last turn given.
+    last: u64,
+}
+
+impl Waiting {
+    /// A user waits, or does no more.
+    fn set(&mut self, user: &User, waits: bool) {
+        if waits {
+            if !self.turns.contains_key(user) {
+                self.last += 1;
+                self.turns.insert(user.clone(), self.last);
+                self.by_turn.insert(self.last, user.clone());
+            }
+        } else if let Some(turn) = self.turns.remove(user) {
+            self.by_turn.remove(&turn);
+        }
+    }
+
+    /// The first one, which waits no more.
+    fn pop(&mut self) -> Option<NamespacedName> {
+        let (_, user) = self.by_turn.pop_first()?;
+        self.turns.remove(&user);
+        Some(user.1)
+    }
 }
 
 impl Probing {
@@ -59,7 +88,7 @@ impl Probing {
     fn add(&mut self, target: &Target) {
         self.targets.insert(target.clone());
         let probes = self.at.entry(target.address).or_default();
-        probes.push(Arc::clone(&target.probe));
+        probes.insert(Arc::clone(&target.probe));
     }
 
     /// A target that nothing uses any more goes.
@@ -67,7 +96,7 @@ impl Probing {
         self.users.remove(target);
         self.targets.remove(target);
         if let Some(probes) = self.at.get_mut(&target.address) {
-            probes.retain(|probe| *probe != target.probe);
+            probes.remove(&target.probe);
             if probes.is_empty() {
                 self.at.remove(&target.address);
             }
@@ -86,12 +115,13 @@ impl Probing {
         name: &NamespacedName,
         wanted: Vec<Target>,
     ) -> usize {
-        if self.of.is_empty() && wanted.is_empty() {
+        if self.of.is_empty() && self.waiting.turns.is_empty() && wanted.is_empty() {
             return 0;
         }
         let user = (federation, name.clone());
         let old = self.of.remove(&user).unwrap_or_default();
         if old.is_empty() && wanted.is_empty() {
+            self.waiting.set(&user, false);
             return 0;
         }
         let kept: HashSet<&Target> = if old.is_empty() {
@@ -122,40 +152,31 @@ impl Probing {
             }
             used.push(target);
         }
-        if refused > 0 && self.waiting.len() < MOST_WAITING {
-            self.waiting.push_back(name.clone());
-        }
+        self.waiting.set(&user, refused > 0);
         if !used.is_empty() {
             self.of.insert(user, used.into());
         }
         refused
     }
 
-    /// Services that waited for room, as many as there may be room for now.
+    /// Services that waited for room, as many as there may be room for now. They are to be compiled
+    /// anew, and then to be asked for again: each takes room or waits no more, so that this ends.
     pub(super) fn admit(&mut self) -> Vec<NamespacedName> {
         let room = MOST_TARGETS.saturating_sub(self.users.len());
-        let count = room.min(self.waiting.len());
-        self.waiting.drain(..count).collect()
+        let waiting = std::iter::from_fn(|| self.waiting.pop());
+        waiting.take(room).collect()
     }
 }
 
 /// How the services of each federation are probed, every distinct probe once.
 #[derive(Debug, Default)]
 pub(super) struct Probes {
-    /// Those of the federations, in configuration order.
-    federations: Vec<Spec>,
+    /// Those of the federations, in configuration order, with no port: that is in the address of a
+    /// target, so that targets alike are one.
+    federations: Vec<Arc<Probe>>,
     /// Those that services say something of. Several threads may ask for them at the first
     /// compilation.
     special: Mutex<HashSet<Arc<Probe>>>,
-}
-
-/// A probe and its port.
-#[derive(Debug, Clone)]
-struct Spec {
-    /// With no port: that is in the address of a target, so that targets alike are one.
-    probe: Arc<Probe>,
-    /// `None` is the first TCP port of the service.
-    port: Option<u16>,
 }
 
 impl Probes {
@@ -163,18 +184,18 @@ impl Probes {
     pub(super) fn compile(fleet: &Fleet) -> Self {
         let mut probes = Self::default();
         for federation in &fleet.federations {
-            let spec = probes.intern(federation.probe.clone());
-            probes.federations.push(spec);
+            let probe = probes.intern(federation.probe.clone());
+            probes.federations.push(probe);
         }
         probes
     }
 
     /// Every probe alike is one.
-    fn intern(&self, mut probe: Probe) -> Spec {
-        let port = probe.port.take();
+    fn intern(&self, mut probe: Probe) -> Arc<Probe> {
+        probe.port = None;
         let mut special = self.special.lock();
         let known = special.get(&probe).map(Arc::clone);
-        let probe = known.unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             // Those that no target has any more go when there are many.
             if special.len() >= 64 && special.len().is_power_of_two() {
                 special.retain(|probe| Arc::strong_count(probe) > 1);
@@ -182,40 +203,68 @@ impl Probes {
             let probe = Arc::new(probe);
             special.insert(Arc::clone(&probe));
             probe
-        });
-        Spec { probe, port }
+        })
     }
 
-    /// Adds the targets of a shard that has all its addresses: none where nothing is asked, or where
-    /// there is no TCP port to ask.
-    pub(super) fn targets(
+    /// How the addresses of a shard are probed: with what, and at which port. `None` where nothing is
+    /// asked, or where there is no TCP port to ask. What the member asks for in vain goes to `say`.
+    pub(super) fn of(
         &self,
-        fleet: &Fleet,
+        rules: &Federation,
         federation: FederationIdx,
         shard: &NewShard,
-        targets: &mut Vec<Target>,
-    ) {
-        let facts = &shard.facts;
-        if !shard.has_address() {
-            return;
+        say: impl FnMut(String),
+    ) -> Option<(Arc<Probe>, u16)> {
+        let (probe, port) = rules.probe_of(&shard.facts, shard.gateway_port, say)?;
+        let probe = match probe {
+            Cow::Owned(own) => self.intern(own),
+            Cow::Borrowed(_) => Arc::clone(self.federations.get(federation.get())?),
+        };
+        Some((probe, port))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn whoever_found_no_room_is_probed_when_there_is_some() {
+        const ALL: u32 = 74_000;
+        let probe = Arc::new(Probe::default());
+        let federation = FederationIdx::new(0);
+        let name = |number: u32| NamespacedName {
+            namespace: "n".parse().unwrap(),
+            name: format!("s{number}").parse().unwrap(),
+        };
+        let target = |number: u32| Target {
+            address: (Ipv4Addr::from(0x0b00_0000 + number), 80).into(),
+            probe: Arc::clone(&probe),
+        };
+        let mut probing = Probing::default();
+        let mut refused = 0;
+        for number in 0..ALL {
+            refused += probing.use_targets(federation, &name(number), vec![target(number)]);
         }
-        let own = facts.steering.probe.as_ref().and_then(|settings| {
-            let base = fleet.federations.get(federation.get())?;
-            Some(self.intern(base.probe.with(settings)))
-        });
-        let spec = own.as_ref().or(self.federations.get(federation.get()));
-        let Some(Spec { probe, port }) = spec.filter(|spec| spec.probe.check != Check::None) else {
-            return;
-        };
-        let port = port.or(shard.gateway_port);
-        let Some(port) = port.or_else(|| facts.first_tcp_port()) else {
-            return;
-        };
-        let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
-        let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
-        targets.extend(addresses.map(|address| Target {
-            address: SocketAddr::new(address, port),
-            probe: Arc::clone(probe),
-        }));
+        assert_eq!(refused, 74_000 - MOST_TARGETS);
+        assert!(probing.admit().is_empty());
+        // The last ones that wait go, and the first that are probed.
+        for number in (0..10_000).chain(72_000..ALL) {
+            probing.use_targets(federation, &name(number), Vec::new());
+        }
+        loop {
+            let admitted = probing.admit();
+            if admitted.is_empty() {
+                break;
+            }
+            for name in admitted {
+                let number = name.name.as_str()[1..].parse().unwrap();
+                probing.use_targets(federation, &name, vec![target(number)]);
+            }
+        }
+        assert_eq!(probing.targets().len(), 62_000);
+        assert!(probing.waiting.by_turn.is_empty() && probing.waiting.turns.is_empty());
     }
 }

@@ -72,6 +72,7 @@ impl Fed {
                 ..Probe::default()
             },
             brake: 100,
+            probe_ports: Vec::new(),
             members: (self.members.iter())
                 .map(|member| Pattern::new(&member_name(*member)))
                 .collect(),

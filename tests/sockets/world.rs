@@ -244,6 +244,7 @@ fn fleet() -> Fleet {
                 ..Probe::default()
             },
             brake: 100,
+            probe_ports: Vec::new(),
             members: everything(),
             namespaces: everything(),
         }],

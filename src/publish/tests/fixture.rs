@@ -66,6 +66,7 @@ pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
             ..Probe::default()
         },
         brake: 100,
+        probe_ports: Vec::new(),
         members: vec![Pattern::new(pattern)],
         namespaces: vec![Pattern::new("*")],
     }

@@ -7,6 +7,7 @@ use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::FederationIdx;
 use crate::snapshot::generation::{Counts, Namespaces};
 use crate::snapshot::naming::Naming;
+use crate::snapshot::plans::PlanUses;
 use crate::snapshot::probing::Probing;
 use crate::snapshot::service::ServiceEntry;
 use crate::snapshot::table::Table;
@@ -22,6 +23,7 @@ pub(super) struct Outcome {
     pub(super) naming: Naming,
     pub(super) probing: Probing,
     pub(super) warned: Warned,
+    pub(super) plan_uses: PlanUses,
 }
 
 impl Outcome {
@@ -126,6 +128,8 @@ impl Outcome {
         old: Option<&ServiceEntry>,
         new: Option<&ServiceEntry>,
     ) {
+        let plan = |entry: Option<&ServiceEntry>| entry.map(|entry| entry.plan);
+        self.plan_uses.moved(plan(old), plan(new));
         let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
         if exists(old) != exists(new) {
             let namespace = old

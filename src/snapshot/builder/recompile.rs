@@ -24,8 +24,14 @@ impl SnapshotBuilder {
         }
         let changed: Vec<_> = std::mem::take(&mut self.changed).into_iter().collect();
         self.recompile_all(&changed, others, &facts);
-        let admitted: Vec<_> = self.outcome.probing.admit().into_iter().collect();
-        self.recompile_all(&admitted, Vec::new(), &facts);
+        loop {
+            let admitted = self.outcome.probing.admit();
+            if admitted.is_empty() {
+                break;
+            }
+            self.recompile_all(&admitted, Vec::new(), &facts);
+        }
+        self.plans.free_unused(&mut self.outcome.plan_uses);
         self.facts = facts;
     }
 
