@@ -13,8 +13,8 @@
 //! ```
 //!
 //! It asks a source for one thing, a second list where the first took too much away, and never decides an answer. Invariants: nothing a source
-//! fails to say removes a name; a slow or broken disk delays no publication; wrong files never stop
-//! a start; whoever drops the last reference to a snapshot is the writer.
+//! fails to say removes a name; a slow or broken disk delays no publication; wrong files and folders
+//! never stop a start; whoever drops the last reference to a snapshot is the writer.
 
 mod begin;
 mod brake;
@@ -38,6 +38,7 @@ mod identity;
 mod lane;
 mod learnt;
 mod listing;
+mod lock;
 mod loss;
 mod obey;
 mod overrides;
@@ -55,6 +56,7 @@ mod shards;
 mod standing;
 mod states;
 mod steady;
+mod storage;
 mod thread;
 mod transit;
 mod vantages;
@@ -68,5 +70,7 @@ pub use command::{Command, Done, InForce, Order, Refused, Standing};
 pub use error::Error;
 pub use events::{Events, KEPT};
 pub use handle::Handle;
+pub use lock::{LockError, lock_folder};
 pub use restored::{Restored, restore};
+pub use storage::Storage;
 pub use thread::{Writer, spawn};

@@ -26,5 +26,9 @@ mod restart;
 mod rights;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/storage.rs"]
+mod storage;
 #[path = "cli/stub.rs"]
 mod stub;
+#[path = "cli/upgrade.rs"]
+mod upgrade;

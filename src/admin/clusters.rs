@@ -42,6 +42,8 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let share = mine.map(|of| of.share).min();
         share.map(|share| if share == 0 { "Drained" } else { "Draining" }.to_owned())
     };
+    let troubles = standing.troubles.iter();
+    let troubles = troubles.map(|trouble| format!("state-dir: {trouble}"));
     let since = |then: UnixSeconds| now.0.saturating_sub(then.0);
     let indexes = MemberIdx::all();
     let show = |(index, status): (MemberIdx, &crate::model::MemberStatus)| {
@@ -51,6 +53,7 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let learnt = snapshot.scope_warnings(index).map(str::to_owned);
         let learnt = learnt.chain(snapshot.network_warning(index));
         let warnings = status.warnings.iter().cloned().chain(learnt);
+        let warnings = warnings.chain(troubles.clone());
         let shown = |text: &str| Shown(text).to_string();
         Cluster {
             name: status.name.to_string(),

@@ -14,6 +14,9 @@ pub struct InForceNow {
     pub frozen: Option<Frozen>,
     /// What is drained, in the order of the commands.
     pub drains: Vec<Drained>,
+    /// What of the state folder cannot be used, and why: a restart would not find it.
+    #[serde(default)]
+    pub troubles: Vec<String>,
 }
 
 /// A freeze.
@@ -93,6 +96,7 @@ impl From<&Standing> for InForceNow {
         Self {
             frozen: standing.frozen.map(Frozen::from),
             drains: standing.drains.iter().map(Drained::from).collect(),
+            troubles: standing.troubles.clone(),
         }
     }
 }

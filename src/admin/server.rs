@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use axum::Json;
 use axum::Router;
-use axum::extract::{Query, State};
+use axum::extract::{Query, RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
@@ -165,8 +165,34 @@ async fn metrics(State(context): State<Context>) -> Response {
     .await
 }
 
-/// `/readyz`: names the members that are waited for.
-async fn readyz(State(Context { view, .. }): State<Context>) -> (StatusCode, String) {
+/// `/readyz`: names the members that are waited for; with `verbose`, each check on a line of its own,
+/// in the form of Kubernetes, and what of the state folder cannot be used, which is no reason not to
+/// be ready.
+async fn readyz(
+    State(Context { view, .. }): State<Context>,
+    RawQuery(query): RawQuery,
+) -> (StatusCode, String) {
+    let (status, text) = readiness(&view);
+    let is_verbose = |query: String| query.split('&').any(|key| key.starts_with("verbose"));
+    if !query.is_some_and(is_verbose) {
+        return (status, text);
+    }
+    let mut lines = match status {
+        StatusCode::OK => "[+]members ok\n".to_owned(),
+        _ => format!("[-]members {text}"),
+    };
+    let troubles = view.overrides.borrow().troubles.clone();
+    if troubles.is_empty() {
+        lines += "[+]state-dir ok\n";
+    }
+    for trouble in troubles {
+        lines.extend(["[-]state-dir ", &trouble, "\n"]);
+    }
+    (status, lines)
+}
+
+/// Whether the daemon is ready, and what it waits for.
+fn readiness(view: &View) -> (StatusCode, String) {
     if view.ending.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned());
     }
@@ -176,7 +202,12 @@ async fn readyz(State(Context { view, .. }): State<Context>) -> (StatusCode, Str
     let all = clusters(&view.snapshots.load(), &Standing::default(), clock::now());
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
     let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
-    let text = format!("not ready: waiting for {}\n", names.join(", "));
+    let names = if names.is_empty() {
+        "first probes".to_owned()
+    } else {
+        names.join(", ")
+    };
+    let text = format!("not ready: waiting for {names}\n");
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 

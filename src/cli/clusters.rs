@@ -23,9 +23,12 @@ pub(super) fn clusters(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCode
     let clusters: Vec<Cluster> = serde_json::from_str(&body).context("answer of the daemon")?;
     output::print(&match form {
         Output::Text => {
-            let frozen = in_force(daemon)?.frozen;
-            let frozen = frozen.as_ref().map(frozen_line).unwrap_or_default();
-            frozen + &text(&clusters)
+            let in_force = in_force(daemon)?;
+            let frozen = in_force.frozen.as_ref().map(frozen_line);
+            let troubles = in_force.troubles.iter();
+            let troubles = troubles.map(|trouble| format!("state-dir: {trouble}\n"));
+            let lines: String = frozen.into_iter().chain(troubles).collect();
+            lines + &text(&clusters)
         }
         Output::Json => serde_json::to_string_pretty(&clusters)? + "\n",
     })?;

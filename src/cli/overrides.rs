@@ -133,6 +133,7 @@ mod tests {
                 since: "2026-11-21T12:05:00Z".to_owned(),
                 ends: None,
             }),
+            troubles: Vec::new(),
             drains: vec![
                 drain("region/eu", 0.5, &["a", "b"]),
                 drain("service/n/s", 0.001, &[]),
@@ -149,6 +150,7 @@ mod tests {
         assert!(shown.starts_with("service/n/s: draining, 1% left, over 10m\n  safe at  2026"));
         let nothing = InForceNow {
             frozen: None,
+            troubles: Vec::new(),
             drains: Vec::new(),
         };
         assert_eq!(text(&nothing), "nothing is drained\n");

@@ -98,16 +98,16 @@ async fn daemon(
     admin: Option<admin::Bound>,
 ) -> anyhow::Result<End> {
     let mut signals = Signals::new().context("signals")?;
-    let state = StateDir::lock(&config.state_dir)?;
-    let control = admin::bind_control(&config.state_dir)?;
+    let (state, storage) = StateDir::lock(&config.state_dir)?;
     let metrics = Arc::new(Metrics::new());
-    let (handle, writer) = publish::spawn(Arc::clone(&config), Arc::clone(&metrics))?;
+    let (handle, writer) =
+        publish::spawn(Arc::clone(&config), Arc::clone(&metrics), storage.clone())?;
     let serving = sockets.run(&handle.snapshots, metrics.counters())?;
     let ready_line = ReadyLine {
         dns: serving.addresses().to_vec(),
         admin: admin.as_ref().map(admin::Bound::address),
     };
-    state.set_address(ready_line.admin)?;
+    state.set_address(ready_line.admin);
 
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
     let admin_task = TaskTracker::new();
@@ -123,8 +123,13 @@ async fn daemon(
         };
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
-    let (commands, events) = (handle.commands.clone(), Arc::clone(&metrics));
-    admin_task.spawn(control.run(commands, events, end_admin.clone()));
+    serve_control(
+        &config,
+        &storage,
+        &handle,
+        &metrics,
+        (&admin_task, &end_admin),
+    );
     admin_task.close();
     ready_line.print(false)?;
     info!(
@@ -247,11 +252,32 @@ impl Daemon {
         let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.
         let _ = tokio::task::spawn_blocking(|| self.writer.stop()).await;
-        self.state.set_address(None)?;
+        self.state.set_address(None);
         self.end_admin.cancel();
         self.admin.wait().await;
         info!("ended");
         Ok(())
+    }
+}
+
+/// Takes commands, unless the state folder cannot hold their socket: that stops nothing.
+fn serve_control(
+    config: &Config,
+    storage: &publish::Storage,
+    handle: &publish::Handle,
+    metrics: &Arc<Metrics>,
+    (tasks, end): (&TaskTracker, &CancellationToken),
+) {
+    match admin::bind_control(&config.state_dir) {
+        Ok(control) => drop(tasks.spawn(control.run(
+            handle.commands.clone(),
+            Arc::clone(metrics),
+            end.clone(),
+        ))),
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            storage.fails("control", format!("no commands are taken: {error:#}"));
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The state folder as the running daemon uses it: its lock, and the address that it leaves there.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -8,60 +8,60 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 
 use crate::config;
-
-/// Locked as long as a daemon uses the folder; the lock ends with the process, however it ends.
-const LOCK: &str = "lock";
+use crate::publish::{self, LockError, Storage};
 
 /// Holds the admin address of the running daemon.
 const ADDRESS: &str = "admin.address";
 
-/// A state folder that no other daemon uses.
+/// A state folder that no other daemon uses, as far as it can be used at all.
 #[derive(Debug)]
 pub(super) struct StateDir {
     /// The folder.
     path: PathBuf,
+    /// Where what is wrong with it is told.
+    storage: Storage,
     /// The open lock file.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl StateDir {
-    /// Makes the folder if need be, and locks it.
-    pub(super) fn lock(path: &Path) -> anyhow::Result<Self> {
-        let shown = path.display();
-        fs::create_dir_all(path).with_context(|| format!("state-dir {shown}"))?;
-        let file = path.join(LOCK);
-        let lock = File::options().create(true).append(true).open(&file);
-        let lock = lock.with_context(|| format!("state-dir: {}", file.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!("state-dir {shown}: gazetteer is already running with it")
+    /// Makes the folder if need be, and locks it. That another daemon uses it is an error; whatever
+    /// else is wrong with it is told, since a folder that only keeps stops nothing.
+    pub(super) fn lock(path: &Path) -> anyhow::Result<(Self, Storage)> {
+        let storage = Storage::default();
+        let lock = match publish::lock_folder(path) {
+            Ok(lock) => Some(lock),
+            Err(error @ LockError::Taken(_)) => bail!("state-dir {error}"),
+            Err(error) => {
+                storage.fails("folder", error);
+                None
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("state-dir {shown}: lock"));
-            }
-        }
-        let path = path.to_owned();
-        Ok(Self { path, _lock: lock })
+        };
+        let state = Self {
+            path: path.to_owned(),
+            storage: storage.clone(),
+            _lock: lock,
+        };
+        Ok((state, storage))
     }
 
     /// Leaves the admin address for the command line; `None` removes what an earlier daemon left.
-    pub(super) fn set_address(&self, address: Option<SocketAddr>) -> anyhow::Result<()> {
+    pub(super) fn set_address(&self, address: Option<SocketAddr>) {
         let file = self.path.join(ADDRESS);
-        let Some(address) = address else {
-            return match fs::remove_file(&file) {
-                Err(error) if error.kind() != ErrorKind::NotFound => {
-                    Err(error).with_context(|| file.display().to_string())
-                }
+        let result = match address {
+            None => match fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
-            };
+            },
+            Some(address) => {
+                let new = self.path.join(format!("{ADDRESS}.new"));
+                let written = File::create(&new).and_then(|mut new| writeln!(new, "{address}"));
+                written.and_then(|()| fs::rename(&new, &file))
+            }
         };
-        let new = self.path.join(format!("{ADDRESS}.new"));
-        let write = || {
-            writeln!(File::create(&new)?, "{address}")?;
-            fs::rename(&new, &file)
-        };
-        write().with_context(|| file.display().to_string())
+        if let Err(error) = result {
+            self.storage.fails(ADDRESS, error);
+        }
     }
 }
 

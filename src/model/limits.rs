@@ -98,6 +98,10 @@ limits! {
     ADMIN_REQUEST = "admin-request", 30, "seconds", "the longest answer, of all members, takes less";
     /// Drains and cordons in force at once.
     DRAINS = "drains", 1_000, "drains", "each is looked at once in a second; regions and zones take many members at once";
+    /// A file of the last facts of one member in `state-dir`.
+    KEPT_FACTS = "kept-facts", mebibytes(2048), "octets", "read at a start; what a member may hold in memory takes less";
+    /// What probes have found, in `state-dir`.
+    KEPT_PROBES = "kept-probes", mebibytes(64), "octets", "all addresses that are kept take less";
     /// The file of what operators have decided.
     OVERRIDES_FILE = "overrides-file", mebibytes(1), "octets", "as many drains as there may be take less";
 }

@@ -54,6 +54,8 @@ pub(super) struct Beginning {
     pub(super) index: HashMap<Label, MemberIdx>,
     /// The states of the members.
     pub(super) states: States,
+    /// The last SOA serial.
+    pub(super) serial: Option<Serial>,
     /// What host names resolved to.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// Members whose persisted facts are another cluster's and were not used.
@@ -120,6 +122,7 @@ impl Beginning {
                 .map(|(index, member)| (member.name.clone(), index))
                 .collect(),
             states: States::new(fleet, Joined::AtStart, now.instant),
+            serial: read.serial(),
             hostnames: BTreeMap::new(),
             discarded: Vec::new(),
         };

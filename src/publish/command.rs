@@ -93,6 +93,8 @@ pub struct Standing {
     pub frozen: Option<Freeze>,
     /// What is drained, in the order of the commands.
     pub drains: Vec<InForce>,
+    /// What of the state folder cannot be used, and why.
+    pub troubles: Vec<String>,
 }
 
 /// Why a command was not obeyed. Nothing has changed.

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tracing::{debug, error, warn};
+use tracing::{debug, error};
 
 use super::fact::Fact;
 use super::files::{Owner, Paths, Tail, Whole};
 use super::lane::Lane;
+use super::storage::Storage;
 use crate::telemetry::{Metrics, clock};
 
 /// How many orders may wait. When as many do, changes are dropped, and the owner's files are
@@ -63,6 +64,7 @@ impl Disk {
         folder: &Path,
         tails: &BTreeMap<Owner, Tail>,
         metrics: Arc<Metrics>,
+        storage: Storage,
     ) -> io::Result<Self> {
         let folder = folder.to_owned();
         let open = move |owner: &Owner, tail| {
@@ -81,7 +83,12 @@ impl Disk {
         let open: Opener = Box::new(move |owner| open(owner, Tail::Fresh));
         let now = clock::monotonic();
         let behind = tails.iter().filter(|(_, tail)| **tail == Tail::Behind);
-        let behind = behind.map(|(owner, _)| (owner.clone(), now)).collect();
+        let behind: BTreeMap<_, _> = behind.map(|(owner, _)| (owner.clone(), now)).collect();
+        let failing: BTreeSet<Owner> = behind.keys().cloned().collect();
+        for owner in &failing {
+            let why = "damaged: what could be read of them is used, and they are written anew";
+            storage.fails(&part(owner), why);
+        }
         let (sender, orders) = mpsc::sync_channel(ORDERS);
         let failed = Arc::new(Mutex::new(BTreeSet::new()));
         let shared = Arc::clone(&failed);
@@ -90,6 +97,8 @@ impl Disk {
                 lanes,
                 open,
                 failed: shared,
+                failing,
+                storage,
                 metrics,
             }
             .run(&orders);
@@ -173,8 +182,20 @@ struct Thread {
     open: Opener,
     /// Where failures are reported.
     failed: Arc<Mutex<BTreeSet<Owner>>>,
+    /// Owners whose files are told to fail.
+    failing: BTreeSet<Owner>,
+    /// Where that is told.
+    storage: Storage,
     /// Where sizes are reported.
     metrics: Arc<Metrics>,
+}
+
+/// How the files of an owner are told.
+fn part(owner: &Owner) -> String {
+    match owner {
+        Owner::Fleet => "facts of the fleet".to_owned(),
+        Owner::Member(name) => format!("facts of {name}"),
+    }
 }
 
 impl Thread {
@@ -221,6 +242,9 @@ impl Thread {
                     error!(?owner, %error, "persisted facts cannot be removed");
                 }
                 self.lanes.remove(&owner);
+                if self.failing.remove(&owner) {
+                    self.storage.works(&part(&owner));
+                }
                 touched.remove(&owner);
             }
         }
@@ -245,9 +269,12 @@ impl Thread {
     /// Reports how writing went.
     fn report(&mut self, owner: &Owner, result: io::Result<()>) {
         if let Err(error) = result {
-            warn!(?owner, %error, retry = ?RETRY, "facts cannot be written");
+            self.storage.fails(&part(owner), &error);
+            self.failing.insert(owner.clone());
             self.metrics.persist_failed();
             self.failed.lock().insert(owner.clone());
+        } else if !self.lane(owner).is_behind() && self.failing.remove(owner) {
+            self.storage.works(&part(owner));
         }
         if let Owner::Member(name) = owner {
             let octets = self.lane(owner).octets();

@@ -3,18 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why the writer cannot start. Wrong files of persisted facts are no reason: they are logged, and
-/// what they held is learnt anew.
+/// Why the writer cannot start. A `state-dir` that cannot be used is no reason, nor are wrong files in
+/// it: that is said, and what they held is learnt anew.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The folder for persisted facts cannot be made or opened: correct `state-dir` or its rights.
-    #[error("state-dir {path}: {source}", path = path.display())]
-    StateDir {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
     /// Another process keeps its facts there: stop it, or give this one another `state-dir`.
     #[error("state-dir {path}: another daemon is using it", path = path.display())]
     Locked {

@@ -12,8 +12,9 @@
 //! gone`), so reading one twice does no harm.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use tracing::{error, warn};
 use super::fact::{Fact, Kept};
 use super::facts_v1::{self, Known, Payload, PayloadError};
 use super::frames::{self, BaseId, FrameError, Frames, HEADER};
+use crate::model::limits::KEPT_FACTS;
 use crate::model::{NamespacedName, Service};
 use crate::names::Label;
 
@@ -227,7 +229,18 @@ pub(super) fn scan_base(
 
 /// Opens a file of frames.
 pub(super) fn open(path: &Path) -> Result<(BaseId, Frames<BufReader<File>>), FrameError> {
-    let file = BufReader::with_capacity(1 << 18, File::open(path)?);
+    // What has taken the place of a file is never waited for.
+    let mut options = OpenOptions::new();
+    let options = options.read(true).custom_flags(libc::O_NONBLOCK);
+    let file = options.open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("not a regular file").into());
+    }
+    if KEPT_FACTS.is_exceeded_by(metadata.len()) {
+        return Err(io::Error::from(io::ErrorKind::FileTooLarge).into());
+    }
+    let file = BufReader::with_capacity(1 << 18, file);
     Frames::open(file, frames::FACTS)
 }
 

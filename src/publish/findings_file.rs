@@ -7,7 +7,7 @@
 //! ```
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read as _, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use super::frames::{self, BaseId, FINDINGS, FrameError, Frames, HEADER};
+use crate::config;
+use crate::model::limits::KEPT_PROBES;
 use crate::model::{Evidence, Finding, Findings, Place, UnixSeconds, Verdict, kept};
 use crate::names::Label;
 
@@ -23,9 +25,6 @@ const NAME: &str = "probes.log";
 
 /// For how long, in seconds, what is down counts as down without anybody who looks.
 const FRESH: u64 = 3600;
-
-/// Octets of the file that are read at most: some twenty times what all addresses take.
-const MOST_OCTETS: u64 = 64 << 20;
 
 /// How many addresses are kept: twice as many as are probed, so that what was probed of late has
 /// room too.
@@ -128,16 +127,12 @@ impl Read {
 
 /// Reads the file; `None` if there is none.
 fn try_read(path: &Path) -> Result<Option<Read>, FrameError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let octets = match config::read::read(path, &KEPT_PROBES) {
+        Ok(octets) => octets,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(io::Error::other(error).into()),
     };
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file").into());
-    }
-    let file = BufReader::with_capacity(1 << 18, file.take(MOST_OCTETS));
-    let (_, mut frames) = Frames::open(file, FINDINGS)?;
+    let (_, mut frames) = Frames::open(octets.as_slice(), FINDINGS)?;
     let mut read = Read {
         good: HEADER as u64,
         ..Read::default()
@@ -148,14 +143,12 @@ fn try_read(path: &Path) -> Result<Option<Read>, FrameError> {
             Ok(Some(payload)) => postcard::from_bytes(payload).map_err(|_| FrameError::Checksum),
             Err(error) => Err(error),
         };
-        match record {
-            Ok(record) => read.fold(record),
+        let Ok(record) = record else {
             // What was being written when the process was killed.
-            Err(_) => {
-                read.is_cut = true;
-                break;
-            }
-        }
+            read.is_cut = true;
+            break;
+        };
+        read.fold(record);
         read.good = frames.good();
     }
     Ok(Some(read))
@@ -221,12 +214,14 @@ pub(super) fn write(
     for (address, finding) in findings {
         push(&mut buffer, *address, Some(finding));
     }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // It may not have been there at the start.
+    fs::create_dir_all(folder)?;
     let new = path.with_extension("log.new");
     let mut file = File::create(&new)?;
     file.write_all(&buffer)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
     File::open(folder)?.sync_all()?;
     Ok((file, buffer.len() as u64))
 }

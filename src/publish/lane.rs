@@ -101,6 +101,11 @@ impl Lane {
         self.paths.sync_folder()
     }
 
+    /// Whether a new base is owed.
+    pub(super) fn is_behind(&self) -> bool {
+        self.tail == Tail::Behind
+    }
+
     /// Whether something was written and not synced.
     pub(super) fn is_unsynced(&self) -> bool {
         self.is_unsynced
@@ -262,6 +267,8 @@ struct BaseWriter {
 impl BaseWriter {
     /// Starts a base.
     fn create(paths: &Paths, id: BaseId) -> io::Result<Self> {
+        // It may not have been there at the start.
+        fs::create_dir_all(&paths.folder)?;
         let file = BufWriter::with_capacity(1 << 18, File::create(paths.of("base.new"))?);
         let mut buffer = Vec::new();
         frames::push_header(&mut buffer, frames::FACTS, id);

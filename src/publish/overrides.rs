@@ -223,7 +223,9 @@ impl World {
         let mut clock = overruling.clock;
         clock.compare(now);
         let moment = overruling.now.moment(clock.now(now.instant));
+        let troubles = overruling.storage.troubles();
         let applied = overruling.applied.as_ref();
+        let applied = applied.filter(|_| overruling.shown.borrow().troubles == troubles);
         if applied.is_some_and(|(of, at, ahead)| {
             (of, *at, *ahead) == (&overruling.now, moment, clock.ahead())
         }) {
@@ -234,6 +236,8 @@ impl World {
         let standing = self.standing(now);
         self.metrics.set_frozen(standing.frozen.is_some());
         self.metrics.set_drained(standing.drains.len());
+        let troubles = self.overruling.storage.count();
+        self.metrics.set_state_troubles(troubles);
         self.overruling.shown.send_if_modified(|shown| {
             let is_new = **shown != standing;
             if is_new {
@@ -266,6 +270,7 @@ impl World {
         Standing {
             frozen: overrides.frozen,
             drains: overrides.drains.iter().map(in_force).collect(),
+            troubles: self.overruling.storage.troubles(),
         }
     }
 

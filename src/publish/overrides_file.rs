@@ -10,10 +10,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
+use crate::config;
+use crate::model::limits::OVERRIDES_FILE;
 use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget, Overrides, UnixSeconds};
 
 /// The file in `state-dir`.
 const NAME: &str = "overrides.json";
+
+/// The ending of the same file again.
+const LAST: &str = "json.last";
 
 /// The form of the file.
 const VERSION: u32 = 1;
@@ -74,35 +79,90 @@ pub(super) fn path(state_dir: &Path) -> PathBuf {
     state_dir.join(NAME)
 }
 
-/// Reads the file; without one nothing is decided. A damaged file is moved aside.
-pub(super) fn read(path: &Path) -> Overrides {
-    read_only(path).unwrap_or_else(|problem| {
-        let aside = path.with_extension("json.bad");
-        let moved = fs::rename(path, &aside).is_ok();
-        error!(file = %path.display(), %problem, moved,
-            "overrides cannot be read and are not in force: drain, cordon and freeze again");
-        Overrides::default()
-    })
+/// What was read.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Decided {
+    /// What is in force.
+    pub(super) overrides: Overrides,
+    /// Why that is not what the file says, and what it is instead.
+    pub(super) problem: Option<String>,
 }
 
-/// Reads the file and changes nothing; without one nothing is decided.
-pub(super) fn read_only(path: &Path) -> Result<Overrides, String> {
-    match fs::read_to_string(path) {
-        Ok(text) => parse(&text).map_err(|damage| damage.to_string()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Overrides::default()),
-        Err(error) => Err(error.to_string()),
+/// Reads the file, and changes nothing; without one nothing is decided. Of one that cannot be read,
+/// the last good form counts.
+pub(super) fn read(path: &Path) -> Decided {
+    let problem = match read_one(path) {
+        Ok(overrides) => {
+            return Decided {
+                overrides: overrides.unwrap_or_default(),
+                problem: None,
+            };
+        }
+        Err(problem) => problem,
+    };
+    let last = path.with_extension(LAST);
+    let (overrides, instead) = match read_one(&last) {
+        Ok(Some(overrides)) => (overrides, "its last good form is in force"),
+        Ok(None) => (
+            Overrides::default(),
+            "nothing is in force: drain, cordon and freeze again",
+        ),
+        Err(problem) => {
+            error!(file = %last.display(), %problem, "overrides cannot be read");
+            (
+                Overrides::default(),
+                "nothing is in force: drain, cordon and freeze again",
+            )
+        }
+    };
+    error!(file = %path.display(), %problem, "overrides cannot be read; {instead}");
+    Decided {
+        overrides,
+        problem: Some(format!("cannot be read ({problem}); {instead}")),
     }
 }
 
-/// Writes the file, so that at every moment it is the old or the new one, whole.
+/// Reads one file; `None` if there is none.
+fn read_one(path: &Path) -> Result<Option<Overrides>, String> {
+    match config::read::read_text(path, &OVERRIDES_FILE) {
+        Ok(text) => parse(&text).map(Some).map_err(|damage| damage.to_string()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.reason.to_string()),
+    }
+}
+
+/// Writes the file, so that at every moment it is the old or the new one, whole; and beside it the
+/// same again, in case it is damaged.
 pub(super) fn write(path: &Path, overrides: &Overrides) -> io::Result<()> {
-    let new = path.with_extension("json.new");
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // It may not have been there at the start.
+    fs::create_dir_all(folder)?;
     let text = serde_json::to_string_pretty(&whole(overrides))? + "\n";
-    let mut file = File::create(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    let files = [
+        (path.with_extension("json.new"), path.to_owned()),
+        (
+            path.with_extension("json.last.new"),
+            path.with_extension(LAST),
+        ),
+    ];
+    // First what may fail.
+    for (new, _) in &files {
+        let mut file = File::create(new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+    }
+    for (new, to) in &files {
+        fs::rename(new, to)?;
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Moves a file that could not be read aside, before another takes its place.
+pub(super) fn move_aside(path: &Path) -> io::Result<()> {
+    match fs::rename(path, path.with_extension("json.bad")) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The file that says this.
@@ -227,18 +287,18 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path());
-        assert_eq!(read(&path), Overrides::default());
+        assert_eq!(read(&path), Decided::default());
         for overrides in [everything(), Overrides::default()] {
             write(&path, &overrides).unwrap();
-            assert_eq!(read(&path), overrides);
-            assert_eq!(read_only(&path), Ok(overrides));
+            let problem = None;
+            assert_eq!(read(&path), Decided { overrides, problem });
         }
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
-        assert_eq!(names.len(), 1, "{names:?}");
+        assert_eq!(names.len(), 2, "{names:?}");
     }
 
     #[test]
-    fn every_truncation_is_moved_aside_and_nothing_is_in_force() {
+    fn of_a_damaged_file_the_last_good_form_is_in_force_and_it_stays_where_it_is() {
         let folder = tempfile::tempdir().unwrap();
         let path = path(folder.path());
         write(&path, &everything()).unwrap();
@@ -247,11 +307,23 @@ mod tests {
         for length in 0..text.len() - 1 {
             let mut file = File::create(&path).unwrap();
             file.write_all(&text.as_bytes()[..length]).unwrap();
-            assert_eq!(read(&path), Overrides::default(), "{length}");
-            assert!(!path.exists(), "{length}");
-            let bad = fs::read(folder.path().join("overrides.json.bad")).unwrap();
-            assert_eq!(bad.len(), length);
+            let decided = read(&path);
+            assert_eq!(decided.overrides, everything(), "{length}");
+            let problem = decided.problem.unwrap();
+            assert!(problem.ends_with("its last good form is in force"));
+            assert_eq!(fs::read(&path).unwrap().len(), length);
         }
+        for damaged in ["", "{}", "nonsense"] {
+            let mut last = File::create(folder.path().join("overrides.json.last")).unwrap();
+            last.write_all(damaged.as_bytes()).unwrap();
+            let decided = read(&path);
+            assert_eq!(decided.overrides, Overrides::default());
+            assert!(decided.problem.unwrap().contains("nothing is in force"));
+        }
+        // A folder, or something that nobody writes into, is no file.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(read(&path).problem.unwrap().contains("not a regular file"));
     }
 
     #[test]

@@ -11,13 +11,17 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::command::{Command, Done, Refused, Standing};
-use super::overrides_file;
+use super::overrides_file::{self, Decided};
 use super::steady::{Steady, dated};
+use super::storage::Storage;
 use super::world::Now;
 use crate::model::{Overrides, Peer, UnixSeconds};
 
 /// How long after a failure the file is written again.
 const RETRY: Duration = Duration::from_secs(30);
+
+/// How the file is told.
+const PART: &str = "overrides.json";
 
 /// Decisions on their way to the disk.
 #[derive(Debug)]
@@ -58,6 +62,10 @@ pub(super) struct Overruling {
     retry: Option<Instant>,
     /// By which things begin and end.
     pub(super) clock: Steady,
+    /// The file could not be read at the start: nothing but a command takes its place.
+    is_unread: bool,
+    /// Where what is wrong with the file is told.
+    pub(super) storage: Storage,
     /// What shares were last made of; `None` when they are to be made anew.
     pub(super) applied: Option<(Overrides, UnixSeconds, i64)>,
     /// What everybody may see of it, by the dates of the wall clock.
@@ -67,11 +75,17 @@ pub(super) struct Overruling {
 impl Overruling {
     /// What an earlier process has left.
     pub(super) fn new(
-        decided: Overrides,
+        decided: Decided,
         path: PathBuf,
         shown: watch::Sender<Arc<Standing>>,
+        storage: Storage,
         now: Now,
     ) -> Self {
+        let is_unread = decided.problem.is_some();
+        if let Some(problem) = decided.problem {
+            storage.fails(PART, problem);
+        }
+        let decided = decided.overrides;
         let begun = decided.drains.iter().filter_map(|drain| drain.begun);
         let frozen = decided.frozen.map(|freeze| freeze.since);
         let clock = Steady::new(now, begun.chain(frozen).max());
@@ -82,6 +96,8 @@ impl Overruling {
             saving: None,
             retry: None,
             clock,
+            is_unread,
+            storage,
             applied: None,
             shown,
         }
@@ -102,7 +118,13 @@ impl Overruling {
         let path = self.path.clone();
         let ahead = self.clock.ahead();
         let overrides = dated(&written, ahead);
-        let task = tokio::task::spawn_blocking(move || overrides_file::write(&path, &overrides));
+        let is_unread = self.is_unread;
+        let task = tokio::task::spawn_blocking(move || {
+            if is_unread {
+                overrides_file::move_aside(&path)?;
+            }
+            overrides_file::write(&path, &overrides)
+        });
         self.saving = Some(Saving {
             task,
             written: (written, ahead),
@@ -125,9 +147,12 @@ impl Overruling {
             Ok(()) => {
                 self.kept = saving.written;
                 self.retry = None;
+                self.is_unread = false;
+                self.storage.works(PART);
             }
             Err(problem) => {
                 error!(file = %self.path.display(), %problem, "overrides cannot be kept");
+                self.storage.fails(PART, problem);
                 self.retry = Some(now.instant + RETRY);
             }
         }
@@ -150,7 +175,8 @@ impl Overruling {
         let is_kept = *kept == self.now && *ahead == self.clock.ahead();
         // Without decisions there is nothing to be dated.
         let is_empty = *kept == self.now && self.now == Overrides::default();
-        if self.saving.is_none() && !is_kept && !is_empty && is_due {
+        let is_open = self.saving.is_none() && !self.is_unread;
+        if is_open && !is_kept && !is_empty && is_due {
             self.save(self.now.clone(), None);
         }
     }

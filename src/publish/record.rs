@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::error;
 
 use super::findings_file;
+use super::storage::Storage;
 use crate::model::{Finding, Findings, Place, UnixSeconds};
 use crate::telemetry::{Metrics, clock};
 
@@ -40,6 +41,9 @@ const SHORT: u64 = 1 << 20;
 
 /// A file is written anew when it has more than so many octets for each address.
 const LONG: u64 = 1 << 8;
+
+/// How the file is told.
+const PART: &str = "probes.log";
 
 /// Everything, to be written in place of what is there.
 #[derive(Debug, Clone)]
@@ -100,6 +104,7 @@ impl Record {
         path: PathBuf,
         good: Option<u64>,
         metrics: Arc<Metrics>,
+        storage: Storage,
     ) -> io::Result<Self> {
         let (orders, received) = mpsc::sync_channel(ORDERS);
         let (obeyed_to, obeyed) = watch::channel(0);
@@ -116,6 +121,7 @@ impl Record {
                     buffer: Vec::new(),
                     obeyed: obeyed_to,
                     state: shared,
+                    storage,
                     metrics,
                 };
                 match opened {
@@ -234,7 +240,9 @@ struct Thread {
     obeyed: watch::Sender<u64>,
     /// What the writer is to know.
     state: Arc<State>,
-    /// Where failures are counted.
+    /// Where failures are told.
+    storage: Storage,
+    /// Where they are counted.
     metrics: Arc<Metrics>,
 }
 
@@ -294,6 +302,7 @@ impl Thread {
                 match findings_file::write(&self.path, here.as_ref(), *now, findings) {
                     Ok((file, octets)) => {
                         self.file = Some(file);
+                        self.storage.works(PART);
                         self.state.octets.store(octets, Ordering::Relaxed);
                     }
                     Err(error) => self.failed(&error),
@@ -319,8 +328,7 @@ impl Thread {
 
     /// The file cannot be written: it lacks something from now on.
     fn failed(&mut self, error: &io::Error) {
-        let file = self.path.display();
-        warn!(%file, %error, retry = ?RETRY, "what probes have found cannot be written");
+        self.storage.fails(PART, error);
         self.metrics.persist_failed();
         self.file = None;
         self.buffer.clear();

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tracing::error;
-
 use super::begin::{self, Beginning, FOLDER, members};
 use super::contact::status;
 use super::resolve::shares;
@@ -42,14 +40,10 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let found = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
     let mut beginning = Beginning::new(&config, read, &found.findings, now);
     beginning.give_up_waiting(&config);
-    match overrides_file::read_only(&overrides_file::path(&config.state_dir)) {
-        Ok(overrides) => {
-            let moment = overrides.moment(now.wall);
-            let shares = shares(&overrides, moment, &config.fleet, &beginning.builder);
-            beginning.builder.set_shares(shares);
-        }
-        Err(problem) => error!(%problem, "overrides cannot be read and are not used"),
-    }
+    let overrides = overrides_file::read(&overrides_file::path(&config.state_dir)).overrides;
+    let moment = overrides.moment(now.wall);
+    let shares = shares(&overrides, moment, &config.fleet, &beginning.builder);
+    beginning.builder.set_shares(shares);
     Restored {
         config,
         beginning,

@@ -2,6 +2,7 @@
 
 mod brake;
 mod damping;
+mod decided;
 mod files;
 mod findings;
 pub(super) mod fixture;

@@ -1,9 +1,7 @@
 //! Starting and stopping the writer.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -23,7 +21,9 @@ use super::run::Core;
 use super::serial::SerialClock;
 use super::transit::Transits;
 use super::world::{Now, World};
-use super::{Error, Events, Handle, findings_file, overrides_file};
+use super::{
+    Error, Events, Handle, LockError, Storage, findings_file, lock_folder, overrides_file,
+};
 use crate::config::Config;
 use crate::model::{Delta, Targets, UnixSeconds};
 use crate::snapshot::Generation;
@@ -62,14 +62,26 @@ impl Writer {
 /// and goes on as the handle's senders say.
 ///
 /// Blocks while it reads, so that the handle's first snapshot has all restored facts. Wrong files
-/// are logged and not used; a `state-dir` that another daemon uses is an error.
-pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writer), Error> {
+/// are said in `storage` and not used, and so is a `state-dir` that cannot be used; one that another
+/// daemon uses is an error.
+pub fn spawn(
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    storage: Storage,
+) -> Result<(Handle, Writer), Error> {
     let folder = config.state_dir.join(FOLDER);
-    let lock = lock(&folder)?;
+    let lock = match lock_folder(&folder) {
+        Ok(lock) => Some(lock),
+        Err(LockError::Taken(path)) => return Err(Error::Locked { path }),
+        Err(error) => {
+            storage.fails(FOLDER, &error);
+            None
+        }
+    };
     let (deltas_to, deltas) = mpsc::channel(DELTAS);
     let (configs_to, configs) = mpsc::channel(CONFIGS);
     let (commands_to, commands) = mpsc::channel(COMMANDS);
-    let (core, mut handle) = prepare(config, metrics, &folder, clock::now)?;
+    let (core, mut handle) = prepare(config, metrics, storage, &folder, clock::now)?;
     handle.deltas = deltas_to;
     handle.configs = configs_to;
     handle.commands = commands_to;
@@ -96,6 +108,7 @@ pub fn spawn(config: Arc<Config>, metrics: Arc<Metrics>) -> Result<(Handle, Writ
 pub(super) fn prepare(
     config: Arc<Config>,
     metrics: Arc<Metrics>,
+    storage: Storage,
     folder: &Path,
     wall: fn() -> UnixSeconds,
 ) -> Result<(Core, Handle), Error> {
@@ -109,22 +122,24 @@ pub(super) fn prepare(
         .iter()
         .map(|(owner, (_, tail))| (owner.clone(), *tail))
         .collect();
-    let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics)).map_err(Error::Thread)?;
+    let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics), storage.clone())
+        .map_err(Error::Thread)?;
     let file = findings_file::path(&config.state_dir);
     let kept = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
-    let record = Record::spawn(file, kept.good, Arc::clone(&metrics)).map_err(Error::Thread)?;
+    let record = Record::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
+    let record = record.map_err(Error::Thread)?;
     let (findings_to, findings) = watch::channel(kept.findings.clone());
     let mut known = Known::new(kept.findings, record, findings_to, now.instant);
     let mut beginning = Beginning::new(&config, read, known.findings(), now);
     let file = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&file);
-    if decided.frozen.is_some() {
+    if decided.overrides.frozen.is_some() {
         disk.set_frozen(true);
         known.record.set_frozen(true);
         beginning.give_up_waiting(&config);
     }
     let (overrides_to, overrides) = watch::channel(Arc::default());
-    let overruling = Overruling::new(decided, file, overrides_to, now);
+    let overruling = Overruling::new(decided, file, overrides_to, storage, now);
     let events = Events::default();
     let first = beginning
         .builder
@@ -140,7 +155,6 @@ pub(super) fn prepare(
         world: World::new(
             config,
             beginning,
-            serial,
             disk,
             Transits::new(events.clone(), metrics),
             overruling,
@@ -184,24 +198,4 @@ pub(super) fn prepare(
             findings,
         },
     ))
-}
-
-/// Makes the folder for facts and locks it, until the file is dropped or the process ends.
-fn lock(folder: &Path) -> Result<File, Error> {
-    let state_dir = |path: &Path, source: io::Error| Error::StateDir {
-        path: path.into(),
-        source,
-    };
-    fs::create_dir_all(folder).map_err(|error| state_dir(folder, error))?;
-    for made in [Some(folder), folder.parent()].into_iter().flatten() {
-        let synced = File::open(made).and_then(|opened| opened.sync_all());
-        synced.map_err(|error| state_dir(made, error))?;
-    }
-    let path: PathBuf = folder.join("lock");
-    let file = File::create(&path).map_err(|error| state_dir(&path, error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::Locked { path }),
-        Err(TryLockError::Error(error)) => Err(state_dir(&path, error)),
-    }
 }

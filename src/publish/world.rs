@@ -126,7 +126,6 @@ impl World {
     pub(super) fn new(
         config: Arc<Config>,
         beginning: Beginning,
-        serial: Option<Serial>,
         disk: Disk,
         transits: Transits,
         overruling: Overruling,
@@ -138,6 +137,7 @@ impl World {
             profiles,
             index,
             states,
+            serial,
             hostnames,
             discarded,
         } = beginning;

@@ -95,6 +95,8 @@ pub struct Metrics {
     drains: IntGauge,
     /// Failures to write persisted facts.
     persist_failures: IntCounter,
+    /// What of the state folder cannot be used.
+    state_troubles: IntGauge,
     /// How often each limit was met.
     limits: IntCounterVec,
 }
@@ -198,6 +200,10 @@ impl Metrics {
                 "gazetteer_publish_persist_failures_total",
                 "Failures to write persisted facts.",
             ),
+            state_troubles: declare.gauge(
+                "gazetteer_publish_state_troubles",
+                "Parts of the state folder that cannot be used; /readyz?verbose names them.",
+            ),
             limits,
             registry,
         }
@@ -274,6 +280,11 @@ impl Metrics {
     /// Persisted facts could not be written.
     pub fn persist_failed(&self) {
         self.persist_failures.inc();
+    }
+
+    /// How many parts of the state folder cannot be used.
+    pub fn set_state_troubles(&self, troubles: usize) {
+        self.state_troubles.set(signed(troubles));
     }
 
     /// Somebody asked for more than a limit lets through.

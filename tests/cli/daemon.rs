@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -52,6 +53,32 @@ impl Daemon {
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(line).arg(program.get_program());
         Self::start_command(shell.current_dir(folder))
+    }
+
+    /// As [`Daemon::start`] of the example, with a file system in memory as its state folder, mounted
+    /// with these options for it alone.
+    pub(crate) fn start_mounted(folder: &Path, options: &str) -> Self {
+        let program = command(folder);
+        let line = format!(
+            "mkdir -p state && mount -t tmpfs -o {options} none state && exec \"$0\" serve demo.toml"
+        );
+        let mut shell = Command::new("unshare");
+        // Who is not root is so in a namespace of its own.
+        shell.args(["--user", "--map-root-user", "--mount"]);
+        if std::fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0) {
+            shell = Command::new("unshare");
+            shell.arg("--mount");
+        }
+        shell
+            .args(["/bin/sh", "-c"])
+            .arg(line)
+            .arg(program.get_program());
+        Self::start_command(shell.current_dir(folder))
+    }
+
+    /// The number of its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     /// Starts a command that becomes the daemon.

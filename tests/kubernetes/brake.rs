@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::model::{Epoch, MemberIdx};
-use gazetteer::publish::{Handle, Writer, spawn};
+use gazetteer::publish::{Handle, Storage, Writer, spawn};
 use gazetteer::sources::Lifetime;
 use gazetteer::sources::kubernetes::run_with;
 use gazetteer::telemetry::Metrics;
@@ -71,7 +71,7 @@ impl Published {
         let (source, metrics) = (config.sources[0].clone(), Arc::new(Metrics::new()));
         let started = tokio::task::spawn_blocking({
             let metrics = metrics.clone();
-            move || spawn(Arc::new(config), metrics).unwrap()
+            move || spawn(Arc::new(config), metrics, Storage::default()).unwrap()
         });
         let (handle, writer) = started.await.unwrap();
         let cancel = CancellationToken::new();

@@ -246,13 +246,14 @@ fn a_failure_to_write_is_an_error_and_a_base_makes_it_good() {
     let mut lane = Lane::new(paths(&inner), Tail::Fresh);
     lane.replace(&example()).unwrap();
     fs::remove_dir_all(&inner).unwrap();
+    overwrite(&inner, b"no folder");
     assert!(lane.replace(&example()).is_err());
     lane.append(&there("u", 1));
     assert!(
         lane.write().is_ok(),
         "what cannot be kept is left to the next base"
     );
-    fs::create_dir(&inner).unwrap();
+    fs::remove_file(&inner).unwrap();
     lane.replace(&example()).unwrap();
     assert_eq!(read(&inner).0, example());
 }

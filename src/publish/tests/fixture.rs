@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::super::Storage;
 use super::super::begin::FOLDER;
 use super::super::run::Core;
 use super::super::thread::prepare;
@@ -162,7 +163,14 @@ impl Running {
         let folder = config.state_dir.join(FOLDER);
         std::fs::create_dir_all(&folder).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let (core, mut handle) = prepare(Arc::new(config), metrics.clone(), &folder, wall).unwrap();
+        let (core, mut handle) = prepare(
+            Arc::new(config),
+            metrics.clone(),
+            Storage::default(),
+            &folder,
+            wall,
+        )
+        .unwrap();
         let (deltas_to, deltas) = mpsc::channel(1024);
         let (configs_to, configs) = mpsc::channel(4);
         handle.deltas = deltas_to;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::super::Storage;
 use super::super::begin::FOLDER;
 use super::super::listing::SLICE;
 use super::super::run::Core;
@@ -26,7 +27,14 @@ impl Stepped {
         let folder = config.state_dir.join(FOLDER);
         std::fs::create_dir_all(&folder).unwrap();
         let wall = || UnixSeconds(1_800_000_000);
-        let (core, _) = prepare(config, Arc::new(Metrics::new()), &folder, wall).unwrap();
+        let (core, _) = prepare(
+            config,
+            Arc::new(Metrics::new()),
+            Storage::default(),
+            &folder,
+            wall,
+        )
+        .unwrap();
         Self(core)
     }
 

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::Refused;
 use super::super::{Command, Done, InForce};
-use super::super::{Refused, overrides_file};
 use super::fixture::{Running, after, available, config, label, named, service};
 use crate::config::Config;
-use crate::model::limits::DRAINS;
-use crate::model::{Change, Drain, EventKind, FULL_SHARE, LearntTopology, Overrides, UnixSeconds};
+use crate::model::{Change, EventKind, FULL_SHARE, LearntTopology, UnixSeconds};
 
 /// When the tests begin.
 const START: u64 = 1_800_000_000;
@@ -23,7 +22,7 @@ thread_local! {
 }
 
 /// The wall clock.
-fn wall() -> UnixSeconds {
+pub(super) fn wall() -> UnixSeconds {
     let (begun, set) = WALL.get();
     let begun = begun.unwrap_or_else(Instant::now);
     WALL.set((Some(begun), set));
@@ -31,18 +30,18 @@ fn wall() -> UnixSeconds {
 }
 
 /// Sets the wall clock ahead, or back.
-fn set_wall(by: i64) {
+pub(super) fn set_wall(by: i64) {
     let (begun, set) = WALL.get();
     WALL.set((begun, set + by));
 }
 
 /// Lets both clocks go on, and the writer look at them.
-async fn pass(seconds: u64) {
+pub(super) async fn pass(seconds: u64) {
     after(seconds * 1_000).await;
 }
 
 /// A writer on two members with service `s`, in regions `r1` and `r2`.
-async fn start(folder: &Path) -> Running {
+pub(super) async fn start(folder: &Path) -> Running {
     start_with(config(&["a", "b"], folder)).await
 }
 
@@ -70,7 +69,7 @@ async fn stand(running: &Running, member: &str, region: &str, zone: &str) {
 }
 
 /// A drain of this many seconds.
-fn drain(target: &str, over: u64, lasting: Option<u64>) -> Command {
+pub(super) fn drain(target: &str, over: u64, lasting: Option<u64>) -> Command {
     Command::Drain {
         target: target.parse().unwrap(),
         over: Duration::from_secs(over),
@@ -79,19 +78,19 @@ fn drain(target: &str, over: u64, lasting: Option<u64>) -> Command {
 }
 
 /// A freeze.
-fn freeze(lasting: Option<u64>) -> Command {
+pub(super) fn freeze(lasting: Option<u64>) -> Command {
     Command::Freeze {
         lasting: lasting.map(Duration::from_secs),
     }
 }
 
 /// What is drained.
-fn drains(running: &Running) -> Vec<InForce> {
+pub(super) fn drains(running: &Running) -> Vec<InForce> {
     running.handle.overrides.borrow().drains.clone()
 }
 
 /// The share of the one drain.
-fn share(running: &Running) -> u16 {
+pub(super) fn share(running: &Running) -> u16 {
     drains(running)[0].share
 }
 
@@ -140,73 +139,6 @@ async fn a_clock_that_is_set_back_gives_no_share_back() {
     set_wall(-30);
     pass(1).await;
     assert!(share(&running) < FULL_SHARE / 2);
-    running.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_clock_that_jumps_changes_dates_and_no_answer() {
-    const YEARS: i64 = 10 * 365 * 86_400;
-    for jump in [YEARS, -YEARS] {
-        let folder = tempfile::tempdir().unwrap();
-        let running = start(folder.path()).await;
-        running.ask(drain("a", 60, Some(600))).await.unwrap();
-        running.ask(drain("b", 0, Some(600))).await.unwrap();
-        pass(30).await;
-        set_wall(jump);
-        pass(2).await;
-        let [first, second] = &drains(&running)[..] else {
-            panic!("both are in force");
-        };
-        let expected = u32::from(FULL_SHARE) * 28 / 60;
-        assert!(u32::from(first.share).abs_diff(expected) < 600, "{first:?}");
-        // Dates follow the clock: what is left is what it was.
-        let left = second.drain.until.unwrap().0 - wall().0;
-        assert!((567..=569).contains(&left), "{left}");
-        running.stop().await;
-        // So a restart goes on where it was.
-        let running = Running::start_at(config(&["a", "b"], folder.path()), wall);
-        let left = drains(&running)[1].drain.until.unwrap().0 - wall().0;
-        assert!((566..=569).contains(&left), "{left}");
-        set_wall(-jump);
-        pass(1).await;
-        assert_eq!(drains(&running).len(), 2);
-        running.ask(freeze(Some(60))).await.unwrap();
-        set_wall(jump);
-        pass(58).await;
-        assert!(running.handle.overrides.borrow().frozen.is_some());
-        pass(3).await;
-        assert!(running.handle.overrides.borrow().frozen.is_none());
-        pass(600).await;
-        assert_eq!(drains(&running), []);
-        running.stop().await;
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn there_are_so_many_drains_and_no_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let drains = (0..DRAINS.most).map(|n| Drain {
-        target: format!("service/ns/s{n}").parse().unwrap(),
-        from: FULL_SHARE,
-        begun: Some(wall()),
-        over: Duration::ZERO,
-        until: None,
-        safe_at: Some(wall()),
-    });
-    let many = Overrides {
-        frozen: None,
-        drains: drains.collect(),
-    };
-    overrides_file::write(&overrides_file::path(folder.path()), &many).unwrap();
-    let running = start(folder.path()).await;
-    let fact = Change::Upsert(named("s7"), service("192.0.2.9", 1));
-    running.change("b", fact).await;
-    let refused = running.ask(drain("a", 0, None)).await;
-    assert!(matches!(refused, Err(Refused::TooMany)), "{refused:?}");
-    running
-        .ask(drain("service/ns/s7", 0, Some(9)))
-        .await
-        .unwrap();
     running.stop().await;
 }
 
@@ -480,18 +412,5 @@ async fn what_is_taken_back_while_frozen_stays_out_until_the_thaw() {
     assert_eq!(share(&running), 0, "as it was frozen");
     running.ask(Command::Thaw).await.unwrap();
     assert_eq!(drains(&running), []);
-    running.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_damaged_file_stops_no_start() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path()).unwrap();
-    let file = std::fs::File::create(folder.path().join("overrides.json")).unwrap();
-    std::io::Write::write_all(&mut &file, b"{\"version\": 1, \"dra").unwrap();
-    let running = start(folder.path()).await;
-    assert_eq!(drains(&running), []);
-    assert!(folder.path().join("overrides.json.bad").exists());
-    running.ask(drain("a", 0, None)).await.unwrap();
     running.stop().await;
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Error, restore, spawn};
+use super::super::{Error, Storage, restore, spawn};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Source;
 use crate::model::{
@@ -190,7 +190,7 @@ async fn looking_at_persisted_facts_needs_nothing_and_changes_nothing() {
 fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
     let folder = tempfile::tempdir().unwrap();
     let config = Arc::new(config(&["a"], folder.path()));
-    let spawned = || spawn(config.clone(), Arc::new(Metrics::new()));
+    let spawned = || spawn(config.clone(), Arc::new(Metrics::new()), Storage::default());
     let (handle, writer) = spawned().unwrap();
     assert!(matches!(spawned(), Err(Error::Locked { .. })));
     let send = |change| {
@@ -216,7 +216,8 @@ fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
 fn what_was_published_is_on_disk_soon_without_any_end() {
     let folder = tempfile::tempdir().unwrap();
     let config = Arc::new(config(&["a"], folder.path()));
-    let (handle, writer) = spawn(config.clone(), Arc::new(Metrics::new())).unwrap();
+    let (handle, writer) =
+        spawn(config.clone(), Arc::new(Metrics::new()), Storage::default()).unwrap();
     let send = |change| {
         let delta = Delta::Member {
             member: label("a"),
@@ -245,6 +246,7 @@ async fn a_disk_that_fails_delays_nothing_and_is_written_anew_once_it_works() {
     while facts.exists() {
         let _ = fs::remove_dir_all(&facts);
     }
+    drop(fs::File::create(&facts).unwrap());
     let many = ["t", "u", "v"].map(|name| (named(name), service("192.0.2.1", 1)));
     running.change("a", Change::Synced(many.into())).await;
     assert_eq!(available(&running.settled().await, "t"), [0]);
@@ -254,7 +256,16 @@ async fn a_disk_that_fails_delays_nothing_and_is_written_anew_once_it_works() {
         let now = std::thread::spawn(clock::monotonic).join().unwrap();
         assert!(now < deadline, "no failure was reported");
     }
-    fs::create_dir(&facts).unwrap();
+    assert!(running.settled().await.members().len() == 1);
+    after(1_000).await;
+    let troubles = running.handle.overrides.borrow().troubles.clone();
+    assert!(
+        troubles
+            .iter()
+            .any(|trouble| trouble.starts_with("facts of a: ")),
+        "{troubles:?}"
+    );
+    fs::remove_file(&facts).unwrap();
     after(40_000).await;
     running.stop().await;
     let running = Running::start(config(&["a"], folder.path()));
