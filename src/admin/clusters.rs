@@ -53,6 +53,7 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let learnt = snapshot.scope_warnings(index).map(str::to_owned);
         let learnt = learnt.chain(snapshot.network_warning(index));
         let warnings = status.warnings.iter().cloned().chain(learnt);
+        let warnings = warnings.chain(troubles.clone());
         let shown = |text: &str| Shown(text).to_string();
         Cluster {
             name: status.name.to_string(),

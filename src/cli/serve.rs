@@ -126,7 +126,8 @@ async fn daemon(
     serve_control(
         &config,
         &storage,
-        (&handle, &metrics),
+        &handle,
+        &metrics,
         (&admin_task, &end_admin),
     );
     admin_task.close();
@@ -263,14 +264,16 @@ impl Daemon {
 fn serve_control(
     config: &Config,
     storage: &publish::Storage,
-    (handle, metrics): (&publish::Handle, &Arc<Metrics>),
+    handle: &publish::Handle,
+    metrics: &Arc<Metrics>,
     (tasks, end): (&TaskTracker, &CancellationToken),
 ) {
     match admin::bind_control(&config.state_dir) {
-        Ok(control) => {
-            let (commands, metrics) = (handle.commands.clone(), Arc::clone(metrics));
-            drop(tasks.spawn(control.run(commands, metrics, end.clone())));
-        }
+        Ok(control) => drop(tasks.spawn(control.run(
+            handle.commands.clone(),
+            Arc::clone(metrics),
+            end.clone(),
+        ))),
         Err(error) => {
             let error = anyhow::Error::new(error);
             storage.fails("control", format!("no commands are taken: {error:#}"));

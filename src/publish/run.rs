@@ -180,7 +180,10 @@ impl Core {
         if is_due && self.world.known.record.wait(now.instant).is_none() {
             self.publish(now);
         }
-        self.become_ready(now.instant);
+        // First probes may be through; what is not published is waited for.
+        if self.pace.due(now.instant).is_none() {
+            self.become_ready(now.instant);
+        }
     }
 
     /// When something is due next.

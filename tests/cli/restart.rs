@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use crate::daemon::{Daemon, eventually};
+use crate::daemon::{DEADLINE, Daemon, eventually};
 use crate::program::{beginning, run, write};
 
 /// The name that is asked.
@@ -87,6 +87,15 @@ fn configure(folder: &Path, addresses: [SocketAddr; 2]) {
     write(&folder.join("gazetteer.toml"), &text);
 }
 
+/// Waits until both have passed and are answered.
+fn both_pass(daemon: &Daemon, addresses: [SocketAddr; 2]) {
+    let up = "gazetteer_health_targets{verdict=\"up\"} 2";
+    eventually("both pass", || {
+        let (_, metrics) = daemon.get("/metrics").expect("it listens");
+        metrics.contains(up) && daemon.addresses(NAME) == set(&addresses)
+    });
+}
+
 /// A set of addresses as answers have it.
 fn set(addresses: &[SocketAddr]) -> Option<BTreeSet<String>> {
     Some(addresses.iter().map(|at| at.ip().to_string()).collect())
@@ -102,7 +111,7 @@ fn after_a_kill_at_any_moment_nothing_is_answered_that_was_withdrawn() {
     let mut daemon = Daemon::start(folder.path(), "gazetteer.toml").ready();
     let mut seen_withdrawn = 0;
     for round in 0..rounds {
-        eventually("both pass", || daemon.addresses(NAME) == set(&addresses));
+        both_pass(&daemon, addresses);
         let victim = round % 2;
         let left = set(&[addresses[1 - victim]]);
         planes[victim] = None;
@@ -110,6 +119,7 @@ fn after_a_kill_at_any_moment_nothing_is_answered_that_was_withdrawn() {
         let moment = Duration::from_millis((round as u64 * 37) % 250);
         let (begin, mut is_withdrawn) = (Instant::now(), false);
         while begin.elapsed() < moment || (round % 4 < 2 && !is_withdrawn) {
+            assert!(begin.elapsed() < DEADLINE, "it is withdrawn");
             is_withdrawn = daemon.addresses(NAME) == left;
             if is_withdrawn && round % 4 < 2 {
                 break;
@@ -138,7 +148,7 @@ fn what_probes_have_found_is_a_file_of_its_own_and_known_without_a_daemon() {
     configure(folder.path(), addresses);
     let planes = addresses.map(DataPlane::at);
     let mut daemon = Daemon::start(folder.path(), "gazetteer.toml").ready();
-    eventually("both pass", || daemon.addresses(NAME) == set(&addresses));
+    both_pass(&daemon, addresses);
     let [first, _second] = planes;
     drop(first);
     let left = set(&addresses[1..]);
