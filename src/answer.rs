@@ -31,6 +31,7 @@ mod level;
 mod limit;
 mod local;
 mod many;
+mod places;
 mod ports;
 mod respond;
 mod sought;

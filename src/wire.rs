@@ -31,6 +31,7 @@ mod record;
 mod reject;
 mod response;
 mod target;
+mod tsig;
 
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,8 @@ mod model;
 mod oracle;
 #[path = "properties/rules.rs"]
 mod rules;
+#[path = "properties/trees.rs"]
+mod trees;
 #[path = "properties/world.rs"]
 mod world;
 
@@ -107,6 +109,13 @@ proptest! {
             prop_assert_eq!(broken, None, "{}\n{:#?}", name, world);
         }
         let broken = rules::services(&world, &oracle, &snapshot);
+        prop_assert_eq!(broken, None, "{:#?}", world);
+    }
+
+    #[test]
+    fn no_ancestor_of_a_name_of_any_tree_is_denied(world in world()) {
+        let snapshot = world.build();
+        let broken = trees::ancestors(&world, &Oracle::new(&world), &snapshot);
         prop_assert_eq!(broken, None, "{:#?}", world);
     }
 

@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::family::Address;
 use super::many::turn;
+use super::places::Places;
 use super::respond::{Negative, Reply};
 use crate::snapshot::{Apex, FixedName, Tree};
 use crate::wire::{Owner, Qname, Target, rrtype};
@@ -31,15 +32,14 @@ pub(super) fn answer_apex(reply: &mut Reply<'_, '_>, apex: &Apex) {
 
 /// The NS RRset, and the addresses of the name servers inside the apex.
 fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
-    for server in &apex.nameservers {
-        reply.response.ns(
-            Owner::QUESTION,
-            apex.ttl,
-            &Target::name(server.name.as_wire()),
-        );
+    let mut places = Places::new(reply.lower_case(Owner::QUESTION));
+    for (server, ending) in apex.nameservers.iter().zip(&apex.server_endings) {
+        let name = places.shortened(&server.name, Some(ending));
+        let owner = reply.response.ns(Owner::QUESTION, apex.ttl, &name);
+        places.push(owner, Some(ending));
     }
     reply.response.begin_additional();
-    for server in &apex.nameservers {
+    for (server, place) in apex.nameservers.iter().zip(1..) {
         let qname = Qname::from_name(&server.name);
         let Some((_, holder)) = reply.snapshot.apexes().find(&qname) else {
             continue;
@@ -49,9 +49,9 @@ fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
             continue;
         };
         if !(ipv4.is_empty() && ipv6.is_empty()) {
-            let owner = reply
-                .response
-                .owner_name(&Target::name(server.name.as_wire()));
+            let name = || Target::name(server.name.as_wire());
+            let owner = places.get(place);
+            let owner = owner.unwrap_or_else(|| reply.response.owner_name(&name()));
             addresses(reply, owner, holder.ttl, ipv4, ipv6);
         }
     }

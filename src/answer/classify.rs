@@ -230,7 +230,7 @@ pub(super) fn service<'s>(
 }
 
 /// A name of a service that exists, in the zone of its federation in a cluster domain: there are no
-/// pinned names.
+/// pinned names, and none of pods below them.
 fn local<'s>(
     snapshot: &'s Snapshot,
     entry: &'s ServiceEntry,
@@ -238,9 +238,10 @@ fn local<'s>(
     prefix: Prefix<'_>,
 ) -> Subject<'s> {
     match prefix {
-        Prefix::Member(_) | Prefix::MemberProtocol { .. } | Prefix::MemberPort { .. } => {
-            Subject::Absent { federation: None }
-        }
+        Prefix::Member(_)
+        | Prefix::Pod { .. }
+        | Prefix::MemberProtocol { .. }
+        | Prefix::MemberPort { .. } => Subject::Absent { federation: None },
         _ => match service(snapshot, entry, scope, prefix) {
             Subject::Level { entry, port, .. } => Subject::Local { entry, port },
             other => other,

@@ -260,7 +260,10 @@ fn write_chain<'s>(
         let target = Reply::below_apex(apex, [prefix, key, &level.path], apex_at);
         owner = reply.response.cname(owner, ttl, &target);
         let octets = prefix.len() + key.len() + level.path.len();
-        apex_at = apex_at.or_else(|| Some(owner.skip(octets)));
+        if apex_at.is_none() {
+            apex_at = Some(owner.skip(octets));
+            reply.chain_apex = apex_at;
+        }
         if matches!(reply.query.qtype, rrtype::CNAME | rrtype::ANY) {
             return None;
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::classify::{Subject, classify};
 use super::level::{self, Start};
+use super::places::Places;
 use super::sought::Sought;
 use super::{apex, clusterset, local};
 use crate::decide::Trace;
@@ -153,6 +154,7 @@ impl<'a> Prepared<'a> {
             client,
             apex: sought.as_ref().map(|sought| sought.apex),
             scope: 0,
+            chain_apex: None,
             is_drawn_from: false,
             response: ResponseWriter::new(out, limit, query),
             errors: EdeList::default(),
@@ -192,6 +194,8 @@ pub(super) struct Reply<'a, 'b> {
     pub(super) apex: Option<&'a Apex>,
     /// How many leading bits of the client subnet the answer depends on.
     pub(super) scope: u8,
+    /// Where a chain of CNAMEs has the name of the apex that it leads to, if the question has not.
+    pub(super) chain_apex: Option<Owner>,
     /// An RRset has not all records, as no message holds them: a draw says which.
     pub(super) is_drawn_from: bool,
     pub(super) response: ResponseWriter<'b>,
@@ -312,7 +316,7 @@ impl Reply<'_, '_> {
         if self.qname.label_count() == apex.labels {
             return Owner::QUESTION;
         }
-        match self.asked_apex(apex) {
+        match self.asked_apex(apex).or(self.chain_apex) {
             Some(owner) => owner,
             None => self.response.owner_name(&Target::name(apex.name.as_wire())),
         }
@@ -324,6 +328,12 @@ impl Reply<'_, '_> {
         let owner = self.query.suffix_owner(self.qname, skip)?;
         // A chain may lead from one apex to another.
         (self.qname.suffix(skip) == apex.name.as_wire()).then_some(owner)
+    }
+
+    /// Where a name is, unless it is the question's with an upper-case octet: names but owners that
+    /// equal the question are in lower case (names: D.10).
+    pub(super) fn lower_case(&self, owner: Owner) -> Option<Owner> {
+        (owner != Owner::QUESTION || self.query.is_lower_case).then_some(owner)
     }
 
     /// The name `labels` below `apex`; `end` is where that name is in the message already.
@@ -347,9 +357,13 @@ impl Reply<'_, '_> {
             .nameservers
             .first()
             .map_or(&apex.name, |server| &server.name);
+        let mut places = Places::new(self.lower_case(owner));
+        let mname = places.shortened(primary, apex.server_endings.first());
+        places.push(self.response.next_rdata(), apex.server_endings.first());
+        let rname = places.shortened(&apex.hostmaster, apex.hostmaster_ending.as_ref());
         let soa = Soa {
-            mname: Target::name(primary.as_wire()),
-            rname: Target::name(apex.hostmaster.as_wire()),
+            mname,
+            rname,
             serial: self.snapshot.serial().0,
             refresh: 3600,
             retry: 600,

@@ -13,6 +13,9 @@ const PRIORITY: u16 = 0;
 /// SRV weight of every record.
 const WEIGHT: u16 = 100;
 
+/// Members of a fleet at most.
+const MEMBERS: usize = 256;
+
 /// Octets of the longest SRV record whose owner is a pointer.
 const LONGEST: usize = 12 + 6 + MAX_NAME;
 
@@ -184,7 +187,12 @@ fn write_members<N: IntoIterator<Item = u16>>(
         });
         pods.chain(pinned)
     };
-    let members = write_records(reply, targets, chosen, owner, all)?;
+    let mut places = [None; MEMBERS];
+    let members = write_records(reply, targets, chosen, owner, all, |member, at| {
+        if let Some(place) = places.get_mut(member.get()) {
+            *place = Some(at);
+        }
+    })?;
     reply.response.begin_additional();
     let answering = with_pods.filter(|member| members.contains(*member));
     if let Some(member) = answering {
@@ -195,7 +203,9 @@ fn write_members<N: IntoIterator<Item = u16>>(
         let label = snapshot.apexes().member_label(shard.member);
         if let Some(name) = targets.pinned(label) {
             let own = Chosen::pinned(snapshot, entry, &shard);
-            let at = reply.response.owner_name(&name);
+            let at = places.get(shard.member.get()).copied().flatten();
+            let at = at.filter(|at| at.is_reached());
+            let at = at.unwrap_or_else(|| reply.response.owner_name(&name));
             own.write_both(reply, at);
         }
         if reply.response.is_full() {
@@ -218,7 +228,8 @@ pub(super) fn write_pods<N: IntoIterator<Item = u16>>(
         let members = chosen.members.iter();
         members.flat_map(|member| pods_at(entry, member, numbers(member)))
     };
-    let members = write_records(reply, targets, chosen, Owner::QUESTION, all)?;
+    let owner = Owner::QUESTION;
+    let members = write_records(reply, targets, chosen, owner, all, |_, _| {})?;
     reply.response.begin_additional();
     for member in members.iter() {
         write_pod_addresses(reply, targets, entry, member);
@@ -252,14 +263,15 @@ fn pods_at<N: IntoIterator<Item = u16>>(
     })
 }
 
-/// Writes the records of one RRset: all of them, or as many as a message holds. Returns the members in
-/// it, `None` for no record.
+/// Writes the records of one RRset: all of them, or as many as a message holds. Tells where the pinned
+/// names of members are then. Returns the members in it, `None` for no record.
 fn write_records<I: Iterator<Item = Record>>(
     reply: &mut Reply<'_, '_>,
     targets: &Targets<'_>,
     chosen: &Chosen<'_>,
     owner: Owner,
     all: impl Fn() -> I,
+    mut written: impl FnMut(MemberIdx, Owner),
 ) -> Option<MemberSet> {
     // What does not fit over UDP is empty, whatever the order; so it is turned over TCP alone.
     let count = all().count();
@@ -283,8 +295,11 @@ fn write_records<I: Iterator<Item = Record>>(
         if let Some(target) = target {
             let (ttl, number) = (chosen.ttl, record.number);
             let response = &mut reply.response;
-            response.srv(owner, ttl, PRIORITY, WEIGHT, number, &target);
+            let at = response.srv(owner, ttl, PRIORITY, WEIGHT, number, &target);
             members.insert(record.member);
+            if record.pod.is_none() {
+                written(record.member, at);
+            }
         }
     }
     (!members.is_empty()).then_some(members)

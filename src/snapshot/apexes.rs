@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
+use super::endings::Ending;
+
 use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer, Pattern};
 use crate::names::Label;
 use crate::wire::{NameBuf, Qname};
@@ -52,8 +54,12 @@ pub struct Apex {
     pub labels: usize,
     /// The NS RRset.
     pub nameservers: Vec<NameServer>,
+    /// What of each name server's name stands in a message behind the apex and those before it.
+    pub server_endings: Vec<Ending>,
     /// SOA RNAME.
     pub hostmaster: NameBuf,
+    /// What of it stands in a message behind the apex and the first name server.
+    pub hostmaster_ending: Option<Ending>,
     /// TTL and MINIMUM of the SOA in negative answers, in seconds.
     pub negative_ttl: u32,
     /// TTL of its own RRsets and of its infrastructure names, in seconds.
@@ -143,7 +149,9 @@ impl Apexes {
                 name: federation.apex.clone(),
                 labels: federation.apex.labels().count(),
                 nameservers: federation.nameservers.clone(),
+                server_endings: Vec::new(),
                 hostmaster: federation.hostmaster.clone(),
+                hostmaster_ending: None,
                 negative_ttl: super::seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
                 ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
@@ -164,6 +172,7 @@ impl Apexes {
                 .collect(),
             ..Self::default()
         };
+        compiled.zones.iter_mut().for_each(Apex::find_endings);
         compiled.link_parents();
         compiled.place_name_servers();
         for (index, federation) in fleet.federations.iter().enumerate() {
@@ -336,7 +345,9 @@ impl Apex {
             labels: name.labels().count(),
             name,
             nameservers: federation.nameservers.clone(),
+            server_endings: Vec::new(),
             hostmaster: federation.hostmaster.clone(),
+            hostmaster_ending: None,
             negative_ttl: super::seconds(federation.negative_ttl),
             ttl: super::seconds(federation.apex_ttl),
             parent: None,
@@ -345,6 +356,17 @@ impl Apex {
             key_end: Box::default(),
             fixed: HashMap::default(),
         }
+    }
+
+    /// Finds what its names have in common.
+    fn find_endings(&mut self) {
+        let mut earlier = vec![&self.name];
+        for server in &self.nameservers {
+            self.server_endings.push(Ending::of(&server.name, &earlier));
+            earlier.push(&server.name);
+        }
+        earlier.truncate(2);
+        self.hostmaster_ending = Some(Ending::of(&self.hostmaster, &earlier));
     }
 
     /// The names between a name inside it and the apex exist (RFC 4592 section 2.2.2).

@@ -30,13 +30,14 @@ impl Transport {
 
 /// The response codes that are counted apart (RFC 1035 section 4.1.1, RFC 6891 section 9), in the
 /// order of [`Totals::responses`]; anything else is counted as the last.
-pub const RCODES: [(u16, &str); 8] = [
+pub const RCODES: [(u16, &str); 9] = [
     (0, "NOERROR"),
     (1, "FORMERR"),
     (2, "SERVFAIL"),
     (3, "NXDOMAIN"),
     (4, "NOTIMP"),
     (5, "REFUSED"),
+    (9, "NOTAUTH"),
     (16, "BADVERS"),
     (u16::MAX, "other"),
 ];
@@ -259,7 +260,7 @@ mod tests {
         second.kernel_dropped(5);
         let totals = counters.totals();
         assert_eq!(totals.queries, [2, 1]);
-        assert_eq!(totals.responses, [0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(totals.responses, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
         assert_eq!((totals.truncated, totals.dropped), (1, 0));
         assert_eq!(
             (totals.send_errors, totals.panics, totals.refused),

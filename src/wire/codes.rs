@@ -72,6 +72,8 @@ pub mod rcode {
     pub const NOTIMP: u8 = 4;
     /// The server does not want to.
     pub const REFUSED: u8 = 5;
+    /// The request is signed with a key that is not known here (RFC 8945 section 5.2.1).
+    pub const NOTAUTH: u8 = 9;
     /// The EDNS version is not known here (RFC 6891 section 6.1.3). Over four bits.
     pub const BADVERS: u8 = 16;
 }

@@ -1,6 +1,7 @@
 //! Changes to records of a response that are written already.
 
 use super::response::{HEAD, POINTER, Partial, ResponseWriter, Section};
+use super::target::Owner;
 
 /// Where records were about to be written: where the next one would start if its owner were a pointer.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +52,13 @@ impl ResponseWriter<'_> {
             Section::Answer | Section::Authority => self.is_over,
             Section::Additional => self.is_additional_over,
         }
+    }
+
+    /// Where the rdata of the next record will start, if its owner is a pointer or a name that waits for
+    /// it.
+    #[inline]
+    pub fn next_rdata(&self) -> Owner {
+        Owner::at(self.mark().start + HEAD)
     }
 
     /// How many octets were written since `mark`.

@@ -5,6 +5,7 @@ use super::edns::Edns;
 use super::qname::Qname;
 use super::record::Record;
 use super::target::Owner;
+use super::tsig;
 
 /// Octets of a message's header.
 pub(super) const HEADER: usize = 12;
@@ -38,6 +39,8 @@ pub enum Reject {
     Refused,
     /// An EDNS version above 0.
     BadVers,
+    /// It is signed with a key, and none is known here.
+    BadKey,
 }
 
 /// A well-formed request of operation QUERY with one question.
@@ -120,19 +123,31 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Finds the one OPT record; everything after the question has to be well-formed records.
+/// Finds the one OPT record; everything after the question has to be well-formed records. A TSIG record
+/// is the last of all, or the request is malformed (RFC 8945 section 5.2).
 #[inline]
 fn read_edns(octets: &[u8], authority: u16, additional: u16) -> Result<Option<Edns<'_>>, Reject> {
     let mut rest = octets;
     for _ in 0..authority {
-        let (_, tail) = Record::split(rest).ok_or(Reject::FormErr)?;
+        let (record, tail) = Record::split(rest).ok_or(Reject::FormErr)?;
         rest = tail;
+        if record.rrtype == rrtype::TSIG {
+            return Err(Reject::FormErr);
+        }
     }
     let mut opt = None;
+    let mut is_signed = false;
     for _ in 0..additional {
+        if is_signed {
+            return Err(Reject::FormErr);
+        }
         let (record, tail) = Record::split(rest).ok_or(Reject::FormErr)?;
         rest = tail;
         if record.rrtype != rrtype::OPT {
+            is_signed = record.rrtype == rrtype::TSIG;
+            if is_signed && !tsig::is_well_formed(&record) {
+                return Err(Reject::FormErr);
+            }
             continue;
         }
         if !record.has_root_owner || opt.is_some() {
@@ -142,6 +157,9 @@ fn read_edns(octets: &[u8], authority: u16, additional: u16) -> Result<Option<Ed
     }
     if !rest.is_empty() {
         return Err(Reject::FormErr);
+    }
+    if is_signed {
+        return Err(Reject::BadKey);
     }
     let Some(opt) = opt else {
         return Ok(None);

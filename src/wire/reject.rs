@@ -1,15 +1,19 @@
 //! Replies to requests that are not queries.
 
 use super::codes::{rcode, rrtype};
+use super::edns::MIN_UDP_SIZE;
 use super::opt::{Extent, OptReply};
 use super::qname::Qname;
 use super::query::{HEADER, Reject, flag};
 use super::record::Record;
+use super::tsig;
 
 /// Writes the reply to a request that [`super::Query::parse`] rejected; its length in `out`.
 ///
 /// `None`: nothing is to be sent. `out` holds at least 512 octets. The question is echoed if it
-/// can be read, and an OPT record is added if the request has one that can be found (names: D.10).
+/// can be read, and an OPT record is added if the request has one that can be found (names: D.10). A
+/// signed request gets a TSIG record with the error, unless its names are so long that it does not fit
+/// into 512 octets.
 #[cold]
 pub fn reject(request: &[u8], reject: Reject, out: &mut [u8]) -> Option<usize> {
     let code = match reject {
@@ -18,7 +22,11 @@ pub fn reject(request: &[u8], reject: Reject, out: &mut [u8]) -> Option<usize> {
         Reject::NotImp => rcode::NOTIMP,
         Reject::Refused => rcode::REFUSED,
         Reject::BadVers => rcode::BADVERS,
+        Reject::BadKey => rcode::NOTAUTH,
     };
+    // What any client takes over UDP.
+    let most = out.len().min(MIN_UDP_SIZE.into());
+    let out = out.get_mut(..most)?;
     let (&header, body) = request.split_first_chunk::<HEADER>()?;
     let [id0, id1, flags0, flags1, counts @ ..] = header;
     let question = read_question(counts, body);
@@ -34,6 +42,14 @@ pub fn reject(request: &[u8], reject: Reject, out: &mut [u8]) -> Option<usize> {
         opt.extended_rcode = code >> 4;
         length += opt.write(place.get_mut(length..)?, Extent::Whole)?;
     }
+    let mut signature = None;
+    if reject == Reject::BadKey
+        && let Some(question) = question
+    {
+        let at = (question.len(), records(counts));
+        signature = tsig::write_bad_key(request, at, place.get_mut(length..)?);
+        length += signature.unwrap_or_default();
+    }
     *out.first_chunk_mut::<HEADER>()? = [
         id0,
         id1,
@@ -46,7 +62,7 @@ pub fn reject(request: &[u8], reject: Reject, out: &mut [u8]) -> Option<usize> {
         0,
         0,
         0,
-        u8::from(opt.is_some()),
+        u8::from(opt.is_some()) + u8::from(signature.is_some()),
     ];
     Some(HEADER + length)
 }
@@ -58,6 +74,14 @@ fn read_question(counts: [u8; 8], body: &[u8]) -> Option<&[u8]> {
     };
     let name_length = Qname::new().read(body)?;
     body.get(..name_length + 4)
+}
+
+/// How many records follow the question, by the header.
+fn records(counts: [u8; 8]) -> u32 {
+    let [_, _, numbers @ ..] = counts;
+    let (numbers, _) = numbers.as_chunks::<2>();
+    let numbers = numbers.iter().map(|number| u16::from_be_bytes(*number));
+    numbers.map(u32::from).sum()
 }
 
 /// A plain reply to the OPT record, if there is exactly one among well-formed records.

@@ -23,6 +23,12 @@ impl Owner {
         Self::at(usize::from(self.0).saturating_add(octets))
     }
 
+    /// Whether a pointer reaches it.
+    #[inline]
+    pub fn is_reached(self) -> bool {
+        self.0 < 0x4000
+    }
+
     /// The offset in the message.
     #[inline]
     pub(super) fn offset(self) -> usize {
@@ -32,7 +38,7 @@ impl Owner {
     /// The two octets of a compression pointer; `None` beyond 16 KiB.
     #[inline]
     pub(super) fn pointer(self) -> Option<[u8; 2]> {
-        (self.0 < 0x4000).then(|| (self.0 | 0xc000).to_be_bytes())
+        self.is_reached().then(|| (self.0 | 0xc000).to_be_bytes())
     }
 }
 

@@ -93,7 +93,7 @@ impl Ask {
             );
             options.extend(octets);
         };
-        let (mut differs, mut at) = (false, None);
+        let (mut differs, mut at, mut is_signed) = (false, None, false);
         for word in words {
             let (key, value) = word.split_once('=').unwrap_or((word, ""));
             let number = || {
@@ -120,6 +120,7 @@ impl Ask {
                 }
                 "class" if value == "CH" => class = 3,
                 "class" => class = number()?,
+                "tsig" => is_signed = true,
                 "opcode" => {
                     let opcode = match value {
                         "STATUS" => 2,
@@ -131,7 +132,7 @@ impl Ask {
                 }
                 _ => return Err(format!("no query option: {word}")),
             }
-            let needs_opt = !matches!(key, "rd" | "cd" | "class" | "opcode" | "at");
+            let needs_opt = !matches!(key, "rd" | "cd" | "class" | "opcode" | "at" | "tsig");
             if needs_opt && size.is_none() {
                 size = Some(1232);
             }
@@ -145,7 +146,8 @@ impl Ask {
         question.extend(rrtype.to_be_bytes());
         question.extend(class.to_be_bytes());
         let mut octets = Vec::new();
-        for number in [id, flags, 1, 0, 0, u16::from(size.is_some())] {
+        let records = u16::from(size.is_some()) + u16::from(is_signed);
+        for number in [id, flags, 1, 0, 0, records] {
             octets.extend(number.to_be_bytes());
         }
         octets.extend(&question);
@@ -161,6 +163,9 @@ impl Ask {
             );
             octets.extend(&options);
         }
+        if is_signed {
+            octets.extend(signature(id));
+        }
         Ok(Self {
             octets,
             question,
@@ -170,6 +175,19 @@ impl Ask {
             at,
         })
     }
+}
+
+/// A TSIG record (RFC 8945) of the key `key.` and 32 octets that sign nothing.
+fn signature(id: u16) -> Vec<u8> {
+    let mut rdata = b"\x0bhmac-sha256\0".to_vec();
+    rdata.extend([0, 0, 0x6b, 0x49, 0xd2, 0, 0x01, 0x2c, 0, 32]);
+    rdata.extend([7; 32]);
+    rdata.extend(id.to_be_bytes());
+    rdata.extend([0; 4]);
+    let mut record = b"\x03key\0\0\xfa\0\xff\0\0\0\0\0".to_vec();
+    record.push(u8::try_from(rdata.len()).unwrap_or_default());
+    record.extend(rdata);
+    record
 }
 
 /// Octets in hexadecimal.

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::rdata::tsig::TsigError;
 use hickory_proto::rr::{Name, RData, Record};
 
 /// A decoded response.
@@ -29,6 +30,8 @@ pub(crate) struct Seen {
     pub(crate) answer: Vec<String>,
     pub(crate) authority: Vec<String>,
     pub(crate) additional: Vec<String>,
+    /// What an unsigned TSIG record of the key `key.` says; `none` without a TSIG record.
+    pub(crate) tsig: String,
 }
 
 /// Info-code of an extended DNS error (RFC 8914), the number of its option.
@@ -87,6 +90,7 @@ impl Seen {
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
             additional: texts(&message.additionals),
+            tsig: signature(&message),
         })
     }
 
@@ -139,6 +143,21 @@ fn subnet(response: &[u8]) -> Option<&[u8]> {
     None
 }
 
+/// What the TSIG record says.
+fn signature(message: &Message) -> String {
+    let Some(record) = message.signature() else {
+        return "none".to_owned();
+    };
+    let is_unsigned = record.data.mac.is_empty() && record.data.other.is_empty();
+    match record.data.error {
+        Some(TsigError::BadKey) if is_unsigned => match name(&record.name).as_str() {
+            "key." => "BADKEY".to_owned(),
+            other => other.to_owned(),
+        },
+        _ => record.to_string(),
+    }
+}
+
 /// The usual name of an RCODE.
 fn rcode(code: u16) -> String {
     let names = [
@@ -146,6 +165,7 @@ fn rcode(code: u16) -> String {
     ];
     match names.get(usize::from(code)) {
         Some(name) => (*name).to_owned(),
+        None if code == 9 => "NOTAUTH".to_owned(),
         None if code == 16 => "BADVERS".to_owned(),
         None => code.to_string(),
     }

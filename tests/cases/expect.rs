@@ -6,7 +6,7 @@ use crate::ask::{Transport, absolute};
 use crate::dig::Seen;
 
 /// Flags; one with a `=` has a value.
-const FLAGS: [&str; 15] = [
+const FLAGS: [&str; 16] = [
     "aa",
     "aa?",
     "tc",
@@ -16,6 +16,7 @@ const FLAGS: [&str; 15] = [
     "nsid=",
     "keepalive=",
     "subnet=",
+    "tsig=",
     "scope=",
     "size=",
     "answers=",
@@ -152,6 +153,8 @@ impl Expect {
             format!("{keepalive:?}"),
             format!("{:?}", seen.keepalive),
         );
+        let tsig = self.value("tsig=").unwrap_or("none");
+        check("tsig", tsig.to_owned(), seen.tsig.clone());
         if let Some(subnet) = self.value("subnet=") {
             check("subnet", subnet.to_owned(), seen.subnet.clone());
         }

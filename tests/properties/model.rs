@@ -11,6 +11,7 @@ use gazetteer::model::{
 use gazetteer::names::Label;
 
 use crate::inside::Inside;
+use crate::trees::{CLUSTER_DOMAIN, clusterset};
 use crate::world::{Fed, Net, Place3, Said, Shard, World};
 
 pub(crate) fn label(text: &str) -> Label {
@@ -40,7 +41,7 @@ impl Fed {
         Federation {
             name: label(self.name),
             apex: name(self.apex.to_owned()),
-            clusterset: None,
+            clusterset: Some(name(clusterset(self.name))),
             nameservers: vec![NameServer {
                 name: name(format!("ns1.dns.{}", self.apex)),
                 addresses: vec!["198.51.100.1".parse().expect("an address")],
@@ -197,7 +198,7 @@ impl World {
                     region: place.region.map(label),
                     zones: labels(&place.zones),
                     namespaces: vec![Pattern::new("*")],
-                    cluster_domain: None,
+                    cluster_domain: CLUSTER_DOMAIN.parse().ok(),
                     gateway: None,
                 })
                 .collect(),

@@ -208,3 +208,23 @@ pub(super) fn vantage(snapshot: &Snapshot, vantage: Vantage) -> String {
     };
     format!("{inside} {} ({source})", labels.join(" "))
 }
+
+/// That an answer has not all addresses of the chosen members.
+pub(super) fn left_out(
+    entry: &ServiceEntry,
+    chosen: MemberSet,
+    most: Option<u8>,
+    recorder: &Recorder,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(most) = most.filter(|most| entry.has_more(chosen, *most)) {
+        notes.push(format!(
+            "max-addresses: {most} of each type, others at another time"
+        ));
+    }
+    if recorder.is_over_message {
+        let note = "more records than a message holds: a draw for each client says which are in it";
+        notes.push(note.to_owned());
+    }
+    notes
+}

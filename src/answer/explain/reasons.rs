@@ -92,14 +92,8 @@ pub(super) fn fill(
         .extend(evidence::lots(snapshot, entry, recorder, is_weighted));
     let (_, chosen) = recorder.levels.last().copied().unwrap_or_default();
     let most = plan.and_then(|plan| plan.max_addresses);
-    if let Some(most) = most.filter(|most| entry.has_more(chosen, *most)) {
-        let note = format!("max-addresses: {most} of each type, others at another time");
-        explanation.notes.push(note);
-    }
-    if recorder.is_over_message {
-        let note = "more records than a message holds: a draw for each client says which are in it";
-        explanation.notes.push(note.to_owned());
-    }
+    let notes = evidence::left_out(entry, chosen, most, recorder);
+    explanation.notes.extend(notes);
     explanation.notes.extend(
         entry
             .disagreements()

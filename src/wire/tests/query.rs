@@ -220,7 +220,13 @@ fn client_subnets_follow_rfc_7871() {
         &[0, 2, 33, 0, 0x20, 1, 0xd, 0xb8, 0x80],
         Ok((2, 33, address("2001:db8:8000::"))),
     );
+    let is_signed = Err(Reject::BadKey);
+    check([1, 0, 0, 2], &[&opt, &tsig], is_signed);
+    check([1, 0, 0, 1], &[&tsig], is_signed);
     let bad = Err(Reject::FormErr);
+    check([1, 0, 0, 2], &[&tsig, &opt], bad);
+    check([1, 0, 0, 2], &[&tsig, &tsig], bad);
+    check([1, 0, 1, 0], &[&tsig], bad);
     check(&[0, 3, 0, 0], bad);
     check(&[0, 0, 8, 0, 1], bad);
     check(&[1, 0, 0, 0], bad);
@@ -272,16 +278,16 @@ fn other_records_are_passed_over() {
         assert_eq!(has_edns, expected, "{counts:?} {tail:?}");
     };
     let opt = opt(1232, &[]);
-    let tsig = [&wire("key")[..], &[0, 250, 0, 255, 0, 0, 0, 0, 0, 2, 1, 2]].concat();
+    let rdata = [&wire("hmac-sha256")[..], &[0; 8], &[0, 2, 7, 7], &[0; 6]].concat();
+    let head = [0, 250, 0, 255, 0, 0, 0, 0, 0, 31];
+    let tsig = [&wire("key")[..], &head, &rdata].concat();
     let compressed = [0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0];
     let half_compressed = [1, b'x', 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0];
-    check([1, 0, 0, 2], &[&opt, &tsig], Ok(true));
     check(
         [1, 0, 0, 3],
         &[&compressed, &opt, &half_compressed],
         Ok(true),
     );
-    check([1, 0, 0, 1], &[&tsig], Ok(false));
     check([1, 0, 1, 1], &[&compressed, &opt], Ok(true));
     check([1, 0, 1, 1], &[&opt, &compressed], Ok(false));
     let bad = Err(Reject::FormErr);
