@@ -7,6 +7,7 @@
 //! text ──toml──▶ Section (spans) ──▶ drafts with places ──cross-checks──▶ Config | Vec<Problem>
 //! ```
 
+mod apexes;
 mod check;
 pub mod facts;
 mod federation;
@@ -22,6 +23,7 @@ mod settings;
 mod state_dir;
 mod topology;
 mod trees;
+mod unheld;
 mod values;
 
 pub use file::{load, load_with_octets, parse, parse_octets};
@@ -29,6 +31,7 @@ pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{Account, Config, DnsListener, Listen, MemberSource, Source, file_origin};
 pub use state_dir::default_state_dir;
+pub use unheld::Unheld;
 pub use values::{percent, policy, ttl, when_all_down};
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub mod file;
 pub mod geoip;
 pub mod hostnames;
 pub mod kubernetes;
+pub mod resolv_conf;
 mod supervisor;
 mod unconfirmed;
 pub mod watch;

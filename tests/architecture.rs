@@ -150,6 +150,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     (
         "serde",
         &[
+            "src/model/geo.rs",
             "src/config",
             "src/sources",
             "src/publish",

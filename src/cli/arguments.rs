@@ -333,7 +333,11 @@ pub(super) enum StubServer {
     Unbound,
     /// BIND: forward zones
     Bind,
-    /// systemd-resolved: a drop-in
+    /// dnsmasq: servers for domains
+    Dnsmasq,
+    #[value(help = "PowerDNS Recursor: forward zones")]
+    PdnsRecursor,
+    /// systemd-resolved: a delegate, of systemd 258 and later
     SystemdResolved,
 }
 

@@ -12,6 +12,7 @@ use tracing::info;
 use crate::config::Config;
 use crate::publish;
 use crate::sources::hostnames;
+use crate::sources::resolv_conf::{self, RESOLV_CONF};
 
 /// The resolving task, and what it was started with.
 #[derive(Debug)]
@@ -74,6 +75,8 @@ impl Resolving {
             cancel.clone(),
         );
         task.spawn_on(run, &runtime);
+        let (path, sender) = (RESOLV_CONF.into(), resolvers.clone());
+        task.spawn_on(resolv_conf::run(path, sender, cancel.clone()), &runtime);
         task.close();
         Self {
             settings,

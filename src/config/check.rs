@@ -1,8 +1,8 @@
 //! What one section says is checked against the others.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
+use std::collections::{HashMap, HashSet};
 
+use super::apexes::Apexes;
 use super::federation::FederationDraft;
 use super::geography::CostDraft;
 use super::listen::ListenDraft;
@@ -10,9 +10,9 @@ use super::member::MemberDraft;
 use super::problem::{Placed, Report};
 use super::topology::{NetworkDraft, Place, RegionDraft, Topology, check_places};
 use super::trees;
-use crate::model::{GeoCode, MemberSet, NameServer};
+use crate::model::limits::FEDERATIONS;
+use crate::model::{GeoCode, MemberSet};
 use crate::names::Label;
-use crate::wire::NameBuf;
 
 /// Every section of a file.
 pub(super) struct Drafts {
@@ -54,9 +54,17 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
             MemberSet::CAPACITY
         );
         report.add(name.at, message);
+        return;
+    }
+    if let Some(over) = drafts.federations.get(FEDERATIONS.length()) {
+        let (count, most) = (drafts.federations.len(), FEDERATIONS.most);
+        let at = over.name.as_ref().map_or(0, |name| name.at);
+        report.add(at, format!("{count} federations, and there may be {most}"));
+        return;
     }
     check_member_names(report, drafts);
-    check_apexes(report, &drafts.federations);
+    let apexes = Apexes::of(&drafts.federations);
+    apexes.check(report);
     trees::check(report, &drafts.federations, &drafts.members);
     let regions = drafts.regions.iter().map(|draft| &draft.place);
     let members = drafts.members.iter().map(|member| &member.place);
@@ -73,7 +81,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
             .chain(members.clone())
             .chain(clients.clone()),
     );
-    let reserved = reserved(&drafts.federations);
+    let reserved = apexes.reserved();
     for place in regions.chain(members).chain(clients) {
         let zones = place.zones.iter().map(|zone| ("zone", zone));
         for (kind, topology) in place
@@ -96,16 +104,16 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
         drafts.regions.iter().flat_map(|draft| &draft.continents),
     );
     check_costs(report, &drafts.costs);
-    let mut networks: Vec<&Placed<ipnet::IpNet>> = Vec::new();
+    let mut networks = HashMap::new();
     for cidr in drafts.networks.iter().flat_map(|network| &network.cidrs) {
-        if let Some(first) = networks.iter().find(|known| known.value == cidr.value) {
-            let line = report.line(first.at);
+        let first = *networks.entry(cidr.value).or_insert(cidr.at);
+        if first != cidr.at {
+            let line = report.line(first);
             report.add(
                 cidr.at,
                 format!("network \"{}\": given already, line {line}", cidr.value),
             );
         }
-        networks.push(cidr);
     }
 }
 
@@ -131,15 +139,13 @@ fn check_unique<'a>(
 
 /// Reports members that are named and do not exist.
 fn check_member_names(report: &Report<'_>, drafts: &Drafts) {
-    let known = |name: &str| {
-        let names = drafts
-            .members
-            .iter()
-            .filter_map(|member| member.name.as_ref());
-        names.into_iter().any(|known| known.value.as_str() == name)
-    };
+    let members = drafts
+        .members
+        .iter()
+        .filter_map(|member| member.name.as_ref());
+    let known: HashSet<&str> = members.map(|name| name.value.as_str()).collect();
     let unknown = |what: &str, name: &str, at| {
-        if !known(name) {
+        if !known.contains(name) {
             report.add(at, format!("{what} {name:?}: no such member"));
         }
     };
@@ -213,129 +219,6 @@ fn check_static_regions<'a>(report: &Report<'_>, places: impl Iterator<Item = &'
             );
         }
     }
-}
-
-/// Reports apexes that disagree with, or reach into, each other.
-fn check_apexes(report: &Report<'_>, federations: &[FederationDraft]) {
-    let with_apex = || {
-        federations
-            .iter()
-            .filter_map(|f| f.apex.as_ref().map(|apex| (f, apex)))
-    };
-    for (index, (federation, apex)) in with_apex().enumerate() {
-        let same = with_apex()
-            .take(index)
-            .find(|(_, other)| other.value == apex.value);
-        if let Some((other, first)) = same
-            && name_servers(other) != name_servers(federation)
-        {
-            let line = report.line(first.at);
-            let message = format!(
-                "apex \"{}\": other name servers than the federation of line {line}, which shares it",
-                apex.value
-            );
-            report.add(apex.at, message);
-        }
-        for (_, outer) in with_apex().filter(|(_, outer)| outer.value != apex.value) {
-            if inside_service_tree(&apex.value, &outer.value) {
-                let message = format!(
-                    "apex \"{}\": inside the service names of the apex \"{}\"",
-                    apex.value, outer.value
-                );
-                report.add(apex.at, message);
-            }
-        }
-        for server in &federation.nameservers {
-            check_name_server(report, federations, server);
-        }
-    }
-}
-
-/// The name servers of a federation in an order of their own.
-fn name_servers(federation: &FederationDraft) -> Vec<(&NameBuf, Vec<&IpAddr>)> {
-    let mut servers: Vec<_> = federation
-        .nameservers
-        .iter()
-        .map(|server| {
-            let mut addresses: Vec<_> = server.value.addresses.iter().collect();
-            addresses.sort();
-            (&server.value.name, addresses)
-        })
-        .collect();
-    servers.sort();
-    servers
-}
-
-/// Reports a name server whose name cannot have addresses where it stands.
-fn check_name_server(
-    report: &Report<'_>,
-    federations: &[FederationDraft],
-    server: &Placed<NameServer>,
-) {
-    let name = &server.value.name;
-    let apexes = federations.iter().filter_map(|f| f.apex.as_ref());
-    let holders = apexes.filter(|apex| name.is_within(&apex.value));
-    let Some(apex) = holders.max_by_key(|apex| apex.value.labels().count()) else {
-        return;
-    };
-    let below = labels_below(name, &apex.value);
-    if inside_service_tree(name, &apex.value) || below.last() == Some(&"dns-version") {
-        report.add(
-            server.at,
-            format!("name server \"{name}\": its place in the apex is reserved"),
-        );
-    }
-    let same = |f: &&FederationDraft| f.apex.as_ref().is_some_and(|f| f.value == apex.value);
-    let mut listed = federations.iter().filter(same).flat_map(|f| &f.nameservers);
-    if !listed.any(|other| other.value.name == *name) {
-        let message = format!(
-            "name server \"{name}\": inside the apex \"{}\", which does not list it",
-            apex.value
-        );
-        report.add(server.at, message);
-    }
-}
-
-/// The labels of `name` left of `apex`, leftmost first; none when it is not inside.
-fn labels_below<'a>(name: &'a NameBuf, apex: &NameBuf) -> Vec<&'a str> {
-    if !name.is_within(apex) {
-        return Vec::new();
-    }
-    let count = name.labels().count() - apex.labels().count();
-    name.labels().take(count).collect()
-}
-
-/// Whether a name is, or lies below, `svc`, `svc.<region>` or `svc.<zone>.<region>` of an apex.
-fn inside_service_tree(name: &NameBuf, apex: &NameBuf) -> bool {
-    let below = labels_below(name, apex);
-    below.iter().rev().take(3).any(|label| *label == "svc")
-}
-
-/// The labels that no region or zone may have, and what has them (names: D.4).
-fn reserved(federations: &[FederationDraft]) -> HashMap<&str, String> {
-    let mut reserved = HashMap::from([("dns-version", "the TXT record of an apex".to_owned())]);
-    let apexes = || {
-        federations
-            .iter()
-            .filter_map(|federation| federation.apex.as_ref())
-    };
-    for federation in federations {
-        let Some(apex) = &federation.apex else {
-            continue;
-        };
-        for server in &federation.nameservers {
-            let name = &server.value.name;
-            if let Some(first) = labels_below(name, &apex.value).first() {
-                reserved.insert(first, format!("the name server {name}"));
-            }
-        }
-        for outer in apexes() {
-            if let Some(last) = labels_below(&apex.value, &outer.value).last() {
-                reserved.insert(last, format!("the apex {}", apex.value));
-            }
-        }
-    }
-    reserved
 }
 
 /// Reports a region or zone with a reserved label.

@@ -1,11 +1,12 @@
 //! `[[federation]]`: a name below `svc`, its apex, and the rules of its services.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::member::patterns;
 use super::probe::{probe, probe_ports};
 use super::problem::Placed;
-use super::section::Section;
+use super::section::{Section, unique};
 use super::values;
 use crate::model::{
     AddressPolicy, ExportMode, Federation, MOST_ADDRESSES, NameServer, Policy, Probe, WhenAllDown,
@@ -152,6 +153,7 @@ fn nameservers(
         report.add(section.at, "nameservers: at least one is needed");
     }
     let mut servers: Vec<Placed<NameServer>> = Vec::new();
+    let mut names = HashSet::new();
     for entry in entries {
         entry.require("name");
         let name = entry.text("name", "name server", values::name);
@@ -161,14 +163,9 @@ fn nameservers(
         let wrong = entry
             .array("addresses")
             .is_some_and(|all| all.len() != given.len());
-        let mut addresses = Vec::new();
-        for address in given {
-            if addresses.contains(&address.value) {
-                let message = format!("address \"{}\": listed twice", address.value);
-                report.add(address.at, message);
-            }
-            addresses.push(address.value);
-        }
+        let addresses = unique(report, given.into_iter(), |address| {
+            format!("address \"{address}\": listed twice")
+        });
         entry.finish();
         let Some(Placed { value: name, at }) = name else {
             continue;
@@ -180,7 +177,7 @@ fn nameservers(
                 format!("name server \"{name}\": inside the apex, so it needs addresses"),
             );
         }
-        if servers.iter().any(|other| other.value.name == name) {
+        if !names.insert(name.clone()) {
             report.add(at, format!("name server \"{name}\": listed twice"));
         }
         servers.push(Placed {
@@ -206,12 +203,9 @@ pub(super) fn max_addresses(section: &Section<'_>) -> Option<u8> {
 /// Reads `order`: members, each once.
 pub(super) fn order(section: &Section<'_>) -> Vec<Placed<Label>> {
     let order = section.texts("order", values::label).unwrap_or_default();
-    for (index, member) in order.iter().enumerate() {
-        if order
-            .iter()
-            .take(index)
-            .any(|earlier| earlier.value == member.value)
-        {
+    let mut seen = HashSet::new();
+    for member in &order {
+        if !seen.insert(&member.value) {
             let message = format!("order {:?}: listed twice", member.value.as_str());
             section.report.add(member.at, message);
         }

@@ -1,6 +1,7 @@
 //! `[listen]`: sockets and their limits.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::problem::Placed;
+use super::problem::{Placed, Report};
 use super::section::{Section, as_table, read_text};
 use super::settings::{DnsListener, Listen};
 use super::values;
@@ -100,17 +101,7 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
         listen.admin = Some(admin.value);
         bound.push(admin);
     }
-    for (index, address) in bound.iter().enumerate() {
-        let mut earlier = bound.iter().take(index);
-        if let Some(first) = earlier.find(|first| overlap(first.value, address.value)) {
-            let line = section.report.line(first.at);
-            let message = format!(
-                "address \"{}\": listened on already, line {line}",
-                address.value
-            );
-            section.report.add(address.at, message);
-        }
-    }
+    check_overlaps(section.report, &bound);
     if let Some(hosts) = section.texts("admin-hosts", values::name) {
         let name = |name: NameBuf| name.to_string().trim_end_matches('.').to_ascii_lowercase();
         listen.admin_hosts = hosts.into_iter().map(|host| name(host.value)).collect();
@@ -145,14 +136,47 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
     }
 }
 
-/// Whether two sockets would share an address: also when one of them takes every address of its
-/// family.
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    let wide = |address: SocketAddr| address.ip().is_unspecified();
-    one.port() == other.port()
-        && one.port() != 0
-        && one.is_ipv4() == other.is_ipv4()
-        && (one.ip() == other.ip() || wide(one) || wide(other))
+/// Reports sockets that would share an address with one before: also when one of them takes every
+/// address of its family.
+fn check_overlaps(report: &Report<'_>, bound: &[Placed<SocketAddr>]) {
+    /// The first sockets of a port and a family: of all, of those that take every address, and of
+    /// each address.
+    struct Taken {
+        first: usize,
+        wide: Option<usize>,
+        at: HashMap<IpAddr, usize>,
+    }
+    let mut taken: HashMap<(u16, bool), Taken> = HashMap::new();
+    for address in bound {
+        let (ip, port) = (address.value.ip(), address.value.port());
+        if port == 0 {
+            continue;
+        }
+        let known = taken.entry((port, ip.is_ipv4())).or_insert_with(|| Taken {
+            first: address.at,
+            wide: None,
+            at: HashMap::new(),
+        });
+        let is_wide = ip.is_unspecified();
+        let earlier = if is_wide {
+            Some(known.first).filter(|first| *first != address.at)
+        } else {
+            let same = known.at.get(&ip).copied();
+            known.wide.into_iter().chain(same).min()
+        };
+        if let Some(first) = earlier {
+            let line = report.line(first);
+            let message = format!(
+                "address \"{}\": listened on already, line {line}",
+                address.value
+            );
+            report.add(address.at, message);
+        }
+        if is_wide {
+            known.wide.get_or_insert(address.at);
+        }
+        known.at.entry(ip).or_insert(address.at);
+    }
 }
 
 /// One address of `dns`: a text, or a table that binds it to a member.

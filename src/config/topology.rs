@@ -1,5 +1,7 @@
 //! `[[region]]`, `[[network]]` and `locality`: where members, clients and this daemon stand.
 
+use std::collections::{HashMap, HashSet};
+
 use ipnet::IpNet;
 
 use super::geography::{continents, countries};
@@ -192,32 +194,22 @@ fn client_place(section: &Section<'_>) -> Place {
 
 /// Reports labels that two different values would share, and zones listed twice in one list.
 pub(super) fn check_places<'a>(report: &Report<'_>, places: impl Iterator<Item = &'a Place>) {
-    let mut regions: Vec<&Topology> = Vec::new();
-    let mut zones: Vec<(Option<&Label>, &Topology)> = Vec::new();
+    let mut regions: HashMap<&Label, &Topology> = HashMap::new();
+    let mut zones: HashMap<(Option<&Label>, &Label), &Topology> = HashMap::new();
     for place in places {
         let region = place.region.as_ref();
         if let Some(region) = region {
-            match regions.iter().find(|known| known.label == region.label) {
-                Some(known) => collide(report, "region", known, region),
-                None => regions.push(region),
-            }
+            let known = regions.entry(&region.label).or_insert(region);
+            collide(report, "region", known, region);
         }
         let within = region.map(|region| &region.label);
-        for (index, zone) in place.zones.iter().enumerate() {
-            let earlier = place.zones.iter().take(index);
-            if earlier
-                .clone()
-                .any(|earlier| earlier.written == zone.written)
-            {
+        let mut listed = HashSet::new();
+        for zone in &place.zones {
+            if !listed.insert(&zone.written) {
                 report.add(zone.at, format!("zone {:?}: listed twice", zone.written));
             }
-            match zones
-                .iter()
-                .find(|(of, known)| *of == within && known.label == zone.label)
-            {
-                Some((_, known)) => collide(report, "zone", known, zone),
-                None => zones.push((within, zone)),
-            }
+            let known = zones.entry((within, &zone.label)).or_insert(zone);
+            collide(report, "zone", known, zone);
         }
     }
 }

@@ -1,13 +1,21 @@
 //! GeoIP databases in the format of MaxMind (MaxMind DB file format 2.0).
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use maxminddb::{LookupResult, PathElement, Reader};
+use serde::de::IgnoredAny;
 use thiserror::Error;
 
-use super::{Location, UnixSeconds};
+use super::{Location, UnixSeconds, kept};
+
+/// How many networks of each address family are looked at for a place.
+const MOST_NETWORKS: usize = 1 << 16;
+
+/// How many names of fields are told.
+const MOST_FIELDS: usize = 32;
 
 /// A database, as it was read; copies share it. Whatever its octets are, a look-up ends without a
 /// panic, and one that holds what it should allocates nothing.
@@ -42,6 +50,32 @@ impl GeoDatabase {
         UnixSeconds(self.0.metadata().build_epoch)
     }
 
+    /// The names of the fields that its records have, ascending, if no record has a country, a
+    /// continent or a location: then it can never place anybody. Of a large database the first
+    /// networks are looked at; if it has such fields, some of them do.
+    pub fn fields_without_place(&self) -> Option<BTreeSet<String>> {
+        let mut fields = BTreeSet::new();
+        // The addresses that are given to networks of the Internet (RFC 4291, 2.4).
+        let ipv6 = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
+        for first in [Ipv4Addr::UNSPECIFIED.into(), ipv6.into()] {
+            let mut next = Some(first);
+            for _ in 0..MOST_NETWORKS {
+                let Some(address) = next else { break };
+                let Some(record) = self.find(address) else {
+                    break;
+                };
+                if record.has_place() {
+                    return None;
+                }
+                if fields.len() < MOST_FIELDS {
+                    fields.extend(record.fields());
+                }
+                next = after(address, record.prefix(address));
+            }
+        }
+        Some(fields)
+    }
+
     /// What it says of the networks around an address; `None` where it knows no such addresses.
     pub fn find(&self, address: IpAddr) -> Option<GeoRecord<'_>> {
         self.0.lookup(address).ok().map(GeoRecord)
@@ -63,7 +97,42 @@ impl fmt::Debug for GeoDatabase {
     }
 }
 
+/// The first address behind the network of this length around an address.
+fn after(address: IpAddr, prefix: u8) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => {
+            let rest = u32::MAX.checked_shr(prefix.into()).unwrap_or_default();
+            let next = (address.to_bits() | rest).checked_add(1)?;
+            Some(Ipv4Addr::from_bits(next).into())
+        }
+        IpAddr::V6(address) => {
+            let rest = u128::MAX.checked_shr(prefix.into()).unwrap_or_default();
+            let next = (address.to_bits() | rest).checked_add(1)?;
+            Some(Ipv6Addr::from_bits(next).into())
+        }
+    }
+}
+
 impl GeoRecord<'_> {
+    /// Whether it says anything of where its addresses are.
+    fn has_place(&self) -> bool {
+        self.country().is_some() || self.continent().is_some() || self.location().is_some()
+    }
+
+    /// The names of its fields.
+    #[expect(
+        clippy::zero_sized_map_values,
+        reason = "names are read, and values passed over"
+    )]
+    fn fields(&self) -> impl Iterator<Item = String> {
+        let fields = self.0.decode::<BTreeMap<&str, IgnoredAny>>();
+        let names = fields.ok().flatten().into_iter();
+        names
+            .flat_map(BTreeMap::into_keys)
+            .take(MOST_FIELDS)
+            .map(kept)
+    }
+
     /// How many leading bits of the address everything here holds for, also where there is nothing.
     pub fn prefix(&self, address: IpAddr) -> u8 {
         match self.0.network() {

@@ -68,6 +68,8 @@ limits! {
     EXEC_TIME = "exec-time", 30, "seconds", "a plugin that asks a person has nobody to ask";
     /// A configuration file or a kubeconfig.
     CONFIGURATION_FILE = "configuration-file", mebibytes(16), "octets", "read and kept whole";
+    /// Federations of a configuration.
+    FEDERATIONS = "federations", 4096, "federations", "the zones of each are compared with those of all others";
     /// A facts file.
     FACTS_FILE = "facts-file", mebibytes(512), "octets", "read whole; a million services are some 200 MiB";
     /// One table of a facts file, such as a service with its endpoints.

@@ -22,6 +22,7 @@ mod index;
 mod nodes;
 mod objects;
 
+pub use client::check;
 pub use driver::{Timing, run, run_with};
 
 #[cfg(test)]

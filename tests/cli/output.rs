@@ -85,6 +85,67 @@ fn check_reads_facts_files_too() {
 }
 
 #[test]
+fn check_opens_what_a_configuration_names_and_warns_of_regions_that_nothing_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let config = r#"
+version = "v1"
+[geoip]
+database = "geo.mmdb"
+[[federation]]
+name = "f"
+apex = "example.com"
+nameservers = [{ name = "ns1.example.net" }]
+fence = ["eu", "eu-wset"]
+[[member]]
+name = "one"
+region = "eu"
+source = { kubeconfig = "kubeconfig", context = "b" }
+[[member]]
+name = "two"
+region = "eu"
+source = { file = "two.toml" }
+[[member]]
+name = "three"
+region = "eu"
+source = { file = "folder" }
+"#;
+    write(&at("gazetteer.toml"), config);
+    write(
+        &at("kubeconfig"),
+        "apiVersion: v1\nkind: Config\nclusters: [{ name: c, cluster: { server: \"https://127.0.0.1:1\" } }]\n\
+         contexts: [{ name: a, context: { cluster: c, user: u } }]\nusers: [{ name: u, user: { token: t } }]\n",
+    );
+    write(&at("geo.mmdb"), "no database");
+    write(&at("two.toml"), "");
+    std::fs::create_dir(at("folder")).unwrap();
+    let wrong = transcript(folder.path(), &["check", "gazetteer.toml"]);
+    for line in [
+        "kubeconfig: member \"one\": ",
+        "geo.mmdb: not a GeoIP database",
+        "two.toml:1:1: 0 octets long",
+        "folder:1:1: cannot be read: not a regular file but a folder",
+        "warning: fence of federation \"f\": no member and no [[region]] has region \"eu-wset\"",
+        "--- exit 1",
+    ] {
+        assert!(wrong.contains(line), "{line}:\n{wrong}");
+    }
+    // The context that there is, no GeoIP database, and files that are right.
+    write(&at("gazetteer.toml"), &config.replace("\"b\"", "\"a\""));
+    std::fs::remove_file(at("geo.mmdb")).unwrap();
+    write(&at("two.toml"), "# None.\n");
+    std::fs::remove_dir(at("folder")).unwrap();
+    let right = transcript(folder.path(), &["check", "gazetteer.toml"]);
+    for line in [
+        "note: geoip: geo.mmdb does not exist",
+        "gazetteer.toml: right, 1 federation, 3 members",
+        "--- exit 0",
+    ] {
+        assert!(right.contains(line), "{line}:\n{right}");
+    }
+}
+
+#[test]
 fn explain_needs_no_daemon_with_a_configuration() {
     let folder = demo();
     let name = "my-web.my-namespace.my-federation.svc.europe-west1-d.example.com";

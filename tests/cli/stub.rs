@@ -59,6 +59,8 @@ fn every_server_has_its_snippet() {
         "kube-dns",
         "unbound",
         "bind",
+        "dnsmasq",
+        "pdns-recursor",
         "systemd-resolved",
     ] {
         check(

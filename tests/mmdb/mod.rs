@@ -78,6 +78,10 @@ fn record(says: &[(&str, &str)]) -> Vec<u8> {
     };
     let names = || ("names", map(&[("en", text("a name"))]));
     let mut fields = vec![("city", map(&[names()]))];
+    // As databases of other makers have it: no map, but the code itself.
+    if let Some(code) = value("flat-country") {
+        fields.push(("country", text(code)));
+    }
     if let Some(code) = value("continent") {
         fields.push(("continent", map(&[("code", text(code)), names()])));
     }

@@ -63,6 +63,24 @@ fn a_database_says_what_was_written() {
     check("2001:db9::1", (32, [None; 2], None));
 }
 
+#[test]
+fn a_database_that_can_place_nobody_is_known_by_its_fields() {
+    let place = |says: Vec<(&'static str, &'static str)>| {
+        let empty = ("198.18.0.0/24".parse().unwrap(), Vec::new());
+        let octets = mmdb::write(&[empty, ("198.18.2.0/24".parse().unwrap(), says)]);
+        let fields = GeoDatabase::read(octets).unwrap().fields_without_place();
+        fields.map(|fields| fields.into_iter().collect::<Vec<_>>())
+    };
+    assert_eq!(place(vec![("country", "DE")]), None);
+    assert_eq!(place(vec![("continent", "EU")]), None);
+    assert_eq!(place(vec![("lat", "50.5"), ("lon", "-3.25")]), None);
+    let flat = place(vec![("flat-country", "DE")]);
+    assert_eq!(flat, Some(vec!["country".to_owned()]));
+    let ipv6 = mmdb::write(&[("2a00:1450::/32".parse().unwrap(), vec![("country", "DE")])]);
+    let ipv6 = GeoDatabase::read(ipv6).unwrap();
+    assert_eq!(ipv6.fields_without_place(), None);
+}
+
 proptest! {
     #[test]
     fn a_damaged_database_is_refused_or_says_something(
@@ -85,6 +103,8 @@ proptest! {
                 let width = if address.is_ipv4() { 32 } else { 128 };
                 prop_assert!(prefix <= width);
             }
+            // It ends, whatever it finds.
+            database.fields_without_place();
         }
     }
 
@@ -94,6 +114,7 @@ proptest! {
         for octets in [octets, marked] {
             if let Ok(database) = GeoDatabase::read(octets) {
                 read(&database, IpAddr::from([0; 4]));
+                database.fields_without_place();
             }
         }
     }

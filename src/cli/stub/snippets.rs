@@ -15,6 +15,8 @@ pub(super) fn snippet(server: StubServer, zones: &Zones<'_>) -> String {
         StubServer::KubeDns => kube_dns(zones),
         StubServer::Unbound => unbound(zones),
         StubServer::Bind => bind(zones),
+        StubServer::Dnsmasq => dnsmasq(zones),
+        StubServer::PdnsRecursor => pdns_recursor(zones),
         StubServer::SystemdResolved => systemd_resolved(zones),
     }
 }
@@ -60,7 +62,10 @@ fn kube_dns(zones: &Zones<'_>) -> String {
 
 /// A stub zone for each zone: it asks without recursion, as of any authoritative server.
 fn unbound(zones: &Zones<'_>) -> String {
-    let mut text = "server:\n".to_owned();
+    let mut text =
+        "# Where an auth-zone of this server is above one of these, give it NS records for it.\n\
+         server:\n"
+            .to_owned();
     if zones.servers.iter().any(|server| server.ip().is_loopback()) {
         text += "    do-not-query-localhost: no\n";
     }
@@ -97,7 +102,9 @@ fn bind(zones: &Zones<'_>) -> String {
         .map(|zone| format!("\"{zone}\";"))
         .collect();
     let mut text = format!(
-        "// Answers are not signed. Where dnssec-validation is on, into options:\n\
+        "// Where this server is authoritative for a zone above one of these, give that zone NS records\n\
+         // for it: without a delegation it is answered from there, and not forwarded.\n\
+         // Answers are not signed. Where dnssec-validation is on, into options:\n\
          //     validate-except {{ {} }};\n",
         quoted.join(" ")
     );
@@ -113,13 +120,57 @@ fn bind(zones: &Zones<'_>) -> String {
     text
 }
 
-/// A drop-in with routing domains.
+/// A server for each zone.
+fn dnsmasq(zones: &Zones<'_>) -> String {
+    let mut text = "# /etc/dnsmasq.d/gazetteer.conf\n\
+         # Where dnssec is on, names in a zone whose parent is signed are only found if the parent has\n\
+         # an unsigned delegation of it: the answers are not signed.\n"
+        .to_owned();
+    for zone in &zones.names {
+        for server in &zones.servers {
+            let _ = writeln!(text, "server=/{zone}/{}#{}", server.ip(), server.port());
+        }
+        // Some answers are private addresses.
+        let _ = writeln!(text, "rebind-domain-ok=/{zone}/");
+    }
+    text
+}
+
+/// A forward zone for each zone, asked without recursion, as any authoritative server.
+fn pdns_recursor(zones: &Zones<'_>) -> String {
+    let mut text = "# /etc/powerdns/recursor.d/gazetteer.yml, of version 5 and later\n\
+         recursor:\n  forward_zones:\n"
+        .to_owned();
+    let servers: Vec<_> = zones
+        .servers
+        .iter()
+        .map(|server| format!("\"{server}\""))
+        .collect();
+    let servers = servers.join(", ");
+    for zone in &zones.names {
+        let _ = writeln!(text, "    - zone: {zone}\n      forwarders: [{servers}]");
+    }
+    text += "# The answers are not signed.\ndnssec:\n  negative_trustanchors:\n";
+    for zone in &zones.names {
+        let _ = writeln!(text, "    - name: {zone}\n      reason: gazetteer");
+    }
+    text
+}
+
+/// A delegate. In resolved.conf the servers would be one list with all other global ones, which are
+/// asked for any name, whatever the routing domains are.
 fn systemd_resolved(zones: &Zones<'_>) -> String {
     let domains: Vec<_> = zones.names.iter().map(|zone| format!("~{zone}")).collect();
+    let (servers, domains) = (joined(zones, plain), domains.join(" "));
     format!(
-        "# /etc/systemd/resolved.conf.d/gazetteer.conf\n[Resolve]\nDNS={}\nDomains={}\n",
-        joined(zones, plain),
-        domains.join(" ")
+        "# /etc/systemd/dns-delegate.d/gazetteer.dns-delegate, of systemd 258 and later\n\
+         # Older ones cannot route these names beside DNS= of resolved.conf: those servers are one list,\n\
+         # and any of them is asked for any name. Where resolved.conf and its drop-ins have no DNS=, as\n\
+         # where each link has its own, the two lines work in a drop-in under [Resolve]. Elsewhere let\n\
+         # resolved ask a dnsmasq or Unbound that forwards them.\n\
+         # Where DNSSEC= is on, the answers are not signed: use allow-downgrade, or list the zones in\n\
+         # /etc/dnssec-trust-anchors.d/gazetteer.negative.\n\
+         [Delegate]\nDNS={servers}\nDomains={domains}\n"
     )
 }
 

@@ -88,6 +88,18 @@ pub(super) async fn connect(source: &Source) -> Result<Connection, ClientError> 
         .map_err(|_| ClientError::Slow)?
 }
 
+/// Says why the client of a member cannot be built, if it cannot: from the same files and by the
+/// same functions as [`connect`], but for the exec plugin, which is not run. Contacts nothing.
+pub async fn check(source: &Source) -> Result<(), String> {
+    let built = async {
+        let (mut config, _) = load(source).await?;
+        config.auth_info.exec = None;
+        blocking(move || stack(&config).map_err(|error| Box::new(error).into())).await
+    };
+    let built: Result<Client, ClientError> = built.await;
+    built.map(drop).map_err(|error| error.to_string())
+}
+
 /// Builds the client of a member, without a limit.
 async fn build(source: &Source) -> Result<Connection, ClientError> {
     let (mut config, files) = load(source).await?;
