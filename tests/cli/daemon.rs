@@ -23,11 +23,11 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// A running daemon. Dropped, it is killed.
 pub(crate) struct Daemon {
     /// The process.
-    process: Child,
+    pub(crate) process: Child,
     /// Lines of its standard output.
     lines: Receiver<String>,
     /// Lines of its logs.
-    logs: Receiver<String>,
+    pub(crate) logs: Receiver<String>,
     /// Where it answers queries.
     pub(crate) dns: SocketAddr,
     /// Its admin address.
@@ -186,6 +186,7 @@ impl Daemon {
     /// Status and body of a GET at the admin address; `None` when nobody listens.
     pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.admin).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
         let request = format!("GET {path} HTTP/1.0\r\nHost: admin\r\n\r\n");
         std::io::Write::write_all(&mut stream, request.as_bytes()).ok()?;
         let mut response = String::new();
