@@ -24,11 +24,11 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// A running daemon. Dropped, it is killed.
 pub(crate) struct Daemon {
     /// The process.
-    process: Child,
+    pub(crate) process: Child,
     /// Lines of its standard output.
     lines: Receiver<String>,
     /// Lines of its logs.
-    logs: Receiver<String>,
+    pub(crate) logs: Receiver<String>,
     /// Where it answers queries.
     pub(crate) dns: SocketAddr,
     /// Its admin address.
@@ -223,6 +223,7 @@ impl Daemon {
     /// Status and body of the response to a request at the admin address.
     pub(crate) fn ask(&self, request: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.admin).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
         std::io::Write::write_all(&mut stream, request.as_bytes()).ok()?;
         let mut response = String::new();
         stream.read_to_string(&mut response).ok()?;

@@ -133,13 +133,19 @@ impl Verdict {
         self.slowest = self.slowest.max(other.slowest);
     }
 
+    /// Whether every query was answered, and rightly.
+    pub(crate) fn is_right(&self) -> bool {
+        self.unanswered + self.empty + self.stale == 0
+    }
+
+    /// The first wrong answers, one on a line.
+    pub(crate) fn wrong(&self) -> String {
+        self.wrong.join("\n")
+    }
+
     /// Fails unless every query was answered, and rightly.
     pub(crate) fn assert_right(&self) {
         assert!(self.queries > 200, "only {} queries", self.queries);
-        assert!(
-            self.unanswered + self.empty + self.stale == 0,
-            "wrong answers: {self}\n{}",
-            self.wrong.join("\n")
-        );
+        assert!(self.is_right(), "wrong answers: {self}\n{}", self.wrong());
     }
 }

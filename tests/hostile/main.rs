@@ -1,0 +1,35 @@
+//! What clients, members, operators, clocks and disks may do to the program, and what holds meanwhile.
+//!
+//! Each test starts the program, does one kind of harm to it and looks at what it answers. Bounds
+//! of time are generous: they tell a daemon that goes on from one that stands still, no more.
+
+#[expect(dead_code, reason = "the soak uses the rest")]
+mod api;
+#[expect(dead_code, reason = "the soak uses the rest")]
+mod clients;
+#[path = "../cli/daemon.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod daemon;
+#[path = "../real/dns.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod dns;
+#[path = "../fake_apiserver/mod.rs"]
+#[expect(
+    dead_code,
+    unused_imports,
+    reason = "the tests that share it use the rest"
+)]
+mod fake_apiserver;
+#[expect(dead_code, reason = "the soak uses the rest")]
+mod ports;
+#[path = "../cli/program.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod program;
+#[expect(dead_code, reason = "for what is still to be tested")]
+mod stage;
+#[path = "../real/wait.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod wait;
+
+mod addresses;
+mod files;

@@ -1,0 +1,71 @@
+//! Wall clocks that jump.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::daemon::Daemon;
+use crate::stage::{FIRST, NAME, SECOND, Stage};
+use crate::wait::{SOON, throughout, until};
+
+/// Where Debian has libfaketime.
+fn library() -> PathBuf {
+    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
+    let place = |folder| {
+        Path::new("/usr/lib")
+            .join(folder)
+            .join("faketime/libfaketime.so.1")
+    };
+    let found = folders.map(place).into_iter().find(|path| path.is_file());
+    found.expect("libfaketime is missing: install Debian's package faketime")
+}
+
+/// Sets the clock of the daemon, which looks once in a second.
+fn set(stage: &Stage, offset: &str) {
+    stage.put("clock", &format!("{offset}\n"));
+    std::thread::sleep(Duration::from_millis(2500));
+}
+
+/// A daemon whose clock is that of the file `clock`.
+fn start(stage: &Stage) -> Daemon {
+    stage.put("clock", "+0\n");
+    let (library, clock) = (library(), stage.path().join("clock"));
+    let environment = [
+        ("LD_PRELOAD", library.as_os_str()),
+        ("FAKETIME_TIMESTAMP_FILE", clock.as_os_str()),
+        ("FAKETIME_CACHE_DURATION", OsStr::new("1")),
+        ("DONT_FAKE_MONOTONIC", OsStr::new("1")),
+    ];
+    stage.start_by("exec \"$@\"", &environment)
+}
+
+#[test]
+fn overrides_last_as_long_as_they_were_given_for_whatever_the_clock_does() {
+    let stage = Stage::new();
+    let daemon = start(&stage);
+    daemon.until_answers(NAME, &[FIRST, SECOND]);
+    set(&stage, "+3650d");
+    set(&stage, "+0");
+    let (good, said) = stage.run(&["cordon", "m1", "--for", "60s", "--state-dir", "state"]);
+    assert!(good, "{said}");
+    daemon.until_answers(NAME, &[SECOND]);
+    for offset in ["+3650d", "-300d", "+0"] {
+        set(&stage, offset);
+        throughout(
+            "a jump ends no override",
+            Duration::from_millis(300),
+            || daemon.check(NAME, &[SECOND]),
+        );
+    }
+    let (good, said) = stage.run(&["freeze", "--for", "2s", "--state-dir", "state"]);
+    assert!(good, "{said}");
+    set(&stage, "-3650d");
+    until("a freeze ends when it was to end", SOON, || {
+        let (_, body) = daemon.get("/v1/overrides").ok_or("no reply")?;
+        if body.contains("\"frozen\":null") {
+            Ok(())
+        } else {
+            Err(body)
+        }
+    });
+}
