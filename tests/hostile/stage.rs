@@ -208,11 +208,6 @@ impl Daemon {
         self.logs.try_iter().collect()
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Fails if it has ended.
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.process.try_wait().expect("it is our child");
