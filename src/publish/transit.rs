@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::Events;
 use super::events::Transited;
 use super::world::{Now, World};
-use crate::model::{EventKind, MemberSet};
+use crate::model::{EventKind, MemberSet, Shown};
 use crate::telemetry::Metrics;
 
 /// How many transitions of one kind are logged in a second: enough for one of every member. What is
@@ -54,10 +54,13 @@ impl Transits {
         if *lines <= LINES {
             let what = &transited;
             let kind = what.kind.as_str();
+            // Parts of all of these may come from members.
+            let (subject, why) = (Shown(&what.subject), Shown(&what.why));
+            let (from, to) = (Shown(&what.from), Shown(&what.to));
             if what.is_worse {
-                warn!(subject = %what.subject, from = %what.from, to = %what.to, why = %what.why, "{kind}");
+                warn!(%subject, %from, %to, %why, "{kind}");
             } else {
-                info!(subject = %what.subject, from = %what.from, to = %what.to, why = %what.why, "{kind}");
+                info!(%subject, %from, %to, %why, "{kind}");
             }
         }
         self.events.add(now.wall, transited);
