@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::output;
+use super::{output, rights};
 use crate::config::{self, Config, Problem, Source, facts};
 use crate::sources::{geoip, kubernetes};
 
@@ -25,6 +25,9 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
     match config::load(file) {
         Err(problems) => found.problems(&problems),
         Ok(config) => {
+            if let Err(error) = rights::ids(&config.account) {
+                found.wrong.push(format!("{}: {error:#}\n", file.display()));
+            }
             found.members(&config)?;
             found.geoip(&config);
             found.regions(&config);

@@ -180,6 +180,12 @@ fn an_account_that_the_system_does_not_know_is_refused() {
     let refused = transcript(folder.path(), &["serve", "g.toml", "--log", "off"]);
     let expected = "error: user \"no-such-user\": the system has no such user";
     assert!(refused.contains(expected), "{refused}");
+    let checked = transcript(folder.path(), &["check", "g.toml"]);
+    let expected = "g.toml: user \"no-such-user\": the system has no such user\n";
+    assert!(
+        checked.contains(expected) && checked.ends_with("exit 1\n"),
+        "{checked}"
+    );
     let folder = world("group = \"nogroup\"");
     let refused = transcript(folder.path(), &["check", "g.toml"]);
     assert!(refused.contains("group: needs user"), "{refused}");
