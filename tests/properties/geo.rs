@@ -75,7 +75,7 @@ fn a_database_that_can_place_nobody_is_known_by_its_fields() {
     assert_eq!(place(vec![("continent", "EU")]), None);
     assert_eq!(place(vec![("lat", "50.5"), ("lon", "-3.25")]), None);
     let flat = place(vec![("flat-country", "DE")]);
-    assert_eq!(flat, Some(vec!["country".to_owned()]));
+    assert_eq!(flat, Some(vec!["city".to_owned(), "country".to_owned()]));
     let ipv6 = mmdb::write(&[("2a00:1450::/32".parse().unwrap(), vec![("country", "DE")])]);
     let ipv6 = GeoDatabase::read(ipv6).unwrap();
     assert_eq!(ipv6.fields_without_place(), None);
