@@ -91,9 +91,13 @@ pub struct ClientSubnet {
     pub family: u16,
     /// How many bits of `address` count, at most 32 or 128. 0 asks to forget the client.
     pub source_prefix: u8,
-    /// The network; bits beyond `source_prefix` are zero. `0.0.0.0` for family 0.
+    /// The network; bits beyond `source_prefix` are zero. `0.0.0.0` for family 0. An IPv4 address in
+    /// family 2 came mapped to IPv6 (names: 16), with a prefix of 96 bits more.
     pub address: IpAddr,
 }
+
+/// Bits before an IPv4 address that is mapped to IPv6 (RFC 4291 section 2.5.5.2).
+pub(super) const MAPPED_BITS: u8 = 96;
 
 impl ClientSubnet {
     /// Reads the option's content; `None` is a FORMERR (RFC 7871 section 7.1.2).
@@ -120,16 +124,33 @@ impl ClientSubnet {
         } else {
             IpAddr::V4(Ipv4Addr::from(padded::<4>(octets)?))
         };
+        let mapped = match (address, source_prefix.checked_sub(MAPPED_BITS)) {
+            (IpAddr::V6(address), Some(left)) => address.to_ipv4_mapped().map(|ip| (ip, left)),
+            _ => None,
+        };
+        let (address, source_prefix) = match mapped {
+            Some((address, left)) => (IpAddr::V4(address), left),
+            None => (address, *source_prefix),
+        };
         Some(Self {
             family,
-            source_prefix: *source_prefix,
+            source_prefix,
             address,
         })
     }
 
+    /// Bits before those that count: an option carries them too.
+    pub(super) fn bits_before(&self) -> u8 {
+        if self.family == 2 && self.address.is_ipv4() {
+            MAPPED_BITS
+        } else {
+            0
+        }
+    }
+
     /// How many octets of the address an option carries.
     pub(super) fn address_octets(&self) -> usize {
-        octets_of(self.source_prefix)
+        octets_of(self.source_prefix.saturating_add(self.bits_before()))
     }
 }
 

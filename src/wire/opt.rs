@@ -143,10 +143,16 @@ impl OptReply<'_> {
         }
         if let Some((subnet, scope)) = &self.client_subnet {
             let [family0, family1] = subnet.family.to_be_bytes();
-            let head = [family0, family1, subnet.source_prefix, *scope];
+            let prefixes = [subnet.source_prefix, *scope];
+            let [source, scope] = prefixes.map(|bits| bits.saturating_add(subnet.bits_before()));
+            let head = [family0, family1, source, scope];
             let length = subnet.address_octets();
             let (four, sixteen);
             let octets = match &subnet.address {
+                IpAddr::V4(address) if subnet.bits_before() > 0 => {
+                    sixteen = address.to_ipv6_mapped().octets();
+                    sixteen.get(..length)?
+                }
                 IpAddr::V4(address) => {
                     four = address.octets();
                     four.get(..length)?

@@ -89,7 +89,12 @@ impl Seen {
             size: response.len(),
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
-            additional: texts(&message.additionals),
+            additional: message
+                .additionals
+                .iter()
+                .filter(|record| !matches!(record.data, RData::TSIG(_)))
+                .map(text)
+                .collect(),
             tsig: signature(&message),
         })
     }
@@ -143,18 +148,19 @@ fn subnet(response: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// What the TSIG record says.
+/// What the TSIG record says, which is the last one.
 fn signature(message: &Message) -> String {
-    let Some(record) = message.signature() else {
+    let Some(record) = message.additionals.last() else {
         return "none".to_owned();
     };
-    let is_unsigned = record.data.mac.is_empty() && record.data.other.is_empty();
-    match record.data.error {
-        Some(TsigError::BadKey) if is_unsigned => match name(&record.name).as_str() {
-            "key." => "BADKEY".to_owned(),
-            other => other.to_owned(),
+    match &record.data {
+        RData::TSIG(tsig) if tsig.mac.is_empty() && tsig.other.is_empty() => match tsig.error {
+            Some(TsigError::BadKey) if name(&record.name) == "key." => "BADKEY".to_owned(),
+            Some(TsigError::BadKey) => name(&record.name),
+            _ => record.to_string(),
         },
-        _ => record.to_string(),
+        RData::TSIG(_) => record.to_string(),
+        _ => "none".to_owned(),
     }
 }
 
