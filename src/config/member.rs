@@ -7,6 +7,7 @@ use super::section::Section;
 use super::settings::{MemberSource, Source};
 use super::topology::{Place, place_of};
 use super::values;
+use crate::model::limits::MEMBER_FACTS;
 use crate::model::{self, AddressPolicy, Gateway, Member, Network, Pattern};
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -40,6 +41,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
     let gateway = section
         .table("gateway")
         .and_then(|table| gateway(table, policy));
+    let facts_limit = section.text("facts-limit", "facts-limit", values::octets);
     let source = section
         .table("source")
         .and_then(|table| source(table, folder));
@@ -56,6 +58,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
         let source = MemberSource {
             member: name.value.clone(),
             has_topology: member.region.is_some() && has_zones,
+            facts_limit: facts_limit.map_or(MEMBER_FACTS.most, |limit| limit.value),
             source,
         };
         (member, source)

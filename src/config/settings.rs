@@ -94,6 +94,8 @@ pub struct MemberSource {
     pub member: Label,
     /// Its region and zones are configured, so its nodes need not be watched.
     pub has_topology: bool,
+    /// Octets that what its API says may hold in memory.
+    pub facts_limit: u64,
     /// Its source.
     pub source: Source,
 }

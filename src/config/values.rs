@@ -146,6 +146,20 @@ pub fn percent(text: &str) -> Result<u8, String> {
     }
 }
 
+/// A number of octets such as `512MiB` or `1GiB`, from 1 MiB to 1 TiB.
+pub(super) fn octets(text: &str) -> Result<u64, String> {
+    let units = [("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let read = units.into_iter().find_map(|(unit, bits)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(1 << bits)
+    });
+    match read {
+        Some(octets @ 0x10_0000..=0x100_0000_0000) => Ok(octets),
+        Some(_) => Err("must be between 1MiB and 1TiB".to_owned()),
+        None => Err("not a number of octets, such as 512MiB or 1GiB".to_owned()),
+    }
+}
+
 /// A duration in the form that files use.
 fn show(duration: Duration) -> String {
     jiff::SignedDuration::try_from(duration).map_or_else(

@@ -62,6 +62,8 @@ limits! {
     WATCH_LINE = "watch-line", mebibytes(8), "octets", "etcd keeps no object above 1.5 MiB";
     /// Objects of one member, of all kinds together.
     MEMBER_OBJECTS = "member-objects", 2_000_000, "objects", "more than any cluster that Kubernetes supports";
+    /// Octets that the facts of one member hold; `facts-limit` of the member sets another number.
+    MEMBER_FACTS = "member-facts", mebibytes(1024), "octets", "a member must leave memory to the others";
     /// Output of an exec plugin, both streams together.
     EXEC_OUTPUT = "exec-output", mebibytes(1), "octets", "a credential is a few thousand octets long";
     /// How long an exec plugin may run.

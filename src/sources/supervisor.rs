@@ -237,6 +237,7 @@ mod tests {
         MemberSource {
             member: member.parse().unwrap(),
             has_topology: true,
+            facts_limit: 1 << 30,
             source: Source::File { path: path.into() },
         }
     }

@@ -1,6 +1,7 @@
 //! How the server misbehaves.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -19,6 +20,10 @@ pub(crate) enum Reply {
     Cut,
     /// For a watch: HTTP 200, then this `Status` as the only event.
     Event(Value),
+    /// HTTP 200, and pieces by their number without end, with a pause before each.
+    Endless(Duration, fn(usize) -> String),
+    /// HTTP 200, and what the function says of the number of this request.
+    Numbered(fn(usize) -> String),
 }
 
 impl Reply {

@@ -33,12 +33,13 @@ pub(super) async fn handle(
     } else {
         Form::Whole
     };
-    let (hangs, known, scripted) = shared.change(|state| {
+    let (hangs, known, scripted, number) = shared.change(|state| {
+        let number = state.count(request.resource, request.verb);
         state.requests.push(request.clone());
         let scripted = state.script.next(request.resource, request.verb);
         let wanted = state.script.token.as_deref();
         let known = wanted.is_none() || wanted == bearer;
-        (state.script.hangs, known, scripted)
+        (state.script.hangs, known, scripted, number)
     });
     if hangs {
         std::future::pending::<()>().await;
@@ -47,7 +48,7 @@ pub(super) async fn handle(
         return json_reply(&status(401, "Unauthorized", "Unauthorized"));
     }
     match scripted {
-        Some(reply) => faulty(reply).await,
+        Some(reply) => faulty(reply, number).await,
         None => answer(&shared, request, form),
     }
 }
@@ -74,13 +75,23 @@ impl Form {
     }
 }
 
-/// A scripted reply.
-async fn faulty(reply: Reply) -> Response {
+/// A scripted reply to a request that had `number` before it.
+async fn faulty(reply: Reply, number: usize) -> Response {
     match reply {
         Reply::Status(status) => json_reply(&status),
         Reply::Text(code, body) => text(StatusCode::from_u16(code).expect("an HTTP status"), body),
         Reply::Hang => std::future::pending().await,
         Reply::Cut => body(cut("{\"kind\":\"ServiceLi".to_owned())),
+        Reply::Endless(pause, piece) => {
+            let pieces = futures::stream::unfold(0, move |number| async move {
+                // Not a condition that is waited for, but how slow the server is.
+                tokio::time::sleep(pause).await;
+                let piece = Bytes::from(piece(number));
+                Some((Ok::<_, std::io::Error>(piece), number + 1))
+            });
+            body(Body::from_stream(pieces))
+        }
+        Reply::Numbered(text) => body(Body::from(text(number))),
         Reply::Event(status) => body(Body::from(stream::line("ERROR", &status))),
     }
 }

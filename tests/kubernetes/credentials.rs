@@ -33,7 +33,7 @@ async fn a_rotated_token_is_picked_up() {
     let api = api();
     api.script(|script| script.token = Some("one".to_owned()));
     let folder = tempfile::tempdir().unwrap();
-    write(&folder.path().join("token"), "one");
+    write(&folder.path().join("token"), "one\n");
     api.kubeconfig(folder.path());
     let mut member = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
@@ -174,7 +174,7 @@ async fn exec_plugins_that_fail_say_why() {
     let mut member = member(folder);
     member.until_said("lost client").await;
     assert!(
-        member.said[0].contains("please log in"),
+        member.said[0].contains("plugin: exit status: 3, with 14 octets of diagnostics"),
         "{:?}",
         member.said
     );

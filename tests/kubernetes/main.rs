@@ -5,6 +5,7 @@ mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
+mod limits;
 mod loss;
 mod member;
 mod returns;

@@ -35,6 +35,8 @@ pub(crate) fn short() -> Timing {
         down: millis(1000),
         first_pause: millis(20),
         longest_pause: millis(200),
+        first_rare_pause: millis(50),
+        longest_rare_pause: millis(500),
         exports_probe: millis(100),
         exports_wait: millis(3000),
         files: millis(50),
@@ -85,6 +87,7 @@ impl Member {
         let source = MemberSource {
             member: "m1".parse().unwrap(),
             has_topology: false,
+            facts_limit: 1 << 30,
             source: Source::Kubeconfig {
                 path: folder.path().join("kubeconfig"),
                 context: context.to_owned(),

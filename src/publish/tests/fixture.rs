@@ -94,6 +94,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
     let source = |name: &&str| MemberSource {
         member: label(name),
         has_topology: false,
+        facts_limit: 1 << 30,
         source: Source::InCluster,
     };
     Config {

@@ -6,25 +6,29 @@
 
 mod exec;
 mod files;
+mod kubeconfig;
+mod secrets;
 
-use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::InClusterError;
 use kube::{Client, Config};
 use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
 
 pub(super) use self::exec::ExecError;
 pub(super) use self::files::Files;
+pub(super) use self::secrets::Secrets;
 use crate::config::Source;
+use crate::model::limits::{EXEC_OUTPUT, EXEC_TIME, Limit};
 
 /// How long building a client may take, exec plugin included.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(EXEC_TIME.most);
 
 /// How long a TCP connection to an API may take: long enough to send the first packet twice, and
 /// short enough that an attempt from before the return of an API delays nobody.
@@ -42,13 +46,13 @@ const KEEPALIVE_RETRIES: u32 = 3;
 pub(super) enum ClientError {
     /// The kubeconfig cannot be used: correct it, or the context in the configuration.
     #[error("kubeconfig: {0}")]
-    Kubeconfig(#[from] Box<KubeconfigError>),
+    Kubeconfig(String),
     /// This process does not run in a cluster, or its `ServiceAccount` is not mounted.
     #[error("in-cluster: {0}")]
     InCluster(#[from] Box<InClusterError>),
     /// Credentials or certificates cannot be read: correct them.
     #[error("credentials: {0}")]
-    Credentials(#[from] Box<kube::Error>),
+    Credentials(&'static str),
     /// The exec plugin gave no credentials.
     #[error("exec plugin: {0}")]
     Exec(#[from] ExecError),
@@ -56,8 +60,8 @@ pub(super) enum ClientError {
     #[error("kubeconfig: proxy-url is not supported")]
     Proxy,
     /// The kubeconfig has an auth provider that Kubernetes has removed: use its exec plugin.
-    #[error("kubeconfig: auth-provider {0:?} is not supported, use an exec plugin")]
-    AuthProvider(String),
+    #[error("kubeconfig: auth-provider is not supported, use an exec plugin")]
+    AuthProvider,
     /// A file system or a plugin does not answer.
     #[error("took longer than {} s", LIMIT.as_secs())]
     Slow,
@@ -66,11 +70,31 @@ pub(super) enum ClientError {
     NotKubernetes,
 }
 
+impl ClientError {
+    /// The limit that was exceeded, if that is why.
+    pub(super) fn limit(&self) -> Option<&'static Limit> {
+        match self {
+            Self::Exec(ExecError::TooMuch) => Some(&EXEC_OUTPUT),
+            Self::Slow => Some(&EXEC_TIME),
+            _ => None,
+        }
+    }
+}
+
+/// A client, and the secrets that it sends. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Access {
+    /// The client.
+    pub(super) client: Client,
+    /// What nothing that the API says may show.
+    pub(super) secrets: Arc<Secrets>,
+}
+
 /// A client and what it was built from.
 #[derive(Clone)]
 pub(super) struct Connection {
     /// The client. Its connections are its own.
-    pub(super) client: Client,
+    pub(super) access: Access,
     /// The API's URL.
     pub(super) url: String,
     /// The files that its credentials came from.
@@ -108,10 +132,19 @@ async fn build(source: &Source) -> Result<Connection, ClientError> {
     if let Some(plugin) = config.auth_info.exec.take() {
         renew_at = exec::authenticate(&plugin, &mut config.auth_info).await?;
     }
-    let url = config.cluster_url.to_string();
-    let client = blocking(move || stack(&config).map_err(|error| Box::new(error).into())).await?;
+    if let Some(token) = &config.auth_info.token
+        && !kubeconfig::is_token(token)
+    {
+        return Err(ClientError::Credentials(
+            "the token is not one word of ASCII",
+        ));
+    }
+    let url = kubeconfig::shown_url(&config.cluster_url);
+    let secrets = Arc::new(Secrets::of(&config.auth_info));
+    let client =
+        blocking(move || stack(&config).map_err(|error| kubeconfig::unusable(&error))).await?;
     Ok(Connection {
-        client,
+        access: Access { client, secrets },
         url,
         files,
         renew_at,
@@ -125,74 +158,21 @@ async fn load(source: &Source) -> Result<(Config, Files), ClientError> {
         Source::Kubeconfig { path, context } => {
             let (path, context) = (path.clone(), context.clone());
             let runtime = tokio::runtime::Handle::current();
-            blocking(move || {
-                let mut before = Files::read(vec![path.clone()]);
-                let kubeconfig = Kubeconfig::read_from(&path).map_err(Box::new)?;
-                let mut files = files_of(&path, &kubeconfig, &context)?;
-                if before.refresh() {
-                    files.distrust();
-                }
-                let options = KubeConfigOptions {
-                    context: Some(context),
-                    ..KubeConfigOptions::default()
-                };
-                let config = Config::from_custom_kubeconfig(kubeconfig, &options);
-                Ok((runtime.block_on(config).map_err(Box::new)?, files))
-            })
-            .await
+            blocking(move || kubeconfig::load(&path, &context, &runtime)).await
         }
         Source::InCluster => {
             blocking(|| {
-                let config = Config::incluster().map_err(Box::new)?;
+                let mut config = Config::incluster().map_err(Box::new)?;
                 let token = config.auth_info.token_file.as_ref().map(Into::into);
                 let paths = token.into_iter().chain(config.root_cert_file.clone());
                 let files = Files::read(paths.collect());
+                kubeconfig::read_token(&mut config.auth_info)?;
                 Ok((config, files))
             })
             .await
         }
         Source::File { .. } => Err(ClientError::NotKubernetes),
     }
-}
-
-/// The files that a context of a kubeconfig depends on. Refuses what is not supported.
-fn files_of(path: &Path, kubeconfig: &Kubeconfig, context: &str) -> Result<Files, ClientError> {
-    let mut paths = vec![path.to_owned()];
-    let context = kubeconfig
-        .contexts
-        .iter()
-        .find(|named| named.name == context)
-        .and_then(|named| named.context.as_ref());
-    let cluster = kubeconfig
-        .clusters
-        .iter()
-        .find(|named| context.is_some_and(|context| named.name == context.cluster))
-        .and_then(|named| named.cluster.as_ref());
-    let user = kubeconfig
-        .auth_infos
-        .iter()
-        .find(|named| context.and_then(|context| context.user.as_ref()) == Some(&named.name))
-        .and_then(|named| named.auth_info.as_ref());
-    if let Some(cluster) = cluster {
-        if cluster
-            .proxy_url
-            .as_ref()
-            .is_some_and(|url| !url.is_empty())
-        {
-            return Err(ClientError::Proxy);
-        }
-        paths.extend(cluster.certificate_authority.as_ref().map(Into::into));
-    }
-    if let Some(user) = user {
-        if let Some(provider) = user.auth_provider.as_ref()
-            && provider.name != "oidc"
-        {
-            return Err(ClientError::AuthProvider(provider.name.clone()));
-        }
-        let files = [&user.token_file, &user.client_certificate, &user.client_key];
-        paths.extend(files.into_iter().flatten().map(Into::into));
-    }
-    Ok(Files::read(paths))
 }
 
 /// kube's layers on a connector with TCP keep-alive.

@@ -15,7 +15,8 @@ use super::objects::{
     SliceObject,
 };
 use crate::model::{
-    Addresses, Export, Inside, NamespacedName, Port, Protocol, ServiceKind, Steering,
+    Addresses, Export, Inside, NamespacedName, Port, Protocol, ServiceKind, Steering, kept,
+    parse_address,
 };
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -153,6 +154,16 @@ pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
         .and_then(|balancer| balancer.ingress)
         .filter(|_| kind == ServiceKind::LoadBalancer)
         .unwrap_or_default();
+    if spec
+        .external_ips
+        .as_ref()
+        .is_some_and(|ips| !ips.is_empty())
+    {
+        warnings.push(
+            "spec.externalIPs is not used: give the addresses by a load balancer or a facts file"
+                .to_owned(),
+        );
+    }
     let (addresses, hostnames) = ingress_of(&ingress, &mut warnings);
     let facts = ServiceFacts {
         name,
@@ -230,7 +241,7 @@ pub(super) fn node(object: &NodeObject) -> Seen<NodeFacts> {
         names
             .iter()
             .find_map(|name| labels.get(*name).filter(|value| !value.is_empty()))
-            .map(|value| Arc::from(value.as_str()))
+            .map(|value| Arc::from(kept(value)))
     };
     let mut warnings = Vec::new();
     let facts = NodeFacts {
@@ -289,9 +300,10 @@ impl<T> Seen<T> {
 
 /// `namespace/name`, or the name alone of what has no namespace.
 fn object_key(metadata: &ObjectMeta) -> ObjectKey {
-    let name = metadata.name.as_deref().unwrap_or_default();
+    // No name of Kubernetes is as long as what is kept.
+    let name = kept(metadata.name.as_deref().unwrap_or_default());
     match metadata.namespace.as_deref() {
-        Some(namespace) => format!("{namespace}/{name}").into(),
+        Some(namespace) => format!("{}/{name}", kept(namespace)).into(),
         None => name.into(),
     }
 }
@@ -322,9 +334,9 @@ fn ingress_of(ingress: &[Ingress], warnings: &mut Vec<String>) -> (Box<[IpAddr]>
             continue;
         }
         if let Some(ip) = entry.ip.as_deref().filter(|ip| !ip.is_empty()) {
-            match ip.parse() {
-                Ok(address) => addresses.push(address),
-                Err(_) => warnings.push(format!("load balancer address {ip:?} ignored")),
+            match parse_address(ip) {
+                Some(address) => addresses.push(address),
+                None => warnings.push(format!("load balancer address {ip:?} ignored")),
             }
         }
         if let Some(hostname) = entry.hostname.as_deref().filter(|name| !name.is_empty()) {
@@ -345,9 +357,9 @@ fn cluster_ips_of(spec: &ServiceSpec, warnings: &mut Vec<String>) -> Option<Arc<
     let texts = all.unwrap_or(spec.cluster_ip.as_slice()).iter();
     let mut addresses = Addresses::new();
     for text in texts.filter(|text| !matches!(text.as_str(), "" | "None")) {
-        match text.parse() {
-            Ok(address) => addresses.push(address),
-            Err(_) => warnings.push(format!("cluster IP {text:?} ignored")),
+        match parse_address(text) {
+            Some(address) => addresses.push(address),
+            None => warnings.push(format!("cluster IP {text:?} ignored")),
         }
     }
     (!addresses.is_empty()).then(|| Arc::new(Inside::ClusterIps(addresses)))
@@ -388,7 +400,7 @@ fn ports_of(ports: &[ServicePort], warnings: &mut Vec<String>) -> Box<[Port]> {
 /// An endpoint of a slice: by its first address, as kube-proxy does.
 fn endpoint_of(endpoint: &EndpointObject, warnings: &mut Vec<String>) -> Option<Endpoint> {
     let first = endpoint.addresses.as_ref()?.first()?;
-    let Ok(address) = first.parse() else {
+    let Some(address) = parse_address(first) else {
         warnings.push(format!("endpoint address {first:?} ignored"));
         return None;
     };

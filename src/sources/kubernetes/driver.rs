@@ -20,7 +20,9 @@ mod identity;
 mod link;
 mod list;
 mod pauses;
+mod read;
 mod renew;
+mod request;
 mod session;
 mod sessions;
 mod speaker;
@@ -63,6 +65,10 @@ pub struct Timing {
     pub first_pause: Duration,
     /// The longest pause after a failure, before jitter.
     pub longest_pause: Duration,
+    /// The first pause after a member said more than is read.
+    pub first_rare_pause: Duration,
+    /// The longest such pause, before jitter.
+    pub longest_rare_pause: Duration,
     /// Between attempts at ServiceExports that are denied or absent.
     pub exports_probe: Duration,
     /// How long a first sync waits for ServiceExports that answer with neither.
@@ -91,6 +97,8 @@ impl Default for Timing {
             restart: seconds(30),
             first_pause: Duration::from_millis(200),
             longest_pause: seconds(4),
+            first_rare_pause: seconds(5),
+            longest_rare_pause: seconds(300),
             exports_probe: seconds(10),
             exports_wait: seconds(10),
             files: seconds(2),

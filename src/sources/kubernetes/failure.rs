@@ -1,7 +1,13 @@
 //! What a failed request means for the watch that made it.
 
+use std::time::Duration;
+
 use kube::Error;
 use kube::core::Status;
+
+use super::client::Secrets;
+use crate::model::kept;
+use crate::model::limits::Limit;
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,28 +27,52 @@ pub(super) enum Failure {
     Transport(String),
     /// An answer that is of no use. The API lives.
     Answer(String),
+    /// More than a limit lets through.
+    TooMuch {
+        /// The limit.
+        limit: &'static Limit,
+        /// What there was too much of.
+        what: String,
+    },
 }
 
 impl Failure {
     /// What a failed request means.
     pub(super) fn of(error: &Error) -> Self {
         match error {
-            Error::Api(status) => Self::of_status(status),
-            Error::SerdeError(_) | Error::FromUtf8(_) | Error::BuildRequest(_) => {
-                Self::Answer(chain(error))
-            }
+            Error::BuildRequest(_) => Self::Answer(chain(error)),
             Error::Service(source) => Self::Transport(chain(&**source)),
             _ => Self::Transport(chain(error)),
         }
     }
 
-    /// What a `Status` means.
-    pub(super) fn of_status(status: &Status) -> Self {
+    /// Nothing came in time.
+    pub(super) fn no_answer(limit: Duration) -> Self {
+        Self::Transport(format!("no answer in {limit:?}"))
+    }
+
+    /// An answer that is no JSON, or of another form: where, and never what.
+    pub(super) fn undecodable(what: &str, error: &serde_json::Error) -> Self {
+        Self::Answer(format!("{what}: {}", place(error)))
+    }
+
+    /// There is more of `what` than `limit` lets through.
+    pub(super) fn too_much(what: &str, limit: &'static Limit) -> Self {
+        let what = format!(
+            "{what}: more than {} {} (limit {})",
+            limit.most, limit.unit, limit.name
+        );
+        Self::TooMuch { limit, what }
+    }
+
+    /// What a `Status` means. Its message is cut, and has none of `secrets`.
+    pub(super) fn of_status(status: &Status, secrets: &Secrets) -> Self {
         let said = if status.message.is_empty() {
             format!("{} {}", status.code, status.reason)
         } else {
             format!("{}: {}", status.code, status.message)
         };
+        let said = kept(&secrets.mask(&said));
         let is_too_large = status.details.as_ref().is_some_and(|details| {
             details
                 .causes
@@ -69,9 +99,20 @@ impl Failure {
             | Self::Unauthorized(text)
             | Self::Expired(text)
             | Self::Transport(text)
-            | Self::Answer(text) => text,
+            | Self::Answer(text)
+            | Self::TooMuch { what: text, .. } => text,
         }
     }
+}
+
+/// What is wrong with JSON, and where: the library's own words quote it.
+pub(super) fn place(error: &serde_json::Error) -> String {
+    let kind = match error.classify() {
+        serde_json::error::Category::Data => "JSON of another form",
+        serde_json::error::Category::Eof => "JSON that ends too soon",
+        _ => "no JSON",
+    };
+    format!("{kind} at line {}, column {}", error.line(), error.column())
 }
 
 /// An error with its causes, each said once: the outer ones of HTTP clients say little.
@@ -86,5 +127,5 @@ fn chain(error: &dyn std::error::Error) -> String {
         }
         next = cause.source();
     }
-    text
+    kept(&text)
 }

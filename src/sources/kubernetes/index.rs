@@ -12,6 +12,7 @@
 //! the objects it names, not as the member.
 
 mod objects;
+mod size;
 mod tally;
 mod topology;
 
@@ -234,6 +235,16 @@ impl Index {
         all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         changes.push(Change::Synced(all));
         Some(changes)
+    }
+
+    /// How many objects are kept or listed.
+    pub(super) fn objects(&self) -> usize {
+        self.services.count() + self.slices.count() + self.nodes.count() + self.exports.count()
+    }
+
+    /// Octets that all facts hold, about.
+    pub(super) fn octets(&self) -> usize {
+        self.services.octets() + self.slices.octets() + self.nodes.octets() + self.exports.octets()
     }
 
     /// How many services were published.

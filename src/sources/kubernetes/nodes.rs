@@ -1,11 +1,10 @@
 //! The networks of a Node: those of its pods, and its own addresses, from which pods are seen that
 //! reach further than their network.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use super::objects::NodeObject;
+use crate::model::{parse_address, parse_network};
 
 /// The shortest network of pods that is believed, of IPv4 and of IPv6: one that is larger says
 /// something else than where the pods of one node are.
@@ -30,16 +29,16 @@ pub(super) fn networks(object: &NodeObject, warnings: &mut Vec<String>) -> Box<[
             let [ipv4, ipv6] = SHORTEST;
             if cidr.addr().is_ipv4() { ipv4 } else { ipv6 }
         };
-        match text.parse::<IpNet>() {
-            Ok(cidr) if cidr.prefix_len() >= shortest(&cidr) => networks.push(cidr.trunc()),
-            Ok(_) => warnings.push(format!("podCIDR {text} ignored: too large for one node")),
-            Err(_) => warnings.push(format!("podCIDR {text:?} ignored: not a network")),
+        match parse_network(text) {
+            Some(cidr) if cidr.prefix_len() >= shortest(&cidr) => networks.push(cidr.trunc()),
+            Some(_) => warnings.push(format!("podCIDR {text} ignored: too large for one node")),
+            None => warnings.push(format!("podCIDR {text:?} ignored: not a network")),
         }
     }
     let status = object.status.iter();
     for one in status.flat_map(|status| status.addresses.iter().flatten()) {
         let is_address = matches!(&*one.kind, "InternalIP" | "ExternalIP");
-        if let (true, Ok(address)) = (is_address, one.address.parse::<IpAddr>())
+        if let (true, Some(address)) = (is_address, parse_address(&one.address))
             && !address.is_unspecified()
             && !address.is_loopback()
         {

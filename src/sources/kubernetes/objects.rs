@@ -34,6 +34,9 @@ pub(super) struct ServiceSpec {
     /// Its addresses inside the cluster, the first one that of `clusterIP`.
     #[serde(rename = "clusterIPs")]
     pub(super) cluster_ips: Option<Vec<String>>,
+    /// Addresses that somebody else leads to it: deprecated, and not used.
+    #[serde(rename = "externalIPs")]
+    pub(super) external_ips: Option<Vec<String>>,
     /// Ports in the order given.
     pub(super) ports: Option<Vec<ServicePort>>,
     /// Every endpoint counts as ready.

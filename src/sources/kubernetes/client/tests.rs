@@ -134,19 +134,66 @@ async fn what_cannot_be_used_is_refused_with_its_reason() {
     let proxy = json!({ "server": "https://127.0.0.1:1", "proxy-url": "http://127.0.0.1:2" });
     check(refused(proxy, none()).await, "proxy-url");
     let provider = json!({ "auth-provider": { "name": "gcp", "config": {} } });
-    check(refused(cluster(), provider).await, "\"gcp\"");
+    check(refused(cluster(), provider).await, "auth-provider");
     check(
         refused(cluster(), json!({ "tokenFile": "/none" })).await,
-        "/none",
+        "tokenFile",
     );
     let authority = json!({ "server": "https://127.0.0.1:1", "certificate-authority": "/none" });
-    check(refused(authority, none()).await, "/none");
+    check(refused(authority, none()).await, "certificate-authority");
     let missing = json!({ "exec": { "command": "./none" } });
-    check(refused(cluster(), missing).await, "none: ");
+    check(refused(cluster(), missing).await, "cannot be started");
     let person = json!({ "exec": { "command": "true", "interactiveMode": "Always" } });
     check(refused(cluster(), person).await, "terminal");
     let empty = json!({ "exec": { "command": "echo", "args": ["{\"status\":{}}"] } });
     check(refused(cluster(), empty).await, "without credentials");
     let garbage = json!({ "exec": { "command": "echo", "args": ["hello"] } });
     check(refused(cluster(), garbage).await, "not an ExecCredential");
+}
+
+#[tokio::test]
+async fn nothing_that_is_written_in_credentials_is_told() {
+    let users = [
+        json!({ "tokenFile": "TOKEN-SECRET" }),
+        json!({ "token": "TOKEN-SECRET with space" }),
+        json!({ "token": ["TOKEN-SECRET"] }),
+        json!({ "client-certificate-data": "TOKEN-SECRET", "client-key-data": "TOKEN-SECRET" }),
+        json!({ "client-certificate": "TOKEN-SECRET", "client-key": "TOKEN-SECRET" }),
+        json!({ "auth-provider": { "name": "TOKEN-SECRET", "config": {} } }),
+        json!({ "exec": { "command": "TOKEN-SECRET" } }),
+        json!({ "exec": { "command": "./TOKEN-SECRET" } }),
+        json!({ "exec": { "command": "echo", "args": ["\"TOKEN-SECRET\""] } }),
+        json!({ "exec": { "command": "echo", "args": ["{\"status\":\"TOKEN-SECRET\"}"] } }),
+        json!({ "exec": { "command": "sh", "args": ["-c", "echo TOKEN-SECRET >&2; exit 1"] } }),
+    ];
+    for user in users {
+        let said = refused(cluster(), user.clone()).await;
+        assert!(!said.contains("SECRET"), "{user}: {said}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = Source::Kubeconfig {
+        path: folder.path().join("kubeconfig"),
+        context: "c".to_owned(),
+    };
+    for text in [
+        "users:\n- name: u\n  user:\n    token: TOKEN-SECRET\n   client-key-data: KEY-SECRET\n",
+        "users:\n- name: u\n  user:\n    token: TOKEN-SECRET: x\n",
+        "TOKEN-SECRET",
+    ] {
+        write(folder.path(), "kubeconfig", text);
+        let error = connect(&source).await.err().unwrap().to_string();
+        assert!(!error.contains("SECRET"), "{error}");
+        assert!(error.contains("kubeconfig:"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn exec_plugins_that_print_without_end_are_ended() {
+    for stream in ["1", "2"] {
+        let folder = tempfile::tempdir().unwrap();
+        plugin(folder.path(), &format!("exec yes >&{stream}"));
+        let exec = json!({ "exec": { "command": "./plugin" } });
+        let error = built(&folder, cluster(), exec).await.err().unwrap();
+        assert!(error.limit().is_some(), "{error}");
+    }
 }

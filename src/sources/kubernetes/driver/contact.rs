@@ -27,6 +27,9 @@ const HEARTBEATS: u32 = 3;
 /// answered: a connection that lost so much is silent for longer than it takes to open another.
 const DOUBTS: u32 = 2;
 
+/// A list whose pages still come after this time leaves its member without news for too long.
+const LONGEST_LIST: Duration = Duration::from_secs(300);
+
 /// What a watch says of itself.
 #[derive(Debug)]
 pub(super) enum News {
@@ -73,6 +76,8 @@ pub(super) struct Contact {
     beat_failure: String,
     /// Since when it cannot be known which cluster this is, and why.
     identity_failure: Option<(Instant, String)>,
+    /// What it said more of than is kept, until everything is listed.
+    excess: Option<String>,
 }
 
 /// What was said last.
@@ -131,6 +136,7 @@ impl Contact {
             failed_beats: 0,
             beat_failure: String::new(),
             identity_failure: None,
+            excess: None,
         }
     }
 
@@ -142,6 +148,7 @@ impl Contact {
             state: self.state,
             loss: self.loss.take(),
             has_synced: self.has_synced,
+            excess: self.excess.take(),
             ..fresh
         };
     }
@@ -221,6 +228,14 @@ impl Contact {
         Some(self.lose(loss))
     }
 
+    /// Says that there is more than is kept. It stays so until everything is listed.
+    pub(super) fn exceed(&mut self, why: String) -> Option<Change> {
+        let loss = Loss::Watch(why.clone());
+        self.excess = Some(why);
+        let is_news = self.state != State::Lost || self.loss.as_ref() != Some(&loss);
+        is_news.then(|| self.lose(loss))
+    }
+
     /// Whether everything is there for `Synced`.
     pub(super) fn may_sync(&self, now: Instant) -> bool {
         let waited = |since: Instant| now.duration_since(since) >= self.exports_wait;
@@ -277,15 +292,25 @@ impl Contact {
             .values()
             .all(|watch| watch.down_since.is_none());
         self.up_since = is_up.then(|| self.up_since.unwrap_or(now));
+        if is_up {
+            self.excess = None;
+        }
     }
 
     /// Why the member is lost, if it is.
     fn find_loss(&self, now: Instant) -> Option<Loss> {
+        if let Some(why) = &self.excess {
+            return Some(Loss::Watch(why.clone()));
+        }
         let down =
             |kind: &Kind, watch: &Watch| format!("{}: {}", kind.resource(), watch.failure.text());
-        let refused = self.watches.iter().find(|(_, watch)| watch.is_refused());
-        if let Some((kind, watch)) = refused {
-            return Some(Loss::Refused(down(kind, watch)));
+        let barred = self.watches.iter().find(|(_, watch)| watch.is_barred());
+        if let Some((kind, watch)) = barred {
+            let text = down(kind, watch);
+            return Some(match watch.failure {
+                Failure::Refused { .. } => Loss::Refused(text),
+                _ => Loss::Watch(text),
+            });
         }
         let watch = self
             .watches
@@ -324,7 +349,7 @@ impl Watch {
             News::Listing => {
                 self.lists = self.lists.saturating_add(1);
                 self.page_at = Some(now);
-                if !self.is_refused() {
+                if !self.is_barred() {
                     self.failure = Failure::Transport("the list does not go on".to_owned());
                 }
             }
@@ -345,16 +370,24 @@ impl Watch {
         }
     }
 
-    /// Whether it is denied what it needs; it stays so until it is up.
-    fn is_refused(&self) -> bool {
-        self.down_since.is_some() && matches!(self.failure, Failure::Refused { .. })
+    /// Whether it is denied what it needs, or is said more than is read; it stays so until it is
+    /// up.
+    fn is_barred(&self) -> bool {
+        let is_barring = matches!(
+            self.failure,
+            Failure::Refused { .. } | Failure::TooMuch { .. }
+        );
+        self.down_since.is_some() && is_barring
     }
 
     /// Whether it has been down for too long. Waiting for its turn is not being down, and neither
     /// is listing while pages come; but lists that lead to no watch are.
     fn is_lost(&self, patience: Duration, now: Instant) -> bool {
         let is_old = |since: Instant| now.duration_since(since) >= patience;
-        let is_listing = self.lists == 1 && self.page_at.is_some_and(|at| !is_old(at));
+        let is_endless = |since: Instant| now.duration_since(since) >= LONGEST_LIST;
+        let is_listing = self.lists == 1
+            && self.page_at.is_some_and(|at| !is_old(at))
+            && !self.down_since.is_some_and(is_endless);
         self.down_since.is_some_and(is_old) && !is_listing && self.queued_at.is_none()
     }
 }

@@ -6,8 +6,9 @@ use super::super::index::Kind;
 use super::contact::News;
 use super::follow::cycle;
 use super::link::{Link, Over};
-use super::list::{ExportMetadata, version_now};
+use super::list::version_now;
 use super::pauses::Pauses;
+use super::read::ExportMetadata;
 
 /// Where versions of the kind are served.
 const PATHS: [&str; 2] = [

@@ -6,8 +6,6 @@
 //! the history was rewound behind it, or does not say (an etcd restored from a backup would let it
 //! wait in silence). And it is listed anew when the writer asks for it.
 
-use futures::StreamExt;
-use kube::core::WatchEvent;
 use kube::runtime::watcher::Event;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -17,8 +15,10 @@ use tracing::debug;
 use super::super::failure::Failure;
 use super::contact::News;
 use super::link::{Link, Over, Report};
-use super::list::{Listed, Stream, Watched, list, start_watch, version_now};
+use super::list::{Listed, list, next_line, start_watch, version_now};
 use super::pauses::Pauses;
+use super::read::{Line, Watched};
+use super::request::Lines;
 
 /// Failed starts of a watch, while the API lives, after which it is listed anew.
 const STARTS: u32 = 3;
@@ -37,6 +37,8 @@ enum Ended {
     Early(String),
     /// Its history is gone.
     Expired(String),
+    /// It said more than is read.
+    TooMuch(Failure),
 }
 
 /// What to do about a watch that could not be started.
@@ -74,7 +76,7 @@ pub(super) async fn cycle<W: Watched>(
     relists.mark_unchanged();
     let Listed {
         mut version,
-        mut stream,
+        mut watch,
     } = match list::<W>(link, path).await? {
         Ok(listed) => listed,
         Err(failure) => {
@@ -86,8 +88,8 @@ pub(super) async fn cycle<W: Watched>(
     let mut failures = 0;
     let mut failing_since = None;
     loop {
-        let started = match stream.take() {
-            Some(stream) => Ok(stream),
+        let started = match watch.take() {
+            Some(lines) => Ok(lines),
             None => start_watch::<W>(link, path, &version, false).await,
         };
         let open = match started {
@@ -105,9 +107,8 @@ pub(super) async fn cycle<W: Watched>(
             }
         };
         (failures, failing_since) = (0, None);
-        link.say(W::KIND, News::Up).await?;
         let began = Instant::now();
-        match pump::<W>(link, open, &mut version, &mut relists).await? {
+        match pump::<W>(link, open, &mut version, &mut relists, pauses).await? {
             Ended::Regularly => {
                 let why = "the watch has ended".to_owned();
                 link.say(W::KIND, News::Ended(why)).await?;
@@ -129,6 +130,11 @@ pub(super) async fn cycle<W: Watched>(
                     return Ok(failure);
                 }
             }
+            Ended::TooMuch(failure) => {
+                link.say(W::KIND, News::Failed(failure.clone())).await?;
+                pauses.wait_after(&failure, link).await;
+                return Ok(failure);
+            }
             Ended::Expired(why) => {
                 link.say(W::KIND, News::Ended(why.clone())).await?;
                 if began.elapsed() < SHORT {
@@ -145,7 +151,7 @@ pub(super) async fn cycle<W: Watched>(
 /// What to do about a watch that could not be started.
 fn next(failure: &Failure) -> Next {
     match failure {
-        Failure::Expired(_) | Failure::Transport(_) => Next::List,
+        Failure::Expired(_) | Failure::Transport(_) | Failure::TooMuch { .. } => Next::List,
         Failure::Refused { .. } | Failure::Unauthorized(_) | Failure::Answer(_) => Next::Start,
     }
 }
@@ -171,67 +177,79 @@ async fn look_back<W: Watched>(link: &Link, path: &str, version: &str) -> Option
 }
 
 /// Reports the events of a watch until it ends.
+///
+/// A watch is up once it has started; after one that said more than is read, once it has said a
+/// whole line, or has said nothing for a while.
 async fn pump<W: Watched>(
     link: &Link,
-    mut stream: Stream<W>,
+    mut lines: Lines,
     version: &mut String,
     relists: &mut watch::Receiver<u64>,
+    pauses: &mut Pauses,
 ) -> Result<Ended, Over> {
     let began = Instant::now();
     let mut restarts = link.restarts.clone();
     restarts.mark_unchanged();
+    let mut is_doubted = pauses.follow_too_much();
+    if !is_doubted {
+        link.say(W::KIND, News::Up).await?;
+    }
+    let is_over = || began.elapsed() + EARLY >= link.timing.watch;
     loop {
+        let wait = if is_doubted {
+            link.timing.down
+        } else {
+            link.timing.silence
+        };
         let next = tokio::select! {
             biased;
             _ = relists.changed() => {
                 return Ok(Ended::Expired("a second list is wanted".to_owned()));
             }
             _ = restarts.changed() => return Ok(Ended::Early("contact was lost".to_owned())),
-            next = tokio::time::timeout(link.timing.silence, stream.next()) => next,
+            next = tokio::time::timeout(wait, next_line::<W>(link, &mut lines)) => next,
         };
-        let event = match next {
+        if is_doubted && (matches!(next, Ok(Some(Ok(_)))) || next.is_err() && lines.is_between()) {
+            is_doubted = false;
+            pauses.reset();
+            link.say(W::KIND, News::Up).await?;
+            if next.is_err() {
+                continue;
+            }
+        }
+        let line = match next {
+            Err(_) if is_doubted && began.elapsed() < link.timing.silence => continue,
             Err(_) => {
                 let silence = link.timing.silence;
                 return Ok(Ended::Early(format!("nothing came for {silence:?}")));
             }
-            Ok(None) if began.elapsed() + EARLY >= link.timing.watch => {
+            Ok(None | Some(Err(Failure::Transport(_)))) if is_over() => {
                 return Ok(Ended::Regularly);
             }
             Ok(None) => return Ok(Ended::Early("the watch broke off".to_owned())),
-            Ok(Some(Err(error))) => {
-                return Ok(Ended::Early(Failure::of(&error).text().to_owned()));
+            Ok(Some(Err(failure @ Failure::TooMuch { .. }))) => {
+                return Ok(Ended::TooMuch(failure));
             }
-            Ok(Some(Ok(event))) => event,
+            Ok(Some(Err(failure))) => return Ok(Ended::Early(failure.text().to_owned())),
+            Ok(Some(Ok(line))) => line,
         };
-        let (object, event) = match event {
-            WatchEvent::Added(object) | WatchEvent::Modified(object) => (
-                object.metadata().resource_version.clone(),
-                Event::Apply(object),
-            ),
-            WatchEvent::Deleted(object) => (
-                object.metadata().resource_version.clone(),
-                Event::Delete(object),
-            ),
-            WatchEvent::Bookmark(bookmark) => {
-                *version = bookmark.metadata.resource_version;
+        let (object, event) = match line {
+            Line::Applied(read) => (read.version, Event::Apply(read.seen)),
+            Line::Deleted(read) => (read.version, Event::Delete(read.seen)),
+            Line::Bookmark { version: at, .. } => {
+                *version = at;
                 continue;
             }
-            WatchEvent::Error(status) => {
-                return Ok(match Failure::of_status(&status) {
-                    Failure::Expired(why) => Ended::Expired(why),
-                    failure => Ended::Early(failure.text().to_owned()),
-                });
-            }
+            Line::Error(Failure::Expired(why)) => return Ok(Ended::Expired(why)),
+            Line::Error(failure) => return Ok(Ended::Early(failure.text().to_owned())),
         };
         link.report(Report::Objects(vec![W::observe(event)]))
             .await?;
-        match object.filter(|version| !version.is_empty()) {
-            Some(object) => *version = object,
-            None => {
-                return Ok(Ended::Expired(
-                    "an event without resourceVersion".to_owned(),
-                ));
-            }
+        if object.is_empty() {
+            return Ok(Ended::Expired(
+                "an event without resourceVersion".to_owned(),
+            ));
         }
+        *version = object;
     }
 }

@@ -9,12 +9,14 @@ use tokio::time::Instant;
 
 use super::super::failure::Failure;
 use super::link::{Link, Over, Report};
+use super::request::{self, Asked};
+use crate::model::limits::SMALL_BODY;
 
 /// What became of a request for `/readyz`.
 enum Answer {
     /// It is ready, or says neither: a right to ask may be missing.
     Ready,
-    /// It answers, and is not ready: HTTP 5xx.
+    /// It answers, and is not ready: an error that is about no right.
     Unready,
     /// It does not answer.
     Silent(String),
@@ -77,18 +79,17 @@ pub(super) async fn run(link: Link) -> Over {
 
 /// Asks once.
 async fn ask(link: &Link, limit: Duration) -> Answer {
-    let request = match Request::new("").get("readyz", &GetParams::default()) {
-        Ok(request) => request,
-        Err(error) => return Answer::Silent(error.to_string()),
+    let request = Request::new("").get("readyz", &GetParams::default());
+    let asked = Asked {
+        what: "/readyz",
+        limit: &SMALL_BODY,
     };
-    let client = link.client();
-    match tokio::time::timeout(limit, client.request_text(request)).await {
+    match tokio::time::timeout(limit, request::body(link, request, asked)).await {
         Err(_) => Answer::Silent(format!("no answer in {limit:?}")),
-        Ok(Ok(_)) => Answer::Ready,
-        Ok(Err(kube::Error::Api(status))) if status.code >= 500 => Answer::Unready,
-        Ok(Err(error)) => match Failure::of(&error) {
-            Failure::Transport(why) => Answer::Silent(why),
-            _ => Answer::Ready,
-        },
+        Ok(Err(Failure::Transport(why) | Failure::TooMuch { what: why, .. })) => {
+            Answer::Silent(why)
+        }
+        Ok(Err(Failure::Answer(_))) => Answer::Unready,
+        Ok(_) => Answer::Ready,
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kube::api::GetParams;
 use kube::core::Request;
-use kube::{Client, Error};
+use serde::Deserialize;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::warn;
@@ -18,7 +18,9 @@ use super::super::objects::ServiceObject;
 use super::Timing;
 use super::link::{Link, Report};
 use super::pauses::Pauses;
-use crate::model::Identity;
+use super::request::{self, Asked};
+use crate::model::limits::{SMALL_BODY, WATCH_LINE};
+use crate::model::{Identity, Shown, kept};
 
 /// What is known of which cluster a member is, and when to ask again.
 pub(super) struct Identification {
@@ -82,7 +84,7 @@ impl Identification {
         self.asked_at = now;
         let (link, url) = (link.clone(), self.url.clone());
         tasks.spawn(async move {
-            let identity = identify(&link.client(), url, link.timing.answer).await;
+            let identity = identify(&link, url, link.timing.answer).await;
             // When the session is over, nobody needs to know.
             let _ = link.report(Report::Identity(identity)).await;
         });
@@ -108,36 +110,44 @@ impl Identification {
 #[error("{0}")]
 pub(super) struct IdentityError(String);
 
+/// What `/version` says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    /// As people call it.
+    git_version: String,
+}
+
 /// Asks which cluster this is. Each question has `limit` to be answered.
-async fn identify(
-    client: &Client,
-    origin: String,
-    limit: Duration,
-) -> Result<Identity, IdentityError> {
-    let uid = within(limit, uid(client)).await?;
-    let version = within(limit, client.apiserver_version()).await?;
+async fn identify(link: &Link, origin: String, limit: Duration) -> Result<Identity, IdentityError> {
+    let services = Request::new("/api/v1/namespaces/default/services");
+    let service = services.get("kubernetes", &GetParams::default());
+    let asked = Asked {
+        what: "the Service default/kubernetes",
+        limit: &WATCH_LINE,
+    };
+    let service = request::value::<ServiceObject>(link, service, asked);
+    let service = within(limit, service).await?;
+    let asked = Asked {
+        what: "/version",
+        limit: &SMALL_BODY,
+    };
+    let version = Request::new("").get("version", &GetParams::default());
+    let version = within(limit, request::value::<Version>(link, version, asked)).await?;
+    let uid = service.and_then(|service| service.metadata.uid);
+    let secrets = link.access().secrets;
     Ok(Identity {
         origin,
-        uid: uid.flatten(),
-        version: version.map(|version| version.git_version),
+        uid: uid.map(|uid| kept(&secrets.mask(&uid))),
+        version: version.map(|version| kept(&secrets.mask(&version.git_version))),
     })
 }
 
-/// The UID of the Service `default/kubernetes`.
-async fn uid(client: &Client) -> Result<Option<String>, Error> {
-    let services = Request::new("/api/v1/namespaces/default/services");
-    let request = services
-        .get("kubernetes", &GetParams::default())
-        .map_err(Error::BuildRequest)?;
-    let service: ServiceObject = client.request(request).await?;
-    Ok(service.metadata.uid)
-}
-
 /// An answer, `None` when it is of no use or late: what a member says must not wait for who it is
-/// as long as its lists and watches answer. A connection that fails is an error.
+/// as long as its lists and watches answer. A connection that fails, or says too much, is an error.
 async fn within<T>(
     limit: Duration,
-    answer: impl Future<Output = Result<T, Error>>,
+    answer: impl Future<Output = Result<T, Failure>>,
 ) -> Result<Option<T>, IdentityError> {
     let Ok(answer) = tokio::time::timeout(limit, answer).await else {
         warn!(?limit, "no answer about identity or version");
@@ -145,15 +155,13 @@ async fn within<T>(
     };
     match answer {
         Ok(value) => Ok(Some(value)),
-        Err(error) => match Failure::of(&error) {
-            Failure::Transport(why) => Err(IdentityError(why)),
-            failure => {
-                warn!(
-                    reason = failure.text(),
-                    "identity or version cannot be read"
-                );
-                Ok(None)
-            }
-        },
+        Err(Failure::Transport(why) | Failure::TooMuch { what: why, .. }) => {
+            Err(IdentityError(why))
+        }
+        Err(failure) => {
+            let reason = Shown(failure.text());
+            warn!(%reason, "identity or version cannot be read");
+            Ok(None)
+        }
     }
 }

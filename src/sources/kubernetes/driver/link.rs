@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use kube::Client;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use super::super::client::{ClientError, Connection};
+use super::super::client::{Access, ClientError, Connection};
 use super::super::index::{Kind, Observation};
 use super::Timing;
 use super::contact::News;
@@ -33,7 +32,7 @@ pub(super) enum Report {
 #[derive(Clone)]
 pub(super) struct Link {
     /// The client; replaced when credentials change.
-    pub(super) client: watch::Receiver<Client>,
+    pub(super) access: watch::Receiver<Access>,
     /// Where reports go. Bounded: a full queue makes the task wait.
     pub(super) reports: mpsc::Sender<Report>,
     /// Counts what ends pauses: returns of the API, and new credentials. Each clone sees each once.
@@ -60,8 +59,8 @@ pub(super) struct Over;
 
 impl Link {
     /// The present client.
-    pub(super) fn client(&self) -> Client {
-        self.client.borrow().clone()
+    pub(super) fn access(&self) -> Access {
+        self.access.borrow().clone()
     }
 
     /// Reports to the session.

@@ -4,28 +4,30 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::Either;
-use futures::stream::BoxStream;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ListParams, WatchParams};
-use kube::core::{DeserializeGuard, ObjectList, Request, Resource, WatchEvent};
+use kube::core::Request;
 use kube::runtime::watcher::Event;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::SemaphorePermit;
-use tokio::time::Instant;
 use tracing::debug;
 
-use super::super::convert;
+use super::super::super::blocking;
 use super::super::failure::Failure;
-use super::super::index::{Kind, Observation};
-use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::News;
 use super::link::{Link, Over, Report};
+use super::read::{self, Line, Page, Watched};
+use super::request::{self, Asked, Lines, or_lost};
+use crate::model::limits::{LIST_PAGE, MEMBER_OBJECTS, SMALL_BODY, WATCH_LINE};
 
 /// Objects in one page of a list.
 const PAGE: u32 = 500;
+
+/// Pages of one list: as many as objects of one member fill.
+const PAGES: u64 = MEMBER_OBJECTS.most / PAGE as u64;
+
+/// Lines that are longer are read on blocking threads.
+const LONG: usize = 256 << 10;
 
 /// How long a member that does not answer keeps its place among those that list.
 const PLACE: Duration = Duration::from_secs(3);
@@ -34,118 +36,31 @@ const PLACE: Duration = Duration::from_secs(3);
 /// so at once.
 const STREAMS_SINCE: u32 = 32;
 
-/// The annotation of the bookmark that ends a streamed list.
-const END: &str = "k8s.io/initial-events-end";
-
 /// How many objects of a streamed list are reported at once.
 const BATCH: usize = 500;
 
-/// A kind of object that can be listed and watched.
-pub(super) trait Watched: DeserializeOwned + Clone + Send + 'static {
-    /// Which kind.
-    const KIND: Kind;
-    /// Only metadata is asked for.
-    const IS_METADATA: bool = false;
-
-    /// Its metadata.
-    fn metadata(&self) -> &ObjectMeta;
-
-    /// The event, converted.
-    fn observe(event: Event<Self>) -> Observation;
+/// What `/version` says.
+#[derive(Deserialize)]
+struct Version {
+    /// 1.
+    major: String,
+    /// A number, with a `+` at some clouds.
+    minor: String,
 }
 
-/// A ServiceExport: its name says all.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct ExportMetadata {
-    /// The metadata.
-    metadata: ObjectMeta,
-}
-
-/// An event of another type.
-fn map<T, U>(event: Event<T>, convert: impl FnOnce(T) -> U) -> Event<U> {
-    match event {
-        Event::Apply(object) => Event::Apply(convert(object)),
-        Event::Delete(object) => Event::Delete(convert(object)),
-        Event::InitApply(object) => Event::InitApply(convert(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
-    }
-}
-
-impl Watched for DeserializeGuard<ServiceObject> {
-    const KIND: Kind = Kind::Services;
-
-    fn metadata(&self) -> &ObjectMeta {
-        self.meta()
-    }
-
-    fn observe(event: Event<Self>) -> Observation {
-        Observation::Services(map(event, |guard| match guard.0 {
-            Ok(object) => convert::service(object),
-            Err(invalid) => convert::unreadable(&invalid.metadata, &invalid.error),
-        }))
-    }
-}
-
-impl Watched for DeserializeGuard<SliceObject> {
-    const KIND: Kind = Kind::Slices;
-
-    fn metadata(&self) -> &ObjectMeta {
-        self.meta()
-    }
-
-    fn observe(event: Event<Self>) -> Observation {
-        Observation::Slices(map(event, |guard| match guard.0 {
-            Ok(object) => convert::slice(&object),
-            Err(invalid) => convert::unreadable(&invalid.metadata, &invalid.error),
-        }))
-    }
-}
-
-impl Watched for DeserializeGuard<NodeObject> {
-    const KIND: Kind = Kind::Nodes;
-
-    fn metadata(&self) -> &ObjectMeta {
-        self.meta()
-    }
-
-    fn observe(event: Event<Self>) -> Observation {
-        Observation::Nodes(map(event, |guard| match guard.0 {
-            Ok(object) => convert::node(&object),
-            Err(invalid) => convert::unreadable(&invalid.metadata, &invalid.error),
-        }))
-    }
-}
-
-impl Watched for ExportMetadata {
-    const KIND: Kind = Kind::Exports;
-    const IS_METADATA: bool = true;
-
-    fn metadata(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn observe(event: Event<Self>) -> Observation {
-        Observation::Exports(map(event, |export| convert::export(&export.metadata)))
-    }
-}
-
-/// The events of a watch.
-pub(super) type Stream<W> = BoxStream<'static, kube::Result<WatchEvent<W>>>;
-
-/// Where a list ends: its version, and the stream that goes on from there if it was streamed.
-pub(super) struct Listed<W> {
+/// Where a list ends: its version, and the watch that goes on from there if it was streamed.
+pub(super) struct Listed {
     /// The version.
     pub(super) version: String,
     /// The watch.
-    pub(super) stream: Option<Stream<W>>,
+    pub(super) watch: Option<Lines>,
 }
 
 /// Lists everything at `path`, and reports it.
 pub(super) async fn list<W: Watched>(
     link: &Link,
     path: &str,
-) -> Result<Result<Listed<W>, Failure>, Over> {
+) -> Result<Result<Listed, Failure>, Over> {
     let can_stream = match can_stream(link).await {
         Ok(can_stream) => can_stream,
         Err(failure) => return Ok(Err(failure)),
@@ -177,17 +92,19 @@ pub(super) async fn list<W: Watched>(
 /// It is asked each time, since the answer also shows that the API lives: one that does not takes no
 /// place among those that list.
 async fn can_stream(link: &Link) -> Result<bool, Failure> {
-    let client = link.client();
-    let version = tokio::time::timeout(link.timing.answer, client.apiserver_version()).await;
-    let version = match version {
-        Err(_) => return Err(no_answer(link.timing.answer)),
+    let asked = Asked {
+        what: "/version",
+        limit: &SMALL_BODY,
+    };
+    let request = Request::new("").get("version", &kube::api::GetParams::default());
+    let version = request::value::<Version>(link, request, asked);
+    let version = match tokio::time::timeout(link.timing.answer, version).await {
+        Err(_) => return Err(Failure::no_answer(link.timing.answer)),
         Ok(Ok(version)) => version,
-        Ok(Err(error)) => {
-            return match Failure::of(&error) {
-                failure @ Failure::Transport(_) => Err(failure),
-                _ => Ok(false),
-            };
+        Ok(Err(failure @ (Failure::Transport(_) | Failure::TooMuch { .. }))) => {
+            return Err(failure);
         }
+        Ok(Err(_)) => return Ok(false),
     };
     let minor = version.minor.trim_end_matches('+').parse::<u32>();
     let is_new = version.major != "1" || minor.is_ok_and(|minor| minor >= STREAMS_SINCE);
@@ -197,8 +114,7 @@ async fn can_stream(link: &Link) -> Result<bool, Failure> {
 /// The version at which a list of `path` stands now: a list of one object.
 pub(super) async fn version_now<W: Watched>(link: &Link, path: &str) -> Result<String, Failure> {
     let page = request_page::<W>(link, path, &ListParams::default().limit(1)).await?;
-    page.metadata
-        .resource_version
+    page.version
         .ok_or_else(|| Failure::Answer("a list without resourceVersion".to_owned()))
 }
 
@@ -208,7 +124,7 @@ pub(super) async fn start_watch<W: Watched>(
     path: &str,
     version: &str,
     sends_objects: bool,
-) -> Result<Stream<W>, Failure> {
+) -> Result<Lines, Failure> {
     let parameters = WatchParams {
         timeout: u32::try_from(link.timing.watch.as_secs()).ok(),
         bookmarks: true,
@@ -221,10 +137,29 @@ pub(super) async fn start_watch<W: Watched>(
     } else {
         request.watch(&parameters, version)
     };
-    let request = request.map_err(|error| Failure::Answer(error.to_string()))?;
-    let client = link.client();
-    let stream = or_lost(link, client.request_events::<W>(request)).await?;
-    Ok(stream.boxed())
+    let asked = Asked {
+        what: "a line of the watch",
+        limit: &WATCH_LINE,
+    };
+    or_lost(link, request::lines(link, request, asked)).await
+}
+
+/// The next line of a watch, read; `None` at its end.
+pub(super) async fn next_line<W: Watched>(
+    link: &Link,
+    lines: &mut Lines,
+) -> Option<Result<Line<W>, Failure>> {
+    let what = "a line of the watch";
+    let octets = match lines.next().await? {
+        Ok(octets) => octets,
+        Err(failure) => return Some(Err(failure)),
+    };
+    let secrets = link.access().secrets;
+    if octets.len() <= LONG {
+        return Some(read::line(what, &octets, &secrets));
+    }
+    let read = move || read::line(what, &octets, &secrets);
+    Some(blocking::blocking(read).await)
 }
 
 /// Lists in pages.
@@ -232,39 +167,44 @@ async fn paged<W: Watched>(
     link: &Link,
     path: &str,
     place: &mut Option<SemaphorePermit<'_>>,
-) -> Result<Result<Listed<W>, Failure>, Over> {
+) -> Result<Result<Listed, Failure>, Over> {
     let mut parameters = ListParams::default().limit(PAGE);
-    let mut is_first = true;
+    let (mut pages, mut objects) = (0_u64, 0_u64);
     loop {
         let request = request_page::<W>(link, path, &parameters);
         let page = match giving_place(place, request).await {
             Ok(page) => page,
             Err(failure) => return Ok(Err(failure)),
         };
-        let mut objects = Vec::with_capacity(page.items.len() + 2);
-        objects.extend(is_first.then(|| W::observe(Event::Init)));
-        let items = page.items.into_iter();
-        objects.extend(items.map(|object| W::observe(Event::InitApply(object))));
-        let more = page.metadata.continue_.filter(|token| !token.is_empty());
-        let version = page.metadata.resource_version.unwrap_or_default();
-        objects.extend(more.is_none().then(|| W::observe(Event::InitDone)));
-        let news = if is_first {
-            News::Listing
-        } else {
-            News::Progress
-        };
-        link.say(W::KIND, news).await?;
-        link.report(Report::Objects(objects)).await?;
-        is_first = false;
-        match more {
-            Some(token) => parameters.continue_token = Some(token),
-            None => {
-                return Ok(Ok(Listed {
-                    version,
-                    stream: None,
-                }));
-            }
+        let is_first = pages == 0;
+        let is_empty = page.objects.is_empty();
+        pages += 1;
+        objects += page.objects.len() as u64;
+        let mut batch = Vec::with_capacity(page.objects.len() + 2);
+        batch.extend(is_first.then(|| W::observe(Event::Init)));
+        batch.extend(page.objects);
+        batch.extend(page.more.is_none().then(|| W::observe(Event::InitDone)));
+        if is_first {
+            link.say(W::KIND, News::Listing).await?;
+        } else if !is_empty {
+            link.say(W::KIND, News::Progress).await?;
         }
+        link.report(Report::Objects(batch)).await?;
+        let Some(token) = page.more else {
+            return Ok(Ok(Listed {
+                version: page.version.unwrap_or_default(),
+                watch: None,
+            }));
+        };
+        if parameters.continue_token.as_ref() == Some(&token) {
+            let why = "the list goes on with the page that it had".to_owned();
+            return Ok(Err(Failure::Answer(why)));
+        }
+        if pages >= PAGES || MEMBER_OBJECTS.is_exceeded_by(objects) {
+            let what = format!("pages of the list ({pages})");
+            return Ok(Err(Failure::too_much(&what, &MEMBER_OBJECTS)));
+        }
+        parameters.continue_token = Some(token);
     }
 }
 
@@ -274,41 +214,41 @@ async fn streamed<W: Watched>(
     link: &Link,
     path: &str,
     place: &mut Option<SemaphorePermit<'_>>,
-) -> Result<Result<Listed<W>, Failure>, Over> {
+) -> Result<Result<Listed, Failure>, Over> {
     let start = start_watch::<W>(link, path, "", true);
-    let mut stream = match giving_place(place, start).await {
-        Ok(stream) => stream,
+    let mut lines = match giving_place(place, start).await {
+        Ok(lines) => lines,
         // 422 and the like: the server does not stream.
         Err(failure) => return Ok(Err(failure)),
     };
     link.say(W::KIND, News::Listing).await?;
     let mut objects = vec![W::observe(Event::Init)];
+    let mut events = 0;
     loop {
-        match giving_place(place, stream.next()).await {
-            Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                objects.push(W::observe(Event::InitApply(object)));
+        match giving_place(place, next_line::<W>(link, &mut lines)).await {
+            Some(Ok(Line::Applied(read))) => {
+                objects.push(W::observe(Event::InitApply(read.seen)));
             }
-            Some(Ok(WatchEvent::Bookmark(bookmark))) => {
-                if !bookmark.metadata.annotations.contains_key(END) {
-                    continue;
-                }
+            // Events come before the end bookmark, too: an object that was sent may go again.
+            Some(Ok(Line::Deleted(read))) => objects.push(W::observe(Event::Delete(read.seen))),
+            Some(Ok(Line::Bookmark { ends_list, .. })) if !ends_list => continue,
+            Some(Ok(Line::Bookmark { version, .. })) => {
                 objects.push(W::observe(Event::InitDone));
                 link.report(Report::Objects(objects)).await?;
                 return Ok(Ok(Listed {
-                    version: bookmark.metadata.resource_version,
-                    stream: Some(stream),
+                    version,
+                    watch: Some(lines),
                 }));
             }
-            // Events come before the end bookmark, too: an object that was sent may go again.
-            Some(Ok(WatchEvent::Deleted(object))) => {
-                objects.push(W::observe(Event::Delete(object)));
-            }
-            Some(Ok(WatchEvent::Error(status))) => return Ok(Err(Failure::of_status(&status))),
-            Some(Err(error)) => return Ok(Err(Failure::of(&error))),
+            Some(Ok(Line::Error(failure)) | Err(failure)) => return Ok(Err(failure)),
             None => {
                 let why = "the streamed list broke off".to_owned();
                 return Ok(Err(Failure::Transport(why)));
             }
+        }
+        events += 1;
+        if MEMBER_OBJECTS.is_exceeded_by(events) {
+            return Ok(Err(Failure::too_much("the streamed list", &MEMBER_OBJECTS)));
         }
         if objects.len() >= BATCH {
             link.say(W::KIND, News::Progress).await?;
@@ -323,40 +263,20 @@ async fn request_page<W: Watched>(
     link: &Link,
     path: &str,
     parameters: &ListParams,
-) -> Result<ObjectList<W>, Failure> {
+) -> Result<Page, Failure> {
     let request = Request::new(path);
     let request = if W::IS_METADATA {
         request.list_metadata(parameters)
     } else {
         request.list(parameters)
     };
-    let request = request.map_err(|error| Failure::Answer(error.to_string()))?;
-    let client = link.client();
-    or_lost(link, client.request(request)).await
-}
-
-/// An answer, or why there is none in time. One that has been waited for since before contact was
-/// lost is given up when it is back: a network that was gone forgets connections.
-async fn or_lost<T>(
-    link: &Link,
-    answer: impl Future<Output = kube::Result<T>>,
-) -> Result<T, Failure> {
-    let began = Instant::now();
-    let mut restarts = link.restarts.clone();
-    restarts.mark_unchanged();
-    let lost = async {
-        // The sender lives as long as the session, and this task no longer.
-        while restarts.changed().await.is_ok() && began.elapsed() < link.timing.answer {}
+    let asked = Asked {
+        what: "a page of the list",
+        limit: &LIST_PAGE,
     };
-    tokio::select! {
-        biased;
-        () = lost => Err(Failure::Transport("contact was lost".to_owned())),
-        answer = tokio::time::timeout(link.timing.page, answer) => match answer {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(Failure::of(&error)),
-            Err(_) => Err(no_answer(link.timing.page)),
-        },
-    }
+    let octets = or_lost(link, request::body(link, request, asked)).await?;
+    let length = octets.len();
+    blocking::parse(length, move || read::page::<W>("the list", &octets)).await
 }
 
 /// Waits for an answer, and gives the place among those that list back if it does not come soon:
@@ -374,9 +294,4 @@ async fn giving_place<T>(
             answer.await
         }
     }
-}
-
-/// Nothing came in time.
-fn no_answer(limit: Duration) -> Failure {
-    Failure::Transport(format!("no answer in {limit:?}"))
 }

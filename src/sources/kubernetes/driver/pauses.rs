@@ -15,28 +15,34 @@ pub(super) struct Pauses {
     builder: ExponentialBuilder,
     /// The ones to come.
     next: ExponentialBackoff,
+    /// Those to come after what was too much: to ask for it again costs much.
+    next_rare: ExponentialBackoff,
+    /// How long these are.
+    rare: ExponentialBuilder,
     /// What kind of failure they followed.
     follow: Option<Discriminant<Failure>>,
+    /// The last failure was of too much.
+    follow_too_much: bool,
 }
 
 impl Pauses {
     /// Pauses as `timing` has them.
     pub(super) fn new(timing: &Timing) -> Self {
-        Self::between(timing.first_pause, timing.longest_pause)
-    }
-
-    /// Pauses from `first` to `longest`, doubled each time.
-    pub(super) fn between(first: Duration, longest: Duration) -> Self {
-        let builder = ExponentialBuilder::new()
-            .with_min_delay(first)
-            .with_max_delay(longest)
-            .without_max_times()
-            .with_jitter();
+        let builder = between(timing.first_pause, timing.longest_pause);
+        let rare = between(timing.first_rare_pause, timing.longest_rare_pause);
         Self {
             builder,
             next: builder.build(),
+            rare,
+            next_rare: rare.build(),
             follow: None,
+            follow_too_much: false,
         }
+    }
+
+    /// Whether the last failure was of too much, and nothing was right since.
+    pub(super) fn follow_too_much(&self) -> bool {
+        self.follow_too_much
     }
 
     /// The next pause.
@@ -47,6 +53,10 @@ impl Pauses {
     /// The next pause, after `failure`. Another kind of failure is progress: an API that starts
     /// refuses connections first, and rights next.
     pub(super) fn after(&mut self, failure: &Failure) -> Duration {
+        self.follow_too_much = matches!(failure, Failure::TooMuch { .. });
+        if self.follow_too_much {
+            return self.next_rare.next().unwrap_or_default();
+        }
         let follow = Some(discriminant(failure));
         if self.follow != follow {
             self.reset();
@@ -77,12 +87,25 @@ impl Pauses {
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             // The sender lives as long as the session, and this task no longer.
-            _ = link.returns.changed() => self.reset(),
+            _ = link.returns.changed() => self.next = self.builder.build(),
         }
     }
 
     /// Begins with short pauses again.
     pub(super) fn reset(&mut self) {
         self.next = self.builder.build();
+        if !self.follow_too_much {
+            self.next_rare = self.rare.build();
+        }
+        self.follow_too_much = false;
     }
+}
+
+/// Pauses from `first` to `longest`, doubled each time.
+fn between(first: Duration, longest: Duration) -> ExponentialBuilder {
+    ExponentialBuilder::new()
+        .with_min_delay(first)
+        .with_max_delay(longest)
+        .without_max_times()
+        .with_jitter()
 }

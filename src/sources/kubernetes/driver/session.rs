@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::Client;
-use kube::core::DeserializeGuard;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::Connection;
+use super::super::client::{Access, Connection};
 use super::super::failure::Failure;
 use super::super::index::{Index, Kind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
@@ -21,8 +19,9 @@ use super::identity::Identification;
 use super::link::{Link, Over, Report};
 use super::speaker::Speaker;
 use super::{Timing, exports, follow, heartbeat, renew};
-use crate::config::Source;
-use crate::model::Change;
+use crate::config::{MemberSource, Source};
+use crate::model::limits::{MEMBER_FACTS, MEMBER_OBJECTS};
+use crate::model::{Change, Shown};
 use crate::telemetry::SourceEvent;
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
@@ -30,6 +29,14 @@ const REPORTS: usize = 64;
 
 /// How often contact is judged when nothing is reported.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How a session ends while somebody receives.
+pub(super) enum Ended {
+    /// The API has moved: the connection to where it is now.
+    Moved(Connection),
+    /// There is more than is kept.
+    TooMuch(Failure),
+}
 
 /// A session with one API.
 pub(super) struct Session<'a> {
@@ -41,6 +48,8 @@ pub(super) struct Session<'a> {
     contact: &'a mut Contact,
     /// The member's objects, joined.
     index: Index,
+    /// Octets that its facts may hold.
+    facts_limit: u64,
     /// The API's URL.
     url: String,
     /// Which cluster it is, asked anew after each loss.
@@ -59,7 +68,7 @@ pub(super) struct Session<'a> {
 /// How the tasks of a session are told things.
 struct Controls {
     /// The present client.
-    client: watch::Sender<Client>,
+    access: watch::Sender<Access>,
     /// Calls on open watches to start again.
     restarts: watch::Sender<u64>,
     /// Calls on open watches to list anew.
@@ -72,7 +81,7 @@ impl<'a> Session<'a> {
     /// A session with the API at `url`, of which nothing is known.
     pub(super) fn new(
         speaker: &'a Speaker,
-        source: &'a Source,
+        source: &'a MemberSource,
         contact: &'a mut Contact,
         index: Index,
         url: String,
@@ -80,7 +89,8 @@ impl<'a> Session<'a> {
     ) -> Self {
         Self {
             speaker,
-            source,
+            source: &source.source,
+            facts_limit: source.facts_limit,
             contact,
             index,
             identification: Identification::new(url.clone(), timing),
@@ -92,7 +102,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Runs the session until the API moves: then the connection to where it is now.
+    /// Runs the session until the API moves, or says more than is kept.
     pub(super) async fn run(
         &mut self,
         connection: Connection,
@@ -100,14 +110,14 @@ impl<'a> Session<'a> {
         unconfirmed: &mut Unconfirmed,
         lists: Arc<Semaphore>,
         timing: &Timing,
-    ) -> Result<Connection, Over> {
+    ) -> Result<Ended, Over> {
         let (reports, mut heard) = mpsc::channel(REPORTS);
-        let (client, clients) = watch::channel(connection.client.clone());
+        let (access, accesses) = watch::channel(connection.access.clone());
         let (restarts, restart) = watch::channel(0);
         let (relists, relist) = watch::channel(0);
         let (returns, returned) = watch::channel(0);
         let link = Link {
-            client: clients,
+            access: accesses,
             reports,
             returns: returned,
             look: Arc::default(),
@@ -119,7 +129,7 @@ impl<'a> Session<'a> {
             timing: *timing,
         };
         let controls = Controls {
-            client,
+            access,
             restarts,
             relists,
             returns,
@@ -140,10 +150,31 @@ impl<'a> Session<'a> {
             if let Some(report) = report
                 && let Some(moved) = self.hear(report, &link, &controls).await?
             {
-                return Ok(moved);
+                return Ok(Ended::Moved(moved));
+            }
+            if let Some(failure) = self.excess() {
+                return Ok(Ended::TooMuch(failure));
             }
             self.judge(&link).await?;
         }
+    }
+
+    /// What there is more of than is kept.
+    fn excess(&self) -> Option<Failure> {
+        let (objects, octets) = (self.index.objects() as u64, self.index.octets() as u64);
+        if MEMBER_OBJECTS.is_exceeded_by(objects) {
+            return Some(Failure::too_much("its objects", &MEMBER_OBJECTS));
+        }
+        (octets > self.facts_limit).then(|| {
+            let what = format!(
+                "its facts: more than {} octets (facts-limit)",
+                self.facts_limit
+            );
+            Failure::TooMuch {
+                limit: &MEMBER_FACTS,
+                what,
+            }
+        })
     }
 
     /// Starts the tasks.
@@ -153,13 +184,13 @@ impl<'a> Session<'a> {
             let link = link.clone();
             match kind {
                 Kind::Services => {
-                    self.spawn(follow::run::<DeserializeGuard<ServiceObject>>(link, path));
+                    self.spawn(follow::run::<ServiceObject>(link, path));
                 }
                 Kind::Slices => {
-                    self.spawn(follow::run::<DeserializeGuard<SliceObject>>(link, path));
+                    self.spawn(follow::run::<SliceObject>(link, path));
                 }
                 Kind::Nodes => {
-                    self.spawn(follow::run::<DeserializeGuard<NodeObject>>(link, path));
+                    self.spawn(follow::run::<NodeObject>(link, path));
                 }
                 Kind::Exports => {}
             }
@@ -193,7 +224,8 @@ impl<'a> Session<'a> {
                         self.speaker.count(SourceEvent::Malformed);
                     }
                     let resource = warning.kind.resource();
-                    warn!(resource, object = %warning.object, "{}", warning.text);
+                    let (object, text) = (Shown(&warning.object), Shown(&warning.text));
+                    warn!(resource, %object, "{text}");
                 }
             }
             Report::Watch(kind, news) => {
@@ -201,8 +233,10 @@ impl<'a> Session<'a> {
                     News::Listing => self.speaker.count(SourceEvent::Relist),
                     News::Failed(failure) => {
                         self.speaker.count(SourceEvent::Failure);
-                        if matches!(failure, Failure::Unauthorized(_)) {
-                            link.renew.notify_one();
+                        match failure {
+                            Failure::Unauthorized(_) => link.renew.notify_one(),
+                            Failure::TooMuch { limit, .. } => self.speaker.count_excess(limit),
+                            _ => {}
                         }
                     }
                     _ => {}
@@ -241,9 +275,12 @@ impl<'a> Session<'a> {
                 }
             }
             Report::Connection(Err(error)) => {
+                if let Some(limit) = error.limit() {
+                    self.speaker.count_excess(limit);
+                }
                 let error = error.to_string();
                 if self.credentials.as_ref() != Some(&error) {
-                    warn!(%error, "credentials have changed and cannot be used, the old ones stay");
+                    warn!(error = %Shown(&error), "credentials have changed and cannot be used, the old ones stay");
                     self.credentials = Some(error);
                 }
             }
@@ -253,7 +290,7 @@ impl<'a> Session<'a> {
             Report::Connection(Ok(connection)) => {
                 info!("credentials renewed");
                 self.credentials = None;
-                controls.client.send_replace(connection.client);
+                controls.access.send_replace(connection.access);
                 controls.returns.send_modify(|count| *count += 1);
             }
         }
@@ -345,9 +382,9 @@ impl<'a> Session<'a> {
     fn notice_exports(&mut self, news: &News) {
         match news {
             News::Failed(failure @ Failure::Refused { .. }) if self.has_exports != Some(false) => {
-                let reason = failure.text();
+                let reason = Shown(failure.text());
                 warn!(
-                    reason,
+                    %reason,
                     "service exports cannot be watched: annotations alone count"
                 );
                 self.has_exports = Some(false);

@@ -10,14 +10,16 @@ use tracing::info;
 
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Connection, connect};
+use super::super::failure::Failure;
 use super::super::index::{Index, Kind, TopologySource};
 use super::Timing;
 use super::contact::Contact;
 use super::link::Over;
 use super::pauses::Pauses;
-use super::session::Session;
+use super::session::{Ended, Session};
 use super::speaker::Speaker;
 use crate::config::MemberSource;
+use crate::model::Shown;
 use crate::names::Label;
 
 /// Runs the sessions of a member, one after another, while somebody receives.
@@ -43,17 +45,19 @@ pub(super) async fn run(
         Ok(connection) => connection,
         Err(over) => return over,
     };
+    let mut pauses = Pauses::new(timing);
     loop {
         contact.restart(Instant::now());
         let mut session = Session::new(
             &speaker,
-            &source.source,
+            source,
             &mut contact,
             Index::new(topology_source),
             connection.url.clone(),
             timing,
         );
-        connection = match session
+        let began = Instant::now();
+        let ended = session
             .run(
                 connection,
                 kinds,
@@ -61,13 +65,54 @@ pub(super) async fn run(
                 Arc::clone(&lists),
                 timing,
             )
-            .await
-        {
-            Ok(moved) => moved,
+            .await;
+        // What it holds is given back before anything else.
+        drop(session);
+        connection = match ended {
             Err(over) => return over,
+            Ok(Ended::Moved(moved)) => {
+                let url = Shown(&moved.url);
+                info!(member = %speaker.member, %url, "the API has moved");
+                moved
+            }
+            Ok(Ended::TooMuch(failure)) => {
+                if began.elapsed() >= timing.longest_rare_pause {
+                    pauses = Pauses::new(timing);
+                }
+                let again = after_excess(
+                    source,
+                    &speaker,
+                    &mut contact,
+                    &failure,
+                    &mut pauses,
+                    timing,
+                );
+                match again.await {
+                    Ok(connection) => connection,
+                    Err(over) => return over,
+                }
+            }
         };
-        info!(member = %speaker.member, url = %connection.url, "the API has moved");
     }
+}
+
+/// Holds a member that has said more than is kept, and connects again after a pause.
+async fn after_excess(
+    source: &MemberSource,
+    speaker: &Speaker,
+    contact: &mut Contact,
+    failure: &Failure,
+    pauses: &mut Pauses,
+    timing: &Timing,
+) -> Result<Connection, Over> {
+    if let Failure::TooMuch { limit, .. } = failure {
+        speaker.count_excess(limit);
+    }
+    if let Some(lost) = contact.exceed(failure.text().to_owned()) {
+        speaker.say_contact(lost).await?;
+    }
+    tokio::time::sleep(pauses.after(failure)).await;
+    first_connection(source, speaker, contact, timing).await
 }
 
 /// Builds the first client, however long that takes.
@@ -82,6 +127,9 @@ async fn first_connection(
         match connect(&source.source).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
+                if let Some(limit) = error.limit() {
+                    speaker.count_excess(limit);
+                }
                 if let Some(lost) = contact.lose_client(error.to_string()) {
                     speaker.say_contact(lost).await?;
                 }

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::link::Over;
-use crate::model::{Change, Delta, Epoch, Loss};
+use crate::model::limits::Limit;
+use crate::model::{Change, Delta, Epoch, Loss, Shown};
 use crate::names::Label;
 use crate::telemetry::{Metrics, SourceEvent};
 
@@ -43,6 +44,11 @@ impl Speaker {
         self.metrics.source_event(self.member.as_str(), event);
     }
 
+    /// Counts that a limit was exceeded.
+    pub(super) fn count_excess(&self, limit: &Limit) {
+        self.metrics.limit_exceeded(limit);
+    }
+
     /// Says a change. Waits while the queue is full.
     pub(super) async fn say(&self, change: Change) -> Result<(), Over> {
         let delta = Delta::Member {
@@ -56,7 +62,7 @@ impl Speaker {
     /// Says a loss or a return, and logs it.
     pub(super) async fn say_contact(&self, change: Change) -> Result<(), Over> {
         match &change {
-            Change::Lost(loss) => warn!(member = %self.member, reason = %text(loss), "lost"),
+            Change::Lost(loss) => warn!(member = %self.member, reason = %Shown(text(loss)), "lost"),
             Change::Returning => info!(member = %self.member, "returning"),
             _ => info!(member = %self.member, "resumed"),
         }

@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 use kube::runtime::watcher::Event;
 
 use super::super::convert::{ObjectKey, Said, Seen};
+use super::size::{ENTRY, Size, key_size};
 use super::{Kind, Warning};
+use crate::model::kept;
 
 /// The objects of one kind that say something.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(super) struct Objects<T> {
     is_complete: bool,
     /// The warnings last said of each object.
     warned: HashMap<ObjectKey, Vec<String>>,
+    /// Octets that all of these hold, about.
+    octets: usize,
 }
 
 /// One object's change.
@@ -31,7 +35,7 @@ pub(super) struct Diff<'a, T> {
     pub(super) new: Option<&'a T>,
 }
 
-impl<T: PartialEq> Objects<T> {
+impl<T: PartialEq + Size> Objects<T> {
     /// No objects.
     pub(super) fn new(kind: Kind) -> Self {
         Self {
@@ -40,7 +44,19 @@ impl<T: PartialEq> Objects<T> {
             listed: None,
             is_complete: false,
             warned: HashMap::new(),
+            octets: 0,
         }
+    }
+
+    /// How many objects are kept, or were listed.
+    pub(super) fn count(&self) -> usize {
+        let listed = self.listed.as_ref().map_or(0, HashSet::len);
+        self.facts.len().max(listed)
+    }
+
+    /// Octets that they hold, about.
+    pub(super) fn octets(&self) -> usize {
+        self.octets
     }
 
     /// Whether a list has ended.
@@ -68,61 +84,99 @@ impl<T: PartialEq> Objects<T> {
     ) -> Vec<Diff<'_, T>> {
         match event {
             Event::Init => {
+                self.forget_list();
                 self.listed = Some(HashSet::new());
                 Vec::new()
             }
             Event::InitApply(seen) => {
-                if let Some(listed) = &mut self.listed {
-                    listed.insert(seen.key.clone());
+                if let Some(listed) = &mut self.listed
+                    && listed.insert(seen.key.clone())
+                {
+                    self.octets += key_size(&seen.key);
                 }
                 self.apply(seen, warnings)
             }
             Event::Apply(seen) => self.apply(seen, warnings),
             Event::Delete(seen) => {
-                self.warned.remove(&seen.key);
-                if let Some(listed) = &mut self.listed {
-                    listed.remove(&seen.key);
+                self.forget_warnings(&seen.key);
+                if let Some(listed) = &mut self.listed
+                    && listed.remove(&seen.key)
+                {
+                    self.octets = self.octets.saturating_sub(key_size(&seen.key));
                 }
-                let old = self.facts.remove(&seen.key);
-                gone(old).collect()
+                gone(self.remove(&seen.key)).collect()
             }
             Event::InitDone => {
                 self.is_complete = true;
-                let listed = self.listed.take().unwrap_or_default();
-                self.warned.retain(|key, _| listed.contains(key));
-                self.facts
-                    .extract_if(|key, _| !listed.contains(key))
-                    .flat_map(|(_, old)| gone(Some(old)))
+                let listed = self.forget_list();
+                let is_gone = |key: &ObjectKey| !listed.contains(key);
+                for (key, texts) in self.warned.extract_if(|key, _| is_gone(key)) {
+                    self.octets = self.octets.saturating_sub(warned_size(&key, &texts));
+                }
+                let facts = self.facts.extract_if(|key, _| is_gone(key));
+                let octets = &mut self.octets;
+                facts
+                    .flat_map(|(key, old)| {
+                        *octets = octets.saturating_sub(facts_size(&key, &old));
+                        gone(Some(old))
+                    })
                     .collect()
             }
         }
     }
 
     /// Takes what one object says now.
-    fn apply(&mut self, seen: Seen<T>, warnings: &mut Vec<Warning>) -> Vec<Diff<'_, T>> {
+    fn apply(&mut self, mut seen: Seen<T>, warnings: &mut Vec<Warning>) -> Vec<Diff<'_, T>> {
+        keep_few(&mut seen.warnings);
         self.warn(&seen, warnings);
         let Seen { key, said, .. } = seen;
         match said {
             Said::Unreadable => Vec::new(),
-            Said::Nothing => gone(self.facts.remove(&key)).collect(),
+            Said::Nothing => gone(self.remove(&key)).collect(),
             Said::Facts(new) if self.facts.get(&key) == Some(&new) => Vec::new(),
             Said::Facts(new) => {
-                let old = self.facts.insert(key.clone(), new);
+                let old = self.remove(&key);
+                self.octets += facts_size(&key, &new);
+                self.facts.insert(key.clone(), new);
                 let new = self.facts.get(&key);
                 vec![Diff { old, new }]
             }
         }
     }
 
+    /// Removes what an object said.
+    fn remove(&mut self, key: &ObjectKey) -> Option<T> {
+        let old = self.facts.remove(key)?;
+        self.octets = self.octets.saturating_sub(facts_size(key, &old));
+        Some(old)
+    }
+
+    /// Forgets the warnings of an object.
+    fn forget_warnings(&mut self, key: &ObjectKey) {
+        if let Some(texts) = self.warned.remove(key) {
+            self.octets = self.octets.saturating_sub(warned_size(key, &texts));
+        }
+    }
+
+    /// Forgets a list that has begun: what was in it.
+    fn forget_list(&mut self) -> HashSet<ObjectKey> {
+        let listed = self.listed.take().unwrap_or_default();
+        let octets: usize = listed.iter().map(key_size).sum();
+        self.octets = self.octets.saturating_sub(octets);
+        listed
+    }
+
     /// Passes on the warnings of an object, if they are not those of last time.
     fn warn(&mut self, seen: &Seen<T>, warnings: &mut Vec<Warning>) {
         if seen.warnings.is_empty() {
-            self.warned.remove(&seen.key);
+            self.forget_warnings(&seen.key);
             return;
         }
         if self.warned.get(&seen.key) == Some(&seen.warnings) {
             return;
         }
+        self.forget_warnings(&seen.key);
+        self.octets += warned_size(&seen.key, &seen.warnings);
         self.warned.insert(seen.key.clone(), seen.warnings.clone());
         warnings.extend(seen.warnings.iter().map(|text| Warning {
             kind: self.kind,
@@ -133,10 +187,36 @@ impl<T: PartialEq> Objects<T> {
     }
 }
 
+/// Warnings of one object that are kept and said.
+const WARNINGS: usize = 16;
+
+/// Cuts warnings, and leaves out what nobody reads.
+fn keep_few(warnings: &mut Vec<String>) {
+    let more = warnings.len().saturating_sub(WARNINGS);
+    warnings.truncate(WARNINGS);
+    for warning in &mut *warnings {
+        *warning = kept(warning);
+    }
+    if more > 0 {
+        warnings.push(format!("and {more} warnings more"));
+    }
+}
+
 /// The change of an object that said `old` and says nothing now.
 fn gone<'a, T: 'a>(old: Option<T>) -> impl Iterator<Item = Diff<'a, T>> {
     old.into_iter().map(|old| Diff {
         old: Some(old),
         new: None,
     })
+}
+
+/// Octets that facts hold with their place in the table, about.
+fn facts_size<T: Size>(key: &ObjectKey, facts: &T) -> usize {
+    key_size(key) + size_of::<T>() + facts.octets()
+}
+
+/// Octets that warnings hold with their place in the table, about.
+fn warned_size(key: &ObjectKey, texts: &[String]) -> usize {
+    let texts: usize = texts.iter().map(|text| text.len() + ENTRY).sum();
+    key_size(key) + texts
 }

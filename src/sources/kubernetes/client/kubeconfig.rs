@@ -1,0 +1,240 @@
+//! Kubeconfigs and the files that they name, read within limits; and what may be told of one that
+//! is wrong: which file, line, column and key, and never what is written there, since anything in it
+//! may be a secret in the wrong place.
+
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Uri;
+use kube::Config;
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
+
+use super::{ClientError, Files};
+use crate::config::read;
+use crate::model::limits::{CONFIGURATION_FILE, TOKEN_BODY};
+
+/// Reads a context of a kubeconfig, and which files it depends on. Blocks.
+pub(super) fn load(
+    path: &Path,
+    context: &str,
+    runtime: &Handle,
+) -> Result<(Config, Files), ClientError> {
+    let mut before = Files::read(vec![path.to_owned()]);
+    let text = read::read_text(path, &CONFIGURATION_FILE)
+        .map_err(|error| ClientError::Kubeconfig(error.to_string()))?;
+    let wrong = |error: &KubeconfigError| ClientError::Kubeconfig(told(path, context, error));
+    let mut kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| wrong(&error))?;
+    make_absolute(&mut kubeconfig, path.parent().unwrap_or(Path::new(".")));
+    let mut files = files_of(path, &kubeconfig, context)?;
+    if before.refresh() {
+        files.distrust();
+    }
+    read_files(&mut kubeconfig, context)?;
+    let options = KubeConfigOptions {
+        context: Some(context.to_owned()),
+        ..KubeConfigOptions::default()
+    };
+    let config = runtime
+        .block_on(Config::from_custom_kubeconfig(kubeconfig, &options))
+        .map_err(|error| wrong(&error))?;
+    Ok((config, files))
+}
+
+/// What is wrong with a kubeconfig.
+fn told(path: &Path, context: &str, error: &KubeconfigError) -> String {
+    let path = path.display();
+    let data = |key: &str, error: &LoadDataError| match error {
+        LoadDataError::DecodeBase64(_) => format!("{path}: {key}-data: not base64"),
+        LoadDataError::ReadFile(error, _) => format!("{path}: {key}: {error}"),
+        LoadDataError::NoBase64DataOrFile => format!("{path}: {key}: missing"),
+    };
+    match error {
+        KubeconfigError::Parse(error) => match error.location() {
+            Some(at) => format!(
+                "{path}:{}:{}: not the YAML of a kubeconfig",
+                at.line(),
+                at.column()
+            ),
+            None => format!("{path}: not the YAML of a kubeconfig"),
+        },
+        KubeconfigError::LoadContext(_) => format!("{path}: no context {context}"),
+        KubeconfigError::LoadClusterOfContext(_) => {
+            format!("{path}: the cluster of context {context} is not there")
+        }
+        KubeconfigError::MissingClusterUrl => format!("{path}: server: missing"),
+        KubeconfigError::ParseClusterUrl(_) => format!("{path}: server: not a URL"),
+        KubeconfigError::LoadCertificateAuthority(error) => data("certificate-authority", error),
+        KubeconfigError::LoadClientCertificate(error) => data("client-certificate", error),
+        KubeconfigError::LoadClientKey(error) => data("client-key", error),
+        KubeconfigError::ParseCertificates(_) => {
+            format!("{path}: certificate-authority: not PEM")
+        }
+        _ => format!("{path}: context {context} cannot be used"),
+    }
+}
+
+/// What is wrong with credentials.
+pub(super) fn unusable(error: &kube::Error) -> ClientError {
+    ClientError::Credentials(match error {
+        kube::Error::RustlsTls(_) => "a certificate or key is not usable PEM",
+        kube::Error::Auth(_) => "neither token nor auth-provider can be used",
+        kube::Error::InferKubeconfig(_) => "a certificate or key is not usable",
+        _ => "they cannot be used",
+    })
+}
+
+/// Makes relative paths those of the kubeconfig's folder, as kubectl does; a command only if it is
+/// a path.
+fn make_absolute(kubeconfig: &mut Kubeconfig, folder: &Path) {
+    let join = |path: &mut Option<String>| {
+        if let Some(relative) = path {
+            *relative = folder.join(&*relative).to_string_lossy().into_owned();
+        }
+    };
+    for named in &mut kubeconfig.clusters {
+        if let Some(cluster) = &mut named.cluster {
+            join(&mut cluster.certificate_authority);
+        }
+    }
+    for named in &mut kubeconfig.auth_infos {
+        let Some(user) = &mut named.auth_info else {
+            continue;
+        };
+        join(&mut user.client_certificate);
+        join(&mut user.client_key);
+        join(&mut user.token_file);
+        if let Some(exec) = &mut user.exec
+            && exec
+                .command
+                .as_ref()
+                .is_some_and(|command| command.contains('/'))
+        {
+            join(&mut exec.command);
+        }
+    }
+}
+
+/// The files that a context of a kubeconfig depends on. Refuses what is not supported.
+fn files_of(path: &Path, kubeconfig: &Kubeconfig, context: &str) -> Result<Files, ClientError> {
+    let mut paths = vec![path.to_owned()];
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context)
+        .and_then(|named| named.context.as_ref());
+    let cluster = kubeconfig
+        .clusters
+        .iter()
+        .find(|named| context.is_some_and(|context| named.name == context.cluster))
+        .and_then(|named| named.cluster.as_ref());
+    let user = kubeconfig
+        .auth_infos
+        .iter()
+        .find(|named| context.and_then(|context| context.user.as_ref()) == Some(&named.name))
+        .and_then(|named| named.auth_info.as_ref());
+    if let Some(cluster) = cluster {
+        if cluster
+            .proxy_url
+            .as_ref()
+            .is_some_and(|url| !url.is_empty())
+        {
+            return Err(ClientError::Proxy);
+        }
+        paths.extend(cluster.certificate_authority.as_ref().map(Into::into));
+    }
+    if let Some(user) = user {
+        if let Some(provider) = user.auth_provider.as_ref()
+            && provider.name != "oidc"
+        {
+            return Err(ClientError::AuthProvider);
+        }
+        let files = [&user.token_file, &user.client_certificate, &user.client_key];
+        paths.extend(files.into_iter().flatten().map(Into::into));
+    }
+    Ok(Files::read(paths))
+}
+
+/// Puts the contents of the files that a context names where they would stand as data.
+fn read_files(kubeconfig: &mut Kubeconfig, context: &str) -> Result<(), ClientError> {
+    let context = kubeconfig
+        .contexts
+        .iter()
+        .find(|named| named.name == context)
+        .and_then(|named| named.context.clone())
+        .unwrap_or_default();
+    for named in &mut kubeconfig.clusters {
+        if let Some(cluster) = &mut named.cluster
+            && named.name == context.cluster
+            && cluster.certificate_authority_data.is_none()
+            && let Some(path) = cluster.certificate_authority.take()
+        {
+            cluster.certificate_authority_data = Some(encoded("certificate-authority", &path)?);
+        }
+    }
+    for named in &mut kubeconfig.auth_infos {
+        let Some(user) = named
+            .auth_info
+            .as_mut()
+            .filter(|_| context.user.as_ref() == Some(&named.name))
+        else {
+            continue;
+        };
+        if user.client_certificate_data.is_none()
+            && let Some(path) = user.client_certificate.take()
+        {
+            user.client_certificate_data = Some(encoded("client-certificate", &path)?);
+        }
+        if user.client_key_data.is_none()
+            && let Some(path) = user.client_key.take()
+        {
+            user.client_key_data = Some(encoded("client-key", &path)?.into());
+        }
+        read_token(user)?;
+    }
+    Ok(())
+}
+
+/// The content of a file that the kubeconfig names, as its data would be. Its path is not told: it
+/// may be what should stand in the file.
+fn encoded(key: &str, path: &str) -> Result<String, ClientError> {
+    let octets = read::read(Path::new(path), &CONFIGURATION_FILE)
+        .map_err(|error| ClientError::Kubeconfig(format!("the file of {key}: {}", error.reason)))?;
+    Ok(STANDARD.encode(octets))
+}
+
+/// Reads the token file, without the space around its token, as kubectl does.
+pub(super) fn read_token(user: &mut AuthInfo) -> Result<(), ClientError> {
+    if user.token.is_none()
+        && let Some(path) = user.token_file.take()
+    {
+        let text = read::read_text(Path::new(&path), &TOKEN_BODY).map_err(|error| {
+            ClientError::Kubeconfig(format!("the file of tokenFile: {}", error.reason))
+        })?;
+        user.token = Some(text.trim().into());
+    }
+    Ok(())
+}
+
+/// Whether a token can be sent: as one word.
+pub(super) fn is_token(token: &SecretString) -> bool {
+    token
+        .expose_secret()
+        .bytes()
+        .all(|octet| octet.is_ascii_graphic())
+}
+
+/// A URL without a user and a password.
+pub(super) fn shown_url(url: &Uri) -> String {
+    let text = url.to_string();
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return text;
+    };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    match authority.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}://{host}/{path}"),
+        None => text,
+    }
+}

@@ -1,0 +1,63 @@
+//! The secrets of a client, which nothing that is shown may hold.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kube::config::AuthInfo;
+use secrecy::{ExposeSecret, SecretString};
+
+/// What is shown instead of a secret.
+const MASK: &str = "[secret]";
+
+/// Texts shorter than this are in many words that are no secrets.
+const SHORTEST: usize = 4;
+
+/// The secrets that a client sends: an API that is confused, or a proxy before it, may send them
+/// back in what it says. `Debug` shows none of them.
+#[derive(Debug, Default)]
+pub(in super::super) struct Secrets(Vec<SecretString>);
+
+impl Secrets {
+    /// Those of `auth_info`.
+    pub(super) fn of(auth_info: &AuthInfo) -> Self {
+        let direct = [&auth_info.token, &auth_info.password];
+        let mut secrets: Vec<SecretString> = direct.into_iter().flatten().cloned().collect();
+        if let (Some(user), Some(password)) = (&auth_info.username, &auth_info.password) {
+            let both = format!("{user}:{}", password.expose_secret());
+            secrets.push(STANDARD.encode(both).into());
+        }
+        let provider = auth_info.auth_provider.iter();
+        let configured = provider.flat_map(|provider| provider.config.values());
+        secrets.extend(configured.map(|value| value.as_str().into()));
+        secrets.retain(|secret| secret.expose_secret().len() >= SHORTEST);
+        Self(secrets)
+    }
+
+    /// A text of the API without them.
+    pub(in super::super) fn mask(&self, text: &str) -> String {
+        self.0.iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret.expose_secret(), MASK)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_out_and_never_shown() {
+        let auth_info = AuthInfo {
+            token: Some("TOKEN-SECRET".into()),
+            username: Some("me".to_owned()),
+            password: Some("PASS-SECRET".into()),
+            ..AuthInfo::default()
+        };
+        let secrets = Secrets::of(&auth_info);
+        let said = "Bearer TOKEN-SECRET, Basic bWU6UEFTUy1TRUNSRVQ=, PASS-SECRET";
+        assert_eq!(
+            secrets.mask(said),
+            "Bearer [secret], Basic [secret], [secret]"
+        );
+        assert!(!format!("{secrets:?}").contains("SECRET"), "{secrets:?}");
+    }
+}
