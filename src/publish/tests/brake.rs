@@ -16,11 +16,12 @@ use crate::model::{
     Verdict,
 };
 
-/// A configuration of members with a brake of 25 percent.
+/// A configuration of members with a brake of 25 percent, whose addresses are probed.
 fn braked(members: &[&str], folder: &tempfile::TempDir) -> Config {
     let mut config = config(members, folder.path());
     let mut fleet = (*config.fleet).clone();
     fleet.federations[0].brake = 25;
+    fleet.federations[0].probe = Probe::default();
     config.fleet = Arc::new(fleet);
     config
 }
