@@ -189,6 +189,7 @@ impl Sockets {
             streams: Some(streams),
         };
         let open = Arc::new(tcp::Open::new(self.limits));
+        let turns = tcp::Turns::new(self.workers);
         for bound in self.listeners {
             let Bound {
                 address,
@@ -222,6 +223,7 @@ impl Sockets {
                     respond.clone(),
                     Arc::clone(snapshots),
                     counters.worker(),
+                    turns.clone(),
                     self.limits.idle,
                 )),
                 open: Arc::clone(&open),

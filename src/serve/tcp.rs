@@ -31,6 +31,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::WorkerCounters;
 
 use super::Respond;
+pub(super) use budget::Turns;
 pub(super) use limits::{Limits, Open};
 use messages::KERNEL_UNSENT;
 use session::{End, Session};
@@ -62,6 +63,8 @@ pub(super) struct Service<R> {
     snapshots: Arc<ArcSwap<Snapshot>>,
     /// Counters of this listener's connections, all together.
     counters: Arc<WorkerCounters>,
+    /// The turns of connections that have much to ask, on all listeners.
+    turns: Turns,
     /// How long a connection may take for its next query.
     idle: Duration,
     /// The same in units of 100 ms, for edns-tcp-keepalive (RFC 7828).
@@ -75,6 +78,7 @@ impl<R> Service<R> {
         respond: R,
         snapshots: Arc<ArcSwap<Snapshot>>,
         counters: Arc<WorkerCounters>,
+        turns: Turns,
         idle: Duration,
     ) -> Self {
         Self {
@@ -82,6 +86,7 @@ impl<R> Service<R> {
             respond,
             snapshots,
             counters,
+            turns,
             idle,
             idle_units: u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX),
         }

@@ -47,7 +47,7 @@ pub struct Pace {
 impl Default for Pace {
     fn default() -> Self {
         Self {
-            settle: Duration::from_millis(50),
+            settle: Duration::from_millis(20),
             poll: Duration::from_secs(5),
             coarse: Duration::from_secs(3),
         }

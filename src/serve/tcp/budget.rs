@@ -1,7 +1,10 @@
-//! How long a connection may keep its thread while others wait.
+//! How long a connection may keep its thread while others wait, and for what it waits then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use crate::telemetry::clock::monotonic;
@@ -9,12 +12,39 @@ use crate::telemetry::clock::monotonic;
 /// Reads and answers in one stay: about as many as come in one read.
 const STEPS: u32 = 64;
 
-/// Time in one stay. With 512 connections that all have more to ask than is ever answered, each has
-/// its next stay within some tens of milliseconds.
+/// Time in one stay.
 const TIME: Duration = Duration::from_micros(100);
 
 /// Steps between two looks at the clock.
 const LOOK: u32 = 8;
+
+/// Turns for each thread: one being taken, and one that is ready when it ends.
+const TURNS: usize = 2;
+
+/// The turns of connections that have spent their budget. However many those are, few of them are
+/// ready to run at once, and the others wait here, first come first served: so a new connection, or
+/// one that was at rest, waits for few stays, and not for one of each connection that is busy.
+#[derive(Debug, Clone)]
+pub(in crate::serve) struct Turns(Arc<Semaphore>);
+
+impl Turns {
+    /// The turns of `threads` threads.
+    pub(in crate::serve) fn new(threads: usize) -> Self {
+        Self(Arc::new(Semaphore::new(threads * TURNS)))
+    }
+
+    /// Lets everybody else come first, and returns a new budget.
+    pub(super) async fn next(&self) -> Budget {
+        // What is ready comes first, and what the system says is ready now.
+        yield_now().await;
+        // Nobody closes the semaphore.
+        let turn = Arc::clone(&self.0).acquire_owned().await.ok();
+        Budget {
+            _turn: turn,
+            ..Budget::new()
+        }
+    }
+}
 
 /// What a connection may still do before it lets the other ones of its thread come first, however
 /// much it has received: tokio alone would let it go on for thousands of queries.
@@ -24,6 +54,8 @@ pub(super) struct Budget {
     steps: u32,
     /// When the time is up.
     end: Instant,
+    /// The turn in which it is spent; given back with it.
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl Budget {
@@ -32,6 +64,7 @@ impl Budget {
         Self {
             steps: STEPS,
             end: monotonic() + TIME,
+            _turn: None,
         }
     }
 
@@ -58,6 +91,8 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -75,5 +110,19 @@ mod tests {
             budget.spend();
         }
         assert!(budget.is_spent());
+    }
+
+    #[tokio::test]
+    async fn turns_are_few_and_come_back_with_their_budgets() {
+        let turns = Turns::new(1);
+        let first = turns.next().await;
+        let _second = turns.next().await;
+        let mut third = pin!(turns.next());
+        // It yields once, and then waits.
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        yield_now().await;
+        assert!(futures::poll!(third.as_mut()).is_pending());
+        drop(first);
+        assert!(futures::poll!(third.as_mut()).is_ready());
     }
 }

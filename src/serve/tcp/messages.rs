@@ -123,9 +123,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         })
     }
 
-    /// Others came first.
-    pub(super) fn renew(&mut self) {
+    /// Gives what is left of the budget back, with its turn.
+    pub(super) fn give_back(&mut self) {
         self.budget = None;
+    }
+
+    /// Others came first.
+    pub(super) fn renew(&mut self, budget: Budget) {
+        self.budget = Some(budget);
     }
 
     /// Reads once, and answers whole queries until the budget is spent or responses do not go.
@@ -193,9 +198,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
                 }
             }
         }
-        self.budget = Some(budget);
         self.unanswered = rest.to_vec();
         self.write(context, output.get(..filled).unwrap_or_default())?;
+        // Who has to wait until more goes keeps no turn meanwhile.
+        self.budget = Some(budget).filter(|_| !self.has_unsent());
         Ok(found)
     }
 

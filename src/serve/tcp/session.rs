@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::task::yield_now;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -156,8 +155,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
                 self.send().await?;
             }
             if self.messages.is_spent() {
-                yield_now().await;
-                self.messages.renew();
+                self.messages.give_back();
+                let budget = self.service.turns.next().await;
+                self.messages.renew(budget);
             }
             if !self.messages.has_unanswered() {
                 return Ok(());

@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Turns;
 use super::limits::{Limits, Open};
 use super::session::{End, Session};
 use super::{Service, messages::KERNEL_UNSENT};
@@ -49,6 +50,7 @@ impl<R: Respond> Fixture<R> {
             respond,
             Arc::new(ArcSwap::from_pointee(snapshot)),
             counters.worker(),
+            Turns::new(1),
             Duration::from_secs(10),
         );
         let limits = Limits {
