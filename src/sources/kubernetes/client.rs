@@ -118,7 +118,7 @@ pub async fn check(source: &Source) -> Result<(), String> {
     let built = async {
         let (mut config, _) = load(source).await?;
         config.auth_info.exec = None;
-        blocking(move || stack(&config).map_err(|error| Box::new(error).into())).await
+        blocking(move || stack(&config).map_err(|error| kubeconfig::unusable(&error))).await
     };
     let built: Result<Client, ClientError> = built.await;
     built.map(drop).map_err(|error| error.to_string())
