@@ -292,6 +292,9 @@ fn other_records_are_passed_over() {
     check([1, 0, 0, 2], &[&tsig, &tsig], bad);
     check([1, 0, 1, 0], &[&tsig], bad);
     check([1, 0, 0, 2], &[&opt, &opt], bad);
+    check([1, 0, 0, 2], &[&tsig, &opt], bad);
+    check([1, 0, 0, 2], &[&tsig, &tsig], bad);
+    check([1, 0, 1, 0], &[&tsig], bad);
     check([1, 0, 0, 1], &[&opt, &tsig], bad);
     check([1, 0, 0, 1], &[&opt, &[0]], bad);
     check([1, 0, 0, 2], &[&opt], bad);
