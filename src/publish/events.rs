@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::model::{Event, EventKind, Peer, UnixSeconds};
+use crate::model::{Event, EventKind, Peer, UnixSeconds, kept};
 
 /// How many events are kept; older ones are in the logs.
 pub const KEPT: usize = 4096;
@@ -54,7 +54,8 @@ impl Events {
             subject: transited.subject,
             from: transited.from,
             to: transited.to,
-            why: transited.why,
+            // What members say may be long, and thousands are kept.
+            why: kept(&transited.why),
             by: transited.by,
         };
         if ring.kept.len() == KEPT {

@@ -23,7 +23,7 @@ use super::transit::Transits;
 use crate::config::Config;
 use crate::model::{
     Change, Delta, Epoch, GeoDatabase, Identity, LearntTopology, Loss, MemberIdx, NamespacedName,
-    UnixSeconds,
+    UnixSeconds, kept,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
@@ -244,7 +244,7 @@ impl World {
             Change::Networks(networks) => self.learn_networks(member, networks),
             Change::Whole(is_whole) => self.mark(member, is_whole, now),
             Change::Lost(loss) => {
-                let reason = Some(reason(&loss));
+                let reason = Some(kept(&reason(&loss)));
                 if let Some(profile) = self.profiles.get_mut(member.get()) {
                     profile.lacks_mark = matches!(loss, Loss::Mark(_));
                     if profile.reason != reason {
