@@ -64,7 +64,8 @@ mod tests {
         let resolvers = watch::Sender::new(Vec::new());
         let mut heard = resolvers.subscribe();
         let cancel = CancellationToken::new();
-        let task = tokio::spawn(run(path.clone(), resolvers.clone(), cancel.clone()));
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(run(path.clone(), resolvers.clone(), cancel.clone()));
         // Whether the first reading has passed cannot be seen, so it changes until it is heard.
         let told = async {
             for number in 6..=250 {
@@ -78,6 +79,6 @@ mod tests {
         };
         told.await;
         cancel.cancel();
-        task.await.unwrap();
+        task.join_next().await.unwrap().unwrap();
     }
 }

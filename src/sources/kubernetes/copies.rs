@@ -1,7 +1,7 @@
 //! Objects that something else copied from other clusters: they are no evidence of local health and
 //! no exports, whatever their annotations say (names: 21).
 //!
-//! What Karmada, KubeFed or GitOps *propagate* is no copy: it runs where it is. Neither are slices
+//! What `Karmada`, `KubeFed` or `GitOps` *propagate* is no copy: it runs where it is. Neither are slices
 //! of Kubernetes' own mirroring controller, which writes down hand-made Endpoints, and services that
 //! Cilium, Istio or Submariner merely export, such as those with `service.cilium.io/global`.
 
@@ -27,9 +27,9 @@ enum Sign {
 /// The label that names the writer of an EndpointSlice.
 const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 
-/// The tools that copy, and how their copies are told. `multicluster.kubernetes.io` and ServiceImport
-/// are those of the Multi-Cluster Services API, which GKE, AWS Cloud Map, Submariner, Cilium and
-/// Karmada implement: what they derive from an import has the one or the other.
+/// The tools that copy, and how their copies are told. `multicluster.kubernetes.io` and
+/// `ServiceImport` are those of the Multi-Cluster Services API, which GKE, AWS Cloud Map, Submariner, Cilium and
+/// `Karmada` implement: what they derive from an import has the one or the other.
 const SIGNS: [(&str, Sign); 12] = [
     (
         "MCS API",

@@ -134,13 +134,13 @@ pub(super) struct Read<W: Watched> {
 #[derive(Deserialize)]
 struct Named {
     /// Its metadata.
-    metadata: Name,
+    metadata: Identifiers,
 }
 
 /// Which object it is.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Name {
+struct Identifiers {
     /// Its namespace.
     namespace: Option<String>,
     /// Its name.
