@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::fake_apiserver::{FakeApi, Reply, Resource, StreamingLists, Verb};
 use crate::member::{Member, api, kubeconfig, service, short};
@@ -171,9 +172,11 @@ async fn objects_without_end_hold_the_member() {
 async fn a_head_without_end_holds_the_member() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(async move {
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        let mut connections = JoinSet::new();
         while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
+            connections.spawn(async move {
                 let mut next = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
                 while next.is_ok() {
                     next = stream.write_all(b"x-a: aaaaaaaaaaaaaaaaaaaa\r\n").await;
@@ -191,5 +194,4 @@ async fn a_head_without_end_holds_the_member() {
         "{:?}",
         member.said
     );
-    serving.abort();
 }
