@@ -151,6 +151,7 @@ fn streams(threads: usize) -> io::Result<Runtime> {
     Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(1)
+        .event_interval(tcp::EVENT_INTERVAL)
         .thread_name("tcp")
         .enable_io()
         .enable_time()

@@ -31,7 +31,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::WorkerCounters;
 
 use super::Respond;
-pub(super) use budget::Turns;
+pub(super) use budget::{EVENT_INTERVAL, Turns};
 pub(super) use limits::{Limits, Open};
 use messages::KERNEL_UNSENT;
 use session::{End, Session};

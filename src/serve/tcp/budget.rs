@@ -18,6 +18,9 @@ const TIME: Duration = Duration::from_micros(100);
 /// Steps between two looks at the clock.
 const LOOK: u32 = 8;
 
+/// Stays on a thread between two looks at what the system says is ready.
+pub(in crate::serve) const EVENT_INTERVAL: u32 = 8;
+
 /// Turns for each thread: one being taken, and one that is ready when it ends.
 const TURNS: usize = 2;
 
@@ -33,10 +36,11 @@ impl Turns {
         Self(Arc::new(Semaphore::new(threads * TURNS)))
     }
 
-    /// Lets everybody else come first, and returns a new budget.
-    pub(super) async fn next(&self) -> Budget {
-        // What is ready comes first, and what the system says is ready now.
+    /// Lets everybody else come first who is ready or waits for a turn, and returns a new budget.
+    pub(super) async fn next(&self, spent: Option<Budget>) -> Budget {
+        // With the turn kept: else whoever is ready next would find it free, and nobody would wait.
         yield_now().await;
+        drop(spent);
         // Nobody closes the semaphore.
         let turn = Arc::clone(&self.0).acquire_owned().await.ok();
         Budget {
@@ -115,9 +119,9 @@ mod tests {
     #[tokio::test]
     async fn turns_are_few_and_come_back_with_their_budgets() {
         let turns = Turns::new(1);
-        let first = turns.next().await;
-        let _second = turns.next().await;
-        let mut third = pin!(turns.next());
+        let first = turns.next(None).await;
+        let _second = turns.next(None).await;
+        let mut third = pin!(turns.next(None));
         // It yields once, and then waits.
         assert!(futures::poll!(third.as_mut()).is_pending());
         yield_now().await;

@@ -123,9 +123,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         })
     }
 
-    /// Gives what is left of the budget back, with its turn.
-    pub(super) fn give_back(&mut self) {
-        self.budget = None;
+    /// Gives the budget back, with its turn.
+    pub(super) fn give_back(&mut self) -> Option<Budget> {
+        self.budget.take()
     }
 
     /// Others came first.

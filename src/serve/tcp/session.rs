@@ -155,8 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
                 self.send().await?;
             }
             if self.messages.is_spent() {
-                self.messages.give_back();
-                let budget = self.service.turns.next().await;
+                let spent = self.messages.give_back();
+                let budget = self.service.turns.next(spent).await;
                 self.messages.renew(budget);
             }
             if !self.messages.has_unanswered() {
