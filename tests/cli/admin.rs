@@ -64,7 +64,7 @@ fn a_name_that_is_not_ours_is_not_answered() {
     write(&file, &text.replace("[listen]", hosts));
     let daemon = Daemon::start(folder.path(), "demo.toml");
     let check = |version: &str, host: &str, expected: u16| {
-        for path in ["/v1/clusters", "/metrics", "/livez"] {
+        for path in ["/v1/clusters", "/v1/explain?name=example.com", "/v1/events"] {
             let asked = daemon.ask(&format!("GET {path} HTTP/{version}\r\n{host}\r\n"));
             let (status, body) = asked.expect("an answer");
             assert_eq!(status, expected, "{host:?} {path}: {body}");
@@ -80,7 +80,13 @@ fn a_name_that_is_not_ours_is_not_answered() {
     check("1.1", "Host: localhost\r\nHost: evil.example\r\n", 400);
     check("1.1", "Host: evil.example:9153\r\n", 421);
     check("1.0", "Host: evil.example\r\n", 421);
-    let absolute = "GET http://evil.example/livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for path in ["/metrics", "/livez", "/readyz?verbose"] {
+        let asked = daemon.ask(&format!(
+            "GET {path} HTTP/1.1\r\nHost: scraped.example\r\n\r\n"
+        ));
+        assert_ne!(asked.map(|(status, _)| status), Some(421), "{path}");
+    }
+    let absolute = "GET http://evil.example/v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
     assert_eq!(daemon.ask(absolute).map(|(status, _)| status), Some(421));
 }
 
