@@ -34,6 +34,43 @@ fn stage() -> Stage {
 }
 
 #[test]
+fn what_no_client_reaches_is_not_published_and_its_names_fall_back() {
+    let stage = stage();
+    let services = STATUS.map(|(asked, addresses, _)| load_balancer(asked, addresses, &json!({})));
+    let api = Api::start(Script::new().services(services.to_vec()));
+    api.kubeconfig(stage.path(), &json!({}));
+    let daemon = stage.start();
+    for (asked, _, published) in STATUS {
+        let mut expected = published.to_vec();
+        expected.push(SECOND);
+        daemon.until_answers(&name(asked), &expected);
+        let zone = name(asked).replace(".example", ".eu-1.eu.example");
+        let expected = if published.is_empty() {
+            vec![SECOND]
+        } else {
+            published.to_vec()
+        };
+        daemon.until_answers(&zone, &expected);
+    }
+    // Each service is warned of, with one address of each kind and how many there are besides.
+    let bad = [
+        "my-namespace/zero: addresses ignored: 0.0.0.0 is unspecified, and 1 more",
+        "my-namespace/this-network: addresses ignored: 0.1.2.3",
+        "my-namespace/multicast: addresses ignored: 224.0.0.9",
+        "255.255.255.255 is the broadcast address",
+        "my-namespace/link-local: addresses ignored: 169.254.169.254 is link-local, and 1 more",
+        "my-namespace/local: addresses ignored: 127.0.0.1 is a loopback address, and 1 more",
+    ];
+    let member = daemon.until_member("m1", "Ready", &bad);
+    let warnings = member["warnings"].as_array().expect("an array");
+    assert_eq!(
+        warnings.len(),
+        5,
+        "the good ones are not warned of: {member}"
+    );
+}
+
+#[test]
 fn facts_files_are_held_to_the_same_addresses() {
     let mut stage = stage();
     stage.m1 = Stage::new().m1;

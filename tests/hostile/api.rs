@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::{Value, json};
 
@@ -23,8 +23,6 @@ pub(crate) struct Script {
     services: Vec<Value>,
     /// What it says is its version.
     version: Option<String>,
-    /// The UID of `default/kubernetes`.
-    identity: Option<String>,
 }
 
 impl Script {
@@ -61,8 +59,6 @@ impl Script {
 pub(crate) struct Api {
     /// Where it listens.
     address: SocketAddr,
-    /// How many requests there were.
-    requests: Arc<AtomicUsize>,
     /// Ends it.
     ended: Arc<AtomicBool>,
 }
@@ -73,28 +69,18 @@ impl Api {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let (script, ended) = (Arc::new(script), Arc::new(AtomicBool::new(false)));
-        let (flag, requests) = (Arc::clone(&ended), Arc::new(AtomicUsize::new(0)));
-        let count = Arc::clone(&requests);
+        let flag = Arc::clone(&ended);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if flag.load(Ordering::SeqCst) {
                     break;
                 }
-                let (script, count) = (Arc::clone(&script), Arc::clone(&count));
+                let script = Arc::clone(&script);
                 // It ends with the connection, which ends with the program under test.
-                std::thread::spawn(move || drop(script.serve(stream, &count)));
+                std::thread::spawn(move || drop(script.serve(stream)));
             }
         });
-        Self {
-            address,
-            requests,
-            ended,
-        }
-    }
-
-    /// How many requests there were.
-    pub(crate) fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        Self { address, ended }
     }
 
     /// Writes a kubeconfig with the context `fake`, whose user has these keys (JSON is YAML).
@@ -119,7 +105,7 @@ impl Drop for Api {
 
 impl Script {
     /// Answers the requests of one connection.
-    fn serve(&self, mut stream: TcpStream, count: &AtomicUsize) -> io::Result<()> {
+    fn serve(&self, mut stream: TcpStream) -> io::Result<()> {
         let mut requests = BufReader::new(stream.try_clone()?);
         loop {
             let mut line = String::new();
@@ -130,7 +116,6 @@ impl Script {
             while requests.read_line(&mut header)? > 2 {
                 header.clear();
             }
-            count.fetch_add(1, Ordering::SeqCst);
             let target = line.split(' ').nth(1).unwrap_or_default().to_owned();
             let (path, query) = target.split_once('?').unwrap_or((&target, ""));
             let end = path.rsplit('/').next().unwrap_or_default();
@@ -164,7 +149,7 @@ impl Script {
             }),
             "kubernetes" => json!({"metadata": {
                 "name": "kubernetes", "namespace": "default",
-                "uid": self.identity.as_deref().unwrap_or("u"),
+                "uid": "u",
             }}),
             "services" => list(&self.services),
             "endpointslices" => {

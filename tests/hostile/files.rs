@@ -2,9 +2,40 @@
 
 use std::fs::File;
 use std::process::Command;
+use std::time::Duration;
 
 use crate::stage::{FIRST, NAME, SECOND, Stage, service};
-use crate::wait::{SOON, until};
+use crate::wait::{SOON, throughout, until};
+
+#[test]
+fn facts_files_cut_to_nothing_change_no_answer() {
+    let stage = Stage::new();
+    let daemon = stage.start();
+    daemon.until_answers(NAME, &[FIRST, SECOND]);
+    stage.put("m1.toml", "");
+    stage.put("m2.toml", "");
+    throughout("an empty file is a loss", Duration::from_secs(8), || {
+        daemon.check(NAME, &[FIRST, SECOND])
+    });
+    daemon.until_member("m1", "Held", &[]);
+}
+
+#[test]
+fn a_facts_file_that_lost_its_end_changes_no_answer() {
+    let stage = Stage::new();
+    let two = service("my-service", &[FIRST], "") + &service("other", &[FIRST], "");
+    let end = "[end]\ncomplete = true\n";
+    stage.put("m1.toml", &(two.clone() + end));
+    let daemon = stage.start();
+    daemon.until_answers(NAME, &[FIRST, SECOND]);
+    // The writer was stopped after its first service.
+    stage.put("m1.toml", &service("other", &[FIRST], ""));
+    daemon.until_member("m1", "Held", &[]);
+    daemon.check(NAME, &[FIRST, SECOND]).expect("as before");
+    // A whole one needs no confirmation.
+    stage.put("m1.toml", &(service("other", &[FIRST], "") + end));
+    daemon.until_answers(NAME, &[SECOND]);
+}
 
 #[test]
 fn what_is_no_file_stops_nobody() {
@@ -45,4 +76,31 @@ fn a_file_beyond_its_limit_is_a_problem_with_its_size() {
     daemon.check(NAME, &[FIRST, SECOND]).expect("as before");
     let (good, printed) = stage.run(&["check", "gazetteer.toml"]);
     assert!(!good && printed.contains("536870912"), "{printed}");
+}
+
+#[test]
+fn thousands_of_mistakes_delay_nobody_and_are_counted() {
+    let stage = Stage::new();
+    let daemon = stage.start();
+    let wrong: String = (0..5000)
+        .map(|n| service(&format!("s{n}"), &["x"], ""))
+        .collect();
+    stage.put("m1.toml", &wrong);
+    stage.put("m2.toml", &wrong);
+    throughout("/livez answers", Duration::from_secs(3), || {
+        match daemon.get("/livez") {
+            Some((200, _)) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    daemon.until_member("m1", "Held", &[]);
+    daemon.check(NAME, &[FIRST, SECOND]).expect("as before");
+    let (good, printed) = stage.run(&["check", "gazetteer.toml"]);
+    let lines = printed.lines().count();
+    assert!(!good && lines < 300, "{lines} lines");
+    assert!(
+        printed.contains("4900") || printed.contains("5000"),
+        "{:?}",
+        printed.lines().last()
+    );
 }

@@ -3,9 +3,8 @@
 //! Each test starts the program, does one kind of harm to it and looks at what it answers. Bounds
 //! of time are generous: they tell a daemon that goes on from one that stands still, no more.
 
-#[expect(dead_code, reason = "the soak uses the rest")]
 mod api;
-#[expect(dead_code, reason = "the soak uses the rest")]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
 mod clients;
 #[path = "../cli/daemon.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
@@ -20,16 +19,22 @@ mod dns;
     reason = "the tests that share it use the rest"
 )]
 mod fake_apiserver;
-#[expect(dead_code, reason = "the soak uses the rest")]
+#[path = "../real/loopback.rs"]
+mod loopback;
 mod ports;
 #[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod program;
-#[expect(dead_code, reason = "for what is still to be tested")]
 mod stage;
 #[path = "../real/wait.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod wait;
 
 mod addresses;
+mod control;
 mod files;
+mod limits;
+mod restart;
+mod secrets;
+mod state;
+mod time;

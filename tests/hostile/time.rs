@@ -20,15 +20,24 @@ fn library() -> PathBuf {
     found.expect("libfaketime is missing: install Debian's package faketime")
 }
 
-/// Sets the clock of the daemon, which looks once in a second.
+/// Sets the clock of the daemon, which is looked at once in a second, and holds the answers against
+/// `expected` while the daemon comes to know it.
+fn jump(stage: &Stage, daemon: &Daemon, offset: &str, expected: &[&str]) {
+    set(stage, offset);
+    let what = format!("a jump to {offset} changes no answer");
+    throughout(&what, Duration::from_millis(2500), || {
+        daemon.check(NAME, expected)
+    });
+}
+
+/// Sets the clock of the daemon.
 fn set(stage: &Stage, offset: &str) {
     stage.put("clock", &format!("{offset}\n"));
-    std::thread::sleep(Duration::from_millis(2500));
 }
 
 /// A daemon whose clock is that of the file `clock`.
 fn start(stage: &Stage) -> Daemon {
-    stage.put("clock", "+0\n");
+    set(stage, "+0");
     let (library, clock) = (library(), stage.path().join("clock"));
     let environment = [
         ("LD_PRELOAD", library.as_os_str()),
@@ -44,20 +53,16 @@ fn overrides_last_as_long_as_they_were_given_for_whatever_the_clock_does() {
     let stage = Stage::new();
     let daemon = start(&stage);
     daemon.until_answers(NAME, &[FIRST, SECOND]);
-    set(&stage, "+3650d");
-    set(&stage, "+0");
+    for offset in ["+3650d", "+0"] {
+        jump(&stage, &daemon, offset, &[FIRST, SECOND]);
+    }
     let (good, said) = stage.run(&["cordon", "m1", "--for", "60s", "--state-dir", "state"]);
     assert!(good, "{said}");
     daemon.until_answers(NAME, &[SECOND]);
     for offset in ["+3650d", "-300d", "+0"] {
-        set(&stage, offset);
-        throughout(
-            "a jump ends no override",
-            Duration::from_millis(300),
-            || daemon.check(NAME, &[SECOND]),
-        );
+        jump(&stage, &daemon, offset, &[SECOND]);
     }
-    let (good, said) = stage.run(&["freeze", "--for", "2s", "--state-dir", "state"]);
+    let (good, said) = stage.run(&["freeze", "--for", "4s", "--state-dir", "state"]);
     assert!(good, "{said}");
     set(&stage, "-3650d");
     until("a freeze ends when it was to end", SOON, || {
