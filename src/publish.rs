@@ -59,6 +59,7 @@ mod steady;
 mod storage;
 mod thread;
 mod transit;
+mod twins;
 mod vantages;
 mod verdicts;
 mod world;

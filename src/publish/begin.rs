@@ -12,6 +12,7 @@ use super::fact::Kept;
 use super::files::{Owner, Paths, Tail};
 use super::identity;
 use super::states::{Happening, States};
+use super::twins::twins;
 use super::vantages::kept_networks;
 use super::world::{Now, Profile};
 use crate::config::Config;
@@ -145,6 +146,10 @@ impl Beginning {
             beginning
                 .hostnames
                 .insert(name.clone(), (resolved.clone(), Some(now.instant)));
+        }
+        let twins = twins(config, &beginning.profiles);
+        for (profile, twin) in beginning.profiles.iter_mut().zip(twins) {
+            profile.twin = twin;
         }
         for ((index, member), profile) in members(config).zip(&beginning.profiles) {
             if let Some(state) = beginning.states.state(index) {

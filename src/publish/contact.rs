@@ -165,7 +165,12 @@ pub(super) fn status(name: &Label, profile: &Profile, state: MemberState) -> Mem
         since: profile.since,
         version: identity.and_then(|identity| identity.version.clone()),
         first_synced: profile.kept.first_synced,
-        warnings: [&profile.warnings[..], profile.held_back.as_slice()].concat(),
+        warnings: [
+            &profile.warnings[..],
+            profile.held_back.as_slice(),
+            profile.twin.as_slice(),
+        ]
+        .concat(),
     }
 }
 

@@ -46,6 +46,7 @@ impl World {
                 self.discard(index, now);
             }
         }
+        self.find_twins();
         info!(members = config.fleet.members.len(), "configuration taken");
         self.is_dirty = true;
     }

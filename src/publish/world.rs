@@ -57,6 +57,8 @@ pub(super) struct Profile {
     pub(super) warnings: Vec<String>,
     /// What the brake holds back of it.
     pub(super) held_back: Option<String>,
+    /// Which other members are the same cluster.
+    pub(super) twin: Option<String>,
     /// Its source knows that what it says is whole.
     pub(super) is_whole: bool,
     /// It is lost since its facts file lacks the mark at its end.
@@ -302,6 +304,7 @@ impl World {
             profile.kept.identity = Some(identity.clone());
             self.keep(member, Fact::Identity(identity));
             self.show(member);
+            self.find_twins();
         }
     }
 
@@ -329,6 +332,7 @@ impl World {
         self.is_dirty = true;
         self.happen(member, Happening::Forgotten, now);
         self.show(member);
+        self.find_twins();
     }
 
     /// A source says where its member's nodes stand.

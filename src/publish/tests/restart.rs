@@ -113,6 +113,43 @@ async fn restored_facts_of_another_cluster_are_discarded_for_good() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn members_that_are_one_cluster_are_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = ["a", "b", "c"];
+    let identity = |member: &str, uid: &str| {
+        Change::Identity(Identity {
+            origin: format!("https://{member}"),
+            uid: Some(uid.to_owned()),
+            version: None,
+        })
+    };
+    let warnings = async |running: &Running| {
+        let snapshot = running.settled().await;
+        let members = snapshot.members().iter();
+        let all: Vec<_> = members.map(|member| member.warnings.join("; ")).collect();
+        all
+    };
+    let of = |others: &str| {
+        format!("the same cluster as {others}: their Services default/kubernetes have one UID")
+    };
+    let running = Running::start(config(&names, folder.path()));
+    for (member, uid) in [("a", "1"), ("b", "2"), ("c", "1")] {
+        running.change(member, identity(member, uid)).await;
+        let synced = vec![(named("s"), service("192.0.2.1", 1))];
+        running.change(member, Change::Synced(synced)).await;
+    }
+    after(100).await;
+    assert_eq!(warnings(&running).await, [of("c"), String::new(), of("a")]);
+    running.stop().await;
+    let running = Running::start(config(&names, folder.path()));
+    assert_eq!(warnings(&running).await, [of("c"), String::new(), of("a")]);
+    running.change("a", identity("a", "2")).await;
+    after(100).await;
+    assert_eq!(warnings(&running).await, [of("b"), of("a"), String::new()]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn facts_of_an_api_are_not_restored_for_a_file() {
     let folder = tempfile::tempdir().unwrap();
     first_process(&folder).await;

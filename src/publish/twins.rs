@@ -1,0 +1,53 @@
+//! Members that are one cluster under several names: each of its services would count several times.
+
+use std::collections::BTreeMap;
+
+use tracing::warn;
+
+use super::world::{Profile, World};
+use crate::config::Config;
+use crate::model::MemberIdx;
+
+/// What is said of each member whose cluster another member has too, told by the UID of the Service
+/// `default/kubernetes`; `None` for others. In the order of `profiles`, which is that of the
+/// configuration.
+pub(super) fn twins(config: &Config, profiles: &[Profile]) -> Vec<Option<String>> {
+    let uid = |profile: &Profile| profile.kept.identity.as_ref()?.uid.clone();
+    let uids: Vec<_> = profiles.iter().map(uid).collect();
+    let mut names = BTreeMap::<_, Vec<_>>::new();
+    for (uid, member) in uids.iter().zip(&config.fleet.members) {
+        if let Some(uid) = uid {
+            names.entry(uid).or_default().push(member.name.as_str());
+        }
+    }
+    let said = |(index, uid): (usize, &Option<String>)| {
+        let own = config.fleet.members.get(index)?.name.as_str();
+        let all = names.get(uid.as_ref()?)?;
+        let others: Vec<_> = all.iter().copied().filter(|name| *name != own).collect();
+        let others = (!others.is_empty()).then(|| others.join(", "))?;
+        Some(format!(
+            "the same cluster as {others}: their Services default/kubernetes have one UID"
+        ))
+    };
+    uids.iter().enumerate().map(said).collect()
+}
+
+impl World {
+    /// Tells anew which members are one cluster, once a member has another identity.
+    pub(super) fn find_twins(&mut self) {
+        let all = twins(&self.config, &self.profiles);
+        for (member, said) in MemberIdx::all().zip(all) {
+            let Some(profile) = self.profiles.get_mut(member.get()) else {
+                continue;
+            };
+            if profile.twin == said {
+                continue;
+            }
+            profile.twin.clone_from(&said);
+            if let (Some(name), Some(said)) = (self.name(member), said) {
+                warn!(member = %name, "{said}");
+            }
+            self.show(member);
+        }
+    }
+}
