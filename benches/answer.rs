@@ -80,6 +80,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                     nearest: None,
                     eligible: &eligible,
                     own: None,
+                    is_listed: false,
                 }],
                 lots,
                 |_| unreachable!("nothing spills over"),

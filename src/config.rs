@@ -32,7 +32,7 @@ pub use problem::Problem;
 pub use settings::{Account, Config, DnsListener, Listen, MemberSource, Source, file_origin};
 pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
-pub use values::{percent, policy, ttl, when_all_down};
+pub use values::{percent, policy, srv, ttl, when_all_down};
 
 #[cfg(test)]
 mod tests {

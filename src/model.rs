@@ -26,7 +26,7 @@ pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind, Peer};
 pub use federation::{
-    ExportMode, Federation, NameServer, Pattern, Policy, WhenAllDown, local_apex,
+    ExportMode, Federation, NameServer, Pattern, Policy, SrvForm, WhenAllDown, local_apex,
 };
 pub use geo::{GeoCode, GeoDatabase, GeoDatabaseError, GeoRecord};
 pub use inside::{Inside, Pod, PodName};

@@ -19,7 +19,8 @@ use arc_swap::ArcSwap;
 use gazetteer::answer::{Client, NoTrace, Transport, respond};
 use gazetteer::config::{DnsListener, Listen};
 use gazetteer::model::{
-    FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, UnixSeconds,
+    FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, SrvForm,
+    UnixSeconds,
 };
 use gazetteer::serve::bind;
 use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot, SnapshotBuilder};
@@ -67,7 +68,8 @@ fn an_answer_allocates_nothing() {
     let mut kinds = BTreeSet::new();
     for snapshot in [
         world::world(),
-        drawing_lots(),
+        drawing_lots(SrvForm::Shared),
+        drawing_lots(SrvForm::Members),
         located(),
         in_country(),
         crowded(),
@@ -88,7 +90,7 @@ fn an_answer_allocates_nothing() {
 }
 
 /// The world with a weighted service, and a member that is being drained.
-fn drawing_lots() -> Snapshot {
+fn drawing_lots(srv: SrvForm) -> Snapshot {
     let mut builder = world::builder();
     let name = NamespacedName {
         namespace: "my-namespace".parse().unwrap(),
@@ -99,6 +101,7 @@ fn drawing_lots() -> Snapshot {
         let spec = Arc::make_mut(&mut service.spec);
         spec.steering.policy = Some(Policy::Weighted);
         spec.steering.weight = Some(7);
+        spec.steering.srv = Some(srv);
         builder.upsert(member, &name, Arc::new(service));
     }
     builder.set_shares(Shares {

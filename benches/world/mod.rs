@@ -7,7 +7,7 @@ use std::time::Duration;
 use gazetteer::model::{
     AddressPolicy, Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member,
     MemberIdx, MemberState, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port,
-    Probe, Protocol, Service, ServiceKind, Spec, StaticRegion, Steering, WhenAllDown,
+    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, StaticRegion, Steering, WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
@@ -106,6 +106,7 @@ pub(crate) fn fleet() -> Fleet {
             when_all_down: WhenAllDown::NoData,
             max_addresses: None,
             spill_over: None,
+            srv: SrvForm::Shared,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {

@@ -8,7 +8,7 @@ use super::limit::lots;
 use super::respond::{Negative, Reply};
 use super::srv::{self, Targets};
 use crate::decide::{Eligible, LevelView, Plan, Trace, choose, eligible};
-use crate::model::{MemberIdx, MemberSet, Pod, WhenAllDown};
+use crate::model::{MemberIdx, MemberSet, Pod, SrvForm, WhenAllDown};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Shard, Tree};
 use crate::vantage::Vantage;
 use crate::wire::{MAX_NAME, Owner, ede, rrtype};
@@ -129,12 +129,14 @@ fn answer_for<T: Trace>(
     let own = inside.and_then(|(member, _)| own(reply, entry, plan, member));
     let at_end = own.as_ref().map_or(&candidates, |own| &own.eligible);
     let mut vantage = start.vantage;
+    let by_member = port.is_some() && is_by_member(plan, apex);
     let views = levels.iter().flatten().map(|scope| {
         let mut view = LevelView {
             members: scope.members,
             nearest: None,
             eligible: &candidates,
             own: None,
+            is_listed: by_member,
         };
         if scope.parent.is_none() {
             let known = inside.map(|(_, found)| found).or(start.vantage);
@@ -146,6 +148,7 @@ fn answer_for<T: Trace>(
             view.nearest = place.and_then(|place| snapshot.nearest(place));
             view.eligible = at_end;
             view.own = own.as_ref().map(|own| own.at.member);
+            view.is_listed = by_member && inside.is_none();
         }
         view
     });
@@ -192,11 +195,21 @@ fn answer_for<T: Trace>(
         return write_down(reply, apex, entry, plan, is_fenced);
     }
     let Some(end) = end else { return };
-    let answering = write_records(reply, apex, &chosen, (owner, end), port);
+    // A pinned name has no address for clients inside; they are so at the global level alone.
+    let by_member = by_member && (inside.is_none() || end.parent.is_some());
+    let answering = write_records(reply, apex, &chosen, (owner, end), port, by_member);
     finish(reply, apex, entry, answering);
 }
 
-/// Writes the records at `owner`, the name of a populated level or one of its SRV owners. Returns the
+/// Whether SRV records lead to members one by one (names: decision 19). A clusterset has names of its
+/// own, and one target for each of its services.
+#[inline]
+fn is_by_member(plan: &Plan, apex: &Apex) -> bool {
+    plan.srv == SrvForm::Members && apex.tree != Tree::Clusterset
+}
+
+/// Writes the records at `owner`, the name of a populated level or one of its SRV owners, `by_member` or
+/// shared. Returns the
 /// members in it, `None` for no record.
 #[inline]
 fn write_records(
@@ -205,6 +218,7 @@ fn write_records(
     chosen: &Chosen<'_>,
     (owner, level): (Owner, &Scope),
     port: Option<&NamedPort>,
+    by_member: bool,
 ) -> Option<MemberSet> {
     match port {
         None => match write_addresses(reply, chosen, owner) {
@@ -216,7 +230,11 @@ fn write_records(
         }
         Some(port) => {
             let targets = Targets::at(reply.snapshot, apex, chosen.entry, level);
-            srv::write(reply, &targets, chosen, owner, port)
+            if by_member {
+                srv::write_by_member(reply, &targets, chosen, owner, port)
+            } else {
+                srv::write(reply, &targets, chosen, owner, port)
+            }
         }
     }
 }

@@ -78,6 +78,7 @@ fn own<'s, T: Trace>(
         nearest: None,
         eligible: &within.eligible,
         own: Some(member),
+        is_listed: false,
     };
     let lots = || lots(reply, entry);
     let endpoints = |member| entry.endpoints(member);

@@ -10,8 +10,12 @@ use crate::wire::{MAX_NAME, Owner, Target, rrtype};
 /// SRV priority of every record.
 const PRIORITY: u16 = 0;
 
-/// SRV weight of every record.
+/// SRV weight of a record where weights say nothing.
 const WEIGHT: u16 = 100;
+
+/// SRV weight of the heaviest member where weights are those of members: a multiple of 256, as `HAProxy`
+/// divides by that.
+const HEAVIEST: u16 = 65_280;
 
 /// Members of a fleet at most.
 const MEMBERS: usize = 256;
@@ -153,7 +157,50 @@ pub(super) fn write_numbers<N: IntoIterator<Item = u16> + PartialEq>(
         write_target(reply, chosen, at?);
         return Some(chosen.members);
     }
-    write_members(reply, targets, chosen, owner, numbers)
+    write_members(reply, targets, chosen, owner, numbers, |_| WEIGHT)
+}
+
+/// Writes the SRV RRset of one port of a populated level with a record for each shard, whose target is
+/// its pinned name and whose weight is the shard's, so scaled that the largest is [`HEAVIEST`] (names:
+/// decision 19). Returns the members in it, `None` for no record.
+pub(super) fn write_by_member(
+    reply: &mut Reply<'_, '_>,
+    targets: &Targets<'_>,
+    chosen: &Chosen<'_>,
+    owner: Owner,
+    port: &NamedPort,
+) -> Option<MemberSet> {
+    if !is_asked(reply) {
+        return None;
+    }
+    // One pass over each, so that no member is looked for among the others.
+    let mut numbers = [None; MEMBERS];
+    for (member, number) in &port.numbers {
+        if let Some(place) = numbers.get_mut(member.get()) {
+            *place = Some(*number);
+        }
+    }
+    let numbers = |member: MemberIdx, _| numbers.get(member.get()).copied().flatten();
+    let mut weights = [1_u32; MEMBERS];
+    let caution = chosen.entry.caution();
+    for (member, weight) in caution.iter().flat_map(|caution| &caution.weights) {
+        if let Some(place) = weights.get_mut(member.get()) {
+            *place = *weight;
+        }
+    }
+    let of = |member: MemberIdx| weights.get(member.get()).copied().unwrap_or(1);
+    let members = chosen.members.iter();
+    let with_port = members.filter(|member| numbers(*member, false).is_some());
+    let largest = with_port.map(of).max().unwrap_or(1);
+    write_members(reply, targets, chosen, owner, numbers, |member| {
+        scaled(of(member), largest)
+    })
+}
+
+/// A weight beside the largest of its set, on the scale of SRV records.
+fn scaled(weight: u32, largest: u32) -> u16 {
+    let scaled = u64::from(weight) * u64::from(HEAVIEST) / u64::from(largest.max(1));
+    u16::try_from(scaled).unwrap_or(HEAVIEST).clamp(1, HEAVIEST)
 }
 
 /// Writes an SRV RRset with records for each shard, whose targets are its pinned name or, where the
@@ -164,6 +211,7 @@ fn write_members<N: IntoIterator<Item = u16>>(
     chosen: &Chosen<'_>,
     owner: Owner,
     numbers: impl Fn(MemberIdx, bool) -> N,
+    weight: impl Fn(MemberIdx) -> u16,
 ) -> Option<MemberSet> {
     let entry = chosen.entry;
     let own = chosen.own.map(|own| own.member);
@@ -188,7 +236,8 @@ fn write_members<N: IntoIterator<Item = u16>>(
         pods.chain(pinned)
     };
     let mut places = [None; MEMBERS];
-    let members = write_records(reply, targets, chosen, owner, all, |member, at| {
+    let at = (owner, weight);
+    let members = write_records(reply, targets, chosen, at, all, |member, at| {
         if let Some(place) = places.get_mut(member.get()) {
             *place = Some(at);
         }
@@ -228,8 +277,8 @@ pub(super) fn write_pods<N: IntoIterator<Item = u16>>(
         let members = chosen.members.iter();
         members.flat_map(|member| pods_at(entry, member, numbers(member)))
     };
-    let owner = Owner::QUESTION;
-    let members = write_records(reply, targets, chosen, owner, all, |_, _| {})?;
+    let at = (Owner::QUESTION, |_| WEIGHT);
+    let members = write_records(reply, targets, chosen, at, all, |_, _| {})?;
     reply.response.begin_additional();
     for member in members.iter() {
         write_pod_addresses(reply, targets, entry, member);
@@ -263,13 +312,14 @@ fn pods_at<N: IntoIterator<Item = u16>>(
     })
 }
 
-/// Writes the records of one RRset: all of them, or as many as a message holds. Tells where the pinned
+/// Writes the records of one RRset, at an owner and with weights of members: all of them, or as many as
+/// a message holds. Tells where the pinned
 /// names of members are then. Returns the members in it, `None` for no record.
 fn write_records<I: Iterator<Item = Record>>(
     reply: &mut Reply<'_, '_>,
     targets: &Targets<'_>,
     chosen: &Chosen<'_>,
-    owner: Owner,
+    (owner, weight): (Owner, impl Fn(MemberIdx) -> u16),
     all: impl Fn() -> I,
     mut written: impl FnMut(MemberIdx, Owner),
 ) -> Option<MemberSet> {
@@ -294,8 +344,9 @@ fn write_records<I: Iterator<Item = Record>>(
         }
         if let Some(target) = target {
             let (ttl, number) = (chosen.ttl, record.number);
+            let weight = weight(record.member);
             let response = &mut reply.response;
-            let at = response.srv(owner, ttl, PRIORITY, WEIGHT, number, &target);
+            let at = response.srv(owner, ttl, PRIORITY, weight, number, &target);
             members.insert(record.member);
             if record.pod.is_none() {
                 written(record.member, at);

@@ -22,7 +22,8 @@ use crate::decide::NoTrace;
 use crate::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
     MemberState, MemberStatus, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port,
-    Probe, Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, TopologyFacts, UnixSeconds,
+    WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Settings, SnapshotBuilder};
@@ -51,6 +52,7 @@ fn federation() -> Federation {
         when_all_down: WhenAllDown::NoData,
         max_addresses: None,
         spill_over: None,
+        srv: SrvForm::Shared,
         hold: Duration::from_secs(60),
         sync_timeout: Duration::from_secs(30),
         probe: Probe {

@@ -9,7 +9,8 @@ use super::problem::Placed;
 use super::section::{Section, unique};
 use super::values;
 use crate::model::{
-    AddressPolicy, ExportMode, Federation, MOST_ADDRESSES, NameServer, Policy, Probe, WhenAllDown,
+    AddressPolicy, ExportMode, Federation, MOST_ADDRESSES, NameServer, Policy, Probe, SrvForm,
+    WhenAllDown,
 };
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -65,6 +66,7 @@ pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> Federat
         section.text("export", "export", export),
         section.text("policy", "policy", values::policy),
         section.text("when-all-down", "when-all-down", values::when_all_down),
+        section.text("srv", "srv", values::srv),
     );
     let fence = fence(&section);
     let ttl = duration("ttl", &values::ttl, seconds(30));
@@ -99,6 +101,7 @@ pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> Federat
             when_all_down: rules.2.map_or(WhenAllDown::NoData, |rule| rule.value),
             max_addresses,
             spill_over: spill_over.map(|share| share.value),
+            srv: rules.3.map_or(SrvForm::Shared, |form| form.value),
             hold,
             sync_timeout,
             members: members.iter().map(|(_, pattern)| pattern.clone()).collect(),

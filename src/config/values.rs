@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{AddressPolicy, Pattern, Policy, WhenAllDown, parse_address, parse_network};
+use crate::model::{
+    AddressPolicy, Pattern, Policy, SrvForm, WhenAllDown, parse_address, parse_network,
+};
 use crate::names::{Label, LabelError};
 use crate::wire::NameBuf;
 
@@ -199,6 +201,11 @@ pub fn policy(text: &str) -> Result<Policy, String> {
         ("weighted", Policy::Weighted),
         ("failover", Policy::Failover),
     ])(text)
+}
+
+/// What SRV records lead to.
+pub fn srv(text: &str) -> Result<SrvForm, String> {
+    choice(&[("shared", SrvForm::Shared), ("members", SrvForm::Members)])(text)
 }
 
 /// What to answer when no member is eligible.

@@ -14,7 +14,8 @@
 //!    others are left.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
 //! 6. The first level with an eligible member answers; there the first tier of the plan that has
-//!    one; and of that, under `weighted`, one member by lot (names: decision 6). Where that tier has
+//!    one; and of that, under `weighted`, one member by lot (names: decision 6), unless all are listed
+//!    for the client to draw. Where that tier has
 //!    too few ready endpoints and the plan says that it spills over, one member of it and of the next
 //!    tiers is drawn instead.
 
@@ -36,6 +37,9 @@ pub struct LevelView<'t> {
     /// The member that the client is inside, if its shard is reached there by its inside addresses: at
     /// the global level only (names: D.11, 2).
     pub own: Option<MemberIdx>,
+    /// Under `weighted` all members there answer, with their weights: the client draws (names:
+    /// decision 19).
+    pub is_listed: bool,
 }
 
 /// The outcome of [`choose`].
@@ -103,8 +107,8 @@ pub fn choose<'t, 'l, T: Trace>(
             .map(|tier| *tier & candidates)
             .find(|tier| !tier.is_empty());
         if let Some(mut members) = chosen {
-            let mut is_drawn = plan.is_weighted;
-            if plan.is_weighted {
+            let mut is_drawn = plan.is_weighted && !view.is_listed;
+            if is_drawn {
                 members = lots().pick(members);
             } else if let Some(percent) = plan.spill_over {
                 let loads = Loads {

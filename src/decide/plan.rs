@@ -1,6 +1,6 @@
 //! Policies compiled to tiers.
 
-use crate::model::{MemberIdx, MemberSet, Policy, WhenAllDown};
+use crate::model::{MemberIdx, MemberSet, Policy, SrvForm, WhenAllDown};
 use crate::names::Label;
 
 /// What a service and its federation say about choosing: equal keys share one plan.
@@ -18,6 +18,8 @@ pub struct PlanKey {
     /// carry the rest; `None` where nothing spills over. `None` for the policies that do not order
     /// members.
     pub spill_over: Option<u8>,
+    /// What SRV records lead to.
+    pub srv: SrvForm,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
 }
@@ -38,6 +40,8 @@ pub struct Plan {
     /// The share, in percent, of the endpoints of the first tier that are to be ready, or the next
     /// tiers carry the rest.
     pub spill_over: Option<u8>,
+    /// What SRV records lead to.
+    pub srv: SrvForm,
     /// What to answer when no member is eligible.
     pub when_all_down: WhenAllDown,
 }
@@ -57,6 +61,7 @@ impl Plan {
             is_weighted: key.policy == Policy::Weighted,
             max_addresses: key.max_addresses,
             spill_over: key.spill_over,
+            srv: key.srv,
             when_all_down: key.when_all_down,
         }
     }
@@ -96,6 +101,7 @@ mod tests {
             fence: None,
             max_addresses: None,
             spill_over: None,
+            srv: SrvForm::Shared,
             when_all_down: WhenAllDown::NoData,
         };
         let plan = Plan::compile(&key, &names.iter().collect::<Vec<_>>(), MemberSet::ALL);

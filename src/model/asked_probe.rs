@@ -81,8 +81,8 @@ impl Federation {
 mod tests {
     use super::*;
     use crate::model::{
-        Endpoints, Export, ExportMode, HostNames, Policy, Port, ServiceKind, Spec, Steering,
-        WhenAllDown,
+        Endpoints, Export, ExportMode, HostNames, Policy, Port, ServiceKind, Spec, SrvForm,
+        Steering, WhenAllDown,
     };
 
     fn federation(probe: Probe, probe_ports: Vec<(u16, u16)>) -> Federation {
@@ -102,6 +102,7 @@ mod tests {
             when_all_down: WhenAllDown::NoData,
             max_addresses: None,
             spill_over: None,
+            srv: SrvForm::Shared,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             members: Vec::new(),

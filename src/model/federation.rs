@@ -42,6 +42,8 @@ pub struct Federation {
     /// The share, in percent, of the endpoints nearest to a client that are to be ready; what is
     /// missing of it is carried elsewhere. `None` lets nothing spill over.
     pub spill_over: Option<u8>,
+    /// What SRV records of its services lead to.
+    pub srv: SrvForm,
     /// How long a held member counts as if it were not (names: decision 5).
     pub hold: Duration,
     /// How long a member may take for its first sync (names: decision 10).
@@ -102,6 +104,15 @@ pub enum Policy {
     Weighted,
     /// The first of an order.
     Failover,
+}
+
+/// What the SRV records of a service at a level lead to (names: decision 19).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SrvForm {
+    /// The name of the level; where the members chosen differ in the port, each its pinned name.
+    Shared,
+    /// The pinned names of the members chosen, each with the member's weight.
+    Members,
 }
 
 /// What to answer when no member is eligible (names: decision 2).

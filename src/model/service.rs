@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use super::{Inside, Policy, ProbeSettings, WhenAllDown};
+use super::{Inside, Policy, ProbeSettings, SrvForm, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -146,7 +146,7 @@ pub const MOST_ADDRESSES: u8 = 32;
 /// What a service says about how it is answered; `None` leaves it to the federation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Steering {
-    /// The share under the policy `weighted`; 0 is drained. Unset is 1.
+    /// The share under the policy `weighted` and in SRV records of members; 0 is drained. Unset is 1.
     pub weight: Option<u32>,
     /// TTL of positive answers.
     pub ttl: Option<Duration>,
@@ -163,6 +163,8 @@ pub struct Steering {
     /// The share, in percent, of the endpoints nearest to a client that are to be ready; what is
     /// missing of it is carried elsewhere.
     pub spill_over: Option<u8>,
+    /// What its SRV records lead to.
+    pub srv: Option<SrvForm>,
     /// How its addresses are probed.
     pub probe: Option<Box<ProbeSettings>>,
     /// The first label of one more name, in the apex itself (names: N9).

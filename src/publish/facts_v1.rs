@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use self::inside::InsideV1;
 use self::probe::ProbeV1;
 use self::quick::Parts;
-use self::service::ServiceV1;
+use self::service::{ServiceV1, SrvFormV1};
 use super::fact::{Fact, Learnt};
 use crate::model::{Identity, Inside, NamespacedName, Service, Spec, Specs, UnixSeconds};
 use crate::names::{Label, LabelError};
@@ -83,7 +83,7 @@ impl Known {
         service.spec = self.shared.share(spec);
     }
 
-    /// A service with what [`Record::Named`] says of it beside.
+    /// A service with what [`Record::Srv`] and [`Record::Named`] say of it beside.
     fn extended(
         &mut self,
         names: [Option<&str>; 2],
@@ -91,6 +91,7 @@ impl Known {
         inside: Option<InsideV1<'_>>,
         service: ServiceV1<'_>,
         probe: Option<ProbeV1<'_>>,
+        srv: Option<SrvFormV1>,
     ) -> Result<Service, PayloadError> {
         let mut service = service.read(self)?;
         let names = names.map(|name| name.map(|name| self.label(name)).transpose());
@@ -98,6 +99,7 @@ impl Known {
         let steering = &mut Arc::make_mut(&mut service.spec).steering;
         (steering.dns_prefix, steering.external_name) = (dns_prefix?, external_name?);
         (steering.max_addresses, steering.spill_over) = bounds;
+        steering.srv = srv.map(Into::into);
         self.share(&mut service, probe);
         let inside = inside.map(|inside| inside.read(self)).transpose()?;
         service.inside = inside.map(Arc::new);
@@ -195,6 +197,17 @@ enum Record<'a> {
     ),
     /// [`Fact::Networks`].
     Networks(Vec<(IpAddr, u8)>, Vec<(IpAddr, u8)>),
+    /// [`Fact::Service`] of one that says what its SRV records lead to; then as [`Record::Named`].
+    Srv(
+        SrvFormV1,
+        [Option<&'a str>; 2],
+        (Option<u8>, Option<u8>),
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
 }
 
 /// [`Learnt`].
@@ -242,20 +255,24 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let bounds = (steering.max_addresses, steering.spill_over);
             let names = [&steering.dns_prefix, &steering.external_name];
             let names = names.map(|name| name.as_ref().map(Label::as_str));
-            match (names, bounds, inside, probe) {
-                ([None, None], (None, None), Some(inside), probe) => {
+            let srv = steering.srv.map(SrvFormV1::from);
+            match (srv, names, bounds, inside, probe) {
+                (None, [None, None], (None, None), Some(inside), probe) => {
                     Record::Inside(inside, namespace, label, facts, probe)
                 }
-                ([None, None], (None, None), None, Some(probe)) => {
+                (None, [None, None], (None, None), None, Some(probe)) => {
                     Record::Probed(namespace, label, facts, probe)
                 }
-                ([None, None], (None, None), None, None) => {
+                (None, [None, None], (None, None), None, None) => {
                     Record::Service(namespace, label, facts)
                 }
-                ([None, None], bounds, inside, probe) => {
+                (None, [None, None], bounds, inside, probe) => {
                     Record::Bounded(bounds, inside, namespace, label, facts, probe)
                 }
-                (names, bounds, inside, probe) => {
+                (Some(form), names, bounds, inside, probe) => {
+                    Record::Srv(form, names, bounds, inside, namespace, label, facts, probe)
+                }
+                (None, names, bounds, inside, probe) => {
                     Record::Named(names, bounds, inside, namespace, label, facts, probe)
                 }
             }
@@ -310,7 +327,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         }
         Record::Bounded(bounds, inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
-            let service = known.extended([None; 2], bounds, inside, service, probe)?;
+            let service = known.extended([None; 2], bounds, inside, service, probe, None)?;
             Fact::Service(name, Arc::new(service))
         }
         Record::Inside(inside, namespace, name, service, probe) => {
@@ -326,7 +343,12 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         }
         Record::Named(names, bounds, inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
-            let service = known.extended(names, bounds, inside, service, probe)?;
+            let service = known.extended(names, bounds, inside, service, probe, None)?;
+            Fact::Service(name, Arc::new(service))
+        }
+        Record::Srv(form, names, bounds, inside, namespace, name, service, probe) => {
+            let name = known.name(namespace, name)?;
+            let service = known.extended(names, bounds, inside, service, probe, Some(form))?;
             Fact::Service(name, Arc::new(service))
         }
         Record::Identity(origin, uid, version) => Fact::Identity(Identity {

@@ -212,6 +212,7 @@ fn plan_key(
         Disagreement::SpillOver,
         disagreements,
     );
+    let srv = first(steering, |s| s.srv, Disagreement::Srv, disagreements);
     let most = || steering.iter().filter_map(|s| s.max_addresses);
     if most().min() != most().max() {
         disagreements.insert(Disagreement::MaxAddresses);
@@ -240,6 +241,7 @@ fn plan_key(
         max_addresses: most().min().or(rules.max_addresses),
         spill_over: (spill_over.or(rules.spill_over))
             .filter(|_| matches!(policy, Policy::Nearest | Policy::Failover)),
+        srv: srv.unwrap_or(rules.srv),
         when_all_down: when_all_down.unwrap_or(rules.when_all_down),
     }
 }

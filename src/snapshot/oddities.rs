@@ -63,6 +63,8 @@ pub enum Disagreement {
     MaxAddresses,
     /// The first counts.
     SpillOver,
+    /// The first counts.
+    Srv,
 }
 
 impl ServiceEntry {

@@ -140,7 +140,7 @@ fn plan(key: &PlanKey, scopes: &Scopes, fleet: &Fleet) -> Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Policy, TopologyFacts, WhenAllDown};
+    use crate::model::{Policy, SrvForm, TopologyFacts, WhenAllDown};
     use crate::snapshot::Apexes;
 
     fn key(number: usize) -> PlanKey {
@@ -150,6 +150,7 @@ mod tests {
             fence: None,
             max_addresses: None,
             spill_over: None,
+            srv: SrvForm::Shared,
             when_all_down: WhenAllDown::NoData,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gazetteer::model::{
     self, Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Location, Member,
     MemberIdx, NameServer, NamespacedName, Network, Pattern, Policy, Port, Probe, Protocol,
-    Service, ServiceKind, Spec, StaticRegion, Steering,
+    Service, ServiceKind, Spec, SrvForm, StaticRegion, Steering,
 };
 use gazetteer::names::Label;
 
@@ -62,6 +62,7 @@ impl Fed {
             when_all_down: self.all_down,
             max_addresses: None,
             spill_over: None,
+            srv: SrvForm::Shared,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use gazetteer::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Inside, Member, MemberIdx,
     MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Pod, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Spec, Steering, TopologyFacts, UnixSeconds, WhenAllDown,
+    Protocol, Service, ServiceKind, Spec, SrvForm, Steering, TopologyFacts, UnixSeconds,
+    WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -237,6 +238,7 @@ fn fleet() -> Fleet {
             when_all_down: WhenAllDown::NoData,
             max_addresses: None,
             spill_over: None,
+            srv: SrvForm::Shared,
             hold: Duration::from_secs(60),
             sync_timeout: Duration::from_secs(30),
             probe: Probe {

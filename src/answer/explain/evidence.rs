@@ -179,6 +179,7 @@ pub(super) fn disagreement(matter: Disagreement) -> String {
         Disagreement::SpillOver => {
             "members disagree on spill-over: the first in configuration order counts"
         }
+        Disagreement::Srv => "members disagree on srv: the first in configuration order counts",
     };
     text.to_owned()
 }

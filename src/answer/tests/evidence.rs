@@ -9,7 +9,7 @@ use super::{federation, label, name, service, set_state, world_of};
 use crate::answer::{Candidate, Explanation, explain};
 use crate::model::{
     Evidence, Export, FULL_SHARE, Fleet, Inside, ListenerIdx, MemberIdx, MemberState, MemberStatus,
-    Network, Place, Pod, Policy, Probe, Service, ServiceKind, UnixSeconds, Verdict,
+    Network, Place, Pod, Policy, Probe, Service, ServiceKind, SrvForm, UnixSeconds, Verdict,
 };
 use crate::snapshot::{Condition, Generation, Serial, Settings, Shares, SnapshotBuilder};
 
@@ -193,6 +193,27 @@ fn lots_are_explained() {
             "weights, and shares of the lots: a 1 (50 %), c 1 (50 %)"
         ]
     );
+}
+
+#[test]
+fn members_that_are_listed_draw_no_lots_and_a_disagreement_is_told() {
+    let mut world = world_of(crate::model::Federation {
+        policy: Policy::Weighted,
+        ..federation()
+    });
+    for (member, form) in [(0, SrvForm::Members), (2, SrvForm::Shared)] {
+        let mut said = Service::clone(&service([203, 0, 113, member + 1], 1, 80));
+        Arc::make_mut(&mut said.spec).steering.srv = Some(form);
+        world.upsert(MemberIdx(member), &name(), Arc::new(said));
+    }
+    let text = "_http._tcp.s.n.fed.svc.example.com";
+    let explanation = explained(&mut world, text, RecordType::SRV);
+    assert_eq!(
+        explanation.notes,
+        ["members disagree on srv: the first in configuration order counts"]
+    );
+    let answers = explanation.candidates.iter().map(|one| one.answers);
+    assert_eq!(answers.filter(|answers| *answers).count(), 2);
 }
 
 #[test]

@@ -148,6 +148,7 @@ fn steering(section: &Section<'_>) -> Steering {
     let dns_prefix = section.text("dns-prefix", "dns-prefix", values::label);
     let external_name = section.text("external-name", "external-name", values::label);
     let spill_over = section.text("spill-over", "spill-over", values::percent);
+    let srv = section.text("srv", "srv", values::srv);
     section.get("order");
     Steering {
         weight: weight.and_then(|weight| u32::try_from(weight.value).ok()),
@@ -158,6 +159,7 @@ fn steering(section: &Section<'_>) -> Steering {
         when_all_down: when_all_down.map(|rule| rule.value),
         max_addresses: max_addresses(section),
         spill_over: spill_over.map(|share| share.value),
+        srv: srv.map(|form| form.value),
         probe: settings.map(Box::new),
         dns_prefix: dns_prefix.map(|prefix| prefix.value),
         external_name: external_name.map(|name| name.value),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::facts::parse;
 use crate::model::{
-    Endpoints, Export, Inside, Policy, Port, Protocol, Service, ServiceKind, Spec, Steering,
-    WhenAllDown,
+    Endpoints, Export, Inside, Policy, Port, Protocol, Service, ServiceKind, Spec, SrvForm,
+    Steering, WhenAllDown,
 };
 use crate::names::Label;
 
@@ -33,6 +33,7 @@ fence = ["Europe_West4"]
 when-all-down = "nxdomain"
 max-addresses = 4
 spill-over = "80%"
+srv = "members"
 ttl = "10s"
 dns-prefix = "Foo"
 external-name = "bar"
@@ -77,6 +78,7 @@ fn every_key_reaches_the_service() {
             when_all_down: Some(WhenAllDown::NxDomain),
             max_addresses: Some(4),
             spill_over: Some(80),
+            srv: Some(SrvForm::Members),
             probe: None,
             dns_prefix: Some(label("foo")),
             external_name: Some(label("bar")),

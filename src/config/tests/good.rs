@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::{Config, Source, parse};
-use crate::model::{ExportMode, GeoCode, Policy, RegionCost, WhenAllDown};
+use crate::model::{ExportMode, GeoCode, Policy, RegionCost, SrvForm, WhenAllDown};
 
 /// Every key of a configuration file.
 pub(super) const EVERY_KEY: &str = r#"
@@ -229,6 +229,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(federation.policy, Policy::Nearest);
     assert_eq!(federation.export, ExportMode::Annotated);
     assert_eq!(federation.when_all_down, WhenAllDown::NoData);
+    assert_eq!(federation.srv, SrvForm::Shared);
     assert_eq!(federation.fence, None);
     assert_eq!(
         (federation.members.len(), federation.namespaces.len()),

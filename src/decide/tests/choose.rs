@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::{FleetHealth, Halves, Seeds, ShardCaution, ShardHealth, eligible};
 use super::*;
-use crate::model::{FULL_SHARE, UnixSeconds, WhenAllDown};
+use crate::model::{FULL_SHARE, SrvForm, UnixSeconds, WhenAllDown};
 use crate::vantage::ClientPrefix;
 
 fn set(members: &[u8]) -> MemberSet {
@@ -20,6 +20,7 @@ fn plan(tiers: &[&[u8]], fence: &[u8], when_all_down: WhenAllDown) -> Plan {
         is_weighted: false,
         max_addresses: None,
         spill_over: None,
+        srv: SrvForm::Shared,
         when_all_down,
     }
 }
@@ -61,6 +62,7 @@ fn decide(
         nearest: None,
         eligible: &eligible,
         own: None,
+        is_listed: false,
     });
     let endpoints = |_| Endpoints::default();
     let decision = choose(plan, levels, lots, endpoints, &mut NoTrace);

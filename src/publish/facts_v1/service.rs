@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Known, PayloadError, texts};
 use crate::model::{
-    Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Spec, Steering, WhenAllDown,
+    Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Spec, SrvForm, Steering,
+    WhenAllDown,
 };
 use crate::names::{Label, LabelError};
 use crate::wire::NameError;
@@ -59,7 +60,7 @@ macro_rules! mirror {
     ($mirror:ident, $model:ident: $($variant:ident),+) => {
         #[doc = concat!("[`", stringify!($model), "`].")]
         #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-        enum $mirror {
+        pub(super) enum $mirror {
             $(#[doc = concat!("[`", stringify!($model), "::", stringify!($variant), "`].")] $variant,)+
         }
 
@@ -81,6 +82,7 @@ mirror!(KindV1, ServiceKind: LoadBalancer, ClusterIp, Headless, ExternalName);
 mirror!(ExportV1, Export: Unsaid, Exported, Refused);
 mirror!(ProtocolV1, Protocol: Tcp, Udp, Sctp);
 mirror!(PolicyV1, Policy: Nearest, Spread, Weighted, Failover);
+mirror!(SrvFormV1, SrvForm: Shared, Members);
 mirror!(WhenAllDownV1, WhenAllDown: NoData, NxDomain, LastKnown);
 
 impl<'a> From<&'a Service> for ServiceV1<'a> {
@@ -170,6 +172,7 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
             when_all_down,
             max_addresses: _,
             spill_over: _,
+            srv: _,
             probe: _,
             dns_prefix: _,
             external_name: _,
@@ -197,6 +200,7 @@ impl SteeringV1<'_> {
             when_all_down: self.when_all_down.map(Into::into),
             max_addresses: None,
             spill_over: None,
+            srv: None,
             probe: None,
             dns_prefix: None,
             external_name: None,

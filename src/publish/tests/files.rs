@@ -3,13 +3,14 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::super::fact::{Fact, Kept, Learnt};
 use super::super::facts_v1::{self, Known, Payload};
 use super::super::files::{Owner, Paths, Tail, Whole};
 use super::super::lane::Lane;
 use super::fixture::{label, named, service};
-use crate::model::{Identity, UnixSeconds};
+use crate::model::{Identity, Service, SrvForm, UnixSeconds};
 
 /// The files of member `a` in a folder.
 fn paths(folder: &Path) -> Paths {
@@ -104,6 +105,26 @@ fn records_of_before_there_was_anything_inside_are_read() {
     for _ in 0..2 {
         let read = facts_v1::decode(&octets, &mut known).unwrap();
         assert!(matches!(read, Payload::Fact(read) if read == expected));
+    }
+}
+
+#[test]
+fn what_srv_records_lead_to_is_written_beside_and_missing_where_it_was_not_said() {
+    for srv in [None, Some(SrvForm::Shared), Some(SrvForm::Members)] {
+        let mut said = Service::clone(&service("192.0.2.1", 1));
+        let steering = &mut Arc::make_mut(&mut said.spec).steering;
+        steering.srv = srv;
+        steering.spill_over = Some(80);
+        let fact = Fact::Service(named("s"), Arc::new(said));
+        let mut written = Vec::new();
+        facts_v1::encode(&fact, &mut written);
+        // A record without it is of a kind that was there before.
+        assert_eq!(written.first(), Some(&if srv.is_some() { 15 } else { 12 }));
+        let read = facts_v1::decode(&written, &mut Known::default()).unwrap();
+        assert!(
+            matches!(read, Payload::Fact(read) if read == fact),
+            "{srv:?}"
+        );
     }
 }
 

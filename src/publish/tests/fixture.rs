@@ -17,7 +17,7 @@ use crate::config::{Config, Listen, MemberSource, Source};
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, HostNames,
     Identity, Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port,
-    Probe, Protocol, Service, ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
+    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::Snapshot;
@@ -59,6 +59,7 @@ pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
         when_all_down: WhenAllDown::NoData,
         max_addresses: None,
         spill_over: None,
+        srv: SrvForm::Shared,
         hold: Duration::from_secs(hold),
         sync_timeout: Duration::from_secs(30),
         probe: Probe {

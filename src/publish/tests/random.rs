@@ -18,7 +18,7 @@ use super::super::lane::Lane;
 use super::fixture::label;
 use crate::model::{
     Endpoints, Export, Identity, Inside, NamespacedName, Pod, Policy, Port, Protocol, Service,
-    ServiceKind, Spec, Steering, UnixSeconds, WhenAllDown,
+    ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Resolved, Serial};
@@ -67,13 +67,17 @@ fn steerings() -> impl Strategy<Value = Steering> {
         lists(),
         lists(),
         option::of(downs),
-        (option::of(1..=32u8), option::of(1..=100u8)),
+        (
+            option::of(1..=32u8),
+            option::of(1..=100u8),
+            option::of(sample::select(vec![SrvForm::Shared, SrvForm::Members])),
+        ),
         [option::of(labels()), option::of(labels())],
     )
         .prop_map(
             |(weight, ttl, policy, order, fence, when_all_down, bounds, names)| {
                 let [dns_prefix, external_name] = names;
-                let (max_addresses, spill_over) = bounds;
+                let (max_addresses, spill_over, srv) = bounds;
                 Steering {
                     weight,
                     ttl,
@@ -83,6 +87,7 @@ fn steerings() -> impl Strategy<Value = Steering> {
                     when_all_down,
                     max_addresses,
                     spill_over,
+                    srv,
                     probe: None,
                     dns_prefix,
                     external_name,

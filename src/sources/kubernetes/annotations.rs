@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use crate::config::{percent, policy, probe_text, ttl, when_all_down};
+use crate::config::{percent, policy, probe_text, srv, ttl, when_all_down};
 use crate::model::{Export, MOST_ADDRESSES, Steering};
 use crate::names::Label;
 
@@ -22,8 +22,8 @@ pub(super) struct Annotations {
     pub(super) federations: Option<Box<[Label]>>,
     /// `allow-without-endpoints`.
     pub(super) allow_without_endpoints: bool,
-    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`, `probe`, `dns-prefix`,
-    /// `external-name`.
+    /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`, `max-addresses`, `spill-over`,
+    /// `srv`, `probe`, `dns-prefix`, `external-name`.
     pub(super) steering: Steering,
     /// What was not understood.
     pub(super) warnings: Vec<String>,
@@ -72,6 +72,7 @@ impl Annotations {
             "spill-over" => {
                 self.steering.spill_over = self.understood(name, value, percent(value).ok());
             }
+            "srv" => self.steering.srv = self.understood(name, value, srv(value).ok()),
             "ttl" => self.steering.ttl = self.understood(name, value, ttl(value).ok()),
             "probe" => match probe_text(value) {
                 Ok(settings) => self.steering.probe = Some(Box::new(settings)),

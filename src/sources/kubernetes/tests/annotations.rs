@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::super::annotations::read;
 use super::{How, World, annotated, cluster_ip, load_balancer, name, service_export, upserted};
-use crate::model::{Change, Export, Policy, ServiceKind, WhenAllDown};
+use crate::model::{Change, Export, Policy, ServiceKind, SrvForm, WhenAllDown};
 
 /// What one annotation is read as, and the number of warnings.
 fn one(key: &str, value: &str) -> (super::super::annotations::Annotations, usize) {
@@ -46,6 +46,7 @@ fn annotations_say_what_facts_files_say() {
     );
     assert_eq!(read("max-addresses", "4").steering.max_addresses, Some(4));
     assert_eq!(read("spill-over", "80%").steering.spill_over, Some(80));
+    assert_eq!(read("srv", "members").steering.srv, Some(SrvForm::Members));
     let last_known = read("when-all-down", "last-known").steering.when_all_down;
     assert_eq!(last_known, Some(WhenAllDown::LastKnown));
     assert!(read("allow-without-endpoints", "true").allow_without_endpoints);
@@ -75,6 +76,7 @@ fn values_that_are_not_understood_are_ignored_with_a_warning() {
         ("when-all-down", "panic"),
         ("max-addresses", "0"),
         ("max-addresses", "33"),
+        ("srv", "member"),
         ("spill-over", "80"),
         ("spill-over", "101%"),
         ("allow-without-endpoints", "1"),
