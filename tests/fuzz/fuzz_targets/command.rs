@@ -6,9 +6,9 @@ use gazetteer::publish::Command;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
-    if let Ok(asked) = serde_json::from_slice::<Asked>(octets) {
-        if let Err(reason) = Command::try_from(asked) {
-            assert!(!reason.is_empty());
-        }
+    if let Ok(asked) = serde_json::from_slice::<Asked>(octets)
+        && let Err(reason) = Command::try_from(asked)
+    {
+        assert!(!reason.is_empty());
     }
 });
