@@ -17,9 +17,9 @@ test:
 cases *FILTER:
     cargo test --test cases -- {{FILTER}}
 
-# A fuzz target for a minute each; needs cargo-fuzz and a nightly toolchain.
-fuzz TARGET="respond":
-    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{TARGET}} -- -max_total_time=60
+# Fuzz targets, all or some, for so many seconds each: `just fuzz 60 respond files`.
+fuzz *ARGUMENTS:
+    tests/fuzz/run.sh {{ARGUMENTS}}
 
 # The benches.
 bench:

@@ -1,7 +1,8 @@
 //! Runs the case files of `tests/cases`: every query in process, over UDP and over TCP.
 //!
 //! `cargo test --test cases -- h05` runs the cases of that name; tests/cases/README.md has the
-//! language.
+//! language. `GAZETTEER_SEEDS` names a folder into which the queries are written instead, as
+//! `tests/fuzz/run.sh` does.
 
 #[path = "cases/ask.rs"]
 mod ask;
@@ -19,6 +20,8 @@ mod mmdb;
 mod run;
 #[path = "cases/script.rs"]
 mod script;
+#[path = "cases/seeds.rs"]
+mod seeds;
 #[path = "cases/sockets.rs"]
 mod sockets;
 #[path = "cases/world.rs"]
@@ -44,6 +47,11 @@ fn main() -> ExitCode {
             .exit();
         }
     };
+    if let Some(seeds) = std::env::var_os("GAZETTEER_SEEDS") {
+        let written = seeds::write(&cases, Path::new(&seeds));
+        written.expect("queries that can be written");
+        return ExitCode::SUCCESS;
+    }
     let trials = cases
         .into_iter()
         .flat_map(|case| {

@@ -1,28 +1,64 @@
-//! Any octets are parsed or rejected without a panic, and what is sent back decodes.
+//! Any octets are parsed or rejected as a plain reading of the message says, and what is sent back
+//! decodes, with the question and the id of what was asked.
 #![no_main]
 
+mod decode;
+#[path = "parse_query/judge.rs"]
+mod judge;
+
+use decode::decode;
 use gazetteer::wire::{
-    EdeList, OptReply, Owner, Qname, Query, ResponseWriter, Target, ede, reject, udp_limit,
+    EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Target, ede, reject, udp_limit,
 };
-use hickory_proto::op::Message;
+use judge::Reading;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|request: &[u8]| {
     let mut qname = Qname::new();
     let mut out = [0; 1232];
+    let reading = Reading::of(request);
     let length = match Query::parse(request, &mut qname) {
-        Err(rejected) => reject(request, rejected, &mut out),
-        Ok(query) => Some(answer(&query, &qname, &mut out)),
+        Err(rejected) => {
+            reading.assert_rejected(rejected);
+            reject(request, rejected, &mut out)
+        }
+        Ok(query) => {
+            reading.assert_accepted(&query, &qname);
+            Some(answer(&query, &qname, &mut out))
+        }
     };
+    let is_silent = matches!(reading, Reading::Rejected(Reject::Silent, _));
     let Some(length) = length else {
+        assert!(is_silent, "a request without a reply");
         return;
     };
+    assert!(!is_silent, "a reply to what is no request");
     let response = &out[..length];
     assert_eq!(response[..2], request[..2], "another id");
     assert_ne!(response[2] & 0x80, 0, "no response");
-    if let Err(error) = Message::from_vec(response) {
-        panic!("{error}: {response:02x?}");
+    assert_eq!(
+        response[2] & 0x79,
+        request[2] & 0x79,
+        "another operation or RD"
+    );
+    let code = match reading {
+        Reading::Rejected(Reject::FormErr, _) => 1,
+        Reading::Rejected(Reject::NotImp, _) => 4,
+        Reading::Rejected(Reject::Refused, _) => 5,
+        Reading::Rejected(Reject::BadKey, _) => 9,
+        // BADVERS has its one bit in the OPT record.
+        Reading::Rejected(Reject::BadVers | Reject::Silent, _) | Reading::Query(..) => 0,
+    };
+    assert_eq!(response[3] & 0x0f, code, "another response code");
+    if response[5] == 1 {
+        let question = reading.question().expect("an echo of no question");
+        assert_eq!(
+            &response[12..12 + question.len()],
+            question,
+            "another question"
+        );
     }
+    decode(response);
 });
 
 /// Writes a chain and addresses, every label of the name taken apart and put together again.

@@ -1,0 +1,14 @@
+//! Whatever comes over the control socket is a command or a reason why it is none.
+#![no_main]
+
+use gazetteer::admin::Asked;
+use gazetteer::publish::Command;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|octets: &[u8]| {
+    if let Ok(asked) = serde_json::from_slice::<Asked>(octets)
+        && let Err(reason) = Command::try_from(asked)
+    {
+        assert!(!reason.is_empty());
+    }
+});
