@@ -16,6 +16,7 @@ mod compile;
 mod drawn;
 mod endings;
 mod facts;
+mod fair;
 mod gather;
 mod generation;
 mod health;

@@ -78,6 +78,8 @@ limits! {
     FACTS_TABLE = "facts-table", mebibytes(4), "octets", "parsed whole; as a tree it is some 20 times as large";
     /// A GeoIP database.
     GEOIP_FILE = "geoip-file", mebibytes(256), "octets", "kept whole in memory";
+    /// Load balancer host names of one member that are resolved.
+    MEMBER_HOSTNAMES = "member-hostnames", 4096, "host names", "each is asked for again and again";
     /// Outside addresses of one shard, of each family.
     SHARD_ADDRESSES = "shard-addresses", 4096, "addresses", "a message holds 65,535 octets";
     /// The least time between two probes of a target that facts ask for; less is this.

@@ -164,7 +164,7 @@ impl SnapshotBuilder {
         if old.is_none() {
             self.namesakes.add(&self.fleet, member, &name.namespace);
         }
-        self.hostnames.rename(member, name, old, Some(new));
+        self.rename_hosts(member, name, old, Some(new));
         self.note(name, Some(new));
     }
 
@@ -174,9 +174,22 @@ impl SnapshotBuilder {
             return false;
         };
         self.namesakes.remove(&self.fleet, member, &name.namespace);
-        self.hostnames.rename(member, name, Some(&old), None);
+        self.rename_hosts(member, name, Some(&old), None);
         self.note(name, None);
         true
+    }
+
+    /// A member's service names other host names than before.
+    fn rename_hosts(
+        &mut self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        old: Option<&Service>,
+        new: Option<&Service>,
+    ) {
+        for concerned in self.hostnames.rename(member, name, old, new) {
+            self.note(&concerned, None);
+        }
     }
 
     /// Notes that the facts of a service have changed. At first all have, and only those are noted that

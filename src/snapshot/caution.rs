@@ -122,8 +122,8 @@ pub(super) type Warnings = Vec<(MemberIdx, Box<str>)>;
 pub(super) struct Judged {
     /// What is to be kept of it.
     pub(super) caution: Option<Box<Caution>>,
-    /// What is to be probed.
-    pub(super) targets: Vec<Target>,
+    /// What is to be probed, with the members that it is of.
+    pub(super) targets: Vec<(MemberIdx, Target)>,
     /// What is said of members that ask for what they do not get.
     pub(super) warnings: Warnings,
 }
@@ -215,7 +215,7 @@ impl Cautions {
             let first = targets.len();
             self.find_targets(input, probes, shard, (&mut targets, &mut warnings));
             let mut withheld = HashSet::new();
-            for target in targets.iter().skip(first) {
+            for (_, target) in targets.iter().skip(first) {
                 let Some(evidence) = self.of(target) else {
                     continue;
                 };
@@ -302,7 +302,7 @@ impl Cautions {
         input: &Input<'_>,
         probes: &Probes,
         shard: &mut NewShard,
-        (targets, warnings): (&mut Vec<Target>, &mut Warnings),
+        (targets, warnings): (&mut Vec<(MemberIdx, Target)>, &mut Warnings),
     ) {
         if !shard.has_address() {
             return;
@@ -327,7 +327,8 @@ impl Cautions {
         }
         let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
         let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
-        targets.extend(addresses.filter_map(target));
+        let targets_of = addresses.filter_map(target);
+        targets.extend(targets_of.map(|target| (member, target)));
     }
 }
 

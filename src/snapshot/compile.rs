@@ -45,7 +45,7 @@ pub(super) fn compile<'h>(
     resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
     judge: impl FnOnce(&mut [NewShard]) -> Judged,
-) -> Option<(ServiceEntry, Vec<Target>)> {
+) -> Option<(ServiceEntry, Vec<(MemberIdx, Target)>)> {
     let mut known: SmallVec<[_; 4]> = SmallVec::new();
     let mut ignored = Vec::new();
     for (member, facts) in input.facts {

@@ -1,5 +1,6 @@
 //! What few services have: what of their facts does not count, and what is said of that.
 
+use super::probing::MOST_TARGETS;
 use super::service::ServiceEntry;
 use crate::model::{Inside, MemberIdx};
 
@@ -74,11 +75,24 @@ impl ServiceEntry {
         oddities.map_or(0, |oddities| oddities.unprobed)
     }
 
-    /// Sets how many of its addresses are not probed.
-    pub(super) fn set_unprobed(&mut self, unprobed: usize) {
-        if unprobed > 0 {
-            self.oddities_mut().unprobed = unprobed;
+    /// Sets that addresses of these members are not probed, one for each, and says so.
+    pub(super) fn set_unprobed(&mut self, members: &[MemberIdx]) {
+        if members.is_empty() {
+            return;
         }
+        let oddities = self.oddities_mut();
+        oddities.unprobed = members.len();
+        let mut warnings = std::mem::take(&mut oddities.warnings).into_vec();
+        // Those of one member stand together here, too.
+        for of_member in members.chunk_by(|one, other| one == other) {
+            let count = of_member.len();
+            let text = format!(
+                "{count} of its addresses not probed: {MOST_TARGETS} are in all, and the member has its share of them"
+            );
+            warnings.extend(of_member.first().map(|member| (*member, text.into())));
+        }
+        warnings.sort_by_key(|(member, _)| *member);
+        oddities.warnings = warnings.into();
     }
 
     /// Members whose facts have the service without counting as an export, with why.

@@ -1,15 +1,16 @@
 //! What is to be probed, and who uses it.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use super::apexes::FederationIdx;
+use super::fair::Fair;
 use super::service::NewShard;
-use crate::model::{Federation, Fleet, NamespacedName, Probe, Target, Targets};
+use crate::model::{Federation, Fleet, MemberIdx, NamespacedName, Probe, Target, Targets};
 
 /// How many targets there are at most.
 pub(super) const MOST_TARGETS: usize = 65_536;
@@ -18,58 +19,39 @@ pub(super) const MOST_TARGETS: usize = 65_536;
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A service in a federation.
-type User = (FederationIdx, NamespacedName);
+pub(super) type User = (FederationIdx, NamespacedName);
 
 /// What is to be probed, and who uses it.
 #[derive(Debug, Default)]
 pub(super) struct Probing {
     /// Who uses each target.
-    users: Map<Target, HashSet<User, foldhash::fast::RandomState>>,
+    users: Map<Target, Used>,
     /// The targets of each user that has some.
     of: Map<User, Box<[Target]>>,
     /// The keys of `users`.
     targets: Targets,
     /// How each address and port is probed: the keys of `users`, by where they are.
     at: Map<SocketAddr, HashSet<Arc<Probe>>>,
-    /// Users some of whose targets found no room.
-    waiting: Waiting,
+    /// How room is shared out among members.
+    fair: Fair,
+    /// Users that have lost a target to another member.
+    displaced: Vec<NamespacedName>,
 }
 
-/// Users that wait for room, the one that has waited longest first.
-#[derive(Debug, Default)]
-struct Waiting {
-    by_turn: BTreeMap<u64, User>,
-    turns: Map<User, u64>,
-    /// The last turn given.
-    last: u64,
-}
-
-impl Waiting {
-    /// A user waits, or does no more.
-    fn set(&mut self, user: &User, waits: bool) {
-        if waits {
-            if !self.turns.contains_key(user) {
-                self.last += 1;
-                self.turns.insert(user.clone(), self.last);
-                self.by_turn.insert(self.last, user.clone());
-            }
-        } else if let Some(turn) = self.turns.remove(user) {
-            self.by_turn.remove(&turn);
-        }
-    }
-
-    /// The first one, which waits no more.
-    fn pop(&mut self) -> Option<NamespacedName> {
-        let (_, user) = self.by_turn.pop_first()?;
-        self.turns.remove(&user);
-        Some(user.1)
-    }
+/// Who uses a target.
+#[derive(Debug)]
+struct Used {
+    by: HashSet<User, foldhash::fast::RandomState>,
+    /// The member that it counts for: the first one that had it.
+    member: MemberIdx,
+    /// The number under which that member holds room for it.
+    number: u64,
 }
 
 impl Probing {
     /// The services that use a target.
     pub(super) fn users_of(&self, target: &Target) -> impl Iterator<Item = &NamespacedName> {
-        let users = self.users.get(target).into_iter().flatten();
+        let users = self.users.get(target).into_iter().flat_map(|used| &used.by);
         users.map(|(_, name)| name)
     }
 
@@ -81,19 +63,24 @@ impl Probing {
             probe: Arc::clone(probe),
         });
         let users = targets.filter_map(|target| self.users.get(&target));
-        users.flatten().map(|(_, name)| name)
+        users.flat_map(|used| &used.by).map(|(_, name)| name)
     }
 
-    /// A target is there now.
-    fn add(&mut self, target: &Target) {
+    /// A target of a member is there now, for a first user.
+    fn add(&mut self, member: MemberIdx, target: &Target, user: &User) {
         self.targets.insert(target.clone());
         let probes = self.at.entry(target.address).or_default();
         probes.insert(Arc::clone(&target.probe));
+        let number = self.fair.hold(member, target.clone());
+        let by = [user.clone()].into_iter().collect();
+        let used = Used { by, member, number };
+        self.users.insert(target.clone(), used);
     }
 
-    /// A target that nothing uses any more goes.
-    fn remove(&mut self, target: &Target) {
-        self.users.remove(target);
+    /// A target that nothing uses any more goes, or one that has to. Returns who used it.
+    fn remove(&mut self, target: &Target) -> Option<Used> {
+        let used = self.users.remove(target)?;
+        self.fair.release(used.member, used.number);
         self.targets.remove(target);
         if let Some(probes) = self.at.get_mut(&target.address) {
             probes.remove(&target.probe);
@@ -101,6 +88,22 @@ impl Probing {
                 self.at.remove(&target.address);
             }
         }
+        Some(used)
+    }
+
+    /// Whether there is room for a new target of a member. When all is taken a member that holds more
+    /// gives way.
+    fn has_room(&mut self, member: MemberIdx) -> bool {
+        if self.users.len() < MOST_TARGETS {
+            return true;
+        }
+        let Some(target) = self.fair.in_place_of(member) else {
+            return false;
+        };
+        let used = self.remove(&target);
+        let names = used.into_iter().flat_map(|used| used.by);
+        self.displaced.extend(names.map(|(_, name)| name));
+        true
     }
 
     /// Everything that is to be probed.
@@ -108,63 +111,66 @@ impl Probing {
         &self.targets
     }
 
-    /// A service uses these targets from now on, and no others. Returns how many found no room.
+    /// A service uses these targets of members from now on, and no others. Returns the members of those
+    /// that found no room, one for each.
     pub(super) fn use_targets(
         &mut self,
         federation: FederationIdx,
         name: &NamespacedName,
-        wanted: Vec<Target>,
-    ) -> usize {
-        if self.of.is_empty() && self.waiting.turns.is_empty() && wanted.is_empty() {
-            return 0;
+        wanted: Vec<(MemberIdx, Target)>,
+    ) -> Vec<MemberIdx> {
+        let mut refused = Vec::new();
+        if self.of.is_empty() && self.fair.is_calm() && wanted.is_empty() {
+            return refused;
         }
         let user = (federation, name.clone());
         let old = self.of.remove(&user).unwrap_or_default();
         if old.is_empty() && wanted.is_empty() {
-            self.waiting.set(&user, false);
-            return 0;
+            self.fair.wait(&user, &[]);
+            return refused;
         }
         let kept: HashSet<&Target> = if old.is_empty() {
             HashSet::new()
         } else {
-            wanted.iter().collect()
+            wanted.iter().map(|(_, target)| target).collect()
         };
         for target in old.iter().filter(|target| !kept.contains(target)) {
-            if let Some(users) = self.users.get_mut(target) {
-                users.remove(&user);
-                if users.is_empty() {
+            // One that had to give way has no users any more.
+            if let Some(used) = self.users.get_mut(target) {
+                used.by.remove(&user);
+                if used.by.is_empty() {
                     self.remove(target);
                 }
             }
         }
-        let mut refused = 0;
         let mut used = Vec::with_capacity(wanted.len());
-        for target in wanted {
-            if let Some(users) = self.users.get_mut(&target) {
-                users.insert(user.clone());
-            } else if self.users.len() < MOST_TARGETS {
-                self.add(&target);
-                let users = self.users.entry(target.clone()).or_default();
-                users.insert(user.clone());
+        for (member, target) in wanted {
+            if let Some(known) = self.users.get_mut(&target) {
+                known.by.insert(user.clone());
+            } else if self.has_room(member) {
+                self.add(member, &target, &user);
             } else {
-                refused += 1;
+                refused.push(member);
                 continue;
             }
             used.push(target);
         }
-        self.waiting.set(&user, refused > 0);
+        self.fair.wait(&user, &refused);
         if !used.is_empty() {
             self.of.insert(user, used.into());
         }
         refused
     }
 
-    /// Services that waited for room, as many as there may be room for now. They are to be compiled
-    /// anew, and then to be asked for again: each takes room or waits no more, so that this ends.
+    /// Services that have lost room, and those that waited for some, as many as may get it now. They are
+    /// to be compiled anew, and then to be asked for again: each gets room, of which there is less or
+    /// which is shared out more evenly then, or waits no more, so that this ends.
     pub(super) fn admit(&mut self) -> Vec<NamespacedName> {
         let room = MOST_TARGETS.saturating_sub(self.users.len());
-        let waiting = std::iter::from_fn(|| self.waiting.pop());
-        waiting.take(room).collect()
+        let mut names = std::mem::take(&mut self.displaced);
+        let admitted = self.fair.admit(room).into_iter();
+        names.extend(admitted.map(|(_, name)| name));
+        names
     }
 }
 
@@ -230,41 +236,150 @@ mod tests {
 
     use super::*;
 
+    /// Services with a target each, of which each member has its own.
+    struct World {
+        probing: Probing,
+        probe: Arc<Probe>,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self {
+                probing: Probing::default(),
+                probe: Arc::default(),
+            }
+        }
+
+        fn name(member: u8, number: u32) -> NamespacedName {
+            NamespacedName {
+                namespace: format!("n{member}").parse().unwrap(),
+                name: format!("s{number}").parse().unwrap(),
+            }
+        }
+
+        /// A service has its target, or none. Returns whether it found no room.
+        fn set(&mut self, member: u8, number: u32, has: bool) -> bool {
+            let name = Self::name(member, number);
+            let address = Ipv4Addr::from(0x0b00_0000 + (u32::from(member) << 20) + number);
+            let target = Target {
+                address: (address, 80).into(),
+                probe: Arc::clone(&self.probe),
+            };
+            let wanted = has.then_some((MemberIdx(member), target));
+            let wanted = wanted.into_iter().collect();
+            let federation = FederationIdx::new(0);
+            !(self.probing.use_targets(federation, &name, wanted)).is_empty()
+        }
+
+        /// Compiles anew what is to be, until nothing is. Returns how many that were.
+        fn settle(&mut self) -> usize {
+            let mut compiled = 0;
+            loop {
+                let admitted = self.probing.admit();
+                if admitted.is_empty() {
+                    return compiled;
+                }
+                compiled += admitted.len();
+                for name in admitted {
+                    let member = name.namespace.as_str()[1..].parse().unwrap();
+                    let number = name.name.as_str()[1..].parse().unwrap();
+                    self.set(member, number, true);
+                }
+            }
+        }
+
+        /// How many targets a member has.
+        fn held(&self, member: u8) -> usize {
+            let used = self.probing.users.values();
+            let held = used.filter(|used| used.member == MemberIdx(member)).count();
+            assert_eq!(self.probing.users.len(), self.probing.targets().len());
+            held
+        }
+    }
+
     #[test]
     fn whoever_found_no_room_is_probed_when_there_is_some() {
         const ALL: u32 = 74_000;
-        let probe = Arc::new(Probe::default());
-        let federation = FederationIdx::new(0);
-        let name = |number: u32| NamespacedName {
-            namespace: "n".parse().unwrap(),
-            name: format!("s{number}").parse().unwrap(),
-        };
-        let target = |number: u32| Target {
-            address: (Ipv4Addr::from(0x0b00_0000 + number), 80).into(),
-            probe: Arc::clone(&probe),
-        };
-        let mut probing = Probing::default();
-        let mut refused = 0;
-        for number in 0..ALL {
-            refused += probing.use_targets(federation, &name(number), vec![target(number)]);
-        }
-        assert_eq!(refused, 74_000 - MOST_TARGETS);
-        assert!(probing.admit().is_empty());
+        let mut world = World::new();
+        let refused = (0..ALL).filter(|number| world.set(0, *number, true));
+        assert_eq!(refused.count(), 74_000 - MOST_TARGETS);
+        assert_eq!(world.settle(), 0);
         // The last ones that wait go, and the first that are probed.
         for number in (0..10_000).chain(72_000..ALL) {
-            probing.use_targets(federation, &name(number), Vec::new());
+            world.set(0, number, false);
         }
-        loop {
-            let admitted = probing.admit();
-            if admitted.is_empty() {
-                break;
-            }
-            for name in admitted {
-                let number = name.name.as_str()[1..].parse().unwrap();
-                probing.use_targets(federation, &name, vec![target(number)]);
-            }
+        world.settle();
+        assert_eq!(world.held(0), 62_000);
+        assert!(world.probing.fair.is_calm());
+    }
+
+    #[test]
+    fn a_member_that_takes_everything_gives_way() {
+        let mut world = World::new();
+        for number in 0..70_000 {
+            world.set(0, number, true);
         }
-        assert_eq!(probing.targets().len(), 62_000);
-        assert!(probing.waiting.by_turn.is_empty() && probing.waiting.turns.is_empty());
+        assert_eq!(world.settle(), 0);
+        // A small member has all that it wants, at the cost of the last that came.
+        for number in 0..1_000 {
+            assert!(!world.set(1, number, true));
+        }
+        assert_eq!(world.settle(), 1_000);
+        assert_eq!(
+            [world.held(0), world.held(1)],
+            [MOST_TARGETS - 1_000, 1_000]
+        );
+        assert!(!world.set(0, 0, true));
+        // One that wants as much has as much.
+        for number in 0..70_000 {
+            world.set(2, number, true);
+        }
+        world.settle();
+        let half = (MOST_TARGETS - 1_000) / 2;
+        assert_eq!(
+            [0, 1, 2].map(|member| world.held(member)),
+            [half, 1_000, half]
+        );
+        // Room that a member gives back while another takes it at once is still shared out.
+        for number in 0..20_000 {
+            world.set(2, number, false);
+        }
+        for number in 70_000..90_000 {
+            world.set(0, number, true);
+        }
+        world.settle();
+        assert_eq!(
+            [0, 1, 2].map(|member| world.held(member)),
+            [half, 1_000, half]
+        );
+        // And none is left unused.
+        for number in 0..70_000 {
+            world.set(2, number, false);
+        }
+        world.settle();
+        assert_eq!(world.held(0), MOST_TARGETS - 1_000);
+        for number in 0..90_000 {
+            world.set(0, number, false);
+            world.set(1, number, false);
+        }
+        assert_eq!(world.settle(), 0);
+        assert!(world.probing.targets().is_empty() && world.probing.fair.is_calm());
+    }
+
+    #[test]
+    fn a_target_of_several_members_is_one_and_counts_for_the_first() {
+        let mut world = World::new();
+        let shared = Target {
+            address: (Ipv4Addr::LOCALHOST, 80).into(),
+            probe: Arc::clone(&world.probe),
+        };
+        let wanted = [0, 1].map(|member| (MemberIdx(member), shared.clone()));
+        let (federation, name) = (FederationIdx::new(0), World::name(0, 0));
+        let probing = &mut world.probing;
+        let refused = probing.use_targets(federation, &name, wanted.into());
+        assert!(refused.is_empty());
+        assert_eq!([world.held(0), world.held(1)], [1, 0]);
+        world.probing.use_targets(federation, &name, Vec::new());
+        assert!(world.probing.targets().is_empty() && world.probing.at.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::SnapshotBuilder;
 use super::outcome::Outcome;
-use crate::model::{Fleet, NamespacedName, Target};
+use crate::model::{Fleet, MemberIdx, NamespacedName, Target};
 use crate::snapshot::apexes::{Apexes, FederationIdx};
 use crate::snapshot::caution::Cautions;
 use crate::snapshot::compile::{Input, compile};
@@ -30,10 +30,10 @@ pub(super) struct Compiler<'b> {
     probes: &'b Probes,
 }
 
-/// An entry, and what is to be probed for it.
+/// An entry, and what is to be probed for it, with the members that it is of.
 pub(super) struct Compiled {
     pub(super) entry: Arc<ServiceEntry>,
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<(MemberIdx, Target)>,
     /// It asks for a prefix.
     pub(super) has_prefix: bool,
 }

@@ -61,7 +61,7 @@ impl Outcome {
         let probing = &mut self.probing;
         let unprobed = probing.use_targets(federation, name, compiled.targets);
         if let Some(entry) = Arc::get_mut(&mut entry) {
-            entry.set_unprobed(unprobed);
+            entry.set_unprobed(&unprobed);
         }
         entry
     }
