@@ -9,7 +9,10 @@ shift || true
 targets=("$@")
 [ "${#targets[@]}" -gt 0 ] || targets=(parse_query respond files state command)
 here=$PWD/tests/fuzz
-work=$(mktemp -d)
+# In memory, if the machine has such a place: one target writes and reads files.
+memory=${TMPDIR:-/tmp}
+[ ! -w /dev/shm ] || memory=/dev/shm
+work=$(mktemp -d -p "$memory")
 runs=()
 
 # Ends what still runs.
