@@ -19,6 +19,8 @@ mod dns;
     reason = "the tests that share it use the rest"
 )]
 mod fake_apiserver;
+#[path = "../real/faketime.rs"]
+mod faketime;
 #[path = "../real/loopback.rs"]
 mod loopback;
 mod ports;

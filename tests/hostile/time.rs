@@ -1,24 +1,12 @@
 //! Wall clocks that jump.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::daemon::Daemon;
+use crate::faketime;
 use crate::stage::{FIRST, NAME, SECOND, Stage};
 use crate::wait::{SOON, throughout, until};
-
-/// Where Debian has libfaketime.
-fn library() -> PathBuf {
-    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let place = |folder| {
-        Path::new("/usr/lib")
-            .join(folder)
-            .join("faketime/libfaketime.so.1")
-    };
-    let found = folders.map(place).into_iter().find(|path| path.is_file());
-    found.expect("libfaketime is missing: install Debian's package faketime")
-}
 
 /// Sets the clock of the daemon, which is looked at once in a second, and holds the answers against
 /// `expected` while the daemon comes to know it.
@@ -38,7 +26,7 @@ fn set(stage: &Stage, offset: &str) {
 /// A daemon whose clock is that of the file `clock`.
 fn start(stage: &Stage) -> Daemon {
     set(stage, "+0");
-    let (library, clock) = (library(), stage.path().join("clock"));
+    let (library, clock) = (faketime::library(), stage.path().join("clock"));
     let environment = [
         ("LD_PRELOAD", library.as_os_str()),
         ("FAKETIME_TIMESTAMP_FILE", clock.as_os_str()),

@@ -15,6 +15,7 @@ mod dns;
     reason = "the tests that share it use the rest"
 )]
 mod fake_apiserver;
+mod faketime;
 mod faults;
 mod files;
 mod fleet;

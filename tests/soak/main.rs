@@ -26,6 +26,8 @@ mod events;
     reason = "the tests that share it use the rest"
 )]
 mod fake_apiserver;
+#[path = "../real/faketime.rs"]
+mod faketime;
 #[path = "../real/faults/load.rs"]
 mod load;
 #[path = "../real/loopback.rs"]

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::daemon::Daemon;
+use crate::faketime;
 use crate::program::command;
 use crate::wait::{SOON, until};
 
@@ -79,7 +80,7 @@ impl Place {
             .arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()))
             .arg(format!("--wd={}", self.path().display()))
             .arg("env")
-            .arg(format!("LD_PRELOAD={}", library().display()))
+            .arg(format!("LD_PRELOAD={}", faketime::library().display()))
             .arg(format!(
                 "FAKETIME_TIMESTAMP_FILE={}",
                 self.path().join("clock").display()
@@ -96,16 +97,4 @@ impl Drop for Place {
         drop(self.holder.kill());
         drop(self.holder.wait());
     }
-}
-
-/// Where Debian has libfaketime.
-fn library() -> PathBuf {
-    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let place = |folder| {
-        Path::new("/usr/lib")
-            .join(folder)
-            .join("faketime/libfaketime.so.1")
-    };
-    let found = folders.map(place).into_iter().find(|path| path.is_file());
-    found.expect("libfaketime is missing: install Debian's package faketime")
 }

@@ -1,7 +1,7 @@
 //! The wall clock of gazetteer jumps; the monotonic one cannot.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 
 use super::stage::Stage;
 use crate::dns::Client;
+use crate::faketime;
 use crate::files;
 use crate::fleet::Fleet;
 use crate::gazetteer::{APEX, global};
@@ -25,7 +26,7 @@ pub(super) fn jumps(fleet: &Fleet) {
     let offset = fleet.folder.join("clock");
     files::write(&offset, "+0s\n");
     let launcher = |command: Vec<OsString>| {
-        let library = library();
+        let library = faketime::library();
         let mut command = command;
         command.push("env".into());
         for (key, value) in [
@@ -99,16 +100,4 @@ pub(super) fn suspended(fleet: &Fleet) {
         stage.set_ready(0, "web", false);
         stage.until_whole(&scene.gazetteer);
     });
-}
-
-/// Where Debian has libfaketime.
-fn library() -> PathBuf {
-    let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"];
-    let mut paths = folders.iter().map(|folder| {
-        Path::new("/usr/lib")
-            .join(folder)
-            .join("faketime/libfaketime.so.1")
-    });
-    let found = paths.find(|path| path.is_file());
-    found.expect("libfaketime is missing: install Debian's package faketime")
 }
