@@ -41,7 +41,7 @@ pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
 pub use endings::Ending;
 pub use gather::{Gathered, Gathering};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
-pub use health::{FederationSync, FleetState};
+pub use health::{FederationContact, FederationSync, FleetState};
 pub use hostnames::Resolved;
 pub use oddities::{Disagreement, Ignored, IgnoredReason};
 pub use ports::NamedPort;

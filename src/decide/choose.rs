@@ -1,17 +1,18 @@
 //! Who is eligible, at which level, and who of them is chosen.
 //!
-//! The rules in their order; each of 2 to 4 leaves out only what others can stand in for:
+//! The rules in their order; 2 to 4 leave out only what something sure can stand in for:
 //!
 //! 1. A shard is available if it is ready, has an address that no probe has found dead, and is not
 //!    drained: neither by weight 0 nor by an operator. The fence cuts what is available. For a client
 //!    inside its member, at the global level, its inside address counts instead, of which probes from
 //!    outside say nothing (names: decision 12).
-//! 2. A member whose hold has passed is withdrawn where a live one is left, unless probes of the
-//!    service's addresses there pass (names: decision 5).
-//! 3. A damped shard, ready again after it went out too often, is kept back where others are left, and so is one that has
-//!    lost all addresses of a family while others have those that it has left.
-//! 4. A member that is being drained is left out for the part of all lots that it has lost, where
-//!    others are left.
+//! 2. A shard is sure if its member is in contact, or an address of it has passed its probes of late;
+//!    else it is doubtful. Where a sure one is left, doubtful ones whose member's hold has passed are
+//!    withdrawn (names: decision 5).
+//! 3. Set aside, each only where a sure one is left (or where none was): members that are back after
+//!    they were withdrawn too often; shards that are ready again after they went out too often; shards
+//!    that have lost all addresses of a family while others have those that they have left.
+//! 4. A member that is being drained is set aside likewise, for the part of all lots that it has lost.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
 //! 6. The first level with an eligible member answers; there the first tier of the plan that has
 //!    one; and of that, under `weighted`, one member by lot (names: decision 6), unless all are listed

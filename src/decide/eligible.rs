@@ -4,13 +4,21 @@
 use super::{Lots, Plan};
 use crate::model::{MemberIdx, MemberSet, WhenAllDown};
 
-/// What holds for all services of a fleet at once.
+/// What holds for all services of a federation at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FleetHealth {
     /// Members whose facts are not live: held, lost or returning.
     pub stale: MemberSet,
-    /// Members whose hold has passed; a subset of `stale`.
+    /// Those of them that are not in contact, as far as anybody knows: their shards are doubtful
+    /// unless probes prove them.
+    pub doubtful: MemberSet,
+    /// Doubtful members whose hold has passed.
     pub expired: MemberSet,
+    /// Doubtful members that have been lost for so long that a bare TCP connection proves nothing:
+    /// their addresses may be somebody else's by now.
+    pub abandoned: MemberSet,
+    /// Members that are back in contact, and kept back since they were withdrawn too often.
+    pub kept_back: MemberSet,
     /// Members that an operator has taken out.
     pub drained: MemberSet,
     /// Members that an operator is taking out: some of their share is left.
@@ -33,8 +41,10 @@ pub struct ShardHealth {
 pub struct ShardCaution {
     /// Members whose shard is kept back since it went out too often.
     pub damped: MemberSet,
-    /// Members of whose shard some address passes its probes.
+    /// Members of whose shard some address has passed its probes of late.
     pub proven: MemberSet,
+    /// Those of them of which nothing but an open TCP connection says so.
+    pub by_tcp: MemberSet,
     /// Shards that have lost all addresses of one family to probes.
     pub halves: Halves,
 }
@@ -97,13 +107,17 @@ pub struct Eligible {
     pub members: MemberSet,
     /// Members that would be eligible but for the fence.
     pub fenced_off: MemberSet,
-    /// Members that are left out because their hold has passed and others are live.
+    /// Members that are left out because they are doubtful, their hold has passed, and something sure
+    /// is left.
     pub withdrawn: MemberSet,
-    /// Members that are left out because they went out too often and others are there.
+    /// Members that are left out for a while because they were withdrawn too often, and something sure
+    /// is left.
+    pub kept_back: MemberSet,
+    /// Members that are left out because they went out too often and something sure is left.
     pub damped: MemberSet,
-    /// Members that are left out because they have lost a family of addresses and others are there.
+    /// Members that are left out because they have lost a family of addresses and others have it.
     pub halved: MemberSet,
-    /// Members that are left out for now because they are being drained and others are there.
+    /// Members that are left out for now because they are being drained and something sure is left.
     pub parted: MemberSet,
     /// Lots were drawn: the answer depends on the client's prefix and on the time.
     pub is_drawn: bool,
@@ -113,8 +127,12 @@ pub struct Eligible {
 
 /// Who is eligible (names: D.1, decisions 2 and 5). Does not depend on the level or query type.
 ///
-/// `caution` is looked up only where it counts, as it lies far off: where shards are kept back, or a
-/// hold has passed.
+/// A shard is *sure* if its member is in contact, or one of its addresses has passed its probes of
+/// late; else it is *doubtful*. Where any is sure, some of those that are sure answer: whatever
+/// leaves shards out leaves a sure one in.
+///
+/// `caution` is looked up only where it counts, as it lies far off: where shards are kept back, or
+/// members are doubtful.
 ///
 /// `lots` makes the lots of the service for the client and the time; it is called only if a member
 /// is being drained.
@@ -131,33 +149,38 @@ pub fn eligible<'c, 'l>(
     lots: impl FnOnce() -> Lots<'l>,
 ) -> Eligible {
     let within = shards.available & plan.fence & !fleet.drained;
-    let mut expired = within & fleet.expired;
-    if !expired.is_empty()
+    let mut doubtful = within & fleet.doubtful;
+    if !doubtful.is_empty()
         && let Some(caution) = caution()
     {
-        expired = expired & !caution.proven;
+        doubtful = doubtful & !(caution.proven & !(caution.by_tcp & fleet.abandoned));
     }
-    let withdrawn = if expired.is_empty() || (within & !fleet.stale).is_empty() {
+    let sure = within & !doubtful;
+    let withdrawn = if sure.is_empty() {
         MemberSet::EMPTY
     } else {
-        expired
+        doubtful & fleet.expired
     };
-    let mut members = within & !withdrawn;
+    let mut left = Left {
+        members: within & !withdrawn,
+        sure,
+    };
+    let kept_back = left.set_aside(fleet.kept_back);
     let (mut damped, mut halved) = (MemberSet::EMPTY, MemberSet::EMPTY);
     if shards.keeps_back
         && let Some(caution) = caution()
     {
-        damped = set_aside(&mut members, caution.damped);
-        halved = caution.halves.kept_back(members);
-        members = members & !halved;
+        damped = left.set_aside(caution.damped);
+        halved = left.set_aside(caution.halves.kept_back(left.members));
     }
-    let draining = members & fleet.draining;
+    let draining = left.members & fleet.draining;
     let is_drawn = !draining.is_empty();
     let parted = if is_drawn {
-        set_aside(&mut members, lots().drained(draining))
+        left.set_aside(lots().drained(draining))
     } else {
         MemberSet::EMPTY
     };
+    let members = left.members;
     let is_last_known = members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown;
     Eligible {
         members: if is_last_known {
@@ -167,6 +190,7 @@ pub fn eligible<'c, 'l>(
         },
         fenced_off: shards.available & !plan.fence & !fleet.drained,
         withdrawn,
+        kept_back,
         damped,
         halved,
         parted,
@@ -175,12 +199,27 @@ pub fn eligible<'c, 'l>(
     }
 }
 
-/// Takes some of `members` away if others are left. Returns who is gone.
-#[inline]
-fn set_aside(members: &mut MemberSet, some: MemberSet) -> MemberSet {
-    let left = *members & !some;
-    if left.is_empty() {
-        return MemberSet::EMPTY;
-    }
-    std::mem::replace(members, left) & some
+/// Those that are left while some are set aside.
+struct Left {
+    /// All of them.
+    members: MemberSet,
+    /// Those that are sure, set aside or not.
+    sure: MemberSet,
 }
+
+impl Left {
+    /// Takes some away if a sure one is left, or any where none was sure. Returns who is gone.
+    #[inline]
+    fn set_aside(&mut self, some: MemberSet) -> MemberSet {
+        let left = self.members & !some;
+        let is_sure = !(left & self.sure).is_empty() || (self.members & self.sure).is_empty();
+        if left.is_empty() || !is_sure {
+            return MemberSet::EMPTY;
+        }
+        std::mem::replace(&mut self.members, left) & some
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/inputs.rs"]
+mod tests;

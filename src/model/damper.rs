@@ -28,6 +28,16 @@ pub struct Damper {
 }
 
 impl Damper {
+    /// One that was withdrawn so often of late, and last at `last`.
+    pub fn of(count: u32, last: Duration) -> Self {
+        Self { count, last }
+    }
+
+    /// When it was withdrawn last.
+    pub fn last(&self) -> Duration {
+        self.last
+    }
+
     /// It is withdrawn.
     pub fn withdrawn(&mut self, now: Duration) {
         let before = if self.is_over(now) { 0 } else { self.count };

@@ -11,7 +11,7 @@ use super::contact::status;
 use super::fact::Kept;
 use super::files::{Owner, Paths, Tail};
 use super::identity;
-use super::states::{Happening, States};
+use super::states::States;
 use super::twins::twins;
 use super::vantages::kept_networks;
 use super::world::{Now, Profile};
@@ -151,6 +151,7 @@ impl Beginning {
         for (profile, twin) in beginning.profiles.iter_mut().zip(twins) {
             profile.twin = twin;
         }
+        beginning.states.settle(now.instant);
         for ((index, member), profile) in members(config).zip(&beginning.profiles) {
             if let Some(state) = beginning.states.state(index) {
                 beginning
@@ -187,7 +188,7 @@ impl Beginning {
             self.discarded.push(index);
         } else {
             if is_restored {
-                self.states.happen(index, Happening::Restored, now.instant);
+                self.states.restore(index, None, &config.fleet, now);
                 profile.reason = Some("restored from disk, no contact yet".to_owned());
                 let last_live = kept.seen.map(|seen| seen.0);
                 info!(member = %member.name, services, last_live, "facts restored");

@@ -12,47 +12,61 @@ use crate::names::Label;
 impl World {
     /// Something happened to a member's contact.
     pub(super) fn happen(&mut self, member: MemberIdx, happening: Happening, now: Now) {
-        let was_braked = self.states.is_braked();
+        let braked = self.states.braked();
         let transitions = self.states.happen(member, happening, now.instant);
-        self.follow(&transitions, was_braked, now);
+        self.follow(&transitions, &braked, now);
     }
 
     /// Time has passed.
     pub(super) fn settle(&mut self, now: Now) {
-        let was_braked = self.states.is_braked();
+        let braked = self.states.braked();
         let transitions = self.states.settle(now.instant);
-        self.follow(&transitions, was_braked, now);
+        self.follow(&transitions, &braked, now);
     }
 
-    /// Shows what has changed in the states.
-    pub(super) fn follow(&mut self, transitions: &[Transition], was_braked: bool, now: Now) {
+    /// Shows what has changed in the states. `braked` are the federations whose brake was on before.
+    pub(super) fn follow(&mut self, transitions: &[Transition], braked: &[usize], now: Now) {
         for transition in transitions {
             self.transit(*transition, now);
         }
         let federations = 0..self.config.fleet.federations.len();
-        let expired = federations.map(|federation| self.states.expired(federation));
-        self.builder.set_expired(expired.collect());
+        let contacts = federations
+            .clone()
+            .map(|federation| self.states.contact(federation));
+        self.is_dirty |= self.builder.set_contacts(contacts.collect());
         self.count_holds(now.instant);
-        let is_braked = self.states.is_braked();
-        if was_braked != is_braked {
-            self.metrics.set_braked(is_braked);
-            let (from, to, why) = if is_braked {
-                let why = "most members were lost at once: all are held until they return";
-                ("off", "on", why)
-            } else {
-                ("on", "off", "members have returned: holds count again")
-            };
-            let transited = Transited {
-                kind: EventKind::Brake,
-                subject: "members".to_owned(),
-                from: from.to_owned(),
-                to: to.to_owned(),
-                why: why.to_owned(),
-                by: None,
-                is_worse: is_braked,
-            };
-            self.transited(now, transited);
+        for federation in federations {
+            let was_braked = braked.contains(&federation);
+            if was_braked != self.states.is_braked(federation) {
+                self.show_fleet_brake(federation, was_braked, now);
+            }
         }
+    }
+
+    /// The brake on lost members of a federation went on or off.
+    fn show_fleet_brake(&mut self, federation: usize, was_braked: bool, now: Now) {
+        self.metrics.set_braked(!self.states.braked().is_empty());
+        let Some(rules) = self.config.fleet.federations.get(federation) else {
+            return;
+        };
+        let (from, to, why) = if was_braked {
+            let why = "lost members are no longer most, or others were in contact for long enough: \
+                       holds count again";
+            ("on", "off", why)
+        } else {
+            let why = "most members were lost at once: none is withdrawn for now";
+            ("off", "on", why)
+        };
+        let transited = Transited {
+            kind: EventKind::Brake,
+            subject: format!("members of {}", rules.name),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            why: why.to_owned(),
+            by: None,
+            is_worse: !was_braked,
+        };
+        self.transited(now, transited);
     }
 
     /// A member came into another state, or is withdrawn from another federation.
@@ -94,7 +108,7 @@ impl World {
             return;
         };
         let why = match to {
-            _ if from == to => "its hold has begun or passed in a federation".to_owned(),
+            _ if from == to => "it counts otherwise in a federation".to_owned(),
             MemberState::Lost => reason.map_or_else(
                 || "its hold has passed".to_owned(),
                 |reason| format!("its hold has passed: {reason}"),

@@ -60,7 +60,7 @@ impl World {
         let mut profiles = std::mem::take(&mut self.profiles);
         self.renumber(old, now);
         self.overruling.applied = None;
-        let was_braked = self.states.is_braked();
+        let braked = self.states.braked();
         self.states = self
             .states
             .reconfigured(&old.fleet, &config.fleet, now.instant);
@@ -115,7 +115,7 @@ impl World {
         }
         self.count_shards(now);
         let transitions = self.states.settle(now.instant);
-        self.follow(&transitions, was_braked, now);
+        self.follow(&transitions, &braked, now);
         let all: Vec<MemberIdx> = members(&config).map(|(index, _)| index).collect();
         for member in all {
             self.show(member);

@@ -21,7 +21,7 @@ use super::apexes::Apexes;
 use super::caution::Cautions;
 use super::facts::{Facts, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
-use super::health::FleetState;
+use super::health::{FederationContact, FleetState};
 use super::hostnames::{Hostnames, Resolved};
 use super::namesakes::Namesakes;
 use super::plans::Plans;
@@ -46,7 +46,7 @@ pub struct SnapshotBuilder {
     topology: Arc<Vec<TopologyFacts>>,
     scopes: Arc<Scopes>,
     state: Arc<FleetState>,
-    expired: Vec<MemberSet>,
+    contacts: Vec<FederationContact>,
     facts: Facts,
     /// Services whose facts changed since they were compiled. A service that several members change
     /// before a snapshot is compiled once. Before the first snapshot these are all, and not listed.
@@ -108,7 +108,7 @@ impl SnapshotBuilder {
             topology: Arc::new(topology),
             scopes: Arc::new(scopes),
             state: Arc::new(state),
-            expired: Vec::new(),
+            contacts: Vec::new(),
             facts: Facts::default(),
             changed: HashSet::default(),
             is_new: true,
@@ -229,13 +229,15 @@ impl SnapshotBuilder {
         self.compile_state(members);
     }
 
-    /// The members whose hold has passed, for each federation in configuration order; members that
-    /// are `Lost` need not be told.
-    pub fn set_expired(&mut self, expired: Vec<MemberSet>) {
-        if self.expired != expired {
-            self.expired = expired;
+    /// What is known of the contact to members beside their states, for each federation in
+    /// configuration order. Returns whether anything changed.
+    pub fn set_contacts(&mut self, contacts: Vec<FederationContact>) -> bool {
+        let has_changed = self.contacts != contacts;
+        if has_changed {
+            self.contacts = contacts;
             self.compile_state(self.state.members.clone());
         }
+        has_changed
     }
 
     /// Compiles the states of the members.
@@ -244,7 +246,7 @@ impl SnapshotBuilder {
             &self.fleet,
             &self.apexes,
             members,
-            &self.expired,
+            &self.contacts,
             &self.cautions,
         );
         self.state = Arc::new(state);

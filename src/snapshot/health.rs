@@ -23,6 +23,21 @@ pub struct FleetState {
     pub(super) members: Vec<MemberStatus>,
 }
 
+/// What the writer knows of the contact to members, as one federation sees it: beside their states, as
+/// `hold` belongs to a federation and a state to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FederationContact {
+    /// Members without contact whose hold has passed.
+    pub expired: MemberSet,
+    /// Members without contact for so long that a bare TCP connection proves nothing of theirs.
+    pub abandoned: MemberSet,
+    /// Members of which nothing was heard yet, and with which an earlier process was in contact: that
+    /// is believed until their source says something, or their hold has passed.
+    pub presumed: MemberSet,
+    /// Members that are back in contact, and kept back since they were withdrawn too often.
+    pub kept_back: MemberSet,
+}
+
 /// What a federation knows of its members (names: decisions 8 and 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederationSync {
@@ -48,13 +63,13 @@ pub struct FederationSync {
 }
 
 impl FleetState {
-    /// Compiles the states; `members` has one entry for each member, and `expired` one for each
-    /// federation: members whose hold has passed in it, beside those that are `Lost`.
+    /// Compiles the states; `members` has one entry for each member, and `contacts` one for each
+    /// federation.
     pub(super) fn compile(
         fleet: &Fleet,
         apexes: &Apexes,
         members: Vec<MemberStatus>,
-        expired_in: &[MemberSet],
+        contacts: &[FederationContact],
         cautions: &Cautions,
     ) -> Self {
         let shares = &cautions.shares.members;
@@ -74,8 +89,10 @@ impl FleetState {
         let from_start = having(&|state| state == MemberState::Syncing(Joined::AtStart));
         let never = having(&|state| state == MemberState::NeverSynced);
         let expired = having(&|state| state == MemberState::Lost);
-        let stale =
-            expired | having(&|state| matches!(state, MemberState::Held | MemberState::Returning));
+        let kept_back = contacts.iter().map(|contact| contact.kept_back);
+        let kept_back = kept_back.fold(MemberSet::EMPTY, |all, some| all | some);
+        let returning = having(&|state| state == MemberState::Returning) & !kept_back;
+        let stale = expired | returning | having(&|state| state == MemberState::Held);
         let unplaced = MemberIdx::all()
             .zip(&fleet.members)
             .filter(|(_, member)| member.region.is_none());
@@ -86,16 +103,15 @@ impl FleetState {
                 .map_or(MemberSet::EMPTY, |f| f.members);
             let mine = mine & MemberIdx::all().take(members.len()).collect();
             let is_blind = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
+            let contact = contacts.get(index).copied().unwrap_or_default();
             let unheard = if is_blind { syncing | never } else { syncing };
             FederationSync {
                 syncing: mine & syncing,
                 syncing_from_start: mine & from_start,
                 unplaced: mine & unheard & unplaced,
                 stale: mine & stale,
-                expired: mine
-                    & stale
-                    & (expired | expired_in.get(index).copied().unwrap_or_default()),
-                wary: mine & (stale | draining),
+                expired: mine & stale & (expired | contact.expired),
+                wary: mine & (stale | kept_back | draining),
                 hold_left: cautions.hold_left.get(index).copied().flatten(),
                 is_blind,
             }
@@ -103,13 +119,23 @@ impl FleetState {
         let federations: Vec<_> = (0..fleet.federations.len()).map(sync).collect();
         let health = FleetHealth {
             stale,
+            doubtful: stale,
             expired,
+            abandoned: MemberSet::EMPTY,
+            kept_back,
             drained,
             draining,
         };
-        let healths = federations.iter().map(|federation| FleetHealth {
-            expired: federation.expired,
-            ..health
+        let healths = federations.iter().enumerate().map(|(index, federation)| {
+            let contact = contacts.get(index).copied().unwrap_or_default();
+            let doubtful = stale & !contact.presumed;
+            FleetHealth {
+                doubtful,
+                expired: federation.expired & doubtful,
+                abandoned: contact.abandoned,
+                kept_back: contact.kept_back,
+                ..health
+            }
         });
         Self {
             health,

@@ -34,6 +34,7 @@ fn check(plan: &Plan, available: &[u8], stale: &[u8], expired: &[u8], expected: 
     };
     let fleet = FleetHealth {
         stale: set(stale),
+        doubtful: set(stale),
         expired: set(expired),
         ..FleetHealth::default()
     };
@@ -140,16 +141,19 @@ fn check_cautious(
     let caution = ShardCaution {
         damped: set(damped),
         proven: set(proven),
+        by_tcp: MemberSet::EMPTY,
         halves: Halves::default(),
     };
     let fleet = FleetHealth {
         stale: set(stale),
+        doubtful: set(stale),
         expired: set(expired),
         drained: set(drained),
         draining: draining
             .iter()
             .map(|(member, _)| MemberIdx(*member))
             .collect(),
+        ..FleetHealth::default()
     };
     let shares: Vec<_> = (draining.iter())
         .map(|(member, share)| (MemberIdx(*member), *share))

@@ -2,75 +2,108 @@
 
 use tokio::time::Instant;
 
-use super::{Contact, Happening};
+use super::Happening;
+use crate::model::UnixSeconds;
+
+/// What is known of the contact to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Contact {
+    /// There are no facts.
+    Without,
+    /// Its facts are live.
+    Live {
+        /// Since when without a break.
+        since: Instant,
+    },
+    /// Its facts are as they were when it was last in contact.
+    Gone {
+        /// Who has said so.
+        told: Told,
+        /// Since when it answers again and is listing.
+        returning: Option<Instant>,
+    },
+}
+
+/// How a loss is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// It is not: an earlier process was in contact, and nothing was heard since the start.
+    Not,
+    /// An earlier process knew of it, since this time: it says nothing of what happens now.
+    Earlier(UnixSeconds),
+    /// Its source has reported it, at this time.
+    Now(Instant),
+}
 
 impl Contact {
     /// The contact after something happened.
     pub(super) fn after(self, happening: Happening, now: Instant) -> Self {
         match (self, happening) {
-            (_, Happening::Synced)
-            | (Self::Live | Self::Gone { .. }, Happening::Resumed)
-            | (Self::Live, Happening::Returning) => Self::Live,
-            (_, Happening::Restored) => Self::Gone {
-                since: now,
-                lost: None,
-                is_returning: false,
-            },
-            (Self::Live, Happening::Lost) => Self::Gone {
-                since: now,
-                lost: Some(now),
-                is_returning: false,
-            },
             (
-                Self::Gone {
-                    since,
-                    lost,
-                    is_returning,
-                },
-                Happening::Lost,
-            ) => {
-                let lost = lost.filter(|_| !is_returning).unwrap_or(now);
-                Self::Gone {
-                    since,
-                    lost: Some(lost),
-                    is_returning: false,
-                }
+                Self::Live { since },
+                Happening::Synced | Happening::Resumed | Happening::Returning,
+            ) => Self::Live { since },
+            (_, Happening::Synced) | (Self::Gone { .. }, Happening::Resumed) => {
+                Self::Live { since: now }
             }
-            (Self::Gone { since, lost, .. }, Happening::Returning) => Self::Gone {
-                since,
-                lost,
-                is_returning: true,
+            (Self::Live { .. }, Happening::Lost) => Self::Gone {
+                told: Told::Now(now),
+                returning: None,
+            },
+            (Self::Gone { told, .. }, Happening::Lost) => Self::Gone {
+                // One that fails while it lists has not been in contact since its loss.
+                told: match told {
+                    Told::Not => Told::Now(now),
+                    told => told,
+                },
+                returning: None,
+            },
+            (Self::Gone { told, returning }, Happening::Returning) => Self::Gone {
+                told,
+                returning: returning.or(Some(now)),
             },
             (_, Happening::Forgotten) | (Self::Without, _) => Self::Without,
         }
     }
 
-    /// When its source reported the loss, while it is lost.
+    /// When its source reported the loss, while it is lost and does not answer.
     pub(super) fn lost(self) -> Option<Instant> {
         match self {
             Self::Gone {
-                lost,
-                is_returning: false,
-                ..
-            } => lost,
+                told: Told::Now(at),
+                returning: None,
+            } => Some(at),
             _ => None,
         }
     }
 
-    /// Whether it answers: its facts are live, or it is listing.
-    pub(super) fn is_back(self) -> bool {
-        matches!(self, Self::Live) || self.is_returning()
+    /// Whether its facts are live.
+    pub(super) fn is_live(self) -> bool {
+        matches!(self, Self::Live { .. })
     }
 
-    /// Whether it answers again and is listing.
-    pub(super) fn is_returning(self) -> bool {
+    /// Whether its facts are not live.
+    pub(super) fn is_gone(self) -> bool {
+        matches!(self, Self::Gone { .. })
+    }
+
+    /// Whether an earlier process was in contact, and nothing was heard since the start.
+    pub(super) fn is_presumed(self) -> bool {
         matches!(
             self,
             Self::Gone {
-                is_returning: true,
-                ..
+                told: Told::Not,
+                returning: None
             }
         )
+    }
+
+    /// Since when it answers again and is listing.
+    pub(super) fn returning(self) -> Option<Instant> {
+        match self {
+            Self::Gone { returning, .. } => returning,
+            _ => None,
+        }
     }
 
     /// Whether there are facts.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Contact, States};
+use super::States;
 use crate::snapshot::UNSETTLED_TTL;
 
 impl States {
@@ -34,18 +34,15 @@ impl States {
 
     /// What is left of each hold that runs in a federation.
     fn running(&self, federation: usize, now: Instant) -> impl Iterator<Item = Duration> {
-        let members = self.members.iter().filter(|_| self.brake.is_none());
+        let is_braked = self.is_braked(federation);
+        let members = self.members.iter().filter(move |_| !is_braked);
         members.filter_map(move |tracked| {
-            let Contact::Gone { since, .. } = tracked.contact else {
-                return None;
-            };
-            let from = self.released.map_or(since, |released| released.max(since));
-            let (_, hold) = tracked
-                .holds
-                .iter()
-                .find(|(index, _)| *index == federation)?;
-            let is_over = tracked.expired.contains(&federation);
-            (!is_over).then(|| (from + *hold).saturating_duration_since(now))
+            let hold = tracked.hold(federation)?;
+            let runs = tracked.contact.is_gone() && !hold.has_passed;
+            let passes = hold.passes(tracked.contact.returning());
+            passes
+                .filter(|_| runs)
+                .map(|at| at.saturating_duration_since(now))
         })
     }
 }

@@ -162,19 +162,19 @@ async fn a_hold_passes_without_any_further_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_brake_keeps_every_hold_from_passing() {
+async fn the_brake_keeps_holds_from_passing_and_has_an_end() {
     let folder = tempfile::tempdir().unwrap();
     let running = two_members(&folder).await;
     running.change("a", lost()).await;
     running.change("b", lost()).await;
-    after(3_600_000).await;
-    let snapshot = running.settled().await;
-    assert!(
-        snapshot
-            .members()
-            .iter()
-            .all(|member| member.state == MemberState::Held)
-    );
+    for (millis, expected) in [(655_000, MemberState::Held), (10_000, MemberState::Lost)] {
+        after(millis).await;
+        let snapshot = running.settled().await;
+        let mut members = snapshot.members().iter();
+        assert!(members.all(|member| member.state == expected), "{expected}");
+        // Nothing sure is left: the withdrawn answer.
+        assert_eq!(available(&snapshot, "s"), [0, 1]);
+    }
     running.stop().await;
 }
 

@@ -1,0 +1,129 @@
+//! What of a member outlives the process.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::Tracked;
+use super::contact::{Contact, Told};
+use super::member::BEGUN;
+use crate::model::{Damper, Fleet, UnixSeconds};
+use crate::publish::world::Now;
+
+/// What of a member's contact outlives the process, whatever else is known of it. Times are those of
+/// the wall clock, in Unix seconds: the only one that two processes share. One that was set back makes
+/// holds longer, and never shorter than nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct MemberRecord {
+    /// Since when its facts are not live; `None` while they are.
+    pub(in super::super) lost: Option<u64>,
+    /// Its holds that run or have passed, one for each federation.
+    pub(in super::super) holds: Vec<HoldRecord>,
+    /// How often it was withdrawn of late, and when last.
+    pub(in super::super) withdrawals: Option<(u32, u64)>,
+}
+
+/// The hold of a member in a federation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in super::super) struct HoldRecord {
+    /// The name of the federation.
+    pub(in super::super) federation: String,
+    /// When it passes; `None` where a brake keeps it from passing: it begins anew.
+    pub(in super::super) until: Option<u64>,
+    /// It has passed.
+    pub(in super::super) has_passed: bool,
+}
+
+impl Tracked {
+    /// What is to be kept of it now.
+    pub(super) fn record(
+        &self,
+        fleet: &Fleet,
+        is_braked: impl Fn(usize) -> bool,
+        now: Now,
+    ) -> MemberRecord {
+        let wall = |at: Instant| {
+            // Whole seconds, and never too early.
+            let left = at.saturating_duration_since(now.instant);
+            let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+            let passed = now.instant.saturating_duration_since(at).as_secs();
+            (now.wall.0 + left).saturating_sub(passed)
+        };
+        let is_gone = self.contact.is_gone();
+        let holds = self.holds.iter().filter(|hold| hold.has_passed || is_gone);
+        let holds = holds.filter_map(|hold| {
+            Some(HoldRecord {
+                federation: fleet.federations.get(hold.federation)?.name.to_string(),
+                until: (!is_braked(hold.federation)).then(|| wall(hold.until)),
+                has_passed: hold.has_passed,
+            })
+        });
+        // Of one that nothing was heard of, and whose hold has not passed, nothing is known.
+        let is_presumed = self.contact.is_presumed() && !self.is_withdrawn();
+        let lost = match self.contact {
+            Contact::Gone { told, .. } if !is_presumed => Some(match told {
+                Told::Now(at) => wall(at),
+                Told::Earlier(at) => at.0,
+                Told::Not => now.wall.0,
+            }),
+            _ => None,
+        };
+        let begun = self.begun;
+        let last = self.damper.last();
+        MemberRecord {
+            lost,
+            holds: holds.filter(|_| !is_presumed).collect(),
+            withdrawals: (self.damper.count() > 0).then(|| {
+                let at = match last.checked_sub(BEGUN) {
+                    Some(since) => wall(begun + since),
+                    None => wall(begun).saturating_sub((BEGUN - last).as_secs()),
+                };
+                (self.damper.count(), at)
+            }),
+        }
+    }
+
+    /// Its facts were read from disk, with what was kept of it; nothing kept is as if it had been in
+    /// contact.
+    pub(super) fn restore(&mut self, record: Option<&MemberRecord>, fleet: &Fleet, now: Now) {
+        let told = match record.and_then(|record| record.lost) {
+            Some(at) => Told::Earlier(UnixSeconds(at)),
+            None => Told::Not,
+        };
+        self.contact = Contact::Gone {
+            told,
+            returning: None,
+        };
+        for hold in &mut self.holds {
+            hold.begin(now.instant);
+        }
+        let Some(record) = record else {
+            return;
+        };
+        let left = |at: u64| Duration::from_secs(at.saturating_sub(now.wall.0));
+        for hold in &mut self.holds {
+            let federation = fleet.federations.get(hold.federation);
+            let mut kept = record.holds.iter();
+            let kept =
+                kept.find(|kept| federation.is_some_and(|it| kept.federation == *it.name.as_str()));
+            if let Some(kept) = kept {
+                hold.has_passed = kept.has_passed;
+                if let Some(until) = kept.until {
+                    hold.until = now.instant + left(until).min(hold.length);
+                }
+            }
+            if let Some(lost) = record.lost {
+                let proof = Duration::from_secs(lost).saturating_add(hold.tcp_proof);
+                let proof = left(proof.as_secs()).min(hold.tcp_proof);
+                hold.abandoned_at = now.instant + proof;
+            }
+        }
+        if let Some((count, last)) = record.withdrawals {
+            let ago = Duration::from_secs(now.wall.0.saturating_sub(last));
+            let last = self.time(now.instant).saturating_sub(ago);
+            self.damper = Damper::of(count, last);
+            self.is_counted = self.holds.iter().any(|hold| hold.has_passed);
+        }
+    }
+}
