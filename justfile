@@ -21,6 +21,10 @@ cases *FILTER:
 fuzz *ARGUMENTS:
     tests/fuzz/run.sh {{ARGUMENTS}}
 
+# Everything at once, at random, for so many seconds from a seed; needs root: `just soak 600 1`.
+soak SECONDS SEED:
+    GAZETTEER_SOAK_SECONDS={{SECONDS}} GAZETTEER_SOAK_SEED={{SEED}} cargo test --features real --test soak
+
 # The benches.
 bench:
     cargo bench

@@ -19,7 +19,13 @@ const STATES: [&str; 6] = [
 ];
 
 /// The values of the label `event`.
-const EVENTS: [&str; 4] = ["relist", "failure", "heartbeat-failure", "malformed-object"];
+const EVENTS: [&str; 5] = [
+    "relist",
+    "failure",
+    "heartbeat-failure",
+    "malformed-object",
+    "stall",
+];
 
 /// Something that happened between a source and its member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +38,8 @@ pub enum SourceEvent {
     Heartbeat,
     /// An object could not be read, and was left out.
     Malformed,
+    /// It listed without progress, and began from nothing.
+    Stall,
 }
 
 /// What is shown of a member.
@@ -145,12 +153,13 @@ impl Members {
 
     /// Something happened between a source and its member.
     pub(super) fn count(&self, member: &str, event: SourceEvent) {
-        let [relist, failure, heartbeat, malformed] = EVENTS;
+        let [relist, failure, heartbeat, malformed, stall] = EVENTS;
         let event = match event {
             SourceEvent::Relist => relist,
             SourceEvent::Failure => failure,
             SourceEvent::Heartbeat => heartbeat,
             SourceEvent::Malformed => malformed,
+            SourceEvent::Stall => stall,
         };
         self.events.with_label_values(&[member, event]).inc();
     }

@@ -383,6 +383,7 @@ mod tests {
             warnings: 0,
         };
         metrics.set_member(member, &gauges);
+        metrics.source_event(member, SourceEvent::Stall);
         let worker = metrics.counters().worker();
         let mut tally = Tally::default();
         tally.query(Transport::Udp);
@@ -394,6 +395,7 @@ mod tests {
                 "gazetteer_publish_member_state{member=\"a\",state=\"held\"} 1",
                 "gazetteer_publish_member_state{member=\"a\",state=\"ready\"} 0",
                 "gazetteer_publish_source_age_seconds{member=\"a\"} 30",
+                "gazetteer_sources_events_total{event=\"stall\",member=\"a\"} 1",
                 "gazetteer_serve_queries_total{transport=\"udp\"} 1",
                 "gazetteer_serve_responses_total{rcode=\"NXDOMAIN\"} 1",
             ] {

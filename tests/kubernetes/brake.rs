@@ -5,7 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gazetteer::model::{Epoch, MemberIdx};
+use gazetteer::model::{Epoch, EventKind, MemberIdx};
 use gazetteer::publish::{Handle, Storage, Writer, spawn};
 use gazetteer::sources::Lifetime;
 use gazetteer::sources::kubernetes::run_with;
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::fake_apiserver::{FakeApi, Push, Resource, Verb};
+use crate::fake_apiserver::{FakeApi, Push, Reply, Resource, Verb};
 use crate::member::{Member, service, short, slice};
 
 /// How many services the member has.
@@ -108,6 +108,23 @@ impl Published {
     /// Whether the writer waits for another list.
     fn waits(&self) -> bool {
         !self.handle.unconfirmed.borrow().is_empty()
+    }
+
+    /// What the member became last, as its events have it.
+    fn last_state(&self) -> Option<String> {
+        let events = self.handle.events.since(0);
+        let last = events.iter().rfind(|event| event.kind == EventKind::Member);
+        last.map(|event| event.to.clone())
+    }
+
+    /// Whether contact with the member is lost.
+    fn is_held(&self) -> bool {
+        self.last_state().is_some_and(|state| state == "Held")
+    }
+
+    /// Whether the member is in contact, and has said everything.
+    fn is_ready(&self) -> bool {
+        self.last_state().is_some_and(|state| state == "Ready")
     }
 
     /// Waits until `condition` holds.
@@ -212,4 +229,71 @@ async fn what_a_list_lacks_is_said_as_a_list_and_said_again_when_asked() {
     );
     assert_eq!(member.count("lost"), 0);
     member.stop().await;
+}
+
+/// What becomes of the list that is wanted for confirmation before the API goes away.
+#[derive(Debug, Clone, Copy)]
+enum Second {
+    /// It is under way: the API accepts the request, and says nothing.
+    Hangs,
+    /// It is wanted for the first time when the API is away already.
+    IsWantedLate,
+}
+
+/// Has the brake hold back everything of a member, and its API go away before a second list has come,
+/// for longer than it takes to be lost. It comes back `full` or empty.
+async fn away_while_a_list_is_wanted(second: Second, full: bool) {
+    let mut api = FakeApi::start();
+    let empty = api.save();
+    fill(&api);
+    let saved = api.save();
+    let mut published = Published::of(&api).await;
+    let watches = |api: &FakeApi| api.read(|state| state.count(Resource::Services, Verb::Watch));
+    api.restore(&empty);
+    published.until("the brake", Published::waits).await;
+    if let Second::Hangs = second {
+        let before = watches(&api);
+        api.set(Resource::Services, Verb::Watch, Reply::Hang);
+        api.set(Resource::Services, Verb::List, Reply::Hang);
+        published
+            .until("a second list", |_| watches(&api) > before)
+            .await;
+    }
+    api.kill();
+    published.until("a loss", Published::is_held).await;
+    if full {
+        api.restore(&saved);
+    }
+    api.heal(Resource::Services, Verb::Watch);
+    api.heal(Resource::Services, Verb::List);
+    api.resume();
+    published.until("ready", Published::is_ready).await;
+    published
+        .until("nothing is held back", |now| !now.waits())
+        .await;
+    let left = if full { SERVICES } else { 0 };
+    published
+        .until("confirmed or undone", |now| now.services() == left)
+        .await;
+    if full {
+        assert_eq!(published.fewest, SERVICES, "nothing was ever gone");
+    }
+    api.apply(Resource::Services, service("new"));
+    api.apply(Resource::EndpointSlices, slice("new", 1));
+    published
+        .until("its changes are folded", |now| now.services() == left + 1)
+        .await;
+    published.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_that_is_lost_during_its_second_list_returns() {
+    away_while_a_list_is_wanted(Second::Hangs, true).await;
+    away_while_a_list_is_wanted(Second::Hangs, false).await;
+}
+
+#[tokio::test]
+async fn a_member_of_which_a_list_is_wanted_while_it_is_lost_returns() {
+    away_while_a_list_is_wanted(Second::IsWantedLate, true).await;
+    away_while_a_list_is_wanted(Second::IsWantedLate, false).await;
 }

@@ -33,6 +33,7 @@ pub(crate) fn short() -> Timing {
         page: millis(1500),
         streamed_list: millis(1500),
         down: millis(1000),
+        stall: Duration::from_secs(60),
         first_pause: millis(20),
         longest_pause: millis(200),
         first_rare_pause: millis(50),

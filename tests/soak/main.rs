@@ -1,6 +1,12 @@
 //! Everything at once, at random: API servers are killed and stopped, load balancers die and return,
-//! the daemon is killed and started again, clocks jump, the disk of its state fills, strangers flood.
-//! Meanwhile a load of queries is held against what was true, as under single faults.
+//! the daemon is killed and started again, clocks jump, the disk of its state fills, the resolver
+//! fails, strangers flood. Meanwhile a load of queries is held against what the daemon had to know.
+//!
+//! ```text
+//! deck ──▶ events ──▶ world ──▶ knowledge ─┐
+//!                       ▲                  ├─▶ judge ──▶ counts, and a line for each violation
+//!             load, witness ───────────────┘
+//! ```
 //!
 //! `GAZETTEER_SOAK_SECONDS` is how long it goes on, two minutes without it; `GAZETTEER_SOAK_SEED`
 //! repeats the events of a run, which prints its seed. Needs root, for a state folder on a disk of
@@ -15,6 +21,7 @@ mod clients;
 #[path = "../cli/daemon.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod daemon;
+mod deck;
 #[path = "../real/dns.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod dns;
@@ -28,7 +35,11 @@ mod events;
 mod fake_apiserver;
 #[path = "../real/faketime.rs"]
 mod faketime;
+mod history;
+mod judge;
+mod knowledge;
 #[path = "../real/faults/load.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
 mod load;
 #[path = "../real/loopback.rs"]
 mod loopback;
@@ -39,20 +50,27 @@ mod ports;
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod program;
 mod random;
+#[path = "../real/responder.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod responder;
+mod rules;
 #[path = "../real/faults/truth.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod truth;
-#[path = "../real/faults/verdict.rs"]
-#[expect(dead_code, reason = "the tests that share it use the rest")]
-mod verdict;
 #[path = "../real/wait.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod wait;
+mod witness;
+mod world;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::events::Soak;
+use crate::events::Events;
+use crate::history::History;
+use crate::judge::Judgement;
 use crate::random::Random;
+use crate::world::World;
 
 /// A number of the environment.
 fn number(name: &str) -> Option<u64> {
@@ -67,8 +85,26 @@ fn number(name: &str) -> Option<u64> {
 fn main() {
     let span = Duration::from_secs(number("GAZETTEER_SOAK_SECONDS").unwrap_or(120));
     let seed = number("GAZETTEER_SOAK_SEED").unwrap_or_else(|| std::process::id().into());
-    println!("soak of {span:?}: GAZETTEER_SOAK_SEED={seed}");
-    let mut soak = Soak::start();
-    soak.run(span, &mut Random::new(seed));
-    println!("{}", soak.finish());
+    let history = Arc::new(History::begin(seed));
+    println!(
+        "soak of {span:?}: GAZETTEER_SOAK_SEED={seed}, history in {}",
+        history.path.display()
+    );
+    let mut world = World::start(&history);
+    let (load, witness) = (world.ask(), world.witness());
+    let mut events = Events::new(&mut world);
+    let deck = events.run(span, &mut Random::new(seed));
+    let (questions, samples) = load.stop();
+    let accounts = witness.end();
+    world.end();
+    let judgement = Judgement::on(&questions, samples, &world, &accounts);
+    for (card, count) in deck.dealt() {
+        println!("{count:>5} {card:?}");
+    }
+    println!(
+        "slowest start: {} ms until an answer",
+        world.slowest_start.as_millis()
+    );
+    print!("{judgement}{}", judgement.lines(&history));
+    assert!(judgement.is_right(), "answers that were wrong");
 }

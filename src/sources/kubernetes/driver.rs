@@ -59,6 +59,9 @@ pub struct Timing {
     pub silence: Duration,
     /// How long a watch may be down before its member is lost.
     pub down: Duration,
+    /// How long a member that lists, or returns, may be without progress before everything is listed
+    /// from nothing; doubled each time that it was, 64 times this at most.
+    pub stall: Duration,
     /// How long a watch is tried to be started from the same version while the API lives.
     pub restart: Duration,
     /// The first pause after a failure; doubled each time.
@@ -71,7 +74,7 @@ pub struct Timing {
     pub longest_rare_pause: Duration,
     /// Between attempts at ServiceExports that are denied or absent.
     pub exports_probe: Duration,
-    /// How long a first sync waits for ServiceExports that answer with neither.
+    /// How long a first sync, or a second list, waits for ServiceExports that answer with neither.
     pub exports_wait: Duration,
     /// Between looks at the files that credentials come from.
     pub files: Duration,
@@ -94,6 +97,7 @@ impl Default for Timing {
             watch: seconds(290),
             silence: seconds(300),
             down: seconds(5),
+            stall: seconds(60),
             restart: seconds(30),
             first_pause: Duration::from_millis(200),
             longest_pause: seconds(4),

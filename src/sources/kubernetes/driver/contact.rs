@@ -10,12 +10,21 @@
 //!      │                           ▲
 //!      └──▶ Returning ─────────────┘ relisting; `Synced` makes it Live
 //! ```
+//!
+//! A second list that the writer wants is no state of its own: whether it is there follows from when
+//! it was wanted and when the complete list of each kind began. It is wanted only of a member that is
+//! Live; a loss makes that void, and everything that is said after one is complete. So no order of
+//! events can let a member wait for what nobody will say; should it wait all the same, for longer
+//! than [`Contact::is_stuck`] allows, everything is listed from nothing.
+
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::watch::Watch;
 use super::super::failure::Failure;
 use super::super::index::Kind;
 use crate::model::{Change, Loss};
@@ -27,8 +36,8 @@ const HEARTBEATS: u32 = 3;
 /// answered: a connection that lost so much is silent for longer than it takes to open another.
 const DOUBTS: u32 = 2;
 
-/// A list whose pages still come after this time leaves its member without news for too long.
-const LONGEST_LIST: Duration = Duration::from_secs(300);
+/// How often the time without progress doubles: from a minute to 64.
+const STALL_DOUBLINGS: u32 = 6;
 
 /// What a watch says of itself.
 #[derive(Debug)]
@@ -50,12 +59,20 @@ pub(super) enum News {
 }
 
 /// Whether a member is in contact.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Contact {
     /// How long a watch may be down.
     patience: Duration,
-    /// How long a first sync waits for ServiceExports.
+    /// How long ServiceExports are waited for, by a first sync and by lists that are wanted.
     exports_wait: Duration,
+    /// How long a member that lists may be without progress, the first time.
+    stall: Duration,
+    /// How often in a row that was reached.
+    stalls: u32,
+    /// Since when it lists, and nothing else has come.
+    listing_since: Instant,
+    /// Since when the writer wants every kind listed again.
+    wanted_since: Option<Instant>,
     /// What was said last.
     state: State,
     /// The loss that was said last.
@@ -66,6 +83,8 @@ pub(super) struct Contact {
     has_synced: bool,
     /// The kinds that are needed.
     watches: BTreeMap<Kind, Watch>,
+    /// ServiceExports, an extra: nothing waits for them for long.
+    exports: Watch,
     /// Whether it is known which services are exported, or that it cannot be known.
     are_exports_settled: bool,
     /// Since when all watches are up.
@@ -93,44 +112,29 @@ enum State {
     Returning,
 }
 
-/// The watch of one kind.
-#[derive(Debug)]
-struct Watch {
-    /// Since when it is down, `None` while it is up.
-    down_since: Option<Instant>,
-    /// Why it is down.
-    failure: Failure,
-    /// Since when it waits for its turn.
-    queued_at: Option<Instant>,
-    /// How many lists have begun since it was up last.
-    lists: u32,
-    /// When a page last came.
-    page_at: Option<Instant>,
-}
-
 impl Contact {
     /// A member that nothing is known of.
     pub(super) fn new(
         kinds: &[Kind],
         patience: Duration,
         exports_wait: Duration,
+        stall: Duration,
         now: Instant,
     ) -> Self {
-        let watch = || Watch {
-            down_since: Some(now),
-            failure: Failure::Transport("no answer yet".to_owned()),
-            queued_at: None,
-            lists: 0,
-            page_at: None,
-        };
+        let watch = || Watch::new(now);
         Self {
             patience,
             exports_wait,
+            stall,
+            stalls: 0,
+            listing_since: now,
+            wanted_since: None,
             state: State::Starting,
             loss: None,
             needs_sync: true,
             has_synced: false,
             watches: kinds.iter().map(|kind| (*kind, watch())).collect(),
+            exports: watch(),
             are_exports_settled: false,
             up_since: None,
             failed_beats: 0,
@@ -143,11 +147,12 @@ impl Contact {
     /// A new client speaks with another API: everything is listed anew. What was said stands.
     pub(super) fn restart(&mut self, now: Instant) {
         let kinds: Vec<Kind> = self.watches.keys().copied().collect();
-        let fresh = Self::new(&kinds, self.patience, self.exports_wait, now);
+        let fresh = Self::new(&kinds, self.patience, self.exports_wait, self.stall, now);
         *self = Self {
             state: self.state,
             loss: self.loss.take(),
             has_synced: self.has_synced,
+            stalls: self.stalls,
             excess: self.excess.take(),
             ..fresh
         };
@@ -161,6 +166,7 @@ impl Contact {
                 _ => self.are_exports_settled,
             };
             self.are_exports_settled = settled;
+            self.exports.hear(news, now);
             return;
         }
         if matches!(news, News::Listing) && self.state != State::Live {
@@ -170,6 +176,75 @@ impl Contact {
             watch.hear(news, now);
         }
         self.notice_up(now);
+    }
+
+    /// Takes in that the list of a kind is complete.
+    pub(super) fn listed(&mut self, kind: Kind) {
+        if kind == Kind::Exports {
+            self.exports.end_list();
+        } else if let Some(watch) = self.watches.get_mut(&kind) {
+            watch.end_list();
+        }
+    }
+
+    /// Takes in that the writer wants every kind listed again, and says whether they are to be. Not
+    /// so while that is under way, however long it takes, and not while the member is lost or
+    /// returns, since then everything is said anyhow.
+    pub(super) fn want_lists(&mut self, now: Instant) -> bool {
+        let is_new = self.state == State::Live && !self.needs_sync && self.wanted_since.is_none();
+        if is_new {
+            self.wanted_since = Some(now);
+        }
+        is_new
+    }
+
+    /// Whether the lists that the writer wants are under way: until all are there, none is passed
+    /// on.
+    pub(super) fn awaits_lists(&self) -> bool {
+        self.wanted_since.is_some()
+    }
+
+    /// Whether all the lists that the writer wants are there. They are wanted no more then.
+    pub(super) fn take_lists(&mut self, now: Instant) -> bool {
+        let Some(since) = self.wanted_since else {
+            return false;
+        };
+        let are_needed_there = self
+            .watches
+            .values()
+            .all(|watch| watch.is_listed_since(since));
+        let are_exports_there = self.exports.is_listed_since(since)
+            || self.exports.is_hopeless(self.exports_wait, now.max(since));
+        let are_there = are_needed_there && are_exports_there;
+        if are_there {
+            self.wanted_since = None;
+        }
+        are_there
+    }
+
+    /// Whether a member that lists, for the writer or since it returns or is new, has been without
+    /// progress for so long that it must begin from nothing. Pages that come, and turns that are
+    /// waited for, are progress.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        let is_listing = self.needs_sync || self.wanted_since.is_some();
+        if !is_listing || self.state == State::Lost {
+            return false;
+        }
+        let progress = self.watches.values().map(|watch| watch.progress_at(now));
+        let since = self.wanted_since.unwrap_or(self.listing_since);
+        let since = progress.fold(since, Instant::max);
+        now.duration_since(since) >= self.longest_stall()
+    }
+
+    /// How long it may be without progress: doubled each time that was reached since everything was
+    /// said, [`STALL_DOUBLINGS`] times at most.
+    pub(super) fn longest_stall(&self) -> Duration {
+        self.stall * 2_u32.pow(self.stalls.min(STALL_DOUBLINGS))
+    }
+
+    /// It is to begin from nothing.
+    pub(super) fn give_up(&mut self) {
+        self.stalls = self.stalls.saturating_add(1);
     }
 
     /// Takes in a heartbeat. Says whether contact came back with it: then watches that seem to
@@ -208,6 +283,7 @@ impl Contact {
             (_, Some(loss)) => Some(self.lose(loss)),
             (State::Lost, None) if self.needs_sync && self.is_answering() => {
                 self.state = State::Returning;
+                self.listing_since = now;
                 Some(Change::Returning)
             }
             (State::Lost, None) if self.up_since.is_some() => {
@@ -255,6 +331,7 @@ impl Contact {
     pub(super) fn synced(&mut self) {
         self.needs_sync = false;
         self.has_synced = true;
+        self.stalls = 0;
         self.state = State::Live;
         self.loss = None;
         self.are_exports_settled = true;
@@ -265,8 +342,13 @@ impl Contact {
         !self.needs_sync
     }
 
-    /// Remembers and says a loss.
+    /// Remembers and says a loss. Lists that are under way are not passed on any more, so that
+    /// the member has to say everything when it is back.
     fn lose(&mut self, loss: Loss) -> Change {
+        let is_listing = |watch: &Watch| watch.page_at.is_some();
+        if self.wanted_since.take().is_some() || self.watches.values().any(is_listing) {
+            self.needs_sync = true;
+        }
         self.state = State::Lost;
         self.loss = Some(loss.clone());
         Change::Lost(loss)
@@ -335,62 +417,8 @@ impl Contact {
     }
 }
 
-impl Watch {
-    /// Takes in what the watch says.
-    fn hear(&mut self, news: News, now: Instant) {
-        if let Some(at) = self.queued_at.take()
-            && let Some(since) = &mut self.down_since
-        {
-            *since += now.duration_since(at);
-        }
-        match news {
-            News::Queued => self.queued_at = Some(now),
-            News::Turn => {}
-            News::Listing => {
-                self.lists = self.lists.saturating_add(1);
-                self.page_at = Some(now);
-                if !self.is_barred() {
-                    self.failure = Failure::Transport("the list does not go on".to_owned());
-                }
-            }
-            News::Progress => self.page_at = Some(now),
-            News::Up => {
-                self.down_since = None;
-                self.lists = 0;
-                self.page_at = None;
-            }
-            News::Ended(why) => {
-                self.down_since.get_or_insert(now);
-                self.failure = Failure::Transport(why);
-            }
-            News::Failed(failure) => {
-                self.down_since.get_or_insert(now);
-                self.failure = failure;
-            }
-        }
-    }
-
-    /// Whether it is denied what it needs, or is said more than is read; it stays so until it is
-    /// up.
-    fn is_barred(&self) -> bool {
-        let is_barring = matches!(
-            self.failure,
-            Failure::Refused { .. } | Failure::TooMuch { .. }
-        );
-        self.down_since.is_some() && is_barring
-    }
-
-    /// Whether it has been down for too long. Waiting for its turn is not being down, and neither
-    /// is listing while pages come; but lists that lead to no watch are.
-    fn is_lost(&self, patience: Duration, now: Instant) -> bool {
-        let is_old = |since: Instant| now.duration_since(since) >= patience;
-        let is_endless = |since: Instant| now.duration_since(since) >= LONGEST_LIST;
-        let is_listing = self.lists == 1
-            && self.page_at.is_some_and(|at| !is_old(at))
-            && !self.down_since.is_some_and(is_endless);
-        self.down_since.is_some_and(is_old) && !is_listing && self.queued_at.is_none()
-    }
-}
-
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod walk;

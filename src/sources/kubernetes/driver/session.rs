@@ -1,6 +1,5 @@
 //! One member's session: joins what its tasks report, and says what comes of it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +35,8 @@ pub(super) enum Ended {
     Moved(Connection),
     /// There is more than is kept.
     TooMuch(Failure),
+    /// It lists without progress: everything is to be listed from nothing.
+    Stuck,
 }
 
 /// A session with one API.
@@ -58,9 +59,6 @@ pub(super) struct Session<'a> {
     credentials: Option<String>,
     /// Whether service exports are watched, as far as that was logged.
     has_exports: Option<bool>,
-    /// The kinds that are still to be listed again before everything is said again, since the writer
-    /// asked for it.
-    confirming: Option<BTreeSet<Kind>>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -97,12 +95,11 @@ impl<'a> Session<'a> {
             url,
             credentials: None,
             has_exports: None,
-            confirming: None,
             tasks: JoinSet::new(),
         }
     }
 
-    /// Runs the session until the API moves, or says more than is kept.
+    /// Runs the session until the API moves, says more than is kept, or is stuck.
     pub(super) async fn run(
         &mut self,
         connection: Connection,
@@ -143,7 +140,7 @@ impl<'a> Session<'a> {
                 report = heard.recv() => report,
                 _ = ticks.tick() => None,
                 () = unconfirmed.wait() => {
-                    self.list_again(kinds, &controls);
+                    self.list_again(&controls);
                     None
                 }
             };
@@ -156,6 +153,9 @@ impl<'a> Session<'a> {
                 return Ok(Ended::TooMuch(failure));
             }
             self.judge(&link).await?;
+            if self.contact.is_stuck(Instant::now()) {
+                return Ok(Ended::Stuck);
+            }
         }
     }
 
@@ -243,10 +243,6 @@ impl<'a> Session<'a> {
                 }
                 if kind == Kind::Exports {
                     self.notice_exports(&news);
-                    if let (News::Failed(_), Some(kinds)) = (&news, &mut self.confirming) {
-                        // An extra: nothing waits for it.
-                        kinds.remove(&kind);
-                    }
                 }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
@@ -303,11 +299,10 @@ impl<'a> Session<'a> {
     async fn observe(&mut self, observation: Observation) -> Result<(), Over> {
         let listed = observation.ends_list();
         let changes = self.index.observe(observation);
-        if !self.contact.passes_changes() {
-            return Ok(());
+        if let Some(kind) = listed {
+            self.contact.listed(kind);
         }
-        if let (Some(kind), Some(kinds)) = (listed, &mut self.confirming) {
-            kinds.remove(&kind);
+        if !self.contact.passes_changes() || listed.is_some() && self.contact.awaits_lists() {
             return Ok(());
         }
         let says_services =
@@ -330,15 +325,11 @@ impl<'a> Session<'a> {
     }
 
     /// Has every kind listed again, to say everything once more.
-    fn list_again(&mut self, kinds: &[Kind], controls: &Controls) {
-        if !self.contact.passes_changes() {
-            // A list is under way anyhow.
-            return;
+    fn list_again(&mut self, controls: &Controls) {
+        if self.contact.want_lists(Instant::now()) {
+            info!(member = %self.speaker.member, "listed again, for confirmation");
+            controls.relists.send_modify(|count| *count += 1);
         }
-        let extra = (self.has_exports == Some(true)).then_some(Kind::Exports);
-        info!(member = %self.speaker.member, "listed again, for confirmation");
-        self.confirming = Some(kinds.iter().copied().chain(extra).collect());
-        controls.relists.send_modify(|count| *count += 1);
     }
 
     /// Says a loss, a return or a sync, if it is time.
@@ -350,18 +341,15 @@ impl<'a> Session<'a> {
             }
             self.speaker.say_contact(change).await?;
         }
-        if self.confirming.as_ref().is_some_and(BTreeSet::is_empty) {
-            self.confirming = None;
-            if self.contact.passes_changes() {
-                self.say_all().await?;
-            }
+        if self.contact.take_lists(now) {
+            self.say_all().await?;
         }
         let is_missing = self.contact.awaits_identity() && self.identification.identity().is_none();
         let is_old = self.contact.passes_changes() && self.identification.is_old(now);
         if is_missing || is_old {
             self.identification.ask(link, &mut self.tasks, now);
         }
-        if !self.contact.may_sync(now) || self.confirming.is_some() {
+        if !self.contact.may_sync(now) {
             return Ok(());
         }
         let Some(identity) = self.identification.identity() else {

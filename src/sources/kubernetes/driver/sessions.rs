@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Connection, connect};
@@ -21,6 +21,7 @@ use super::speaker::Speaker;
 use crate::config::MemberSource;
 use crate::model::Shown;
 use crate::names::Label;
+use crate::telemetry::SourceEvent;
 
 /// Runs the sessions of a member, one after another, while somebody receives.
 pub(super) async fn run(
@@ -40,7 +41,13 @@ pub(super) async fn run(
         TopologySource::Configuration => &[Kind::Services, Kind::Slices],
         TopologySource::Nodes => &[Kind::Services, Kind::Slices, Kind::Nodes],
     };
-    let mut contact = Contact::new(kinds, timing.down, timing.exports_wait, Instant::now());
+    let mut contact = Contact::new(
+        kinds,
+        timing.down,
+        timing.exports_wait,
+        timing.stall,
+        Instant::now(),
+    );
     let mut connection = match first_connection(source, &speaker, &mut contact, timing).await {
         Ok(connection) => connection,
         Err(over) => return over,
@@ -74,6 +81,16 @@ pub(super) async fn run(
                 let url = Shown(&moved.url);
                 info!(member = %speaker.member, %url, "the API has moved");
                 moved
+            }
+            Ok(Ended::Stuck) => {
+                let waited = contact.longest_stall();
+                warn!(member = %speaker.member, ?waited, "listed without progress: begins from nothing");
+                speaker.count(SourceEvent::Stall);
+                contact.give_up();
+                match first_connection(source, &speaker, &mut contact, timing).await {
+                    Ok(connection) => connection,
+                    Err(over) => return over,
+                }
             }
             Ok(Ended::TooMuch(failure)) => {
                 if began.elapsed() >= timing.longest_rare_pause {

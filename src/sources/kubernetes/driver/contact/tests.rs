@@ -8,6 +8,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long ServiceExports are waited for in these tests.
 const EXPORTS_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a member may list without progress in these tests.
+const STALL: Duration = Duration::from_secs(60);
+
 /// A member of two kinds, and a clock.
 struct Member {
     /// What is tested.
@@ -22,7 +25,7 @@ impl Member {
         let now = Instant::now();
         let kinds = [Kind::Services, Kind::Slices];
         Self {
-            contact: Contact::new(&kinds, PATIENCE, EXPORTS_WAIT, now),
+            contact: Contact::new(&kinds, PATIENCE, EXPORTS_WAIT, STALL, now),
             now,
         }
     }
@@ -295,4 +298,54 @@ fn a_client_that_cannot_be_built_is_said_once() {
     assert_eq!(member.said(), None, "nothing has answered yet");
     member.hear(Kind::Services, News::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
+}
+
+#[test]
+fn a_list_that_is_wanted_is_void_once_the_member_is_lost() {
+    let mut member = Member::live();
+    assert!(member.contact.want_lists(member.now));
+    assert!(!member.contact.want_lists(member.now), "it is under way");
+    member.list(Kind::Services).contact.listed(Kind::Services);
+    assert!(!member.contact.take_lists(member.now));
+    member.miss().miss().miss();
+    assert_eq!(member.lost(), "heartbeat");
+    assert!(!member.contact.awaits_lists());
+    assert!(!member.contact.passes_changes(), "it has to say everything");
+    assert!(!member.contact.want_lists(member.now));
+    member.contact.beat(Ok(()), member.now);
+    member.hear(Kind::Services, News::Up).list(Kind::Slices);
+    assert_eq!(member.said(), Some(Change::Returning));
+    assert!(member.contact.may_sync(member.now));
+}
+
+#[test]
+fn a_member_that_lists_without_progress_begins_from_nothing_more_and_more_rarely() {
+    let mut member = Member::live();
+    assert!(member.contact.want_lists(member.now));
+    member.wait(59);
+    assert!(!member.contact.is_stuck(member.now));
+    member
+        .hear(Kind::Slices, News::Ended("wanted".to_owned()))
+        .hear(Kind::Slices, News::Queued)
+        .wait(600);
+    assert!(
+        !member.contact.is_stuck(member.now),
+        "it waits for its turn"
+    );
+    member.hear(Kind::Slices, News::Listing).wait(59);
+    assert!(!member.contact.is_stuck(member.now), "a page has come");
+    let mut waits = Vec::new();
+    for _ in 0..8 {
+        while !member.contact.is_stuck(member.now) {
+            member.wait(1);
+        }
+        waits.push(member.contact.longest_stall().as_secs() / 60);
+        member.contact.give_up();
+        member.contact.restart(member.now);
+        // Everything is listed, and what else it takes to sync does not come.
+        member.list(Kind::Services).list(Kind::Slices);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64]);
+    member.contact.synced();
+    assert_eq!(member.contact.longest_stall(), STALL);
 }
