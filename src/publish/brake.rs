@@ -4,7 +4,8 @@
 //! ```text
 //!                  ┌─ a list that lacks more than half of what its member has
 //!  a withdrawal ───┤
-//!                  └─ a burst: more than `brake` percent of a federation within 10 s
+//!                  └─ a burst: more than `brake` percent of what its member has in a federation
+//!                        │      within 10 s; or such bursts of more than half of the members meet
 //!                        │
 //!                        ▼         a list 5 s later that still lacks it, a probe, an operator
 //!                    held back ───────────────────────────────────────────▶ withdrawn
@@ -13,7 +14,8 @@
 //! ```
 //!
 //! A burst counts shards that went out of late and are still out: one that flaps counts once, or
-//! not at all. What was confirmed does not count.
+//! not at all. What was confirmed does not count. Each member pays for its own burst alone. What is
+//! held back of a member that is lost is let through when its hold passes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -23,7 +25,9 @@ use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
 use super::world::{Key, Now};
-use crate::model::{CONFIRM_DELAY, MemberIdx, NamespacedName, Service, UnixSeconds};
+use crate::model::{
+    CONFIRM_DELAY, MemberIdx, MemberSet, NamespacedName, Service, UnixSeconds,
+};
 
 /// Withdrawals within this time of each other are one burst.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -35,14 +39,78 @@ const FEWEST: usize = 8;
 pub(super) type Change = Option<Arc<Service>>;
 
 /// A federation, as the brake sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Limit {
-    /// The share of its shards, in percent, that may go out in one burst; 100 is all.
+    /// The share of its member's shards, in percent, that may go out in one burst; 100 is all.
     percent: u8,
-    /// Its shards that are ready.
-    published: usize,
-    /// Its shards that went out of late, and are out.
+    /// Its shards, by member.
+    counts: BTreeMap<MemberIdx, Count>,
+    /// The members of which more than that share went out of late.
+    bursting: MemberSet,
+    /// All shards that went out of late, and are out.
     recent: usize,
+}
+
+/// The shards of a member in a federation.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// Those that are ready.
+    published: usize,
+    /// Those that went out of late, and are out.
+    recent: usize,
+}
+
+impl Count {
+    /// All that it had a moment ago.
+    fn all(self) -> usize {
+        self.published + self.recent
+    }
+}
+
+impl Limit {
+    /// Nothing is counted.
+    fn new(percent: u8) -> Self {
+        Self {
+            percent,
+            counts: BTreeMap::new(),
+            bursting: MemberSet::EMPTY,
+            recent: 0,
+        }
+    }
+
+    /// Changes what is counted of a member.
+    fn change(&mut self, member: MemberIdx, change: impl Fn(&mut Count)) {
+        let count = self.counts.entry(member).or_default();
+        let before = count.recent;
+        change(count);
+        self.recent = (self.recent + count.recent) - before;
+        if count.recent * 100 > usize::from(self.percent) * count.all() {
+            self.bursting.insert(member);
+        } else {
+            self.bursting.remove(member);
+        }
+        if count.all() == 0 {
+            self.counts.remove(&member);
+        }
+    }
+
+    /// Why another withdrawal of a member is too much; `None` when it is not.
+    fn refusal(&self, member: MemberIdx) -> Option<String> {
+        if self.percent >= 100 || self.recent < FEWEST {
+            return None;
+        }
+        let seconds = WINDOW.as_secs();
+        let own = self.counts.get(&member).copied().unwrap_or_default();
+        if own.recent >= FEWEST && self.bursting.contains(member) {
+            let (recent, all) = (own.recent, own.all());
+            return Some(format!("{recent} of its {all} shards went out within {seconds} s"));
+        }
+        let (bursting, all) = (self.bursting.len(), self.counts.len());
+        (bursting > all / 2).then(|| {
+            let recent = self.recent;
+            format!("{recent} shards of {bursting} of {all} members went out within {seconds} s")
+        })
+    }
 }
 
 /// Everything that is held back of one member.
@@ -72,13 +140,8 @@ pub(super) struct Brake {
 impl Brake {
     /// Nothing is held back. `percents` are the shares of the federations.
     pub(super) fn new(percents: impl Iterator<Item = u8>) -> Self {
-        let limit = |percent| Limit {
-            percent,
-            published: 0,
-            recent: 0,
-        };
         Self {
-            limits: percents.map(limit).collect(),
+            limits: percents.map(Limit::new).collect(),
             ..Self::default()
         }
     }
@@ -99,35 +162,40 @@ impl Brake {
         }
     }
 
-    /// A shard of these federations is there from the beginning.
-    pub(super) fn count(&mut self, federations: &[usize]) {
-        self.each(federations, |limit| limit.published += 1);
+    /// A shard of a member in these federations is there from the beginning.
+    pub(super) fn count(&mut self, member: MemberIdx, federations: &[usize]) {
+        self.each(member, federations, |count| count.published += 1);
     }
 
-    /// A shard of these federations is published from now on.
+    /// A shard in these federations is published from now on.
     pub(super) fn published(&mut self, key: &Key, federations: &[usize]) {
         self.forget(key);
-        self.count(federations);
+        self.count(key.0, federations);
     }
 
-    /// A shard of these federations is no longer published, for a reason that is no burst.
-    pub(super) fn unpublished(&mut self, federations: &[usize]) {
-        self.each(federations, |limit| {
-            limit.published = limit.published.saturating_sub(1);
+    /// A shard of a member in these federations is no longer published, for a reason that is no burst.
+    pub(super) fn unpublished(&mut self, member: MemberIdx, federations: &[usize]) {
+        self.each(member, federations, |count| {
+            count.published = count.published.saturating_sub(1);
         });
     }
 
-    /// A shard that was just [`Self::unpublished`] belongs to what may be a burst.
+    /// A shard that was published in these federations is so no longer, which may be part of a burst.
     pub(super) fn burst(&mut self, key: &Key, federations: Vec<usize>, now: Instant) {
         self.forget(key);
-        self.each(&federations, |limit| limit.recent += 1);
+        self.each(key.0, &federations, |count| {
+            count.published = count.published.saturating_sub(1);
+            count.recent += 1;
+        });
         self.recent.insert(key.clone(), federations.into());
         self.order.set(key, now + WINDOW);
     }
 
-    /// Why another withdrawal in these federations is too much; `None` when it is not.
+    /// Why another withdrawal of a member in these federations is too much, and in which; `None` when
+    /// it is not.
     pub(super) fn is_too_much(
         &mut self,
+        member: MemberIdx,
         federations: &[usize],
         now: Instant,
     ) -> Option<(usize, String)> {
@@ -136,14 +204,7 @@ impl Brake {
         }
         federations.iter().find_map(|index| {
             let limit = self.limits.get(*index)?;
-            let all = limit.published + limit.recent;
-            let share = limit.recent * 100 > usize::from(limit.percent) * all;
-            let is_over = limit.percent < 100 && limit.recent >= FEWEST && share;
-            is_over.then(|| {
-                let (recent, seconds) = (limit.recent, WINDOW.as_secs());
-                let why = format!("{recent} of {all} shards went out within {seconds} s");
-                (*index, why)
-            })
+            Some((*index, limit.refusal(member)?))
         })
     }
 
@@ -233,15 +294,15 @@ impl Brake {
     fn forget(&mut self, key: &Key) {
         if let Some(federations) = self.recent.remove(key) {
             self.order.clear(key);
-            self.each(&federations, |limit| limit.recent -= 1);
+            self.each(key.0, &federations, |count| count.recent -= 1);
         }
     }
 
-    /// Changes the counts of some federations.
-    fn each(&mut self, federations: &[usize], change: impl Fn(&mut Limit)) {
+    /// Changes the counts of a member in some federations.
+    fn each(&mut self, member: MemberIdx, federations: &[usize], change: impl Fn(&mut Count)) {
         for index in federations {
             if let Some(limit) = self.limits.get_mut(*index) {
-                change(limit);
+                limit.change(member, &change);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What is held back by the brake: what it takes to hold it, to show it, and to let it go.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
 
 use tracing::info;
 
@@ -17,6 +18,20 @@ pub(super) type Listed = (NamespacedName, Change);
 
 /// Why something is no longer held back, and who gave the command for it, if somebody has.
 type Why<'w> = (&'w str, Option<Peer>);
+
+/// Withdrawals that are made before anything else is looked at.
+const TURN: usize = 1024;
+
+/// Withdrawals that are no longer held back, and wait for their turn: there may be many.
+#[derive(Debug, Default)]
+pub(super) struct Releases(VecDeque<(Key, Arc<str>, Option<Peer>)>);
+
+impl Releases {
+    /// Whether none waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl World {
     /// Holds a withdrawal back, for a reason that its member may have had already.
@@ -65,6 +80,38 @@ impl World {
         self.set_condition(key, condition);
         self.put(key, change, false, now);
         self.let_go(key.0, why, now);
+    }
+
+    /// Has all withdrawals of a member made that are held back. Returns how many.
+    pub(super) fn release_all(&mut self, member: MemberIdx, (why, by): Why<'_>, now: Now) -> usize {
+        let Some(held) = self.brake.of(member) else {
+            return 0;
+        };
+        let why: Arc<str> = why.into();
+        let names = held.names().map(|name| (member, name.clone()));
+        let releases = names.map(|key| (key, Arc::clone(&why), by));
+        let before = self.releases.0.len();
+        self.releases.0.extend(releases);
+        let count = self.releases.0.len() - before;
+        self.fold_releases(now);
+        count
+    }
+
+    /// Makes some of the withdrawals that are no longer held back.
+    pub(super) fn fold_releases(&mut self, now: Now) {
+        for _ in 0..TURN {
+            let Some((key, why, by)) = self.releases.0.pop_front() else {
+                return;
+            };
+            self.release(&key, (&why, by), now);
+        }
+    }
+
+    /// Makes all of them.
+    pub(super) fn fold_all_releases(&mut self, now: Now) {
+        while !self.releases.is_empty() {
+            self.fold_releases(now);
+        }
     }
 
     /// Something of a member is no longer held back.
@@ -160,15 +207,7 @@ impl World {
             profile.is_whole = is_whole;
         }
         if is_whole {
-            let held = self.brake.of(member);
-            let names: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
-            for name in names {
-                self.release(
-                    &(member, name),
-                    ("its source knows that it is whole", None),
-                    now,
-                );
-            }
+            self.release_all(member, ("its source knows that it is whole", None), now);
         }
     }
 
@@ -213,15 +252,10 @@ impl World {
     /// were; `None` when there is no such member.
     pub(super) fn confirm(&mut self, member: &Label, by: Option<Peer>, now: Now) -> Option<usize> {
         let index = *self.index.get(member)?;
-        let held = self.brake.of(index);
-        let names: Vec<_> = held.map_or_else(Vec::new, |held| held.names().cloned().collect());
-        let count = names.len();
         let who = giver(by);
-        info!(%member, withdrawals = count, "confirmed by {who}");
         let why = format!("{who} has confirmed them");
-        for name in names {
-            self.release(&(index, name), (&why, by), now);
-        }
+        let count = self.release_all(index, (&why, by), now);
+        info!(%member, withdrawals = count, "confirmed by {who}");
         Some(count)
     }
 

@@ -28,6 +28,10 @@ impl World {
     pub(super) fn follow(&mut self, transitions: &[Transition], braked: &[usize], now: Now) {
         for transition in transitions {
             self.transit(*transition, now);
+            if self.states.is_lost(transition.member) {
+                let why = "its member is lost, and its hold has passed";
+                self.release_all(transition.member, (why, None), now);
+            }
         }
         let federations = 0..self.config.fleet.federations.len();
         let contacts = federations

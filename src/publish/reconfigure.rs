@@ -21,6 +21,7 @@ impl World {
     pub(super) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
         self.fold_all_lists(now);
         self.fold_all_losses(now);
+        self.fold_all_releases(now);
         let old = std::mem::replace(&mut self.config, config);
         let config = Arc::clone(&self.config);
         if old.fleet != config.fleet || settings(&old) != settings(&config) {

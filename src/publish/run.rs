@@ -110,6 +110,7 @@ impl Core {
         }
         self.world.fold_all_lists(now);
         self.world.fold_all_losses(now);
+        self.world.fold_all_releases(now);
         self.world.keep_seen(now.wall);
         self.world.known.record.hold(now.instant, now.wall);
         if !self.world.overruling.is_frozen() {
@@ -144,6 +145,7 @@ impl Core {
     fn turn(&mut self, now: Now) {
         self.world.fold_lists(now);
         self.world.fold_losses(now);
+        self.world.fold_releases(now);
         self.world.undamp(now);
         if self.world.is_hold_due(now.instant) {
             self.world.count_holds(now.instant);
@@ -188,7 +190,7 @@ impl Core {
 
     /// When something is due next.
     fn deadline(&self, now: Instant) -> Instant {
-        if !self.world.lists.is_empty() {
+        if !self.world.lists.is_empty() || !self.world.releases.is_empty() {
             return now;
         }
         let is_open = !self.world.overruling.is_frozen();

@@ -22,7 +22,7 @@ impl World {
             let standing = Standing::of(Some(facts), has_gateway, policy);
             if standing == Standing::Ready {
                 let federations = builder.federations_of(member, name, facts);
-                brake.count(&federations);
+                brake.count(member, &federations);
                 return;
             }
             let key = (member, name.clone());
@@ -93,7 +93,7 @@ impl World {
         }
         let old = old.filter(|_| from == Standing::Ready)?;
         let federations = self.builder.federations_of(*member, name, old);
-        let (index, why) = self.brake.is_too_much(&federations, now.instant)?;
+        let (index, why) = (self.brake).is_too_much(*member, &federations, now.instant)?;
         if self.is_down(*member, name, old) {
             return None;
         }
@@ -142,11 +142,13 @@ impl World {
         }
         self.is_dirty = true;
         if let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) {
-            self.brake.unpublished(&was);
             if is.is_empty() && may_be_burst {
                 self.brake.burst(key, was, now.instant);
-            } else if !is.is_empty() {
-                self.brake.published(key, &is);
+            } else {
+                self.brake.unpublished(*member, &was);
+                if !is.is_empty() {
+                    self.brake.published(key, &is);
+                }
             }
         }
         match (from, to) {

@@ -8,6 +8,7 @@ use tracing::warn;
 
 use super::begin::Beginning;
 use super::brake::Brake;
+use super::confirm::Releases;
 use super::contact::reason;
 use super::damping::Damping;
 use super::disk::Disk;
@@ -15,7 +16,7 @@ use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::findings::Known;
 use super::identity;
-use super::listing::Lists;
+use super::listing::{Lists, SLICE};
 use super::loss::{self, Losses};
 use super::overruling::Overruling;
 use super::states::{Happening, States};
@@ -93,6 +94,8 @@ pub(super) struct World {
     pub(super) damping: Damping,
     /// Withdrawals that are held back.
     pub(super) brake: Brake,
+    /// Withdrawals that are no longer held back, and wait for their turn.
+    pub(super) releases: Releases,
     /// More or less is held back than is shown.
     pub(super) is_brake_changed: bool,
     /// What is known of addresses.
@@ -155,6 +158,7 @@ impl World {
             losses: Losses::default(),
             damping: Damping::new(now.instant),
             brake,
+            releases: Releases::default(),
             is_brake_changed: false,
             known,
             hold_due: None,
@@ -266,9 +270,12 @@ impl World {
         }
     }
 
-    /// Folds what has been kept back for long enough.
+    /// Folds what has been kept back for long enough, as much as one turn takes.
     pub(super) fn fold_losses(&mut self, now: Now) {
-        while let Some(((member, name), service)) = self.losses.pop(now.instant) {
+        for _ in 0..SLICE {
+            let Some(((member, name), service)) = self.losses.pop(now.instant) else {
+                return;
+            };
             self.fold_service(member, &name, service, now);
         }
     }
