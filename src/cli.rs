@@ -24,6 +24,7 @@ mod order;
 mod output;
 mod override_help;
 mod overrides;
+mod predecessor;
 mod ready;
 mod reload;
 mod resolving;

@@ -20,6 +20,6 @@ mod serve;
 
 pub use counters::{Counters, RCODES, Tally, Totals, Transport, WorkerCounters};
 pub use health::{Family, Health, Probed};
-pub use logs::{LogError, LogFormat, init};
+pub use logs::{LogError, LogFormat, LogThread, Logs, init};
 pub use members::{MemberGauges, SourceEvent};
 pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};

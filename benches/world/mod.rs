@@ -69,6 +69,7 @@ pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service>
         kind: ServiceKind::LoadBalancer,
         export: Export::Exported,
         allow_without_endpoints: false,
+        has_external_ips: false,
         federations: None,
         ports: Box::new([port("http", 80), port("https", 443)]),
         steering: Steering::default(),

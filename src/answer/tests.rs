@@ -82,6 +82,7 @@ fn service(address: [u8; 4], ready: u32, port: u16) -> Arc<Service> {
         kind: ServiceKind::LoadBalancer,
         export: Export::Exported,
         allow_without_endpoints: false,
+        has_external_ips: false,
         federations: None,
         ports: Box::new([Port {
             name: Some(label("http")),

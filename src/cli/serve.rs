@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::arguments::Serve;
 use super::locating::Locating;
 use super::output;
+use super::predecessor::unless_taken;
 use super::ready::ReadyLine;
 use super::reload::Running;
 use super::resolving::Resolving;
@@ -42,7 +43,7 @@ enum End {
 
 /// Serves until a signal.
 pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
-    telemetry::init(&arguments.log, arguments.log_format.into())?;
+    let logs = telemetry::init(&arguments.log, arguments.log_format.into())?;
     let (config, octets) = match config::load_with_octets(&arguments.file) {
         Ok(loaded) => loaded,
         Err(problems) => {
@@ -53,12 +54,29 @@ pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
         }
     };
     rights::make_files_private();
-    let sockets = serve::bind(&with_workers(&config.listen))?;
-    let admin = config.listen.admin.map(admin::bind).transpose()?;
+    let listen = with_workers(&config.listen);
+    let sockets = unless_taken(
+        || serve::bind(&listen),
+        |error| matches!(error, serve::Error::InUse { .. }),
+    )?;
+    let bind = |address| {
+        unless_taken(
+            || admin::bind(address),
+            |error| matches!(error, admin::Error::InUse { .. }),
+        )
+    };
+    let admin = config.listen.admin.map(bind).transpose()?;
     rights::drop(&config)?;
+    // Dropped last: it writes what is logged until the end.
+    let logs = logs.detach();
+    let metrics = Arc::new(Metrics::new().with_logs(&logs));
+    let (state, storage) = StateDir::lock(&config.state_dir)?;
     let runtimes = Runtimes::start().context("threads")?;
     let sources = runtimes.sources();
-    let end = runtimes.run(daemon(Arc::new(config), octets, sources, sockets, admin));
+    let bound = (sockets, admin);
+    let kept = (state, storage);
+    let daemon = daemon(Arc::new(config), octets, sources, bound, kept, metrics);
+    let end = runtimes.run(daemon);
     Ok(match end? {
         End::Done => ExitCode::SUCCESS,
         End::Cut => ExitCode::FAILURE,
@@ -94,12 +112,11 @@ async fn daemon(
     config: Arc<Config>,
     octets: Vec<u8>,
     sources: Handle,
-    sockets: serve::Sockets,
-    admin: Option<admin::Bound>,
+    (sockets, admin): (serve::Sockets, Option<admin::Bound>),
+    (state, storage): (StateDir, publish::Storage),
+    metrics: Arc<Metrics>,
 ) -> anyhow::Result<End> {
     let mut signals = Signals::new().context("signals")?;
-    let (state, storage) = StateDir::lock(&config.state_dir)?;
-    let metrics = Arc::new(Metrics::new());
     let (handle, writer) =
         publish::spawn(Arc::clone(&config), Arc::clone(&metrics), storage.clone())?;
     let serving = sockets.run(&handle.snapshots, metrics.counters())?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 
+use super::predecessor::unless_taken;
 use crate::config;
 use crate::publish::{self, LockError, Storage};
 
@@ -29,7 +30,11 @@ impl StateDir {
     /// else is wrong with it is told, since a folder that only keeps stops nothing.
     pub(super) fn lock(path: &Path) -> anyhow::Result<(Self, Storage)> {
         let storage = Storage::default();
-        let lock = match publish::lock_folder(path) {
+        let lock = unless_taken(
+            || publish::lock_folder(path),
+            |error| matches!(error, LockError::Taken(_)),
+        );
+        let lock = match lock {
             Ok(lock) => Some(lock),
             Err(error @ LockError::Taken(_)) => bail!("state-dir {error}"),
             Err(error) => {

@@ -123,6 +123,7 @@ mod tests {
             kind: ServiceKind::LoadBalancer,
             export: Export::Exported,
             allow_without_endpoints: false,
+            has_external_ips: false,
             federations: None,
             ports: [
                 port(Protocol::Udp, 53),

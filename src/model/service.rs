@@ -98,6 +98,9 @@ pub struct Spec {
     pub export: Export,
     /// Ready even without a ready endpoint.
     pub allow_without_endpoints: bool,
+    /// It has addresses that are not used, as they are deprecated: `spec.externalIPs` of Kubernetes.
+    /// Only said to people, and not kept over a restart.
+    pub has_external_ips: bool,
     /// The federations that it takes part in; `None` is all.
     pub federations: Option<Box<[Label]>>,
     /// Its ports, in the order given.
@@ -257,6 +260,7 @@ mod tests {
             kind: ServiceKind::LoadBalancer,
             export: Export::Unsaid,
             allow_without_endpoints: false,
+            has_external_ips: false,
             federations: None,
             ports: Box::default(),
             steering: Steering {

@@ -239,6 +239,7 @@ mod tests {
                 kind: ServiceKind::LoadBalancer,
                 export: Export::Exported,
                 allow_without_endpoints: false,
+                has_external_ips: false,
                 federations: None,
                 ports: Box::default(),
                 steering: Steering::default(),

@@ -11,6 +11,7 @@ use prometheus::{
 
 use super::counters::Counters;
 use super::health::Health;
+use super::logs::{DroppedLines, LogThread};
 use super::members::{MemberGauges, Members, SourceEvent};
 use super::serve::Serve;
 use crate::model::limits::{LIMITS, Limit, MESSAGE, TCP_UNSENT};
@@ -99,6 +100,8 @@ pub struct Metrics {
     state_troubles: IntGauge,
     /// How often each limit was met.
     limits: IntCounterVec,
+    /// Log lines that nobody took.
+    dropped_lines: DroppedLines,
 }
 
 impl Default for Metrics {
@@ -205,8 +208,16 @@ impl Metrics {
                 "Parts of the state folder that cannot be used; /readyz?verbose names them.",
             ),
             limits,
+            dropped_lines: DroppedLines::new(&declare),
             registry,
         }
+    }
+
+    /// Shows how many lines the thread that writes logs has dropped.
+    #[must_use]
+    pub fn with_logs(mut self, logs: &LogThread) -> Self {
+        self.dropped_lines.count(logs);
+        self
     }
 
     /// The counters of the DNS workers.
@@ -316,6 +327,7 @@ impl Metrics {
     pub fn render(&self, now: UnixSeconds) -> String {
         self.members.age(now);
         self.serve.show(&self.counters);
+        self.dropped_lines.show();
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|error| format!("# {error}\n"))
     }

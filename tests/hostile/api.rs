@@ -83,6 +83,20 @@ impl Api {
         Self { address, ended }
     }
 
+    /// Writes a kubeconfig with these contexts, each of which reaches it under another name of its host.
+    pub(crate) fn kubeconfig_of(&self, folder: &Path, contexts: [(&str, &str); 2]) {
+        let port = self.address.port();
+        let cluster = |(name, host): &(&str, &str)| json!({"name": name, "cluster": {"server": format!("http://{host}:{port}")}});
+        let context =
+            |(name, _): &(&str, &str)| json!({"name": name, "context": {"cluster": name}});
+        let config = json!({
+            "apiVersion": "v1", "kind": "Config",
+            "clusters": contexts.iter().map(cluster).collect::<Vec<_>>(),
+            "contexts": contexts.iter().map(context).collect::<Vec<_>>(),
+        });
+        program::replace(&folder.join("kubeconfig"), &config.to_string());
+    }
+
     /// Writes a kubeconfig with the context `fake`, whose user has these keys (JSON is YAML).
     pub(crate) fn kubeconfig(&self, folder: &Path, user: &Value) {
         let config = json!({

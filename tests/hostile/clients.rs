@@ -109,6 +109,24 @@ pub(crate) fn flood(server: SocketAddr, name: &str, threads: usize) -> Harm {
     })
 }
 
+/// Sends queries for a name and garbage over UDP from each of so many threads, as fast as the kernel
+/// takes them, and reads no answer.
+pub(crate) fn full_flood(server: SocketAddr, name: &str, threads: usize) -> Harm {
+    let query = dns::query(1, name, RecordType::A);
+    let garbage = [vec![0xff; 1200], query[..20].to_vec(), query[12..].to_vec()];
+    let begin = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.connect(server).expect("a socket");
+        (socket, [std::slice::from_ref(&query), &garbage].concat())
+    };
+    Harm::spread(threads, begin, |(socket, messages)| {
+        for message in messages {
+            // It is refused once the server has ended.
+            drop(socket.send(message));
+        }
+    })
+}
+
 /// Connections that send queries for a name as long as the server takes them, and read nothing.
 pub(crate) fn deaf(server: SocketAddr, name: &str, connections: usize) -> Vec<TcpStream> {
     let queries = framed(name).repeat(5000);

@@ -23,10 +23,15 @@ mod fake_apiserver;
 mod faketime;
 #[path = "../real/loopback.rs"]
 mod loopback;
+#[path = "../mmdb/mod.rs"]
+mod mmdb;
 mod ports;
 #[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod program;
+#[path = "../real/responder.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod responder;
 mod stage;
 #[path = "../real/wait.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
@@ -34,8 +39,11 @@ mod wait;
 
 mod addresses;
 mod control;
+mod database;
 mod files;
+mod hostnames;
 mod limits;
+mod members;
 mod restart;
 mod secrets;
 mod state;

@@ -45,3 +45,33 @@ fn an_address_that_was_dead_before_a_restart_is_not_answered_after_it() {
         || daemon.check(NAME, &[&alive_text]),
     );
 }
+
+#[test]
+fn a_start_right_after_a_kill_takes_the_same_ports() {
+    let [own] = loopback::addresses([9], &[5300, 9153]);
+    let mut stage = Stage::new();
+    stage.listen = format!("dns = [\"{own}:5300\"]");
+    stage.admin = format!("{own}:9153");
+    let mut daemons = vec![stage.start()];
+    for _ in 0..10 {
+        if let Some(last) = daemons.last() {
+            last.signal("KILL");
+        }
+        // The one that was killed is not waited for.
+        daemons.push(stage.start());
+    }
+}
+
+#[test]
+fn an_address_that_stays_taken_is_an_error_that_names_it() {
+    let [own] = loopback::addresses([9], &[5300]);
+    let mut stage = Stage::new();
+    stage.listen = format!("dns = [\"{own}:5300\"]");
+    let first = stage.start();
+    "state-dir = \"other\"".clone_into(&mut stage.top);
+    stage.configure();
+    let (is_good, printed) = stage.run(&["serve", "gazetteer.toml"]);
+    let expected = format!("{own}:5300 (UDP) is already served by another process");
+    assert!(!is_good && printed.contains(&expected), "{printed}");
+    first.assert_runs();
+}

@@ -40,6 +40,8 @@ pub(crate) struct Stage {
     folder: TempDir,
     /// Keys at the top of the configuration.
     pub(crate) top: String,
+    /// The admin address.
+    pub(crate) admin: String,
     /// Keys of `[listen]`.
     pub(crate) listen: String,
     /// Keys of the federation.
@@ -56,6 +58,7 @@ impl Stage {
         let stage = Self {
             folder: tempfile::tempdir().expect("a folder"),
             top: "state-dir = \"state\"".to_owned(),
+            admin: "127.0.0.1:0".to_owned(),
             listen: "dns = [\"127.0.0.1:0\"]".to_owned(),
             federation: "probe = { kind = \"none\" }\nsync-timeout = \"2s\"".to_owned(),
             m1: "source = { file = \"m1.toml\" }\nregion = \"eu\"\nzones = [\"eu-1\"]".to_owned(),
@@ -89,6 +92,7 @@ impl Stage {
     pub(crate) fn configure(&self) {
         let Self {
             top,
+            admin,
             listen,
             federation,
             m1,
@@ -101,7 +105,7 @@ shutdown-delay = "0s"
 {top}
 
 [listen]
-admin = "127.0.0.1:0"
+admin = "{admin}"
 {listen}
 
 [[federation]]

@@ -98,6 +98,7 @@ impl Shard {
             },
             export: Export::Exported,
             allow_without_endpoints: false,
+            has_external_ips: false,
             federations: (self.federations.as_ref())
                 .map(|names| names.iter().map(|name| label(name)).collect()),
             ports: self

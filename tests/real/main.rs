@@ -26,6 +26,7 @@ mod member;
 mod objects;
 mod pki;
 mod process;
+#[expect(dead_code, reason = "the tests that share it use the rest")]
 mod responder;
 mod scenarios;
 mod wait;

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::{RData, Record, RecordType};
+use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use parking_lot::Mutex;
 
 /// Answers for one host name over UDP, until dropped.
@@ -25,6 +26,8 @@ struct Shared {
     ttl: u32,
     /// Its addresses; `None` is SERVFAIL.
     addresses: Mutex<Option<Vec<IpAddr>>>,
+    /// The name that it is an alias of, which then has the addresses.
+    alias: Mutex<Option<Name>>,
     /// Queries so far.
     asked: AtomicUsize,
     /// Ends the thread.
@@ -34,7 +37,12 @@ struct Shared {
 impl Responder {
     /// Starts one that knows a name without addresses.
     pub(crate) fn start(name: &str, ttl: u32) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("responder's socket");
+        Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), name, ttl)
+    }
+
+    /// The same at this address.
+    pub(crate) fn start_at(address: SocketAddr, name: &str, ttl: u32) -> Self {
+        let socket = UdpSocket::bind(address).expect("responder's socket");
         let pause = Duration::from_millis(100);
         socket.set_read_timeout(Some(pause)).expect("time-out");
         let address = socket.local_addr().expect("responder's address");
@@ -42,6 +50,7 @@ impl Responder {
             name: format!("{name}."),
             ttl,
             addresses: Mutex::new(Some(Vec::new())),
+            alias: Mutex::new(None),
             asked: AtomicUsize::new(0),
             ended: AtomicBool::new(false),
         });
@@ -54,6 +63,13 @@ impl Responder {
     pub(crate) fn set(&self, addresses: &[&str]) {
         let addresses = addresses.iter().map(|text| text.parse().expect("address"));
         *self.shared.addresses.lock() = Some(addresses.collect());
+    }
+
+    /// Makes the name an alias: its addresses are those of the target, as a recursive resolver has
+    /// them together.
+    pub(crate) fn alias(&self, target: &str) {
+        let target = Name::from_ascii(format!("{target}."));
+        *self.shared.alias.lock() = Some(target.expect("a name"));
     }
 
     /// Answers SERVFAIL from now on.
@@ -105,6 +121,12 @@ impl Shared {
             answer.metadata.response_code = ResponseCode::NXDomain;
             return answer;
         }
+        let mut owner = question.name().clone();
+        if let Some(target) = &*self.alias.lock() {
+            let alias = RData::CNAME(CNAME(target.clone()));
+            answer.add_answer(Record::from_rdata(owner, self.ttl, alias));
+            owner = target.clone();
+        }
         for address in addresses {
             let data = match address {
                 IpAddr::V4(address) if question.query_type() == RecordType::A => {
@@ -115,7 +137,7 @@ impl Shared {
                 }
                 _ => continue,
             };
-            answer.add_answer(Record::from_rdata(question.name().clone(), self.ttl, data));
+            answer.add_answer(Record::from_rdata(owner.clone(), self.ttl, data));
         }
         answer
     }

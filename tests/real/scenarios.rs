@@ -4,8 +4,10 @@ use std::path::Path;
 
 use crate::fleet::Fleet;
 
+mod balancer;
 mod credentials;
 mod exports;
+mod forwarders;
 mod latency;
 mod live;
 mod losses;
@@ -29,6 +31,12 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "coredns_forwards_a_stub_domain_over_tcp",
         resolvers::coredns,
     ),
+    ("dnsmasq_forwards_as_the_stub_says", forwarders::dnsmasq),
+    (
+        "powerdns_recursor_forwards_as_the_stub_says",
+        forwarders::pdns_recursor,
+    ),
+    ("haproxy_has_a_server_for_each_member", balancer::haproxy),
 ];
 
 /// Tests on the shared control planes.

@@ -271,6 +271,7 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
         kind: ServiceKind::LoadBalancer,
         export: Export::Unsaid,
         allow_without_endpoints: false,
+        has_external_ips: false,
         federations: None,
         ports: [Port {
             name: Some("http".parse().unwrap()),

@@ -16,6 +16,12 @@ use crate::vantage::{Vantage, VantageSource};
 pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
     let said = entry.warnings().iter().filter(|(of, _)| *of == member);
     let mut lines: Vec<String> = said.map(|(_, text)| text.to_string()).collect();
+    if entry
+        .facts(member)
+        .is_some_and(|facts| facts.has_external_ips)
+    {
+        lines.push("it has externalIPs, which are not used: Kubernetes deprecates them".to_owned());
+    }
     let caution = entry.caution();
     for (_, target, evidence) in caution
         .iter()

@@ -154,6 +154,17 @@ fn pdns_recursor(zones: &Zones<'_>) -> String {
     for zone in &zones.names {
         let _ = writeln!(text, "    - name: {zone}\n      reason: gazetteer");
     }
+    // Settings of one line each, and a script for what they could not say.
+    let servers: Vec<_> = zones.servers.iter().map(SocketAddr::to_string).collect();
+    let servers = servers.join(";");
+    text += "# Before version 5: /etc/powerdns/recursor.d/gazetteer.conf\n";
+    for zone in &zones.names {
+        let _ = writeln!(text, "# forward-zones+={zone}={servers}");
+    }
+    text += "# and the file of lua-config-file\n";
+    for zone in &zones.names {
+        let _ = writeln!(text, "# addNTA(\"{zone}\", \"gazetteer\")");
+    }
     text
 }
 

@@ -40,6 +40,7 @@ pub(super) fn service(
         kind,
         export: Export::Exported,
         allow_without_endpoints: without.is_some_and(|allowed| allowed.value),
+        has_external_ips: false,
         federations: federations
             .map(|federations| federations.into_iter().map(|name| name.value).collect()),
         ports: ports(&section),

@@ -55,6 +55,7 @@ fn every_key_reaches_the_service() {
         kind: ServiceKind::ClusterIp,
         export: Export::Exported,
         allow_without_endpoints: true,
+        has_external_ips: false,
         federations: Some([label("my-federation")].into()),
         ports: [
             Port {

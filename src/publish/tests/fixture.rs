@@ -128,6 +128,7 @@ pub(in super::super) fn service(address: &str, ready: u32) -> Arc<Service> {
         kind: ServiceKind::LoadBalancer,
         export: Export::Unsaid,
         allow_without_endpoints: false,
+        has_external_ips: false,
         federations: None,
         ports: Box::new([Port {
             name: None,

@@ -136,6 +136,7 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
             kind,
             export,
             allow_without_endpoints,
+            has_external_ips: false,
             federations: federations.map(Into::into),
             ports: ports.into(),
             steering,

@@ -84,6 +84,8 @@ pub(super) struct ServiceFacts {
     pub(super) publish_not_ready: bool,
     /// Ready even without a ready endpoint.
     pub(super) allow_without_endpoints: bool,
+    /// It has external IPs, which are not used.
+    pub(super) has_external_ips: bool,
     /// How it wants to be answered.
     pub(super) steering: Steering,
 }
@@ -154,11 +156,9 @@ pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
         .and_then(|balancer| balancer.ingress)
         .filter(|_| kind == ServiceKind::LoadBalancer)
         .unwrap_or_default();
-    if spec
-        .external_ips
-        .as_ref()
-        .is_some_and(|ips| !ips.is_empty())
-    {
+    let external_ips = spec.external_ips.as_deref().unwrap_or_default();
+    let has_external_ips = !external_ips.is_empty();
+    if has_external_ips {
         warnings.push(
             "spec.externalIPs is not used: give the addresses by a load balancer or a facts file"
                 .to_owned(),
@@ -176,6 +176,7 @@ pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
         cluster_ips: cluster_ips_of(&spec, &mut warnings),
         publish_not_ready: spec.publish_not_ready_addresses == Some(true),
         allow_without_endpoints,
+        has_external_ips,
         steering,
     };
     Seen {

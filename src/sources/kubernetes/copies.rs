@@ -1,9 +1,11 @@
 //! Objects that something else copied from other clusters: they are no evidence of local health and
 //! no exports, whatever their annotations say (names: 21).
 //!
-//! What `Karmada`, `KubeFed` or `GitOps` *propagate* is no copy: it runs where it is. Neither are slices
-//! of Kubernetes' own mirroring controller, which writes down hand-made Endpoints, and services that
-//! Cilium, Istio or Submariner merely export, such as those with `service.cilium.io/global`.
+//! What `Karmada`, `KubeFed` or `GitOps` *propagate* is no copy: it runs where it is. Nor is a service
+//! that follows its pods with `Admiralty`, though its annotation is `multicluster.admiralty.io/is-delegate`:
+//! it selects the pods that run beside it (`pkg/controllers/follow/service` of its source). Neither are
+//! slices of Kubernetes' own mirroring controller, which writes down hand-made Endpoints, and services
+//! that Cilium, Istio or Submariner merely export, such as those with `service.cilium.io/global`.
 
 use std::collections::BTreeMap;
 
@@ -146,6 +148,7 @@ mod tests {
             json!({ "labels": { "mirror.linkerd.io/exported": "true" } }),
             json!({ "labels": { "mirror.linkerd.io/federated": "member" } }),
             json!({ "labels": { "work.karmada.io/permanent-id": "u" } }),
+            json!({ "annotations": { "multicluster.admiralty.io/is-delegate": "" } }),
             json!({ "labels": { "kubefed.io/managed": "true" } }),
         ];
         for object in local {

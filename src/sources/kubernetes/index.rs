@@ -321,6 +321,7 @@ impl Index {
             kind: said.kind,
             export,
             allow_without_endpoints: said.allow_without_endpoints,
+            has_external_ips: said.has_external_ips,
             federations: said.federations.clone(),
             ports: said.ports.clone(),
             steering: said.steering.clone(),

@@ -19,7 +19,7 @@ use crate::wait::{SOON, START, until};
 pub(super) const PORT: u16 = 5353;
 
 /// Three members by files; the two of `europe-west1` have no ready endpoint.
-fn gazetteer(folder: &Path) -> Gazetteer {
+pub(super) fn gazetteer(folder: &Path) -> Gazetteer {
     let mut members = String::new();
     for (name, region, zone, address, ready) in [
         (
@@ -82,7 +82,7 @@ fn expectations() -> [(String, String); 5] {
 }
 
 /// Waits until every name answers as expected through a resolver.
-fn assert_resolved(client: &Client) {
+pub(super) fn assert_resolved(client: &Client) {
     for (name, expected) in expectations() {
         until(
             &format!("{name} resolves to {expected}"),
@@ -163,18 +163,17 @@ pub(super) fn start_unbound(folder: &Path, address: Ipv4Addr, more: &str) -> (Pr
         ),
     );
     let arguments = ["-d".into(), "-c".into(), file.into()];
-    resolver(folder, &unbound_program(), &arguments, address)
+    resolver(folder, &debian("unbound", "unbound"), &arguments, address)
 }
 
-/// Where Debian or the search path has Unbound.
-fn unbound_program() -> PathBuf {
+/// Where Debian or the search path has a program of a package of Debian.
+pub(super) fn debian(program: &str, package: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let programs = folders.map(|folder| folder.join("unbound"));
+    let programs = folders.map(|folder| folder.join(program));
     let mut found = programs.filter(|program| program.is_file());
-    found
-        .next()
-        .expect("unbound is missing: install Debian's package unbound")
+    let found = found.next();
+    found.unwrap_or_else(|| panic!("{program} is missing: install Debian's package {package}"))
 }
 
 /// Case A08: CoreDNS forwards over TCP (what it forwards to has no UDP at all), and three queries
