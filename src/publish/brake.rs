@@ -105,7 +105,7 @@ impl Limit {
             let (recent, all) = (own.recent, own.all());
             return Some(format!("{recent} of its {all} shards went out within {seconds} s"));
         }
-        let (bursting, all) = (self.bursting.len(), self.counts.len());
+        let (bursting, all) = (self.bursting.iter().count(), self.counts.len());
         (bursting > all / 2).then(|| {
             let recent = self.recent;
             format!("{recent} shards of {bursting} of {all} members went out within {seconds} s")
