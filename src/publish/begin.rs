@@ -10,13 +10,14 @@ use tracing::{info, warn};
 use super::contact::status;
 use super::fact::Kept;
 use super::files::{Owner, Paths, Tail};
+use super::findings_file;
 use super::identity;
-use super::states::States;
+use super::states::{MemberRecord, States};
 use super::twins::twins;
 use super::vantages::kept_networks;
 use super::world::{Now, Profile};
 use crate::config::Config;
-use crate::model::{Findings, Joined, Member, MemberIdx};
+use crate::model::{Joined, Member, MemberIdx, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{
     Gathered, Gathering, Resolved, Serial, Settings, SnapshotBuilder, share_out,
@@ -114,7 +115,12 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
 
 impl Beginning {
     /// Folds what was read. Members with facts are held since now (names: decision 5).
-    pub(super) fn new(config: &Config, mut read: Read, findings: &Findings, now: Now) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        mut read: Read,
+        found: &findings_file::Kept,
+        now: Now,
+    ) -> Self {
         let fleet = &config.fleet;
         let mut beginning = Self {
             builder: SnapshotBuilder::new(Arc::clone(fleet), settings(config)),
@@ -127,13 +133,14 @@ impl Beginning {
             hostnames: BTreeMap::new(),
             discarded: Vec::new(),
         };
-        beginning.builder.set_findings(findings.clone());
+        beginning.builder.set_findings(found.findings.clone());
         for (index, member) in members(config) {
             let owner = Owner::Member(member.name.clone());
             let kept = read.owners.remove(&owner).map(|(kept, _)| kept);
             let services = read.services.get(&index).map_or(0, Gathered::len);
             let kept = kept.unwrap_or_default();
-            if !beginning.restore(config, (index, member), (kept, services), now) {
+            let contact = found.members.get(member.name.as_str());
+            if !beginning.restore(config, (index, member), (kept, contact, services), now) {
                 read.services.remove(&index);
             }
         }
@@ -152,6 +159,9 @@ impl Beginning {
             profile.twin = twin;
         }
         beginning.states.settle(now.instant);
+        let federations = 0..config.fleet.federations.len();
+        let contacts = federations.map(|federation| beginning.states.contact(federation));
+        beginning.builder.set_contacts(contacts.collect());
         for ((index, member), profile) in members(config).zip(&beginning.profiles) {
             if let Some(state) = beginning.states.state(index) {
                 beginning
@@ -167,7 +177,7 @@ impl Beginning {
         &mut self,
         config: &Config,
         (index, member): (MemberIdx, &Member),
-        (kept, services): (Kept, usize),
+        (kept, contact, services): (Kept, Option<&MemberRecord>, usize),
         now: Now,
     ) -> bool {
         let mut profile = Profile {
@@ -188,7 +198,11 @@ impl Beginning {
             self.discarded.push(index);
         } else {
             if is_restored {
-                self.states.restore(index, None, &config.fleet, now);
+                self.states.restore(index, contact, &config.fleet, now);
+                profile.contact = contact.cloned().unwrap_or_default();
+                if let Some(lost) = profile.contact.lost {
+                    profile.since = UnixSeconds(lost);
+                }
                 profile.reason = Some("restored from disk, no contact yet".to_owned());
                 let last_live = kept.seen.map(|seen| seen.0);
                 info!(member = %member.name, services, last_live, "facts restored");

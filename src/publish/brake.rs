@@ -25,9 +25,7 @@ use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
 use super::world::{Key, Now};
-use crate::model::{
-    CONFIRM_DELAY, MemberIdx, MemberSet, NamespacedName, Service, UnixSeconds,
-};
+use crate::model::{CONFIRM_DELAY, MemberIdx, MemberSet, NamespacedName, Service, UnixSeconds};
 
 /// Withdrawals within this time of each other are one burst.
 const WINDOW: Duration = Duration::from_secs(10);
@@ -103,7 +101,9 @@ impl Limit {
         let own = self.counts.get(&member).copied().unwrap_or_default();
         if own.recent >= FEWEST && self.bursting.contains(member) {
             let (recent, all) = (own.recent, own.all());
-            return Some(format!("{recent} of its {all} shards went out within {seconds} s"));
+            return Some(format!(
+                "{recent} of its {all} shards went out within {seconds} s"
+            ));
         }
         let (bursting, all) = (self.bursting.iter().count(), self.counts.len());
         (bursting > all / 2).then(|| {

@@ -39,11 +39,29 @@ impl World {
             .map(|federation| self.states.contact(federation));
         self.is_dirty |= self.builder.set_contacts(contacts.collect());
         self.count_holds(now.instant);
+        self.keep_contacts(now);
         for federation in federations {
             let was_braked = braked.contains(&federation);
             if was_braked != self.states.is_braked(federation) {
                 self.show_fleet_brake(federation, was_braked, now);
             }
+        }
+    }
+
+    /// Has what has changed of the contact to members written. What withdraws one is on disk before
+    /// answers follow.
+    fn keep_contacts(&mut self, now: Now) {
+        let fleet = &self.config.fleet;
+        let members = MemberIdx::all().zip(&fleet.members);
+        for ((index, member), profile) in members.zip(&mut self.profiles) {
+            let contact = self.states.record(index, fleet, now);
+            if contact == profile.contact {
+                continue;
+            }
+            let withdraws = contact.withdrawn() > profile.contact.withdrawn();
+            let name = member.name.as_str();
+            (self.known.record).member(name, contact.clone(), withdraws, now.instant);
+            profile.contact = contact;
         }
     }
 

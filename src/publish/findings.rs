@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::begin::members;
 use super::findings_file::MOST_KEPT;
 use super::record::Record;
 use super::world::{Now, World};
@@ -190,12 +191,16 @@ impl World {
             self.known.record.hold(now.instant, now.wall);
             self.forget_gone(now, OUTLIVES);
         }
+        let members = members(&self.config).zip(&self.profiles);
+        let members =
+            members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
         let Known {
             findings, record, ..
         } = &mut self.known;
         if record.is_owed(findings, now.instant) {
             let here = self.config.fleet.locality.as_ref();
-            record.write(here, findings, now.instant, now.wall);
+            let all = (&*findings, members.collect());
+            record.write(here, all, now.instant, now.wall);
         }
     }
 

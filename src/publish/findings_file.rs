@@ -1,11 +1,13 @@
-//! What probes have found, on disk: `probes.log` in `state-dir`, a file of its own, since it is true
-//! of where this daemon stands and is not to go along with facts that are copied elsewhere.
+//! What was found from here, on disk: `probes.log` in `state-dir`, what probes say of addresses, and
+//! the contact to members. A file of its own, since it is true of where this daemon stands and is not
+//! to go along with facts that are copied elsewhere.
 //!
 //! ```text
-//! probes.log       records in the order in which they came: the last of an address counts
+//! probes.log       records in the order in which they came: the last of an address or a member counts
 //! probes.log.new   a shorter one that says the same, while it is written
 //! ```
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use tracing::error;
 
 use super::frames::{self, BaseId, FINDINGS, FrameError, Frames, HEADER};
+use super::states::MemberRecord;
 use crate::config;
 use crate::model::limits::KEPT_PROBES;
 use crate::model::{Evidence, Finding, Findings, Place, UnixSeconds, Verdict, kept};
@@ -41,13 +44,20 @@ enum Record {
     Found(SocketAddr, Option<(u64, String)>),
     /// Nothing is known of it any more.
     Forgotten(SocketAddr),
+    /// The contact to a member, by its name.
+    Member(String, MemberRecord),
 }
+
+/// What is known of the contact to members, by their names.
+pub(super) type MemberRecords = BTreeMap<String, MemberRecord>;
 
 /// What was read.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     /// What is known of each address, less what has grown old.
     pub(super) findings: Findings,
+    /// What is known of the contact to members, less the same.
+    pub(super) members: MemberRecords,
     /// The octets of the file after which writing goes on; `None` where it is to be written anew.
     pub(super) good: Option<u64>,
 }
@@ -78,6 +88,8 @@ pub(super) fn read(path: &Path, here: Option<&Place>, now: UnixSeconds) -> Kept 
 struct Read {
     /// What is known of each address.
     findings: Findings,
+    /// What is known of the contact to members.
+    members: MemberRecords,
     /// Where the daemon stood.
     stood: (Option<String>, Option<String>),
     /// When all of it was so.
@@ -102,10 +114,15 @@ impl Read {
                     verdict: Verdict::Down,
                     since: UnixSeconds(since),
                     seen: kept(&seen).into(),
+                    unproven_since: None,
                 });
                 self.findings.insert(address, Finding { down });
             }
             Record::Forgotten(address) => drop(self.findings.remove(&address)),
+            Record::Member(name, record) if record == MemberRecord::default() => {
+                self.members.remove(&name);
+            }
+            Record::Member(name, record) => drop(self.members.insert(name, record)),
         }
     }
 
@@ -116,10 +133,12 @@ impl Read {
         if is_elsewhere || is_old {
             let addresses = self.findings.keys().copied();
             self.findings = addresses.map(|at| (at, Finding::default())).collect();
+            self.members.clear();
         }
         let is_whole = !is_elsewhere && !is_old && !self.is_cut;
         Kept {
             findings: self.findings,
+            members: self.members,
             good: is_whole.then_some(self.good),
         }
     }
@@ -177,6 +196,11 @@ pub(super) fn push(buffer: &mut Vec<u8>, address: SocketAddr, finding: Option<&F
     append(buffer, &record);
 }
 
+/// Appends the record of one member.
+pub(super) fn push_member(buffer: &mut Vec<u8>, name: &str, member: &MemberRecord) {
+    append(buffer, &Record::Member(name.to_owned(), member.clone()));
+}
+
 /// Appends that all is so at a time.
 pub(super) fn push_held(buffer: &mut Vec<u8>, now: UnixSeconds) {
     append(buffer, &Record::Held(now.0));
@@ -204,7 +228,7 @@ pub(super) fn write(
     path: &Path,
     here: Option<&Place>,
     now: UnixSeconds,
-    findings: &Findings,
+    (findings, members): (&Findings, &MemberRecords),
 ) -> io::Result<(File, u64)> {
     let mut buffer = Vec::new();
     frames::push_header(&mut buffer, FINDINGS, BaseId::default());
@@ -213,6 +237,9 @@ pub(super) fn write(
     push_held(&mut buffer, now);
     for (address, finding) in findings {
         push(&mut buffer, *address, Some(finding));
+    }
+    for (name, member) in members {
+        push_member(&mut buffer, name, member);
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     // It may not have been there at the start.

@@ -1,4 +1,5 @@
-//! The third thread: it keeps on disk what probes have found, so that a restart forgets nothing.
+//! The third thread: it keeps on disk what was found of addresses and members, so that a restart
+//! forgets nothing.
 //!
 //! What withdraws an address is written (write(2), which outlives a killed process) before the
 //! answers follow: the writer waits for that, but for no longer than [`PATIENCE`], as a slow disk
@@ -19,7 +20,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::error;
 
-use super::findings_file;
+use super::findings_file::{self, MemberRecords};
+use super::states::MemberRecord;
 use super::storage::Storage;
 use crate::model::{Finding, Findings, Place, UnixSeconds};
 use crate::telemetry::{Metrics, clock};
@@ -54,8 +56,10 @@ struct Whole {
     here: Option<Place>,
     /// The time.
     now: UnixSeconds,
-    /// What is known.
+    /// What is known of addresses.
     findings: Findings,
+    /// What is known of the contact to members.
+    members: MemberRecords,
 }
 
 /// Something to write.
@@ -63,6 +67,8 @@ struct Whole {
 enum Order {
     /// What is known of an address; with the number under which [`Record`] waits for it, if it does.
     Found(SocketAddr, Option<Finding>, Option<u64>),
+    /// The contact to a member; with the number, likewise.
+    Member(String, MemberRecord, Option<u64>),
     /// All is so at this time.
     Held(UnixSeconds),
     /// Everything.
@@ -152,8 +158,34 @@ impl Record {
             return;
         }
         let is_down = finding.is_some_and(|finding| finding.down.is_some());
-        let number = is_down.then_some(self.asked + 1);
-        if self.order(Order::Found(address, finding.cloned(), number), now)
+        let finding = finding.cloned();
+        self.tell(
+            is_down,
+            |number| Order::Found(address, finding, number),
+            now,
+        );
+    }
+
+    /// Has the contact to a member written. What withdraws it is waited for.
+    pub(super) fn member(
+        &mut self,
+        name: &str,
+        record: MemberRecord,
+        withdraws: bool,
+        now: Instant,
+    ) {
+        if self.is_frozen {
+            self.behind = Some(now);
+            return;
+        }
+        let name = name.to_owned();
+        self.tell(withdraws, |number| Order::Member(name, record, number), now);
+    }
+
+    /// Gives an order, which is waited for if it withdraws something.
+    fn tell(&mut self, withdraws: bool, order: impl FnOnce(Option<u64>) -> Order, now: Instant) {
+        let number = withdraws.then_some(self.asked + 1);
+        if self.order(order(number), now)
             && let Some(number) = number
         {
             // Who is waited for already is not waited for longer, and not again in vain.
@@ -202,7 +234,7 @@ impl Record {
     pub(super) fn write(
         &mut self,
         here: Option<&Place>,
-        findings: &Findings,
+        (findings, members): (&Findings, MemberRecords),
         now: Instant,
         wall: UnixSeconds,
     ) {
@@ -210,6 +242,7 @@ impl Record {
             here: here.cloned(),
             now: wall,
             findings: findings.clone(),
+            members,
         };
         self.behind = None;
         self.order(Order::Whole(Box::new(whole)), now);
@@ -296,6 +329,10 @@ impl Thread {
                 findings_file::push(&mut self.buffer, address, finding.as_ref());
                 return number;
             }
+            Order::Member(name, member, number) => {
+                findings_file::push_member(&mut self.buffer, &name, &member);
+                return number;
+            }
             Order::Held(at) => findings_file::push_held(&mut self.buffer, at),
             Order::Whole(whole) => {
                 self.buffer.clear();
@@ -303,8 +340,10 @@ impl Thread {
                     here,
                     now,
                     findings,
+                    members,
                 } = &*whole;
-                match findings_file::write(&self.path, here.as_ref(), *now, findings) {
+                let all = (findings, members);
+                match findings_file::write(&self.path, here.as_ref(), *now, all) {
                     Ok((file, octets)) => {
                         self.file = Some(file);
                         self.storage.works(PART);

@@ -38,7 +38,7 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let serial = read.serial().unwrap_or_default();
     let file = findings_file::path(&config.state_dir);
     let found = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
-    let mut beginning = Beginning::new(&config, read, &found.findings, now);
+    let mut beginning = Beginning::new(&config, read, &found, now);
     beginning.give_up_waiting(&config);
     let overrides = overrides_file::read(&overrides_file::path(&config.state_dir)).overrides;
     let moment = overrides.moment(now.wall);

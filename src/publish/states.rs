@@ -48,7 +48,7 @@ use tokio::time::Instant;
 use self::brake::Brake;
 use self::contact::Contact;
 use self::member::Tracked;
-pub(super) use self::record::{HoldRecord, MemberRecord};
+pub(super) use self::record::MemberRecord;
 use super::world::Now;
 use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState};
 use crate::names::Label;

@@ -129,8 +129,8 @@ pub(super) fn prepare(
     let record = Record::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
     let record = record.map_err(Error::Thread)?;
     let (findings_to, findings) = watch::channel(kept.findings.clone());
+    let mut beginning = Beginning::new(&config, read, &kept, now);
     let mut known = Known::new(kept.findings, record, findings_to, now.instant);
-    let mut beginning = Beginning::new(&config, read, known.findings(), now);
     let file = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&file);
     if decided.overrides.frozen.is_some() {

@@ -19,7 +19,7 @@ use super::identity;
 use super::listing::{Lists, SLICE};
 use super::loss::{self, Losses};
 use super::overruling::Overruling;
-use super::states::{Happening, States};
+use super::states::{Happening, MemberRecord, States};
 use super::transit::Transits;
 use crate::config::Config;
 use crate::model::{
@@ -50,6 +50,8 @@ pub(super) struct Profile {
     pub(super) epoch: Epoch,
     /// What is on disk besides services.
     pub(super) kept: Kept,
+    /// What of its contact is on disk.
+    pub(super) contact: MemberRecord,
     /// When it came into its state.
     pub(super) since: UnixSeconds,
     /// Why it is in its state.

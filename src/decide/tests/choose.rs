@@ -140,6 +140,7 @@ fn check_cautious(
     };
     let caution = ShardCaution {
         damped: set(damped),
+        damped_by_probes: MemberSet::EMPTY,
         proven: set(proven),
         by_tcp: MemberSet::EMPTY,
         halves: Halves::default(),

@@ -112,6 +112,7 @@ fn decided(inputs: &Inputs) -> Eligible {
     let all = those(|_| true);
     let caution = ShardCaution {
         damped: those(|input| input.is_damped),
+        damped_by_probes: MemberSet::EMPTY,
         proven: those(|input| input.proof != Proof::None),
         by_tcp: those(|input| input.proof == Proof::Tcp),
         halves: Halves {

@@ -7,9 +7,6 @@ use tokio::time::Instant;
 use super::LISTING;
 use crate::model::Federation;
 
-/// For how long without contact a bare TCP connection proves an address.
-pub(super) const TCP_PROOF: Duration = Duration::from_secs(24 * 3600);
-
 /// The hold of a member in one federation. All but its length counts only while the member is not in
 /// contact, or is kept back.
 #[derive(Debug, Clone)]
@@ -38,7 +35,7 @@ impl Hold {
         let mut hold = Self {
             federation,
             length: rules.hold,
-            tcp_proof: TCP_PROOF,
+            tcp_proof: rules.tcp_proof,
             until: now,
             has_passed: false,
             is_renewed: false,

@@ -35,6 +35,13 @@ pub(in super::super) struct HoldRecord {
     pub(in super::super) has_passed: bool,
 }
 
+impl MemberRecord {
+    /// In how many federations its hold has passed.
+    pub(in super::super) fn withdrawn(&self) -> usize {
+        self.holds.iter().filter(|hold| hold.has_passed).count()
+    }
+}
+
 impl Tracked {
     /// What is to be kept of it now.
     pub(super) fn record(

@@ -12,8 +12,8 @@ use super::super::{Command, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, service};
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Event, EventKind, Evidence, NamespacedName, Probe, Service, Target, UnixSeconds,
-    Verdict,
+    Change, Delta, Event, EventKind, Evidence, Loss, NamespacedName, Probe, Service, Target,
+    UnixSeconds, Verdict,
 };
 
 /// A configuration of members with a brake of 25 percent, whose addresses are probed.
@@ -80,6 +80,7 @@ impl Running {
             verdict,
             since: UnixSeconds(1),
             seen: "refused".into(),
+            unproven_since: None,
         };
         let delta = Delta::Probed(vec![(target, Some(evidence))]);
         self.handle.deltas.send(delta).await.unwrap();
@@ -181,6 +182,59 @@ async fn a_burst_is_held_back_beyond_its_share_and_ends_with_a_list() {
     after(6_000).await;
     running.change("a", list(50..100)).await;
     assert_eq!(running.left().await, 50);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_one_member_holds_no_other_back_but_bursts_of_most_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(braked(&["a", "b", "c"], &folder));
+    for member in ["a", "b", "c"] {
+        running.change(member, list(0..100)).await;
+    }
+    after(20).await;
+    let remove = async |member: &'static str, numbers: std::ops::Range<u8>| {
+        for n in numbers {
+            running.change(member, Change::Remove(one(n, 1).0)).await;
+        }
+        after(30).await;
+    };
+    let members_of = async |name: &'static str| available(&running.settled().await, name);
+    // Beyond its quarter, what `a` lacks is held back.
+    remove("a", 0..40).await;
+    assert_eq!(members_of("s25").await, [1, 2]);
+    assert_eq!(members_of("s39").await, [0, 1, 2]);
+    // What `b` lacks goes at once, up to its own quarter.
+    remove("b", 99..100).await;
+    assert_eq!(members_of("s99").await, [0, 2]);
+    remove("b", 50..90).await;
+    assert_eq!(members_of("s89").await, [0, 1, 2]);
+    // Two of three burst: so much at once is held back of everybody.
+    remove("c", 98..99).await;
+    assert_eq!(members_of("s98").await, [0, 1, 2]);
+    after(10_000).await;
+    remove("c", 97..98).await;
+    assert_eq!(members_of("s97").await, [0, 1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_back_of_a_member_that_is_lost_is_let_through_with_its_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(braked(&["a", "b", "c"], &folder));
+    for member in ["a", "b", "c"] {
+        running.change(member, list(0..100)).await;
+    }
+    running.change("a", list([])).await;
+    running
+        .change("a", Change::Lost(Loss::Watch("refused".into())))
+        .await;
+    after(59_000).await;
+    assert_eq!(available(&running.settled().await, "s7"), [0, 1, 2]);
+    assert!(running.is_waited_for());
+    after(1_100).await;
+    assert_eq!(available(&running.settled().await, "s7"), [1, 2]);
+    assert!(!running.is_waited_for());
     running.stop().await;
 }
 
