@@ -16,6 +16,14 @@ fn said(member: &Member) -> Vec<String> {
     member.said.iter().map(short).collect()
 }
 
+/// A watch of which the first line is another error than that its history is gone.
+fn error_event() -> Reply {
+    Reply::Event(json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {},
+        "status": "Failure", "code": 500, "reason": "InternalError", "message": "no watch cache",
+    }))
+}
+
 /// A server that does not stream lists, with `count` services more than the usual one.
 fn paging(count: usize) -> FakeApi {
     let api = api();
@@ -353,4 +361,49 @@ async fn a_source_ends_when_told_and_when_nobody_receives() {
     Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(0)))
         .stop()
         .await;
+}
+
+#[tokio::test]
+async fn watches_that_end_as_soon_as_they_start_are_no_contact() {
+    for reply in [Reply::gone_event(), error_event()] {
+        let api = paging(0);
+        let mut member = Member::of(&api);
+        member.until_said("synced").await;
+        api.set(Resource::Services, Verb::Watch, reply);
+        api.push(Resource::Services, Push::Gone);
+        member.until_said("lost watch").await;
+        // Lists go on, and say nothing of what comes after them.
+        let lists = api.read(|state| state.count(Resource::Services, Verb::List));
+        api.until("more lists", |state| {
+            state.count(Resource::Services, Verb::List) > lists + 3
+        })
+        .await;
+        assert_eq!(said(&member), ["synced", "lost watch"]);
+        // A watch that stands is contact, though it has nothing to say.
+        api.heal(Resource::Services, Verb::Watch);
+        let is_back = |member: &Member| {
+            let said = member.said.last();
+            said.is_some_and(|said| ["synced", "resumed"].contains(&said.as_str()))
+        };
+        member.until("back", is_back).await;
+        assert_eq!(member.fewest, 1);
+    }
+}
+
+#[tokio::test]
+async fn one_watch_that_ends_at_once_is_no_loss() {
+    let api = paging(0);
+    let mut member = Member::of(&api);
+    member.until_said("synced").await;
+    api.set_next(Resource::Services, Verb::Watch, Reply::gone_event(), 1);
+    api.push(Resource::Services, Push::Gone);
+    api.until("another watch", |state| {
+        state.count(Resource::Services, Verb::Watch) >= 3
+    })
+    .await;
+    api.apply(Resource::EndpointSlices, slice("web", 3));
+    member.until_ready("web", 3).await;
+    api.apply(Resource::Services, service("later"));
+    member.until_services(&["later", "web"]).await;
+    assert_eq!(said(&member), ["synced"]);
 }

@@ -5,6 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use crate::config::read;
+use crate::model::limits::CONFIGURATION_FILE;
+
 /// Files and what was in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) struct Files {
@@ -65,11 +68,12 @@ fn stamps(paths: &[PathBuf]) -> Vec<Option<Stamp>> {
         .collect()
 }
 
-/// A hash of the contents of files.
+/// A hash of the contents of files; one that cannot be read within the limit is as one that is not
+/// there.
 fn contents(paths: &[PathBuf]) -> u64 {
     let mut hasher = DefaultHasher::new();
     for path in paths {
-        std::fs::read(path).ok().hash(&mut hasher);
+        read::read(path, &CONFIGURATION_FILE).ok().hash(&mut hasher);
     }
     hasher.finish()
 }

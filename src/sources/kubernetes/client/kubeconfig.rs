@@ -25,13 +25,24 @@ pub(super) fn load(
     let mut before = Files::read(vec![path.to_owned()]);
     let text = read::read_text(path, &CONFIGURATION_FILE)
         .map_err(|error| ClientError::Kubeconfig(error.to_string()))?;
-    let wrong = |error: &KubeconfigError| ClientError::Kubeconfig(told(path, context, error));
-    let mut kubeconfig = Kubeconfig::from_yaml(&text).map_err(|error| wrong(&error))?;
-    make_absolute(&mut kubeconfig, path.parent().unwrap_or(Path::new(".")));
-    let mut files = files_of(path, &kubeconfig, context)?;
+    let (config, mut files) = parse(&text, path, context, runtime)?;
     if before.refresh() {
         files.distrust();
     }
+    Ok((config, files))
+}
+
+/// As [`load`], of a kubeconfig with this text. Blocks: it reads the files that are named there.
+pub(super) fn parse(
+    text: &str,
+    path: &Path,
+    context: &str,
+    runtime: &Handle,
+) -> Result<(Config, Files), ClientError> {
+    let wrong = |error: &KubeconfigError| ClientError::Kubeconfig(told(path, context, error));
+    let mut kubeconfig = Kubeconfig::from_yaml(text).map_err(|error| wrong(&error))?;
+    make_absolute(&mut kubeconfig, path.parent().unwrap_or(Path::new(".")));
+    let files = files_of(path, &kubeconfig, context)?;
     read_files(&mut kubeconfig, context)?;
     let options = KubeConfigOptions {
         context: Some(context.to_owned()),

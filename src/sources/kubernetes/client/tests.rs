@@ -197,3 +197,18 @@ async fn exec_plugins_that_print_without_end_are_ended() {
         assert!(error.limit().is_some(), "{error}");
     }
 }
+
+#[tokio::test]
+async fn files_that_a_kubeconfig_names_are_read_within_limits() {
+    // A device without end, and a FIFO that nobody writes.
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status();
+    assert!(made.unwrap().success());
+    for path in [Path::new("/dev/zero"), &fifo] {
+        for key in ["tokenFile", "client-certificate", "client-key"] {
+            let said = refused(cluster(), json!({ key: path })).await;
+            assert!(said.contains("not a regular file"), "{key}: {said}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::failure::Failure;
+use super::Timing;
 use super::contact::News;
 use super::link::{Link, Over, Report};
 use super::list::{Listed, list, next_line, start_watch, version_now};
@@ -28,6 +29,12 @@ const SHORT: Duration = Duration::from_secs(2);
 
 /// How much sooner than its time-out a watch may end for that to be the reason.
 const EARLY: Duration = Duration::from_secs(5);
+
+/// How long a watch that says nothing must stand to be contact: less than the member may be without
+/// one, so that a watch which stands after one that did not is believed in time.
+fn proof(timing: &Timing) -> Duration {
+    timing.down / 2
+}
 
 /// How a watch ended.
 enum Ended {
@@ -108,7 +115,11 @@ pub(super) async fn cycle<W: Watched>(
         };
         (failures, failing_since) = (0, None);
         let began = Instant::now();
-        match pump::<W>(link, open, &mut version, &mut relists, pauses).await? {
+        let ended = pump::<W>(link, open, &mut version, &mut relists, pauses).await?;
+        if began.elapsed() >= proof(&link.timing) && !pauses.follow_too_much() {
+            pauses.set_doubted(false);
+        }
+        match ended {
             Ended::Regularly => {
                 let why = "the watch has ended".to_owned();
                 link.say(W::KIND, News::Ended(why)).await?;
@@ -178,8 +189,10 @@ async fn look_back<W: Watched>(link: &Link, path: &str, version: &str) -> Option
 
 /// Reports the events of a watch until it ends.
 ///
-/// A watch is up once it has started; after one that said more than is read, once it has said a
-/// whole line, or has said nothing for a while.
+/// A watch is up once it has started. After one that ended before it was contact, such as by a 410
+/// as its first line, it is up once it has said something else than an error, or has stood for
+/// [`proof`]; after one that said more than is read, once it has said a whole line, or has said
+/// nothing for as long as a watch may be down.
 async fn pump<W: Watched>(
     link: &Link,
     mut lines: Lines,
@@ -190,26 +203,42 @@ async fn pump<W: Watched>(
     let began = Instant::now();
     let mut restarts = link.restarts.clone();
     restarts.mark_unchanged();
-    let mut is_doubted = pauses.follow_too_much();
+    let mut is_doubted = pauses.follow_too_much() || pauses.is_doubted();
+    let stands_after = if pauses.follow_too_much() {
+        link.timing.down
+    } else {
+        proof(&link.timing)
+    };
+    // Until it has shown otherwise.
+    pauses.set_doubted(true);
     if !is_doubted {
         link.say(W::KIND, News::Up).await?;
     }
     let is_over = || began.elapsed() + EARLY >= link.timing.watch;
     loop {
         let wait = if is_doubted {
-            link.timing.down
+            stands_after
         } else {
             link.timing.silence
         };
         let next = tokio::select! {
             biased;
             _ = relists.changed() => {
+                pauses.set_doubted(is_doubted);
                 return Ok(Ended::Expired("a second list is wanted".to_owned()));
             }
-            _ = restarts.changed() => return Ok(Ended::Early("contact was lost".to_owned())),
+            _ = restarts.changed() => {
+                pauses.set_doubted(is_doubted);
+                return Ok(Ended::Early("contact was lost".to_owned()));
+            }
             next = tokio::time::timeout(wait, next_line::<W>(link, &mut lines)) => next,
         };
-        if is_doubted && (matches!(next, Ok(Some(Ok(_)))) || next.is_err() && lines.is_between()) {
+        let has_said = matches!(&next, Ok(Some(Ok(line))) if !matches!(line, Line::Error(_)));
+        let stands = next.is_err() && lines.is_between();
+        if has_said || stands {
+            pauses.set_doubted(false);
+        }
+        if is_doubted && (has_said || stands) {
             is_doubted = false;
             pauses.reset();
             link.say(W::KIND, News::Up).await?;

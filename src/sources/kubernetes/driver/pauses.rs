@@ -23,6 +23,8 @@ pub(super) struct Pauses {
     follow: Option<Discriminant<Failure>>,
     /// The last failure was of too much.
     follow_too_much: bool,
+    /// The last watch has neither said anything nor stood for a while.
+    is_doubted: bool,
 }
 
 impl Pauses {
@@ -37,7 +39,19 @@ impl Pauses {
             next_rare: rare.build(),
             follow: None,
             follow_too_much: false,
+            is_doubted: false,
         }
+    }
+
+    /// Whether the last watch was no contact: it started, and ended before it had said anything or
+    /// had stood for a while.
+    pub(super) fn is_doubted(&self) -> bool {
+        self.is_doubted
+    }
+
+    /// A watch was contact, or is not yet.
+    pub(super) fn set_doubted(&mut self, is_doubted: bool) {
+        self.is_doubted = is_doubted;
     }
 
     /// Whether the last failure was of too much, and nothing was right since.
