@@ -54,6 +54,7 @@ fn federation() -> Federation {
         spill_over: None,
         srv: SrvForm::Shared,
         hold: Duration::from_secs(60),
+        tcp_proof: Duration::from_secs(86_400),
         sync_timeout: Duration::from_secs(30),
         probe: Probe {
             check: Check::None,

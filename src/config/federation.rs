@@ -74,6 +74,7 @@ pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> Federat
     let apex_ttl = duration("apex-ttl", &values::ttl, seconds(3600));
     let long = values::duration(Duration::ZERO..=values::WEEK);
     let hold = duration("hold", &long, seconds(60));
+    let tcp_proof = duration("tcp-proof", &long, seconds(86_400));
     let sync_timeout = duration("sync-timeout", &long, seconds(30));
     let settings = section.table("probe").map(probe).unwrap_or_default();
     let probe_ports = probe_ports(&section);
@@ -103,6 +104,7 @@ pub(super) fn federation(section: Section<'_>, policy: AddressPolicy) -> Federat
             spill_over: spill_over.map(|share| share.value),
             srv: rules.3.map_or(SrvForm::Shared, |form| form.value),
             hold,
+            tcp_proof,
             sync_timeout,
             members: members.iter().map(|(_, pattern)| pattern.clone()).collect(),
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),

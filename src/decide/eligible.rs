@@ -33,8 +33,14 @@ pub struct ShardHealth {
 pub struct ShardCaution {
     /// Members whose shard is kept back since it went out too often.
     pub damped: MemberSet,
-    /// Members of whose shard some address passes its probes.
+    /// Those of them whose shard is kept back since probes found all that is left of a family of its
+    /// addresses damped: a client inside the member does not care.
+    pub damped_by_probes: MemberSet,
+    /// Members of whose shard some address has passed its probes of late.
     pub proven: MemberSet,
+    /// Those of them whose proofs are all bare TCP connections, which whoever has the address by now
+    /// may answer.
+    pub by_tcp: MemberSet,
     /// Shards that have lost all addresses of one family to probes.
     pub halves: Halves,
 }
@@ -64,6 +70,10 @@ impl ShardCaution {
     /// probes find.
     #[must_use]
     pub fn inside(mut self, member: MemberIdx, has_ipv4: bool, has_ipv6: bool) -> Self {
+        if self.damped_by_probes.contains(member) {
+            self.damped_by_probes.remove(member);
+            self.damped.remove(member);
+        }
         let halves = &mut self.halves;
         for (half, whole, has_family) in [
             (&mut halves.ipv4, &mut halves.whole_ipv4, has_ipv4),

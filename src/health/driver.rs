@@ -55,6 +55,9 @@ pub(super) struct Driver {
     last_id: Id,
     /// Targets that are not being probed, by when to probe them.
     due: BTreeSet<(Instant, Id)>,
+    /// When the last passes of targets grow too old to prove anything, or earlier: it is looked at
+    /// again then, and not moved at every pass.
+    lapses: BTreeSet<(Instant, Id)>,
     /// What is heard.
     network: Network,
     /// What is still to be said: the last of each target.
@@ -82,6 +85,8 @@ struct Entry {
     told: Option<Evidence>,
     /// When to probe it; `None` while it is being probed.
     due: Option<Instant>,
+    /// When to look whether its last pass has grown too old; `None` if it has, or there is none.
+    lapse: Option<Instant>,
 }
 
 /// A probe that has ended.
@@ -114,6 +119,7 @@ impl Driver {
             ids: HashMap::default(),
             last_id: 0,
             due: BTreeSet::new(),
+            lapses: BTreeSet::new(),
             network: Network::default(),
             news: HashMap::default(),
             parting: Vec::new(),
@@ -140,6 +146,7 @@ impl Driver {
         let mut room = pin!(deltas.reserve());
         loop {
             let now = clock::monotonic();
+            self.let_lapse(now);
             while asked.len() < self.at_once
                 && let Some((due, id, target)) = self.next_due(now)
             {
@@ -156,6 +163,7 @@ impl Driver {
                 });
             }
             let next = self.due.first().map(|(at, _)| *at);
+            let lapse = self.lapses.first().map(|(at, _)| *at);
             tokio::select! {
                 changed = changed(&mut wanted, collected) => {
                     if changed.is_err() {
@@ -173,6 +181,7 @@ impl Driver {
                     }
                 }
                 () = sleep_until(next), if asked.len() < self.at_once => {}
+                () = sleep_until(lapse) => {}
                 permit = &mut room, if self.has_news() => {
                     let Ok(permit) = permit else { return };
                     permit.send(self.next_news());
@@ -212,6 +221,9 @@ impl Driver {
         for (id, entry) in gone {
             if let Some(due) = entry.due {
                 self.due.remove(&(due, id));
+            }
+            if let Some(lapse) = entry.lapse {
+                self.lapses.remove(&(lapse, id));
             }
             if self.network.of(entry.target.address).loses(id) {
                 let family = family(entry.target.address);
@@ -265,10 +277,12 @@ impl Driver {
                 history,
                 told,
                 due: Some(due),
+                lapse: None,
             };
             self.due.insert((due, id));
             self.ids.insert(target.clone(), id);
             self.entries.insert(id, entry);
+            self.await_lapse(id);
         }
     }
 
@@ -402,7 +416,6 @@ impl Driver {
         seen: &str,
         change: impl FnOnce(&mut History, &Target, &mut Network) -> Change,
     ) {
-        let now = clock::now();
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
@@ -411,22 +424,15 @@ impl Driver {
         let change = change(&mut entry.history, &entry.target, &mut self.network);
         let to = entry.history.verdict();
         let is_first_failure = to.is_none() && entry.told.is_none();
-        if change.is_new || is_first_failure {
-            let verdict = to.unwrap_or(Verdict::Unknown);
-            let told = entry.told.as_ref();
-            let before = told.map_or("", |told| &*told.seen);
-            let seen = if seen.is_empty() { before } else { seen };
+        if from != to {
             debug!(%address, ?from, ?to, seen, "target");
-            let same = told.filter(|told| told.verdict == verdict);
-            let evidence = Evidence {
-                verdict,
-                since: same.map_or(now, |told| told.since),
-                seen: kept(seen).into(),
-            };
-            entry.told = Some(evidence.clone());
-            self.news.insert(entry.target.clone(), Some(evidence));
             self.metrics.health().turned(from, to);
         }
+        self.tell(id, seen, change.is_new || is_first_failure);
+        self.await_lapse(id);
+        let Some(entry) = self.entries.get(&id) else {
+            return;
+        };
         let is_judged = entry.history.is_judged(&entry.target.probe);
         let next = entry.history.is_hurried(&entry.target.probe);
         if is_judged {
@@ -446,6 +452,73 @@ impl Driver {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// Says what counts of a target now, if that is new or its last pass has become, or is no longer,
+    /// recent enough to prove anything. `seen` is what its last probe saw, if not empty.
+    fn tell(&mut self, id: Id, seen: &str, is_new: bool) {
+        let (now, at) = (clock::now(), clock::monotonic() - self.begin);
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let verdict = entry.history.verdict().unwrap_or(Verdict::Unknown);
+        let is_recent = entry.history.is_recent(&entry.target.probe, at);
+        let is_unproven = verdict.has_passed() && !is_recent;
+        let told = entry.told.as_ref();
+        let was_unproven = told.and_then(|told| told.unproven_since);
+        if !is_new && (told.is_none() || was_unproven.is_some() == is_unproven) {
+            return;
+        }
+        let same = told.filter(|told| told.verdict == verdict);
+        let before = told.map_or("", |told| &*told.seen);
+        let seen = if seen.is_empty() { before } else { seen };
+        let evidence = Evidence {
+            verdict,
+            since: same.map_or(now, |told| told.since),
+            seen: kept(seen).into(),
+            unproven_since: is_unproven.then(|| was_unproven.unwrap_or(now)),
+        };
+        entry.told = Some(evidence.clone());
+        self.news.insert(entry.target.clone(), Some(evidence));
+    }
+
+    /// Notes when to look whether the last pass of a target has grown too old, unless that is noted.
+    fn await_lapse(&mut self, id: Id) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        if entry.lapse.is_none()
+            && let Some(until) = entry.history.proves_until(&entry.target.probe)
+        {
+            let at = self.begin + until;
+            if at > clock::monotonic() {
+                entry.lapse = Some(at);
+                self.lapses.insert((at, id));
+            }
+        }
+    }
+
+    /// Says of which targets the last pass has grown too old to prove anything: whatever keeps them
+    /// from being judged, or asked, time alone ends a proof.
+    fn let_lapse(&mut self, now: Instant) {
+        while let Some((at, id)) = self.lapses.first().copied()
+            && at <= now
+        {
+            self.lapses.pop_first();
+            let Some(entry) = self.entries.get_mut(&id) else {
+                continue;
+            };
+            entry.lapse = None;
+            self.await_lapse(id);
+            let Some(entry) = self.entries.get(&id) else {
+                continue;
+            };
+            if entry.lapse.is_none() {
+                // Known from before, and not asked since: nothing was said of it here.
+                let is_new = entry.told.is_none();
+                self.tell(id, if is_new { "not asked yet" } else { "" }, is_new);
+            }
         }
     }
 

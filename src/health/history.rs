@@ -64,6 +64,8 @@ pub(super) struct History {
     failing: Failing,
     /// How often it went down of late.
     damper: Damper,
+    /// When it last passed, whatever asked.
+    passed: Option<Duration>,
 }
 
 impl History {
@@ -94,6 +96,17 @@ impl History {
         !self.is_inherited || has_failed || is_still_down
     }
 
+    /// Until when its last pass proves that it works.
+    pub(super) fn proves_until(&self, probe: &Probe) -> Option<Duration> {
+        Some(self.passed?.saturating_add(probe.proof()))
+    }
+
+    /// Whether its last pass still proves at `now` that it works. A verdict that is held, since
+    /// nothing is heard or this host cannot ask, proves nothing by itself.
+    pub(super) fn is_recent(&self, probe: &Probe, now: Duration) -> bool {
+        self.proves_until(probe).is_some_and(|until| now < until)
+    }
+
     /// What counts now.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         self.verdict
@@ -103,6 +116,7 @@ impl History {
     pub(super) fn passed(&mut self, probe: &Probe, now: Duration) -> Change {
         self.failures = 0;
         self.passes = self.passes.saturating_add(1);
+        self.passed = Some(now);
         if std::mem::take(&mut self.is_inherited) {
             // It was not this probe that found it down: neither `up` nor a quiet time holds it.
             self.verdict = Some(Verdict::Up);

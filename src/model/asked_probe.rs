@@ -104,6 +104,7 @@ mod tests {
             spill_over: None,
             srv: SrvForm::Shared,
             hold: Duration::from_secs(60),
+            tcp_proof: Duration::from_secs(86_400),
             sync_timeout: Duration::from_secs(30),
             members: Vec::new(),
             namespaces: Vec::new(),

@@ -46,6 +46,9 @@ pub struct Federation {
     pub srv: SrvForm,
     /// How long a held member counts as if it were not (names: decision 5).
     pub hold: Duration,
+    /// For how long after its last contact a lost member is kept by proofs that are bare TCP
+    /// connections alone: its addresses may be somebody else's by then.
+    pub tcp_proof: Duration,
     /// How long a member may take for its first sync (names: decision 10).
     pub sync_timeout: Duration,
     /// Members that take part.

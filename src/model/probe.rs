@@ -92,6 +92,12 @@ pub struct ProbeSettings {
 }
 
 impl Probe {
+    /// For how long a pass proves that a target works: until it would be down had it failed since,
+    /// `down` intervals and a time-out later.
+    pub fn proof(&self) -> Duration {
+        (self.interval.saturating_mul(self.down.into())).saturating_add(self.timeout)
+    }
+
     /// This probe as `settings` change it. A time-out is never longer than the interval.
     #[must_use]
     pub fn with(&self, settings: &ProbeSettings) -> Self {
@@ -128,6 +134,16 @@ pub struct Evidence {
     pub since: UnixSeconds,
     /// What the last probe saw, for people: `connected`, `refused`, `status 503`.
     pub seen: Box<str>,
+    /// Since when its last pass is too old to prove anything: older than [`Probe::proof`]. `None`
+    /// while it is not, and where the verdict proves nothing anyway.
+    pub unproven_since: Option<UnixSeconds>,
+}
+
+impl Evidence {
+    /// Whether it proves that the target works: it passed of late, and is not down.
+    pub fn proves(&self) -> bool {
+        self.verdict.has_passed() && self.unproven_since.is_none()
+    }
 }
 
 /// What counts of a target.
@@ -143,6 +159,13 @@ pub enum Verdict {
     Damped,
     /// It has been asked and has never passed from here: counts as up, and proves nothing.
     Unknown,
+}
+
+impl Verdict {
+    /// Whether a target with this verdict works, if its last pass is not too old.
+    pub fn has_passed(self) -> bool {
+        matches!(self, Self::Up | Self::Suspect | Self::Damped)
+    }
 }
 
 /// What is known of an address and port that has passed a probe from here, whatever asked: it

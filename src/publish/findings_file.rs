@@ -102,6 +102,7 @@ impl Read {
                     verdict: Verdict::Down,
                     since: UnixSeconds(since),
                     seen: kept(&seen).into(),
+                    unproven_since: None,
                 });
                 self.findings.insert(address, Finding { down });
             }

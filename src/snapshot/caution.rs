@@ -11,7 +11,7 @@ use super::service::NewShard;
 use crate::decide::{Halves, ShardCaution};
 use crate::model::limits::SHARD_ADDRESSES;
 use crate::model::{
-    Evidence, FULL_SHARE, Finding, Findings, MemberIdx, MemberSet, NamespacedName, Target,
+    Check, Evidence, FULL_SHARE, Finding, Findings, MemberIdx, MemberSet, NamespacedName, Target,
     UnixSeconds, Verdict,
 };
 
@@ -199,7 +199,8 @@ impl Cautions {
     }
 
     /// Judges the shards of a service, which come with all their addresses: withholds those that are
-    /// down, and shortens TTLs while things are in motion.
+    /// down, and damped ones where others of their family are left, and shortens TTLs while things
+    /// are in motion.
     pub(super) fn judge(
         &self,
         input: &Input<'_>,
@@ -209,31 +210,35 @@ impl Cautions {
         let mut caution = Caution::none();
         let (mut targets, mut warnings) = (Vec::new(), Vec::new());
         let (mut whole, mut probed) = (Vec::new(), Vec::new());
+        let mut by_probes = MemberSet::EMPTY;
         let name = input.name;
         caution.share = self.shares.of_service(name);
         for shard in &mut *shards {
             let first = targets.len();
             self.find_targets(input, probes, shard, (&mut targets, &mut warnings));
-            let mut withheld = HashSet::new();
+            let (mut down, mut damped) = (HashSet::new(), HashSet::new());
             for (_, target) in targets.iter().skip(first) {
                 let Some(evidence) = self.of(target) else {
                     continue;
                 };
-                match evidence.verdict {
-                    Verdict::Unknown => {}
-                    Verdict::Up => caution.sets.proven.insert(shard.member),
-                    Verdict::Suspect => {
-                        // It counts as up until it is down.
-                        caution.sets.proven.insert(shard.member);
-                        shard.ttl = shard.ttl.min(UNSETTLED_TTL);
-                    }
-                    Verdict::Down | Verdict::Damped => {
-                        withheld.insert(target.address.ip());
-                    }
+                if evidence.proves() {
+                    let is_tcp = target.probe.check == Check::Tcp;
+                    note_proof(&mut caution.sets, shard.member, is_tcp);
                 }
-                if evidence.verdict != Verdict::Up {
+                match evidence.verdict {
+                    Verdict::Unknown | Verdict::Up => {}
+                    // It counts as up until it is down.
+                    Verdict::Suspect => shard.ttl = shard.ttl.min(UNSETTLED_TTL),
+                    Verdict::Down => drop(down.insert(target.address.ip())),
+                    Verdict::Damped => drop(damped.insert(target.address.ip())),
+                }
+                if evidence.verdict != Verdict::Up || !evidence.proves() {
                     probed.push((shard.member, target.clone(), evidence.clone()));
                 }
+            }
+            let (withheld, is_damped) = withheld(shard, down, &damped);
+            if is_damped {
+                by_probes.insert(shard.member);
             }
             let halves = &mut caution.sets.halves;
             if withheld.is_empty() {
@@ -285,7 +290,9 @@ impl Cautions {
         }
         let damped = caution.conditions.iter();
         let damped = damped.filter(|(_, condition)| condition.damped_until.is_some());
-        caution.sets.damped = damped.map(|(of, _)| *of).collect();
+        let by_condition: MemberSet = damped.map(|(of, _)| *of).collect();
+        caution.sets.damped = by_condition | by_probes;
+        caution.sets.damped_by_probes = by_probes & !by_condition;
         caution.whole = whole.into();
         caution.probed = probed.into();
         Judged {
@@ -318,10 +325,19 @@ impl Cautions {
             })
         };
         if SHARD_ADDRESSES.length() < shard.ipv4.len().max(shard.ipv6.len()) {
-            let is_dead = |address| {
+            let verdict = |address| {
                 let evidence = target(address).and_then(|target| self.of(&target));
-                let verdict = evidence.map(|evidence| evidence.verdict);
-                matches!(verdict, Some(Verdict::Down | Verdict::Damped))
+                evidence.map(|evidence| evidence.verdict)
+            };
+            let is_out = |verdict| matches!(verdict, Some(Verdict::Down | Verdict::Damped));
+            let ipv4 = |ip: &Ipv4Addr| !is_out(verdict((*ip).into()));
+            let ipv6 = |ip: &Ipv6Addr| !is_out(verdict((*ip).into()));
+            let (ipv4, ipv6) = (shard.ipv4.iter().any(ipv4), shard.ipv6.iter().any(ipv6));
+            // Where nothing else is left, damped ones are served.
+            let is_dead = |address: IpAddr| match verdict(address) {
+                Some(Verdict::Damped) if address.is_ipv4() => ipv4,
+                Some(Verdict::Damped) => ipv6,
+                other => other == Some(Verdict::Down),
             };
             draw(shard, &input.key(), is_dead).into_iter().for_each(say);
         }
@@ -329,6 +345,44 @@ impl Cautions {
         let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
         let targets_of = addresses.filter_map(target);
         targets.extend(targets_of.map(|target| (member, target)));
+    }
+}
+
+/// The addresses of a shard to withhold: those that are down, and damped ones of a family of which
+/// others are left. Also says whether damped ones are all that is left of a family: then they stay,
+/// and the whole shard is kept back, where something else is there.
+fn withheld(
+    shard: &NewShard,
+    mut down: HashSet<IpAddr>,
+    damped: &HashSet<IpAddr>,
+) -> (HashSet<IpAddr>, bool) {
+    if damped.is_empty() {
+        return (down, false);
+    }
+    let mut is_damped = false;
+    let ipv4: Vec<_> = shard.ipv4.iter().copied().map(IpAddr::V4).collect();
+    let ipv6: Vec<_> = shard.ipv6.iter().copied().map(IpAddr::V6).collect();
+    for family in [ipv4, ipv6] {
+        let is_other = |address: &IpAddr| !down.contains(address) && !damped.contains(address);
+        let is_any_other = family.iter().any(is_other);
+        let mut damped = family.iter().filter(|address| damped.contains(*address));
+        if is_any_other {
+            down.extend(damped);
+        } else {
+            is_damped |= damped.next().is_some();
+        }
+    }
+    (down, is_damped)
+}
+
+/// Notes that an address of a member's shard passes, and by what.
+fn note_proof(sets: &mut ShardCaution, member: MemberIdx, is_tcp: bool) {
+    let is_first = !sets.proven.contains(member);
+    sets.proven.insert(member);
+    if !is_tcp {
+        sets.by_tcp.remove(member);
+    } else if is_first {
+        sets.by_tcp.insert(member);
     }
 }
 

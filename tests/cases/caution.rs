@@ -108,6 +108,7 @@ impl Cautions {
                     verdict: *verdict,
                     since: BEGINNING,
                     seen: seen.as_str().into(),
+                    unproven_since: None,
                 });
                 builder.set_evidence(&target, evidence);
             }

@@ -83,18 +83,35 @@ impl World {
     pub(crate) fn is_proven(&self, fed: &Fed, shard: &Shard) -> bool {
         let passes = |address: &IpAddr| {
             let verdict = self.verdict(fed, shard, *address);
-            matches!(verdict, Some(Verdict::Up | Verdict::Suspect))
+            matches!(
+                verdict,
+                Some(Verdict::Up | Verdict::Suspect | Verdict::Damped)
+            )
         };
         shard.addresses.iter().any(passes)
     }
 
     /// The addresses of a shard that are not withheld.
     pub(crate) fn living(&self, fed: &Fed, shard: &Shard) -> BTreeSet<IpAddr> {
-        let lives = |address: &IpAddr| {
+        let is_other = |address: &IpAddr| {
             let verdict = self.verdict(fed, shard, *address);
             !matches!(verdict, Some(Verdict::Down | Verdict::Damped))
         };
+        // A damped one stays where no other of its family is left.
+        let lives = |address: &IpAddr| {
+            let of_family = |one: &&IpAddr| one.is_ipv4() == address.is_ipv4();
+            let is_any_other = shard.addresses.iter().filter(of_family).any(is_other);
+            let is_damped = self.verdict(fed, shard, *address) == Some(Verdict::Damped);
+            is_other(address) || is_damped && !is_any_other
+        };
         shard.addresses.iter().copied().filter(lives).collect()
+    }
+
+    /// Whether damped addresses are all that is left of a family of a shard.
+    pub(crate) fn is_damped_by_probes(&self, fed: &Fed, shard: &Shard) -> bool {
+        let is_damped =
+            |address: &IpAddr| self.verdict(fed, shard, *address) == Some(Verdict::Damped);
+        self.living(fed, shard).iter().any(is_damped)
     }
 
     /// Whether probes have taken all addresses of one family from a shard, and not all of both.
@@ -213,6 +230,7 @@ fn tell(builder: &mut SnapshotBuilder, address: IpAddr, verdict: Option<Verdict>
             verdict,
             since: UnixSeconds(1),
             seen: "refused".into(),
+            unproven_since: None,
         });
         builder.set_evidence(&target, evidence);
     }

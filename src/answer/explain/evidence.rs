@@ -41,8 +41,13 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
         };
         let since = time(evidence.since);
         let seen = &evidence.seen;
+        let old = evidence.unproven_since.map(|at| {
+            let (limit, at) = (target.probe.proof(), time(at));
+            format!("; proves nothing since {at}: no pass within {limit:?}")
+        });
+        let old = old.unwrap_or_default();
         lines.push(format!(
-            "{}: {verdict} since {since}: {seen}",
+            "{}: {verdict} since {since}: {seen}{old}",
             probe(target)
         ));
     }

@@ -116,6 +116,7 @@ fn a_probe_that_fails_is_named() {
         verdict,
         since: UnixSeconds(1_800_000_000),
         seen: seen.into(),
+        unproven_since: None,
     };
     assert!(world.set_evidence(&target, Some(evidence(Verdict::Down, "refused"))));
     assert!(!world.set_evidence(&target, Some(evidence(Verdict::Down, "refused"))));
@@ -124,6 +125,14 @@ fn a_probe_that_fails_is_named() {
     world.set_evidence(&target, Some(evidence(Verdict::Suspect, "no answer")));
     let suspect = "tcp probe of 203.0.113.1:80: suspect since 2027-01-15T08:00:00Z: no answer";
     check(&mut world, true, "eligible at the level asked", &[suspect]);
+    let old = Evidence {
+        unproven_since: Some(UnixSeconds(1_800_000_007)),
+        ..evidence(Verdict::Suspect, "no answer")
+    };
+    world.set_evidence(&target, Some(old));
+    let nothing = "; proves nothing since 2027-01-15T08:00:07Z: no pass within 7s";
+    let old = format!("{suspect}{nothing}");
+    check(&mut world, true, "eligible at the level asked", &[&old]);
     world.set_evidence(&target, Some(evidence(Verdict::Up, "connected")));
     set_state(&mut world, 0, MemberState::Lost);
     let status = MemberStatus {

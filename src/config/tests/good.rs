@@ -43,6 +43,7 @@ order = ["gce-europe-west1", "vm-ams"]
 fence = ["Europe_West1"]
 when-all-down = "last-known"
 hold = "90s"
+tcp-proof = "12h"
 sync-timeout = "10s"
 members = ["gce-*", "vm-ams"]
 namespaces = ["prod-*"]
@@ -145,6 +146,7 @@ fn every_key_reaches_its_setting() {
     );
     assert_eq!(federation.when_all_down, WhenAllDown::LastKnown);
     assert_eq!(federation.hold, Duration::from_secs(90));
+    assert_eq!(federation.tcp_proof, Duration::from_secs(43_200));
     assert_eq!(federation.sync_timeout, Duration::from_secs(10));
     assert_eq!(
         (federation.members.len(), federation.namespaces.len()),
@@ -225,6 +227,7 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(federation.ttl, Duration::from_secs(30));
     assert_eq!(federation.negative_ttl, Duration::from_secs(5));
     assert_eq!(federation.hold, Duration::from_secs(60));
+    assert_eq!(federation.tcp_proof, Duration::from_secs(86_400));
     assert_eq!(federation.sync_timeout, Duration::from_secs(30));
     assert_eq!(federation.policy, Policy::Nearest);
     assert_eq!(federation.export, ExportMode::Annotated);

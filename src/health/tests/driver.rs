@@ -212,7 +212,8 @@ async fn nothing_worsens_while_nothing_is_heard() {
     assert_eq!(world.said_within(5).await.len(), 4);
     (1..=4).for_each(|n| world.answer(n, silent()));
     let said = world.said_within(60).await;
-    assert_eq!(said.len(), 4);
+    // Suspect, and seven seconds after their last pass that is too old to prove anything.
+    assert_eq!(said.len(), 8);
     assert!(
         said.iter()
             .all(|(_, verdict)| *verdict == Some(Verdict::Suspect))
@@ -274,7 +275,12 @@ async fn a_slow_target_is_asked_early_when_others_need_it_as_a_witness() {
     said.sort_by_key(|(port, _)| *port);
     assert_eq!(
         said,
-        [(1, Some(Verdict::Suspect)), (2, Some(Verdict::Suspect))]
+        [
+            (1, Some(Verdict::Suspect)),
+            // Its last pass has grown too old.
+            (1, Some(Verdict::Suspect)),
+            (2, Some(Verdict::Suspect))
+        ]
     );
 }
 
@@ -283,8 +289,39 @@ async fn what_our_own_host_cannot_do_says_nothing() {
     let mut world = world(&[target(1, 2)], 10, 10);
     assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
     world.answer(1, (Outcome::Local("no file".into()), Duration::ZERO));
+    // Nothing but that its last pass is no proof any more.
+    let Some(Delta::Probed(said)) = world.deltas.recv().await else {
+        panic!("nothing is said any more");
+    };
+    let [(_, Some(evidence))] = &*said else {
+        panic!("{said:?}");
+    };
+    assert_eq!((evidence.verdict, evidence.proves()), (Verdict::Up, false));
     assert_eq!(world.said_within(60).await, []);
     assert!(world.shows("gazetteer_health_targets{verdict=\"up\"} 1"));
+    // The next pass is one again.
+    world.answer(1, pass());
+    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_asked_too_late_loses_its_proof_by_time() {
+    let mut world = world(&[target(1, 2)], 1, 10);
+    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
+    let begin = Instant::now();
+    // Its probe does not end, as nothing does on an overloaded machine.
+    world.answer(
+        1,
+        (Outcome::Passed("late".into()), Duration::from_secs(100)),
+    );
+    let Some(Delta::Probed(said)) = world.deltas.recv().await else {
+        panic!("nothing is said any more");
+    };
+    assert!(
+        said.iter()
+            .all(|(_, evidence)| !evidence.as_ref().unwrap().proves())
+    );
+    assert!(begin.elapsed() <= Probe::default().proof());
 }
 
 #[tokio::test(start_paused = true)]
@@ -360,6 +397,7 @@ fn down() -> Finding {
         verdict: Verdict::Down,
         since: UnixSeconds(7),
         seen: "refused".into(),
+        unproven_since: None,
     };
     Finding {
         down: Some(evidence),

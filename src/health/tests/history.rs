@@ -65,6 +65,7 @@ fn what_is_known_stands_until_the_probe_has_had_its_say() {
         verdict: Verdict::Down,
         since: UnixSeconds(1),
         seen: "refused".into(),
+        unproven_since: None,
     };
     let (up, down) = (Finding::default(), Finding { down: Some(down) });
     let check = |known: &Finding, results: &str, expected: &str| {

@@ -80,6 +80,7 @@ impl Running {
             verdict,
             since: UnixSeconds(1),
             seen: "refused".into(),
+            unproven_since: None,
         };
         let delta = Delta::Probed(vec![(target, Some(evidence))]);
         self.handle.deltas.send(delta).await.unwrap();

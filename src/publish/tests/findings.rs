@@ -32,6 +32,7 @@ fn evidence(verdict: Verdict) -> Evidence {
         verdict,
         since: UnixSeconds(1_800_000_000),
         seen: "refused".into(),
+        unproven_since: None,
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn federation(name: &str, pattern: &str, hold: u64) -> Federation {
         spill_over: None,
         srv: SrvForm::Shared,
         hold: Duration::from_secs(hold),
+        tcp_proof: Duration::from_secs(86_400),
         sync_timeout: Duration::from_secs(30),
         probe: Probe {
             check: Check::None,
