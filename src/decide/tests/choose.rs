@@ -141,6 +141,7 @@ fn check_cautious(
         damped: set(damped),
         proven: set(proven),
         halves: Halves::default(),
+        ..ShardCaution::default()
     };
     let fleet = FleetHealth {
         stale: set(stale),
