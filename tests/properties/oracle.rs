@@ -317,7 +317,16 @@ impl<'a> Oracle<'a> {
         }
         let is_damped =
             |member: usize| (self.world.damped.iter()).any(|one| *one == (key.0, key.1, member));
-        keep_if_any(&mut up, |member| !is_damped(member));
+        let by_probes: Vec<usize> = up
+            .iter()
+            .filter(|(member, shard)| {
+                own != Some(*member) && self.world.is_damped_by_probes(fed, shard)
+            })
+            .map(|(member, _)| *member)
+            .collect();
+        keep_if_any(&mut up, |member| {
+            !is_damped(member) && !by_probes.contains(&member)
+        });
         self.world.keep_whole(fed, &mut up, own);
         keep_if_any(&mut up, |member| self.world.keeps_lot(fed, key, member));
         if up.is_empty() && self.all_down(fed, key) == WhenAllDown::LastKnown {
