@@ -16,7 +16,7 @@ pub struct Cluster {
     pub status: String,
     /// What operators leave of it: `Draining`, `Drained` or none.
     pub drain: Option<String>,
-    /// Why, when it is not `Ready`.
+    /// Why, when it is not `Ready`, and until when if that is known.
     pub reason: Option<String>,
     /// Seconds since it came into that state.
     pub status_age_seconds: u64,
@@ -55,11 +55,13 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
         let warnings = status.warnings.iter().cloned().chain(learnt);
         let warnings = warnings.chain(troubles.clone());
         let shown = |text: &str| Shown(text).to_string();
+        let said = status.reason.iter().chain(&status.outlook);
+        let said = said.cloned().collect::<Vec<_>>().join("; ");
         Cluster {
             name: status.name.to_string(),
             status: status.state.to_string(),
             drain: drained(&status.name),
-            reason: status.reason.as_deref().map(shown),
+            reason: (!said.is_empty()).then(|| shown(&said)),
             status_age_seconds: since(status.since),
             version: status.version.as_deref().map(shown),
             age_seconds: status.first_synced.map(since),

@@ -1,9 +1,8 @@
 //! What operators have decided, and the last transitions, in a form for programs.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Event, Freeze, Peer, Shown, UnixSeconds};
+use crate::model::{Event, Freeze, Peer, Shown};
 use crate::publish::{Done, InForce, Standing};
 
 /// Everything in force, as `/v1/overrides` and `gazetteer overrides -o json` show it. Moments have
@@ -104,8 +103,8 @@ impl From<&Standing> for InForceNow {
 impl From<Freeze> for Frozen {
     fn from(freeze: Freeze) -> Self {
         Self {
-            since: moment(freeze.since),
-            ends: freeze.until.map(moment),
+            since: freeze.since.to_string(),
+            ends: freeze.until.map(|at| at.to_string()),
         }
     }
 }
@@ -118,10 +117,10 @@ impl From<&InForce> for Drained {
             state: in_force.state().to_owned(),
             share: in_force.fraction(),
             members: in_force.members.iter().map(ToString::to_string).collect(),
-            since: drain.begun.map(moment),
+            since: drain.begun.map(|at| at.to_string()),
             over_seconds: drain.over.as_secs(),
-            ends: drain.until.map(moment),
-            safe_at: drain.safe_at.map(moment),
+            ends: drain.until.map(|at| at.to_string()),
+            safe_at: drain.safe_at.map(|at| at.to_string()),
         }
     }
 }
@@ -140,7 +139,7 @@ impl From<Event> for Transition {
     fn from(event: Event) -> Self {
         Self {
             id: event.id,
-            at: moment(event.at),
+            at: event.at.to_string(),
             kind: event.kind.as_str().to_owned(),
             subject: shown(&event.subject),
             from: shown(&event.from),
@@ -154,11 +153,4 @@ impl From<Event> for Transition {
 /// A string of which parts may come from a member.
 fn shown(text: &str) -> String {
     Shown(text).to_string()
-}
-
-/// A moment in the form of RFC 3339.
-fn moment(at: UnixSeconds) -> String {
-    let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
-    let moment = Timestamp::from_second(seconds);
-    moment.unwrap_or(Timestamp::MAX).to_string()
 }

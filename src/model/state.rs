@@ -3,11 +3,22 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use jiff::Timestamp;
+
 use crate::names::Label;
 
 /// Seconds since 1970-01-01 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct UnixSeconds(pub u64);
+
+/// As in RFC 3339, in UTC.
+impl fmt::Display for UnixSeconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = i64::try_from(self.0).unwrap_or(i64::MAX);
+        let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
+        write!(f, "{at}")
+    }
+}
 
 /// The state of a member (names: D.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +69,8 @@ pub struct MemberStatus {
     pub state: MemberState,
     /// Why it is in that state, when it is not `Ready`.
     pub reason: Option<String>,
+    /// Until when at most it stays in that state by itself, and what ends it; of a held member.
+    pub outlook: Option<String>,
     /// When it came into that state.
     pub since: UnixSeconds,
     /// The version it runs, last known; `None` for files.

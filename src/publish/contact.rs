@@ -40,6 +40,7 @@ impl World {
         self.is_dirty |= self.builder.set_contacts(contacts.collect());
         self.count_holds(now.instant);
         self.keep_contacts(now);
+        self.show_outlooks(now);
         for federation in federations {
             let was_braked = braked.contains(&federation);
             if was_braked != self.states.is_braked(federation) {
@@ -63,6 +64,43 @@ impl World {
             (self.known.record).member(name, contact.clone(), withdraws, now.instant);
             profile.contact = contact;
         }
+    }
+
+    /// Shows of each held member when it is withdrawn, if nothing else happens.
+    fn show_outlooks(&mut self, now: Now) {
+        for index in self.all_members().iter() {
+            let is_held = self.states.state(index) == Some(MemberState::Held);
+            let outlook = is_held.then(|| self.outlook(index, now)).flatten();
+            if let Some(profile) = self.profiles.get_mut(index.get())
+                && profile.outlook != outlook
+            {
+                profile.outlook = outlook;
+                self.show(index);
+            }
+        }
+    }
+
+    /// When a held member is withdrawn, if nothing else happens.
+    fn outlook(&self, member: MemberIdx, now: Now) -> Option<String> {
+        let federations: Vec<usize> = self.states.federations(member).collect();
+        let braked = federations.iter().filter_map(|federation| {
+            let (on, until) = self.states.brake(*federation)?;
+            let name = &self.config.fleet.federations.get(*federation)?.name;
+            let (on, until) = (now.wall_of(on), now.wall_of(until));
+            Some(format!("{name}: on since {on}, until {until} at most"))
+        });
+        let braked: Vec<String> = braked.collect();
+        if !braked.is_empty() {
+            let braked = braked.join("; ");
+            return Some(format!(
+                "most members were lost at once, so none is withdrawn for now (brake of {braked})"
+            ));
+        }
+        let passes = self.states.hold_passes(member)?;
+        let at = now.wall_of(passes);
+        Some(format!(
+            "withdrawn from {at} on where something sure is left"
+        ))
     }
 
     /// The brake on lost members of a federation went on or off.
@@ -198,6 +236,7 @@ pub(super) fn status(name: &Label, profile: &Profile, state: MemberState) -> Mem
         name: name.clone(),
         state,
         reason: profile.reason.clone(),
+        outlook: profile.outlook.clone(),
         since: profile.since,
         version: identity.and_then(|identity| identity.version.clone()),
         first_synced: profile.kept.first_synced,

@@ -170,16 +170,16 @@ fn whole(overrides: &Overrides) -> Whole {
     let drained = |drain: &Drain| Drained {
         target: drain.target.to_string(),
         from: f64::from(drain.from) / f64::from(FULL_SHARE),
-        begun: drain.begun.map(show),
+        begun: drain.begun.map(|at| at.to_string()),
         over_seconds: drain.over.as_secs(),
-        until: drain.until.map(show),
-        safe_at: drain.safe_at.map(show),
+        until: drain.until.map(|at| at.to_string()),
+        safe_at: drain.safe_at.map(|at| at.to_string()),
     };
     Whole {
         version: VERSION,
         frozen: overrides.frozen.map(|freeze| Frozen {
-            since: show(freeze.since),
-            until: freeze.until.map(show),
+            since: freeze.since.to_string(),
+            until: freeze.until.map(|at| at.to_string()),
         }),
         drains: overrides.drains.iter().map(drained).collect(),
     }
@@ -234,14 +234,6 @@ fn share(fraction: f64) -> Result<u16, Damage> {
     )]
     let share = (fraction * whole).round() as u16;
     Ok(share)
-}
-
-/// A moment in the form of RFC 3339.
-fn show(at: UnixSeconds) -> String {
-    let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
-    Timestamp::from_second(seconds)
-        .unwrap_or(Timestamp::MAX)
-        .to_string()
 }
 
 /// A moment that is written so.

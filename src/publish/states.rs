@@ -205,6 +205,14 @@ impl States {
         Some((tracked.damper.count(), tracked.kept_until()?))
     }
 
+    /// When the next hold of a member passes that is not in contact.
+    pub(super) fn hold_passes(&self, member: MemberIdx) -> Option<Instant> {
+        let tracked = self.members.get(member.get())?;
+        let returning = tracked.contact.returning();
+        let holds = tracked.holds.iter().filter(|_| tracked.contact.is_gone());
+        holds.filter_map(|hold| hold.passes(returning)).min()
+    }
+
     /// The state of a member.
     pub(super) fn state(&self, member: MemberIdx) -> Option<MemberState> {
         self.members.get(member.get()).map(|tracked| tracked.state)

@@ -40,6 +40,16 @@ pub(super) struct Now {
     pub(super) wall: UnixSeconds,
 }
 
+impl Now {
+    /// What the wall clock says, said or will say at a moment: whole seconds, and never too early.
+    pub(super) fn wall_of(self, at: Instant) -> UnixSeconds {
+        let left = at.saturating_duration_since(self.instant);
+        let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let passed = self.instant.saturating_duration_since(at).as_secs();
+        UnixSeconds((self.wall.0 + left).saturating_sub(passed))
+    }
+}
+
 /// A member's part of a service.
 pub(super) type Key = (MemberIdx, NamespacedName);
 
@@ -60,6 +70,8 @@ pub(super) struct Profile {
     pub(super) warnings: Vec<String>,
     /// What the brake holds back of it.
     pub(super) held_back: Option<String>,
+    /// When it is withdrawn if nothing else happens, while it is held.
+    pub(super) outlook: Option<String>,
     /// Which other members are the same cluster.
     pub(super) twin: Option<String>,
     /// Its source knows that what it says is whole.

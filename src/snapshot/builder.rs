@@ -84,6 +84,7 @@ impl SnapshotBuilder {
             name: member.name.clone(),
             state: MemberState::Syncing(Joined::AtStart),
             reason: None,
+            outlook: None,
             since: UnixSeconds::default(),
             version: None,
             first_synced: None,

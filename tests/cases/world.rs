@@ -282,6 +282,7 @@ impl World {
                     name: member.name.clone(),
                     state: self.state(name).0,
                     reason: None,
+                    outlook: None,
                     since: UnixSeconds(0),
                     version: None,
                     first_synced: None,

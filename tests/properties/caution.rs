@@ -124,7 +124,13 @@ impl World {
 
     /// Leaves out half shards where whole ones have the family that they have left. That of the member
     /// `own`, which is reached from inside, is whole.
-    pub(crate) fn keep_whole(&self, fed: &Fed, up: &mut Vec<(usize, &Shard)>, own: Option<usize>) {
+    pub(crate) fn keep_whole(
+        &self,
+        fed: &Fed,
+        up: &mut Vec<(usize, &Shard)>,
+        sure: &[usize],
+        own: Option<usize>,
+    ) {
         let is_half = |member: usize, shard| own != Some(member) && self.is_half(fed, shard);
         let is_covered = |is_v4: bool| {
             up.iter().any(|(member, shard)| {
@@ -137,12 +143,14 @@ impl World {
             })
         };
         let (ipv4, ipv6) = (is_covered(true), is_covered(false));
-        up.retain(|(member, shard)| {
+        let kept = up.iter().filter(|(member, shard)| {
             let living = self.living(fed, shard);
             let is_covered =
                 ipv4 && has_family(&living, true) || ipv6 && has_family(&living, false);
             !is_half(*member, shard) || !is_covered
         });
+        let kept: Vec<usize> = kept.map(|(member, _)| *member).collect();
+        keep_if_any(up, sure, |member| kept.contains(&member));
     }
 
     /// The addresses that a shard has at a level: where all are withheld, only `last-known` asks.
@@ -169,10 +177,19 @@ fn has_family<'a>(addresses: impl IntoIterator<Item = &'a IpAddr>, is_v4: bool) 
         .any(|address| address.is_ipv4() == is_v4)
 }
 
-/// Leaves out members unless that leaves none.
-pub(crate) fn keep_if_any(shards: &mut Vec<(usize, &Shard)>, keep: impl Fn(usize) -> bool) {
-    if shards.iter().any(|(member, _)| keep(*member)) {
-        shards.retain(|(member, _)| keep(*member));
+/// Sets those aside that are not to be kept: if a sure one is left, or any where none was sure.
+pub(crate) fn keep_if_any(
+    shards: &mut Vec<(usize, &Shard)>,
+    sure: &[usize],
+    keep: impl Fn(usize) -> bool,
+) {
+    let is_sure = |(member, _): &&(usize, &Shard)| sure.contains(member);
+    let mut left = shards.clone();
+    left.retain(|(member, _)| keep(*member));
+    let is_any_sure = shards.iter().any(|shard| is_sure(&shard));
+    let stays = left.iter().any(|shard| !is_any_sure || is_sure(&shard));
+    if stays {
+        *shards = left;
     }
 }
 

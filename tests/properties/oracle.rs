@@ -307,13 +307,12 @@ impl<'a> Oracle<'a> {
         up.retain(|(member, shard)| {
             shard.is_ready && (own == Some(*member) || !self.world.living(fed, shard).is_empty())
         });
-        if up
-            .iter()
-            .any(|(member, _)| state(member) == Some(State::Ready))
-        {
-            up.retain(|(member, shard)| {
-                state(member) != Some(State::Lost) || self.world.is_proven(fed, shard)
-            });
+        let sure = up.iter().filter(|(member, shard)| {
+            state(member) == Some(State::Ready) || self.world.is_proven(fed, shard)
+        });
+        let sure: Vec<usize> = sure.map(|(member, _)| *member).collect();
+        if !sure.is_empty() {
+            up.retain(|(member, _)| state(member) != Some(State::Lost) || sure.contains(member));
         }
         let is_damped =
             |member: usize| (self.world.damped.iter()).any(|one| *one == (key.0, key.1, member));
@@ -324,11 +323,13 @@ impl<'a> Oracle<'a> {
             })
             .map(|(member, _)| *member)
             .collect();
-        keep_if_any(&mut up, |member| {
+        keep_if_any(&mut up, &sure, |member| {
             !is_damped(member) && !by_probes.contains(&member)
         });
-        self.world.keep_whole(fed, &mut up, own);
-        keep_if_any(&mut up, |member| self.world.keeps_lot(fed, key, member));
+        self.world.keep_whole(fed, &mut up, &sure, own);
+        keep_if_any(&mut up, &sure, |member| {
+            self.world.keeps_lot(fed, key, member)
+        });
         if up.is_empty() && self.all_down(fed, key) == WhenAllDown::LastKnown {
             up = publishable;
         }

@@ -482,6 +482,7 @@ impl World {
                     State::NeverSynced => MemberState::NeverSynced,
                     State::Syncing => MemberState::Syncing(Joined::AtStart),
                 },
+                outlook: None,
                 reason: None,
                 since: UnixSeconds(0),
                 version: None,

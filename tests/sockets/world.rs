@@ -173,6 +173,7 @@ pub(crate) fn builder() -> SnapshotBuilder {
                 name: name.parse().unwrap(),
                 state,
                 reason: None,
+                outlook: None,
                 since: UnixSeconds(1),
                 version: None,
                 first_synced: Some(UnixSeconds(1)),

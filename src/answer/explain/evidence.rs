@@ -1,7 +1,5 @@
 //! What speaks for and against a member: probes, conditions, holds, drains, lots; where a client stands.
 
-use jiff::Timestamp;
-
 use super::{Recorder, reasons};
 use crate::decide::weight;
 use crate::model::{
@@ -39,10 +37,10 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
                 continue;
             }
         };
-        let since = time(evidence.since);
+        let since = evidence.since;
         let seen = &evidence.seen;
         let old = evidence.unproven_since.map(|at| {
-            let (limit, at) = (target.probe.proof(), time(at));
+            let limit = target.probe.proof();
             format!("; proves nothing since {at}: no pass within {limit:?}")
         });
         let old = old.unwrap_or_default();
@@ -57,8 +55,8 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
         .flat_map(|all| all.iter())
         .find(|(of, _)| *of == member);
     if let Some((_, condition)) = condition {
-        let since = time(condition.since);
-        let until = condition.damped_until.map(time);
+        let since = condition.since;
+        let until = condition.damped_until;
         let until = until.map_or_else(String::new, |until| format!(", kept back until {until}"));
         lines.push(format!("{} since {since}{until}", condition.why));
     }
@@ -76,7 +74,10 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
         let left = percent(u64::from(share), u64::from(FULL_SHARE));
         lines.push(format!("the operator drains the service: {left} left"));
     }
-    lines.extend(snapshot.members().get(member.get()).and_then(contact));
+    if let Some(status) = snapshot.members().get(member.get()) {
+        lines.extend(contact(status));
+        lines.extend(status.outlook.clone());
+    }
     let is_proven = caution.is_some_and(|caution| caution.sets.proven.contains(member));
     if is_proven && snapshot.state().health.stale.contains(member) {
         lines.push("probes of its addresses pass: its hold does not withdraw it".to_owned());
@@ -93,11 +94,7 @@ fn contact(status: &MemberStatus) -> Option<String> {
         return None;
     }
     let reason = status.reason.as_deref().unwrap_or("no reason told");
-    Some(format!(
-        "{} since {}: {reason}",
-        status.state,
-        time(status.since)
-    ))
+    Some(format!("{} since {}: {reason}", status.state, status.since))
 }
 
 /// The weights, the shares and the time slot of the lots that were drawn.
@@ -111,7 +108,7 @@ pub(super) fn lots(
         return Vec::new();
     };
     let ttl = u64::from(entry.ttl.max(1));
-    let begins = time(UnixSeconds(slot * ttl));
+    let begins = UnixSeconds(slot * ttl);
     let mut lines = vec![format!(
         "lots are drawn for {}/{} and time slot {slot}, of {ttl} s from {begins}",
         prefix.address(),
@@ -151,13 +148,6 @@ fn probe(target: &Target) -> String {
         Check::Grpc { .. } => "grpc",
     };
     format!("{kind} probe of {}", target.address)
-}
-
-/// A moment in UTC.
-fn time(at: UnixSeconds) -> String {
-    let seconds = i64::try_from(at.0).unwrap_or(i64::MAX);
-    let at = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
-    at.to_string()
 }
 
 /// A part of a whole, rounded down.

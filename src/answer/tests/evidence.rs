@@ -137,6 +137,7 @@ fn a_probe_that_fails_is_named() {
     set_state(&mut world, 0, MemberState::Lost);
     let status = MemberStatus {
         reason: Some("no heartbeat".to_owned()),
+        outlook: None,
         since: UnixSeconds(1_800_000_000),
         ..world.status(MemberIdx(0)).unwrap().clone()
     };

@@ -144,7 +144,6 @@ fn check_cautious(
         proven: set(proven),
         by_tcp: MemberSet::EMPTY,
         halves: Halves::default(),
-        ..ShardCaution::default()
     };
     let fleet = FleetHealth {
         stale: set(stale),

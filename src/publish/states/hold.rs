@@ -74,9 +74,7 @@ impl Hold {
 
 /// A moment that follows another by a time that is another one now; not before `now` if it was not.
 fn moved(at: Instant, before: Duration, after: Duration, now: Instant) -> Instant {
-    if after >= before {
-        at + (after - before)
-    } else {
-        at.checked_sub(before - after).unwrap_or(now)
-    }
+    let later = at + after.saturating_sub(before);
+    let earlier = before.saturating_sub(after);
+    later.checked_sub(earlier).unwrap_or(now)
 }

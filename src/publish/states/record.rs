@@ -50,13 +50,7 @@ impl Tracked {
         is_braked: impl Fn(usize) -> bool,
         now: Now,
     ) -> MemberRecord {
-        let wall = |at: Instant| {
-            // Whole seconds, and never too early.
-            let left = at.saturating_duration_since(now.instant);
-            let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-            let passed = now.instant.saturating_duration_since(at).as_secs();
-            (now.wall.0 + left).saturating_sub(passed)
-        };
+        let wall = |at: Instant| now.wall_of(at).0;
         let is_gone = self.contact.is_gone();
         let holds = self.holds.iter().filter(|hold| hold.has_passed || is_gone);
         let holds = holds.filter_map(|hold| {
@@ -82,10 +76,8 @@ impl Tracked {
             lost,
             holds: holds.filter(|_| !is_presumed).collect(),
             withdrawals: (self.damper.count() > 0).then(|| {
-                let at = match last.checked_sub(BEGUN) {
-                    Some(since) => wall(begun + since),
-                    None => wall(begun).saturating_sub((BEGUN - last).as_secs()),
-                };
+                let (before, since) = (BEGUN.saturating_sub(last), last.saturating_sub(BEGUN));
+                let at = wall(begun + since).saturating_sub(before.as_secs());
                 (self.damper.count(), at)
             }),
         }

@@ -1,5 +1,8 @@
 //! What happens to members, and the states that follow at which times.
 
+mod brakes;
+mod restarts;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -222,19 +225,6 @@ fn a_member_that_returns_before_its_time_was_never_withdrawn() {
 }
 
 #[test]
-fn restored_facts_are_held_from_the_start() {
-    let mut clocked = Clocked::new(3);
-    clocked.restore(0, 0, None);
-    clocked.restore(0, 1, None);
-    assert!(!clocked.states.is_ready());
-    clocked.at(1, 2, Synced);
-    assert!(clocked.states.is_ready());
-    clocked.at(50, 0, Lost);
-    clocked.check(59, "HHR");
-    clocked.check(60, "LLR");
-}
-
-#[test]
 fn facts_of_another_cluster_leave_a_member_as_it_came() {
     let mut clocked = Clocked::new(3);
     clocked.restore(0, 0, None);
@@ -245,192 +235,6 @@ fn facts_of_another_cluster_leave_a_member_as_it_came() {
     clocked.check(14, "sws");
     clocked.check(30, "nwn");
     clocked.check(44, "nnn");
-}
-
-#[test]
-fn the_brake_is_on_for_a_minute_beside_a_member_in_contact() {
-    let mut clocked = Clocked::synced(5);
-    clocked.at(10, 0, Lost);
-    clocked.at(40, 1, Lost);
-    assert!(!clocked.states.is_braked(0));
-    clocked.at(69, 2, Lost);
-    assert!(clocked.states.is_braked(0));
-    let on = (clocked.second(69), clocked.second(129));
-    assert_eq!(clocked.states.brake(0), Some(on));
-    clocked.check(128, "HHHRR");
-    assert!(clocked.states.is_braked(0));
-    clocked.check(129, "HHHRR");
-    assert!(!clocked.states.is_braked(0));
-    // Their holds begin anew.
-    clocked.check(188, "HHHRR");
-    clocked.check(189, "LLLRR");
-}
-
-#[test]
-fn the_brake_goes_off_when_the_lost_are_no_longer_most() {
-    let mut clocked = Clocked::synced(5);
-    for member in 0..3 {
-        clocked.at(10, member, Lost);
-    }
-    clocked.at(20, 3, Lost);
-    clocked.at(30, 0, Returning);
-    assert!(clocked.states.is_braked(0), "three of five are lost");
-    clocked.at(40, 1, Resumed);
-    assert!(!clocked.states.is_braked(0), "two of five are lost");
-    clocked.check(99, "rRHHR");
-    clocked.check(100, "rRLLR");
-}
-
-#[test]
-fn contact_that_breaks_again_and_again_does_not_end_the_brake_but_time_does() {
-    let mut clocked = Clocked::synced(4);
-    for member in 0..3 {
-        clocked.at(100, member, Lost);
-    }
-    for second in (130..=670).step_by(30) {
-        clocked.at(second, 3, Lost);
-        assert!(clocked.states.is_braked(0), "{second}");
-        clocked.at(second, 3, Resumed);
-    }
-    clocked.check(699, "HHHR");
-    assert!(clocked.states.is_braked(0));
-    clocked.until(700);
-    assert!(!clocked.states.is_braked(0));
-    clocked.check(760, "LLLR");
-}
-
-#[test]
-fn a_loss_begins_anew_for_one_brake_alone_and_older_ones_run_on() {
-    let mut clocked = Clocked::synced(2);
-    clocked.at(1000, 0, Lost);
-    // The other is lost for a second in each eight: a brake each time.
-    for second in (1005..1064).step_by(8) {
-        clocked.at(second, 1, Lost);
-        assert!(clocked.states.is_braked(0), "{second}");
-        clocked.at(second + 1, 1, Resumed);
-        assert!(!clocked.states.is_braked(0), "{second}");
-    }
-    clocked.check(1065, "HR");
-    clocked.check(1066, "LR");
-}
-
-#[test]
-fn a_brake_counts_the_members_of_its_federation_alone() {
-    let mut fleet = fleet(&["m0", "m1", "m2", "m3"]);
-    fleet.federations[0].members = vec![crate::model::Pattern::new("m0")];
-    fleet.federations.push(federation("g", "*", 60));
-    let mut clocked = Clocked::of(&fleet);
-    for member in 0..4 {
-        clocked.at(0, member, Synced);
-    }
-    clocked.at(10, 0, Lost);
-    assert_eq!([0, 1].map(|f| clocked.states.is_braked(f)), [true, false]);
-    clocked.until(70);
-    let lost = MemberSet::from_iter([MemberIdx(0)]);
-    let expired = [0, 1].map(|f| clocked.states.contact(f).expired);
-    assert_eq!(expired, [MemberSet::EMPTY, lost]);
-}
-
-#[test]
-fn losses_further_apart_or_of_half_put_no_brake_on() {
-    let mut clocked = Clocked::synced(5);
-    clocked.at(10, 0, Lost);
-    clocked.at(40, 1, Lost);
-    clocked.at(70, 2, Lost);
-    assert!(
-        !clocked.states.is_braked(0),
-        "the first was lost 60 s before the third"
-    );
-    clocked.check(130, "LLLRR");
-    let mut clocked = Clocked::synced(4);
-    clocked.at(10, 0, Lost);
-    clocked.at(11, 1, Lost);
-    assert!(
-        !clocked.states.is_braked(0),
-        "two of four are not more than half"
-    );
-    clocked.check(71, "LLRR");
-}
-
-#[test]
-fn the_only_synced_member_is_held_until_the_brake_has_its_end() {
-    let mut clocked = Clocked::new(2);
-    clocked.at(0, 0, Synced);
-    clocked.at(100, 0, Lost);
-    assert!(clocked.states.is_braked(0));
-    clocked.check(699, "Hn");
-    clocked.check(759, "Hn");
-    clocked.check(760, "Ln");
-    assert!(!clocked.states.is_braked(0));
-}
-
-#[test]
-fn what_was_withdrawn_before_the_brake_stays_withdrawn() {
-    let mut clocked = Clocked::synced(4);
-    clocked.at(10, 0, Lost);
-    clocked.at(100, 1, Lost);
-    clocked.at(101, 2, Lost);
-    assert!(clocked.states.is_braked(0));
-    clocked.check(150, "LHHR");
-    let lost = MemberSet::from_iter([MemberIdx(0)]);
-    assert_eq!(clocked.states.contact(0).expired, lost);
-}
-
-#[test]
-fn a_withdrawn_member_starts_withdrawn_and_old_losses_put_no_brake_on() {
-    let mut clocked = Clocked::synced(4);
-    clocked.at(10, 0, Lost);
-    clocked.at(60, 1, Lost);
-    clocked.check(80, "LHRR");
-    clocked.restart(80);
-    clocked.check(80, "LHHH");
-    let contact = clocked.states.contact(0);
-    assert_eq!(contact.expired, MemberSet::from_iter([MemberIdx(0)]));
-    let presumed = [MemberIdx(2), MemberIdx(3)];
-    assert_eq!(contact.presumed, MemberSet::from_iter(presumed));
-    clocked.at(85, 0, Lost);
-    clocked.at(85, 1, Lost);
-    assert!(!clocked.states.is_braked(0));
-    clocked.at(86, 2, Synced);
-    clocked.check(119, "LHRH");
-    clocked.check(120, "LLRH");
-    // Of the last nothing was heard for as long as its hold.
-    clocked.check(140, "LLRL");
-    clocked.restart(150);
-    clocked.check(150, "LLHL");
-}
-
-#[test]
-fn a_restart_in_a_brake_is_its_end() {
-    let mut clocked = Clocked::synced(2);
-    for member in 0..2 {
-        clocked.at(10, member, Lost);
-    }
-    clocked.check(100, "HH");
-    clocked.restart(100);
-    assert!(!clocked.states.is_braked(0));
-    clocked.check(159, "HH");
-    clocked.check(160, "LL");
-}
-
-#[test]
-fn a_restart_forgets_no_withdrawal_that_counts() {
-    let mut clocked = Clocked::synced(2);
-    for second in [100, 200] {
-        clocked.at(second, 0, Lost);
-        clocked.at(second + 70, 0, Resumed);
-    }
-    // Withdrawn for the second time at 260, and quiet until 265.
-    clocked.check(270, "RR");
-    clocked.at(300, 0, Lost);
-    clocked.check(360, "LR");
-    clocked.restart(362);
-    clocked.at(363, 1, Synced);
-    clocked.at(364, 0, Synced);
-    clocked.check(369, "rR");
-    let kept_back = MemberSet::from_iter([MemberIdx(0)]);
-    assert_eq!(clocked.states.contact(0).kept_back, kept_back);
-    clocked.check(370, "RR");
 }
 
 #[test]
@@ -449,71 +253,6 @@ fn no_hold_passes_while_a_member_lists_but_for_a_minute() {
     clocked.at(250, 0, Returning);
     clocked.at(270, 0, Lost);
     clocked.check(270, "LRR");
-}
-
-#[test]
-fn a_member_without_contact_for_long_is_abandoned() {
-    let mut clocked = Clocked::synced(2);
-    clocked.at(10, 0, Lost);
-    let day = 24 * 3600;
-    clocked.until(5 + day);
-    assert_eq!(clocked.states.contact(0).abandoned, MemberSet::EMPTY);
-    clocked.restart(5 + day);
-    clocked.until(9 + day);
-    assert_eq!(clocked.states.contact(0).abandoned, MemberSet::EMPTY);
-    clocked.until(10 + day);
-    let lost = MemberSet::from_iter([MemberIdx(0)]);
-    assert_eq!(clocked.states.contact(0).abandoned, lost);
-}
-
-#[test]
-fn a_reload_carries_over_what_has_passed_unless_the_hold_was_made_longer() {
-    for (hold, expected) in [(60, "LRR"), (30, "LRR"), (100, "HRR")] {
-        let mut clocked = Clocked::synced(3);
-        clocked.at(10, 0, Lost);
-        clocked.check(75, "LRR");
-        let mut new = clocked.fleet.clone();
-        new.federations[0].hold = Duration::from_secs(hold);
-        let now = clocked.second(75);
-        clocked.states = clocked.states.reconfigured(&clocked.fleet, &new, now);
-        clocked.states.settle(now);
-        clocked.check(76, expected);
-        clocked.check(110, "LRR");
-    }
-}
-
-#[test]
-fn losses_reported_right_after_a_restart_put_the_brake_on() {
-    let mut clocked = Clocked::new(3);
-    for member in 0..3 {
-        clocked.restore(0, member, None);
-    }
-    assert!(!clocked.states.is_braked(0), "silence is no loss");
-    clocked.at(1, 0, Synced);
-    clocked.at(5, 1, Lost);
-    clocked.at(6, 2, Lost);
-    assert!(clocked.states.is_braked(0));
-    clocked.check(65, "RHH");
-    assert!(clocked.states.is_braked(0));
-    clocked.until(66);
-    assert!(
-        !clocked.states.is_braked(0),
-        "one was in contact for a minute"
-    );
-}
-
-#[test]
-fn a_new_configuration_keeps_states_by_name_and_new_members_join_while_running() {
-    let mut clocked = Clocked::synced(4);
-    clocked.at(10, 1, Lost);
-    clocked.until(20);
-    let old = fleet(&["m0", "m1", "m2", "m3"]);
-    let new = fleet(&["m9", "m1", "m3", "m0"]);
-    clocked.states = clocked.states.reconfigured(&old, &new, clocked.second(20));
-    clocked.states.settle(clocked.second(20));
-    clocked.check(49, "wHRR");
-    clocked.check(50, "nHRR");
-    clocked.check(70, "nLRR");
 }
 
 #[test]
@@ -566,21 +305,6 @@ fn a_member_that_is_withdrawn_again_and_again_returns_later_and_later() {
     clocked.at(2000, 0, Lost);
     clocked.at(2061, 0, Resumed);
     clocked.check(2061, "RRR");
-}
-
-#[test]
-fn a_new_configuration_counts_no_withdrawal_twice() {
-    let mut clocked = Clocked::synced(3);
-    clocked.at(0, 0, Lost);
-    clocked.until(70);
-    let fleet = fleet(&["m0", "m1", "m2"]);
-    clocked.states = clocked
-        .states
-        .reconfigured(&fleet, &fleet, clocked.second(70));
-    clocked.states.settle(clocked.second(70));
-    clocked.check(70, "LRR");
-    clocked.at(71, 0, Resumed);
-    clocked.check(71, "RRR");
 }
 
 #[test]
