@@ -392,3 +392,30 @@ fn note(set: &mut MemberSet, member: MemberIdx, belongs: bool) {
         set.insert(member);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_proven_by_more_than_tcp_anywhere_is_not_by_tcp_alone() {
+        let check = |proofs: &[bool], by_tcp: bool| {
+            let (mut sets, member) = (ShardCaution::default(), MemberIdx(3));
+            for is_tcp in proofs {
+                note_proof(&mut sets, member, *is_tcp);
+            }
+            let proven = sets.proven.contains(member);
+            assert_eq!(
+                (proven, sets.by_tcp.contains(member)),
+                (!proofs.is_empty(), by_tcp),
+                "{proofs:?}"
+            );
+        };
+        check(&[], false);
+        check(&[true], true);
+        check(&[true, true], true);
+        check(&[false], false);
+        check(&[true, false], false);
+        check(&[false, true], false);
+    }
+}

@@ -8,10 +8,12 @@ use hickory_proto::rr::RecordType;
 use super::{federation, label, name, service, set_state, world_of};
 use crate::answer::{Candidate, Explanation, explain};
 use crate::model::{
-    Evidence, Export, FULL_SHARE, Fleet, Inside, ListenerIdx, MemberIdx, MemberState, MemberStatus,
-    Network, Place, Pod, Policy, Probe, Service, ServiceKind, SrvForm, UnixSeconds, Verdict,
+    Check, Evidence, Export, FULL_SHARE, Fleet, HttpCheck, Inside, ListenerIdx, MemberIdx,
+    MemberSet, MemberState, MemberStatus, Network, Place, Pod, Policy, Probe, Service, ServiceKind,
+    SrvForm, Target, UnixSeconds, Verdict,
 };
 use crate::snapshot::{Condition, Generation, Serial, Settings, Shares, SnapshotBuilder};
+use crate::wire::NameBuf;
 
 /// The world with probes.
 fn world() -> SnapshotBuilder {
@@ -38,6 +40,16 @@ fn explained(builder: &mut SnapshotBuilder, text: &str, qtype: RecordType) -> Ex
 fn first(builder: &mut SnapshotBuilder) -> Candidate {
     let explanation = explained(builder, "s.n.fed.svc.example.com", RecordType::A);
     explanation.candidates.into_iter().next().unwrap()
+}
+
+/// What probes say of a target.
+fn evidence(verdict: Verdict, seen: &str) -> Evidence {
+    Evidence {
+        verdict,
+        since: UnixSeconds(1_800_000_000),
+        seen: seen.into(),
+        unproven_since: None,
+    }
 }
 
 fn check(builder: &mut SnapshotBuilder, answers: bool, reason: &str, evidence: &[&str]) {
@@ -112,12 +124,6 @@ fn a_probe_that_fails_is_named() {
         targets.find(|target| target.address == address).cloned()
     };
     let target = target.unwrap();
-    let evidence = |verdict, seen: &str| Evidence {
-        verdict,
-        since: UnixSeconds(1_800_000_000),
-        seen: seen.into(),
-        unproven_since: None,
-    };
     assert!(world.set_evidence(&target, Some(evidence(Verdict::Down, "refused"))));
     assert!(!world.set_evidence(&target, Some(evidence(Verdict::Down, "refused"))));
     let down = "tcp probe of 203.0.113.1:80: down since 2027-01-15T08:00:00Z: refused";
@@ -150,6 +156,50 @@ fn a_probe_that_fails_is_named() {
         "eligible at the level asked",
         &[lost, passes],
     );
+}
+
+#[test]
+fn what_only_tcp_proves_is_told_from_what_more_proves() {
+    let http = Check::Http(HttpCheck {
+        tls: None,
+        host: None,
+        path: "/".into(),
+        status: (200, 299),
+    });
+    let check = |check: Check, verdicts: &[(u8, Verdict)], proven: &[u8], by_tcp: &[u8]| {
+        let mut world = world_of(crate::model::Federation {
+            probe: Probe {
+                check,
+                ..Probe::default()
+            },
+            ..federation()
+        });
+        drop(world.snapshot(Generation(1), Serial(1)));
+        let targets: Vec<Target> = world.targets().iter().cloned().collect();
+        for (last, verdict) in verdicts {
+            let address = IpAddr::from([203, 0, 113, *last]);
+            let mut targets = targets.iter();
+            let target = targets.find(|target| target.address.ip() == address);
+            world.set_evidence(target.unwrap(), Some(evidence(*verdict, "seen")));
+        }
+        let snapshot = world.snapshot(Generation(2), Serial(2));
+        let key: NameBuf = "s.n.fed".parse().unwrap();
+        let key = key.as_wire().strip_suffix(&[0]).unwrap();
+        let caution = snapshot.entry(key).unwrap().caution();
+        let sets = caution.map(|caution| caution.sets).unwrap_or_default();
+        let members = |of: &[u8]| of.iter().copied().map(MemberIdx).collect::<MemberSet>();
+        assert_eq!(
+            (sets.proven, sets.by_tcp),
+            (members(proven), members(by_tcp)),
+            "{verdicts:?}"
+        );
+    };
+    let both = [(1, Verdict::Up), (3, Verdict::Suspect)];
+    check(Check::Tcp, &both, &[0, 2], &[0, 2]);
+    check(http.clone(), &both, &[0, 2], &[]);
+    let one = [(1, Verdict::Up), (3, Verdict::Down)];
+    check(Check::Tcp, &one, &[0], &[0]);
+    check(http, &one, &[0], &[]);
 }
 
 #[test]

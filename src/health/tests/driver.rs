@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::health::thread::keep;
-use crate::model::{Finding, Probe, UnixSeconds};
+use crate::model::{Finding, Probe, UnixSeconds, Verdict};
 
 /// What comes of probes, by address, and how long that takes.
 type Answers = Arc<Mutex<HashMap<SocketAddr, (Outcome, Duration)>>>;
