@@ -14,6 +14,7 @@ use super::super::run::Core;
 use super::super::thread::prepare;
 use super::super::{Command, Done, Handle, Order, Refused};
 use crate::config::{Config, Listen, MemberSource, Source};
+use crate::decide::eligible;
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, HostNames,
     Identity, Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port,
@@ -272,6 +273,21 @@ pub(super) fn available(snapshot: &Arc<Snapshot>, name: &str) -> Vec<u8> {
             .map(|MemberIdx(m)| m)
             .collect()
     })
+}
+
+/// The members that answer for a service at its global name, by its name in federation `f`.
+pub(super) fn answering(snapshot: &Arc<Snapshot>, name: &str) -> Vec<u8> {
+    let key = NameBuf::from_labels([name, "ns", "f"]).unwrap();
+    let Some(entry) = snapshot.entry(key.as_wire().strip_suffix(&[0]).unwrap()) else {
+        return Vec::new();
+    };
+    let plan = snapshot.plan(entry.plan).unwrap();
+    let health = snapshot.state().health_in(entry.federation);
+    let caution = || entry.caution().map(|caution| &caution.sets);
+    let lots = || unreachable!("nothing is being drained");
+    let eligible = eligible(plan, &entry.health(), caution, health, lots);
+    let members = eligible.members.iter();
+    members.map(|MemberIdx(member)| member).collect()
 }
 
 /// Whether a service exists in federation `f`.

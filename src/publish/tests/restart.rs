@@ -4,8 +4,8 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Error, Storage, restore, spawn};
-use super::fixture::{Running, after, available, config, exists, label, named, service};
+use super::super::{Command, Error, Storage, restore, spawn};
+use super::fixture::{Running, after, answering, available, config, exists, label, named, service};
 use crate::config::Source;
 use crate::model::{
     Change, Delta, Epoch, Identity, LearntTopology, Loss, MemberIdx, MemberState, UnixSeconds,
@@ -76,6 +76,44 @@ async fn restored_facts_are_served_at_once_and_held() {
         "facts stay for as long as it takes"
     );
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_withdrawn_member_stays_withdrawn_over_a_restart_frozen_or_not() {
+    for is_frozen in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = || Running::start(config(&["a", "b", "c"], folder.path()));
+        let running = begin();
+        for (member, address) in [("a", "192.0.2.1"), ("b", "192.0.2.2"), ("c", "192.0.2.3")] {
+            running.sync(member, address).await;
+        }
+        let lost = || Change::Lost(Loss::Watch("refused".into()));
+        running.change("a", lost()).await;
+        after(61_000).await;
+        running.change("c", lost()).await;
+        after(5_000).await;
+        assert_eq!(answering(&running.settled().await, "s"), [1, 2]);
+        if is_frozen {
+            running
+                .ask(Command::Freeze { lasting: None })
+                .await
+                .unwrap();
+        }
+        running.stop().await;
+        let running = begin();
+        let first = running.handle.snapshots.load_full();
+        assert_eq!(answering(&first, "s"), [1, 2], "at once");
+        // What an earlier process knew of says nothing new.
+        running.change("a", lost()).await;
+        running.change("c", lost()).await;
+        after(6_000).await;
+        assert_eq!(answering(&running.settled().await, "s"), [1, 2]);
+        // Another process still, in the middle of that hold.
+        running.stop().await;
+        let running = begin();
+        assert_eq!(answering(&running.settled().await, "s"), [1, 2]);
+        running.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
