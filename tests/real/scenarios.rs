@@ -18,6 +18,7 @@ mod recovery;
 mod resolvers;
 mod restart;
 mod rights;
+mod sizes;
 
 /// A test that needs no control planes, and its folder.
 type Alone = fn(&Path);
@@ -37,6 +38,7 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         forwarders::pdns_recursor,
     ),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
+    ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
 ];
 
 /// Tests on the shared control planes.

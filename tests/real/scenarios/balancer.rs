@@ -83,7 +83,7 @@ fn servers(socket: &Path, backend: &str) -> Result<BTreeMap<String, u32>, String
     Ok(found)
 }
 
-/// HAProxy with `server-template`: a server for each shard, with its port and its weight.
+/// `HAProxy` with `server-template`: a server for each shard, with its port and its weight.
 pub(crate) fn haproxy(folder: &Path) {
     let gazetteer = gazetteer(folder);
     let socket = folder.join("haproxy.sock");

@@ -75,7 +75,7 @@ pub(crate) fn dnsmasq(folder: &Path) {
     assert_routed(&client, &elsewhere);
 }
 
-/// PowerDNS Recursor, which validates: without what is printed for that it would give no answer, as
+/// `PowerDNS` Recursor, which validates: without what is printed for that it would give no answer, as
 /// the answers are not signed and it reaches no server of the root.
 pub(crate) fn pdns_recursor(folder: &Path) {
     let gazetteer = gazetteer(folder);
