@@ -15,10 +15,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
 use super::standing::Standing;
+use super::states::BEGUN;
 use super::world::{Key, Now};
 use crate::model::{Damper, MemberIdx, UnixSeconds};
 use crate::snapshot::Condition;
@@ -68,10 +70,22 @@ pub(super) enum Came {
     Damped(Condition),
 }
 
+/// What of a shard outlives the process, where it went out more than once of late: its next return
+/// waits, or the one after that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ShardRecord {
+    /// How often it went out of late.
+    count: u32,
+    /// When last, in Unix seconds.
+    last: u64,
+    /// Since when it was out, in Unix seconds.
+    since: u64,
+}
+
 /// The shards that are out or were of late.
 #[derive(Debug)]
 pub(super) struct Damping {
-    /// The moment that dampers count from.
+    /// The moment that is [`BEGUN`] to dampers.
     begun: Instant,
     /// What is remembered.
     shards: HashMap<Key, Shard>,
@@ -95,6 +109,47 @@ impl Damping {
         }
     }
 
+    /// What is to be kept of a shard.
+    pub(super) fn record(&self, key: &Key, now: Now) -> Option<ShardRecord> {
+        let shard = self.shards.get(key)?;
+        let is_kept = shard.damper.count() > 1;
+        let last = self.begun + shard.damper.last().saturating_sub(BEGUN);
+        let last = now.wall_of(last).0;
+        is_kept.then(|| ShardRecord {
+            count: shard.damper.count(),
+            last,
+            since: match shard.place {
+                Place::Out { since, .. } | Place::Damped { since } => since.0,
+                Place::Ready => last,
+            },
+        })
+    }
+
+    /// The same of all shards.
+    pub(super) fn records(&self, now: Now) -> impl Iterator<Item = (&Key, ShardRecord)> {
+        let keys = self.shards.keys();
+        keys.filter_map(move |key| Some((key, self.record(key, now)?)))
+    }
+
+    /// What an earlier process knew of a shard. Say next where it is now.
+    pub(super) fn restore(&mut self, key: &Key, record: &ShardRecord, now: Now) {
+        let ago = Duration::from_secs(now.wall.0.saturating_sub(record.last));
+        let damper = Damper::of(record.count, self.time(now).saturating_sub(ago));
+        if damper.is_over(self.time(now)) || self.gone >= GONE {
+            return;
+        }
+        let place = Place::Out {
+            since: UnixSeconds(record.since),
+            standing: Standing::Gone,
+        };
+        self.remember(key, Shard { damper, place }, now.instant);
+    }
+
+    /// A time as dampers count it.
+    fn time(&self, now: Now) -> Duration {
+        BEGUN + now.instant.saturating_duration_since(self.begun)
+    }
+
     /// A shard is out: it was ready, or nothing was known of it. Says what it was before, if it
     /// was anything that answers were made of, and its condition.
     pub(super) fn went(
@@ -103,7 +158,7 @@ impl Damping {
         (from, to): (Standing, Standing),
         now: Now,
     ) -> Option<&'static str> {
-        let time = now.instant.duration_since(self.begun);
+        let time = self.time(now);
         let before = self.forget(key);
         let mut damper = before.as_ref().map_or_else(Damper::default, |s| s.damper);
         let place = before.map(|shard| shard.place);
@@ -133,7 +188,7 @@ impl Damping {
         let Some(mut shard) = self.forget(key) else {
             return Came::New;
         };
-        let time = now.instant.duration_since(self.begun);
+        let time = self.time(now);
         let (Place::Out { since, .. } | Place::Damped { since }) = shard.place else {
             self.remember(key, shard, now.instant);
             return Came::New;
@@ -156,7 +211,7 @@ impl Damping {
 
     /// Takes one shard whose quiet time is over; forgets what is old enough.
     pub(super) fn pop(&mut self, now: Now) -> Option<Key> {
-        let time = now.instant.duration_since(self.begun);
+        let time = self.time(now);
         while let Some(key) = self.due.pop(now.instant) {
             let Some(mut shard) = self.forget(&key) else {
                 continue;
@@ -251,7 +306,7 @@ impl Damping {
     /// How long a shard is kept back yet.
     fn left(&self, shard: &Shard, now: Instant) -> Duration {
         let until = shard.damper.quiet_until().unwrap_or_default();
-        until.saturating_sub(now.duration_since(self.begun))
+        until.saturating_sub(BEGUN + now.saturating_duration_since(self.begun))
     }
 
     /// Remembers a shard, and when to look at it.

@@ -191,16 +191,15 @@ impl World {
             self.known.record.hold(now.instant, now.wall);
             self.forget_gone(now, OUTLIVES);
         }
-        let members = members(&self.config).zip(&self.profiles);
-        let members =
-            members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
-        let Known {
-            findings, record, ..
-        } = &mut self.known;
-        if record.is_owed(findings, now.instant) {
+        if (self.known.record).is_owed(&self.known.findings, now.instant) {
+            let members = members(&self.config).zip(&self.profiles);
+            let members =
+                members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
+            let shards = self.damping.records(now);
+            let shards = shards.filter_map(|(key, record)| Some((self.key_on_disk(key)?, record)));
+            let all = (&self.known.findings, members.collect(), shards.collect());
             let here = self.config.fleet.locality.as_ref();
-            let all = (&*findings, members.collect());
-            record.write(here, all, now.instant, now.wall);
+            (self.known.record).write(here, all, now.instant, now.wall);
         }
     }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
+use super::damping::ShardRecord;
 use super::frames::{self, BaseId, FINDINGS, FrameError, Frames, HEADER};
 use super::states::MemberRecord;
 use crate::config;
@@ -46,10 +47,18 @@ enum Record {
     Forgotten(SocketAddr),
     /// The contact to a member, by its name.
     Member(String, MemberRecord),
+    /// A shard that goes out too often: member, namespace and name of the service.
+    Shard([String; 3], ShardRecord),
 }
 
 /// What is known of the contact to members, by their names.
 pub(super) type MemberRecords = BTreeMap<String, MemberRecord>;
+
+/// What is known of shards that go out too often, by member, namespace and name of the service.
+pub(super) type ShardRecords = BTreeMap<[String; 3], ShardRecord>;
+
+/// How many shards are kept.
+const MOST_SHARDS: usize = 65_536;
 
 /// What was read.
 #[derive(Debug, Default)]
@@ -58,6 +67,8 @@ pub(super) struct Kept {
     pub(super) findings: Findings,
     /// What is known of the contact to members, less the same.
     pub(super) members: MemberRecords,
+    /// What is known of shards that go out too often, less the same.
+    pub(super) shards: ShardRecords,
     /// The octets of the file after which writing goes on; `None` where it is to be written anew.
     pub(super) good: Option<u64>,
 }
@@ -90,6 +101,8 @@ struct Read {
     findings: Findings,
     /// What is known of the contact to members.
     members: MemberRecords,
+    /// What is known of shards.
+    shards: ShardRecords,
     /// Where the daemon stood.
     stood: (Option<String>, Option<String>),
     /// When all of it was so.
@@ -123,6 +136,11 @@ impl Read {
                 self.members.remove(&name);
             }
             Record::Member(name, record) => drop(self.members.insert(name, record)),
+            Record::Shard(key, record) => {
+                if self.shards.len() < MOST_SHARDS || self.shards.contains_key(&key) {
+                    self.shards.insert(key, record);
+                }
+            }
         }
     }
 
@@ -134,11 +152,13 @@ impl Read {
             let addresses = self.findings.keys().copied();
             self.findings = addresses.map(|at| (at, Finding::default())).collect();
             self.members.clear();
+            self.shards.clear();
         }
         let is_whole = !is_elsewhere && !is_old && !self.is_cut;
         Kept {
             findings: self.findings,
             members: self.members,
+            shards: self.shards,
             good: is_whole.then_some(self.good),
         }
     }
@@ -201,6 +221,11 @@ pub(super) fn push_member(buffer: &mut Vec<u8>, name: &str, member: &MemberRecor
     append(buffer, &Record::Member(name.to_owned(), member.clone()));
 }
 
+/// Appends the record of one shard.
+pub(super) fn push_shard(buffer: &mut Vec<u8>, key: &[String; 3], shard: &ShardRecord) {
+    append(buffer, &Record::Shard(key.clone(), shard.clone()));
+}
+
 /// Appends that all is so at a time.
 pub(super) fn push_held(buffer: &mut Vec<u8>, now: UnixSeconds) {
     append(buffer, &Record::Held(now.0));
@@ -228,7 +253,7 @@ pub(super) fn write(
     path: &Path,
     here: Option<&Place>,
     now: UnixSeconds,
-    (findings, members): (&Findings, &MemberRecords),
+    (findings, members, shards): (&Findings, &MemberRecords, &ShardRecords),
 ) -> io::Result<(File, u64)> {
     let mut buffer = Vec::new();
     frames::push_header(&mut buffer, FINDINGS, BaseId::default());
@@ -240,6 +265,9 @@ pub(super) fn write(
     }
     for (name, member) in members {
         push_member(&mut buffer, name, member);
+    }
+    for (key, shard) in shards {
+        push_shard(&mut buffer, key, shard);
     }
     let folder = path.parent().unwrap_or(Path::new("."));
     // It may not have been there at the start.

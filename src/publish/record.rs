@@ -20,7 +20,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::error;
 
-use super::findings_file::{self, MemberRecords};
+use super::damping::ShardRecord;
+use super::findings_file::{self, MemberRecords, ShardRecords};
 use super::states::MemberRecord;
 use super::storage::Storage;
 use crate::model::{Finding, Findings, Place, UnixSeconds};
@@ -60,6 +61,8 @@ struct Whole {
     findings: Findings,
     /// What is known of the contact to members.
     members: MemberRecords,
+    /// What is known of shards that go out too often.
+    shards: ShardRecords,
 }
 
 /// Something to write.
@@ -69,6 +72,8 @@ enum Order {
     Found(SocketAddr, Option<Finding>, Option<u64>),
     /// The contact to a member; with the number, likewise.
     Member(String, MemberRecord, Option<u64>),
+    /// A shard that goes out too often.
+    Shard([String; 3], ShardRecord),
     /// All is so at this time.
     Held(UnixSeconds),
     /// Everything.
@@ -182,6 +187,15 @@ impl Record {
         self.tell(withdraws, |number| Order::Member(name, record, number), now);
     }
 
+    /// Has what is known of a shard written: member, namespace and name of the service.
+    pub(super) fn shard(&mut self, key: [String; 3], record: ShardRecord, now: Instant) {
+        if self.is_frozen {
+            self.behind = Some(now);
+            return;
+        }
+        self.order(Order::Shard(key, record), now);
+    }
+
     /// Gives an order, which is waited for if it withdraws something.
     fn tell(&mut self, withdraws: bool, order: impl FnOnce(Option<u64>) -> Order, now: Instant) {
         let number = withdraws.then_some(self.asked + 1);
@@ -234,7 +248,7 @@ impl Record {
     pub(super) fn write(
         &mut self,
         here: Option<&Place>,
-        (findings, members): (&Findings, MemberRecords),
+        (findings, members, shards): (&Findings, MemberRecords, ShardRecords),
         now: Instant,
         wall: UnixSeconds,
     ) {
@@ -243,6 +257,7 @@ impl Record {
             now: wall,
             findings: findings.clone(),
             members,
+            shards,
         };
         self.behind = None;
         self.order(Order::Whole(Box::new(whole)), now);
@@ -333,6 +348,9 @@ impl Thread {
                 findings_file::push_member(&mut self.buffer, &name, &member);
                 return number;
             }
+            Order::Shard(key, shard) => {
+                findings_file::push_shard(&mut self.buffer, &key, &shard);
+            }
             Order::Held(at) => findings_file::push_held(&mut self.buffer, at),
             Order::Whole(whole) => {
                 self.buffer.clear();
@@ -341,8 +359,9 @@ impl Thread {
                     now,
                     findings,
                     members,
+                    shards,
                 } = &*whole;
-                let all = (findings, members);
+                let all = (findings, members, shards);
                 match findings_file::write(&self.path, here.as_ref(), *now, all) {
                     Ok((file, octets)) => {
                         self.file = Some(file);

@@ -6,9 +6,11 @@ use super::brake::Change;
 use super::damping::Came;
 use super::events::Transited;
 use super::fact::Fact;
+use super::findings_file::ShardRecords;
 use super::standing::Standing;
 use super::world::{Key, Now, World};
 use crate::model::{EventKind, MemberIdx, NamespacedName, Service};
+use crate::names::Label;
 use crate::snapshot::Condition;
 
 impl World {
@@ -37,6 +39,45 @@ impl World {
         let held: Vec<Key> = self.brake.keys().collect();
         for key in held {
             self.show_held_back(&key, now);
+        }
+    }
+
+    /// Goes on from what an earlier process knew of shards that go out too often.
+    pub(super) fn restore_shards(&mut self, records: &ShardRecords, now: Now) {
+        for ([member, namespace, name], record) in records {
+            let labels = (member.parse::<Label>(), namespace.parse(), name.parse());
+            let (Ok(member), Ok(namespace), Ok(name)) = labels else {
+                continue;
+            };
+            let Some(&member) = self.index.get(&member) else {
+                continue;
+            };
+            let key = (member, NamespacedName { namespace, name });
+            let facts = self.builder.fact(member, &key.1);
+            let standing = self.standing_of(member, facts.map(|facts| &**facts));
+            self.damping.restore(&key, record, now);
+            if standing == Standing::Ready {
+                self.damping.came(&key, now);
+            } else {
+                self.damping.went(&key, (Standing::Gone, standing), now);
+            }
+            let condition = self.damping.condition(&key, now);
+            self.set_condition(&key, condition.filter(|_| standing != Standing::Gone));
+        }
+    }
+
+    /// A shard as it is named on disk.
+    pub(super) fn key_on_disk(&self, (member, name): &Key) -> Option<[String; 3]> {
+        let member = self.name(*member)?.to_string();
+        Some([member, name.namespace.to_string(), name.name.to_string()])
+    }
+
+    /// Has what is known of a shard written, if it goes out too often.
+    fn keep_shard(&mut self, key: &Key, now: Now) {
+        if let Some(record) = self.damping.record(key, now)
+            && let Some(key) = self.key_on_disk(key)
+        {
+            self.known.record.shard(key, record, now.instant);
         }
     }
 
@@ -170,6 +211,7 @@ impl World {
     /// A shard is out.
     fn went(&mut self, key: &Key, standings: (Standing, Standing), now: Now) {
         let was = self.damping.went(key, standings, now);
+        self.keep_shard(key, now);
         let (from, to) = standings;
         let condition = self.damping.condition(key, now);
         self.set_condition(key, condition.filter(|_| to != Standing::Gone));

@@ -47,6 +47,7 @@ use tokio::time::Instant;
 
 use self::brake::Brake;
 use self::contact::Contact;
+pub(super) use self::member::BEGUN;
 use self::member::Tracked;
 pub(super) use self::record::MemberRecord;
 use super::world::Now;

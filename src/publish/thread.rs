@@ -174,6 +174,7 @@ pub(super) fn prepare(
         housekeeping: now.instant,
         wall,
     };
+    core.world.restore_shards(&kept.shards, now);
     core.world.announce_restored();
     core.world.await_first_probes(now.instant);
     core.publish(now);

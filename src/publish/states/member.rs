@@ -13,7 +13,7 @@ use crate::model::{Damper, Fleet, Joined, Member, MemberState, Pattern};
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the moment that a damper counts from is to it: withdrawals by an earlier process are before.
-pub(super) const BEGUN: Duration = Duration::from_secs(3600);
+pub(in super::super) const BEGUN: Duration = Duration::from_secs(3600);
 
 /// One member.
 #[derive(Debug)]

@@ -117,6 +117,32 @@ async fn a_withdrawn_member_stays_withdrawn_over_a_restart_frozen_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_shard_that_went_out_too_often_is_kept_back_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    for _ in 0..4 {
+        for ready in [0, 1] {
+            let change = Change::Upsert(named("s"), service("192.0.2.1", ready));
+            running.change("a", change).await;
+            after(20).await;
+        }
+    }
+    // Kept back for 20 s since the fourth time.
+    assert_eq!(answering(&running.settled().await, "s"), [1]);
+    running.stop().await;
+    let running = Running::start(config(&["a", "b"], folder.path()));
+    let first = running.handle.snapshots.load_full();
+    assert_eq!(answering(&first, "s"), [1], "at once");
+    after(19_000).await;
+    assert_eq!(answering(&running.settled().await, "s"), [1]);
+    after(2_000).await;
+    assert_eq!(answering(&running.settled().await, "s"), [0, 1]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_serial_goes_on_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let serial = {
