@@ -8,6 +8,7 @@
 //! there is one thread alone. What is opened afterwards is opened by whoever the daemon is then, so
 //! that what it will not be able to read later fails at the start.
 
+use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::io;
 use std::path::Path;
@@ -27,6 +28,8 @@ use rustix::thread::{
 use tracing::info;
 
 use crate::config::{Account, Config, Source};
+use crate::names::Label;
+use crate::sources::kubernetes;
 
 /// Whom an account is, as the system knows it.
 #[derive(Debug)]
@@ -159,26 +162,53 @@ fn become_user(ids: &Ids) -> anyhow::Result<()> {
     setresuid(*user, *user, *user).with_context(|| format!("cannot become user {user}"))
 }
 
-/// Looks whether whoever the daemon is now may read what is configured. What is missing or wrong is
-/// the affair of those who read it; what may not be read will never be. Of the state folder nothing
-/// is asked: what only keeps stops nothing.
+/// Looks whether whoever the daemon is now may read what is configured, and what kubeconfigs name. What
+/// is missing or wrong is the affair of those who read it; what may not be read will never be. Of the
+/// state folder nothing is asked: what only keeps stops nothing.
 fn check_files(config: &Config) -> anyhow::Result<()> {
-    let who = format!(
-        "the daemon is user {} without capabilities once its sockets are bound",
-        geteuid()
-    );
-    let refuse = |path: &Path, what: &str| anyhow!("{}: {what}: {who}", path.display());
-    let sources = config.sources.iter().map(|member| match &member.source {
-        Source::Kubeconfig { path, .. } | Source::File { path } => Some(path),
-        Source::InCluster => None,
-    });
-    let files = sources.chain([Some(&config.path), config.geoip.as_ref()]);
-    for path in files.flatten() {
-        if is_denied(path, AccessFlags::R_OK) {
-            return Err(refuse(path, "cannot be read"));
+    for path in [Some(&config.path), config.geoip.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        check_file(path, None)?;
+    }
+    // One kubeconfig often has the contexts of all members: it is read once.
+    let mut kubeconfigs = BTreeMap::<&Path, Vec<(&Label, &str)>>::new();
+    for member in &config.sources {
+        match &member.source {
+            Source::Kubeconfig { path, context } => {
+                check_file(path, Some(&member.member))?;
+                let contexts = kubeconfigs.entry(path).or_default();
+                contexts.push((&member.member, context));
+            }
+            Source::File { path } => check_file(path, Some(&member.member))?,
+            Source::InCluster => {}
+        }
+    }
+    for (path, members) in kubeconfigs {
+        let contexts: Vec<_> = members.iter().map(|(_, context)| *context).collect();
+        let named = kubernetes::files_named(path, &contexts);
+        for ((member, _), files) in members.iter().zip(named) {
+            for file in files {
+                check_file(&file, Some(member))?;
+            }
         }
     }
     Ok(())
+}
+
+/// Refuses a file that may not be read, and says for which member it was to be. Where a kubeconfig has a
+/// secret in place of a path, there is no such file, and so no word of it here.
+fn check_file(path: &Path, member: Option<&Label>) -> anyhow::Result<()> {
+    if !is_denied(path, AccessFlags::R_OK) {
+        return Ok(());
+    }
+    let needed = member.map_or_else(String::new, |member| format!(" for member \"{member}\""));
+    bail!(
+        "{}: cannot be read{needed}: the daemon is user {} without capabilities once its sockets are bound",
+        path.display(),
+        geteuid()
+    )
 }
 
 /// Whether rights are missing. Opens nothing: what is no file could wait for ever.

@@ -22,7 +22,7 @@ mod index;
 mod nodes;
 mod objects;
 
-pub use client::check;
+pub use client::{check, files_named};
 pub use driver::{Timing, run, run_with};
 
 #[cfg(test)]

@@ -100,7 +100,8 @@ pub struct ClientSubnet {
 pub(super) const MAPPED_BITS: u8 = 96;
 
 impl ClientSubnet {
-    /// Reads the option's content; `None` is a FORMERR (RFC 7871 section 7.1.2).
+    /// Reads the option's content; `None` is a FORMERR (RFC 7871 sections 6 and
+    /// 7.2.1).
     fn parse(content: &[u8]) -> Option<Self> {
         let [family0, family1, source_prefix, scope_prefix, octets @ ..] = content else {
             return None;

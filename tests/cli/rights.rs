@@ -171,7 +171,64 @@ fn what_the_user_may_not_read_fails_at_the_start() {
     );
     write(&path.join("kc"), "");
     open(&path.join("kc"), 0o600);
-    refused("kc: cannot be read");
+    refused("kc: cannot be read for member \"m\": ");
+}
+
+#[test]
+fn what_a_kubeconfig_names_and_the_user_may_not_read_fails_at_the_start() {
+    if !is_root() {
+        return;
+    }
+    let folder = world("user = \"nobody\"");
+    let path = folder.path();
+    let text = fs::read_to_string(path.join("g.toml")).unwrap();
+    let source = "{ kubeconfig = \"keys/kc\", context = \"c\" }";
+    write(
+        &path.join("g.toml"),
+        &text.replace("{ file = \"m.toml\" }", source),
+    );
+    let keys = path.join("keys");
+    fs::create_dir(&keys).unwrap();
+    open(&keys, 0o755);
+    let kubeconfig = |user: &str| {
+        let text = format!(
+            "clusters: [{{name: k, cluster: {{server: \"https://127.0.0.1:1\", certificate-authority: ca.crt}}}}]\n\
+             users: [{{name: u, user: {{{user}}}}}, {{name: other, user: {{tokenFile: other}}}}]\n\
+             contexts: [{{name: c, context: {{cluster: k, user: u}}}}, {{name: d, context: {{cluster: k, user: other}}}}]\n"
+        );
+        write(&keys.join("kc"), &text);
+        open(&keys.join("kc"), 0o644);
+    };
+    for file in ["ca.crt", "tls.crt", "tls.key", "token", "other"] {
+        write(&keys.join(file), "");
+        open(&keys.join(file), 0o644);
+    }
+    // What another context names is nobody's need, and neither is a file beside its data.
+    open(&keys.join("other"), 0o600);
+    for (file, user) in [
+        ("ca.crt", "token: t"),
+        (
+            "tls.crt",
+            "client-certificate: tls.crt, client-key: tls.key",
+        ),
+        (
+            "tls.key",
+            "client-certificate: tls.crt, client-key: tls.key",
+        ),
+        ("token", "tokenFile: token"),
+    ] {
+        kubeconfig(user);
+        open(&keys.join(file), 0o600);
+        let refused = transcript(path, &["serve", "g.toml", "--log", "off"]);
+        assert!(refused.ends_with("exit 1\n"), "{refused}");
+        let words =
+            format!("keys/{file}: cannot be read for member \"m\": the daemon is user 65534 ");
+        assert!(refused.contains(&words), "{words}: {refused}");
+        open(&keys.join(file), 0o644);
+    }
+    open(&keys.join("token"), 0o600);
+    kubeconfig("token: t, tokenFile: token");
+    drop(Daemon::start(path, "g.toml"));
 }
 
 #[test]

@@ -23,6 +23,7 @@ use tower::{BoxError, ServiceBuilder};
 
 pub(super) use self::exec::ExecError;
 pub(super) use self::files::Files;
+pub use self::kubeconfig::files_named;
 pub(super) use self::secrets::Secrets;
 use crate::config::Source;
 use crate::model::limits::{EXEC_OUTPUT, EXEC_TIME, Limit};

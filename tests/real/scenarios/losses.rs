@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::fleet::Fleet;
 use crate::gate::Gate;
 use crate::gazetteer::{Gazetteer, Seat, Setup, global, within};
 use crate::member::Member;
+use crate::report_line;
 use crate::wait::throughout;
 use crate::watcher::Watcher;
 
@@ -43,7 +45,35 @@ pub(crate) fn killed_server(fleet: &Fleet) {
     watcher.stop().assert_unchanged(names.len());
     ew1b.set_slice("killed", "web", false);
     gazetteer.until_answers(&all, &format!("A {d}"));
+
+    // Once more, and for so long that the pauses between attempts have grown.
+    ew1b.set_slice("killed", "web", true);
+    gazetteer.until_answers(&all, &format!("A {b} {d}"));
+    ew1b.kill_server();
+    gazetteer.until_held(&all, &format!("A {b} {d}"), true);
+    throughout("its facts are held", AWAY, || {
+        gazetteer.check(&all, &format!("A {b} {d}"))
+    });
+    ew1b.start_server();
+    let back = Instant::now();
+    ew1b.set_slice("killed", "web", false);
+    let written = back.elapsed();
+    gazetteer.until_held(&all, &format!("A {d}"), false);
+    let followed = back.elapsed();
+    report_line(&format!(
+        "an API server that was away for {} s is ready: a change at once is written after {written:.0?}, \
+         and served by a member that is ready again after {followed:.0?}",
+        AWAY.as_secs()
+    ));
+    assert!(followed < FOLLOWED, "followed after {followed:?}");
 }
+
+/// How long an API server stays away, for the pauses between attempts to grow.
+const AWAY: Duration = Duration::from_secs(15);
+
+/// A change after a return that takes longer to be served is a failure; all else is a figure to read.
+/// It is meant to be served within 2 s of the API's first answer; a busy machine may need longer.
+const FOLLOWED: Duration = Duration::from_secs(6);
 
 /// After `hold` a lost member is withdrawn where another member serves, and nowhere else.
 pub(crate) fn withdrawal(fleet: &Fleet) {
@@ -137,7 +167,12 @@ pub(crate) fn silence(fleet: &Fleet) {
     gazetteer.until_held(&all, &format!("A {b} {d} {u}"), true);
     // What changes meanwhile is seen when the network is back.
     ew1b.set_ingress("silence", "web", &json!([{"ip": ew1b.balancer(2)}]));
+    let back = Instant::now();
     gates[0].set_silent(false);
     let b = ew1b.balancer(2);
     gazetteer.until_held(&all, &format!("A {b} {d} {u}"), false);
+    report_line(&format!(
+        "a network that is back: what changed meanwhile is served after {:.0?}",
+        back.elapsed()
+    ));
 }

@@ -2,13 +2,15 @@
 //! is wrong: which file, line, column and key, and never what is written there, since anything in it
 //! may be a secret in the wrong place.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
 use kube::Config;
-use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError};
+use kube::config::{
+    AuthInfo, Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError,
+};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
@@ -128,44 +130,71 @@ fn make_absolute(kubeconfig: &mut Kubeconfig, folder: &Path) {
     }
 }
 
+/// The files beside a kubeconfig that each of these contexts of it is read from: certificates, keys and
+/// tokens. None where the kubeconfig or a context cannot be read: whoever connects says why. Blocks.
+pub fn files_named(path: &Path, contexts: &[&str]) -> Vec<Vec<PathBuf>> {
+    let text = read::read_text(path, &CONFIGURATION_FILE).ok();
+    let kubeconfig = text.and_then(|text| Kubeconfig::from_yaml(&text).ok());
+    let mut kubeconfig = kubeconfig.unwrap_or_default();
+    make_absolute(&mut kubeconfig, path.parent().unwrap_or(Path::new(".")));
+    let contexts = contexts.iter();
+    let files = contexts.map(|context| paths_of(parts(&kubeconfig, context)));
+    files.collect()
+}
+
 /// The files that a context of a kubeconfig depends on. Refuses what is not supported.
 fn files_of(path: &Path, kubeconfig: &Kubeconfig, context: &str) -> Result<Files, ClientError> {
+    let (cluster, user) = parts(kubeconfig, context);
+    let proxy = cluster.and_then(|cluster| cluster.proxy_url.as_ref());
+    if proxy.is_some_and(|url| !url.is_empty()) {
+        return Err(ClientError::Proxy);
+    }
+    let provider = user.and_then(|user| user.auth_provider.as_ref());
+    if provider.is_some_and(|provider| provider.name != "oidc") {
+        return Err(ClientError::AuthProvider);
+    }
     let mut paths = vec![path.to_owned()];
-    let context = kubeconfig
-        .contexts
-        .iter()
-        .find(|named| named.name == context)
-        .and_then(|named| named.context.as_ref());
-    let cluster = kubeconfig
-        .clusters
-        .iter()
-        .find(|named| context.is_some_and(|context| named.name == context.cluster))
-        .and_then(|named| named.cluster.as_ref());
-    let user = kubeconfig
-        .auth_infos
-        .iter()
-        .find(|named| context.and_then(|context| context.user.as_ref()) == Some(&named.name))
-        .and_then(|named| named.auth_info.as_ref());
-    if let Some(cluster) = cluster {
-        if cluster
-            .proxy_url
-            .as_ref()
-            .is_some_and(|url| !url.is_empty())
-        {
-            return Err(ClientError::Proxy);
-        }
-        paths.extend(cluster.certificate_authority.as_ref().map(Into::into));
-    }
-    if let Some(user) = user {
-        if let Some(provider) = user.auth_provider.as_ref()
-            && provider.name != "oidc"
-        {
-            return Err(ClientError::AuthProvider);
-        }
-        let files = [&user.token_file, &user.client_certificate, &user.client_key];
-        paths.extend(files.into_iter().flatten().map(Into::into));
-    }
+    paths.extend(paths_of((cluster, user)));
     Ok(Files::read(paths))
+}
+
+/// The cluster and the user of a context, as far as they are there.
+fn parts<'k>(
+    kubeconfig: &'k Kubeconfig,
+    context: &str,
+) -> (Option<&'k Cluster>, Option<&'k AuthInfo>) {
+    let mut contexts = kubeconfig.contexts.iter();
+    let context = contexts.find(|named| named.name == context);
+    let Some(context) = context.and_then(|named| named.context.as_ref()) else {
+        return (None, None);
+    };
+    let mut clusters = kubeconfig.clusters.iter();
+    let cluster = clusters.find(|named| named.name == context.cluster);
+    let mut users = kubeconfig.auth_infos.iter();
+    let user = users.find(|named| context.user.as_ref() == Some(&named.name));
+    (
+        cluster.and_then(|named| named.cluster.as_ref()),
+        user.and_then(|named| named.auth_info.as_ref()),
+    )
+}
+
+/// The files that a cluster and a user name and that are read: what stands in the kubeconfig itself
+/// counts before them.
+fn paths_of((cluster, user): (Option<&Cluster>, Option<&AuthInfo>)) -> Vec<PathBuf> {
+    let authority = cluster
+        .filter(|cluster| cluster.certificate_authority_data.is_none())
+        .and_then(|cluster| cluster.certificate_authority.as_ref());
+    let of_user = user.map(|user| {
+        let certificate = user.client_certificate.as_ref();
+        let key = user.client_key.as_ref();
+        [
+            certificate.filter(|_| user.client_certificate_data.is_none()),
+            key.filter(|_| user.client_key_data.is_none()),
+            user.token_file.as_ref().filter(|_| user.token.is_none()),
+        ]
+    });
+    let paths = of_user.into_iter().flatten().chain([authority]);
+    paths.flatten().map(Into::into).collect()
 }
 
 /// Puts the contents of the files that a context names where they would stand as data.

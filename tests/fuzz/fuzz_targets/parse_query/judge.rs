@@ -110,7 +110,7 @@ fn query<'a>(request: &'a [u8], question: &[u8]) -> Result<Option<Edns<'a>>, Rej
     let (signatures, others): (Vec<_>, Vec<_>) =
         additional.iter().partition(|record| record.kind == TSIG);
     let opts: Vec<_> = others.iter().filter(|record| record.kind == OPT).collect();
-    // One signature at most, behind all else (RFC 8945 section 5.1); one OPT record at most, of the
+    // One signature at most, behind all else (RFC 8945 section 5.2); one OPT record at most, of the
     // root (RFC 6891 section 6.1.1).
     let is_last = additional.last().is_some_and(|last| last.kind == TSIG);
     if records.iter().any(|record| record.kind == TSIG)
