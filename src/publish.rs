@@ -37,6 +37,7 @@ mod house;
 mod identity;
 mod lane;
 mod learnt;
+mod lingering;
 mod listing;
 mod lock;
 mod loss;

@@ -43,6 +43,7 @@ pub use gather::{Gathered, Gathering};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationContact, FederationSync, FleetState};
 pub use hostnames::Resolved;
+pub use longest::renumbered;
 pub use oddities::{Disagreement, Ignored, IgnoredReason};
 pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};

@@ -106,6 +106,8 @@ limits! {
     ADMIN_REQUEST = "admin-request", 30, "seconds", "the longest answer, of all members, takes less";
     /// Drains and cordons in force at once.
     DRAINS = "drains", 1_000, "drains", "each is looked at once in a second; regions and zones take many members at once";
+    /// Services that are gone or have another TTL or fewer members while caches may hold them as they were.
+    LINGERING = "lingering", 65_536, "services", "each is looked at once in a second; with more, `safe at` is that of the longest TTL";
     /// A file of the last facts of one member in `state-dir`.
     KEPT_FACTS = "kept-facts", mebibytes(2048), "octets", "read at a start; what a member may hold in memory takes less";
     /// What probes have found, in `state-dir`.

@@ -43,6 +43,12 @@ impl Read {
         let (kept, _) = self.owners.get(&Owner::Fleet)?;
         kept.serial
     }
+
+    /// The longest TTL that an earlier process may have given to caches, in seconds.
+    fn longest_ttl(&self) -> Option<u32> {
+        let (kept, _) = self.owners.get(&Owner::Fleet)?;
+        kept.longest_ttl
+    }
 }
 
 /// The world before anything was heard from a source.
@@ -58,6 +64,8 @@ pub(super) struct Beginning {
     pub(super) states: States,
     /// The last SOA serial.
     pub(super) serial: Option<Serial>,
+    /// The longest TTL that an earlier process may have given to caches, in seconds.
+    pub(super) longest_ttl: Option<u32>,
     /// What host names resolved to.
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// Members whose persisted facts are another cluster's and were not used.
@@ -130,6 +138,7 @@ impl Beginning {
                 .collect(),
             states: States::new(fleet, Joined::AtStart, now.instant),
             serial: read.serial(),
+            longest_ttl: read.longest_ttl(),
             hostnames: BTreeMap::new(),
             discarded: Vec::new(),
         };

@@ -44,6 +44,8 @@ pub(super) enum Fact {
     Serial(Serial),
     /// The addresses of a load balancer host name. Of the fleet, not of a member.
     Hostname(NameBuf, Option<Resolved>),
+    /// The longest TTL that caches may have been given, in seconds. Of the fleet, not of a member.
+    LongestTtl(u32),
 }
 
 impl Fact {
@@ -71,6 +73,8 @@ pub(super) struct Kept {
     pub(super) networks: BTreeSet<IpNet>,
     /// The last SOA serial.
     pub(super) serial: Option<Serial>,
+    /// The longest TTL that caches may have been given, in seconds.
+    pub(super) longest_ttl: Option<u32>,
     /// Addresses of load balancer host names; `None` for those that a log takes back.
     pub(super) hostnames: BTreeMap<NameBuf, Option<Resolved>>,
 }
@@ -91,6 +95,7 @@ impl Kept {
             }
             Fact::Discarded => *self = Self::default(),
             Fact::Serial(serial) => self.serial = Some(serial),
+            Fact::LongestTtl(ttl) => self.longest_ttl = Some(ttl),
             Fact::Hostname(name, resolved) => {
                 self.hostnames.insert(name, resolved);
             }
@@ -116,6 +121,7 @@ impl Kept {
             learnt,
             networks,
             self.serial.map(Fact::Serial),
+            self.longest_ttl.map(Fact::LongestTtl),
         ];
         let hostnames = hostnames.map(|(name, to)| Fact::Hostname(name.clone(), to.clone()));
         facts.into_iter().flatten().chain(hostnames)

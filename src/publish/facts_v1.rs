@@ -208,6 +208,8 @@ enum Record<'a> {
         ServiceV1<'a>,
         Option<ProbeV1<'a>>,
     ),
+    /// [`Fact::LongestTtl`].
+    LongestTtl(u32),
 }
 
 /// [`Learnt`].
@@ -280,6 +282,7 @@ pub(super) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
         Fact::Gone(name) => Record::Gone(name.namespace.as_str(), name.name.as_str()),
         Fact::Discarded => Record::Discarded,
         Fact::Serial(serial) => Record::Serial(serial.0),
+        Fact::LongestTtl(ttl) => Record::LongestTtl(*ttl),
         Fact::Hostname(name, resolved) => {
             hostname = name.to_string();
             Record::Hostname(&hostname, resolved.as_ref().map(ResolvedV1::from))
@@ -362,6 +365,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         Record::Networks(new, gone) => Fact::Networks(networks(&new), networks(&gone)),
         Record::Discarded => Fact::Discarded,
         Record::Serial(serial) => Fact::Serial(Serial(serial)),
+        Record::LongestTtl(ttl) => Fact::LongestTtl(ttl),
         Record::Hostname(name, resolved) => {
             Fact::Hostname(name.parse()?, resolved.map(ResolvedV1::read))
         }

@@ -22,6 +22,7 @@ impl World {
     /// Looks after everything.
     pub(super) fn keep_house(&mut self, now: Now) {
         self.forget_hostnames(now.instant);
+        self.forget_lingering(now.instant);
         self.pay_disk(now);
         self.look_after_findings(now);
         if self.seen <= now.instant {
@@ -66,6 +67,7 @@ impl World {
                     let names = names.map(|(name, (to, _))| (name.clone(), Some(to.clone())));
                     let kept = Kept {
                         serial: self.serial,
+                        longest_ttl: Some(self.lingering.longest_ttl()),
                         hostnames: names.collect(),
                         ..Kept::default()
                     };

@@ -25,7 +25,7 @@ impl Core {
             Ok(next) => {
                 let mut written = next.clone();
                 self.world
-                    .fill_safe(&mut written, &self.snapshots.load(), moment);
+                    .fill_safe(&mut written, &self.snapshots.load(), now.instant);
                 let asked = Asked {
                     command,
                     by,

@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::command::{Command, Done, InForce, Refused, Standing, giver};
 use super::events::Transited;
 use super::overruling::Asked;
-use super::resolve::{longest_ttl, meant, shares};
+use super::resolve::{meant, shares};
 use super::steady::dated;
 use super::world::{Now, World};
 use crate::model::limits::DRAINS;
@@ -101,19 +102,15 @@ impl World {
 
     /// Fills in the moments after which nothing of what is drained can be in a cache. `published` is
     /// the snapshot whose answers may be there.
-    pub(super) fn fill_safe(
-        &self,
-        overrides: &mut Overrides,
-        published: &Snapshot,
-        now: UnixSeconds,
-    ) {
+    pub(super) fn fill_safe(&self, overrides: &mut Overrides, published: &Snapshot, now: Instant) {
         if overrides.frozen.is_some() {
             return;
         }
+        let moment = self.overruling.clock.now(now);
         for drain in &mut overrides.drains {
             if drain.safe_at.is_none() {
-                let ttl = longest_ttl(published, &drain.target, self.meant(&drain.target));
-                drain.safe_at = Some(safe_at(drain, ttl, now));
+                let ttl = self.longest_left(published, &drain.target, now);
+                drain.safe_at = Some(safe_at(drain, ttl, moment));
             }
         }
     }
@@ -122,8 +119,7 @@ impl World {
     pub(super) fn put_in_force(&mut self, asked: &Asked, published: &Snapshot, now: Now) -> Done {
         let Asked { command, next, .. } = asked;
         let mut next = next.clone();
-        let moment = self.overruling.clock.now(now.instant);
-        self.fill_safe(&mut next, published, moment);
+        self.fill_safe(&mut next, published, now.instant);
         let before = std::mem::replace(&mut self.overruling.now, next);
         self.is_dirty |= self.apply_shares(published, now);
         self.announce(asked, &before, now);
@@ -159,7 +155,7 @@ impl World {
         if before.frozen.is_some_and(|freeze| is_over(freeze.until))
             && let Some(mut next) = thawed(&before, moment)
         {
-            self.fill_safe(&mut next, published, moment);
+            self.fill_safe(&mut next, published, now.instant);
             self.overruling.now = next;
             self.follow_thaw(true, now);
             let why = "its end has come".to_owned();
@@ -200,15 +196,15 @@ impl World {
                 );
             }
             if was.members != is.members {
-                let moment = self.overruling.clock.now(now.instant);
-                self.widen(&drain.target, published, moment);
+                self.widen(&drain.target, published, now.instant);
             }
         }
     }
 
     /// A place that is drained has other members: their addresses may be in caches too.
-    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, moment: UnixSeconds) {
-        let ttl = longest_ttl(published, target, self.meant(target));
+    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, now: Instant) {
+        let ttl = self.longest_left(published, target, now);
+        let moment = self.overruling.clock.now(now);
         let mut drains = self.overruling.now.drains.iter_mut();
         if let Some(drain) = drains.find(|drain| drain.target == *target) {
             let safe = safe_at(drain, ttl, moment);
@@ -275,7 +271,7 @@ impl World {
     }
 
     /// The members that a target means now; none for a service.
-    fn meant(&self, target: &OverrideTarget) -> MemberSet {
+    pub(super) fn meant(&self, target: &OverrideTarget) -> MemberSet {
         meant(target, &self.config.fleet, &self.builder)
     }
 
@@ -397,7 +393,7 @@ fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
 }
 
 /// After which moment no unexpired answer can name what a drain has taken out: answers from before
-/// it had at most `ttl` seconds, those of its time [`UNSETTLED_TTL`].
+/// it have at most `ttl` seconds left, those of its time [`UNSETTLED_TTL`].
 fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
     let before = later(now, Duration::from_secs(u64::from(ttl)));
     let during = drain.out_at().filter(|_| !drain.over.is_zero());

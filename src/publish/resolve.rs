@@ -8,7 +8,7 @@ use crate::model::{
     FULL_SHARE, Fleet, MemberIdx, MemberSet, OverrideTarget, Overrides, TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
-use crate::snapshot::{Shares, Snapshot, SnapshotBuilder};
+use crate::snapshot::{Shares, SnapshotBuilder};
 
 /// How many known names an error tells.
 const NEAR: usize = 3;
@@ -63,18 +63,6 @@ pub(super) fn shares(
     }
     shares.members = members.into_iter().collect();
     shares
-}
-
-/// The longest TTL of answers that name what a target means, in seconds.
-pub(super) fn longest_ttl(
-    published: &Snapshot,
-    target: &OverrideTarget,
-    members: MemberSet,
-) -> u32 {
-    match target {
-        OverrideTarget::Service(name) => published.longest_ttl_of(name),
-        _ => published.longest_ttl(members),
-    }
 }
 
 impl World {

@@ -225,7 +225,11 @@ impl Core {
         let snapshot = self.world.builder.snapshot(self.generation, serial);
         self.publish_targets();
         self.world.measure(&snapshot);
-        self.retired.push(self.snapshots.swap(Arc::new(snapshot)));
+        self.world.raise_longest_ttl();
+        let snapshot = Arc::new(snapshot);
+        let before = self.snapshots.swap(Arc::clone(&snapshot));
+        self.world.linger(&before, &snapshot, self.now().instant);
+        self.retired.push(before);
         self.retired.sweep();
         self.pace.published(now.instant);
         self.world.is_dirty = false;

@@ -16,6 +16,7 @@ use super::fact::{Fact, Kept, Learnt};
 use super::files::{Owner, Whole};
 use super::findings::Known;
 use super::identity;
+use super::lingering::Lingering;
 use super::listing::{Lists, SLICE};
 use super::loss::{self, Losses};
 use super::overruling::Overruling;
@@ -128,6 +129,8 @@ pub(super) struct World {
     pub(super) hostnames: BTreeMap<NameBuf, (Resolved, Option<Instant>)>,
     /// The last SOA serial that went out.
     pub(super) serial: Option<Serial>,
+    /// What caches may hold beside what is published.
+    pub(super) lingering: Lingering,
     /// Where changes are written.
     pub(super) disk: Disk,
     /// Where they are counted.
@@ -157,9 +160,11 @@ impl World {
             index,
             states,
             serial,
+            longest_ttl,
             hostnames,
             discarded,
         } = beginning;
+        let lingering = Lingering::new(serial, longest_ttl, &builder, now.instant);
         let metrics = Arc::clone(transits.metrics());
         let brakes = config.fleet.federations.iter();
         let brake = Brake::new(brakes.map(|federation| federation.brake));
@@ -180,6 +185,7 @@ impl World {
             lists: Lists::default(),
             hostnames,
             serial,
+            lingering,
             is_contested: false,
             database: None,
             disk,

@@ -27,6 +27,7 @@ use super::namesakes::Namesakes;
 use super::plans::Plans;
 use super::probing::Probes;
 use super::scopes::Scopes;
+use super::service::ServiceEntry;
 use crate::model::{
     Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
     Service, TopologyFacts, UnixSeconds,
@@ -291,6 +292,20 @@ impl SnapshotBuilder {
     /// Whether the set of host names changed since this was last asked.
     pub fn take_hostnames_changed(&mut self) -> bool {
         self.hostnames.take_changed()
+    }
+
+    /// The entries of the snapshot before the last of which caches may hold more than the last one
+    /// says: those that are gone or have a lower TTL, lack a member, or are another service now. Each
+    /// is given once. What a builder before this one has had is not known here; see
+    /// [`Snapshot::left_by`].
+    pub fn take_left(&mut self) -> Vec<Arc<ServiceEntry>> {
+        std::mem::take(&mut self.outcome.left)
+    }
+
+    /// The longest TTL of an address in the last snapshot, at any name that is not pinned, in seconds.
+    pub fn longest_ttl(&self) -> u32 {
+        let longest = self.outcome.ttls.last_key_value();
+        longest.map_or(0, |(ttl, _)| *ttl)
     }
 
     /// The present state as a snapshot. Compiles what changed since the last one.

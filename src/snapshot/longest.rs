@@ -1,8 +1,12 @@
 //! How long an answer of a snapshot may live in a cache.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::apexes::wire_labels;
 use super::generation::Snapshot;
-use crate::model::{MemberSet, NamespacedName};
+use super::service::ServiceEntry;
+use crate::model::{MemberIdx, MemberSet, NamespacedName};
 
 impl Snapshot {
     /// The longest TTL of an address of any of `members` at a name that is not pinned, in seconds.
@@ -26,4 +30,65 @@ impl Snapshot {
         });
         entries.map(|entry| entry.ttl).max().unwrap_or(0)
     }
+
+    /// Whether another snapshot is of the same configuration, so that members have the same numbers.
+    pub fn is_of_configuration_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.apexes, &other.apexes)
+    }
+
+    /// The members of this snapshot by the numbers that they have in `next`; `None` for those that are
+    /// gone there.
+    pub fn numbers_in(&self, next: &Self) -> Vec<Option<MemberIdx>> {
+        let members = MemberIdx::all().zip(&next.fleet.members);
+        let numbers = members.map(|(index, member)| (&member.name, index));
+        let numbers: HashMap<_, _> = numbers.collect();
+        let members = self.fleet.members.iter();
+        members
+            .map(|member| numbers.get(&member.name).copied())
+            .collect()
+    }
+
+    /// The entries of which caches may hold more than `next`, which is of another configuration, says,
+    /// with their members by the numbers of `next`; all members where one is gone. Costs O(all
+    /// services).
+    pub fn left_by<'s>(
+        &'s self,
+        next: &'s Self,
+    ) -> impl Iterator<Item = (&'s ServiceEntry, MemberSet)> {
+        let numbers = self.numbers_in(next);
+        let is_any_renamed = self.naming.has_renamed() || next.naming.has_renamed();
+        self.services.entries().filter_map(move |old| {
+            if !old.exists() {
+                return None;
+            }
+            let members = renumbered(old.members(), &numbers);
+            let new = next.entry(&old.key);
+            let is_less = is_less(new, old.ttl, members);
+            let is_other = || is_any_renamed && is_other(old, new);
+            (is_less || is_other()).then_some((old, members))
+        })
+    }
+}
+
+/// Members by other numbers; all of them where one has none.
+pub fn renumbered(members: MemberSet, numbers: &[Option<MemberIdx>]) -> MemberSet {
+    let number = |member: MemberIdx| numbers.get(member.get()).copied().flatten();
+    let members: Option<MemberSet> = members.iter().map(number).collect();
+    members.unwrap_or(MemberSet::ALL)
+}
+
+/// Whether caches may hold more of an entry than the one says that takes its place.
+pub(super) fn is_left_by(old: &ServiceEntry, new: Option<&ServiceEntry>) -> bool {
+    old.exists() && (is_less(new, old.ttl, old.members()) || is_other(old, new))
+}
+
+/// Whether an entry has a lower TTL, or lacks one of these members.
+fn is_less(entry: Option<&ServiceEntry>, ttl: u32, members: MemberSet) -> bool {
+    entry.is_none_or(|entry| entry.ttl < ttl || !(members & !entry.members()).is_empty())
+}
+
+/// Whether two entries of one name may be of two services.
+fn is_other(old: &ServiceEntry, new: Option<&ServiceEntry>) -> bool {
+    let is_renamed = old.is_renamed() || new.is_some_and(ServiceEntry::is_renamed);
+    is_renamed && new != Some(old)
 }

@@ -73,6 +73,11 @@ impl Published {
         keys.next()
     }
 
+    /// Whether any service wants another name than its own.
+    pub(super) fn has_renamed(&self) -> bool {
+        !self.renamed.is_empty()
+    }
+
     /// The name that a service wants instead of its own.
     pub(super) fn renamed(&self, name: &NamespacedName) -> Option<&Label> {
         self.renamed.get(name)

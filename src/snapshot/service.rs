@@ -385,6 +385,12 @@ impl ServiceEntry {
         self.rest.facts.get(place)
     }
 
+    /// Whether any member wants it to have another name than its own.
+    pub fn is_renamed(&self) -> bool {
+        let mut facts = self.rest.facts.iter();
+        facts.any(|facts| facts.steering.external_name.is_some())
+    }
+
     /// Its named ports.
     pub fn ports(&self) -> &[NamedPort] {
         &self.rest.ports

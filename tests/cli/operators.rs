@@ -10,7 +10,7 @@ use gazetteer::telemetry::clock;
 use jiff::Timestamp;
 
 use crate::daemon::{Daemon, eventually};
-use crate::program::{demo, run, write};
+use crate::program::{demo, replace, run, write};
 
 /// A service with a shard in three members.
 const WEB: &str = "my-web.my-namespace.my-federation.svc.example.com.";
@@ -166,6 +166,48 @@ fn what_is_out_is_in_no_answer_but_that_of_its_pinned_name() {
     );
     succeed(folder, &["uncordon", "service/my-namespace/my-web"]);
     assert_eq!(daemon.addresses(WEB), rest);
+}
+
+#[test]
+fn safe_at_waits_for_a_longer_ttl_that_a_reload_has_lowered_also_over_a_restart() {
+    let folder = demo();
+    let folder = folder.path();
+    let file = folder.join("demo.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let head = "[[federation]]\n";
+    let with_ttl = |ttl: &str| text.replacen(head, &format!("{head}ttl = \"{ttl}\"\n"), 1);
+    write(&file, &with_ttl("300s"));
+    let mut daemon = Daemon::start(folder, "demo.toml").ready();
+    assert_eq!(daemon.ttl(WEB), Some(300));
+    let lowered = clock::now().0;
+    replace(&file, &with_ttl("30s"));
+    eventually("the TTL is lower", || daemon.ttl(WEB) == Some(30));
+    let safe_at = |target: &str| {
+        succeed(folder, &["cordon", target]);
+        let drains = json(folder, &["overrides"]);
+        let drains = drains["drains"].as_array().unwrap().clone();
+        let drain = drains.iter().find(|drain| drain["target"] == target);
+        let at = drain.unwrap()["safe_at"].as_str().unwrap().to_owned();
+        let at = at.parse::<Timestamp>().unwrap().as_second();
+        u64::try_from(at).unwrap()
+    };
+    let latest = |now: u64| now + 300 + 5;
+    for target in ["gce-us-central1", "service/my-namespace/my-web"] {
+        let at = safe_at(target);
+        assert!(
+            (lowered + 300..latest(clock::now().0)).contains(&at),
+            "{at}"
+        );
+    }
+    daemon.signal("INT");
+    assert!(daemon.end().success());
+    let daemon = Daemon::start(folder, "demo.toml").ready();
+    let at = safe_at("gce-asia-east1");
+    assert!(
+        (lowered + 300..latest(clock::now().0)).contains(&at),
+        "{at}"
+    );
+    drop(daemon);
 }
 
 #[test]

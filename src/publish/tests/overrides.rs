@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::model::{Change, EventKind, FULL_SHARE, LearntTopology, UnixSeconds};
 
 /// When the tests begin.
-const START: u64 = 1_800_000_000;
+pub(super) const START: u64 = 1_800_000_000;
 
 thread_local! {
     /// When the test began, and by how many seconds the wall clock has been set.
@@ -27,6 +27,11 @@ pub(super) fn wall() -> UnixSeconds {
     let begun = begun.unwrap_or_else(Instant::now);
     WALL.set((Some(begun), set));
     UnixSeconds((START + begun.elapsed().as_secs()).saturating_add_signed(set))
+}
+
+/// Begins to count anew, for tests with a clock for each of their cases.
+pub(super) fn begin_wall() {
+    WALL.set((None, 0));
 }
 
 /// Sets the wall clock ahead, or back.

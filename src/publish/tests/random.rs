@@ -191,6 +191,7 @@ fn facts() -> impl Strategy<Value = Fact> {
         1 => (networks(), networks()).prop_map(|(new, gone)| Fact::Networks(new, gone)),
         1 => Just(Fact::Discarded),
         1 => any::<u32>().prop_map(|serial| Fact::Serial(Serial(serial))),
+        1 => any::<u32>().prop_map(Fact::LongestTtl),
         2 => (hostnames(), option::of(resolved)).prop_map(|(name, to)| Fact::Hostname(name, to)),
     ]
 }

@@ -1,11 +1,13 @@
 //! What was compiled, and what is counted of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::compiler::{Compiled, Compiler, First};
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::FederationIdx;
 use crate::snapshot::generation::{Counts, Namespaces};
+use crate::snapshot::longest::is_left_by;
 use crate::snapshot::naming::Naming;
 use crate::snapshot::plans::PlanUses;
 use crate::snapshot::probing::Probing;
@@ -24,6 +26,11 @@ pub(super) struct Outcome {
     pub(super) probing: Probing,
     pub(super) warned: Warned,
     pub(super) plan_uses: PlanUses,
+    /// How many entries that exist have each TTL, in seconds.
+    pub(super) ttls: BTreeMap<u32, usize>,
+    /// Entries of which caches may hold more than those say that took their place since the last
+    /// snapshot.
+    pub(super) left: Vec<Arc<ServiceEntry>>,
 }
 
 impl Outcome {
@@ -79,6 +86,12 @@ impl Outcome {
         self.claim_prefix(compiler, (name, federation), old, new);
     }
 
+    /// Keeps an entry in mind of which caches may hold more than the one says that takes its place.
+    pub(super) fn leave(&mut self, old: Option<&Arc<ServiceEntry>>, new: Option<&ServiceEntry>) {
+        let old = old.filter(|old| is_left_by(old, new));
+        self.left.extend(old.cloned());
+    }
+
     /// Keeps what is said of members when an entry takes the place of another.
     fn warn(
         &mut self,
@@ -121,6 +134,29 @@ impl Outcome {
         }
     }
 
+    /// Keeps how many entries have each TTL when an entry replaces another.
+    fn count_ttls(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
+        let ttl = |entry: Option<&ServiceEntry>| {
+            let entry = entry.filter(|entry| entry.exists());
+            entry.map(|entry| entry.ttl)
+        };
+        let (old, new) = (ttl(old), ttl(new));
+        if old == new {
+            return;
+        }
+        if let Some(new) = new {
+            *self.ttls.entry(new).or_default() += 1;
+        }
+        if let Some(old) = old
+            && let Some(count) = self.ttls.get_mut(&old)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.ttls.remove(&old);
+            }
+        }
+    }
+
     /// Keeps the sums when an entry replaces another.
     fn tally(
         &mut self,
@@ -130,6 +166,7 @@ impl Outcome {
     ) {
         let plan = |entry: Option<&ServiceEntry>| entry.map(|entry| entry.plan);
         self.plan_uses.moved(plan(old), plan(new));
+        self.count_ttls(old, new);
         let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
         if exists(old) != exists(new) {
             let namespace = old

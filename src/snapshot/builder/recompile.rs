@@ -11,6 +11,7 @@ use crate::snapshot::service::ServiceEntry;
 impl SnapshotBuilder {
     /// Compiles everything that changed since the last time.
     pub(super) fn compile_changed(&mut self) {
+        self.outcome.left.clear();
         // Taken out while they are read, since compiling keeps much else.
         let facts = std::mem::take(&mut self.facts);
         // Whoever is or was called otherwise changes that name, too.
@@ -112,6 +113,7 @@ impl SnapshotBuilder {
         ]);
         let (compiler, outcome) = self.compiler();
         let old = outcome.services.get(&key).cloned();
+        outcome.leave(old.as_ref(), entry.as_deref());
         let (old, new) = (old.as_deref(), entry.as_deref());
         outcome.put(&compiler, (name, federation), old, new);
         let known =
