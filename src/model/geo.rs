@@ -1,6 +1,6 @@
 //! GeoIP databases in the format of MaxMind (MaxMind DB file format 2.0).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -13,6 +13,10 @@ use super::{Location, UnixSeconds, kept};
 
 /// How many networks of each address family are looked at for a place.
 const MOST_NETWORKS: usize = 1 << 16;
+
+/// How many different records of each address family are read for a place: the library visits up to
+/// 65,536 values of a record, and a file may have them in every one.
+const MOST_RECORDS: usize = 1 << 10;
 
 /// How many names of fields are told.
 const MOST_FIELDS: usize = 32;
@@ -52,23 +56,31 @@ impl GeoDatabase {
 
     /// The names of the fields that its records have, ascending, if no record has a country, a
     /// continent or a location: then it can never place anybody. Of a large database the first
-    /// networks are looked at; if it has such fields, some of them do.
+    /// networks and different records are looked at; if it has such fields, some of them do.
     pub fn fields_without_place(&self) -> Option<BTreeSet<String>> {
         let mut fields = BTreeSet::new();
+        let mut seen = HashSet::new();
         // The addresses that are given to networks of the Internet (RFC 4291, 2.4).
         let ipv6 = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
         for first in [Ipv4Addr::UNSPECIFIED.into(), ipv6.into()] {
             let mut next = Some(first);
+            let mut unread = MOST_RECORDS;
             for _ in 0..MOST_NETWORKS {
                 let Some(address) = next else { break };
                 let Some(record) = self.find(address) else {
                     break;
                 };
-                if record.has_place() {
-                    return None;
-                }
-                if fields.len() < MOST_FIELDS {
-                    fields.extend(record.fields());
+                if record.0.offset().is_some_and(|offset| seen.insert(offset)) {
+                    if unread == 0 {
+                        break;
+                    }
+                    unread -= 1;
+                    if record.has_place() {
+                        return None;
+                    }
+                    if fields.len() < MOST_FIELDS {
+                        fields.extend(record.fields());
+                    }
                 }
                 next = after(address, record.prefix(address));
             }

@@ -23,6 +23,10 @@ mod nodes;
 mod objects;
 
 pub use client::{check, files_named};
+#[cfg(fuzzing)]
+pub use client::fuzzing::read_kubeconfig;
+#[cfg(fuzzing)]
+pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};
 
 #[cfg(test)]

@@ -329,8 +329,13 @@ fn new_builder(config: &Config) -> SnapshotBuilder {
 
 /// The GeoIP database of lines `network key=value…`.
 fn database(lines: &str) -> Result<GeoDatabase, String> {
+    GeoDatabase::read(database_octets(lines)?).map_err(|error| error.to_string())
+}
+
+/// The octets of the file of that database.
+pub(crate) fn database_octets(lines: &str) -> Result<Vec<u8>, String> {
     let records: Vec<_> = lines.lines().map(record).collect::<Result<_, _>>()?;
-    GeoDatabase::read(mmdb::write(&records)).map_err(|error| error.to_string())
+    Ok(mmdb::write(&records))
 }
 
 /// Reads `network key=value…`.

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Builds the fuzz targets with the stable toolchain and runs each for some seconds, two at a time:
-# run.sh [SECONDS [TARGET...]]. Seeds are the queries of the case files, and the configurations and
-# facts of their worlds and of the example. A finding fails, and its input stays in tests/fuzz/artifacts.
+# run.sh [SECONDS [TARGET...]]. Seeds are the queries and GeoIP databases of the case files, the
+# configurations and facts of their worlds and of the example, the state folder of an older version,
+# and tests/fuzz/seeds. A finding fails, and its input stays in tests/fuzz/artifacts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 seconds=${1:-60}
 shift || true
 targets=("$@")
-[ "${#targets[@]}" -gt 0 ] || targets=(parse_query respond files state command)
+[ "${#targets[@]}" -gt 0 ] || targets=(parse_query respond files state command geoip watch kubeconfig)
 here=$PWD/tests/fuzz
 # In memory, if the machine has such a place: one target writes and reads files.
 memory=${TMPDIR:-/tmp}
@@ -34,14 +35,29 @@ done
 CARGO_INCREMENTAL=0 RUSTC_WRAPPER="$here/rustc.sh" cargo build --quiet --manifest-path "$here/Cargo.toml" --target-dir "$target" "${bins[@]}"
 
 # Seeds.
-mkdir -p "$work"/{parse_query,respond,files,state,command} "$here/artifacts"
-GAZETTEER_SEEDS="$work/parse_query" cargo test --locked --quiet --target-dir "$target" --test cases
-cp "$work"/parse_query/* "$work/respond/"
+mkdir -p "$work"/{cases,parse_query,respond,files,state,command,geoip,watch,kubeconfig} "$here/artifacts"
+GAZETTEER_SEEDS="$work/cases" cargo test --locked --quiet --target-dir "$target" --test cases
+cp "$work"/cases/queries/* "$work/parse_query/"
+cp "$work"/cases/queries/* "$work/respond/"
+cp "$work"/cases/databases/* "$work/geoip/"
+cp "$here"/seeds/watch/* "$work/watch/"
+cp "$here"/seeds/kubeconfig/* tests/cli/before/kc.yaml "$work/kubeconfig/"
 number=0
 for file in tests/cases/worlds/*/*.toml zones/*.toml; do
   number=$((number + 1))
   cp "$file" "$work/files/world-$number"
 done
+# The first octet says which file of a state folder the others are.
+for file in tests/cli/before/state/facts/*; do
+  case $file in
+  *.log | *.log.previous) which=1 ;;
+  *.base.previous) which=2 ;;
+  */_fleet.base) which=3 ;;
+  *) which=0 ;;
+  esac
+  { printf "\\x0$which" && cat "$file"; } >"$work/state/${file##*/}"
+done
+{ printf '\x04' && cat tests/cli/before/state/overrides.json; } >"$work/state/overrides"
 printf '{"command":"cordon","target":"m1","for_seconds":60}' >"$work/command/cordon"
 
 # Starts one target in the background; its output goes to a file.

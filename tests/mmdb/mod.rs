@@ -1,5 +1,6 @@
 //! Writes GeoIP databases (MaxMind DB file format 2.0), apart from the code that reads them.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -16,13 +17,18 @@ enum Child {
     Data(usize),
 }
 
-/// A database of addresses of both families. No network of `records` is inside another.
+/// A database of addresses of both families. No network of `records` is inside another; networks
+/// of which the same is said share a record.
 pub(crate) fn write(records: &[Record<'_>]) -> Vec<u8> {
     let mut nodes = vec![[Child::Nothing; 2]];
     let mut data = Vec::new();
+    let mut places = HashMap::new();
     for (network, says) in records {
-        let place = data.len();
-        data.extend(record(says));
+        let place = *places.entry(says).or_insert_with(|| {
+            let place = data.len();
+            data.extend(record(says));
+            place
+        });
         // IPv4 addresses are the first ones of IPv6.
         let (bits, length) = match network.addr() {
             IpAddr::V4(address) => (u128::from(address.to_bits()), 96 + network.prefix_len()),

@@ -1,8 +1,9 @@
 //! GeoIP databases, right and damaged.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use gazetteer::model::{GeoCode, GeoDatabase};
+use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -79,6 +80,31 @@ fn a_database_that_can_place_nobody_is_known_by_its_fields() {
     let ipv6 = mmdb::write(&[("2a00:1450::/32".parse().unwrap(), vec![("country", "DE")])]);
     let ipv6 = GeoDatabase::read(ipv6).unwrap();
     assert_eq!(ipv6.fields_without_place(), None);
+}
+
+/// Whether a database can place somebody of which this many networks say something without a place,
+/// each of its own or all the same, before one that has a country.
+fn is_place_found_after(networks: u32, says_its_own: bool) -> bool {
+    let names: Vec<_> = (0..networks).map(|number| number.to_string()).collect();
+    let network = |number: u32| {
+        let address = Ipv4Addr::from_bits(0xc612_0000 | number << 4);
+        Ipv4Net::new_assert(address, 28).into()
+    };
+    let unplaced = (0..networks).zip(&names).map(|(number, name)| {
+        let name = if says_its_own { name } else { "0" };
+        (network(number), vec![("flat-country", name)])
+    });
+    let placed = (network(networks), vec![("country", "DE")]);
+    let records: Vec<_> = unplaced.chain([placed]).collect();
+    let database = GeoDatabase::read(mmdb::write(&records)).unwrap();
+    database.fields_without_place().is_none()
+}
+
+#[test]
+fn a_place_is_looked_for_in_so_many_different_records() {
+    assert!(is_place_found_after(1023, true));
+    assert!(!is_place_found_after(1024, true), "each may be long");
+    assert!(is_place_found_after(4000, false), "one record, read once");
 }
 
 proptest! {

@@ -6,6 +6,8 @@
 
 mod exec;
 mod files;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod kubeconfig;
 mod secrets;
 

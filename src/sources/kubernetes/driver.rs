@@ -15,6 +15,8 @@
 mod contact;
 mod exports;
 mod follow;
+#[cfg(fuzzing)]
+pub(super) mod fuzzing;
 mod heartbeat;
 mod identity;
 mod link;

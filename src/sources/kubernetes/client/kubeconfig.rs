@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Uri;
+use http::uri::Authority;
 use kube::Config;
 use kube::config::{
     AuthInfo, Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError, LoadDataError,
@@ -269,12 +270,10 @@ pub(super) fn is_token(token: &SecretString) -> bool {
 /// A URL without a user and a password.
 pub(super) fn shown_url(url: &Uri) -> String {
     let text = url.to_string();
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return text;
-    };
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let authority = url.authority().map_or("", Authority::as_str);
     match authority.rsplit_once('@') {
-        Some((_, host)) => format!("{scheme}://{host}/{path}"),
+        // It comes before anything else with such a sign, whether there is a scheme or not.
+        Some((user, _)) => text.replacen(&format!("{user}@"), "", 1),
         None => text,
     }
 }

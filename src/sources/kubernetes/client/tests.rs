@@ -212,3 +212,15 @@ async fn files_that_a_kubeconfig_names_are_read_within_limits() {
         }
     }
 }
+
+#[test]
+fn a_url_is_shown_without_its_user() {
+    let shown = |url: &str| kubeconfig::shown_url(&url.parse().unwrap());
+    assert_eq!(
+        shown("https://me:word@api:1/k8s?a=b@c"),
+        "https://api:1/k8s?a=b@c"
+    );
+    assert_eq!(shown("https://me:word@[::1]"), "https://[::1]/");
+    assert_eq!(shown("me:word@api:6443"), "api:6443", "without a scheme");
+    assert_eq!(shown("https://api/?a=b@c"), "https://api/?a=b@c");
+}
