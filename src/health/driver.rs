@@ -238,7 +238,12 @@ impl Driver {
                 .next();
             let known = || {
                 let known = findings.get(&target.address)?;
-                Some((History::inherited(known), known.down.clone()))
+                // What the target before has seen is known better than that it passes.
+                let passed = match left.get(&target.address) {
+                    Some(left) => left.iter().filter_map(|it| it.history.last_pass()).max(),
+                    None => Some(now - self.begin),
+                };
+                Some((History::inherited(known, passed), known.down.clone()))
             };
             let is_known = before.is_none() && findings.contains_key(&target.address);
             let (history, told) = before.or_else(known).unwrap_or_default();

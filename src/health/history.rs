@@ -69,23 +69,27 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Goes on from what is known of its address.
-    pub(super) fn inherited(known: &Finding) -> Self {
-        let verdict = match known.down {
-            Some(_) => Verdict::Down,
-            None => Verdict::Up,
-        };
+    /// Goes on from what is known of its address, which last passed at `passed` for what asked before.
+    /// That proves something until this probe fails: else a process that is started again and again
+    /// would prove for ever what is long dead.
+    pub(super) fn inherited(known: &Finding, passed: Option<Duration>) -> Self {
         Self {
-            verdict: Some(verdict),
+            verdict: Some(known.verdict()),
             is_inherited: true,
+            passed: passed.filter(|_| known.proves()),
             ..Self::default()
         }
+    }
+
+    /// When it last passed, whatever asked.
+    pub(super) fn last_pass(&self) -> Option<Duration> {
+        self.passed
     }
 
     /// Whether to ask again without a pause: it was up for another probe, fails, and has not failed
     /// often enough.
     pub(super) fn is_hurried(&self, probe: &Probe) -> bool {
-        let is_doubted = self.verdict == Some(Verdict::Suspect);
+        let is_doubted = matches!(self.verdict, Some(Verdict::Suspect | Verdict::Damped));
         self.is_inherited && is_doubted && (1..probe.down).contains(&self.failures)
     }
 
@@ -149,6 +153,9 @@ impl History {
         self.failing.last = started;
         self.failures = self.failures.saturating_add(1);
         self.passes = 0;
+        if self.is_inherited {
+            self.passed = None;
+        }
         self.judge(probe, now, confirm)
     }
 

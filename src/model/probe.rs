@@ -173,9 +173,24 @@ impl Verdict {
 /// its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finding {
-    /// Since when it is down, with the verdict [`Verdict::Down`], and what the last probe saw;
-    /// `None` while it is not known to be.
+    /// Since when it is down, or kept back since it was down too often, with the verdict
+    /// [`Verdict::Down`] or [`Verdict::Damped`], and what the last probe saw; `None` while it is not
+    /// known to be.
     pub down: Option<Evidence>,
+    /// Its last pass proves that it works: it is not older than the [`Probe::proof`] of what asked.
+    pub is_passing: bool,
+}
+
+impl Finding {
+    /// What counts.
+    pub fn verdict(&self) -> Verdict {
+        self.down.as_ref().map_or(Verdict::Up, |down| down.verdict)
+    }
+
+    /// Whether it proves that the address works: it passed of late, and is not down.
+    pub fn proves(&self) -> bool {
+        self.is_passing && self.verdict().has_passed()
+    }
 }
 
 /// What is known of every address and port that has passed: a persistent map, so that handing it on

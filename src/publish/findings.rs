@@ -1,5 +1,6 @@
 //! What is known of addresses and ports, whatever target it was found by: which have ever passed a
-//! probe from here, and which are down. It outlives targets by an hour, and the process.
+//! probe from here, which passed of late, and which are down. It outlives targets by an hour, and the
+//! process; that one passed of late only for as long as a pass proves anything.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use super::begin::members;
 use super::findings_file::MOST_KEPT;
 use super::record::Record;
 use super::world::{Now, World};
-use crate::model::{Evidence, Finding, Findings, Target, Verdict};
+use crate::model::{Evidence, Finding, Findings, Target, Targets, Verdict};
 
 /// For how long something is known of what is probed no more.
 const OUTLIVES: Duration = Duration::from_secs(3600);
@@ -23,6 +24,26 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long to wait at a start for first probes of what is known to have passed.
 const FIRST_PROBES: Duration = Duration::from_secs(2);
 
+/// How many targets of an address say something of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    /// They are down.
+    down: usize,
+    /// They prove that it works.
+    proving: usize,
+}
+
+impl Counts {
+    /// One target that says this.
+    fn of(evidence: Option<&Evidence>) -> Self {
+        let is = |is: fn(&Evidence) -> bool| usize::from(evidence.is_some_and(is));
+        Self {
+            down: is(|evidence| evidence.verdict == Verdict::Down),
+            proving: is(Evidence::proves),
+        }
+    }
+}
+
 /// What is known of addresses.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -30,8 +51,10 @@ pub(super) struct Known {
     findings: Findings,
     /// How many of them are down.
     all_down: usize,
-    /// How many targets that are down each has.
-    down: HashMap<SocketAddr, usize>,
+    /// What the targets of each say.
+    counts: HashMap<SocketAddr, Counts>,
+    /// Those that passed of late for no target that says so now, and until when that counts.
+    unbacked: HashMap<SocketAddr, Instant>,
     /// Those that are probed no more, and since when.
     gone: HashMap<SocketAddr, Instant>,
     /// When to look at them next.
@@ -56,7 +79,8 @@ impl Known {
         Self {
             all_down: all_down.count(),
             findings,
-            down: HashMap::new(),
+            counts: HashMap::new(),
+            unbacked: HashMap::new(),
             gone: HashMap::new(),
             look: now,
             first_probes: None,
@@ -81,41 +105,89 @@ impl Known {
         &self.findings
     }
 
-    /// Counts a target whose verdict was another, and says what is known of its address now, if that
-    /// has changed.
-    fn fold(
+    /// Counts a target that said another thing before, and says how many there are now.
+    fn count(
         &mut self,
         address: SocketAddr,
-        before: Option<Verdict>,
-        now: Option<&Evidence>,
-    ) -> Option<Finding> {
-        let verdict = now.map(|evidence| evidence.verdict);
-        let is_down = |verdict| usize::from(verdict == Some(Verdict::Down));
-        let count = self.down.entry(address).or_default();
-        *count = (*count + is_down(verdict)).saturating_sub(is_down(before));
-        let is_any_down = *count > 0;
-        if !is_any_down {
-            self.down.remove(&address);
+        before: Option<&Evidence>,
+        evidence: Option<&Evidence>,
+    ) -> Counts {
+        let (before, now) = (Counts::of(before), Counts::of(evidence));
+        let counts = self.counts.entry(address).or_default();
+        counts.down = (counts.down + now.down).saturating_sub(before.down);
+        counts.proving = (counts.proving + now.proving).saturating_sub(before.proving);
+        let counts = *counts;
+        if counts == Counts::default() {
+            self.counts.remove(&address);
         }
-        let known = self.findings.get(&address);
-        let new = match now {
+        counts
+    }
+
+    /// Folds what a target says that said another thing before, and says what is known of its address
+    /// now, if that has changed.
+    fn fold(
+        &mut self,
+        target: &Target,
+        before: Option<&Evidence>,
+        evidence: Option<&Evidence>,
+        now: Instant,
+    ) -> Option<Finding> {
+        let address = target.address;
+        let counts = self.count(address, before, evidence);
+        let Some(evidence) = evidence.filter(|it| it.verdict != Verdict::Unknown) else {
             // What is gone, or has never passed, says nothing new of the address.
-            None => return None,
-            Some(evidence) => match evidence.verdict {
-                Verdict::Unknown => return None,
-                Verdict::Down | Verdict::Damped => Finding {
-                    down: known.and_then(|known| known.down.clone()).or_else(|| {
-                        Some(Evidence {
-                            verdict: Verdict::Down,
-                            ..evidence.clone()
-                        })
-                    }),
-                },
-                Verdict::Up | Verdict::Suspect if is_any_down => known?.clone(),
-                Verdict::Up | Verdict::Suspect => Finding::default(),
-            },
+            if counts.proving == 0 && before.is_some_and(Evidence::proves) {
+                let until = now + target.probe.proof();
+                self.unbacked.insert(address, until);
+            }
+            return None;
+        };
+        self.unbacked.remove(&address);
+        let known = self.findings.get(&address);
+        let known_down = known.and_then(|known| known.down.as_ref());
+        let down = match evidence.verdict {
+            Verdict::Up | Verdict::Suspect if counts.down == 0 => None,
+            Verdict::Up | Verdict::Suspect => known_down.cloned(),
+            Verdict::Damped if counts.down > 0 => known_down.cloned(),
+            verdict => {
+                let same = known_down.filter(|known| known.verdict == verdict);
+                Some(Evidence {
+                    unproven_since: None,
+                    ..same.unwrap_or(evidence).clone()
+                })
+            }
+        };
+        let new = Finding {
+            down,
+            is_passing: counts.proving > 0,
         };
         (known != Some(&new)).then_some(new)
+    }
+
+    /// What passed of late for an earlier process counts for as long as the longest proof of these
+    /// targets.
+    fn begin(&mut self, targets: &Targets, now: Instant) {
+        let proofs = targets.iter().map(|target| target.probe.proof());
+        let until = now + proofs.max().unwrap_or_default();
+        let passing = self.findings.iter().filter(|(_, known)| known.is_passing);
+        self.unbacked = passing.map(|(address, _)| (*address, until)).collect();
+    }
+
+    /// What passed of late for no target that says so, for as long as it counts. Returns what is known
+    /// of it now.
+    fn end_unbacked(&mut self, now: Instant) -> Vec<(SocketAddr, Finding)> {
+        let over = self.unbacked.extract_if(|_, until| *until <= now);
+        let ended = over.filter_map(|(address, _)| {
+            let known = self.findings.get(&address)?;
+            Some((
+                address,
+                Finding {
+                    is_passing: false,
+                    ..known.clone()
+                },
+            ))
+        });
+        ended.collect()
     }
 
     /// Sets or takes back what is known of an address.
@@ -139,16 +211,16 @@ impl Known {
 }
 
 impl World {
-    /// Folds what is found of the address of a target whose verdict was another.
+    /// Folds what is found of the address of a target that said another thing before.
     pub(super) fn find(
         &mut self,
         target: &Target,
-        before: Option<Verdict>,
+        before: Option<&Evidence>,
         evidence: Option<&Evidence>,
         now: Now,
     ) {
         let address = target.address;
-        let Some(finding) = self.known.fold(address, before, evidence) else {
+        let Some(finding) = self.known.fold(target, before, evidence, now.instant) else {
             return;
         };
         let is_new = !self.known.findings.contains_key(&address);
@@ -156,6 +228,11 @@ impl World {
             // At most half of them are probed.
             self.forget_gone(now, Duration::ZERO);
         }
+        self.know(address, finding, now);
+    }
+
+    /// Keeps what is known of an address now.
+    fn know(&mut self, address: SocketAddr, finding: Finding, now: Now) {
         (self.known.record).found(address, Some(&finding), now.instant);
         self.known.set(address, Some(finding.clone()));
         self.is_dirty |= self.builder.set_finding(address, Some(finding));
@@ -168,6 +245,7 @@ impl World {
 
     /// Waits at a start for first probes of the targets of which something is known.
     pub(super) fn await_first_probes(&mut self, now: Instant) {
+        self.known.begin(self.builder.targets(), now);
         let mut targets = self.builder.targets().iter();
         let findings = &self.known.findings;
         let is_any = targets.any(|target| findings.contains_key(&target.address));
@@ -190,6 +268,13 @@ impl World {
             self.known.look = now.instant + LOOK;
             self.known.record.hold(now.instant, now.wall);
             self.forget_gone(now, OUTLIVES);
+        }
+        let ended = self.known.end_unbacked(now.instant);
+        if !ended.is_empty() {
+            for (address, finding) in ended {
+                self.know(address, finding, now);
+            }
+            self.known.tell();
         }
         if (self.known.record).is_owed(&self.known.findings, now.instant) {
             let members = members(&self.config).zip(&self.profiles);
@@ -216,6 +301,7 @@ impl World {
         let over: Vec<SocketAddr> = gone.extract_if(is_over).map(|(at, _)| at).collect();
         for address in over {
             self.known.set(address, None);
+            self.known.unbacked.remove(&address);
             self.known.record.found(address, None, now.instant);
             self.builder.set_finding(address, None);
         }

@@ -42,6 +42,7 @@ enum Record {
     /// All of it was so at this time, in Unix seconds.
     Held(u64),
     /// An address and port has passed; since when it is down, in Unix seconds, and what was seen.
+    /// Earlier builds wrote it in place of [`Record::Probed`].
     Found(SocketAddr, Option<(u64, String)>),
     /// Nothing is known of it any more.
     Forgotten(SocketAddr),
@@ -49,6 +50,45 @@ enum Record {
     Member(String, MemberRecord),
     /// A shard that goes out too often: member, namespace and name of the service.
     Shard([String; 3], ShardRecord),
+    /// An address and port has passed: why it is out, if it is, and whether its last pass proves that
+    /// it works.
+    Probed(SocketAddr, Option<Out>, bool),
+}
+
+/// Why an address is out.
+#[derive(Debug, Serialize, Deserialize)]
+struct Out {
+    /// It passes again, and is kept back since it was down too often; else it is down.
+    is_damped: bool,
+    /// Since when, in Unix seconds.
+    since: u64,
+    /// What was seen.
+    seen: String,
+}
+
+impl Out {
+    /// Of what is known.
+    fn of(down: &Evidence) -> Self {
+        Self {
+            is_damped: down.verdict == Verdict::Damped,
+            since: down.since.0,
+            seen: down.seen.to_string(),
+        }
+    }
+
+    /// What is known.
+    fn evidence(self) -> Evidence {
+        Evidence {
+            verdict: if self.is_damped {
+                Verdict::Damped
+            } else {
+                Verdict::Down
+            },
+            since: UnixSeconds(self.since),
+            seen: kept(&self.seen).into(),
+            unproven_since: None,
+        }
+    }
 }
 
 /// What is known of the contact to members, by their names.
@@ -82,7 +122,8 @@ pub(super) fn path(state_dir: &Path) -> PathBuf {
 /// logged; then, as without one, nothing is known.
 ///
 /// What was down an hour ago, or is down for somebody who stands elsewhere, may be up: after a move
-/// a whole federation could look dead. That it has passed stays known.
+/// a whole federation could look dead. What passed may not pass any more. That it has ever passed
+/// stays known.
 pub(super) fn read(path: &Path, here: Option<&Place>, now: UnixSeconds) -> Kept {
     match try_read(path) {
         Ok(Some(read)) => read.count(here, now),
@@ -120,16 +161,19 @@ impl Read {
             Record::Stood(region, zone) => self.stood = (region, zone),
             Record::Held(at) => self.held = at,
             Record::Found(address, down) => {
+                let out = down.map(|(since, seen)| Out {
+                    is_damped: false,
+                    since,
+                    seen,
+                });
+                self.fold(Record::Probed(address, out, false));
+            }
+            Record::Probed(address, out, is_passing) => {
                 if self.findings.len() >= MOST_KEPT && !self.findings.contains_key(&address) {
                     return;
                 }
-                let down = down.map(|(since, seen)| Evidence {
-                    verdict: Verdict::Down,
-                    since: UnixSeconds(since),
-                    seen: kept(&seen).into(),
-                    unproven_since: None,
-                });
-                self.findings.insert(address, Finding { down });
+                let down = out.map(Out::evidence);
+                self.findings.insert(address, Finding { down, is_passing });
             }
             Record::Forgotten(address) => drop(self.findings.remove(&address)),
             Record::Member(name, record) if record == MemberRecord::default() => {
@@ -206,11 +250,8 @@ pub(super) fn push(buffer: &mut Vec<u8>, address: SocketAddr, finding: Option<&F
     let record = match finding {
         None => Record::Forgotten(address),
         Some(finding) => {
-            let down = finding.down.as_ref();
-            Record::Found(
-                address,
-                down.map(|down| (down.since.0, down.seen.to_string())),
-            )
+            let out = finding.down.as_ref().map(Out::of);
+            Record::Probed(address, out, finding.is_passing)
         }
     };
     append(buffer, &record);
@@ -279,4 +320,31 @@ pub(super) fn write(
     fs::rename(&new, path)?;
     File::open(folder)?.sync_all()?;
     Ok((file, buffer.len() as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_earlier_builds_have_written_is_down_or_has_passed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = path(folder.path());
+        let (one, two) = ("192.0.2.1:80", "192.0.2.2:80");
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let mut octets = Vec::new();
+        frames::push_header(&mut octets, FINDINGS, BaseId::default());
+        append(&mut octets, &Record::Stood(None, None));
+        append(&mut octets, &Record::Held(1_800_000_000));
+        append(&mut octets, &Record::Found(at(one), None));
+        let down = Some((1_800_000_000, "refused".to_owned()));
+        append(&mut octets, &Record::Found(at(two), down));
+        fs::write(&path, octets).unwrap();
+        let kept = read(&path, None, UnixSeconds(1_800_000_001));
+        assert_eq!(kept.findings.get(&at(one)), Some(&Finding::default()));
+        let two = kept.findings.get(&at(two)).unwrap();
+        let down = two.down.as_ref().unwrap();
+        assert_eq!((two.verdict(), &*down.seen), (Verdict::Down, "refused"));
+        assert!(!two.is_passing && kept.good.is_some());
+    }
 }

@@ -162,10 +162,11 @@ impl Record {
             self.behind = Some(now);
             return;
         }
-        let is_down = finding.is_some_and(|finding| finding.down.is_some());
+        let withdraws =
+            finding.is_some_and(|finding| finding.down.is_some() || !finding.is_passing);
         let finding = finding.cloned();
         self.tell(
-            is_down,
+            withdraws,
             |number| Order::Found(address, finding, number),
             now,
         );

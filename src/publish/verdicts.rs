@@ -13,9 +13,9 @@ impl World {
     pub(super) fn probed(&mut self, found: Vec<(Target, Option<Evidence>)>, now: Now) {
         let mut is_any_down = false;
         for (target, evidence) in found {
-            let before = self.builder.evidence(&target);
+            let before = self.builder.evidence(&target).cloned();
+            self.find(&target, before.as_ref(), evidence.as_ref(), now);
             let before = before.map(|evidence| evidence.verdict);
-            self.find(&target, before, evidence.as_ref(), now);
             if let Some(evidence) = &evidence {
                 self.judge(&target, before, evidence, now);
                 is_any_down |= evidence.verdict == Verdict::Down;

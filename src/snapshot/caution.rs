@@ -128,6 +128,26 @@ pub(super) struct Judged {
     pub(super) warnings: Warnings,
 }
 
+/// What counts of a target.
+struct Counting<'a> {
+    /// The verdict.
+    verdict: Verdict,
+    /// It proves that the target works.
+    proves: bool,
+    /// For people; `None` where nothing is known but that it passes.
+    evidence: Option<&'a Evidence>,
+}
+
+impl<'a> From<&'a Evidence> for Counting<'a> {
+    fn from(evidence: &'a Evidence) -> Self {
+        Self {
+            verdict: evidence.verdict,
+            proves: evidence.proves(),
+            evidence: Some(evidence),
+        }
+    }
+}
+
 /// What is known of shards beyond their facts.
 #[derive(Debug, Default)]
 pub(super) struct Cautions {
@@ -157,26 +177,37 @@ impl Cautions {
     }
 
     /// What counts of a target: what its own probes say, before they have a verdict what is known of
-    /// its address.
-    fn of(&self, target: &Target) -> Option<&Evidence> {
-        let own = self.evidence.get(target);
-        let known = || self.findings.get(&target.address)?.down.as_ref();
-        own.filter(|own| own.verdict != Verdict::Unknown)
-            .or_else(known)
-            .or(own)
+    /// its address. That others pass there is nothing to one that has failed itself.
+    fn of(&self, target: &Target) -> Option<Counting<'_>> {
+        let own = self.evidence.get(target).map(Counting::from);
+        let is_judged = own
+            .as_ref()
+            .is_some_and(|own| own.verdict != Verdict::Unknown);
+        let known = self.findings.get(&target.address).filter(|_| !is_judged);
+        let known =
+            known.filter(|known| known.down.is_some() || (known.is_passing && own.is_none()));
+        let known = known.map(|known| Counting {
+            verdict: known.verdict(),
+            proves: known.proves(),
+            evidence: known.down.as_ref(),
+        });
+        known.or(own)
     }
 
-    /// Sets or takes back what is known of an address. Returns whether it is down now and was not,
-    /// or the other way round.
+    /// Sets or takes back what is known of an address. Returns whether another verdict counts now, or
+    /// it proves something and did not, or the other way round.
     pub(super) fn set_finding(&mut self, address: SocketAddr, finding: Option<Finding>) -> bool {
-        let is_down =
-            |finding: &Option<Finding>| finding.as_ref().is_some_and(|it| it.down.is_some());
-        let is = is_down(&finding);
+        let counting = |finding: &Option<Finding>| {
+            let finding = finding.as_ref();
+            finding.map(|finding| (finding.verdict(), finding.proves()))
+        };
+        let nothing = (Verdict::Up, false);
+        let is = counting(&finding).unwrap_or(nothing);
         let before = match finding {
             Some(finding) => self.findings.insert(address, finding),
             None => self.findings.remove(&address),
         };
-        is_down(&before) != is
+        counting(&before).unwrap_or(nothing) != is
     }
 
     /// Sets or takes back a condition. Returns whether that changes anything.
@@ -218,21 +249,23 @@ impl Cautions {
             self.find_targets(input, probes, shard, (&mut targets, &mut warnings));
             let (mut down, mut damped) = (HashSet::new(), HashSet::new());
             for (_, target) in targets.iter().skip(first) {
-                let Some(evidence) = self.of(target) else {
+                let Some(counting) = self.of(target) else {
                     continue;
                 };
-                if evidence.proves() {
+                if counting.proves {
                     let is_tcp = target.probe.check == Check::Tcp;
                     note_proof(&mut caution.sets, shard.member, is_tcp);
                 }
-                match evidence.verdict {
+                match counting.verdict {
                     Verdict::Unknown | Verdict::Up => {}
                     // It counts as up until it is down.
                     Verdict::Suspect => shard.ttl = shard.ttl.min(UNSETTLED_TTL),
                     Verdict::Down => drop(down.insert(target.address.ip())),
                     Verdict::Damped => drop(damped.insert(target.address.ip())),
                 }
-                if evidence.verdict != Verdict::Up || !evidence.proves() {
+                if let Some(evidence) = counting.evidence
+                    && (counting.verdict != Verdict::Up || !counting.proves)
+                {
                     probed.push((shard.member, target.clone(), evidence.clone()));
                 }
             }
@@ -325,10 +358,8 @@ impl Cautions {
             })
         };
         if SHARD_ADDRESSES.length() < shard.ipv4.len().max(shard.ipv6.len()) {
-            let verdict = |address| {
-                let evidence = target(address).and_then(|target| self.of(&target));
-                evidence.map(|evidence| evidence.verdict)
-            };
+            let verdict =
+                |address| target(address).and_then(|target| Some(self.of(&target)?.verdict));
             let is_out = |verdict| matches!(verdict, Some(Verdict::Down | Verdict::Damped));
             let ipv4 = |ip: &Ipv4Addr| !is_out(verdict((*ip).into()));
             let ipv6 = |ip: &Ipv6Addr| !is_out(verdict((*ip).into()));

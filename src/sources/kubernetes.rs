@@ -22,9 +22,9 @@ mod index;
 mod nodes;
 mod objects;
 
-pub use client::{check, files_named};
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
+pub use client::{check, files_named};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};

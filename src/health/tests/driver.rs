@@ -1,12 +1,14 @@
 //! Times, holds and what is said, with time stopped and scripted answers.
 
+mod known;
+
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::health::thread::keep;
-use crate::model::{Finding, Probe, UnixSeconds, Verdict};
+use crate::model::{Probe, UnixSeconds, Verdict};
 
 /// What comes of probes, by address, and how long that takes.
 type Answers = Arc<Mutex<HashMap<SocketAddr, (Outcome, Duration)>>>;
@@ -389,66 +391,4 @@ async fn after_a_failure_of_its_own_probing_begins_anew() {
     assert!(world.shows("gazetteer_health_targets{verdict=\"up\"} 1"));
     world.answer(1, pass());
     assert_eq!(world.said_within(10).await, [(1, Some(Verdict::Up))]);
-}
-
-/// What is known of an address that is down.
-fn down() -> Finding {
-    let evidence = Evidence {
-        verdict: Verdict::Down,
-        since: UnixSeconds(7),
-        seen: "refused".into(),
-        unproven_since: None,
-    };
-    Finding {
-        down: Some(evidence),
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_known_is_judged_soon_and_the_first_pass_brings_it_back() {
-    let targets = [target(1, 60), target(2, 60), target(3, 60)];
-    let addresses = [1, 2].map(|n| SocketAddr::from(([127, 0, 0, 1], n)));
-    let known = [(addresses[0], Finding::default()), (addresses[1], down())];
-    let mut world = knowing(&targets[..2], known.into_iter().collect(), 10, 10);
-    let begin = Instant::now();
-    world.answer(1, refused());
-    world.answer(2, refused());
-    let said = world.said_within(1).await;
-    let of = |port| said.iter().filter(move |(of, _)| *of == port);
-    let verdicts = |port| of(port).map(|(_, verdict)| *verdict).collect::<Vec<_>>();
-    assert_eq!(verdicts(1).last(), Some(&Some(Verdict::Down)));
-    assert_eq!(verdicts(2), [Some(Verdict::Down)]);
-    assert!(world.first_probes.unwrap() <= begin + SOON);
-    // Not by this process: neither `up` nor a quiet time.
-    world.answer(2, pass());
-    assert_eq!(world.said_within(61).await, [(2, Some(Verdict::Up))]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_target_that_comes_back_or_is_probed_otherwise_goes_on_from_what_is_known() {
-    let first = target(1, 2);
-    let mut world = world(std::slice::from_ref(&first), 10, 10);
-    world.said_within(5).await;
-    assert!(world.first_probes.is_some());
-    world.answer(1, refused());
-    world.said_within(10).await;
-    world
-        .known
-        .send_replace([(first.address, down())].into_iter().collect());
-    world.wanted.send_replace(Targets::new());
-    assert_eq!(world.said_within(5).await, [(1, None)]);
-    let probe = Probe {
-        check: crate::model::Check::Grpc {
-            service: Box::default(),
-        },
-        ..Probe::default()
-    };
-    let other = Target {
-        probe: Arc::new(probe),
-        ..first
-    };
-    world.wanted.send_replace(Targets::unit(other));
-    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Down))]);
-    world.answer(1, pass());
-    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
 }

@@ -67,9 +67,17 @@ fn what_is_known_stands_until_the_probe_has_had_its_say() {
         seen: "refused".into(),
         unproven_since: None,
     };
-    let (up, down) = (Finding::default(), Finding { down: Some(down) });
+    let damped = Evidence {
+        verdict: Verdict::Damped,
+        ..down.clone()
+    };
+    let known = |down| Finding {
+        down,
+        is_passing: false,
+    };
+    let (up, down, damped) = (known(None), known(Some(down)), known(Some(damped)));
     let check = |known: &Finding, results: &str, expected: &str| {
-        let history = History::inherited(known);
+        let history = History::inherited(known, None);
         let verdicts = verdicts_after(history, &probe(3, 2), results);
         assert_eq!(verdicts, expected, "{results}");
     };
@@ -79,6 +87,48 @@ fn what_is_known_stands_until_the_probe_has_had_its_say() {
     check(&down, "----+", "DDDDU");
     check(&down, "+---+", "USSDD");
     check(&down, "!!+", "DDU");
+    check(&damped, "+---", "USSD");
+    check(&damped, "---++", "ddDDU");
+}
+
+#[test]
+fn what_is_known_to_pass_proves_until_the_first_failure() {
+    let (probe, second) = (probe(3, 2), Duration::from_secs(1));
+    let is_recent = |known: &Finding, passed: Option<u32>, failures: u32, at: u32| {
+        let mut history = History::inherited(known, passed.map(|passed| passed * second));
+        for _ in 0..failures {
+            step(&mut history, &probe, DARK, 10 * second);
+        }
+        history.is_recent(&probe, at * second)
+    };
+    let known = |verdict: Option<Verdict>, is_passing| Finding {
+        down: verdict.map(|verdict| Evidence {
+            verdict,
+            since: UnixSeconds(1),
+            seen: "refused".into(),
+            unproven_since: None,
+        }),
+        is_passing,
+    };
+    let up = known(None, true);
+    assert!(is_recent(&up, Some(10), 0, 16));
+    assert!(!is_recent(&up, Some(10), 0, 17));
+    assert!(!is_recent(&up, Some(9), 0, 16));
+    assert!(!is_recent(&up, None, 0, 11));
+    assert!(!is_recent(&up, Some(10), 1, 11));
+    assert!(is_recent(
+        &known(Some(Verdict::Damped), true),
+        Some(10),
+        0,
+        11
+    ));
+    assert!(!is_recent(
+        &known(Some(Verdict::Down), true),
+        Some(10),
+        0,
+        11
+    ));
+    assert!(!is_recent(&known(None, false), Some(10), 0, 11));
 }
 
 #[test]

@@ -7,7 +7,11 @@ use std::sync::Arc;
 use super::super::findings_file;
 use super::fixture::{Running, after, available, config, named, service};
 use crate::config::Config;
-use crate::model::{Change, Check, Delta, Evidence, Place, Probe, Target, UnixSeconds, Verdict};
+use crate::model::{
+    Change, Check, Delta, Evidence, MemberIdx, Place, Probe, Target, UnixSeconds, Verdict,
+};
+use crate::snapshot::Snapshot;
+use crate::wire::NameBuf;
 
 /// Members `a` and `b` whose addresses are probed.
 fn probed(folder: &Path) -> Config {
@@ -43,6 +47,19 @@ impl Running {
         self.handle.deltas.send(delta).await.unwrap();
         after(50).await;
     }
+}
+
+/// No member.
+const NONE: [u8; 0] = [];
+
+/// Members whose shard of `s` passes of late, and those of which only damped addresses are left.
+fn proven_and_damped(snapshot: &Arc<Snapshot>) -> (Vec<u8>, Vec<u8>) {
+    let key = NameBuf::from_labels(["s", "ns", "f"]).unwrap();
+    let entry = snapshot.entry(key.as_wire().strip_suffix(&[0]).unwrap());
+    let caution = entry.and_then(|entry| entry.caution());
+    let sets = caution.map(|caution| caution.sets).unwrap_or_default();
+    let members = |of: crate::model::MemberSet| of.iter().map(|MemberIdx(member)| member).collect();
+    (members(sets.proven), members(sets.damped))
 }
 
 /// Runs a first process in which both have passed and `b` is down.
@@ -95,7 +112,7 @@ async fn ready_waits_for_first_probes_and_not_for_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_old_or_found_elsewhere_has_passed_and_is_not_down() {
+async fn what_is_old_or_found_elsewhere_has_passed_and_is_neither_down_nor_passing() {
     let folder = tempfile::tempdir().unwrap();
     first_process(folder.path()).await;
     let check = |config: Config, now: u64, downs: usize| {
@@ -104,9 +121,10 @@ async fn what_is_old_or_found_elsewhere_has_passed_and_is_not_down() {
         let kept = findings_file::read(&file, here, UnixSeconds(now));
         assert_eq!(kept.findings.len(), 2, "{now}");
         let down = kept.findings.values().filter(|known| known.down.is_some());
+        let passing = kept.findings.values().filter(|known| known.is_passing);
         assert_eq!(
-            (down.count(), kept.good.is_some()),
-            (downs, downs > 0),
+            (down.count(), passing.count(), kept.good.is_some()),
+            (downs, downs, downs > 0),
             "{now}"
         );
     };
@@ -183,5 +201,80 @@ async fn another_check_of_an_address_goes_on_from_what_is_known() {
     after(50).await;
     running.found(2, None).await;
     assert_eq!(available(&running.settled().await, "s"), [0]);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_keeps_what_passes_and_what_is_damped() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let running = Running::start(probed(folder.path()));
+    let snapshot = running.handle.snapshots.load_full();
+    assert_eq!(proven_and_damped(&snapshot), (vec![0], vec![]));
+    running.found(2, Some(Verdict::Damped)).await;
+    running.found(1, Some(Verdict::Down)).await;
+    let served = |snapshot: &Arc<Snapshot>| {
+        assert_eq!(available(snapshot, "s"), [1]);
+        assert_eq!(proven_and_damped(snapshot), (vec![1], vec![1]));
+    };
+    served(&running.settled().await);
+    running.stop().await;
+    let running = Running::start(probed(folder.path()));
+    served(&running.handle.snapshots.load_full());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_before_ends_with_its_own_proof_or_by_time() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let proven = async |running: &Running| proven_and_damped(&running.settled().await).0;
+    // Nobody asks: it passed for an earlier process for as long as a pass proves anything.
+    let running = Running::start(probed(folder.path()));
+    after(6_000).await;
+    assert_eq!(proven(&running).await, [0]);
+    after(2_500).await;
+    assert_eq!(proven(&running).await, NONE);
+    running.stop().await;
+    let running = Running::start(probed(folder.path()));
+    assert_eq!(proven(&running).await, NONE);
+    running.found(1, Some(Verdict::Up)).await;
+    running.stop().await;
+    // It fails, and that is all that is known after the next start.
+    let running = Running::start(probed(folder.path()));
+    assert_eq!(proven(&running).await, [0]);
+    let old = Evidence {
+        unproven_since: Some(UnixSeconds(1_800_000_000)),
+        ..evidence(Verdict::Suspect)
+    };
+    let delta = Delta::Probed(vec![(target(1), Some(old))]);
+    running.handle.deltas.send(delta).await.unwrap();
+    after(50).await;
+    assert_eq!(proven(&running).await, NONE);
+    running.stop().await;
+    let running = Running::start(probed(folder.path()));
+    assert_eq!(proven(&running).await, NONE);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pass_outlives_its_target_for_as_long_as_it_proves() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(probed(folder.path()));
+    running.sync("a", "192.0.2.1").await;
+    running.sync("b", "192.0.2.2").await;
+    let proven = async || proven_and_damped(&running.settled().await).0;
+    let absence = async |millis| {
+        running.found(2, Some(Verdict::Up)).await;
+        running.change("b", Change::Remove(named("s"))).await;
+        after(50).await;
+        running.found(2, None).await;
+        after(millis).await;
+        let back = Change::Upsert(named("s"), service("192.0.2.2", 1));
+        running.change("b", back).await;
+        proven().await
+    };
+    assert_eq!(absence(2_000).await, [1]);
+    assert_eq!(absence(9_000).await, NONE);
     running.stop().await;
 }
