@@ -47,7 +47,7 @@ fuzz_target!(|octets: &[u8]| {
         "facts/a.base",
         "facts/a.log",
         "facts/a.base.previous",
-        "facts/fleet.base",
+        "facts/_fleet.base",
         "overrides.json",
     ];
     let file: PathBuf = CONFIG
