@@ -243,7 +243,14 @@ impl Driver {
                     Some(left) => left.iter().filter_map(|it| it.history.last_pass()).max(),
                     None => Some(now - self.begin),
                 };
-                Some((History::inherited(known, passed), known.down.clone()))
+                let history = History::inherited(known, passed);
+                // Of what went just now none asked the same.
+                let history = if left.contains_key(&target.address) {
+                    history.for_another()
+                } else {
+                    history
+                };
+                Some((history, known.down.clone()))
             };
             let is_known = before.is_none() && findings.contains_key(&target.address);
             let (history, told) = before.or_else(known).unwrap_or_default();

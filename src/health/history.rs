@@ -56,6 +56,8 @@ pub(super) struct History {
     /// That was found by another probe of the address, or by another process, and stands until this
     /// one has passed or failed often enough.
     is_inherited: bool,
+    /// The other probe asked something else: that it passed does not say that this one can.
+    is_another: bool,
     /// Failures in a row.
     failures: u8,
     /// Passes in a row.
@@ -78,6 +80,16 @@ impl History {
             is_inherited: true,
             passed: passed.filter(|_| known.proves()),
             ..Self::default()
+        }
+    }
+
+    /// The same, where what asked before asked something else: what is down stays so, and what fails
+    /// this probe is not down until it has passed it.
+    #[must_use]
+    pub(super) fn for_another(self) -> Self {
+        Self {
+            is_another: true,
+            ..self
         }
     }
 
@@ -188,6 +200,14 @@ impl History {
             return self.change_to(doubted);
         }
         let confirmation = confirm(self.failing);
+        if confirmation == Confirmation::Yes && self.is_inherited && self.is_another {
+            // A new check that nothing passes, as one with a wrong path, withdraws nothing.
+            *self = Self::default();
+            return Change {
+                is_new: true,
+                unconfirmed: None,
+            };
+        }
         if confirmation == Confirmation::Yes {
             // What is kept back is not withdrawn once more.
             if verdict != Verdict::Damped {

@@ -89,6 +89,15 @@ fn what_is_known_stands_until_the_probe_has_had_its_say() {
     check(&down, "!!+", "DDU");
     check(&damped, "+---", "USSD");
     check(&damped, "---++", "ddDDU");
+    let check_another = |known: &Finding, results: &str, expected: &str| {
+        let history = History::inherited(known, None).for_another();
+        let verdicts = verdicts_after(history, &probe(3, 2), results);
+        assert_eq!(verdicts, expected, "{results}");
+    };
+    check_another(&up, "-----+---", "SS???USSD");
+    check_another(&up, "+---", "USSD");
+    check_another(&up, "!!!-", "SSS?");
+    check_another(&down, "----+---", "DDDDUSSD");
 }
 
 #[test]

@@ -134,3 +134,29 @@ async fn another_kind_of_probe_proves_no_longer_than_the_one_before() {
     let said = proofs(&mut world, 4).await;
     assert_eq!(said, [None, Some((Verdict::Up, false))]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_another_kind_of_probe_never_passes_is_not_down() {
+    let first = target(1, 2);
+    let mut world = world(std::slice::from_ref(&first), 10, 10);
+    world.said_within(3).await;
+    let known = [(first.address, passing())].into_iter().collect();
+    world.known.send_replace(known);
+    let probe = Probe {
+        check: crate::model::Check::Grpc {
+            service: Box::default(),
+        },
+        ..Probe::default()
+    };
+    let other = Target {
+        probe: Arc::new(probe),
+        ..first
+    };
+    world.answer(1, refused());
+    world.wanted.send_replace(Targets::unit(other));
+    let said = world.said_within(20).await;
+    assert_eq!(said.last(), Some(&(1, Some(Verdict::Unknown))), "{said:?}");
+    assert!(!said.contains(&(1, Some(Verdict::Down))), "{said:?}");
+    world.answer(1, pass());
+    assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
+}
