@@ -339,7 +339,7 @@ mod tests {
         append(&mut octets, &Record::Found(at(one), None));
         let down = Some((1_800_000_000, "refused".to_owned()));
         append(&mut octets, &Record::Found(at(two), down));
-        fs::write(&path, octets).unwrap();
+        File::create(&path).unwrap().write_all(&octets).unwrap();
         let kept = read(&path, None, UnixSeconds(1_800_000_001));
         assert_eq!(kept.findings.get(&at(one)), Some(&Finding::default()));
         let two = kept.findings.get(&at(two)).unwrap();
