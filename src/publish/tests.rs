@@ -12,3 +12,4 @@ mod random;
 mod restart;
 mod running;
 mod states;
+mod walk;
