@@ -34,6 +34,8 @@
 //! reload take nothing back: what they need of each member is in [`MemberRecord`].
 
 mod brake;
+#[cfg(test)]
+mod canonical;
 mod contact;
 mod hold;
 mod holds;
@@ -86,6 +88,7 @@ pub(super) enum Happening {
 
 /// The states of all members.
 #[derive(Debug, Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct States {
     /// In configuration order.
     members: Vec<Tracked>,
@@ -180,6 +183,13 @@ impl States {
             tracked.state = to;
             if from != to || counts_otherwise {
                 transitions.push(Transition { member, from, to });
+            }
+        }
+        // A brake that went off may go on at once for losses that came later, and one for which somebody
+        // counted as in contact whose hold has passed. What was due before has passed by now.
+        for federation in 0..self.brakes.len() {
+            if !self.is_braked(federation) {
+                self.settle_brake(federation, now);
             }
         }
         transitions

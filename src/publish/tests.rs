@@ -13,3 +13,4 @@ mod random;
 mod restart;
 mod running;
 mod states;
+mod walk;

@@ -28,7 +28,7 @@ pub(in super::super) const LONGEST: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Brake {
     /// Losses from here on belong to it.
-    from: Instant,
+    pub(super) from: Instant,
     /// Since when it is on.
     pub(super) on: Instant,
 }

@@ -17,17 +17,18 @@ pub(in super::super) const BEGUN: Duration = Duration::from_secs(3600);
 
 /// One member.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Tracked {
     /// How long its first sync may take: the longest of its federations.
-    sync_timeout: Duration,
+    pub(super) sync_timeout: Duration,
     /// One for each federation that it takes part in.
     pub(super) holds: Vec<Hold>,
     /// How it came into the fleet.
     joined: Joined,
     /// Since when its first sync is awaited.
-    awaited: Instant,
+    pub(super) awaited: Instant,
     /// It was in sync since then.
-    has_synced: bool,
+    pub(super) has_synced: bool,
     /// What is known of the contact.
     pub(super) contact: Contact,
     /// The moment that is [`BEGUN`] to its damper.

@@ -56,7 +56,11 @@ impl Tracked {
         let holds = holds.filter_map(|hold| {
             Some(HoldRecord {
                 federation: fleet.federations.get(hold.federation)?.name.to_string(),
-                until: (!is_braked(hold.federation)).then(|| wall(hold.until)),
+                // One of a member that lists passes no earlier in the next process either.
+                until: (!is_braked(hold.federation)).then(|| {
+                    let passes = hold.passes(self.contact.returning());
+                    wall(passes.unwrap_or(hold.until))
+                }),
                 has_passed: hold.has_passed,
             })
         });
@@ -75,7 +79,7 @@ impl Tracked {
         MemberRecord {
             lost,
             holds: holds.filter(|_| !is_presumed).collect(),
-            withdrawals: (self.damper.count() > 0).then(|| {
+            withdrawals: (!self.damper.is_over(self.time(now.instant))).then(|| {
                 let (before, since) = (BEGUN.saturating_sub(last), last.saturating_sub(BEGUN));
                 let at = wall(begun + since).saturating_sub(before.as_secs());
                 (self.damper.count(), at)
@@ -109,7 +113,9 @@ impl Tracked {
             if let Some(kept) = kept {
                 hold.has_passed = kept.has_passed;
                 if let Some(until) = kept.until {
-                    hold.until = now.instant + left(until).min(hold.length);
+                    let ago = Duration::from_secs(now.wall.0.saturating_sub(until));
+                    let latest = now.instant + left(until).min(hold.length);
+                    hold.until = latest.checked_sub(ago).unwrap_or(latest);
                 }
             }
             if let Some(lost) = record.lost {
@@ -122,7 +128,7 @@ impl Tracked {
             let ago = Duration::from_secs(now.wall.0.saturating_sub(last));
             let last = self.time(now.instant).saturating_sub(ago);
             self.damper = Damper::of(count, last);
-            self.is_counted = self.holds.iter().any(|hold| hold.has_passed);
         }
+        self.is_counted = self.is_withdrawn();
     }
 }
