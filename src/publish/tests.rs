@@ -6,6 +6,7 @@ mod decided;
 mod files;
 mod findings;
 pub(super) mod fixture;
+mod history;
 mod lists;
 mod overrides;
 mod random;
