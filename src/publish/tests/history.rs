@@ -115,3 +115,19 @@ fn random_histories_break_no_rule() {
         "never tried: {untried:?}"
     );
 }
+
+/// Histories that have broken a rule once.
+#[test]
+fn histories_that_broke_a_rule_break_none_any_more() {
+    use std::time::Duration;
+    let pass = |seconds| Step::Pass(Duration::from_secs(seconds));
+    let histories: [&[Step]; 1] = [
+        // A hold passed at the start of a process whose answers were frozen.
+        &[Step::Lost(0), Step::Freeze, pass(11), Step::Restart],
+    ];
+    let mut counts = Counts::default();
+    for steps in histories {
+        let followed = follow(false, steps, &mut counts);
+        assert_eq!(followed, Ok(()), "{steps:?}");
+    }
+}
