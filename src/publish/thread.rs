@@ -129,8 +129,8 @@ pub(super) fn prepare(
     let record = Record::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
     let record = record.map_err(Error::Thread)?;
     let (findings_to, findings) = watch::channel(kept.findings.clone());
-    let overrides = overrides_file::path(&config.state_dir);
-    let decided = overrides_file::read(&overrides);
+    let overrides_path = overrides_file::path(&config.state_dir);
+    let decided = overrides_file::read(&overrides_path);
     let is_frozen = decided.overrides.frozen.is_some();
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
     let mut known = Known::new(kept.findings, record, findings_to, now.instant);
@@ -140,7 +140,7 @@ pub(super) fn prepare(
         beginning.give_up_waiting(&config);
     }
     let (overrides_to, overrides) = watch::channel(Arc::default());
-    let overruling = Overruling::new(decided, overrides, overrides_to, storage, now);
+    let overruling = Overruling::new(decided, overrides_path, overrides_to, storage, now);
     let events = Events::default();
     let first = beginning
         .builder
