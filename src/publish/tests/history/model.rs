@@ -265,12 +265,16 @@ impl Model {
     }
 
     /// Holds are longer or shorter.
-    pub(super) fn reload(&mut self, before: &Rules, rules: &Rules) {
+    pub(super) fn reload(&mut self, before: &Rules, rules: &Rules, now: u64) {
         for member in &mut self.members {
             for (federation, hold) in member.holds.iter_mut().enumerate() {
                 let (was, is) = (length(before, federation), length(rules, federation));
                 hold.earliest = (hold.earliest + is).saturating_sub(was);
                 hold.latest = (hold.latest + is).saturating_sub(was);
+                if is > was {
+                    // After a restart it is not known how long ago a hold has passed.
+                    hold.latest = hold.latest.max(now + is);
+                }
                 hold.is_withdrawn &= is <= was;
             }
         }

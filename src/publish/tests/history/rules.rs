@@ -222,7 +222,9 @@ impl View<'_> {
                 let is_hold = member.gone.is_some() && (is_listing || is_soon || was_set);
                 let is_seen = matches!(member.known, Known::Damped | Known::MaybeDown);
                 let is_proven = member.is_proven() && !member.is_live();
-                (is_hold && !is_frozen) || is_seen || is_proven
+                // Its hold may have passed in one federation alone, which is kept as a loss for all.
+                let is_unheard = member.link == Link::Presumed;
+                (is_hold && !is_frozen) || is_unheard || is_seen || is_proven
             });
             if is_due || !before.damped.is_empty() {
                 continue;

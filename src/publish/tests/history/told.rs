@@ -246,9 +246,10 @@ impl History {
         let writer = self.writer.as_mut().unwrap();
         let before = writer.rules.clone();
         writer.reload(self.folder.path(), reload);
-        self.model.reload(&before, &writer.rules);
+        let now = writer.time();
+        self.model.reload(&before, &writer.rules, now);
         if let Some(frozen) = &mut self.frozen {
-            frozen.reload(&before, &writer.rules);
+            frozen.reload(&before, &writer.rules, now);
         }
     }
 

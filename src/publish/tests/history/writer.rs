@@ -129,12 +129,6 @@ impl Rules {
         let place = self.order.iter().position(|it| *it == who).unwrap();
         MemberIdx(u8::try_from(place).unwrap())
     }
-
-    /// The members of a set, as the history numbers them.
-    pub(super) fn whose(&self, members: MemberSet) -> Vec<usize> {
-        let all = members.iter().map(|member| self.order[member.get()]);
-        all.collect()
-    }
 }
 
 /// The answer to `s` in a federation, before anything is known of the client.
@@ -335,34 +329,46 @@ impl Writer {
     pub(super) fn answers(&self) -> Vec<Answer> {
         let snapshot = self.core.snapshots.load_full();
         let all = FEDERATIONS.iter();
-        all.map(|name| self.answer(&snapshot, name)).collect()
+        all.map(|name| answer(&snapshot, name)).collect()
     }
+}
 
-    /// The answer in a federation: as answers are made.
-    fn answer(&self, snapshot: &Snapshot, federation: &str) -> Answer {
-        let whose = |members| self.rules.whose(members);
-        let key = NameBuf::from_labels(["s", "ns", federation]).unwrap();
-        let entry = snapshot.entry(key.as_wire().strip_suffix(&[0]).unwrap());
-        let Some(entry) = entry else {
-            return Answer {
-                eligible: Vec::new(),
-                withdrawn: Vec::new(),
-                available: Vec::new(),
-                damped: Vec::new(),
-            };
+/// The answer in a federation: as answers are made.
+fn answer(snapshot: &Snapshot, federation: &str) -> Answer {
+    let whose = |members| whose(snapshot, members);
+    let key = NameBuf::from_labels(["s", "ns", federation]).unwrap();
+    let entry = snapshot.entry(key.as_wire().strip_suffix(&[0]).unwrap());
+    let Some(entry) = entry else {
+        return Answer {
+            eligible: Vec::new(),
+            withdrawn: Vec::new(),
+            available: Vec::new(),
+            damped: Vec::new(),
         };
-        let plan = snapshot.plan(entry.plan).unwrap();
-        let health = snapshot.state().health_in(entry.federation);
-        let caution = || entry.caution().map(|caution| &caution.sets);
-        let lots = || unreachable!("no member is being drained");
-        let found: Eligible = eligible(plan, &entry.health(), caution, health, lots);
-        Answer {
-            eligible: whose(found.members),
-            withdrawn: whose(found.withdrawn),
-            available: whose(entry.health().available),
-            damped: whose(caution().map_or(MemberSet::EMPTY, |caution| caution.damped)),
-        }
+    };
+    let plan = snapshot.plan(entry.plan).unwrap();
+    let health = snapshot.state().health_in(entry.federation);
+    let caution = || entry.caution().map(|caution| &caution.sets);
+    let lots = || unreachable!("no member is being drained");
+    let found: Eligible = eligible(plan, &entry.health(), caution, health, lots);
+    Answer {
+        eligible: whose(found.members),
+        withdrawn: whose(found.withdrawn),
+        available: whose(entry.health().available),
+        damped: whose(caution().map_or(MemberSet::EMPTY, |caution| caution.damped)),
     }
+}
+
+/// The members of a set, as the history numbers them. A frozen snapshot may have them in another
+/// order than the configuration.
+fn whose(snapshot: &Snapshot, members: MemberSet) -> Vec<usize> {
+    let number = |member: MemberIdx| {
+        let name = &snapshot.members()[member.get()].name;
+        MEMBERS.iter().position(|it| name.as_str() == *it)
+    };
+    let mut all: Vec<usize> = members.iter().filter_map(number).collect();
+    all.sort_unstable();
+    all
 }
 
 /// The address of `s` in a member.
