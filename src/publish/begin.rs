@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -122,11 +123,13 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
 }
 
 impl Beginning {
-    /// Folds what was read. Members with facts are held since now (names: decision 5).
+    /// Folds what was read. Members with facts are held since now (names: decision 5). While answers
+    /// are frozen no hold passes.
     pub(super) fn new(
         config: &Config,
         mut read: Read,
         found: &findings_file::Kept,
+        is_frozen: bool,
         now: Now,
     ) -> Self {
         let fleet = &config.fleet;
@@ -167,7 +170,11 @@ impl Beginning {
         for (profile, twin) in beginning.profiles.iter_mut().zip(twins) {
             profile.twin = twin;
         }
-        beginning.states.settle(now.instant);
+        // Frozen answers are as they were kept: what has become due since follows in the first turn,
+        // which publishes nothing.
+        let just_before = now.instant.checked_sub(Duration::from_millis(1));
+        let settled = just_before.filter(|_| is_frozen).unwrap_or(now.instant);
+        beginning.states.settle(settled);
         let federations = 0..config.fleet.federations.len();
         let contacts = federations.map(|federation| beginning.states.contact(federation));
         beginning.builder.set_contacts(contacts.collect());

@@ -289,6 +289,7 @@ impl World {
             self.disk.set_frozen(false);
             self.known.record.set_frozen(false);
             self.pay_disk(now);
+            self.look_after_findings(now);
             for member in self.all_members().iter() {
                 self.show(member);
             }

@@ -38,9 +38,10 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let serial = read.serial().unwrap_or_default();
     let file = findings_file::path(&config.state_dir);
     let found = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
-    let mut beginning = Beginning::new(&config, read, &found, now);
-    beginning.give_up_waiting(&config);
     let overrides = overrides_file::read(&overrides_file::path(&config.state_dir)).overrides;
+    let is_frozen = overrides.frozen.is_some();
+    let mut beginning = Beginning::new(&config, read, &found, is_frozen, now);
+    beginning.give_up_waiting(&config);
     let moment = overrides.moment(now.wall);
     let shares = shares(&overrides, moment, &config.fleet, &beginning.builder);
     beginning.builder.set_shares(shares);

@@ -108,6 +108,13 @@ impl Core {
         while let Ok(delta) = deltas.try_recv() {
             self.fold(delta, &mut configs, now);
         }
+        self.finish();
+        self
+    }
+
+    /// Folds what waits, and publishes it: the last that a process does.
+    pub(super) fn finish(&mut self) {
+        let now = self.now();
         self.world.fold_all_lists(now);
         self.world.fold_all_losses(now);
         self.world.fold_all_releases(now);
@@ -116,7 +123,6 @@ impl Core {
         if !self.world.overruling.is_frozen() {
             self.publish(now);
         }
-        self
     }
 
     /// Both clocks.
@@ -142,7 +148,7 @@ impl Core {
     }
 
     /// Does all that is due.
-    fn turn(&mut self, now: Now) {
+    pub(super) fn turn(&mut self, now: Now) {
         self.world.fold_lists(now);
         self.world.fold_losses(now);
         self.world.fold_releases(now);
@@ -189,7 +195,7 @@ impl Core {
     }
 
     /// When something is due next.
-    fn deadline(&self, now: Instant) -> Instant {
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
         if !self.world.lists.is_empty() || !self.world.releases.is_empty() {
             return now;
         }

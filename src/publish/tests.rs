@@ -7,6 +7,7 @@ mod files;
 mod findings;
 pub(super) mod fixture;
 mod lingering;
+mod history;
 mod lists;
 mod overrides;
 mod random;

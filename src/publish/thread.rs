@@ -129,17 +129,18 @@ pub(super) fn prepare(
     let record = Record::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
     let record = record.map_err(Error::Thread)?;
     let (findings_to, findings) = watch::channel(kept.findings.clone());
-    let mut beginning = Beginning::new(&config, read, &kept, now);
+    let overrides_path = overrides_file::path(&config.state_dir);
+    let decided = overrides_file::read(&overrides_path);
+    let is_frozen = decided.overrides.frozen.is_some();
+    let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
     let mut known = Known::new(kept.findings, record, findings_to, now.instant);
-    let file = overrides_file::path(&config.state_dir);
-    let decided = overrides_file::read(&file);
-    if decided.overrides.frozen.is_some() {
+    if is_frozen {
         disk.set_frozen(true);
         known.record.set_frozen(true);
         beginning.give_up_waiting(&config);
     }
     let (overrides_to, overrides) = watch::channel(Arc::default());
-    let overruling = Overruling::new(decided, file, overrides_to, storage, now);
+    let overruling = Overruling::new(decided, overrides_path, overrides_to, storage, now);
     let events = Events::default();
     let first = beginning
         .builder

@@ -1,0 +1,153 @@
+//! Random histories of the whole writer: sources, probes, reloads, freezes, restarts and clocks, from
+//! a printed seed. After each step, and whenever something is due, the answers that are published are
+//! held against what must be known by then. A history that breaks a rule is shrunk to the shortest
+//! one that does.
+//!
+//! `HISTORIES` is how many are followed, in place of [`HISTORIES`]; `HISTORY_SEED` is where to begin.
+
+mod model;
+mod rules;
+mod step;
+mod told;
+mod writer;
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use self::rules::Counts;
+use self::step::{Found, Step, steps};
+use self::told::History;
+
+/// How many histories are followed.
+const HISTORIES: u32 = 1000;
+
+/// How many steps one has at most.
+const STEPS: usize = 40;
+
+/// Everything that is to happen at least once, or the rules have not been tried.
+const TRIED: [&str; 14] = [
+    "I1 a sure one answers",
+    "I2 a down one does not",
+    "I3 the first time at once",
+    "I3 later after a while",
+    "I4 silence withdraws nothing",
+    "I5 holds pass",
+    "I5 withdrawn ones stay out",
+    "I5 brakes end",
+    "I6 a second list confirms",
+    "I6 a hold lets through",
+    "I7 another's burst delays nothing",
+    "I9 a restart",
+    "I9 a restart with lost members",
+    "I9 a restart while frozen",
+];
+
+/// A number that is given in the environment.
+fn given(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} is {text:?}, and no number")),
+    )
+}
+
+/// Follows one history to its end.
+fn follow(is_probed: bool, steps: &[Step], counts: &mut Counts) -> rules::Verdict {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut history = History::begin(is_probed).await?;
+        for (number, step) in steps.iter().enumerate() {
+            let done = history.step(*step).await;
+            done.map_err(|wrong| format!("step {}, {step:?}: {wrong}", number + 1))?;
+        }
+        history.end(counts);
+        Ok(())
+    })
+}
+
+#[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "the seed, and what was tried, are to be read"
+)]
+fn random_histories_break_no_rule() {
+    let seed = given("HISTORY_SEED").unwrap_or_else(|| RandomState::new().hash_one(0));
+    let cases = given("HISTORIES").map_or(HISTORIES, |number| u32::try_from(number).unwrap());
+    println!("HISTORY_SEED={seed}");
+    let octets: Vec<u8> = [seed; 4].into_iter().flat_map(u64::to_le_bytes).collect();
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &octets);
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 5000,
+        ..Config::default()
+    };
+    let counts = std::cell::RefCell::new(Counts::default());
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let result = runner.run(
+        &(any::<bool>(), vec(steps(), 1..=STEPS)),
+        |(is_probed, steps)| {
+            let mut counts = counts.borrow_mut();
+            // Those that follow the first that fails are shorter ones of it.
+            if !counts.0.contains_key("failed") {
+                counts.add("histories");
+            }
+            let followed = follow(is_probed, &steps, &mut counts);
+            if followed.is_err() {
+                counts.add("failed");
+            }
+            followed.map_err(TestCaseError::fail)
+        },
+    );
+    let counts = counts.into_inner().0;
+    println!("{counts:#?}");
+    if let Err(error) = result {
+        panic!(
+            "HISTORY_SEED={seed}, after {:?} histories: {error}",
+            counts.get("histories")
+        );
+    }
+    let tried: BTreeSet<&str> = counts.keys().copied().collect();
+    let untried: Vec<_> = TRIED.iter().filter(|it| !tried.contains(*it)).collect();
+    assert!(
+        untried.is_empty() || cases < HISTORIES,
+        "never tried: {untried:?}"
+    );
+}
+
+/// Histories that have broken a rule once.
+#[test]
+fn histories_that_broke_a_rule_break_none_any_more() {
+    use std::time::Duration;
+    let pass = |seconds| Step::Pass(Duration::from_secs(seconds));
+    let down = Found {
+        verdict: crate::model::Verdict::Down,
+        is_recent: true,
+    };
+    let histories: [&[Step]; 2] = [
+        // What was found while answers were frozen was not on disk right after the thaw.
+        &[
+            Step::Freeze,
+            Step::Probe(0, down),
+            Step::Thaw,
+            Step::Restart,
+        ],
+        // A hold passed at the start of a process whose answers were frozen.
+        &[Step::Lost(0), Step::Freeze, pass(11), Step::Restart],
+    ];
+    let mut counts = Counts::default();
+    for steps in histories {
+        for is_probed in [false, true] {
+            let followed = follow(is_probed, steps, &mut counts);
+            assert_eq!(followed, Ok(()), "{steps:?}");
+        }
+    }
+}
