@@ -171,6 +171,8 @@ impl Model {
         member.went[1] += 1;
         let is_long = member.sure.is_some_and(|since| now >= since + 301 * SECOND);
         let is_clean = is_long || member.went == [0, 1, 0];
+        // The hold of one that was never heard of may have passed in the process before.
+        let was_gone = member.gone.is_some();
         member.gone = Some(now);
         member.sure = None;
         for (federation, hold) in member.holds.iter_mut().enumerate() {
@@ -179,7 +181,7 @@ impl Model {
                 earliest: until,
                 latest: until,
                 is_renewed: false,
-                is_guarded: is_clean && served[federation],
+                is_guarded: is_clean && served[federation] && (!was_gone || now < hold.earliest),
                 is_withdrawn: hold.is_withdrawn,
             };
         }
