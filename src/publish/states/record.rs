@@ -91,7 +91,8 @@ impl Tracked {
     /// contact.
     pub(super) fn restore(&mut self, record: Option<&MemberRecord>, fleet: &Fleet, now: Now) {
         let told = match record.and_then(|record| record.lost) {
-            Some(at) => Told::Earlier(UnixSeconds(at)),
+            // The wall clock may have been set back since.
+            Some(at) => Told::Earlier(UnixSeconds(at.min(now.wall.0))),
             None => Told::Not,
         };
         self.contact = Contact::Gone {

@@ -96,15 +96,21 @@ fn walk(case: &Case, start: Vec<Node>, steps: &[Step], depth: usize) {
     ));
 }
 
-/// Where walks begin: nothing has happened, and all are in contact.
+/// Where walks begin: nothing has happened, all are in contact, or one was withdrawn so often that it
+/// will be kept back.
 fn beginnings(case: &Case) -> Vec<Node> {
+    use Happening::{Lost, Synced};
     let nothing = Node::new(case);
     let mut all = nothing.clone();
     for member in 0..case.members {
-        all.step(case, Step::Happens(member, Happening::Synced))
-            .unwrap();
+        all.step(case, Step::Happens(member, Synced)).unwrap();
     }
-    vec![nothing, all]
+    let mut often = all.clone();
+    let (lost, synced) = (Step::Happens(0, Lost), Step::Happens(0, Synced));
+    for step in [lost, Step::Passes(200), synced, lost, Step::Passes(200)] {
+        often.step(case, step).unwrap();
+    }
+    vec![nothing, all, often]
 }
 
 #[test]
@@ -263,7 +269,7 @@ fn random_histories() {
             let mut random = Random(seed);
             let mut step = |_| {
                 // Time passes often, and the process goes on for a while.
-                let steps = if random.below(8) == 0 { &all } else { &usual };
+                let steps = if random.below(4) == 0 { &all } else { &usual };
                 match random.below(3) {
                     0 => Step::Passes(1 + random.below(70) as u64),
                     _ => steps[random.below(steps.len())],

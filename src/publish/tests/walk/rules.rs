@@ -29,7 +29,11 @@ pub(super) fn of_change(
     after: &Node,
     step: Option<Step>,
 ) -> Result<(), String> {
-    let rules: [(&str, OfChange); 7] = [
+    let rules: [(&str, OfChange); 8] = [
+        (
+            "W2 a brake goes off for a reason",
+            brakes_go_off_for_a_reason,
+        ),
         (
             "I4 nothing is withdrawn within its hold",
             nothing_within_its_hold,
@@ -141,6 +145,32 @@ fn kept_back_as_counted(case: &Case, before: &Node, after: &Node, step: Option<S
             let until = after.seen.kept_until[m];
             share.is_kept_back == is_kept && (!is_kept || until == quiet)
         })
+}
+
+/// W2: a brake goes off when its losses are no longer most, when somebody was heard for long enough, or
+/// at its end; and by a restart, or longer holds.
+fn brakes_go_off_for_a_reason(
+    case: &Case,
+    before: &Node,
+    after: &Node,
+    step: Option<Step>,
+) -> bool {
+    let is_other = matches!(step, Some(Step::Restart(_) | Step::ReloadHolds));
+    (0..case.federations).all(|f| {
+        let Some(on) = before.seen.brakes[f] else {
+            return true;
+        };
+        let mut those = (0..case.members).filter(|m| case.takes_part(*m, f));
+        let is_heard = those.any(|m| match after.witness.members[m].told {
+            Told::Live { since } => after.now >= since.max(on) + WINDOW,
+            _ => false,
+        });
+        let from = before.witness.from[f];
+        let of_it = losses(case, after, f).filter(|at| *at >= from).count();
+        let is_due = is_heard || after.now >= on + LONGEST_BRAKE;
+        let may_end = is_other || is_due || of_it <= in_contact(case, after, f);
+        may_end || after.seen.brakes[f] == Some(on)
+    })
 }
 
 /// I7: what happens to one member makes no other one less or more withdrawn, but for the end of a
