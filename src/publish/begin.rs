@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -172,9 +171,11 @@ impl Beginning {
         }
         // Frozen answers are as they were kept: what has become due since follows in the first turn,
         // which publishes nothing.
-        let just_before = now.instant.checked_sub(Duration::from_millis(1));
-        let settled = just_before.filter(|_| is_frozen).unwrap_or(now.instant);
-        beginning.states.settle(settled);
+        if is_frozen {
+            beginning.states.derive(now.instant);
+        } else {
+            beginning.states.settle(now.instant);
+        }
         let federations = 0..config.fleet.federations.len();
         let contacts = federations.map(|federation| beginning.states.contact(federation));
         beginning.builder.set_contacts(contacts.collect());

@@ -195,6 +195,13 @@ impl States {
         transitions
     }
 
+    /// Derives every state anew, while no hold passes and no brake moves.
+    pub(super) fn derive(&mut self, now: Instant) {
+        for tracked in &mut self.members {
+            tracked.state = tracked.derived(now);
+        }
+    }
+
     /// When [`Self::settle`] may next change anything by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let is_braked = |federation| self.is_braked(federation);

@@ -112,11 +112,10 @@ impl View<'_> {
         for (who, member) in self.model.of(federation) {
             let hold = member.holds[federation];
             let until = match member.link {
-                Link::Lost(_) | Link::Presumed => hold.earliest,
                 Link::Listing(since, _) if since < hold.earliest => {
                     hold.earliest.max(since + 60 * SECOND)
                 }
-                Link::Listing(..) => hold.earliest,
+                Link::Lost(_) | Link::Presumed | Link::Listing(..) => hold.earliest,
                 Link::Never | Link::Live(_) => continue,
             };
             let is_kept = matches!(member.known, Known::Nothing | Known::Up | Known::Old);

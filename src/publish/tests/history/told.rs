@@ -46,7 +46,7 @@ impl History {
             counts: Counts::default(),
         };
         for who in 0..MEMBERS.len() {
-            history.apply(Step::List(who, List::Full))?;
+            history.apply(Step::List(who, List::Full));
         }
         history.pass(SOON).await?;
         if is_probed {
@@ -55,7 +55,7 @@ impl History {
                 is_recent: true,
             };
             for who in 0..MEMBERS.len() {
-                history.apply(Step::Probe(who, found))?;
+                history.apply(Step::Probe(who, found));
             }
             history.pass(SOON).await?;
         }
@@ -89,7 +89,7 @@ impl History {
                 self.restart(step == Step::Restart, now)?;
                 (true, None)
             }
-            step => (self.apply(step)?, self.wanted(step, &was, &before, now)),
+            step => (self.apply(step), Self::wanted(step, &was, &before, now)),
         };
         if is_done {
             self.counts.add(step.name());
@@ -113,7 +113,6 @@ impl History {
 
     /// Which withdrawal must follow from a step at once, and by which rule.
     fn wanted(
-        &self,
         step: Step,
         was: &Model,
         before: &[Answer],
@@ -144,7 +143,7 @@ impl History {
     }
 
     /// Tells a step to the writer and to the model. Returns whether it could happen.
-    fn apply(&mut self, step: Step) -> Result<bool, String> {
+    fn apply(&mut self, step: Step) -> bool {
         let writer = self.writer.as_mut().unwrap();
         let now = writer.time();
         let model = &mut self.model;
@@ -157,7 +156,7 @@ impl History {
             }
             Step::Returning(who) => {
                 if !model.returning(who, now) {
-                    return Ok(false);
+                    return false;
                 }
                 writer.say(who, Change::Returning);
             }
@@ -165,7 +164,7 @@ impl History {
                 let link = model.members[who].link;
                 let is_gone = matches!(link, Link::Lost(_) | Link::Listing(..));
                 if !model.members[who].is_heard || !is_gone {
-                    return Ok(false);
+                    return false;
                 }
                 model.live(who, now);
                 writer.say(who, Change::Resumed);
@@ -187,7 +186,7 @@ impl History {
             }
             Step::Say(who, said) => {
                 if !model.members[who].is_live() {
-                    return Ok(false);
+                    return false;
                 }
                 model.say(who, said, 0, now);
                 writer.say(
@@ -201,7 +200,7 @@ impl History {
             Step::Burst(who) => {
                 let member = &mut model.members[who];
                 if !member.is_live() || !member.has_others {
-                    return Ok(false);
+                    return false;
                 }
                 member.has_others = false;
                 model.bursts.push((who, now, OTHERS));
@@ -212,7 +211,7 @@ impl History {
             Step::Probe(who, found) => {
                 let target = writer.target(who);
                 if !writer.is_probed(&target) || !model.probed(who, found) {
-                    return Ok(false);
+                    return false;
                 }
                 let evidence = Evidence {
                     verdict: found.verdict,
@@ -224,9 +223,9 @@ impl History {
                 writer.fold(Delta::Probed(vec![(target, Some(evidence))]));
             }
             Step::Reload(reload) => self.reload(reload),
-            Step::Freeze if writer.is_frozen() => return Ok(false),
+            Step::Freeze if writer.is_frozen() => return false,
             Step::Freeze => writer.command(Command::Freeze { lasting: None }),
-            Step::Thaw if !writer.is_frozen() => return Ok(false),
+            Step::Thaw if !writer.is_frozen() => return false,
             Step::Thaw => writer.command(Command::Thaw),
             Step::Wall(seconds) => {
                 writer.set += seconds;
@@ -238,7 +237,7 @@ impl History {
                 }
             }
         }
-        Ok(true)
+        true
     }
 
     /// A new configuration comes.
@@ -284,6 +283,10 @@ impl History {
     }
 
     /// Does what is due, and looks at the rules.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method itself is of one lifetime of the view alone"
+    )]
     async fn settle(&mut self) -> Verdict {
         loop {
             self.writer().settle().await;
