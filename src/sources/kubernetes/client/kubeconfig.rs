@@ -269,11 +269,14 @@ pub(super) fn is_token(token: &SecretString) -> bool {
 
 /// A URL without a user and a password.
 pub(super) fn shown_url(url: &Uri) -> String {
-    let text = url.to_string();
+    let mut text = url.to_string();
     let authority = url.authority().map_or("", Authority::as_str);
-    match authority.rsplit_once('@') {
-        // It comes before anything else with such a sign, whether there is a scheme or not.
-        Some((user, _)) => text.replacen(&format!("{user}@"), "", 1),
-        None => text,
+    if let Some((user, _)) = authority.rsplit_once('@') {
+        // Wherever it stands: a slip may have put it into the path too.
+        let user = format!("{user}@");
+        while text.contains(&user) {
+            text = text.replace(&user, "");
+        }
     }
+    text
 }

@@ -223,4 +223,6 @@ fn a_url_is_shown_without_its_user() {
     assert_eq!(shown("https://me:word@[::1]"), "https://[::1]/");
     assert_eq!(shown("me:word@api:6443"), "api:6443", "without a scheme");
     assert_eq!(shown("https://api/?a=b@c"), "https://api/?a=b@c");
+    let twice = "https://me:word@s://me:word@api";
+    assert_eq!(shown(twice), "https://s://api", "in the path too");
 }
