@@ -158,10 +158,6 @@ impl Record {
 
     /// Has what is known of an address written. What withdraws it is waited for.
     pub(super) fn found(&mut self, address: SocketAddr, finding: Option<&Finding>, now: Instant) {
-        if self.is_frozen {
-            self.behind = Some(now);
-            return;
-        }
         let withdraws =
             finding.is_some_and(|finding| finding.down.is_some() || !finding.is_passing);
         let finding = finding.cloned();
@@ -180,25 +176,22 @@ impl Record {
         withdraws: bool,
         now: Instant,
     ) {
-        if self.is_frozen {
-            self.behind = Some(now);
-            return;
-        }
         let name = name.to_owned();
         self.tell(withdraws, |number| Order::Member(name, record, number), now);
     }
 
     /// Has what is known of a shard written: member, namespace and name of the service.
     pub(super) fn shard(&mut self, key: [String; 3], record: ShardRecord, now: Instant) {
+        self.tell(false, |_| Order::Shard(key, record), now);
+    }
+
+    /// Gives an order to write what has changed, unless the file is to stay as it is. It is waited for
+    /// if it withdraws something.
+    fn tell(&mut self, withdraws: bool, order: impl FnOnce(Option<u64>) -> Order, now: Instant) {
         if self.is_frozen {
             self.behind = Some(now);
             return;
         }
-        self.order(Order::Shard(key, record), now);
-    }
-
-    /// Gives an order, which is waited for if it withdraws something.
-    fn tell(&mut self, withdraws: bool, order: impl FnOnce(Option<u64>) -> Order, now: Instant) {
         let number = withdraws.then_some(self.asked + 1);
         if self.order(order(number), now)
             && let Some(number) = number
