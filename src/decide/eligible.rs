@@ -219,12 +219,17 @@ impl Left {
     /// Takes some away if a sure one is left, or any where none was sure. Returns who is gone.
     #[inline]
     fn set_aside(&mut self, some: MemberSet) -> MemberSet {
+        let gone = self.members & some;
+        if gone.is_empty() {
+            return gone;
+        }
         let left = self.members & !some;
         let is_sure = !(left & self.sure).is_empty() || (self.members & self.sure).is_empty();
         if left.is_empty() || !is_sure {
             return MemberSet::EMPTY;
         }
-        std::mem::replace(&mut self.members, left) & some
+        self.members = left;
+        gone
     }
 }
 
