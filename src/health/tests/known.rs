@@ -1,7 +1,7 @@
 //! What is known of addresses when a target begins, and what becomes of it.
 
 use super::*;
-use crate::model::Finding;
+use crate::model::{Check, Finding};
 
 /// What is known of an address that is down.
 fn down() -> Finding {
@@ -22,6 +22,21 @@ fn passing() -> Finding {
     Finding {
         down: None,
         is_passing: true,
+    }
+}
+
+/// The same address and port, asked by another kind of probe.
+fn asked_otherwise(target: &Target) -> Target {
+    let check = Check::Grpc {
+        service: Box::default(),
+    };
+    let probe = Probe {
+        check,
+        ..Probe::default()
+    };
+    Target {
+        address: target.address,
+        probe: Arc::new(probe),
     }
 }
 
@@ -58,16 +73,7 @@ async fn a_target_that_comes_back_or_is_probed_otherwise_goes_on_from_what_is_kn
         .send_replace([(first.address, down())].into_iter().collect());
     world.wanted.send_replace(Targets::new());
     assert_eq!(world.said_within(5).await, [(1, None)]);
-    let probe = Probe {
-        check: crate::model::Check::Grpc {
-            service: Box::default(),
-        },
-        ..Probe::default()
-    };
-    let other = Target {
-        probe: Arc::new(probe),
-        ..first
-    };
+    let other = asked_otherwise(&first);
     world.wanted.send_replace(Targets::unit(other));
     assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Down))]);
     world.answer(1, pass());
@@ -119,16 +125,7 @@ async fn another_kind_of_probe_proves_no_longer_than_the_one_before() {
     world.said_within(4).await;
     let known = [(first.address, passing())].into_iter().collect();
     world.known.send_replace(known);
-    let probe = Probe {
-        check: crate::model::Check::Grpc {
-            service: Box::default(),
-        },
-        ..Probe::default()
-    };
-    let other = Target {
-        probe: Arc::new(probe),
-        ..first
-    };
+    let other = asked_otherwise(&first);
     world.wanted.send_replace(Targets::unit(other));
     // The last pass was some 4 s to 6 s ago, and proves for 7 s.
     let said = proofs(&mut world, 4).await;
@@ -142,16 +139,7 @@ async fn what_another_kind_of_probe_never_passes_is_not_down() {
     world.said_within(3).await;
     let known = [(first.address, passing())].into_iter().collect();
     world.known.send_replace(known);
-    let probe = Probe {
-        check: crate::model::Check::Grpc {
-            service: Box::default(),
-        },
-        ..Probe::default()
-    };
-    let other = Target {
-        probe: Arc::new(probe),
-        ..first
-    };
+    let other = asked_otherwise(&first);
     world.answer(1, refused());
     world.wanted.send_replace(Targets::unit(other));
     let said = world.said_within(20).await;

@@ -9,7 +9,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
 use super::super::{Command, Refused};
-use super::fixture::{Running, after, available, config, exists, label, named, service};
+use super::fixture::{Running, after, available, config, exists, label, named, paused, service};
 use crate::config::Config;
 use crate::model::{
     Change, Delta, Event, EventKind, Evidence, Loss, NamespacedName, Probe, Service, Target,
@@ -355,12 +355,7 @@ proptest! {
 
     #[test]
     fn nothing_goes_without_confirmation_and_everything_in_the_end(steps in vec(steps(), 1..30)) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(follow(steps));
+        paused(follow(steps));
     }
 }
 

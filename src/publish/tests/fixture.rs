@@ -255,6 +255,15 @@ impl Running {
     }
 }
 
+/// Runs what a property says, on a clock of its own that stands still.
+pub(super) fn paused<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.unwrap().block_on(test)
+}
+
 /// Lets the clock of the test go on.
 pub(super) async fn after(millis: u64) {
     tokio::time::sleep(Duration::from_millis(millis)).await;

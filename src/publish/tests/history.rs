@@ -11,6 +11,7 @@ mod step;
 mod told;
 mod writer;
 
+use super::fixture::paused;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
@@ -57,12 +58,7 @@ fn given(name: &str) -> Option<u64> {
 
 /// Follows one history to its end.
 fn follow(is_probed: bool, steps: &[Step], counts: &mut Counts) -> rules::Verdict {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    paused(async {
         let mut history = History::begin(is_probed).await?;
         for (number, step) in steps.iter().enumerate() {
             let done = history.step(*step).await;

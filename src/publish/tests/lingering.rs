@@ -11,7 +11,7 @@ use proptest::{option, sample};
 use tokio::time::Instant;
 
 use super::super::{Command, Done};
-use super::fixture::{Running, after, config, fleet, label, named, service};
+use super::fixture::{Running, after, config, fleet, label, named, paused, service};
 use super::overrides::{START, begin_wall, drain, drains, freeze, pass, start, wall};
 use crate::config::Config;
 use crate::model::{Change, Identity, MemberIdx, OverrideTarget, Service};
@@ -289,12 +289,7 @@ proptest! {
 
     #[test]
     fn safe_at_is_never_before_a_cache_has_forgotten(steps in vec(steps(), 1..24)) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
+        paused(async {
             let folder = tempfile::tempdir().unwrap();
             let mut history = History::start(folder.path()).await;
             for step in &steps {
