@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gazetteer::sources::kubernetes::Timing;
 use tokio::sync::Semaphore;
 
 use crate::fake_apiserver::{FakeApi, Reply, Resource, StreamingLists, Verb};
@@ -72,4 +73,26 @@ async fn pauses_end_though_no_heartbeat_saw_the_absence() {
     api.apply(Resource::EndpointSlices, slice("web", 4));
     api.resume();
     member.until_ready("web", 4).await;
+}
+
+#[tokio::test]
+async fn an_api_that_is_gone_as_soon_as_it_is_watched_is_followed_2_s_after_its_return() {
+    let mut api = api();
+    let folder = tempfile::tempdir().unwrap();
+    api.kubeconfig(folder.path());
+    let times = Timing::default();
+    let timing = Timing {
+        down: times.down,
+        look: times.look,
+        ..short()
+    };
+    let mut member = Member::start(folder, "fake", &timing, Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    api.kill();
+    member.until_said("lost").await;
+    api.apply(Resource::EndpointSlices, slice("web", 4));
+    api.resume();
+    let ready = member.until_ready("web", 4);
+    let in_time = tokio::time::timeout(Duration::from_secs(2), ready).await;
+    in_time.expect("what it says is believed 2 s after it answers again");
 }

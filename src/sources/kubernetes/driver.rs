@@ -61,6 +61,9 @@ pub struct Timing {
     pub silence: Duration,
     /// How long a watch may be down before its member is lost.
     pub down: Duration,
+    /// How long a watch that says nothing must stand to be contact, after one that ended at once. Long
+    /// for what ends at once, and short for the 2 s in which a member that returns is followed again.
+    pub proof: Duration,
     /// How long a member that lists, or returns, may be without progress before everything is listed
     /// from nothing; doubled each time that it was, 64 times this at most.
     pub stall: Duration,
@@ -99,6 +102,7 @@ impl Default for Timing {
             watch: seconds(290),
             silence: seconds(300),
             down: seconds(5),
+            proof: Duration::from_millis(500),
             stall: seconds(60),
             restart: seconds(30),
             first_pause: Duration::from_millis(200),

@@ -13,7 +13,6 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::failure::Failure;
-use super::Timing;
 use super::contact::News;
 use super::link::{Link, Over, Report};
 use super::list::{Listed, list, next_line, start_watch, version_now};
@@ -29,12 +28,6 @@ const SHORT: Duration = Duration::from_secs(2);
 
 /// How much sooner than its time-out a watch may end for that to be the reason.
 const EARLY: Duration = Duration::from_secs(5);
-
-/// How long a watch that says nothing must stand to be contact: less than the member may be without
-/// one, so that a watch which stands after one that did not is believed in time.
-fn proof(timing: &Timing) -> Duration {
-    timing.down / 2
-}
 
 /// How a watch ended.
 enum Ended {
@@ -116,7 +109,7 @@ pub(super) async fn cycle<W: Watched>(
         (failures, failing_since) = (0, None);
         let began = Instant::now();
         let ended = pump::<W>(link, open, &mut version, &mut relists, pauses).await?;
-        if began.elapsed() >= proof(&link.timing) && !pauses.follow_too_much() {
+        if began.elapsed() >= link.timing.proof && !pauses.follow_too_much() {
             pauses.set_doubted(false);
         }
         match ended {
@@ -191,7 +184,7 @@ async fn look_back<W: Watched>(link: &Link, path: &str, version: &str) -> Option
 ///
 /// A watch is up once it has started. After one that ended before it was contact, such as by a 410
 /// as its first line, it is up once it has said something else than an error, or has stood for
-/// [`proof`]; after one that said more than is read, once it has said a whole line, or has said
+/// [`Timing::proof`](super::Timing::proof); after one that said more than is read, once it has said a whole line, or has said
 /// nothing for as long as a watch may be down.
 async fn pump<W: Watched>(
     link: &Link,
@@ -207,7 +200,7 @@ async fn pump<W: Watched>(
     let stands_after = if pauses.follow_too_much() {
         link.timing.down
     } else {
-        proof(&link.timing)
+        link.timing.proof
     };
     // Until it has shown otherwise.
     pauses.set_doubted(true);
