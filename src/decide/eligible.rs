@@ -109,7 +109,7 @@ impl Halves {
 }
 
 /// The eligible members of a service, at every level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Eligible {
     /// The members.
     pub members: MemberSet,
@@ -156,7 +156,35 @@ pub fn eligible<'c, 'l>(
     fleet: &FleetHealth,
     lots: impl FnOnce() -> Lots<'l>,
 ) -> Eligible {
-    let within = shards.available & plan.fence & !fleet.drained;
+    let available = shards.available & !fleet.drained;
+    let within = available & plan.fence;
+    let mut eligible = Eligible {
+        members: within,
+        fenced_off: available & !plan.fence,
+        ..Eligible::default()
+    };
+    let in_question = within & (fleet.doubtful | fleet.kept_back | fleet.draining);
+    if shards.keeps_back || !in_question.is_empty() {
+        leave_out(&mut eligible, shards, caution, fleet, lots);
+    }
+    if eligible.members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown {
+        eligible.is_last_known = true;
+        eligible.members = shards.last_known & plan.fence & !fleet.drained;
+    }
+    eligible
+}
+
+/// Leaves out those of a service that others can stand in for. Most services have none of them, and
+/// pay for one question.
+#[inline(never)]
+fn leave_out<'c, 'l>(
+    eligible: &mut Eligible,
+    shards: &ShardHealth,
+    caution: impl Fn() -> Option<&'c ShardCaution>,
+    fleet: &FleetHealth,
+    lots: impl FnOnce() -> Lots<'l>,
+) {
+    let within = eligible.members;
     let mut doubtful = within & fleet.doubtful;
     if !doubtful.is_empty()
         && let Some(caution) = caution()
@@ -164,47 +192,26 @@ pub fn eligible<'c, 'l>(
         doubtful = doubtful & !(caution.proven & !(caution.by_tcp & fleet.abandoned));
     }
     let sure = within & !doubtful;
-    let withdrawn = if sure.is_empty() {
-        MemberSet::EMPTY
-    } else {
-        doubtful & fleet.expired
-    };
+    if !sure.is_empty() {
+        eligible.withdrawn = doubtful & fleet.expired;
+    }
     let mut left = Left {
-        members: within & !withdrawn,
+        members: within & !eligible.withdrawn,
         sure,
     };
-    let kept_back = left.set_aside(fleet.kept_back);
-    let (mut damped, mut halved) = (MemberSet::EMPTY, MemberSet::EMPTY);
+    eligible.kept_back = left.set_aside(fleet.kept_back);
     if shards.keeps_back
         && let Some(caution) = caution()
     {
-        damped = left.set_aside(caution.damped);
-        halved = left.set_aside(caution.halves.kept_back(left.members));
+        eligible.damped = left.set_aside(caution.damped);
+        eligible.halved = left.set_aside(caution.halves.kept_back(left.members));
     }
     let draining = left.members & fleet.draining;
-    let is_drawn = !draining.is_empty();
-    let parted = if is_drawn {
-        left.set_aside(lots().drained(draining))
-    } else {
-        MemberSet::EMPTY
-    };
-    let members = left.members;
-    let is_last_known = members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown;
-    Eligible {
-        members: if is_last_known {
-            shards.last_known & plan.fence & !fleet.drained
-        } else {
-            members
-        },
-        fenced_off: shards.available & !plan.fence & !fleet.drained,
-        withdrawn,
-        kept_back,
-        damped,
-        halved,
-        parted,
-        is_drawn,
-        is_last_known,
+    eligible.is_drawn = !draining.is_empty();
+    if eligible.is_drawn {
+        eligible.parted = left.set_aside(lots().drained(draining));
     }
+    eligible.members = left.members;
 }
 
 /// Those that are left while some are set aside.

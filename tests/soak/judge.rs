@@ -1,7 +1,7 @@
 //! Every answer against what the daemon had to know. Wrong answers of one kind that follow each other
 //! are one violation.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +10,6 @@ use tokio::time::Instant;
 
 use crate::history::History;
 use crate::load::{Question, Sample};
-use crate::rules::{self, Rule};
 use crate::truth::{MARGIN, Standing};
 use crate::witness::{Account, said_at};
 use crate::world::World;
@@ -43,8 +42,8 @@ struct Violation {
     answers: usize,
     /// The names that were asked, and over what.
     names: BTreeSet<String>,
-    /// The rule that is known to be wrong, if the daemon names it.
-    rule: Option<&'static Rule>,
+    /// What the daemon said of the service's members when the first was asked for.
+    said: String,
 }
 
 /// What a load saw.
@@ -118,8 +117,6 @@ impl Judgement {
         let sent = sample.sent;
         let transport = if sample.tcp { "TCP" } else { "UDP" };
         let name = format!("{} over {transport}", question.name);
-        let said = said_at(accounts, &question.service, sent).unwrap_or_default();
-        let rule = rules::open(wrong, said);
         let same = self.violations.iter_mut().rev().find(|one| {
             let is_same = one.wrong == wrong && one.service == question.service;
             is_same && one.span.1 + APART > sent
@@ -128,23 +125,22 @@ impl Judgement {
             same.span.1 = sent;
             same.answers += 1;
             same.names.insert(name);
-            // Only what the daemon has a known reason for from its begin to its end is excused.
-            same.rule = same.rule.filter(|_| rule.is_some());
             return;
         }
+        let said = said_at(accounts, &question.service, sent);
         self.violations.push(Violation {
             wrong,
             service: question.service.clone(),
             span: (sent, sent),
             answers: 1,
             names: BTreeSet::from([name]),
-            rule,
+            said: said.unwrap_or_default().to_owned(),
         });
     }
 
-    /// Whether nothing is wrong but by rules that are known to be wrong.
+    /// Whether nothing is wrong.
     pub(crate) fn is_right(&self) -> bool {
-        self.violations.iter().all(|one| one.rule.is_some())
+        self.violations.is_empty()
     }
 
     /// A line for each violation, with what had happened before it.
@@ -170,29 +166,26 @@ impl fmt::Display for Violation {
             wrong,
             service,
             answers,
-            rule,
+            said,
             ..
         } = self;
-        write!(f, "{wrong:?}, {answers} answers for {service}")?;
-        match rule {
-            Some(rule) => write!(f, ", known: {}", rule.name),
-            None => f.write_str(", UNEXPLAINED"),
-        }
+        write!(
+            f,
+            "{wrong:?}, {answers} answers for {service}, which it explains as{said}"
+        )
     }
 }
 
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut counts: BTreeMap<Option<&str>, [usize; 3]> = BTreeMap::new();
-        counts.entry(None).or_default();
+        let [mut empty, mut stale, mut unanswered] = [0; 3];
         for one in &self.violations {
-            let counts = counts.entry(one.rule.map(|rule| rule.name)).or_default();
-            let place = match one.wrong {
-                Wrong::Empty => 0,
-                Wrong::Stale(_) => 1,
-                Wrong::Unanswered => 2,
+            let count = match one.wrong {
+                Wrong::Empty => &mut empty,
+                Wrong::Stale(_) => &mut stale,
+                Wrong::Unanswered => &mut unanswered,
             };
-            counts[place] += one.answers;
+            *count += one.answers;
         }
         writeln!(
             f,
@@ -203,13 +196,9 @@ impl fmt::Display for Judgement {
             self.latest.as_millis(),
             self.slowest.as_millis(),
         )?;
-        for (rule, [empty, stale, unanswered]) in counts {
-            let rule = rule.unwrap_or("answers that are wrong");
-            writeln!(
-                f,
-                "{rule}: {empty} empty, {stale} stale, {unanswered} unanswered"
-            )?;
-        }
-        Ok(())
+        writeln!(
+            f,
+            "answers that are wrong: {empty} empty, {stale} stale, {unanswered} unanswered"
+        )
     }
 }

@@ -53,7 +53,6 @@ mod random;
 #[path = "../real/responder.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod responder;
-mod rules;
 #[path = "../real/faults/truth.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod truth;
