@@ -12,19 +12,25 @@
 mod apexes;
 mod builder;
 mod caution;
+mod cautions;
 mod compile;
 mod drawn;
 mod endings;
 mod facts;
 mod fair;
+mod families;
 mod gather;
 mod generation;
 mod health;
 mod hostnames;
+mod ignored;
+mod input;
 mod inside;
+mod judge;
 mod longest;
 mod namesakes;
 mod naming;
+mod new_shard;
 mod oddities;
 mod outside;
 mod plans;
@@ -33,6 +39,8 @@ mod probing;
 mod scopes;
 mod service;
 mod table;
+mod targets;
+mod ttl;
 mod warned;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
@@ -45,10 +53,9 @@ pub use health::{FederationContact, FederationSync, FleetState};
 pub use hostnames::Resolved;
 pub use longest::renumbered;
 pub use oddities::{Disagreement, Ignored, IgnoredReason};
+pub use plans::PlanIdx;
 pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
-pub use service::{PlanIdx, ServiceEntry, Shard};
+pub use service::{ServiceEntry, Shard};
 
-pub(crate) use generation::{ipv4, ipv6};
-
-use generation::seconds;
+pub(crate) use families::{ipv4, ipv6};

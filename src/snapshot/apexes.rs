@@ -6,6 +6,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use smallvec::SmallVec;
 
 use super::endings::Ending;
+use super::families::{ipv4, ipv6};
+use super::ttl::seconds;
 
 use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer, Pattern};
 use crate::names::Label;
@@ -152,8 +154,8 @@ impl Apexes {
                 server_endings: Vec::new(),
                 hostmaster: federation.hostmaster.clone(),
                 hostmaster_ending: None,
-                negative_ttl: super::seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
-                ttl: super::seconds(ttl.unwrap_or(federation.apex_ttl)),
+                negative_ttl: seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
+                ttl: seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
                 federations: Vec::new(),
                 tree: Tree::Federations,
@@ -222,11 +224,11 @@ impl Apexes {
             let fixed = FixedName::NameServer {
                 ipv4: addresses
                     .iter()
-                    .filter_map(|address| super::ipv4(*address))
+                    .filter_map(|address| ipv4(*address))
                     .collect(),
                 ipv6: addresses
                     .iter()
-                    .filter_map(|address| super::ipv6(*address))
+                    .filter_map(|address| ipv6(*address))
                     .collect(),
             };
             apex.fixed
@@ -348,8 +350,8 @@ impl Apex {
             server_endings: Vec::new(),
             hostmaster: federation.hostmaster.clone(),
             hostmaster_ending: None,
-            negative_ttl: super::seconds(federation.negative_ttl),
-            ttl: super::seconds(federation.apex_ttl),
+            negative_ttl: seconds(federation.negative_ttl),
+            ttl: seconds(federation.apex_ttl),
             parent: None,
             federations: vec![FederationIdx::new(index)],
             tree,

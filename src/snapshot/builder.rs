@@ -6,8 +6,6 @@ mod crew;
 mod outcome;
 mod places;
 mod recompile;
-mod restore;
-mod shards;
 
 pub use crew::share_out;
 
@@ -17,12 +15,13 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use self::outcome::Outcome;
-use super::apexes::Apexes;
-use super::caution::Cautions;
-use super::facts::{Facts, of_member};
+use super::apexes::{Apexes, FederationIdx};
+use super::cautions::Cautions;
+use super::facts::{Facts, Said, TOGETHER, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::{FederationContact, FleetState};
 use super::hostnames::{Hostnames, Resolved};
+use super::input::Input;
 use super::namesakes::Namesakes;
 use super::plans::Plans;
 use super::probing::Probes;
@@ -333,5 +332,43 @@ impl SnapshotBuilder {
             naming: self.outcome.naming.published(&self.apexes, &self.scopes),
             counts: self.outcome.counts.clone(),
         }
+    }
+
+    /// Looks at all facts, in no order.
+    pub fn for_each_fact(&self, mut look: impl FnMut(MemberIdx, &NamespacedName, &Arc<Service>)) {
+        for batch in self.facts.in_memory_order().chunks(TOGETHER) {
+            Said::touch(batch);
+            for said in batch {
+                for (member, facts) in &said.shards {
+                    look(*member, &said.name, facts);
+                }
+            }
+        }
+    }
+
+    /// The federations in which a member's service counts as an export (names: decision 13), by
+    /// their place in the configuration.
+    pub fn federations_of(
+        &self,
+        member: MemberIdx,
+        name: &NamespacedName,
+        facts: &Service,
+    ) -> Vec<usize> {
+        let federations = self.fleet.federations.iter().enumerate();
+        let counts = federations.filter(|(index, rules)| {
+            let federation = FederationIdx::new(*index);
+            let members = self.apexes.federation(federation).map(|view| view.members);
+            let input = Input {
+                fleet: &self.fleet,
+                federation,
+                rules,
+                members: members.unwrap_or_default(),
+                name,
+                label: &name.name,
+                facts: &[],
+            };
+            input.ignores(member, facts).is_none()
+        });
+        counts.map(|(index, _)| index).collect()
     }
 }

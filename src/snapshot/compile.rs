@@ -5,38 +5,19 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::apexes::{FederationIdx, inline_labels};
-use super::caution::Judged;
 use super::hostnames::HostAddresses;
-use super::oddities::{Disagreement, Ignored, IgnoredReason};
+use super::input::Input;
+use super::judge::Judged;
+use super::new_shard::NewShard;
+use super::oddities::{Disagreement, Ignored};
 use super::outside::{Outside, inside_that_counts};
-use super::seconds;
-use super::service::{NewEntry, NewShard, PlanIdx, ServiceEntry};
+use super::plans::PlanIdx;
+use super::service::{NewEntry, ServiceEntry};
+use super::ttl::seconds;
 use crate::decide::PlanKey;
-use crate::model::{
-    Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Policy,
-    Service, ServiceKind, Steering, Target,
-};
+use crate::model::{Federation, MemberIdx, Policy, Service, Steering, Target};
 use crate::names::Label;
 use crate::wire::NameBuf;
-
-/// What an entry is compiled from.
-pub(super) struct Input<'a> {
-    /// The configured world.
-    pub(super) fleet: &'a Fleet,
-    /// Which federation.
-    pub(super) federation: FederationIdx,
-    /// Its configuration.
-    pub(super) rules: &'a Federation,
-    /// The members that it takes.
-    pub(super) members: MemberSet,
-    /// Which service.
-    pub(super) name: &'a NamespacedName,
-    /// What it is called in names.
-    pub(super) label: &'a Label,
-    /// What each member says, in configuration order.
-    pub(super) facts: &'a [(MemberIdx, Arc<Service>)],
-}
 
 /// Compiles an entry, and finds what is to be probed for it; `None` when no member says anything that
 /// concerns the federation.
@@ -93,7 +74,7 @@ pub(super) fn compile<'h>(
                 inside.push((*member, counts));
                 warnings.extend(unused.warning().map(|warning| (*member, warning.into())));
             }
-            let (shard, said) = input.shard(*member, facts, ttl, &resolved);
+            let (shard, said) = shard(input, *member, facts, ttl, &resolved);
             warnings.extend(said.into_iter().map(|warning| (*member, warning.into())));
             shard
         })
@@ -116,73 +97,29 @@ pub(super) fn compile<'h>(
     Some((entry.with(&shards), judged.targets))
 }
 
-impl Input<'_> {
-    /// The wire labels `service.ns.fed`.
-    pub(super) fn key(&self) -> SmallVec<[u8; 64]> {
-        inline_labels([
-            self.label.as_str(),
-            self.name.namespace.as_str(),
-            self.rules.name.as_str(),
-        ])
-    }
-
-    /// Why a member's service does not count as an export (names: decision 13).
-    pub(super) fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
-        let offered = self
-            .fleet
-            .members
-            .get(member.get())
-            .map(|member| &*member.namespaces);
-        let namespace = &self.name.namespace;
-        if !self.members.contains(member) {
-            return Some(IgnoredReason::Member);
-        }
-        if !Pattern::any(&self.rules.namespaces, namespace)
-            || !Pattern::any(offered.unwrap_or_default(), namespace)
-        {
-            return Some(IgnoredReason::Namespace);
-        }
-        if facts
-            .federations
-            .as_ref()
-            .is_some_and(|names| !names.contains(&self.rules.name))
-        {
-            return Some(IgnoredReason::OtherFederations);
-        }
-        match (facts.export, self.rules.export, facts.kind) {
-            (Export::Refused, ..) => Some(IgnoredReason::Refused),
-            (_, _, ServiceKind::ExternalName) | (Export::Unsaid, ExportMode::Annotated, _) => {
-                Some(IgnoredReason::NotExported)
-            }
-            (Export::Exported, ..) | (Export::Unsaid, _, ServiceKind::LoadBalancer) => None,
-            (Export::Unsaid, ..) => Some(IgnoredReason::NotExported),
-        }
-    }
-
-    /// A member's shard: it is reached at the member's gateway if there is one, else at its load
-    /// balancer if it has one. Beside it what is said of addresses that do not
-    /// count, and of host names without any.
-    fn shard<'h>(
-        &self,
-        member: MemberIdx,
-        facts: &Arc<Service>,
-        ttl: u32,
-        resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
-    ) -> (NewShard, Vec<String>) {
-        let configured = self.fleet.members.get(member.get());
-        let gateway = configured.and_then(|member| member.gateway.as_ref());
-        let mut outside = Outside::of(self.fleet.addresses, gateway, facts, resolved);
-        let warnings = outside.warnings();
-        let shard = NewShard {
-            member,
-            ttl: ttl.min(outside.ttl),
-            ipv4: outside.ipv4,
-            ipv6: outside.ipv6,
-            gateway_port: gateway.and_then(|gateway| gateway.port),
-            facts: facts.clone(),
-        };
-        (shard, warnings)
-    }
+/// A member's shard: it is reached at the member's gateway if there is one, else at its load
+/// balancer if it has one. Beside it what is said of addresses that do not
+/// count, and of host names without any.
+fn shard<'h>(
+    input: &Input<'_>,
+    member: MemberIdx,
+    facts: &Arc<Service>,
+    ttl: u32,
+    resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
+) -> (NewShard, Vec<String>) {
+    let configured = input.fleet.members.get(member.get());
+    let gateway = configured.and_then(|member| member.gateway.as_ref());
+    let mut outside = Outside::of(input.fleet.addresses, gateway, facts, resolved);
+    let warnings = outside.warnings();
+    let shard = NewShard {
+        member,
+        ttl: ttl.min(outside.ttl),
+        ipv4: outside.ipv4,
+        ipv6: outside.ipv6,
+        gateway_port: gateway.and_then(|gateway| gateway.port),
+        facts: facts.clone(),
+    };
+    (shard, warnings)
 }
 
 /// What counts when members disagree (names: decision 14).

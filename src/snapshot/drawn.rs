@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use smallvec::{Array, SmallVec};
 
-use super::service::NewShard;
+use super::new_shard::NewShard;
 use crate::decide::draw_of_address;
 use crate::model::limits::SHARD_ADDRESSES;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::probing::{Map, User};
+use super::targets::{Map, User};
 use crate::model::{MemberIdx, Target};
 
 /// Who holds room, and who waits for some: while there is none, a member that holds less gets that

@@ -1,17 +1,15 @@
 //! One immutable generation.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::apexes::{ApexIdx, Apexes};
 use super::health::FleetState;
 use super::naming::Published;
-use super::plans::Compiled;
+use super::plans::{Compiled, PlanIdx};
 use super::scopes::Scopes;
-use super::service::{PlanIdx, ServiceEntry};
+use super::service::ServiceEntry;
 use super::table::{Seek, Table};
 use crate::decide::Plan;
 use crate::model::{
@@ -308,26 +306,5 @@ impl<'s> EntrySeek<'s> {
             }
             self.advance(snapshot);
         }
-    }
-}
-
-/// A TTL in whole seconds.
-pub(super) fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// The address, if it is of IPv4.
-pub(crate) fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
-    match address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    }
-}
-
-/// The address, if it is of IPv6.
-pub(crate) fn ipv6(address: IpAddr) -> Option<Ipv6Addr> {
-    match address {
-        IpAddr::V6(address) => Some(address),
-        IpAddr::V4(_) => None,
     }
 }

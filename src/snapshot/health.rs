@@ -1,7 +1,7 @@
 //! What the states of the members mean for all names at once.
 
 use super::apexes::{Apexes, FederationIdx};
-use super::caution::Cautions;
+use super::cautions::Cautions;
 use crate::decide::{FleetHealth, Seeds};
 use crate::model::{FULL_SHARE, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus};
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use smallvec::SmallVec;
 
 use super::hostnames::HostAddresses;
-use super::seconds;
+use super::ttl::seconds;
 use crate::model::{
     AddressPolicy, Addresses, Gateway, Inside, Pod, Service, ServiceKind, Unusable,
 };

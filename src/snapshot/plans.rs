@@ -6,10 +6,26 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::scopes::Scopes;
-use super::service::PlanIdx;
 use crate::decide::{Plan, PlanKey};
 use crate::model::{Fleet, MemberSet};
 use crate::names::Label;
+
+/// The place of a plan in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlanIdx(u32);
+
+impl PlanIdx {
+    /// The place `index`.
+    pub(super) fn new(index: usize) -> Self {
+        Self(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// The place as an index.
+    #[inline]
+    pub(super) fn get(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
 
 /// Compiled plans by their place, a persistent list: handing it on costs nothing, and a change what
 /// a few plans cost. A place may be free.

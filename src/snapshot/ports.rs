@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::apexes::inline_labels;
-use super::service::NewShard;
+use super::new_shard::NewShard;
 use crate::model::{MemberIdx, Port, Service};
 
 /// A named port of a service.

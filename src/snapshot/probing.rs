@@ -1,7 +1,7 @@
 //! What is to be probed, and who uses it.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,17 +9,9 @@ use parking_lot::Mutex;
 
 use super::apexes::FederationIdx;
 use super::fair::Fair;
-use super::service::NewShard;
+use super::new_shard::NewShard;
+use super::targets::{MOST_TARGETS, Map, User};
 use crate::model::{Federation, Fleet, MemberIdx, NamespacedName, Probe, Target, Targets};
-
-/// How many targets there are at most.
-pub(super) const MOST_TARGETS: usize = 65_536;
-
-/// A hash map of the writer.
-pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
-
-/// A service in a federation.
-pub(super) type User = (FederationIdx, NamespacedName);
 
 /// What is to be probed, and who uses it.
 #[derive(Debug, Default)]

@@ -12,28 +12,13 @@ use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
 use super::caution::{Caution, Whole};
+use super::new_shard::NewShard;
 use super::oddities::{Disagreement, Ignored, Oddities};
+use super::plans::PlanIdx;
 use super::ports::{NamedPort, named_ports};
 use super::table::Keyed;
 use crate::decide::ShardHealth;
 use crate::model::{Endpoints, Inside, MemberIdx, MemberSet, Service, ServiceKind};
-
-/// The place of a plan in a snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PlanIdx(u32);
-
-impl PlanIdx {
-    /// The place `index`.
-    pub(super) fn new(index: usize) -> Self {
-        Self(u32::try_from(index).unwrap_or(u32::MAX))
-    }
-
-    /// The place as an index.
-    #[inline]
-    pub(super) fn get(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
 
 /// A service of a federation, whatever the state of its members. One entry answers for every name
 /// of the service: levels, SRV owners and pinned names.
@@ -113,22 +98,6 @@ impl Shard<'_> {
     }
 }
 
-/// A shard in the making.
-pub(super) struct NewShard {
-    /// The member.
-    pub(super) member: MemberIdx,
-    /// TTL of its addresses, in seconds.
-    pub(super) ttl: u32,
-    /// Its addresses, ascending; those past 65,535, which fit no message, are left out.
-    pub(super) ipv4: SmallVec<[Ipv4Addr; 4]>,
-    /// Its addresses, ascending; those past 65,535, which fit no message, are left out.
-    pub(super) ipv6: SmallVec<[Ipv6Addr; 4]>,
-    /// The port of the member's gateway, if its addresses are these and it has one port for all.
-    pub(super) gateway_port: Option<u16>,
-    /// What the member says.
-    pub(super) facts: Arc<Service>,
-}
-
 /// An entry in the making, but for its shards.
 pub(super) struct NewEntry {
     /// The wire labels `service.ns.fed`.
@@ -173,7 +142,7 @@ impl NewEntry {
             is_headless: shards
                 .first()
                 .is_some_and(|first| first.facts.kind == ServiceKind::Headless),
-            heads: shards.iter().map(|shard| shard.head(caution)).collect(),
+            heads: shards.iter().map(|shard| head(shard, caution)).collect(),
             ipv4: shards
                 .iter()
                 .flat_map(|s| fitting(&s.ipv4))
@@ -190,26 +159,19 @@ impl NewEntry {
     }
 }
 
-impl NewShard {
-    /// Whether it has any address for clients outside.
-    pub(super) fn has_address(&self) -> bool {
-        !self.ipv4.is_empty() || !self.ipv6.is_empty()
-    }
-
-    /// The shard without its addresses. Who is available, and who would be if neither readiness nor
-    /// probes mattered: names: D.1, decision 15.
-    fn head(&self, caution: Option<&Caution>) -> Head {
-        let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
-        let is_dead = caution.is_some_and(|caution| caution.dead.contains(self.member));
-        let is_last_known = self.has_address() && !is_drained(&self.facts, caution);
-        Head {
-            ttl: self.ttl,
-            ipv4: count(self.ipv4.len()),
-            ipv6: count(self.ipv6.len()),
-            member: self.member,
-            is_available: is_last_known && self.facts.is_ready() && !is_dead,
-            is_last_known,
-        }
+/// The shard without its addresses. Who is available, and who would be if neither readiness nor
+/// probes mattered: names: D.1, decision 15.
+fn head(shard: &NewShard, caution: Option<&Caution>) -> Head {
+    let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
+    let is_dead = caution.is_some_and(|caution| caution.dead.contains(shard.member));
+    let is_last_known = shard.has_address() && !is_drained(&shard.facts, caution);
+    Head {
+        ttl: shard.ttl,
+        ipv4: count(shard.ipv4.len()),
+        ipv6: count(shard.ipv6.len()),
+        member: shard.member,
+        is_available: is_last_known && shard.facts.is_ready() && !is_dead,
+        is_last_known,
     }
 }
 

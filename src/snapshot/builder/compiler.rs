@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::SnapshotBuilder;
-use super::outcome::Outcome;
 use crate::model::{Fleet, MemberIdx, NamespacedName, Target};
 use crate::snapshot::apexes::{Apexes, FederationIdx};
-use crate::snapshot::caution::Cautions;
-use crate::snapshot::compile::{Input, compile};
+use crate::snapshot::cautions::Cautions;
+use crate::snapshot::compile::compile;
 use crate::snapshot::facts::Shards;
 use crate::snapshot::hostnames::{HostAddresses, Hostnames};
+use crate::snapshot::input::Input;
 use crate::snapshot::naming::prefix_of;
 use crate::snapshot::plans::Plans;
 use crate::snapshot::probing::Probes;
@@ -24,10 +23,10 @@ pub(super) struct Compiler<'b> {
     pub(super) fleet: &'b Fleet,
     pub(super) apexes: &'b Apexes,
     pub(super) scopes: &'b Scopes,
-    hostnames: &'b Hostnames,
-    cautions: &'b Cautions,
-    plans: &'b Plans,
-    probes: &'b Probes,
+    pub(super) hostnames: &'b Hostnames,
+    pub(super) cautions: &'b Cautions,
+    pub(super) plans: &'b Plans,
+    pub(super) probes: &'b Probes,
 }
 
 /// An entry, and what is to be probed for it, with the members that it is of.
@@ -42,22 +41,6 @@ pub(super) struct Compiled {
 pub(super) struct First<'f> {
     pub(super) name: &'f NamespacedName,
     pub(super) compiled: SmallVec<[(FederationIdx, Compiled); 1]>,
-}
-
-impl SnapshotBuilder {
-    /// What compiling reads, and where it goes.
-    pub(super) fn compiler(&mut self) -> (Compiler<'_>, &mut Outcome) {
-        let compiler = Compiler {
-            fleet: &self.fleet,
-            apexes: &self.apexes,
-            scopes: &self.scopes,
-            hostnames: &self.hostnames,
-            cautions: &self.cautions,
-            plans: &self.plans,
-            probes: &self.probes,
-        };
-        (compiler, &mut self.outcome)
-    }
 }
 
 impl Compiler<'_> {
