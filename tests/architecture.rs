@@ -1,6 +1,10 @@
 //! The house rules that a program can judge: which room imports which, what a room may touch, how
 //! long a file may be. The table of rooms in ARCHITECTURE.md says the same in words.
 
+#[path = "architecture/citations.rs"]
+mod citations;
+#[path = "architecture/pages.rs"]
+mod pages;
 #[path = "architecture/source.rs"]
 mod source;
 

@@ -2,7 +2,7 @@
 //!
 //! Whoever exceeds one pays alone: a member is held with the reason shown, a client is refused, and
 //! the rest goes on. Each limit has a name, under which `gazetteer_limit_exceeded_total` counts how
-//! often it was met; CONFIGURATION.md has the same table.
+//! often it was met; docs/limits.md has the same table.
 
 /// A bound on something that others choose.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ macro_rules! limits {
         $($(#[$doc])* pub static $constant: Limit =
             Limit { name: $name, most: $most, unit: $unit, reason: $reason };)*
 
-        /// All limits, in the order of the table in CONFIGURATION.md.
+        /// All limits, in the order of the table in docs/limits.md.
         pub static LIMITS: &[&Limit] = &[$(&$constant),*];
     };
 }
@@ -135,11 +135,11 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_page_has_the_same_table() {
-        let page = include_str!("../../CONFIGURATION.md");
+    fn the_page_of_limits_has_the_same_table() {
+        let page = include_str!("../../docs/limits.md");
         for limit in LIMITS {
             let row = format!("| `{}` |", limit.name);
-            assert!(page.contains(&row), "CONFIGURATION.md has no row {row}");
+            assert!(page.contains(&row), "docs/limits.md has no row {row}");
         }
     }
 }

@@ -273,7 +273,10 @@ fn the_example_and_its_facts_files_are_right() {
 
 #[test]
 fn the_reference_names_every_key() {
-    let reference = include_str!("../../../CONFIGURATION.md");
+    let reference = concat!(
+        include_str!("../../../docs/configuration.md"),
+        include_str!("../../../docs/services.md"),
+    );
     let keys = |text: &'static str| {
         let words = text.split(['\n', '{', ',', '[', '(']);
         let keys = words.filter_map(|word| word.split_once(" = ").map(|(key, _)| key.trim()));
