@@ -179,6 +179,27 @@ async fn objects_without_end_hold_the_member() {
 }
 
 #[tokio::test]
+async fn a_member_that_floods_its_watch_is_not_believed_between_pauses() {
+    let api = paging();
+    let mut member = limited(&api, 1 << 20);
+    member.until_said("synced").await;
+    let flood = Reply::Endless(NOW, event);
+    api.set(Resource::Services, Verb::Watch, flood);
+    api.push(Resource::Services, crate::fake_apiserver::Push::End);
+    let reason = "lost watch its facts: more than 1048576 octets (facts-limit)";
+    member.until_said(reason).await;
+    let before = api.read(|state| state.count(Resource::Services, Verb::Watch));
+    api.until("more watches", |state| {
+        state.count(Resource::Services, Verb::Watch) > before + 2
+    })
+    .await;
+    api.heal(Resource::Services, Verb::Watch);
+    member.until_said("synced").await;
+    assert_eq!(member.said, ["synced", reason, "returning", "synced"]);
+    member.until_services(&["web"]).await;
+}
+
+#[tokio::test]
 async fn a_head_without_end_holds_the_member() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

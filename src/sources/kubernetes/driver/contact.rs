@@ -17,6 +17,7 @@
 //! events can let a member wait for what nobody will say; should it wait all the same, for longer
 //! than [`Contact::is_stuck`] allows, everything is listed from nothing.
 
+mod excess;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use self::excess::Excess;
 use self::watch::Watch;
 use super::super::failure::Failure;
 use super::super::index::Kind;
@@ -89,14 +91,16 @@ pub(super) struct Contact {
     are_exports_settled: bool,
     /// Since when all watches are up.
     up_since: Option<Instant>,
+    /// Since when everything has been listed and watched: watches may have started again.
+    complete_since: Option<Instant>,
     /// Heartbeats that failed in a row.
     failed_beats: u32,
     /// Why the last one failed.
     beat_failure: String,
     /// Since when it cannot be known which cluster this is, and why.
     identity_failure: Option<(Instant, String)>,
-    /// What it said more of than is kept, until everything is listed.
-    excess: Option<String>,
+    /// What it said more of than is kept, until it has kept within that for a while.
+    excess: Option<Excess>,
 }
 
 /// What was said last.
@@ -137,6 +141,7 @@ impl Contact {
             exports: watch(),
             are_exports_settled: false,
             up_since: None,
+            complete_since: None,
             failed_beats: 0,
             beat_failure: String::new(),
             identity_failure: None,
@@ -274,6 +279,8 @@ impl Contact {
 
     /// What is to be said now: a loss, or the way back from one.
     pub(super) fn evaluate(&mut self, now: Instant) -> Option<Change> {
+        let standing = self.standing(now).filter(|_| self.up_since.is_some());
+        self.excess.take_if(|excess| excess.is_over(standing));
         match (self.state, self.find_loss(now)) {
             (State::Lost, Some(loss)) => {
                 // A member that never synced shows why; for others, the first loss started `hold`.
@@ -304,10 +311,12 @@ impl Contact {
         Some(self.lose(loss))
     }
 
-    /// Says that there is more than is kept. It stays so until everything is listed.
-    pub(super) fn exceed(&mut self, why: String) -> Option<Change> {
+    /// Says that there is more than is kept. It stays so until everything has been listed and
+    /// watched for a while ([`Excess`]): a watch that floods is not up between two pauses.
+    pub(super) fn exceed(&mut self, why: String, now: Instant) -> Option<Change> {
         let loss = Loss::Watch(why.clone());
-        self.excess = Some(why);
+        let standing = self.standing(now).unwrap_or_default();
+        self.excess = Some(Excess::new(why, standing, self.patience));
         let is_news = self.state != State::Lost || self.loss.as_ref() != Some(&loss);
         is_news.then(|| self.lose(loss))
     }
@@ -375,14 +384,19 @@ impl Contact {
             .all(|watch| watch.down_since.is_none());
         self.up_since = is_up.then(|| self.up_since.unwrap_or(now));
         if is_up {
-            self.excess = None;
+            self.complete_since.get_or_insert(now);
         }
+    }
+
+    /// How long ago everything was listed and watched first.
+    fn standing(&self, now: Instant) -> Option<Duration> {
+        self.complete_since.map(|since| now.duration_since(since))
     }
 
     /// Why the member is lost, if it is.
     fn find_loss(&self, now: Instant) -> Option<Loss> {
-        if let Some(why) = &self.excess {
-            return Some(Loss::Watch(why.clone()));
+        if let Some(excess) = &self.excess {
+            return Some(Loss::Watch(excess.why.clone()));
         }
         let down =
             |kind: &Kind, watch: &Watch| format!("{}: {}", kind.resource(), watch.failure.text());

@@ -125,7 +125,7 @@ async fn after_excess(
     if let Failure::TooMuch { limit, .. } = failure {
         speaker.count_excess(limit);
     }
-    if let Some(lost) = contact.exceed(failure.text().to_owned()) {
+    if let Some(lost) = contact.exceed(failure.text().to_owned(), Instant::now()) {
         speaker.say_contact(lost).await?;
     }
     tokio::time::sleep(pauses.after(failure)).await;

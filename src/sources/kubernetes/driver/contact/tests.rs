@@ -349,3 +349,42 @@ fn a_member_that_lists_without_progress_begins_from_nothing_more_and_more_rarely
     member.contact.synced();
     assert_eq!(member.contact.longest_stall(), STALL);
 }
+
+#[test]
+fn a_member_that_said_too_much_is_believed_once_it_has_kept_within_it_for_longer() {
+    let mut member = Member::live();
+    let flood = |member: &mut Member, after: u64| {
+        let said = member.wait(after).said();
+        assert!(!matches!(said, Some(Change::Returning)), "after {after} s");
+        let now = member.now;
+        let said = member.contact.exceed("its facts".to_owned(), now);
+        member.contact.restart(now);
+        member.wait(1).list(Kind::Services).list(Kind::Slices);
+        said
+    };
+    assert!(matches!(flood(&mut member, 2), Some(Change::Lost(_))));
+    assert_eq!(flood(&mut member, 4), None, "within its patience");
+    assert_eq!(flood(&mut member, 7), None, "within twice the 4 s before");
+    assert_eq!(flood(&mut member, 13), None, "within twice the 7 s before");
+    assert_eq!(member.wait(25).said(), None);
+    assert_eq!(member.wait(1).said(), Some(Change::Returning));
+    assert!(!member.contact.passes_changes(), "it has to say everything");
+    assert!(member.contact.may_sync(member.now));
+}
+
+#[test]
+fn a_member_that_grew_for_long_is_believed_a_minute_after_it_shrank() {
+    let mut member = Member::live();
+    let now = member.wait(100_000).now;
+    assert!(member.contact.exceed("its facts".to_owned(), now).is_some());
+    member.contact.restart(now);
+    member.list(Kind::Services);
+    assert_eq!(member.wait(600).said(), None, "slices are not listed");
+    member.list(Kind::Slices);
+    assert_eq!(member.wait(59).said(), None);
+    // A watch that starts again in time begins nothing anew.
+    member.hear(Kind::Slices, News::Ended("its time".to_owned()));
+    assert_eq!(member.wait(1).said(), None);
+    member.hear(Kind::Slices, News::Up);
+    assert_eq!(member.said(), Some(Change::Returning));
+}
