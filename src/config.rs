@@ -9,6 +9,7 @@
 
 mod apexes;
 mod check;
+mod countries;
 pub mod facts;
 mod federation;
 mod file;

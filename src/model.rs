@@ -21,7 +21,9 @@ mod service;
 mod state;
 mod text;
 
-pub use addresses::{AddressPolicy, Unusable, canonical_network, parse_address, parse_network};
+pub use addresses::{
+    AddressPolicy, Addresses, Unusable, canonical_network, parse_address, parse_network,
+};
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind, Peer};
@@ -38,8 +40,8 @@ pub use probe::{
     Verdict,
 };
 pub use service::{
-    Addresses, Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol,
-    Service, ServiceKind, Spec, Specs, Steering,
+    Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol, Service,
+    ServiceKind, Spec, Specs, Steering,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
 pub use text::{Shown, kept};

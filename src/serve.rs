@@ -33,10 +33,12 @@ mod bind;
 mod error;
 mod exchange;
 mod open_files;
+mod respond;
 mod running;
 mod tcp;
 mod udp;
 
 pub use bind::{Sockets, bind};
 pub use error::Error;
-pub use running::{Respond, Serving};
+pub use respond::Respond;
+pub use running::Serving;

@@ -1,31 +1,20 @@
 //! `gazetteer stub`
 
 mod snippets;
+mod zones;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::bail;
 
+use self::zones::{PORT, Zones};
 use super::arguments::{Stub, StubServer};
 use super::output;
 use crate::config::{self, Config, DnsListener};
 use crate::model::Member;
 use crate::names::Label;
 use crate::wire::NameBuf;
-
-/// The port of DNS (RFC 1035 section 4.2).
-const PORT: u16 = 53;
-
-/// What the DNS server of a member has to be told.
-struct Zones<'c> {
-    /// The zones, without the dot at the end.
-    names: Vec<String>,
-    /// Where gazetteer is; never empty.
-    servers: Vec<SocketAddr>,
-    /// The member, if gazetteer does not know it by its listener.
-    hint: Option<&'c Label>,
-}
 
 /// Prints what the DNS server of a member needs.
 pub(super) fn stub(arguments: &Stub) -> anyhow::Result<ExitCode> {

@@ -1,12 +1,11 @@
-//! `[geoip]`, `[[cost]]` and the codes of a `[[region]]`: where on the globe clients and regions are.
+//! `[geoip]` and `[[cost]]`: where on the globe clients are, and how far regions are from each other.
 
 use std::path::{Path, PathBuf};
 
-use super::problem::Placed;
 use super::section::Section;
 use super::topology::{Topology, topology_value};
 use super::values;
-use crate::model::{GeoCode, RegionCost};
+use crate::model::RegionCost;
 
 /// The largest cost: twice around the Earth.
 const MOST_COST: u64 = 80_000;
@@ -49,21 +48,4 @@ pub(super) fn geoip(section: Section<'_>, folder: &Path) -> Option<PathBuf> {
     let path = section.text("database", "database", values::plain);
     section.finish();
     Some(folder.join(path?.value))
-}
-
-/// Reads a list of countries.
-pub(super) fn countries(section: &Section<'_>) -> Vec<Placed<GeoCode>> {
-    let country = |text: &str| {
-        GeoCode::new(text).ok_or_else(|| "not a country of two letters, such as JP".to_owned())
-    };
-    section.texts("countries", country).unwrap_or_default()
-}
-
-/// Reads a list of continents.
-pub(super) fn continents(section: &Section<'_>) -> Vec<Placed<GeoCode>> {
-    let continent = |text: &str| {
-        let code = GeoCode::new(text).filter(|code| GeoCode::CONTINENTS.contains(code));
-        code.ok_or_else(|| "not one of AF, AN, AS, EU, NA, OC, SA".to_owned())
-    };
-    section.texts("continents", continent).unwrap_or_default()
 }

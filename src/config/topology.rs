@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use ipnet::IpNet;
 
-use super::geography::{continents, countries};
+use super::countries::{continents, countries};
 use super::problem::{Placed, Report};
 use super::section::Section;
 use super::values;

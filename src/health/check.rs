@@ -1,5 +1,6 @@
 //! One probe, from its connection to what came of it.
 
+mod cause;
 mod grpc;
 mod http;
 mod tls;
@@ -60,18 +61,6 @@ impl Checks {
 /// What is seen of a probe that took too long.
 fn timed_out(after: Duration) -> Cow<'static, str> {
     format!("timed out after {after:?}").into()
-}
-
-/// What is seen of an error of another library: the error below it, if there is one.
-fn deepest(error: &(dyn std::error::Error + 'static)) -> Outcome {
-    let mut deepest = error;
-    while let Some(below) = deepest.source() {
-        deepest = below;
-    }
-    match deepest.downcast_ref() {
-        Some(error) => super::connect::answered(error),
-        None => Outcome::Answered(deepest.to_string().into()),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
+use smallvec::SmallVec;
+
+/// Addresses of one service. Two, one of each family as a rule, stand in the service itself.
+pub type Addresses = SmallVec<[IpAddr; 2]>;
 
 /// Which addresses count. Private ones do: federations over VPNs are real.
 ///

@@ -2,14 +2,11 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smallvec::SmallVec;
-
-use super::{Inside, Policy, ProbeSettings, SrvForm, WhenAllDown};
+use super::{Addresses, Inside, Policy, ProbeSettings, SrvForm, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -33,9 +30,6 @@ impl fmt::Debug for NamespacedName {
         write!(f, "{self}")
     }
 }
-
-/// Addresses of one service. Two, one of each family as a rule, stand in the service itself.
-pub type Addresses = SmallVec<[IpAddr; 2]>;
 
 /// Host names. Most services have none, and pay a pointer for that.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -10,6 +10,7 @@
 mod budget;
 mod limits;
 mod messages;
+mod service;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -19,21 +20,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use socket2::Socket;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use crate::model::ListenerIdx;
-use crate::snapshot::Snapshot;
-use crate::telemetry::WorkerCounters;
-
 use super::Respond;
 pub(super) use budget::{EVENT_INTERVAL, Turns};
 pub(super) use limits::{Limits, Open};
 use messages::KERNEL_UNSENT;
+pub(super) use service::Service;
 use session::{End, Session};
 
 /// How long accepting rests when the system gives no connection, as when files run out.
@@ -51,46 +48,6 @@ pub(super) fn set_options(socket: &Socket) -> io::Result<()> {
     socket.set_send_buffer_size(KERNEL_UNSENT / 2)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_tcp_user_timeout(Some(USER_TIMEOUT))
-}
-
-/// What the connections of one listener share.
-pub(super) struct Service<R> {
-    /// The place of the listener in the configuration, if it is bound to a member.
-    listener: Option<ListenerIdx>,
-    /// Answers.
-    respond: R,
-    /// Where snapshots appear.
-    snapshots: Arc<ArcSwap<Snapshot>>,
-    /// Counters of this listener's connections, all together.
-    counters: Arc<WorkerCounters>,
-    /// The turns of connections that have much to ask, on all listeners.
-    turns: Turns,
-    /// How long a connection may take for its next query.
-    idle: Duration,
-    /// The same in units of 100 ms, for edns-tcp-keepalive (RFC 7828).
-    idle_units: u16,
-}
-
-impl<R> Service<R> {
-    /// Gathers what connections share.
-    pub(super) fn new(
-        listener: Option<ListenerIdx>,
-        respond: R,
-        snapshots: Arc<ArcSwap<Snapshot>>,
-        counters: Arc<WorkerCounters>,
-        turns: Turns,
-        idle: Duration,
-    ) -> Self {
-        Self {
-            listener,
-            respond,
-            snapshots,
-            counters,
-            turns,
-            idle,
-            idle_units: u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX),
-        }
-    }
 }
 
 /// Accepts the connections of one address.

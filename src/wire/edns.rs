@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::query::Reject;
+use super::header::MIN_UDP_SIZE;
+use super::reject::Reject;
 
 /// Option codes (IANA "DNS EDNS0 Option Codes").
 pub(super) mod option {
@@ -17,9 +18,6 @@ pub(super) mod option {
     /// Where the client is (names: decision 11); the first code for local use.
     pub(crate) const ZONE_HINT: u16 = 65518;
 }
-
-/// The least UDP size that counts (RFC 6891 section 6.2.3).
-pub(super) const MIN_UDP_SIZE: u16 = 512;
 
 /// What a request asks for by EDNS, version 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

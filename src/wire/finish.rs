@@ -1,7 +1,7 @@
 //! The end of a response: what is left out if not everything fits, OPT record, header.
 
+use super::header::{HEADER, flag};
 use super::opt::{Extent, OptReply};
-use super::query::{HEADER, flag};
 use super::response::{Partial, ResponseWriter, Section};
 
 /// How much of the records is sent.

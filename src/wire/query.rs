@@ -2,46 +2,12 @@
 
 use super::codes::{opcode, rrtype};
 use super::edns::Edns;
+use super::header::{HEADER, flag};
 use super::qname::Qname;
 use super::record::Record;
+use super::reject::Reject;
 use super::target::Owner;
 use super::tsig;
-
-/// Octets of a message's header.
-pub(super) const HEADER: usize = 12;
-
-/// Header flags, in the octets where they are.
-pub(super) mod flag {
-    /// Third octet: this is a response.
-    pub(crate) const RESPONSE: u8 = 0x80;
-    /// Third octet: operation code, shifted left by three.
-    pub(crate) const OPCODE: u8 = 0x78;
-    /// Third octet: authoritative answer.
-    pub(crate) const AUTHORITATIVE: u8 = 0x04;
-    /// Third octet: truncated.
-    pub(crate) const TRUNCATED: u8 = 0x02;
-    /// Third octet: recursion desired.
-    pub(crate) const RECURSION_DESIRED: u8 = 0x01;
-    /// Fourth octet: checking disabled.
-    pub(crate) const CHECKING_DISABLED: u8 = 0x10;
-}
-
-/// Why a request is not a query that can be answered. [`super::reject`] writes the reply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reject {
-    /// A response, or too short for a header: send nothing.
-    Silent,
-    /// Malformed.
-    FormErr,
-    /// An operation other than QUERY and NOTIFY.
-    NotImp,
-    /// NOTIFY: no zone here has a primary elsewhere.
-    Refused,
-    /// An EDNS version above 0.
-    BadVers,
-    /// It is signed with a key, and none is known here.
-    BadKey,
-}
 
 /// A well-formed request of operation QUERY with one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

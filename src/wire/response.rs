@@ -1,7 +1,8 @@
 //! The writer of one response.
 
+use super::header::{HEADER, flag};
 use super::opt::UDP_SIZE;
-use super::query::{HEADER, Query, flag};
+use super::query::Query;
 use super::target::Owner;
 
 /// Octets of a record with a pointer as owner, before its rdata.

@@ -2,9 +2,9 @@
 //! the error BADKEY, in a record that is not signed (sections 5.2.1 and 5.3.2).
 
 use super::codes::{class, rrtype};
+use super::header::HEADER;
 use super::name::MAX_NAME;
 use super::place::Place;
-use super::query::HEADER;
 use super::record::Record;
 
 /// The error of a key that is not known (RFC 8945 section 3).

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use super::{PORT, StubServer, Zones};
+use super::super::arguments::StubServer;
+use super::zones::{PORT, Zones};
 
 /// Zones that Unbound answers by itself unless it is told not to (RFC 6761, RFC 7686, RFC 8375).
 const OWN_ZONES_OF_UNBOUND: [&str; 5] = ["home.arpa", "invalid", "localhost", "onion", "test"];

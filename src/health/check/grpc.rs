@@ -13,7 +13,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, TE, USER_AGENT};
 use hyper::{Request, StatusCode};
 use tokio::net::TcpStream;
 
-use super::deepest;
+use super::cause::deepest;
 use crate::health::history::Outcome;
 
 /// The longest list of headers or trailers, in octets (RFC 9113, 6.5.2).

@@ -9,7 +9,7 @@ use hyper::header::{CONNECTION, HOST, USER_AGENT};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::deepest;
+use super::cause::deepest;
 use crate::health::history::Outcome;
 use crate::model::HttpCheck;
 

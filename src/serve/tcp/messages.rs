@@ -19,8 +19,8 @@ use crate::telemetry::clock;
 
 use super::super::Respond;
 use super::super::exchange::exchange;
-use super::Service;
 use super::budget::Budget;
+use super::service::Service;
 
 /// The largest message with its length (RFC 1035 section 4.2.2).
 const FRAME: usize = 2 + 65_535;

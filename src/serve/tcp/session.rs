@@ -25,9 +25,9 @@ use tokio_util::sync::CancellationToken;
 use crate::telemetry::clock::monotonic;
 
 use super::super::Respond;
-use super::Service;
 use super::limits::Slot;
 use super::messages::{Found, Messages};
+use super::service::Service;
 
 /// How long a client may take to accept responses.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,51 @@
+//! What the connections of one listener share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::budget::Turns;
+use crate::model::ListenerIdx;
+use crate::snapshot::Snapshot;
+use crate::telemetry::WorkerCounters;
+
+/// What the connections of one listener share.
+pub(in super::super) struct Service<R> {
+    /// The place of the listener in the configuration, if it is bound to a member.
+    pub(super) listener: Option<ListenerIdx>,
+    /// Answers.
+    pub(super) respond: R,
+    /// Where snapshots appear.
+    pub(super) snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Counters of this listener's connections, all together.
+    pub(super) counters: Arc<WorkerCounters>,
+    /// The turns of connections that have much to ask, on all listeners.
+    pub(super) turns: Turns,
+    /// How long a connection may take for its next query.
+    pub(super) idle: Duration,
+    /// The same in units of 100 ms, for edns-tcp-keepalive (RFC 7828).
+    pub(super) idle_units: u16,
+}
+
+impl<R> Service<R> {
+    /// Gathers what connections share.
+    pub(in super::super) fn new(
+        listener: Option<ListenerIdx>,
+        respond: R,
+        snapshots: Arc<ArcSwap<Snapshot>>,
+        counters: Arc<WorkerCounters>,
+        turns: Turns,
+        idle: Duration,
+    ) -> Self {
+        Self {
+            listener,
+            respond,
+            snapshots,
+            counters,
+            turns,
+            idle,
+            idle_units: u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX),
+        }
+    }
+}
