@@ -249,7 +249,8 @@ fn acceptance_cases_of_the_specification_are_cases() {
     let page = pages.iter().find(|page| page.path == "docs/names.md");
     let page = page.expect("there is a docs/names.md");
     let is_id = |cell: &&str| cell.len() == 3 && cell.chars().skip(1).all(|c| c.is_ascii_digit());
-    let rows: Vec<_> = page.rows_below("E.").filter(is_id).collect();
+    let firsts = page.rows_below("E.").filter_map(|cells| cells.first());
+    let rows: Vec<_> = firsts.map(String::as_str).filter(is_id).collect();
     let missing = rows.iter().filter(|id| !ids.contains(**id));
     let findings: Vec<_> = missing.map(|id| format!("no case {id}")).collect();
     report("the specification's cases are in tests/cases", &findings);
@@ -271,10 +272,8 @@ fn the_reader_of_pages_sees_what_the_rules_need() {
         assert_eq!(page.has_key(key), is_there, "{key}");
     }
     assert_eq!(page.links, [(15, "d.md#e".to_owned())]);
-    assert_eq!(
-        page.rows_below("`[b]`").collect::<Vec<_>>(),
-        ["id", "---", "V13"]
-    );
+    let rows: Vec<_> = page.rows_below("`[b]`").map(<[String]>::len).collect();
+    assert_eq!(rows, [2, 2, 2]);
     assert_eq!(resolve("pages/a.md", "../src/b.rs"), "src/b.rs");
 
     let page = "docs/names.md";

@@ -13,8 +13,8 @@ pub(crate) struct Page {
     pub(crate) length: usize,
     /// Its headings, without the marks.
     headings: Vec<String>,
-    /// The first cell of each row of its tables, and the heading above.
-    rows: Vec<(String, String)>,
+    /// The cells of each row of its tables, and the heading above.
+    rows: Vec<(Vec<String>, String)>,
     /// The targets of its links, with their lines.
     pub(crate) links: Vec<(usize, String)>,
     /// What its code spans hold, with their lines.
@@ -72,9 +72,10 @@ impl Page {
                 .push(heading.trim_start_matches('#').trim().to_owned());
         }
         if let Some(row) = line.strip_prefix('|') {
-            let cell = row.split('|').next().unwrap_or_default().trim();
+            let cells = row.trim_end().trim_end_matches('|').split('|');
+            let cells = cells.map(|cell| cell.trim().to_owned()).collect();
             let above = self.headings.last().cloned().unwrap_or_default();
-            self.rows.push((cell.to_owned(), above));
+            self.rows.push((cells, above));
         }
         let mut prose = String::new();
         for (index, part) in line.split('`').enumerate() {
@@ -126,14 +127,17 @@ impl Page {
                 rest.next().is_none_or(ends)
             })
         };
-        let is_row = |(cell, _): &(String, String)| cell.trim_matches('*').to_lowercase() == key;
+        let is_row = |(cells, _): &(Vec<String>, String)| {
+            let first = cells.first().map(|cell| cell.trim_matches('*'));
+            first.is_some_and(|first| first.to_lowercase() == key)
+        };
         self.headings.iter().any(is_of) || self.rows.iter().any(is_row)
     }
 
-    /// The first cells of the tables below headings that begin with `start`.
-    pub(crate) fn rows_below(&self, start: &str) -> impl Iterator<Item = &str> {
+    /// The rows of the tables below headings that begin with `start`: their cells.
+    pub(crate) fn rows_below(&self, start: &str) -> impl Iterator<Item = &[String]> {
         let rows = self.rows.iter();
         let below = rows.filter(move |(_, heading)| heading.starts_with(start));
-        below.map(|(cell, _)| cell.as_str())
+        below.map(|(cells, _)| cells.as_slice())
     }
 }

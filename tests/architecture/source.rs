@@ -1,5 +1,6 @@
 //! Reads Rust source just well enough for the rules: comments and literals blanked, paths expanded.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +12,8 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// The same, comments and literals replaced by blanks, lines kept.
     pub(crate) code: String,
+    /// Every path in the code, once somebody has asked: many rules do.
+    paths: OnceCell<Vec<(usize, String)>>,
 }
 
 /// Every Rust file below a folder of the package, sorted by path; none if there is no such folder.
@@ -44,6 +47,7 @@ impl Source {
             path: path.to_owned(),
             text: text.to_owned(),
             code: blank(text),
+            paths: OnceCell::new(),
         }
     }
 
@@ -62,11 +66,11 @@ impl Source {
     /// The first segment after every `crate::`, with its line.
     pub(crate) fn crate_paths(&self) -> Vec<(usize, String)> {
         self.paths()
-            .into_iter()
+            .iter()
             .filter_map(|(line, path)| {
                 let mut segments = path.split("::");
                 (segments.next() == Some("crate"))
-                    .then(|| segments.next().map(|room| (line, room.to_owned())))?
+                    .then(|| segments.next().map(|room| (*line, room.to_owned())))?
             })
             .collect()
     }
@@ -74,13 +78,13 @@ impl Source {
     /// The lines where a path begins with `prefix`, whole segments only.
     pub(crate) fn mentions(&self, prefix: &str) -> Vec<usize> {
         self.paths()
-            .into_iter()
+            .iter()
             .filter(|(_, path)| {
                 path.strip_prefix(prefix)
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
                     && (path.contains("::") || self.imports(path))
             })
-            .map(|(line, _)| line)
+            .map(|(line, _)| *line)
             .collect()
     }
 
@@ -101,14 +105,16 @@ impl Source {
     }
 
     /// Every path in the code, groups expanded, with the line of its last segment.
-    fn paths(&self) -> Vec<(usize, String)> {
-        let tokens = self.tokens();
-        let mut paths = Vec::new();
-        let mut at = 0;
-        while at < tokens.len() {
-            at = read_path(&tokens, at, "", &mut paths);
-        }
-        paths
+    fn paths(&self) -> &[(usize, String)] {
+        self.paths.get_or_init(|| {
+            let tokens = self.tokens();
+            let mut paths = Vec::new();
+            let mut at = 0;
+            while at < tokens.len() {
+                at = read_path(&tokens, at, "", &mut paths);
+            }
+            paths
+        })
     }
 
     /// Identifiers, `::`, and single other characters, each with its line.
