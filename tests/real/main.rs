@@ -7,6 +7,7 @@
 //! `GAZETTEER_REAL_BIN` names the folder that `tests/real/build.sh` prints.
 
 mod api;
+mod clusters;
 mod dns;
 #[path = "../fake_apiserver/mod.rs"]
 #[expect(
@@ -29,6 +30,7 @@ mod process;
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod responder;
 mod scenarios;
+mod timeline;
 mod wait;
 mod watcher;
 

@@ -156,6 +156,17 @@ impl Member {
 
     /// Starts the API server and waits until it is ready.
     pub(crate) fn start_server(&self) {
+        self.launch_server();
+        until(&format!("API of {}", self.name), START, || {
+            check(&self.server)?;
+            self.api
+                .get("/readyz")
+                .map_err(|refusal| refusal.to_string())
+        });
+    }
+
+    /// Starts the API server.
+    fn launch_server(&self) {
         let pki = &self.pki;
         start(&self.server, || {
             let arguments = [
@@ -189,12 +200,6 @@ impl Member {
             ];
             self.spawn("kube-apiserver", &arguments)
         });
-        until(&format!("API of {}", self.name), START, || {
-            check(&self.server)?;
-            self.api
-                .get("/readyz")
-                .map_err(|refusal| refusal.to_string())
-        });
     }
 
     /// `kill -9` of the API server.
@@ -202,21 +207,29 @@ impl Member {
         drop(self.server.lock().take());
     }
 
-    /// Keeps a copy of the database, which is down meanwhile.
-    pub(crate) fn save_etcd(&self) {
+    /// Keeps a copy of the database under a name; it is down meanwhile.
+    pub(crate) fn save_etcd(&self, name: &str) {
         drop(self.etcd.lock().take());
-        files::copy_folder(&self.data(), &self.folder.join("saved"));
+        files::copy_folder(&self.data(), &self.folder.join(format!("saved-{name}")));
         self.start_etcd();
     }
 
-    /// Goes back to the database that was kept: controllers and API server are killed, and start
-    /// again on it.
-    pub(crate) fn restore_etcd(&self) {
+    /// Goes back to the database that was kept under a name: controllers and API server are killed,
+    /// and all start again on it.
+    pub(crate) fn restore_etcd(&self, name: &str) {
+        self.go_back(name);
+        self.start();
+    }
+
+    /// Goes back to the database that was kept under a name: controllers and API server are killed,
+    /// and the API server alone is started again on it, which is ready some time later.
+    pub(crate) fn go_back(&self, name: &str) {
         drop(self.controllers.lock().take());
         self.kill_server();
         drop(self.etcd.lock().take());
-        files::copy_folder(&self.folder.join("saved"), &self.data());
-        self.start();
+        files::copy_folder(&self.folder.join(format!("saved-{name}")), &self.data());
+        self.start_etcd();
+        self.launch_server();
     }
 
     /// The RBAC objects of `deploy/rbac.yaml`, as they are in the repository.

@@ -19,6 +19,7 @@ mod resolvers;
 mod restart;
 mod rights;
 mod sizes;
+mod unconfirmed;
 
 /// A test that needs no control planes, and its folder.
 type Alone = fn(&Path);
@@ -76,6 +77,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     (
         "a_restored_etcd_is_followed_backwards",
         recovery::restored_etcd,
+    ),
+    (
+        "a_member_that_is_lost_while_its_list_is_held_back_comes_back",
+        unconfirmed::lost,
     ),
     ("every_kind_of_credentials_works", credentials::every_kind),
     ("each_right_is_needed", rights::denied),

@@ -71,7 +71,7 @@ pub(crate) fn restored_etcd(fleet: &Fleet) {
     let (b, d) = (ew1b.balancer(1), ew1d.balancer(1));
     gazetteer.until_answers(&name("old"), &format!("A {b}"));
     gazetteer.until_answers(&name("kept"), &format!("A {b} {d}"));
-    ew1b.save_etcd();
+    ew1b.save_etcd("restored");
 
     ew1b.start_server();
     ew1b.api.delete(&service_path("restored", "old"));
@@ -84,7 +84,7 @@ pub(crate) fn restored_etcd(fleet: &Fleet) {
     }
 
     let watcher = Watcher::start(gazetteer.dns, &[name("kept")]);
-    ew1b.restore_etcd();
+    ew1b.restore_etcd("restored");
     gazetteer.until_restored(&name("old"), &format!("A {b}"));
     gazetteer.until_restored(&name("new"), "NXDOMAIN");
     gazetteer.until_held(&name("kept"), &format!("A {b} {d}"), false);
