@@ -17,7 +17,7 @@ use ipnet::IpNet;
 use self::outcome::Outcome;
 use super::apexes::{Apexes, FederationIdx};
 use super::cautions::Cautions;
-use super::facts::{Facts, Said, TOGETHER, of_member};
+use super::facts::{Facts, ServiceFacts, TOGETHER, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::{FederationContact, FleetState};
 use super::hostnames::{Hostnames, Resolved};
@@ -337,7 +337,7 @@ impl SnapshotBuilder {
     /// Looks at all facts, in no order.
     pub fn for_each_fact(&self, mut look: impl FnMut(MemberIdx, &NamespacedName, &Arc<Service>)) {
         for batch in self.facts.in_memory_order().chunks(TOGETHER) {
-            Said::touch(batch);
+            ServiceFacts::touch(batch);
             for said in batch {
                 for (member, facts) in &said.shards {
                     look(*member, &said.name, facts);

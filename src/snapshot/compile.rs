@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::diagnostics::{Disagreement, Ignored};
 use super::hostnames::HostAddresses;
 use super::input::Input;
 use super::judge::Judged;
 use super::new_shard::NewShard;
-use super::oddities::{Disagreement, Ignored};
 use super::outside::{Outside, inside_that_counts};
 use super::plans::PlanIdx;
 use super::service::{NewEntry, ServiceEntry};

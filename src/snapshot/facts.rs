@@ -22,14 +22,14 @@ pub(super) const TOGETHER: usize = 32;
 
 /// One service that a member at least knows.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct ServiceFacts {
     /// Which.
     pub(super) name: NamespacedName,
     /// Never empty.
     pub(super) shards: Box<Shards>,
 }
 
-impl Said {
+impl ServiceFacts {
     /// Waits for what compiling these services reads, for all together.
     pub(super) fn touch(services: &[&Self]) {
         for said in services {
@@ -45,7 +45,7 @@ impl Said {
 /// What all members say.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    table: HashTable<Box<Said>>,
+    table: HashTable<Box<ServiceFacts>>,
     /// How many services each member has.
     counts: BTreeMap<MemberIdx, usize>,
     hasher: RandomState,
@@ -56,7 +56,7 @@ impl Facts {
     /// has.
     pub(super) fn of_all(
         hasher: RandomState,
-        services: Vec<Vec<(u64, Box<Said>)>>,
+        services: Vec<Vec<(u64, Box<ServiceFacts>)>>,
         counts: Vec<(MemberIdx, usize)>,
     ) -> Self {
         let mut table = HashTable::with_capacity(services.iter().map(Vec::len).sum());
@@ -84,8 +84,8 @@ impl Facts {
 
     /// Every service, in the order in which they lie in memory, which is much that in which they
     /// came: whoever goes through all waits less. Costs a pointer for each.
-    pub(super) fn in_memory_order(&self) -> Vec<&Said> {
-        let mut all: Vec<&Said> = self.table.iter().map(|said| &**said).collect();
+    pub(super) fn in_memory_order(&self) -> Vec<&ServiceFacts> {
+        let mut all: Vec<&ServiceFacts> = self.table.iter().map(|said| &**said).collect();
         all.sort_unstable_by_key(|said| ptr::from_ref(*said).addr());
         all
     }
@@ -105,12 +105,12 @@ impl Facts {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(name);
         let Some(said) = self.table.find_mut(hash, |said| said.name == *name) else {
-            let said = Box::new(Said {
+            let said = Box::new(ServiceFacts {
                 name: name.clone(),
                 shards: Box::new([(member, service)]),
             });
             #[expect(clippy::borrowed_box, reason = "the table hashes what it holds")]
-            let hash_of = |said: &Box<Said>| hasher.hash_one(&said.name);
+            let hash_of = |said: &Box<ServiceFacts>| hasher.hash_one(&said.name);
             self.table.insert_unique(hash, said, hash_of);
             *self.counts.entry(member).or_default() += 1;
             return Ok(None);

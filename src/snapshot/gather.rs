@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
 
 use super::builder::share_out;
-use super::facts::{Facts, Said};
+use super::facts::{Facts, ServiceFacts};
 use super::namesakes::is_namesake;
 use crate::model::{Fleet, MemberIdx, NamespacedName, Service};
 
@@ -28,14 +28,14 @@ pub struct Gathering {
 #[derive(Debug)]
 pub struct Gathered {
     member: MemberIdx,
-    parts: Vec<Vec<Saying>>,
+    parts: Vec<Vec<ShardFacts>>,
     /// Those from which more follows than an entry.
     special: Vec<(NamespacedName, Arc<Service>)>,
 }
 
 /// What a member says about one service.
 #[derive(Debug)]
-struct Saying {
+struct ShardFacts {
     /// Of the name.
     hash: u64,
     name: NamespacedName,
@@ -68,14 +68,14 @@ impl Gathering {
                 *count += 1;
             }
         }
-        let mut parts: Vec<Vec<Saying>> = counts.map(Vec::with_capacity).into();
+        let mut parts: Vec<Vec<ShardFacts>> = counts.map(Vec::with_capacity).into();
         let mut special = Vec::new();
         for (hash, (name, service)) in hashes.into_iter().zip(services) {
             if self.is_special(member, &name, &service) {
                 special.push((name.clone(), Arc::clone(&service)));
             }
             if let Some(part) = parts.get_mut(part_of(hash)) {
-                part.push(Saying {
+                part.push(ShardFacts {
                     hash,
                     name,
                     service,
@@ -104,8 +104,8 @@ impl Gathering {
         for gathered in members {
             let member = gathered.member;
             counts.push((member, gathered.len()));
-            for (part, sayings) in parts.iter_mut().zip(gathered.parts) {
-                part.push((member, sayings));
+            for (part, facts) in parts.iter_mut().zip(gathered.parts) {
+                part.push((member, facts));
             }
             let found = gathered.special.into_iter();
             special.extend(found.map(|(name, service)| (member, name, service)));
@@ -134,34 +134,34 @@ fn part_of(hash: u64) -> usize {
 }
 
 /// Puts together what members say about the services of a part; with the hashes of their names.
-fn unite(mut members: Vec<(MemberIdx, Vec<Saying>)>) -> Vec<(u64, Box<Said>)> {
+fn unite(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<ServiceFacts>)> {
     members.sort_unstable_by_key(|(member, _)| *member);
     let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
     let mut places: HashTable<usize> = HashTable::new();
-    for (member, sayings) in members {
+    for (member, facts) in members {
         // Waits for their names, for all together.
-        for saying in &sayings {
-            black_box(saying.name.name.as_str().as_bytes().first());
+        for one in &facts {
+            black_box(one.name.name.as_str().as_bytes().first());
         }
-        for saying in sayings {
+        for one in facts {
             let is_it = |place: &usize| {
                 let known = services.get(*place);
-                known.is_some_and(|(_, name, _)| *name == saying.name)
+                known.is_some_and(|(_, name, _)| *name == one.name)
             };
-            let known = places.find(saying.hash, is_it).copied();
-            let shard = (member, saying.service);
+            let known = places.find(one.hash, is_it).copied();
+            let shard = (member, one.service);
             if let Some((_, _, shards)) = known.and_then(|place| services.get_mut(place)) {
                 shards.push(shard);
             } else {
                 let hash_of = |place: &usize| services.get(*place).map_or(0, |(hash, ..)| *hash);
-                places.insert_unique(saying.hash, services.len(), hash_of);
-                services.push((saying.hash, saying.name, smallvec![shard]));
+                places.insert_unique(one.hash, services.len(), hash_of);
+                services.push((one.hash, one.name, smallvec![shard]));
             }
         }
     }
     let said = services.into_iter().map(|(hash, name, shards)| {
         let shards = shards.into_iter().collect();
-        (hash, Box::new(Said { name, shards }))
+        (hash, Box::new(ServiceFacts { name, shards }))
     });
     said.collect()
 }

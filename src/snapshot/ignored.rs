@@ -1,6 +1,6 @@
 //! What an entry says of facts that do not count, or not as members say them.
 
-use super::oddities::{Disagreement, Ignored};
+use super::diagnostics::{Disagreement, Ignored};
 use super::service::ServiceEntry;
 use super::targets::MOST_TARGETS;
 use crate::model::{Inside, MemberIdx};
@@ -8,8 +8,8 @@ use crate::model::{Inside, MemberIdx};
 impl ServiceEntry {
     /// How many of its addresses are not probed as there are too many in all.
     pub(super) fn unprobed(&self) -> usize {
-        let oddities = self.oddities();
-        oddities.map_or(0, |oddities| oddities.unprobed)
+        let diagnostics = self.diagnostics();
+        diagnostics.map_or(0, |diagnostics| diagnostics.unprobed)
     }
 
     /// Sets that addresses of these members are not probed, one for each, and says so.
@@ -17,9 +17,9 @@ impl ServiceEntry {
         if members.is_empty() {
             return;
         }
-        let oddities = self.oddities_mut();
-        oddities.unprobed = members.len();
-        let mut warnings = std::mem::take(&mut oddities.warnings).into_vec();
+        let diagnostics = self.diagnostics_mut();
+        diagnostics.unprobed = members.len();
+        let mut warnings = std::mem::take(&mut diagnostics.warnings).into_vec();
         // Those of one member stand together here, too.
         for of_member in members.chunk_by(|one, other| one == other) {
             let count = of_member.len();
@@ -29,26 +29,28 @@ impl ServiceEntry {
             warnings.extend(of_member.first().map(|member| (*member, text.into())));
         }
         warnings.sort_by_key(|(member, _)| *member);
-        oddities.warnings = warnings.into();
+        diagnostics.warnings = warnings.into();
     }
 
     /// Members whose facts have the service without counting as an export, with why.
     pub fn ignored(&self) -> &[Ignored] {
-        let oddities = self.oddities();
-        oddities.map_or(&[], |oddities| &oddities.ignored)
+        let diagnostics = self.diagnostics();
+        diagnostics.map_or(&[], |diagnostics| &diagnostics.ignored)
     }
 
     /// What its members say that does not count as they say it, in words.
     pub fn warnings(&self) -> &[(MemberIdx, Box<str>)] {
-        let oddities = self.oddities();
-        oddities.map_or(&[], |oddities| &oddities.warnings)
+        let diagnostics = self.diagnostics();
+        diagnostics.map_or(&[], |diagnostics| &diagnostics.warnings)
     }
 
     /// Everything that a member says about where its shard is reached inside it, ready or not, as far
     /// as it counts.
     pub(super) fn said_inside(&self, member: MemberIdx) -> Option<&Inside> {
-        let oddities = self.oddities();
-        let mut known = oddities.map_or(&[][..], |oddities| &oddities.inside).iter();
+        let diagnostics = self.diagnostics();
+        let mut known = diagnostics
+            .map_or(&[][..], |diagnostics| &diagnostics.inside)
+            .iter();
         match known.find(|(of, _)| *of == member) {
             Some((_, inside)) => Some(inside),
             None => self.facts(member)?.inside.as_deref(),
@@ -57,7 +59,7 @@ impl ServiceEntry {
 
     /// What its members disagree about.
     pub fn disagreements(&self) -> &[Disagreement] {
-        let oddities = self.oddities();
-        oddities.map_or(&[], |oddities| &oddities.disagreements)
+        let diagnostics = self.diagnostics();
+        diagnostics.map_or(&[], |diagnostics| &diagnostics.disagreements)
     }
 }

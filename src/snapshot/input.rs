@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::apexes::{FederationIdx, inline_labels};
-use super::oddities::IgnoredReason;
+use super::diagnostics::IgnoredReason;
 use crate::model::{
     Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Service,
     ServiceKind,

@@ -12,8 +12,8 @@ use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
 use super::caution::{Caution, Whole};
+use super::diagnostics::{Diagnostics, Disagreement, Ignored};
 use super::new_shard::NewShard;
-use super::oddities::{Disagreement, Ignored, Oddities};
 use super::plans::PlanIdx;
 use super::ports::{NamedPort, named_ports};
 use super::table::Keyed;
@@ -75,7 +75,7 @@ struct Rest {
     /// What is known of it beyond its facts.
     caution: Option<Box<Caution>>,
     /// What few services have.
-    oddities: Option<Box<Oddities>>,
+    diagnostics: Option<Box<Diagnostics>>,
 }
 
 /// A member's part of a service.
@@ -124,7 +124,7 @@ impl NewEntry {
     /// The entry with these shards, in configuration order.
     pub(super) fn with(self, shards: &[NewShard]) -> ServiceEntry {
         let caution = self.caution.as_deref();
-        let oddities = Oddities {
+        let diagnostics = Diagnostics {
             ignored: self.ignored.into(),
             disagreements: self.disagreements.into_iter().collect(),
             unprobed: 0,
@@ -153,7 +153,7 @@ impl NewEntry {
                 ports: named_ports(shards),
                 facts: shards.iter().map(|shard| shard.facts.clone()).collect(),
                 caution: self.caution,
-                oddities: (oddities != Oddities::default()).then(|| Box::new(oddities)),
+                diagnostics: (diagnostics != Diagnostics::default()).then(|| Box::new(diagnostics)),
             }),
         }
     }
@@ -332,13 +332,13 @@ impl ServiceEntry {
     }
 
     /// What few services have.
-    pub(super) fn oddities(&self) -> Option<&Oddities> {
-        self.rest.oddities.as_deref()
+    pub(super) fn diagnostics(&self) -> Option<&Diagnostics> {
+        self.rest.diagnostics.as_deref()
     }
 
     /// The same, to be written into.
-    pub(super) fn oddities_mut(&mut self) -> &mut Oddities {
-        self.rest.oddities.get_or_insert_default()
+    pub(super) fn diagnostics_mut(&mut self) -> &mut Diagnostics {
+        self.rest.diagnostics.get_or_insert_default()
     }
 
     /// What a member that exports it says.

@@ -11,7 +11,7 @@
 //! A look-up goes in steps, of which each waits for memory at most once, so that a batch of
 //! look-ups made step by step waits for all of them at the same time ([`Seek`]).
 
-mod by_hand;
+mod clone;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +48,7 @@ pub(super) struct Table<T, S = RandomState> {
     root: Arc<Branch<T>>,
     /// Entries that found no room though all bits of their hash are used: none, unless the hash
     /// fails.
-    crowd: Arc<Vec<Arc<T>>>,
+    overflow: Arc<Vec<Arc<T>>>,
     hasher: S,
 }
 
@@ -91,7 +91,7 @@ pub(super) enum Seek<'t, T> {
     /// The line that has the entry if any has.
     Line(u64, &'t Line<T>),
     /// The entry of the line whose tag is that of the key, or the first of several.
-    Likely(u64, &'t Line<T>, Option<&'t Arc<T>>),
+    TagMatch(u64, &'t Line<T>, Option<&'t Arc<T>>),
     /// The outcome.
     Found(Option<&'t Arc<T>>),
 }
@@ -101,7 +101,7 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
     fn with_hasher(hasher: S) -> Self {
         Self {
             root: Arc::new(Branch::with(Node::Leaf(Arc::default()))),
-            crowd: Arc::default(),
+            overflow: Arc::default(),
             hasher,
         }
     }
@@ -128,11 +128,11 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
                 Some(line) => Seek::Line(*hash, line),
                 None => Seek::Found(None),
             },
-            Seek::Line(hash, line) => Seek::Likely(*hash, line, line.likely(*hash)),
-            Seek::Likely(_, _, None) => Seek::Found(self.crowded(key)),
-            Seek::Likely(_, _, Some(entry)) if entry.key() == key => Seek::Found(Some(*entry)),
-            Seek::Likely(hash, line, Some(_)) => {
-                Seek::Found(line.find(*hash, key).or_else(|| self.crowded(key)))
+            Seek::Line(hash, line) => Seek::TagMatch(*hash, line, line.tag_match(*hash)),
+            Seek::TagMatch(_, _, None) => Seek::Found(self.in_overflow(key)),
+            Seek::TagMatch(_, _, Some(entry)) if entry.key() == key => Seek::Found(Some(*entry)),
+            Seek::TagMatch(hash, line, Some(_)) => {
+                Seek::Found(line.find(*hash, key).or_else(|| self.in_overflow(key)))
             }
             Seek::Found(_) => return,
         };
@@ -165,8 +165,8 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
 
     /// The entry with a key, among those that found no room.
     #[inline]
-    fn crowded(&self, key: &[u8]) -> Option<&Arc<T>> {
-        self.crowd.iter().find(|entry| entry.key() == key)
+    fn in_overflow(&self, key: &[u8]) -> Option<&Arc<T>> {
+        self.overflow.iter().find(|entry| entry.key() == key)
     }
 
     /// All entries, in no order. Costs O(entries).
@@ -175,14 +175,14 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         self.root.leaves(&mut leaves);
         let lines = leaves.into_iter().flat_map(|leaf| &leaf.lines);
         let entries = lines.flat_map(|line| line.entries.iter().flatten());
-        entries.chain(&*self.crowd).map(|entry| &**entry)
+        entries.chain(&*self.overflow).map(|entry| &**entry)
     }
 
     /// Puts an entry in, in the place of the one that has its key.
     pub(super) fn insert(&mut self, entry: Arc<T>) {
         let key = entry.key();
-        if let Some(place) = self.crowd.iter().position(|old| old.key() == key) {
-            if let Some(old) = Arc::make_mut(&mut self.crowd).get_mut(place) {
+        if let Some(place) = self.overflow.iter().position(|old| old.key() == key) {
+            if let Some(old) = Arc::make_mut(&mut self.overflow).get_mut(place) {
                 *old = entry;
             }
             return;
@@ -195,7 +195,7 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
             hasher.finish()
         };
         if let Err(entry) = put(&mut self.root, hash, 0, entry, &hash_of) {
-            Arc::make_mut(&mut self.crowd).push(entry);
+            Arc::make_mut(&mut self.overflow).push(entry);
         }
     }
 
@@ -224,8 +224,8 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         if self.get(key).is_none() {
             return;
         }
-        if self.crowded(key).is_some() {
-            Arc::make_mut(&mut self.crowd).retain(|entry| entry.key() != key);
+        if self.in_overflow(key).is_some() {
+            Arc::make_mut(&mut self.overflow).retain(|entry| entry.key() != key);
             return;
         }
         let hash = self.hash(key);
@@ -409,7 +409,7 @@ impl<T: Keyed> Line<T> {
 
     /// The first entry with the tag of `hash`.
     #[inline]
-    fn likely(&self, hash: u64) -> Option<&Arc<T>> {
+    fn tag_match(&self, hash: u64) -> Option<&Arc<T>> {
         let slot = self.matches(hash).trailing_zeros() / 8;
         self.entries.get(usize::try_from(slot).ok()?)?.as_ref()
     }

@@ -10,12 +10,12 @@ use crate::model::{MemberIdx, NamespacedName};
 const NAMED: usize = 10;
 
 /// What is said of one service, by federation.
-type Said = Vec<(FederationIdx, Box<[Box<str>]>)>;
+type ServiceFacts = Vec<(FederationIdx, Box<[Box<str>]>)>;
 
 /// Services that something is said of, by member.
 #[derive(Debug, Default)]
 pub(super) struct Warned {
-    members: BTreeMap<MemberIdx, BTreeMap<NamespacedName, Said>>,
+    members: BTreeMap<MemberIdx, BTreeMap<NamespacedName, ServiceFacts>>,
     published: Arc<Vec<(MemberIdx, String)>>,
     has_changed: bool,
 }

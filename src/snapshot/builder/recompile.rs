@@ -9,7 +9,7 @@ use super::crew::share_out;
 use super::outcome::Outcome;
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::{FederationIdx, inline_labels};
-use crate::snapshot::facts::{Facts, Said, Shards, TOGETHER};
+use crate::snapshot::facts::{Facts, ServiceFacts, Shards, TOGETHER};
 use crate::snapshot::gather::{Gathered, Gathering};
 use crate::snapshot::service::ServiceEntry;
 
@@ -38,7 +38,7 @@ impl SnapshotBuilder {
             |chunk| {
                 let mut services = Vec::with_capacity(chunk.len());
                 for batch in chunk.chunks(TOGETHER) {
-                    Said::touch(batch);
+                    ServiceFacts::touch(batch);
                     let all = batch.iter().map(|said| (&said.name, &*said.shards));
                     services.extend(all.map(|service| compiler.compile_everywhere(service)));
                 }

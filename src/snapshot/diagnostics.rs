@@ -4,7 +4,7 @@ use crate::model::{Inside, MemberIdx};
 
 /// What few services have.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Oddities {
+pub(super) struct Diagnostics {
     /// Members whose facts have the service without counting as an export, with why.
     pub(super) ignored: Box<[Ignored]>,
     /// What its members disagree about.

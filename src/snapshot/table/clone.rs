@@ -6,7 +6,7 @@ impl<T, S: Clone> Clone for Table<T, S> {
     fn clone(&self) -> Self {
         Self {
             root: self.root.clone(),
-            crowd: self.crowd.clone(),
+            overflow: self.overflow.clone(),
             hasher: self.hasher.clone(),
         }
     }
