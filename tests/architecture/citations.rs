@@ -5,7 +5,7 @@
 //! `docs/names.md, decisions 2 and 5`, `docs/names.md, D.2 to D.4, N8`. What follows the first comma
 //! is a list of headings, each by its first words, or of rows of tables, each by its first cell.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -255,6 +255,26 @@ fn acceptance_cases_of_the_specification_are_cases() {
     let findings: Vec<_> = missing.map(|id| format!("no case {id}")).collect();
     report("the specification's cases are in tests/cases", &findings);
     assert!(rows.len() > 80, "{} rows", rows.len());
+}
+
+#[test]
+fn the_page_of_metrics_has_all_of_them() {
+    let mut declared = BTreeSet::new();
+    for source in sources("src/telemetry") {
+        for literal in source.text.split('"') {
+            let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+            if literal.starts_with("gazetteer_") && literal.chars().all(is_name) {
+                declared.insert(literal.to_owned());
+            }
+        }
+    }
+    let pages = pages();
+    let page = pages.iter().find(|page| page.path == "docs/metrics.md");
+    let rows = page.expect("there is a docs/metrics.md").rows_below("");
+    let firsts = rows.filter_map(|cells| cells.first());
+    let firsts = firsts.filter_map(|cell| cell.strip_prefix('`')?.strip_suffix('`'));
+    let told: BTreeSet<_> = firsts.map(str::to_owned).collect();
+    assert_eq!(told, declared);
 }
 
 #[test]
