@@ -38,6 +38,7 @@ pub use values::{percent, policy, srv, ttl, when_all_down};
 #[cfg(test)]
 mod tests {
     mod bad;
+    mod bad_places;
     mod facts;
     mod good;
     mod property;

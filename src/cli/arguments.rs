@@ -20,7 +20,7 @@ It watches member clusters and serves names of the form
     service.namespace.federation.svc[.zone][.region].apex
 
 with the addresses of healthy load balancers. Where a zone has none it answers with a CNAME to the \
-region, and where the region has none, to the world.";
+region, and where the region has none, to the global name.";
 
 /// Examples of the program, for `--help`.
 const EXAMPLES: &str = "\
@@ -30,28 +30,29 @@ Examples:
       dig @127.0.0.1 -p 5300 my-service.my-namespace.my-federation.svc.europe-west1-d.example.com
 
   gazetteer check /etc/gazetteer/gazetteer.toml
-      Say everything that is wrong with a configuration, with file, line and column.
+      List every problem of a configuration, with file, line and column.
 
   gazetteer clusters
       Show the member clusters of the running daemon.
 
   gazetteer explain my-service.my-namespace.my-federation.svc.example.com --from 203.0.113.9
-      Say how a query of that client is answered, and why.
+      Explain how a query of that client is answered.
 
   gazetteer drain region/europe-west1 --over 10m
-      Take the members of a region out of answers, little by little.";
+      Gradually remove the members of a region from answers.";
 
 /// Examples of `serve`.
 const SERVE_EXAMPLES: &str = "\
-Once its sockets are bound it prints one line of JSON on standard output, with the addresses that
-it really has, and the same line with \"ready\":true when it is ready:
+Once its sockets are bound it prints one line of JSON on standard output, with the addresses it is
+bound to, and the same line with \"ready\":true when it is ready:
 
   {\"ready\":false,\"dns\":[\"127.0.0.1:5300\"],\"admin\":\"127.0.0.1:9153\"}
 
 Signals:
-  HUP        read the configuration again (a change of the file does the same); a wrong file is
-             refused and the running configuration stays; listeners need a restart
-  TERM       /readyz says 503, serve for `shutdown-delay` more, then end; a second one ends at once
+  HUP        reload the configuration (a change of the file does the same); an invalid file is
+             rejected, the running configuration stays in force; listeners need a restart
+  TERM       return 503 from /readyz, go on serving for `shutdown-delay`, then exit; a second one
+             exits at once
   INT        as TERM, without the delay
 
 Examples:
@@ -62,7 +63,7 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 The facts files of members with a `file` source are checked too. Nothing is contacted.
 
-Exit status: 0 the configuration is right, 1 it has problems, 2 the command is wrong.
+Exit status: 0 no problems, 1 problems found, 2 invalid arguments.
 
 Examples:
   gazetteer check zones/demo.toml";
@@ -74,7 +75,7 @@ Columns:
             NeverSynced  no facts within `sync-timeout`: counts as empty
             Ready        watched
             Held         not in contact, the last facts are served
-            Lost         not in contact for longer than `hold`: served where nothing else is
+            Lost         not in contact for longer than `hold`: served where nothing better is left
             Returning    in contact again, and listing
             and, after a comma, Draining or Drained by an operator (gazetteer overrides)
   VERSION   of its API server, last known; - for files
@@ -124,10 +125,10 @@ pub(super) struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Answer queries as a configuration says
+    /// Serve DNS as configured
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),
-    /// Say everything that is wrong with a configuration
+    /// Check a configuration and list every problem
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
         /// The configuration
@@ -139,20 +140,20 @@ pub(super) enum Command {
         /// Where the daemon is.
         #[command(flatten)]
         daemon: Daemon,
-        /// Form of the output
+        /// Output format
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
-    /// Say how a query is answered, and why
+    /// Explain how a query is answered
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Explain),
-    /// Take something out of answers little by little
+    /// Gradually remove a member, region, zone or service from answers
     #[command(after_help = help::DRAIN)]
     Drain(Drain),
-    /// Take something out of answers at once
+    /// Remove a member, region, zone or service from answers immediately
     #[command(after_help = help::CORDON)]
     Cordon(Cordon),
-    /// Take a drain or cordon back
+    /// Revert a drain or cordon
     #[command(after_help = help::UNCORDON)]
     Uncordon {
         /// What: as for `drain`
@@ -161,24 +162,24 @@ pub(super) enum Command {
         #[command(flatten)]
         order: Order,
     },
-    /// Let answers stay as they are, whatever members say
+    /// Stop answers from changing
     #[command(after_help = help::FREEZE)]
     Freeze {
-        /// Thaw by itself after this time
+        /// Thaw after this time
         #[arg(long = "for", value_name = "DURATION", value_parser = help::lasting)]
         lasting: Option<Duration>,
         /// Where the daemon is.
         #[command(flatten)]
         order: Order,
     },
-    /// Let answers follow the members again
+    /// Let answers change again
     #[command(after_help = help::THAW)]
     Thaw {
         /// Where the daemon is.
         #[command(flatten)]
         order: Order,
     },
-    /// Let removals through that are held back as too many at once
+    /// Apply removals that are held back because too many came at once
     #[command(after_help = help::CONFIRM)]
     Confirm {
         /// The member
@@ -193,11 +194,11 @@ pub(super) enum Command {
         /// Where the daemon is.
         #[command(flatten)]
         daemon: Daemon,
-        /// Form of the output
+        /// Output format
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
-    /// Show the last transitions
+    /// Show recent state changes
     #[command(after_help = help::EVENTS)]
     Events(Events),
     /// Print what the DNS server of a member needs to forward names to gazetteer
@@ -218,7 +219,7 @@ pub(super) enum Command {
 pub(super) struct Serve {
     /// The configuration
     pub(super) file: PathBuf,
-    /// Form of the logs on standard error
+    /// Format of the logs on standard error
     #[arg(
         long,
         value_enum,
@@ -227,7 +228,7 @@ pub(super) struct Serve {
         hide_env_values = true
     )]
     pub(super) log_format: LogFormat,
-    /// What is logged: a level, or levels of parts as in `gazetteer=debug,kube=warn`
+    /// Log level, or levels by module as in `gazetteer=debug,kube=warn`
     #[arg(
         long,
         default_value = "info,kube_client=error",
@@ -259,7 +260,7 @@ pub(super) struct Explain {
     /// Where the daemon is.
     #[command(flatten)]
     pub(super) daemon: Daemon,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
 }
@@ -280,7 +281,7 @@ pub(super) struct Drain {
 pub(super) struct Cordon {
     /// What: MEMBER, region/REGION, zone/ZONE or service/NAMESPACE/NAME
     pub(super) target: OverrideTarget,
-    /// Take it back by itself after this time
+    /// Revert it after this time
     #[arg(long = "for", value_name = "DURATION", value_parser = help::lasting)]
     pub(super) lasting: Option<Duration>,
     /// Where the daemon is.
@@ -291,16 +292,16 @@ pub(super) struct Cordon {
 /// The arguments of `events`.
 #[derive(Debug, Args)]
 pub(super) struct Events {
-    /// How many of the last ones
+    /// Number of events
     #[arg(short = 'n', value_name = "NUMBER", default_value_t = 20)]
     pub(super) last: usize,
-    /// Go on showing new ones
+    /// Keep showing new events
     #[arg(short, long)]
     pub(super) follow: bool,
     /// Where the daemon is.
     #[command(flatten)]
     pub(super) daemon: Daemon,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
 }
@@ -350,11 +351,12 @@ fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     };
     match alone.or_else(socket) {
         Ok((address, port)) if address.is_unspecified() || port == Some(0) => {
-            Err("not an address that can be reached".to_owned())
+            Err("not a reachable address".to_owned())
         }
         Ok(endpoint) => Ok(endpoint),
         Err(_) => Err(
-            "not an address, with or without a port as in 10.0.0.53:53 or [fd00::53]:53".to_owned(),
+            "expected an address, with or without a port, as in 10.0.0.53:53 or [fd00::53]:53"
+                .to_owned(),
         ),
     }
 }
@@ -365,7 +367,7 @@ pub(super) struct Order {
     /// Its state folder.
     #[command(flatten)]
     pub(super) state: State,
-    /// Form of the output
+    /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
 }

@@ -35,7 +35,7 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
                 let (fleet, path) = (&config.fleet, file.display());
                 let federations = count(fleet.federations.len(), "federation");
                 let members = count(fleet.members.len(), "member");
-                let line = format!("{path}: right, {federations}, {members}\n");
+                let line = format!("{path}: OK ({federations}, {members})\n");
                 found.notes.push(line);
             }
         }

@@ -22,11 +22,11 @@ pub(super) fn order(order: &Order, asked: &Asked) -> anyhow::Result<ExitCode> {
 fn text(asked: &Asked, obeyed: &Obeyed) -> String {
     let text = match (asked, &obeyed.drain) {
         (Asked::Drain { .. }, Some(drain)) => drained(drain),
-        (Asked::Drain { target, .. }, None) => format!("{target} is drained\n"),
-        (Asked::Uncordon { target }, _) => format!("{target} is taken back\n"),
+        (Asked::Drain { target, .. }, None) => format!("{target}: drained\n"),
+        (Asked::Uncordon { target }, _) => format!("{target}: drain or cordon reverted\n"),
         (Asked::Freeze { .. }, _) => obeyed.frozen.as_ref().map(frozen_line).unwrap_or_default(),
-        (Asked::Thaw, _) => "answers follow the members again\n".to_owned(),
-        (Asked::Confirm { member }, _) => format!("removals of {member} go through\n"),
+        (Asked::Thaw, _) => "answers change again\n".to_owned(),
+        (Asked::Confirm { member }, _) => format!("{member}: removals applied\n"),
     };
     let notes = obeyed.notes.iter();
     let notes: Vec<_> = notes.map(|note| format!("note: {note}\n")).collect();

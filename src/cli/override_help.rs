@@ -10,19 +10,19 @@ use jiff::fmt::friendly::SpanParser;
 pub(super) const DRAIN: &str = "\
 TARGET is one of
   MEMBER                  a member cluster
-  region/REGION           every member that stands there, now or later
-  zone/ZONE               every member that stands there, now or later
+  region/REGION           every member there, now or later
+  zone/ZONE               every member there, now or later
   service/NAMESPACE/NAME  one service, in every member
 
-Its share of the answers falls evenly over the time of --over. What is out is never given, not even
-where nothing else is; a name whose members are all out has no address. Pinned names are the
-exception: they go on naming their member.
+Its share of the answers falls evenly over the time of --over. A drained target is never answered,
+even if nothing else is left: a name whose members are all drained has no address. Pinned names are
+the exception: they still give the addresses of their member.
 
 The command returns once answers follow it, and a restart keeps it. It says `safe at`: the moment
 after which no answer that names what is drained can still be in a cache. Wait for it before you
 turn anything off.
 
-Exit status: 0 it is in force, 1 it is not, 2 the command is wrong.
+Exit status: 0 in force, 1 rejected, 2 invalid arguments.
 
 Examples:
   gazetteer drain gce-europe-west1
@@ -31,8 +31,8 @@ Examples:
 
 /// Of `cordon`.
 pub(super) const CORDON: &str = "\
-As `drain`, without a time in which its share falls. `gazetteer drain --help` says what TARGET is
-and what is out.
+Like `drain`, but immediate. `gazetteer drain --help` says what TARGET can be and what a drained
+target is.
 
 Examples:
   gazetteer cordon gce-europe-west1
@@ -40,7 +40,7 @@ Examples:
 
 /// Of `uncordon`.
 pub(super) const UNCORDON: &str = "\
-Its whole share comes back at once.
+The full share comes back at once.
 
 Examples:
   gazetteer uncordon gce-europe-west1
@@ -64,8 +64,8 @@ Examples:
 
 /// Of `confirm`.
 pub(super) const CONFIRM: &str = "\
-A member that seems to lose much at once is not believed until it says so again. Confirm that it
-really has.
+Removals of a member that are too many at once are held back until a second list confirms them.
+Confirm them yourself if they are real.
 
 Examples:
   gazetteer confirm gce-europe-west1";
@@ -85,9 +85,8 @@ Examples:
 
 /// Of `events`.
 pub(super) const EVENTS: &str = "\
-What went from one state to another: members, probed targets, shards, the brake, overrides. The
-daemon keeps the last 4096 since its start; the logs have all of them. With --follow the form `json`
-is one object on a line.
+State changes of members, probed targets, shards, brakes and overrides. The daemon keeps the last
+4096 since its start; the logs have all of them. With --follow, JSON output has one object per line.
 
 Examples:
   gazetteer events
@@ -102,12 +101,12 @@ const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 /// How long a share takes to fall.
 pub(super) fn over(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::ZERO..=WEEK, "0s to 7d")
+    duration(text, Duration::ZERO..=WEEK, "0s and 7d")
 }
 
 /// How long something is in force.
 pub(super) fn lasting(text: &str) -> Result<Duration, String> {
-    duration(text, Duration::from_secs(1)..=YEAR, "1s to 366d")
+    duration(text, Duration::from_secs(1)..=YEAR, "1s and 366d")
 }
 
 /// A duration of whole seconds; a day has 24 hours.
@@ -115,13 +114,13 @@ fn duration(text: &str, range: RangeInclusive<Duration>, said: &str) -> Result<D
     let span = SpanParser::new().parse_span(text);
     let read = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     let read = read.ok().and_then(|read| Duration::try_from(read).ok());
-    let read = read.ok_or_else(|| "not a duration, such as 30s or 1h30m".to_owned())?;
+    let read = read.ok_or_else(|| "expected a duration such as 30s or 1h30m".to_owned())?;
     if read.subsec_nanos() != 0 {
-        Err("not whole seconds".to_owned())
+        Err("must be whole seconds".to_owned())
     } else if range.contains(&read) {
         Ok(read)
     } else {
-        Err(format!("not within {said}"))
+        Err(format!("must be between {said}"))
     }
 }
 

@@ -85,7 +85,7 @@ impl Running {
             }
             Err(error) => {
                 self.octets = None;
-                error!(%error, "configuration cannot be read; the running one stays");
+                error!(%error, "configuration cannot be read, the running one stays in force");
             }
         }
     }
@@ -96,16 +96,16 @@ impl Running {
             Ok(new) => new,
             Err(problems) => {
                 for problem in &problems {
-                    error!(%problem, "wrong configuration");
+                    error!(%problem, "invalid configuration");
                 }
                 error!(file = %self.path.display(), problems = problems.len(),
-                    "configuration refused; the running one stays");
+                    "configuration rejected, the running one stays in force");
                 return None;
             }
         };
         let new = Arc::new(keep_listeners(&self.config, new));
         if new == self.config {
-            info!(file = %self.path.display(), "configuration read again, nothing else changes");
+            info!(file = %self.path.display(), "configuration reloaded, nothing has changed");
             return None;
         }
         info!(

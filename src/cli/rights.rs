@@ -59,13 +59,13 @@ pub(super) fn ids(account: &Account) -> anyhow::Result<Option<Ids>> {
     };
     let found = found.with_context(|| format!("user \"{name}\""))?;
     let user = found.as_ref().map(|user| user.uid).or(number);
-    let user = user.ok_or_else(|| anyhow!("user \"{name}\": the system has no such user"))?;
+    let user = user.ok_or_else(|| anyhow!("user \"{name}\": unknown user"))?;
     let group = match &account.group {
         Some(name) => self::group(name)?,
         None => found
             .as_ref()
             .map(|user| user.gid)
-            .ok_or_else(|| anyhow!("user \"{name}\": the system has no such user: give group"))?,
+            .ok_or_else(|| anyhow!("user \"{name}\": unknown user: give group"))?,
     };
     let groups = match &found {
         // A name that comes from the system has no NUL.
@@ -87,7 +87,7 @@ fn group(name: &str) -> anyhow::Result<Gid> {
     }
     let found = Group::from_name(name).with_context(|| format!("group \"{name}\""))?;
     let found = found.map(|group| group.gid);
-    found.ok_or_else(|| anyhow!("group \"{name}\": the system has no such group"))
+    found.ok_or_else(|| anyhow!("group \"{name}\": unknown group"))
 }
 
 /// Becomes the configured user, and gives up all capabilities and the way to any. To be called while

@@ -204,7 +204,7 @@ async fn daemon(
         Asked::End => running.config().shutdown_delay,
         Asked::EndNow | Asked::Reload => Duration::ZERO,
     };
-    info!(?delay, "ending");
+    info!(?delay, "shutting down");
     daemon.end_after(delay, &mut signals).await
 }
 
@@ -233,7 +233,7 @@ impl Daemon {
     /// Takes a new configuration into use. The writer knows of new members before they speak.
     async fn take(&mut self, config: &Arc<Config>, handle: &publish::Handle) {
         if handle.configs.send(Arc::clone(config)).await.is_err() {
-            warn!("the writer takes no configuration");
+            warn!("the writer is gone, configuration not applied");
             return;
         }
         {
@@ -253,7 +253,7 @@ impl Daemon {
         tokio::select! {
             finished = finish => finished.map(|()| End::Done),
             () = signals.next_end() => {
-                warn!("ended at once");
+                warn!("shut down immediately");
                 Ok(End::Cut)
             }
         }
@@ -272,7 +272,7 @@ impl Daemon {
         self.state.set_address(None);
         self.end_admin.cancel();
         self.admin.wait().await;
-        info!("ended");
+        info!("shut down");
         Ok(())
     }
 }
@@ -293,7 +293,10 @@ fn serve_control(
         ))),
         Err(error) => {
             let error = anyhow::Error::new(error);
-            storage.fails("control", format!("no commands are taken: {error:#}"));
+            storage.fails(
+                "control",
+                format!("the control socket is not served: {error:#}"),
+            );
         }
     }
 }

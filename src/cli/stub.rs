@@ -29,7 +29,7 @@ pub(super) fn stub(arguments: &Stub) -> anyhow::Result<ExitCode> {
     };
     let mut members = config.fleet.members.iter();
     let Some(member) = members.find(|member| member.name == arguments.member) else {
-        bail!("member \"{}\": no such member", arguments.member);
+        bail!("member \"{}\": unknown member", arguments.member);
     };
     let listeners = listeners(&config, &member.name);
     let is_bound = listeners.iter().any(|listener| listener.member.is_some());

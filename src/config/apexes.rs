@@ -109,7 +109,7 @@ impl<'a> Apexes<'a> {
         if inside_service_tree(name, apex) || below.last() == Some(&"dns-version") {
             report.add(
                 server.at,
-                format!("name server \"{name}\": its place in the apex is reserved"),
+                format!("name server \"{name}\": a reserved name of the apex"),
             );
         }
         let listed = self.by_name.get(apex);

@@ -111,7 +111,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
             let line = report.line(first);
             report.add(
                 cidr.at,
-                format!("network \"{}\": given already, line {line}", cidr.value),
+                format!("network \"{}\": already defined on line {line}", cidr.value),
             );
         }
     }
@@ -146,7 +146,7 @@ fn check_member_names(report: &Report<'_>, drafts: &Drafts) {
     let known: HashSet<&str> = members.map(|name| name.value.as_str()).collect();
     let unknown = |what: &str, name: &str, at| {
         if !known.contains(name) {
-            report.add(at, format!("{what} {name:?}: no such member"));
+            report.add(at, format!("{what} {name:?}: unknown member"));
         }
     };
     for federation in &drafts.federations {
@@ -170,7 +170,7 @@ fn check_member_names(report: &Report<'_>, drafts: &Drafts) {
     }
 }
 
-/// Reports countries or continents that are listed twice.
+/// Reports countries or continents that are listed more than once.
 fn check_codes<'a>(
     report: &Report<'_>,
     kind: &str,
@@ -201,12 +201,15 @@ fn check_costs(report: &Report<'_>, costs: &[CostDraft]) {
         let earlier = *first.entry(pair).or_insert(one.at);
         if earlier != one.at {
             let line = report.line(earlier);
-            report.add(one.at, format!("between: pair given already, line {line}"));
+            report.add(
+                one.at,
+                format!("between: pair already defined on line {line}"),
+            );
         }
     }
 }
 
-/// Reports regions that are listed twice.
+/// Reports regions that are listed more than once.
 fn check_static_regions<'a>(report: &Report<'_>, places: impl Iterator<Item = &'a Place>) {
     let mut first: HashMap<&Label, usize> = HashMap::new();
     for region in places.filter_map(|place| place.region.as_ref()) {
@@ -215,7 +218,10 @@ fn check_static_regions<'a>(report: &Report<'_>, places: impl Iterator<Item = &'
             let line = report.line(earlier);
             report.add(
                 region.at,
-                format!("region {:?}: given already, line {line}", region.written),
+                format!(
+                    "region {:?}: already defined on line {line}",
+                    region.written
+                ),
             );
         }
     }

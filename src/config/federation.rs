@@ -155,7 +155,7 @@ fn nameservers(
     let report = section.report;
     let entries = section.tables("nameservers");
     if section.array("nameservers").is_some_and(<[_]>::is_empty) {
-        report.add(section.at, "nameservers: at least one is needed");
+        report.add(section.at, "nameservers: at least one is required");
     }
     let mut servers: Vec<Placed<NameServer>> = Vec::new();
     let mut names = HashSet::new();
@@ -169,7 +169,7 @@ fn nameservers(
             .array("addresses")
             .is_some_and(|all| all.len() != given.len());
         let addresses = unique(report, given.into_iter(), |address| {
-            format!("address \"{address}\": listed twice")
+            format!("address \"{address}\": listed more than once")
         });
         entry.finish();
         let Some(Placed { value: name, at }) = name else {
@@ -179,11 +179,11 @@ fn nameservers(
         if within && addresses.is_empty() && !wrong {
             report.add(
                 at,
-                format!("name server \"{name}\": inside the apex, so it needs addresses"),
+                format!("name server \"{name}\": inside the apex: addresses are required (glue)"),
             );
         }
         if !names.insert(name.clone()) {
-            report.add(at, format!("name server \"{name}\": listed twice"));
+            report.add(at, format!("name server \"{name}\": listed more than once"));
         }
         servers.push(Placed {
             value: NameServer { name, addresses },
@@ -211,7 +211,7 @@ pub(super) fn order(section: &Section<'_>) -> Vec<Placed<Label>> {
     let mut seen = HashSet::new();
     for member in &order {
         if !seen.insert(&member.value) {
-            let message = format!("order {:?}: listed twice", member.value.as_str());
+            let message = format!("order {:?}: listed more than once", member.value.as_str());
             section.report.add(member.at, message);
         }
     }

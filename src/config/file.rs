@@ -90,7 +90,7 @@ fn account(root: &Section<'_>) -> Account {
     let read = |key| root.text(key, key, values::account).map(|name| name.value);
     let (user, group) = (read("user"), read("group"));
     if group.is_some() && !root.has("user") {
-        root.report.add(root.at, "group: needs user");
+        root.report.add(root.at, "group: requires user");
     }
     Account { user, group }
 }

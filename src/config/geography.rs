@@ -29,7 +29,9 @@ pub(super) fn cost(section: Section<'_>) -> CostDraft {
     let between: Vec<Topology> = between.into_iter().flatten().map(Topology::from).collect();
     let is_pair = matches!(between.as_slice(), [one, other] if one.label != other.label);
     if written.is_some_and(|written| written != 2) || (between.len() == 2 && !is_pair) {
-        section.report.add(section.at, "between: not two regions");
+        section
+            .report
+            .add(section.at, "between: expected two regions");
     }
     section.finish();
     let whole = match (between.as_slice(), cost) {

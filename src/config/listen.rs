@@ -82,7 +82,9 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
     if let Some(entries) = section.array("dns") {
         listen.dns.clear();
         if entries.is_empty() {
-            section.report.add(section.at, "dns: names no address");
+            section
+                .report
+                .add(section.at, "dns: at least one address is required");
         }
         for entry in entries {
             let Some((address, member)) = dns_entry(section, entry) else {
@@ -191,7 +193,7 @@ fn dns_entry(
         ));
     }
     if !entry.get_ref().is_table() {
-        let message = "dns: not an address or a table { address, member }";
+        let message = "dns: expected an address or a table { address, member }";
         section.report.add(entry.span().start, message);
         return None;
     }

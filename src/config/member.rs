@@ -86,7 +86,8 @@ fn gateway(section: Section<'_>, policy: AddressPolicy) -> Option<Gateway> {
     section.require("addresses");
     let addresses = section.distinct("addresses", values::counting(policy));
     if section.has("addresses") && addresses.is_empty() {
-        let problem = "addresses: none; leave the gateway out if there is none".to_owned();
+        let problem =
+            "addresses: at least one is required; remove gateway if there is none".to_owned();
         section.report.add(section.at, problem);
     }
     let port = section.integer("port", 1..=u64::from(u16::MAX));
@@ -130,11 +131,14 @@ fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
     let in_cluster = section.boolean("in-cluster");
     let file = path("file");
     if let Some(no) = in_cluster.filter(|in_cluster| !in_cluster.value) {
-        section.report.add(no.at, "in-cluster: true, or left out");
+        section.report.add(
+            no.at,
+            "in-cluster: only true is allowed; remove the key instead of false",
+        );
     }
     if section.has("context") && !section.has("kubeconfig") {
         let at = context.as_ref().map_or(section.at, |context| context.at);
-        section.report.add(at, "context: needs kubeconfig");
+        section.report.add(at, "context: requires kubeconfig");
     }
     let source = match given.as_slice() {
         ["kubeconfig"] => {
@@ -149,7 +153,8 @@ fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
         ["in-cluster"] => in_cluster.map(|_| Source::InCluster),
         ["file"] => file.map(|path| Source::File { path }),
         _ => {
-            let message = "source: give one of kubeconfig with context, in-cluster, file";
+            let message =
+                "source: expected exactly one of kubeconfig (with context), in-cluster, file";
             section.report.add(section.at, message);
             None
         }

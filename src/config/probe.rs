@@ -48,7 +48,7 @@ pub(super) fn probe(section: Section<'_>) -> ProbeSettings {
     if let Some((interval, timeout)) = interval.as_ref().zip(timeout.as_ref())
         && timeout.value > interval.value
     {
-        let message = "timeout: longer than interval";
+        let message = "timeout: must not exceed interval";
         section.report.add(timeout.at, message);
     }
     let small = |key| {
@@ -70,7 +70,7 @@ pub(super) fn probe_ports(section: &Section<'_>) -> Vec<(u16, u16)> {
         let (first, last) = text.split_once('-').unwrap_or((text, text));
         match (first.parse(), last.parse()) {
             (Ok(first @ 1..), Ok(last)) if first <= last => Ok((first, last)),
-            _ => Err("not a port, nor a range such as 9000-9100".to_owned()),
+            _ => Err("expected a port or a range such as 9000-9100".to_owned()),
         }
     };
     let mut ports = Vec::new();
@@ -101,17 +101,17 @@ const TIMES: RangeInclusive<Duration> = Duration::from_millis(10)..=values::HOUR
 /// spaces. Errors name the value.
 pub fn probe_text(text: &str) -> Result<ProbeSettings, String> {
     let mut words = text.split_whitespace();
-    let kind = words.next().ok_or("empty")?;
+    let kind = words.next().ok_or("must not be empty")?;
     let mut settings = ProbeSettings::default();
     let mut keys = Vec::new();
     for word in words {
         let (key, value) = word
             .split_once('=')
-            .ok_or_else(|| format!("{word:?}: not key=value"))?;
+            .ok_or_else(|| format!("{word:?}: expected key=value"))?;
         let wrong = |message: String| format!("{key} {value:?}: {message}");
         let small = || match value.parse() {
             Ok(number @ 1..=100) => Ok(Some(number)),
-            _ => Err(wrong("not within 1 to 100".to_owned())),
+            _ => Err(wrong("must be between 1 and 100".to_owned())),
         };
         match key {
             "interval" => {
@@ -122,13 +122,13 @@ pub fn probe_text(text: &str) -> Result<ProbeSettings, String> {
             "up" => settings.up = small()?,
             "port" => match value.parse() {
                 Ok(port @ 1..) => settings.port = Some(port),
-                _ => return Err(wrong("not within 1 to 65535".to_owned())),
+                _ => return Err(wrong("must be between 1 and 65535".to_owned())),
             },
             _ => keys.push((key, value)),
         }
     }
     if settings.timeout > settings.interval && settings.interval.is_some() {
-        return Err("timeout: longer than interval".to_owned());
+        return Err("timeout: must not exceed interval".to_owned());
     }
     settings.check = Some(check(kind, &keys).map_err(|(_, message)| message)?);
     Ok(settings)
@@ -143,12 +143,12 @@ fn check<'k>(kind: &'k str, keys: &[(&'k str, &str)]) -> Result<Check, (&'k str,
         "https" => &["host", "path", "status", "verify"],
         "grpc" => &["service"],
         _ => {
-            let message = format!("kind {kind:?}: not one of none, tcp, http, https, grpc");
+            let message = format!("kind {kind:?}: expected one of none, tcp, http, https, grpc");
             return Err(("kind", message));
         }
     };
     if let Some((key, _)) = keys.iter().find(|(key, _)| !allowed.contains(key)) {
-        return Err((key, format!("{key}: not a key of kind {kind:?}")));
+        return Err((key, format!("{key}: not allowed for kind {kind:?}")));
     }
     if let Some((key, _)) = keys.iter().find(|(_, value)| value.len() > LONGEST) {
         return Err((key, format!("{key}: longer than {LONGEST} octets")));
@@ -169,24 +169,28 @@ fn check<'k>(kind: &'k str, keys: &[(&'k str, &str)]) -> Result<Check, (&'k str,
     if !path.starts_with('/') || !path.chars().all(is_plain) {
         return Err((
             "path",
-            format!("path {path:?}: not a path, such as /healthz"),
+            format!("path {path:?}: expected a path such as /healthz"),
         ));
     }
     let host = of("host");
     if let Some(host) = host.filter(|host| !host.chars().all(is_plain)) {
-        return Err(("host", format!("host {host:?}: not a host name")));
+        return Err(("host", format!("host {host:?}: invalid host name")));
     }
     let status = of("status").unwrap_or("200-399");
     let bounds = status.split_once('-').unwrap_or((status, status));
     let (Ok(first @ 100..=599), Ok(last @ 100..=599)) = (bounds.0.parse(), bounds.1.parse()) else {
-        let message = format!("status {status:?}: not a status such as 200, nor a range 200-399");
+        let message =
+            format!("status {status:?}: expected a status such as 200 or a range such as 200-399");
         return Err(("status", message));
     };
     let tls = match (kind, of("verify")) {
         ("https", None | Some("true")) => Some(Tls::Verified),
         ("https", Some("false")) => Some(Tls::Unverified),
         ("https", Some(verify)) => {
-            return Err(("verify", format!("verify {verify:?}: not true or false")));
+            return Err((
+                "verify",
+                format!("verify {verify:?}: expected true or false"),
+            ));
         }
         _ => None,
     };
@@ -233,13 +237,13 @@ mod tests {
             let error = probe_text(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
         };
-        check("", "empty");
+        check("", "must not be empty");
         check("icmp", "kind \"icmp\"");
-        check("tcp path=/", "path: not a key of kind \"tcp\"");
+        check("tcp path=/", "path: not allowed for kind \"tcp\"");
         check("http path=x", "path \"x\"");
         check("http status=9", "status \"9\"");
         check("tcp down=0", "down \"0\"");
         check("tcp interval=1s timeout=2s", "timeout");
-        check("tcp port", "not key=value");
+        check("tcp port", "expected key=value");
     }
 }

@@ -30,7 +30,7 @@ pub enum Unreadable {
     #[error(transparent)]
     Refused(#[from] io::Error),
     /// It is a folder, a FIFO, a socket or a device: name a file.
-    #[error("not a regular file but {0}")]
+    #[error("expected a regular file, found {0}")]
     Kind(&'static str),
     /// It is larger than files of its use may be: make it smaller.
     #[error("{octets} octets long, and at most {} are read", limit.most)]
@@ -191,11 +191,17 @@ mod tests {
         std::os::unix::fs::symlink("file", at("link")).unwrap();
         assert_eq!(read_text(&at("link"), &SMALL).unwrap(), "12345678");
         let _bound = UnixListener::bind(at("socket")).unwrap();
-        assert_eq!(failure(&at("socket")), "not a regular file but a socket");
-        assert_eq!(failure(folder.path()), "not a regular file but a folder");
+        assert_eq!(
+            failure(&at("socket")),
+            "expected a regular file, found a socket"
+        );
+        assert_eq!(
+            failure(folder.path()),
+            "expected a regular file, found a folder"
+        );
         assert_eq!(
             failure(Path::new("/dev/zero")),
-            "not a regular file but a device"
+            "expected a regular file, found a device"
         );
         assert_eq!(
             read(&at("none"), &SMALL).unwrap_err().kind(),

@@ -53,7 +53,7 @@ impl<'a> Section<'a> {
     /// Reports a key that must be there and is not.
     pub(super) fn require(&self, key: &'static str) {
         if !self.has(key) {
-            self.report.add(self.at, format!("{key}: missing"));
+            self.report.add(self.at, format!("{key}: required"));
         }
     }
 
@@ -88,7 +88,7 @@ impl<'a> Section<'a> {
         let values = self.texts(key, read).unwrap_or_default();
         let values = values.into_iter();
         unique(self.report, values, |value| {
-            format!("{key} \"{value}\": listed twice")
+            format!("{key} \"{value}\": listed more than once")
         })
     }
 
@@ -118,7 +118,7 @@ impl<'a> Section<'a> {
         let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok();
         let Some(number) = number.filter(|number| range.contains(number)) else {
             let (low, high) = range.into_inner();
-            let message = format!("{key} {integer}: not within {low} to {high}");
+            let message = format!("{key} {integer}: must be between {low} and {high}");
             self.report.add(value.span().start, message);
             return None;
         };
@@ -142,7 +142,7 @@ impl<'a> Section<'a> {
         let number = text.parse().ok().filter(|number| range.contains(number));
         if number.is_none() {
             let (low, high) = range.into_inner();
-            let message = format!("{key} {text}: not within {low} to {high}");
+            let message = format!("{key} {text}: must be between {low} and {high}");
             self.report.add(value.span().start, message);
         }
         number
@@ -202,7 +202,7 @@ impl<'a> Section<'a> {
 
     /// Reports a value of a wrong type.
     fn wrong(&self, at: &Spanned<DeValue<'_>>, subject: &str, wanted: &str, found: &DeValue<'_>) {
-        let message = format!("{subject}: not {wanted} but {}", type_name(found));
+        let message = format!("{subject}: expected {wanted}, found {}", type_name(found));
         self.report.add(at.span().start, message);
     }
 }
@@ -238,7 +238,7 @@ pub(super) fn read_text<T>(
     let at = value.span().start;
     let DeValue::String(text) = value.get_ref() else {
         let found = type_name(value.get_ref());
-        report.add(at, format!("{subject}: not a string but {found}"));
+        report.add(at, format!("{subject}: expected a string, found {found}"));
         return None;
     };
     match read(text) {
@@ -261,7 +261,7 @@ pub(super) fn as_table<'a>(
         return Some(Section::new(report, table, at));
     }
     let found = type_name(value.get_ref());
-    report.add(at, format!("{subject}: not a table but {found}"));
+    report.add(at, format!("{subject}: expected a table, found {found}"));
     None
 }
 

@@ -125,7 +125,9 @@ pub(super) fn network(section: Section<'_>) -> NetworkDraft {
     if cidrs.as_ref().is_some_and(Vec::is_empty)
         && section.array("cidrs").is_some_and(<[_]>::is_empty)
     {
-        section.report.add(section.at, "cidrs: names no network");
+        section
+            .report
+            .add(section.at, "cidrs: at least one network is required");
     }
     let member = section.text("member", "member", values::label);
     let place = client_place(&section);
@@ -182,9 +184,10 @@ fn client_place(section: &Section<'_>) -> Place {
         .text("zone", "zone", topology_value)
         .map(Topology::from);
     if let Some(zone) = zone.as_ref().filter(|_| !section.has("region")) {
-        section
-            .report
-            .add(zone.at, format!("zone {:?}: needs a region", zone.written));
+        section.report.add(
+            zone.at,
+            format!("zone {:?}: requires a region", zone.written),
+        );
     }
     Place {
         region,
@@ -192,7 +195,7 @@ fn client_place(section: &Section<'_>) -> Place {
     }
 }
 
-/// Reports labels that two different values would share, and zones listed twice in one list.
+/// Reports labels that two different values would share, and zones listed more than once in one list.
 pub(super) fn check_places<'a>(report: &Report<'_>, places: impl Iterator<Item = &'a Place>) {
     let mut regions: HashMap<&Label, &Topology> = HashMap::new();
     let mut zones: HashMap<(Option<&Label>, &Label), &Topology> = HashMap::new();
@@ -206,7 +209,10 @@ pub(super) fn check_places<'a>(report: &Report<'_>, places: impl Iterator<Item =
         let mut listed = HashSet::new();
         for zone in &place.zones {
             if !listed.insert(&zone.written) {
-                report.add(zone.at, format!("zone {:?}: listed twice", zone.written));
+                report.add(
+                    zone.at,
+                    format!("zone {:?}: listed more than once", zone.written),
+                );
             }
             let known = zones.entry((within, &zone.label)).or_insert(zone);
             collide(report, "zone", known, zone);

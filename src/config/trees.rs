@@ -45,12 +45,12 @@ fn check_clusterset<'a>(
     };
     let mut apexes = federations.iter().filter_map(|f| f.apex.as_ref());
     if let Some(apex) = apexes.find(|apex| overlaps(&apex.value)) {
-        add(&format!("it and the apex \"{}\" overlap", apex.value));
+        add(&format!("overlaps the apex \"{}\"", apex.value));
     }
     let mut others = earlier.filter_map(|other| other.clusterset.as_ref());
     if let Some(other) = others.find(|other| overlaps(&other.value)) {
         let line = report.line(other.at);
-        add(&format!("it and the clusterset of line {line} overlap"));
+        add(&format!("overlaps the clusterset of line {line}"));
     }
     let names = federations.iter().filter_map(|f| f.name.as_ref());
     let zones = names.flat_map(|name| {
@@ -58,7 +58,7 @@ fn check_clusterset<'a>(
         local.iter().filter_map(zone)
     });
     if let Some(zone) = zones.into_iter().find(overlaps) {
-        add(&format!("it and the zone \"{zone}\" overlap"));
+        add(&format!("overlaps the zone \"{zone}\""));
     }
     let servers = federations.iter().flat_map(|f| &f.nameservers);
     for server in servers.filter(|server| server.value.name.is_within(clusterset)) {
@@ -67,7 +67,7 @@ fn check_clusterset<'a>(
         let last = left.checked_sub(1).and_then(|at| name.labels().nth(at));
         if last.is_none_or(|label| matches!(label, "svc" | "dns-version")) {
             add(&format!(
-                "the place of the name server \"{name}\" in it is reserved"
+                "the name server \"{name}\" has a reserved name in it"
             ));
         }
     }

@@ -24,7 +24,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// Any text but none.
 pub(super) fn plain(text: &str) -> Result<String, String> {
     if text.is_empty() {
-        Err("empty".to_owned())
+        Err("must not be empty".to_owned())
     } else {
         Ok(text.to_owned())
     }
@@ -59,7 +59,7 @@ pub(super) fn name(text: &str) -> Result<NameBuf, String> {
         .parse()
         .map_err(|error: crate::wire::NameError| error.to_string())?;
     if name == NameBuf::root() {
-        Err("not a name below the root".to_owned())
+        Err("expected a domain name other than the root".to_owned())
     } else {
         Ok(name)
     }
@@ -67,21 +67,21 @@ pub(super) fn name(text: &str) -> Result<NameBuf, String> {
 
 /// An address as facts say it: whether it counts is judged where they are compiled.
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
-    parse_address(text).ok_or_else(|| "not an IP address".to_owned())
+    parse_address(text).ok_or_else(|| "expected an IP address".to_owned())
 }
 
 /// An address of the configuration, which has to count (names: decision 16).
 pub(super) fn counting(policy: AddressPolicy) -> impl Fn(&str) -> Result<IpAddr, String> {
     move |text| {
         let judged = policy.judge(address(text)?);
-        judged.map_err(|why| format!("{why}, and so not for clients"))
+        judged.map_err(|why| format!("{why}: clients cannot reach it"))
     }
 }
 
 /// An address and a port.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse()
-        .map_err(|_| "not an address and port, such as 127.0.0.1:53 or [::1]:53".to_owned())
+        .map_err(|_| "expected an address and port such as 127.0.0.1:53 or [::1]:53".to_owned())
 }
 
 /// An address with or without a port; 53 where there is none.
@@ -101,7 +101,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
         return Ok(address.to_canonical().into());
     }
     let network =
-        parse_network(text).ok_or_else(|| "not a network, such as 10.0.0.0/8".to_owned())?;
+        parse_network(text).ok_or_else(|| "expected a network such as 10.0.0.0/8".to_owned())?;
     if network.trunc() == network {
         Ok(network)
     } else {
@@ -119,12 +119,12 @@ pub(super) fn duration(
     move |text| {
         let duration = jiff::fmt::friendly::SpanParser::new()
             .parse_unsigned_duration(text)
-            .map_err(|_| "not a duration, such as 30s or 1m30s".to_owned())?;
+            .map_err(|_| "expected a duration such as 30s or 1m30s".to_owned())?;
         if range.contains(&duration) {
             Ok(duration)
         } else {
             let (low, high) = (show(*range.start()), show(*range.end()));
-            Err(format!("not within {low} to {high}"))
+            Err(format!("must be between {low} and {high}"))
         }
     }
 }
@@ -135,7 +135,7 @@ pub fn ttl(text: &str) -> Result<Duration, String> {
     if ttl.subsec_nanos() == 0 {
         Ok(ttl)
     } else {
-        Err("not whole seconds".to_owned())
+        Err("must be whole seconds".to_owned())
     }
 }
 
@@ -144,7 +144,7 @@ pub fn percent(text: &str) -> Result<u8, String> {
     let number = text.strip_suffix('%').and_then(|text| text.parse().ok());
     match number {
         Some(percent @ 1..=100) => Ok(percent),
-        _ => Err("not a share, 1% to 100%".to_owned()),
+        _ => Err("expected a share from 1% to 100%".to_owned()),
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) fn octets(text: &str) -> Result<u64, String> {
     match read {
         Some(octets @ 0x10_0000..=0x100_0000_0000) => Ok(octets),
         Some(_) => Err("must be between 1MiB and 1TiB".to_owned()),
-        None => Err("not a number of octets, such as 512MiB or 1GiB".to_owned()),
+        None => Err("expected a size such as 512MiB or 1GiB".to_owned()),
     }
 }
 
@@ -178,7 +178,10 @@ pub(super) fn pattern(text: &str) -> Result<(String, Pattern), String> {
         let pattern = Pattern::new(&text);
         Ok((text, pattern))
     } else {
-        Err("not a pattern (letters, digits, hyphens, and * for any run of them)".to_owned())
+        Err(
+            "expected a pattern (letters, digits, hyphens, and * for any number of characters)"
+                .to_owned(),
+        )
     }
 }
 
@@ -188,7 +191,7 @@ pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(&str) -> Result<
         let found = choices.iter().find(|(word, _)| *word == text);
         found.map(|(_, value)| *value).ok_or_else(|| {
             let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
-            format!("not one of {}", words.join(", "))
+            format!("expected one of {}", words.join(", "))
         })
     }
 }

@@ -365,7 +365,7 @@ impl Driver {
         if self.network.of(address).hears(id, at) {
             let family = family(address);
             self.metrics.health().set_held(family, false);
-            info!(?family, "targets answer again: verdicts are no longer held");
+            info!(?family, "targets answer again: verdicts change again");
         }
     }
 
@@ -444,7 +444,7 @@ impl Driver {
                 self.metrics.health().set_held(family, true);
                 warn!(
                     ?family,
-                    "no target answers: our own network fails, verdicts are held"
+                    "no target answers: assuming a fault of our own network, verdicts are suspended"
                 );
             }
             _ => {}
@@ -459,7 +459,7 @@ impl Driver {
                 .as_ref()
                 .is_none_or(|(told, _)| **told != **why)
             {
-                warn!(%why, "this host cannot probe, targets keep their verdicts");
+                warn!(%why, "cannot probe from this host, verdicts are suspended");
             }
             self.trouble = Some((why.as_ref().into(), now));
         } else if let Some((why, _)) = self.trouble.take_if(|(_, at)| now - *at > TROUBLE) {

@@ -49,7 +49,7 @@ impl Federation {
             .filter(|port| !self.lets_probe(*port, facts, gateway_port))
         {
             say(format!(
-                "probe ignored: port {port} is no TCP port of the service, nor in probe-ports of the federation"
+                "probe ignored: port {port} is neither a TCP port of the service nor in the federation's probe-ports"
             ));
             return None;
         }

@@ -27,7 +27,7 @@ pub struct Pod {
 }
 
 impl Inside {
-    /// Pods, in any order; one that is listed twice is ready if either copy is.
+    /// Pods, in any order; one that is listed more than once is ready if either copy is.
     pub fn of_pods(mut pods: Vec<Pod>) -> Self {
         pods.sort_unstable();
         pods.dedup_by(|next, kept| {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     /// Nothing is left: give a value.
-    #[error("empty")]
+    #[error("must not be empty")]
     Empty,
     /// Over 63 octets (RFC 1035 section 2.3.4): shorten it.
     #[error("longer than 63 octets")]
     Long,
     /// Something else than letters, digits and inner hyphens (RFC 1123): correct it.
-    #[error("not a DNS label (letters, digits, and hyphens inside)")]
+    #[error("invalid DNS label (letters, digits, and hyphens inside)")]
     Characters,
     /// `svc` marks the place of a service in a name (names: D.2): choose another.
     #[error("\"svc\" is reserved")]

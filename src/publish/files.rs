@@ -235,7 +235,7 @@ pub(super) fn open(path: &Path) -> Result<(BaseId, Frames<BufReader<File>>), Fra
     let file = options.open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("not a regular file").into());
+        return Err(io::Error::other("expected a regular file").into());
     }
     if KEPT_FACTS.is_exceeded_by(metadata.len()) {
         return Err(io::Error::from(io::ErrorKind::FileTooLarge).into());

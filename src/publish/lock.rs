@@ -58,7 +58,7 @@ fn open(path: &Path) -> io::Result<File> {
         options.read(true).open(path).map_err(|_| error)
     })?;
     if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
+        return Err(io::Error::other("expected a regular file"));
     }
     // Who cannot open it cannot lock it either; files of earlier builds were open to all.
     if file.metadata()?.mode() & 0o077 != 0 {

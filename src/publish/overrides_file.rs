@@ -315,7 +315,12 @@ mod tests {
         // A folder, or something that nobody writes into, is no file.
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(read(&path).problem.unwrap().contains("not a regular file"));
+        assert!(
+            read(&path)
+                .problem
+                .unwrap()
+                .contains("expected a regular file")
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
                 ..bound
             }),
             Err(error) if listener.is_optional && error.is_unknown_family() => {
-                warn!(address = %listener.address, "left out: the kernel has no such addresses");
+                warn!(address = %listener.address, "not bound: the kernel does not support this address family");
                 left_out = Some(error);
             }
             Err(error) => return Err(error),

@@ -80,7 +80,7 @@ impl<R: Respond> Listener<R> {
                 Ok((stream, client)) => {
                     if failing {
                         failing = false;
-                        info!(address = %self.address, "accepting again");
+                        info!(address = %self.address, "accepting connections again");
                     }
                     self.serve(stream, client);
                 }

@@ -132,7 +132,7 @@ impl<R: Respond> Worker<R> {
                 Ok(received) => {
                     if failing {
                         failing = false;
-                        info!(address = %self.address, "receiving again");
+                        info!(address = %self.address, "receiving datagrams again");
                     }
                     if received == 0 {
                         return;

@@ -79,7 +79,7 @@ mod tests {
         assert!(
             error
                 .to_string()
-                .ends_with(": not a regular file but a FIFO"),
+                .ends_with(": expected a regular file, found a FIFO"),
             "{error}"
         );
     }

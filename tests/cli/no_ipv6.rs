@@ -45,7 +45,7 @@ fn the_default_address_of_ipv6_is_left_out() {
     let mut program = command(folder.path());
     program.args(["serve", "g.toml"]).env("LD_PRELOAD", library);
     let daemon = Daemon::start_command(&mut program);
-    daemon.log(&["WARN", "[::]:53", "left out"]);
+    daemon.log(&["WARN", "[::]:53", "not bound"]);
     // The other default is served: nothing is there, and it says so.
     assert_eq!(daemon.addresses("nothing.example.com."), Some([].into()));
 }

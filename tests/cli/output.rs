@@ -124,7 +124,7 @@ source = { file = "folder" }
         "kubeconfig: member \"one\": ",
         "geo.mmdb: not a GeoIP database",
         "two.toml:1:1: 0 octets long",
-        "folder:1:1: cannot be read: not a regular file but a folder",
+        "folder:1:1: cannot be read: expected a regular file, found a folder",
         "warning: fence of federation \"f\": no member and no [[region]] has region \"eu-wset\"",
         "--- exit 1",
     ] {
@@ -138,7 +138,7 @@ source = { file = "folder" }
     let right = transcript(folder.path(), &["check", "gazetteer.toml"]);
     for line in [
         "note: geoip: geo.mmdb does not exist",
-        "gazetteer.toml: right, 1 federation, 3 members",
+        "gazetteer.toml: OK (1 federation, 3 members)",
         "--- exit 0",
     ] {
         assert!(right.contains(line), "{line}:\n{right}");

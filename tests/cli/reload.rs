@@ -32,17 +32,17 @@ fn a_right_file_is_taken_and_a_wrong_one_is_not() {
             .replace("policy", "")
             .replace("version = \"v1\"", "version = \"v2\""),
     );
-    let line = daemon.log(&["wrong configuration"]);
+    let line = daemon.log(&["invalid configuration"]);
     assert!(
-        line.contains("demo.toml:") && line.contains("not one of v1"),
+        line.contains("demo.toml:") && line.contains("expected one of v1"),
         "{line}"
     );
-    daemon.log(&["configuration refused"]);
+    daemon.log(&["configuration rejected"]);
     assert_eq!(count(), Some(2));
 
     // As at the start and in `check`: a comment, but no text.
     write_octets(&file, &[text.as_bytes(), b"# caf\xe9\n"].concat());
-    let line = daemon.log(&["wrong configuration"]);
+    let line = daemon.log(&["invalid configuration"]);
     assert!(line.contains("not UTF-8"), "{line}");
     let checked = transcript(folder.path(), &["check", "demo.toml"]);
     assert!(checked.contains("not UTF-8"), "{checked}");
@@ -58,7 +58,7 @@ fn hangup_reads_the_file_again_and_listeners_need_a_restart() {
     let text = fs::read_to_string(&file).unwrap();
     let daemon = Daemon::start(folder.path(), "demo.toml").ready();
     daemon.signal("HUP");
-    daemon.log(&["nothing else changes"]);
+    daemon.log(&["nothing has changed"]);
     replace(
         &file,
         &text.replace("dns = [\"127.0.0.1:0\"]", "dns = [\"127.0.0.2:0\"]"),

@@ -235,15 +235,15 @@ fn what_a_kubeconfig_names_and_the_user_may_not_read_fails_at_the_start() {
 fn an_account_that_the_system_does_not_know_is_refused() {
     let folder = world("user = \"no-such-user\"");
     let refused = transcript(folder.path(), &["serve", "g.toml", "--log", "off"]);
-    let expected = "error: user \"no-such-user\": the system has no such user";
+    let expected = "error: user \"no-such-user\": unknown user";
     assert!(refused.contains(expected), "{refused}");
     let checked = transcript(folder.path(), &["check", "g.toml"]);
-    let expected = "g.toml: user \"no-such-user\": the system has no such user\n";
+    let expected = "g.toml: user \"no-such-user\": unknown user\n";
     assert!(
         checked.contains(expected) && checked.ends_with("exit 1\n"),
         "{checked}"
     );
     let folder = world("group = \"nogroup\"");
     let refused = transcript(folder.path(), &["check", "g.toml"]);
-    assert!(refused.contains("group: needs user"), "{refused}");
+    assert!(refused.contains("group: requires user"), "{refused}");
 }

@@ -206,7 +206,7 @@ fn a_second_signal_ends_at_once() {
     );
     let mut daemon = Daemon::start(folder.path(), "demo.toml").ready();
     daemon.signal("TERM");
-    daemon.log(&["ending"]);
+    daemon.log(&["shutting down"]);
     daemon.signal("TERM");
     assert_eq!(daemon.end().code(), Some(1));
 }

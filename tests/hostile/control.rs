@@ -104,5 +104,5 @@ fn the_last_line_of_the_logs_is_read() {
     assert!(daemon.end().success());
     let lines: Vec<String> = daemon.logs.iter().collect();
     let last = lines.last().expect("it logs");
-    assert!(last.ends_with("ended"), "{lines:?}");
+    assert!(last.ends_with("shut down"), "{lines:?}");
 }

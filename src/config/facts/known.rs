@@ -161,18 +161,18 @@ impl FactsFile {
             if FACTS_TABLE.is_exceeded_by(piece.text.len() as u64) {
                 let (octets, most) = (piece.text.len(), FACTS_TABLE.most);
                 let problem = format!(
-                    "one table of {octets} octets, and at most {most} are read; is a list or a string left open?"
+                    "a table of {octets} octets exceeds the limit of {most}; is a list or string unterminated?"
                 );
                 findings.add(piece.at, problem);
                 continue;
             }
             if reading.is_whole {
-                findings.add(piece.at, "[end]: not the last table of the file");
+                findings.add(piece.at, "[end]: must be the last table of the file");
             }
             if piece.kind == Kind::Service {
                 if let Some(at) = inline.take() {
                     let line = findings.line(at);
-                    findings.add(piece.at, format!("service: given already, line {line}"));
+                    findings.add(piece.at, format!("service: already defined on line {line}"));
                 }
                 if self.is_same(&piece, &mut reading) {
                     continue;
@@ -245,7 +245,7 @@ impl FactsFile {
             let is_name = |other: &&Parsed| other.entry.name == *name;
             if let Some(first) = names.find(hash(name), is_name) {
                 let line = findings.line(first.at);
-                let problem = format!("service \"{name}\": given already, line {line}");
+                let problem = format!("service \"{name}\": already defined on line {line}");
                 findings.add(parsed.at, problem);
                 continue;
             }

@@ -126,7 +126,7 @@ impl Open {
         *state.clients.entry(client).or_default() += 1;
         if state.is_full {
             state.is_full = false;
-            info!(open = state.total, "taking TCP connections again");
+            info!(open = state.total, "no longer refusing TCP connections");
         }
         Some(Slot {
             open: Arc::clone(self),

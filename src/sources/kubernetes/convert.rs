@@ -130,7 +130,7 @@ pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
         return Seen::nothing(key);
     }
     let Some(name) = namespaced_name(&object.metadata, object.metadata.name.as_deref()) else {
-        return Seen::nothing(key).warn("its name is not a DNS label, ignored");
+        return Seen::nothing(key).warn("its name is invalid DNS label, ignored");
     };
     let Annotations {
         mut export,
@@ -200,7 +200,7 @@ pub(super) fn slice(object: &SliceObject) -> Seen<SliceFacts> {
         return Seen::nothing(key).warn("addresses of type FQDN are ignored");
     }
     let Some(service) = namespaced_name(&object.metadata, Some(service)) else {
-        return Seen::nothing(key).warn("the name of its service is not a DNS label, ignored");
+        return Seen::nothing(key).warn("the name of its service is invalid DNS label, ignored");
     };
     let mut warnings = Vec::new();
     let (mut endpoints, mut hostnames) = (Vec::new(), Vec::new());
@@ -269,7 +269,7 @@ pub(super) fn export(metadata: &ObjectMeta) -> Seen<NamespacedName> {
             said: Said::Facts(name),
             warnings: Vec::new(),
         },
-        None => Seen::nothing(key).warn("its name is not a DNS label, ignored"),
+        None => Seen::nothing(key).warn("its name is invalid DNS label, ignored"),
     }
 }
 

@@ -87,14 +87,14 @@ fn wrong_and_missing_files_hold_the_facts() {
     let first = [&[Change::Whole(false)], &back[..]].concat();
     assert_eq!(read(&mut facts, &file("a=1")), first);
     let wrong = read(&mut facts, &file("a=2 !"));
-    assert_eq!(wrong, [lost("f:6:1: name: missing (and 1 more)")]);
+    assert_eq!(wrong, [lost("f:6:1: name: required (and 1 more)")]);
     assert_eq!(facts.read(Path::new("f"), missing()), []);
     assert_eq!(read(&mut facts, &file("a=1")), back);
     assert_eq!(read(&mut facts, &file("a=3")), [upsert("a=3")]);
     let twice = read(&mut facts, &file("a=3 b=1 a=3"));
     assert_eq!(
         twice,
-        [lost("f:12:8: service \"ns/a\": given already, line 4")]
+        [lost("f:12:8: service \"ns/a\": already defined on line 4")]
     );
 }
 

@@ -208,7 +208,7 @@ async fn files_that_a_kubeconfig_names_are_read_within_limits() {
     for path in [Path::new("/dev/zero"), &fifo] {
         for key in ["tokenFile", "client-certificate", "client-key"] {
             let said = refused(cluster(), json!({ key: path })).await;
-            assert!(said.contains("not a regular file"), "{key}: {said}");
+            assert!(said.contains("expected a regular file"), "{key}: {said}");
         }
     }
 }

@@ -77,7 +77,7 @@ fn a_headless_service_has_its_pods() {
     ];
     assert_eq!(pods(&world.slice(How::Applied, &object)), expected);
     let bad = "endpoint host name \"Web_2\" ignored: \
-               not a DNS label (letters, digits, and hyphens inside)";
+               invalid DNS label (letters, digits, and hyphens inside)";
     assert_eq!(world.warnings(), [bad]);
     let mut ipv6 = slice("web-2", "web", &["2001:db8::1"]);
     ipv6["addressType"] = json!("IPv6");
