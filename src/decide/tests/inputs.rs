@@ -192,7 +192,8 @@ fn check(inputs: &Inputs) {
     let dead = those(&|input| input.has_expired() && !input.is_sure());
     let is_wrong = !sure.is_empty() && !(answers & dead).is_empty();
     assert!(!is_wrong, "{}", why());
-    // Silence alone withdraws nobody within its hold (docs/who-is-served.md, I4), and nothing else does without a reason.
+    // Silence alone withdraws nobody within its hold (docs/who-is-served.md, I4), and nothing else
+    // does without a reason.
     let quiet = those(&|input| {
         input.contact == Contact::Held
             && !input.is_damped
