@@ -1,7 +1,8 @@
 //! The configuration and the facts files: parsing, validation with places, and conversion to `model`.
 //!
-//! A file is taken whole or refused whole, with every problem it has (design: config). Nothing here
-//! contacts anything: the files that a configuration names are read by those who need them.
+//! A file is taken whole or refused whole, with every problem it has (docs/configuration.md).
+//! Nothing here contacts anything: the files that a configuration names are read by those who need
+//! them.
 //!
 //! ```text
 //! text ──toml──▶ Section (spans) ──▶ drafts with places ──cross-checks──▶ Config | Vec<Problem>

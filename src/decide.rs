@@ -12,8 +12,8 @@
 //!                                     one by lot ──▶ decision
 //! ```
 //!
-//! The level that answers never depends on the query type (names: D.5), and `explain` runs the same
-//! function with another [`Trace`].
+//! The level that answers never depends on the query type (docs/names.md, D.5), and `explain` runs
+//! the same function with another [`Trace`].
 
 mod choose;
 mod distances;

@@ -1,4 +1,5 @@
-//! The grammar of federated names (names: D.2 to D.4): labels, and what each label of a name means.
+//! The grammar of federated names (docs/names.md, D.2 to D.4): labels, and what each label of a
+//! name means.
 
 mod grammar;
 mod label;

@@ -16,7 +16,7 @@ pub(super) struct ReadyLine {
 /// The line.
 #[derive(serde::Serialize)]
 struct Line<'a> {
-    /// Whether the daemon is ready (names: decision 10).
+    /// Whether the daemon is ready (docs/names.md, decision 10).
     ready: bool,
     /// The DNS addresses.
     dns: &'a [SocketAddr],

@@ -73,7 +73,7 @@ impl<'a> Apexes<'a> {
         }
     }
 
-    /// The labels that no region or zone may have, and what has them (names: D.4).
+    /// The labels that no region or zone may have, and what has them (docs/names.md, D.4).
     pub(super) fn reserved(&self) -> HashMap<&'a str, String> {
         let mut reserved = HashMap::from([("dns-version", "the TXT record of an apex".to_owned())]);
         for (federation, apex) in &self.federations {

@@ -1,4 +1,4 @@
-//! Facts files: what a `file` source says of its member (design: config, second block).
+//! Facts files: what a `file` source says of its member (docs/services.md, Facts files).
 //!
 //! A file may hold a million services and change often, so it is never one tree in memory, and what
 //! has not changed is not parsed again.

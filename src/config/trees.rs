@@ -28,8 +28,8 @@ pub(super) fn check(report: &Report<'_>, federations: &[FederationDraft], member
     }
 }
 
-/// Reports what is wrong with the domain of a clusterset (names: D.3 N8). `local` are the cluster
-/// domains, and `earlier` the federations before its own.
+/// Reports what is wrong with the domain of a clusterset (docs/names.md, D.3, N8). `local` are the
+/// cluster domains, and `earlier` the federations before its own.
 fn check_clusterset<'a>(
     report: &Report<'_>,
     domain: &Placed<NameBuf>,
@@ -73,7 +73,7 @@ fn check_clusterset<'a>(
     }
 }
 
-/// Reports what is wrong with the zone of one federation in a cluster domain (names: D.8).
+/// Reports what is wrong with the zone of one federation in a cluster domain (docs/names.md, D.8).
 fn check_cluster_domain(
     report: &Report<'_>,
     federation: &FederationDraft,

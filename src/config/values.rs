@@ -70,7 +70,7 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     parse_address(text).ok_or_else(|| "expected an IP address".to_owned())
 }
 
-/// An address of the configuration, which has to count (names: decision 16).
+/// An address of the configuration, which has to count (docs/names.md, decision 16).
 pub(super) fn counting(policy: AddressPolicy) -> impl Fn(&str) -> Result<IpAddr, String> {
     move |text| {
         let judged = policy.judge(address(text)?);

@@ -3,22 +3,21 @@
 //! The rules in their order; 2 to 4 leave out only what something sure can stand in for:
 //!
 //! 1. A shard is available if it is ready, has an address that no probe has found dead, and is not
-//!    drained: neither by weight 0 nor by an operator. The fence cuts what is available. For a client
-//!    inside its member, at the global level, its inside address counts instead, of which probes from
-//!    outside say nothing (names: decision 12).
-//! 2. A shard is sure if its member is in contact, or an address of it has passed its probes of late;
-//!    else it is doubtful. Where a sure one is left, doubtful ones whose member's hold has passed are
-//!    withdrawn (names: decision 5).
+//!    drained: neither by weight 0 nor by an operator. The fence cuts what is available. For a
+//!    client inside its member, at the global level, its inside address counts instead, of which
+//!    probes from outside say nothing (docs/names.md, decision 12).
+//! 2. A shard is sure if its member is in contact, or an address of it has passed its probes of
+//!    late; else it is doubtful. Where a sure one is left, doubtful ones whose member's hold has
+//!    passed are withdrawn (docs/names.md, decision 5).
 //! 3. Set aside, each only where a sure one is left (or where none was): members that are back after
 //!    they were withdrawn too often; shards that are ready again after they went out too often; shards
 //!    that have lost all addresses of a family while others have those that they have left.
 //! 4. A member that is being drained is set aside likewise, for the part of all lots that it has lost.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
 //! 6. The first level with an eligible member answers; there the first tier of the plan that has
-//!    one; and of that, under `weighted`, one member by lot (names: decision 6), unless all are listed
-//!    for the client to draw. Where that tier has
-//!    too few ready endpoints and the plan says that it spills over, one member of it and of the next
-//!    tiers is drawn instead.
+//!    one; and of that, under `weighted`, one member by lot (docs/names.md, decision 6), unless all
+//!    are listed for the client to draw. Where that tier has too few ready endpoints and the plan
+//!    says that it spills over, one member of it and of the next tiers is drawn instead.
 
 use super::spill::Loads;
 use super::{Eligible, Lots, Plan, Spill};
@@ -31,15 +30,15 @@ pub struct LevelView<'t> {
     /// The members there.
     pub members: MemberSet,
     /// The tiers of the client's place if they count there: for `nearest` at the global level only,
-    /// as zone and region names ignore where a client stands (names: decision 6).
+    /// as zone and region names ignore where a client stands (docs/names.md, decision 6).
     pub nearest: Option<&'t [MemberSet]>,
     /// Who is eligible there.
     pub eligible: &'t Eligible,
-    /// The member that the client is inside, if its shard is reached there by its inside addresses: at
-    /// the global level only (names: D.11, 2).
+    /// The member that the client is inside, if its shard is reached there by its inside addresses:
+    /// at the global level only (docs/names.md, D.11.2).
     pub own: Option<MemberIdx>,
-    /// Under `weighted` all members there answer, with their weights: the client draws (names:
-    /// decision 19).
+    /// Under `weighted` all members there answer, with their weights: the client draws
+    /// (docs/names.md, decision 19).
     pub is_listed: bool,
 }
 

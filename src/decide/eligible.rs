@@ -54,8 +54,8 @@ pub struct ShardCaution {
 }
 
 /// Shards that have lost all addresses of one family to probes. The level that answers does not
-/// depend on the type that is asked (names: decision 4), so such a shard would leave clients of the
-/// lost family with nothing where others have something for them.
+/// depend on the type that is asked (docs/names.md, decision 4), so such a shard would leave
+/// clients of the lost family with nothing where others have something for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Halves {
     /// Members that have IPv4 addresses left.
@@ -129,11 +129,12 @@ pub struct Eligible {
     pub parted: MemberSet,
     /// Lots were drawn: the answer depends on the client's prefix and on the time.
     pub is_drawn: bool,
-    /// None was eligible, and those last known stand in (names: decision 2).
+    /// None was eligible, and those last known stand in (docs/names.md, decision 2).
     pub is_last_known: bool,
 }
 
-/// Who is eligible (names: D.1, decisions 2 and 5). Does not depend on the level or query type.
+/// Who is eligible (docs/names.md, D.1, decisions 2 and 5). Does not depend on the level or query
+/// type.
 ///
 /// A shard is *sure* if its member is in contact, or one of its addresses has passed its probes of
 /// late; else it is *doubtful*. Where any is sure, some of those that are sure answer: whatever

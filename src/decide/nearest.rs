@@ -1,4 +1,5 @@
-//! The policy `nearest`: members in tiers by their distance from a client (names: decision 6).
+//! The policy `nearest`: members in tiers by their distance from a client
+//! (docs/names.md, decision 6).
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::names::Label;
 /// distance; `topology` has one entry for each member.
 ///
 /// Regions whose distance is not known come last, equal distances merge, and where none is known
-/// all other regions are one tier (names: D.11, 8). The tiers are disjoint and together
+/// all other regions are one tier (docs/names.md, D.11.8). The tiers are disjoint and together
 /// hold every member.
 pub fn nearest(
     fleet: &Fleet,

@@ -68,7 +68,7 @@ impl Plan {
 }
 
 /// One tier for each member: the listed ones, then the others in configuration order
-/// (names: D.11, 9).
+/// (docs/names.md, D.11.9).
 fn failover(order: &[Label], members: &[&Label]) -> Box<[MemberSet]> {
     let index = |name: &Label| members.iter().position(|member| *member == name);
     let mut indices: Vec<usize> = order.iter().filter_map(index).collect();

@@ -1,5 +1,5 @@
 //! Lots that every replica draws alike, so that shares of weights and of drains survive resolvers
-//! and caches (names: decision 6).
+//! and caches (docs/names.md, decision 6).
 //!
 //! ```text
 //! lot           = FNV-1a 64 of: wire labels of service.ns.fed, 4 or 6 (one octet), client prefix

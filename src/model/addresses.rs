@@ -1,5 +1,5 @@
 //! Which addresses count: one policy for all that say any, be it load balancers, facts files,
-//! resolvers, annotations, name servers, gateways or probes (names: decision 16).
+//! resolvers, annotations, name servers, gateways or probes (docs/names.md, decision 16).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

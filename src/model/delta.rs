@@ -33,7 +33,7 @@ pub enum Delta {
         change: Change,
     },
     /// The addresses of a load balancer host name, as last resolved; both lists empty when an
-    /// authoritative negative has stood for long enough (names: decision 9).
+    /// authoritative negative has stood for long enough (docs/names.md, decision 9).
     Hostname {
         /// The host name.
         hostname: NameBuf,
@@ -81,7 +81,7 @@ pub enum Change {
     /// Whether what its source said last, and says until this is said again, is known to be whole:
     /// then nothing of it waits for confirmation. A source that never says so is taken to be cut.
     Whole(bool),
-    /// The member cannot be watched: its facts are held (names: decision 5).
+    /// The member cannot be watched: its facts are held (docs/names.md, decision 5).
     Lost(Loss),
     /// A lost member answers again and is listing; `Synced` follows.
     Returning,

@@ -14,7 +14,8 @@ pub struct Federation {
     pub name: Label,
     /// The zone it is served in; federations may share one.
     pub apex: NameBuf,
-    /// The domain of its clusterset, in which names leave the federation out (names: D.3 N8).
+    /// The domain of its clusterset, in which names leave the federation out (docs/names.md, D.3,
+    /// N8).
     pub clusterset: Option<NameBuf>,
     /// The apex NS RRset, never empty.
     pub nameservers: Vec<NameServer>,
@@ -44,12 +45,12 @@ pub struct Federation {
     pub spill_over: Option<u8>,
     /// What SRV records of its services lead to.
     pub srv: SrvForm,
-    /// How long a held member counts as if it were not (names: decision 5).
+    /// How long a held member counts as if it were not (docs/names.md, decision 5).
     pub hold: Duration,
     /// For how long after its last contact a lost member is kept by proofs that are bare TCP
     /// connections alone: its addresses may be somebody else's by then.
     pub tcp_proof: Duration,
-    /// How long a member may take for its first sync (names: decision 10).
+    /// How long a member may take for its first sync (docs/names.md, decision 10).
     pub sync_timeout: Duration,
     /// Members that take part.
     pub members: Vec<Pattern>,
@@ -66,7 +67,8 @@ pub struct Federation {
 
 impl Federation {
     /// The zone in which the pods of members with this cluster domain find its services,
-    /// `<federation>.svc.<cluster-domain>` (names: D.8); `None` if it would be over 255 octets.
+    /// `<federation>.svc.<cluster-domain>` (docs/names.md, D.8); `None` if it would be over 255
+    /// octets.
     pub fn local_apex(&self, cluster_domain: &NameBuf) -> Option<NameBuf> {
         local_apex(&self.name, cluster_domain)
     }
@@ -87,7 +89,7 @@ pub struct NameServer {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Which services count as exported (names: decision 13).
+/// Which services count as exported (docs/names.md, decision 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportMode {
     /// Those that say so by annotation or `ServiceExport`.
@@ -96,7 +98,7 @@ pub enum ExportMode {
     LoadBalancers,
 }
 
-/// How to choose among eligible members (names: decision 6).
+/// How to choose among eligible members (docs/names.md, decision 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Policy {
     /// The nearest at the global name, all while the place of the client is unknown.
@@ -109,7 +111,7 @@ pub enum Policy {
     Failover,
 }
 
-/// What the SRV records of a service at a level lead to (names: decision 19).
+/// What the SRV records of a service at a level lead to (docs/names.md, decision 19).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SrvForm {
     /// The name of the level; where the members chosen differ in the port, each its pinned name.
@@ -118,7 +120,7 @@ pub enum SrvForm {
     Members,
 }
 
-/// What to answer when no member is eligible (names: decision 2).
+/// What to answer when no member is eligible (docs/names.md, decision 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WhenAllDown {
     /// NODATA.

@@ -1,4 +1,4 @@
-//! What clients inside a member get of its services (names: decision 12).
+//! What clients inside a member get of its services (docs/names.md, decision 12).
 
 use std::fmt::{self, Write};
 use std::net::IpAddr;

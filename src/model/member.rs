@@ -65,7 +65,7 @@ pub struct Member {
     /// Namespaces that it offers.
     pub namespaces: Vec<Pattern>,
     /// The domain of its own DNS, such as `cluster.local`, where its pods also find the services of
-    /// federations (names: D.8).
+    /// federations (docs/names.md, D.8).
     pub cluster_domain: Option<NameBuf>,
     /// Where clients elsewhere reach all its services, instead of their load balancers.
     pub gateway: Option<Gateway>,

@@ -164,9 +164,9 @@ pub struct Steering {
     pub srv: Option<SrvForm>,
     /// How its addresses are probed.
     pub probe: Option<Box<ProbeSettings>>,
-    /// The first label of one more name, in the apex itself (names: N9).
+    /// The first label of one more name, in the apex itself (docs/names.md, N9).
     pub dns_prefix: Option<Label>,
-    /// What it is called in names instead of its own name (names: N10).
+    /// What it is called in names instead of its own name (docs/names.md, N10).
     pub external_name: Option<Label>,
 }
 
@@ -183,7 +183,7 @@ pub enum ServiceKind {
     ExternalName,
 }
 
-/// What a service says about being exported (names: decision 13).
+/// What a service says about being exported (docs/names.md, decision 13).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Export {
     /// Nothing: the federation's mode decides by type.

@@ -20,7 +20,7 @@ impl fmt::Display for UnixSeconds {
     }
 }
 
-/// The state of a member (names: D.1).
+/// The state of a member (docs/names.md, D.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberState {
     /// No facts yet; its `sync-timeout` has not passed.
@@ -89,6 +89,6 @@ pub struct TopologyFacts {
     /// Its zones now.
     pub zones: BTreeSet<Label>,
     /// Every region, and zone with its region, that was ever learnt for it: they stay known
-    /// (names: D.4).
+    /// (docs/names.md, D.4).
     pub known: BTreeSet<(Label, Option<Label>)>,
 }

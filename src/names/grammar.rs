@@ -1,4 +1,4 @@
-//! Splitting the part of a qname that lies left of its apex (names: D.2).
+//! Splitting the part of a qname that lies left of its apex (docs/names.md, D.2).
 //!
 //! Purely syntactic: which labels mean what. Whether such a service, region or member exists is the
 //! snapshot's to say.
@@ -53,7 +53,7 @@ pub enum Prefix<'q> {
     Protocol(&'q [u8]),
     /// `_port._proto`: an SRV owner.
     Port(&'q [u8]),
-    /// `member`: a pinned name (names: decision 7).
+    /// `member`: a pinned name (docs/names.md, decision 7).
     Member(&'q [u8]),
     /// `hostname.member`: a pod of a headless service.
     Pod {
@@ -105,7 +105,7 @@ pub fn split(qname: &Qname, left: usize) -> Form<'_> {
 }
 
 /// Splits the first `left` labels of `qname`, which are those left of an apex that begins with the
-/// labels of a federation and the marker (names: D.8): its names have no topology.
+/// labels of a federation and the marker (docs/names.md, D.8): its names have no topology.
 #[inline]
 pub fn split_local(qname: &Qname, left: usize) -> Form<'_> {
     if left == 0 {
@@ -117,8 +117,8 @@ pub fn split_local(qname: &Qname, left: usize) -> Form<'_> {
     }
 }
 
-/// Splits the first `left` labels of `qname`, which are those left of the domain of a clusterset: its
-/// names have neither federation nor topology (names: D.3 N8).
+/// Splits the first `left` labels of `qname`, which are those left of the domain of a clusterset:
+/// its names have neither federation nor topology (docs/names.md, D.3, N8).
 #[inline]
 pub fn split_clusterset(qname: &Qname, left: usize) -> Form<'_> {
     let Some(marker) = left.checked_sub(1) else {

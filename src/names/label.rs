@@ -16,7 +16,7 @@ pub enum LabelError {
     /// Something else than letters, digits and inner hyphens (RFC 1123): correct it.
     #[error("invalid DNS label (letters, digits, and hyphens inside)")]
     Characters,
-    /// `svc` marks the place of a service in a name (names: D.2): choose another.
+    /// `svc` marks the place of a service in a name (docs/names.md, D.2): choose another.
     #[error("\"svc\" is reserved")]
     Reserved,
 }
@@ -32,7 +32,7 @@ impl Label {
     }
 
     /// A region or zone value as it is published: lower case, every other octet a hyphen
-    /// (names: D.4); `svc`, empty and overlong values are errors.
+    /// (docs/names.md, D.4); `svc`, empty and overlong values are errors.
     pub fn from_topology(value: &str) -> Result<Self, LabelError> {
         let normal: String = value
             .chars()

@@ -101,7 +101,7 @@ pub(super) fn complete<R: Respond>(
 
 /// The response code, without a search for the OPT record that holds its upper bits: of the
 /// extended codes only BADVERS is ever given, and it is the one response with code 0 in the header
-/// and AA clear (names: D.10).
+/// and AA clear (docs/names.md, D.10).
 fn rcode(response: &[u8]) -> u16 {
     let (Some(flags), Some(code)) = (response.get(FLAGS), response.get(RCODE)) else {
         return u16::MAX;

@@ -239,7 +239,7 @@ struct Room {
 }
 
 /// The octets of a request that can be replied to: whole, and not from port 0, which is a forgery
-/// (names: D.10).
+/// (docs/names.md, D.10).
 fn answerable<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
     request.octets.filter(|_| request.source.port() != 0)
 }

@@ -82,13 +82,13 @@ pub struct Apex {
 /// A kind of apex.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tree {
-    /// The names of federations at every level (names: D.2).
+    /// The names of federations at every level (docs/names.md, D.2).
     Federations,
     /// The zone of one federation in cluster domains: for each client the shard of its own member
-    /// first (names: D.8).
+    /// first (docs/names.md, D.8).
     Local,
-    /// A domain of one federation whose names leave it out (names: D.3 N8; the DNS specification of
-    /// the Multi-Cluster Services API, KEP-1645).
+    /// A domain of one federation whose names leave it out (docs/names.md, D.3, N8; the DNS
+    /// specification of the Multi-Cluster Services API, KEP-1645).
     Clusterset,
 }
 
@@ -104,7 +104,7 @@ pub enum FixedName {
         /// Its AAAA records.
         ipv6: Vec<Ipv6Addr>,
     },
-    /// `dns-version` (names: D.10).
+    /// `dns-version` (docs/names.md, D.10).
     Version,
 }
 
@@ -275,7 +275,7 @@ impl Apexes {
     }
 
     /// Whether a name lies in a zone that is served here: its addresses are never resolved, as they
-    /// would be asked of ourselves (names: decision 9).
+    /// would be asked of ourselves (docs/names.md, decision 9).
     pub(super) fn holds(&self, name: &NameBuf) -> bool {
         self.zones.iter().any(|apex| name.is_within(&apex.name))
     }
@@ -318,7 +318,7 @@ impl Apexes {
     }
 
     /// Labels that no region or zone may have in names, because infrastructure names use them
-    /// (names: D.4).
+    /// (docs/names.md, D.4).
     pub(super) fn reserves(&self, label: &Label) -> bool {
         let is_first = |name: &NameBuf, apex: &Apex| {
             let labels: Vec<&str> = name.labels().collect();
@@ -389,7 +389,7 @@ impl Apex {
     }
 }
 
-/// The zones of every federation in the cluster domains of members (names: D.8).
+/// The zones of every federation in the cluster domains of members (docs/names.md, D.8).
 fn local_apexes(fleet: &Fleet) -> Vec<Apex> {
     let domains: BTreeSet<&NameBuf> = fleet
         .members
@@ -405,7 +405,7 @@ fn local_apexes(fleet: &Fleet) -> Vec<Apex> {
     pairs.filter_map(apex).collect()
 }
 
-/// The domains of clustersets (names: D.3 N8).
+/// The domains of clustersets (docs/names.md, D.3, N8).
 fn clustersets(fleet: &Fleet) -> impl Iterator<Item = Apex> {
     let federations = fleet.federations.iter().enumerate();
     federations.filter_map(|(index, federation)| {

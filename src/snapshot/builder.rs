@@ -346,8 +346,8 @@ impl SnapshotBuilder {
         }
     }
 
-    /// The federations in which a member's service counts as an export (names: decision 13), by
-    /// their place in the configuration.
+    /// The federations in which a member's service counts as an export
+    /// (docs/names.md, decision 13), by their place in the configuration.
     pub fn federations_of(
         &self,
         member: MemberIdx,

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// TTL at most while things are in motion, in seconds: a member of the federation is in its first
-/// sync, or a shard in the answer is suspect, held or being drained (names: decision 8).
+/// sync, or a shard in the answer is suspect, held or being drained (docs/names.md, decision 8).
 pub const UNSETTLED_TTL: u32 = 5;
 
 /// Why a shard is out, or kept back, beyond what its facts say.

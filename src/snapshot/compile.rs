@@ -122,7 +122,7 @@ fn shard<'h>(
     (shard, warnings)
 }
 
-/// What counts when members disagree (names: decision 14).
+/// What counts when members disagree (docs/names.md, decision 14).
 fn plan_key(
     rules: &Federation,
     steering: &[&Steering],

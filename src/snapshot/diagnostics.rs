@@ -17,7 +17,7 @@ pub(super) struct Diagnostics {
     pub(super) inside: Box<[(MemberIdx, Inside)]>,
 }
 
-/// A member's service that does not count as an export (names: decision 13).
+/// A member's service that does not count as an export (docs/names.md, decision 13).
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ignored {
     /// The member.
@@ -41,7 +41,7 @@ pub enum IgnoredReason {
     Namespace,
 }
 
-/// A matter that members of one service disagree about (names: decision 14).
+/// A matter that members of one service disagree about (docs/names.md, decision 14).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Disagreement {
     /// The smallest TTL counts.

@@ -178,13 +178,13 @@ impl Snapshot {
         self.services.get(key).map(|entry| &**entry)
     }
 
-    /// The service that has a prefix, given as a wire label, in an apex (names: N9).
+    /// The service that has a prefix, given as a wire label, in an apex (docs/names.md, N9).
     #[inline]
     pub fn prefixed(&self, apex: ApexIdx, label: &[u8]) -> Option<&ServiceEntry> {
         self.entry(self.naming.prefixed(apex, label)?)
     }
 
-    /// What a service is called instead of its own name (names: N10).
+    /// What a service is called instead of its own name (docs/names.md, N10).
     pub fn renamed(&self, name: &NamespacedName) -> Option<&Label> {
         self.naming.renamed(name)
     }

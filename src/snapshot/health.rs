@@ -38,7 +38,7 @@ pub struct FederationContact {
     pub kept_back: MemberSet,
 }
 
-/// What a federation knows of its members (names: decisions 8 and 10).
+/// What a federation knows of its members (docs/names.md, decisions 8 and 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederationSync {
     /// Members in their first sync.

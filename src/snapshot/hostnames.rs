@@ -57,7 +57,7 @@ pub(super) enum HostAddresses<'h> {
     Known(&'h Resolved),
     /// None, and why, where that is known.
     Unresolved(Option<&'h str>),
-    /// None ever: it is in a zone that is served here (names: decision 9).
+    /// None ever: it is in a zone that is served here (docs/names.md, decision 9).
     Own,
 }
 

@@ -40,7 +40,7 @@ impl Input<'_> {
         ])
     }
 
-    /// Why a member's service does not count as an export (names: decision 13).
+    /// Why a member's service does not count as an export (docs/names.md, decision 13).
     pub(super) fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
         let offered = self
             .fleet

@@ -1,4 +1,4 @@
-//! A service as a client inside one of its members sees it (names: decision 12).
+//! A service as a client inside one of its members sees it (docs/names.md, decision 12).
 
 use super::ports::NamedPort;
 use super::service::{ServiceEntry, is_drained};

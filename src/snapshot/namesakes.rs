@@ -1,5 +1,6 @@
 //! Namespaces that are called as a federation, in members with a cluster domain: the zone of the
-//! federation takes the names of their services there away from the member's own DNS (names: D.8).
+//! federation takes the names of their services there away from the member's own DNS
+//! (docs/names.md, D.8).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

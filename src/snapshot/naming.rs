@@ -1,4 +1,5 @@
-//! Names that services ask for beside or instead of their own, as in `KubeFed` (names: N9, N10).
+//! Names that services ask for beside or instead of their own, as in `KubeFed` (docs/names.md, N9,
+//! N10).
 //!
 //! A service that others want to be called like keeps its name, then comes the first of them; of
 //! services that want one prefix, the first has it. First is by namespace, name and federation, so

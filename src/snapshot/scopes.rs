@@ -1,4 +1,4 @@
-//! Regions and zones: what stands between `svc` and an apex, and who is there (names: D.4).
+//! Regions and zones: what stands between `svc` and an apex, and who is there (docs/names.md, D.4).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -180,9 +180,9 @@ impl Scopes {
         })
     }
 
-    /// Where the names that a client inside a member falls back to begin: its zone by its long name;
-    /// its region if it stands in several zones or none; the global level without a region (names:
-    /// D.8).
+    /// Where the names that a client inside a member falls back to begin: its zone by its long
+    /// name; its region if it stands in several zones or none; the global level without a region
+    /// (docs/names.md, D.8).
     #[inline]
     pub fn narrowest(&self, member: MemberIdx) -> ScopeIdx {
         let narrowest = self.narrowest.get(member.get()).copied();

@@ -160,7 +160,7 @@ impl NewEntry {
 }
 
 /// The shard without its addresses. Who is available, and who would be if neither readiness nor
-/// probes mattered: names: D.1, decision 15.
+/// probes mattered: docs/names.md, D.1, decision 15.
 fn head(shard: &NewShard, caution: Option<&Caution>) -> Head {
     let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
     let is_dead = caution.is_some_and(|caution| caution.dead.contains(shard.member));
@@ -193,7 +193,7 @@ impl ServiceEntry {
     }
 
     /// Whether it is headless; where members disagree, as the first in configuration order says
-    /// (names: decision 14).
+    /// (docs/names.md, decision 14).
     pub fn is_headless(&self) -> bool {
         self.is_headless
     }

@@ -15,7 +15,7 @@ pub(super) mod option {
     pub(crate) const TCP_KEEPALIVE: u16 = 11;
     /// Extended DNS error (RFC 8914).
     pub(crate) const EXTENDED_ERROR: u16 = 15;
-    /// Where the client is (names: decision 11); the first code for local use.
+    /// Where the client is (docs/names.md, decision 11); the first code for local use.
     pub(crate) const ZONE_HINT: u16 = 65518;
 }
 
@@ -37,7 +37,7 @@ pub struct Edns<'a> {
 }
 
 impl<'a> Edns<'a> {
-    /// The view of an OPT record. Unknown options are ignored (names: D.10).
+    /// The view of an OPT record. Unknown options are ignored (docs/names.md, D.10).
     #[inline]
     pub(super) fn parse(udp_size: u16, dnssec_ok: bool, options: &'a [u8]) -> Result<Self, Reject> {
         let mut edns = Self {
@@ -89,8 +89,8 @@ pub struct ClientSubnet {
     pub family: u16,
     /// How many bits of `address` count, at most 32 or 128. 0 asks to forget the client.
     pub source_prefix: u8,
-    /// The network; bits beyond `source_prefix` are zero. `0.0.0.0` for family 0. An IPv4 address in
-    /// family 2 came mapped to IPv6 (names: 16), with a prefix of 96 bits more.
+    /// The network; bits beyond `source_prefix` are zero. `0.0.0.0` for family 0. An IPv4 address
+    /// in family 2 came mapped to IPv6 (docs/names.md, decision 16), with a prefix of 96 bits more.
     pub address: IpAddr,
 }
 

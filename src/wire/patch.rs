@@ -25,9 +25,9 @@ impl ResponseWriter<'_> {
     }
 
     /// What was written from `mark` on, if that is in the answer section, is one RRset of addresses
-    /// whose records have the length `record_length` each, their owner a pointer. If it does not fit,
-    /// as many whole records of it are sent as do, with TC: stubs without TCP use them, caches drop
-    /// them (RFC 2181 section 9; names: 18).
+    /// whose records have the length `record_length` each, their owner a pointer. If it does not
+    /// fit, as many whole records of it are sent as do, with TC: stubs without TCP use them, caches
+    /// drop them (RFC 2181 section 9; docs/names.md, decision 18).
     #[inline]
     pub fn may_be_partial(&mut self, mark: Mark, record_length: usize) {
         if self.section == Section::Answer && !mark.is_behind_a_gap {

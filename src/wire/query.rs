@@ -32,7 +32,7 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads a request in one pass (names: D.10) and its name into `qname`.
+    /// Reads a request in one pass (docs/names.md, D.10) and its name into `qname`.
     #[inline]
     pub fn parse(request: &'a [u8], qname: &mut Qname) -> Result<Self, Reject> {
         let Some((&header, body)) = request.split_first_chunk::<HEADER>() else {

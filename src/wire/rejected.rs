@@ -11,9 +11,9 @@ use super::tsig;
 /// Writes the reply to a request that [`super::Query::parse`] rejected; its length in `out`.
 ///
 /// `None`: nothing is to be sent. `out` holds at least 512 octets. The question is echoed if it
-/// can be read, and an OPT record is added if the request has one that can be found (names: D.10). A
-/// signed request gets a TSIG record with the error, unless its names are so long that it does not fit
-/// into 512 octets.
+/// can be read, and an OPT record is added if the request has one that can be found
+/// (docs/names.md, D.10). A signed request gets a TSIG record with the error, unless its names are
+/// so long that it does not fit into 512 octets.
 #[cold]
 pub fn reject(request: &[u8], reject: Reject, out: &mut [u8]) -> Option<usize> {
     let code = match reject {

@@ -29,7 +29,8 @@ pub(super) enum Section {
     Additional,
 }
 
-/// An RRset at the end of the answer section of which as much is sent as fits, with TC (names: 18).
+/// An RRset at the end of the answer section of which as much is sent as fits, with TC
+/// (docs/names.md, decision 18).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Partial {
     /// Where it starts.
@@ -133,7 +134,7 @@ impl<'b> ResponseWriter<'b> {
     }
 
     /// Ends the answer and authority sections. What is written from here is left out whole, without
-    /// TC, if it does not fit (names: D.7).
+    /// TC, if it does not fit (docs/names.md, D.7).
     #[inline]
     pub fn begin_additional(&mut self) {
         self.drop_pending();

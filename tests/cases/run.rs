@@ -202,7 +202,7 @@ fn check(
     Ok(())
 }
 
-/// What every response keeps of its request (names: D.10).
+/// What every response keeps of its request (docs/names.md, D.10).
 fn header(ask: &Ask, response: &[u8], seen: &Seen) -> Vec<String> {
     let mut found = Vec::new();
     let octet = |message: &[u8], place: usize| message.get(place).copied().unwrap_or_default();

@@ -29,7 +29,7 @@ fn both_transports_give_the_same_octets() {
                 assert!(by_udp.len() <= limit && limit < by_tcp.len(), "{qname}");
                 assert!(!is_truncated(&by_tcp), "{qname}");
             } else if by_tcp.len() > limit {
-                // Addresses of targets that do not fit are left out whole (names: D.7).
+                // Addresses of targets that do not fit are left out whole (docs/names.md, D.7).
                 let [udp, tcp] =
                     [&by_udp, &by_tcp].map(|octets| Message::from_vec(octets).unwrap());
                 assert!(!udp.answers.is_empty(), "{qname} {qtype}");

@@ -22,7 +22,8 @@ pub(super) fn snippet(server: StubServer, zones: &Zones<'_>) -> String {
     }
 }
 
-/// A server block for each zone. The zone hint is one of EDNS option 65518 (names: decision 11).
+/// A server block for each zone. The zone hint is one of EDNS option 65518
+/// (docs/names.md, decision 11).
 fn corefile(zones: &Zones<'_>) -> String {
     let servers = joined(zones, plain);
     let hint = zones.hint.map_or_else(String::new, |member| {

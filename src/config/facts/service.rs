@@ -113,7 +113,7 @@ fn inside(section: &Section<'_>, kind: ServiceKind, pods: Vec<Pod>) -> Option<In
 }
 
 /// Reads `endpoints`: how many there are, and each of them. A service without the key counts as
-/// ready, one with an empty list does not (names: D.11.12).
+/// ready, one with an empty list does not (docs/names.md, D.11.12).
 fn endpoints(section: &Section<'_>) -> (Endpoints, Vec<Pod>) {
     let mut pods = Vec::new();
     if section.get("endpoints").is_none() {

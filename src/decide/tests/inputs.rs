@@ -186,13 +186,14 @@ fn check(inputs: &Inputs) {
     let why = || format!("{inputs:?}: {outcome:?}");
     // Something that is available is never answered empty.
     assert_eq!(answers.is_empty(), all.is_empty(), "{}", why());
-    // Where something sure is available, something sure answers (I1).
+    // Where something sure is available, something sure answers (docs/who-is-served.md, I1).
     assert_eq!((answers & sure).is_empty(), sure.is_empty(), "{}", why());
-    // Beside it nobody answers who is doubtful and past its hold (I5).
+    // Beside it nobody answers who is doubtful and past its hold (docs/who-is-served.md, I5).
     let dead = those(&|input| input.has_expired() && !input.is_sure());
     let is_wrong = !sure.is_empty() && !(answers & dead).is_empty();
     assert!(!is_wrong, "{}", why());
-    // Silence alone withdraws nobody within its hold (I4), and nothing else does without a reason.
+    // Silence alone withdraws nobody within its hold (docs/who-is-served.md, I4), and nothing else
+    // does without a reason.
     let quiet = those(&|input| {
         input.contact == Contact::Held
             && !input.is_damped
