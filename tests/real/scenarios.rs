@@ -12,6 +12,7 @@ mod latency;
 mod live;
 mod losses;
 mod members;
+mod outage;
 mod planes;
 mod pods;
 mod recovery;
@@ -98,6 +99,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     (
         "a_restart_without_any_api_answers_at_once",
         restart::without_apis,
+    ),
+    (
+        "two_of_three_members_that_are_dead_for_long_are_withdrawn",
+        outage::two_of_three,
     ),
     (
         "pods_find_the_service_of_their_own_cluster_first",
