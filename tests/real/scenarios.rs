@@ -16,6 +16,7 @@ mod outage;
 mod planes;
 mod pods;
 mod recovery;
+mod resolved;
 mod resolvers;
 mod restart;
 mod rights;
@@ -39,6 +40,7 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "powerdns_recursor_forwards_as_the_stub_says",
         forwarders::pdns_recursor,
     ),
+    ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
 ];
