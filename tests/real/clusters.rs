@@ -1,5 +1,7 @@
 //! What `gazetteer clusters` says of members.
 
+use std::fmt;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -29,26 +31,40 @@ impl Shown {
     }
 }
 
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}", self.name, self.status)?;
+        let more = [&self.reason].into_iter().chain(&self.warnings);
+        let mut more = more.filter(|text| !text.is_empty());
+        more.try_for_each(|text| write!(f, "; {text}"))
+    }
+}
+
+/// All members, in the order of the configuration, as the daemon of a folder shows them.
+pub(crate) fn clusters(folder: &Path) -> Result<Vec<Shown>, String> {
+    let output = Command::new(env!("CARGO_BIN_EXE_gazetteer"))
+        .args(["clusters", "-o", "json", "--state-dir"])
+        .arg(folder.join("state"))
+        .output()
+        .map_err(|error| error.to_string())?;
+    let members: Vec<Value> = serde_json::from_slice(&output.stdout)
+        .map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let shown = members.iter().map(|member| Shown {
+        name: text(&member["name"]),
+        status: text(&member["status"]),
+        reason: text(&member["reason"]),
+        warnings: member["warnings"]
+            .as_array()
+            .map_or_else(Vec::new, |all| all.iter().map(text).collect()),
+    });
+    Ok(shown.collect())
+}
+
 impl Gazetteer {
-    /// All members, in the order of the configuration.
+    /// All members, as it shows them.
     pub(crate) fn clusters(&self) -> Result<Vec<Shown>, String> {
-        let output = Command::new(env!("CARGO_BIN_EXE_gazetteer"))
-            .args(["clusters", "-o", "json", "--state-dir"])
-            .arg(self.folder.join("state"))
-            .output()
-            .map_err(|error| error.to_string())?;
-        let members: Vec<Value> = serde_json::from_slice(&output.stdout)
-            .map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let shown = members.iter().map(|member| Shown {
-            name: text(&member["name"]),
-            status: text(&member["status"]),
-            reason: text(&member["reason"]),
-            warnings: member["warnings"]
-                .as_array()
-                .map_or_else(Vec::new, |all| all.iter().map(text).collect()),
-        });
-        Ok(shown.collect())
+        clusters(&self.folder)
     }
 
     /// Waits until a member is shown as `claim` says.

@@ -25,7 +25,7 @@ mod fake;
 mod flapping;
 mod lists;
 mod load;
-mod network;
+pub(crate) mod network;
 mod ports;
 mod reference;
 mod restart;

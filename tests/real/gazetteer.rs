@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
 use nix::sys::signal::Signal;
@@ -340,9 +341,9 @@ impl Gazetteer {
         });
     }
 
-    /// Waits for an answer that follows a member back in time, which takes more than one attempt.
-    pub(crate) fn until_restored(&self, name: &str, expected: &str) {
-        until(&format!("{name} answers {expected}"), 4 * SOON, || {
+    /// Waits until the A answer at a name reads so, for as long as that may take.
+    pub(crate) fn until_within(&self, name: &str, expected: &str, within: Duration) {
+        until(&format!("{name} answers {expected}"), within, || {
             self.check(name, expected)
         });
     }

@@ -12,9 +12,11 @@ mod latency;
 mod live;
 mod losses;
 mod members;
+mod outage;
 mod planes;
 mod pods;
 mod recovery;
+mod resolved;
 mod resolvers;
 mod restart;
 mod rights;
@@ -38,6 +40,7 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "powerdns_recursor_forwards_as_the_stub_says",
         forwarders::pdns_recursor,
     ),
+    ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
 ];
@@ -98,6 +101,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     (
         "a_restart_without_any_api_answers_at_once",
         restart::without_apis,
+    ),
+    (
+        "two_of_three_members_that_are_dead_for_long_are_withdrawn",
+        outage::two_of_three,
     ),
     (
         "pods_find_the_service_of_their_own_cluster_first",

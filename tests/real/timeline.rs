@@ -1,7 +1,8 @@
-//! What is served from one moment to the next: every change of every answer beside what the test did,
-//! on one clock.
+//! What is served from one moment to the next: every change of every answer, beside what the test did
+//! and what the daemon says of its members, on one clock.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,11 +12,16 @@ use hickory_proto::rr::RecordType;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::clusters::{Shown, clusters};
 use crate::dns::Client;
+use crate::gazetteer::Gazetteer;
 use crate::report_line;
 
 /// Between two looks at all names.
 const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Between two looks at the members, which each take a process.
+const MEMBERS: Duration = Duration::from_millis(500);
 
 /// How a name is answered while nobody answers.
 pub(crate) const SILENT: &str = "no answer";
@@ -58,13 +64,15 @@ pub(crate) struct Timeline {
     shared: Arc<Shared>,
     /// The names that are asked, by what the report calls them.
     names: Vec<(String, String)>,
-    /// The thread that asks.
-    thread: Option<JoinHandle<()>>,
+    /// The threads that ask.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Timeline {
-    /// Asks for the A records of `names`, each with what the report calls it, again and again.
-    pub(crate) fn start(server: SocketAddr, names: &[(&str, String)]) -> Self {
+    /// Asks for the A records of `names`, each with what the report calls it, and what is shown of the
+    /// members, again and again; also while the daemon is away, and after it has started again.
+    pub(crate) fn start(gazetteer: &Gazetteer, names: &[(&str, String)]) -> Self {
+        let (server, folder) = (gazetteer.dns, gazetteer.folder.clone());
         let names: Vec<(String, String)> = names
             .iter()
             .map(|(title, name)| ((*title).to_owned(), name.clone()))
@@ -74,12 +82,16 @@ impl Timeline {
             lines: Mutex::default(),
             stop: AtomicBool::new(false),
         });
-        let (threads, asked) = (Arc::clone(&shared), names.clone());
-        let thread = std::thread::spawn(move || ask(server, &asked, &threads));
+        let (of_names, asked) = (Arc::clone(&shared), names.clone());
+        let of_members = Arc::clone(&shared);
+        let threads = vec![
+            std::thread::spawn(move || ask(server, &asked, &of_names)),
+            std::thread::spawn(move || look(&folder, &of_members)),
+        ];
         Self {
             shared,
             names,
-            thread: Some(thread),
+            threads,
         }
     }
 
@@ -91,8 +103,9 @@ impl Timeline {
     /// Ends the questions and gives what was served.
     pub(crate) fn stop(mut self) -> Served {
         self.shared.stop.store(true, Ordering::Relaxed);
-        let thread = self.thread.take().expect("running questions");
-        thread.join().expect("questions");
+        for thread in self.threads.drain(..) {
+            thread.join().expect("questions");
+        }
         Served {
             end: self.shared.start.elapsed(),
             lines: std::mem::take(&mut *self.shared.lines.lock()),
@@ -105,7 +118,7 @@ impl Drop for Timeline {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         // Stopped by a failure: what was seen tells why.
-        if self.thread.take().is_some() {
+        if !self.threads.is_empty() {
             report(&self.shared.lines.lock(), &self.names);
         }
     }
@@ -133,6 +146,23 @@ fn ask(server: SocketAddr, names: &[(String, String)], shared: &Shared) {
             return;
         }
         std::thread::sleep(INTERVAL);
+    }
+}
+
+/// The looks at the members.
+fn look(folder: &Path, shared: &Shared) {
+    let mut last: Vec<Shown> = Vec::new();
+    while !shared.stop.load(Ordering::Relaxed) {
+        // A daemon that is away shows nothing.
+        if let Ok(members) = clusters(folder) {
+            for shown in &members {
+                if !last.contains(shown) {
+                    shared.add(None, shown.to_string());
+                }
+            }
+            last = members;
+        }
+        std::thread::sleep(MEMBERS);
     }
 }
 

@@ -181,8 +181,8 @@ fn systemd_resolved(zones: &Zones<'_>) -> String {
          # and any of them is asked for any name. Where resolved.conf and its drop-ins have no DNS=, as\n\
          # where each link has its own, the two lines work in a drop-in under [Resolve]. Elsewhere let\n\
          # resolved ask a dnsmasq or Unbound that forwards them.\n\
-         # Where DNSSEC= is on, the answers are not signed: use allow-downgrade, or list the zones in\n\
-         # /etc/dnssec-trust-anchors.d/gazetteer.negative.\n\
+         # Where DNSSEC= is on, allow-downgrade included, list the zones in\n\
+         # /etc/dnssec-trust-anchors.d/gazetteer.negative: the answers are not signed.\n\
          [Delegate]\nDNS={servers}\nDomains={domains}\n"
     )
 }

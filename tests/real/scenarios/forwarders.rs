@@ -16,10 +16,10 @@ use crate::loopback;
 use crate::responder::Responder;
 
 /// A name that gazetteer knows nothing of.
-const ELSEWHERE: &str = "www.example.net";
+pub(super) const ELSEWHERE: &str = "www.example.net";
 
 /// What `gazetteer stub` prints for a server.
-fn stub(gazetteer: &Gazetteer, server: &str) -> String {
+pub(super) fn stub(gazetteer: &Gazetteer, server: &str) -> String {
     let address = gazetteer.dns.to_string();
     let output = Command::new(env!("CARGO_BIN_EXE_gazetteer"))
         .args(["stub", server, "--member", "ew1b", "--address", &address])
@@ -32,15 +32,20 @@ fn stub(gazetteer: &Gazetteer, server: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// What other names are asked of.
+/// What other names are asked of, on loopback.
 fn elsewhere() -> Responder {
-    let responder = Responder::start(ELSEWHERE, 60);
+    elsewhere_at(Ipv4Addr::LOCALHOST)
+}
+
+/// The same at this address.
+pub(super) fn elsewhere_at(address: Ipv4Addr) -> Responder {
+    let responder = Responder::start_at((address, 0).into(), ELSEWHERE, 60);
     responder.set(&["192.0.2.80"]);
     responder
 }
 
 /// Names of the federation and others are resolved, whichever was asked last.
-fn assert_routed(client: &Client, elsewhere: &Responder) {
+pub(super) fn assert_routed(client: &Client, elsewhere: &Responder) {
     for _ in 0..2 {
         let other = client.ask(ELSEWHERE, RecordType::A).expect("an answer");
         assert_eq!(other.to_string(), "A 192.0.2.80");

@@ -7,6 +7,7 @@ use crate::gate::Gate;
 use crate::gazetteer::{Gazetteer, Seat, Setup, global};
 use crate::member::Member;
 use crate::objects::{service_path, slices};
+use crate::wait::SOON;
 use crate::watcher::Watcher;
 
 /// The place of a watch is forgotten while gazetteer is away: it lists again, and sees what was
@@ -85,8 +86,9 @@ pub(crate) fn restored_etcd(fleet: &Fleet) {
 
     let watcher = Watcher::start(gazetteer.dns, &[name("kept")]);
     ew1b.restore_etcd("restored");
-    gazetteer.until_restored(&name("old"), &format!("A {b}"));
-    gazetteer.until_restored(&name("new"), "NXDOMAIN");
+    // This takes more than one attempt.
+    gazetteer.until_within(&name("old"), &format!("A {b}"), 4 * SOON);
+    gazetteer.until_within(&name("new"), "NXDOMAIN", 4 * SOON);
     gazetteer.until_held(&name("kept"), &format!("A {b} {d}"), false);
     watcher.stop().assert_unchanged(1);
     ew1b.set_ingress("restored", "old", &json!([{"ip": ew1b.balancer(3)}]));

@@ -18,10 +18,15 @@ use crate::wait::{SOON, START, until};
 /// The port of the resolvers, each on an address of its own.
 pub(super) const PORT: u16 = 5353;
 
-/// Three members by files; the two of `europe-west1` have no ready endpoint.
+/// Three members by files; the two of `europe-west1` have no ready endpoint. It answers on loopback.
 pub(super) fn gazetteer(folder: &Path) -> Gazetteer {
+    gazetteer_at(folder, Ipv4Addr::LOCALHOST)
+}
+
+/// The same, which answers at this address.
+pub(super) fn gazetteer_at(folder: &Path, address: Ipv4Addr) -> Gazetteer {
     let mut members = String::new();
-    for (name, region, zone, address, ready) in [
+    for (name, region, zone, balancer, ready) in [
         (
             "ew1b",
             "europe-west1",
@@ -47,14 +52,14 @@ pub(super) fn gazetteer(folder: &Path) -> Gazetteer {
         let facts = format!(
             "[[service]]\nnamespace = \"shop\"\nname = \"web\"\n\
              ports = [{{ name = \"http\", protocol = \"TCP\", port = 80 }}]\n\
-             addresses = [\"{address}\"]\n\
+             addresses = [\"{balancer}\"]\n\
              endpoints = [{{ address = \"10.1.0.5\", ready = {ready} }}]\n"
         );
         files::write(&folder.join(format!("{name}.toml")), facts);
     }
     let text = format!(
         "version = \"v1\"\nstate-dir = \"state\"\n\n\
-         [listen]\ndns = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n\n\
+         [listen]\ndns = [\"{address}:0\"]\nadmin = \"127.0.0.1:0\"\n\n\
          [[federation]]\nname = \"fed\"\napex = \"example.com\"\n\
          nameservers = [{{ name = \"ns1.example.com\", addresses = [\"192.0.2.53\"] }}]\n\
          hostmaster = \"hostmaster.example.com\"\n\n{members}"

@@ -50,7 +50,7 @@ pub(crate) fn lost(fleet: &Fleet) {
     gazetteer.until_answers(only, &at_b(2));
     gazetteer.until_answers(both, &two);
 
-    let timeline = Timeline::start(gazetteer.dns, &names);
+    let timeline = Timeline::start(&gazetteer, &names);
     lose(ew1b, &gazetteer, &timeline, has_all);
     timeline.note("etcd is as it was, with all services, and the API server starts");
     ew1b.restore_etcd("with");
@@ -75,7 +75,7 @@ pub(crate) fn lost(fleet: &Fleet) {
     let changes = Span::from(changed);
     served.assert_answers("kept", &[(begins, &at_b(1)), (changes, &at_b(3))]);
 
-    let timeline = Timeline::start(gazetteer.dns, &names);
+    let timeline = Timeline::start(&gazetteer, &names);
     let restored = lose(ew1b, &gazetteer, &timeline, has_all);
     let starts = timeline.note("the API server starts");
     ew1b.start_server();
