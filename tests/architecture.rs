@@ -167,7 +167,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ),
     ("maxminddb", &["src/model/geo.rs"]),
     ("h2", &["src/health"]),
-    ("hyper", &["src/admin", "src/health"]),
+    ("hyper", &["src/admin", "src/health", "src/cli"]),
     ("socket2", &["src/health", "src/serve"]),
     ("tokio_rustls", &["src/health"]),
 ];

@@ -1,11 +1,18 @@
 //! Gives commands to the running daemon, over its control socket.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use http_body_util::{BodyExt, Limited};
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 use super::state_dir;
 use crate::admin::{Asked, Obeyed, control_path};
@@ -13,11 +20,39 @@ use crate::admin::{Asked, Obeyed, control_path};
 /// How long the daemon may take: it answers once the command is on disk.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The longest answer, in octets: it has a note for each member at most.
+const LONGEST_ANSWER: usize = 1 << 20;
+
 /// Gives a command to the daemon of a state folder, and waits until it is obeyed.
 pub(super) fn give(state_dir: Option<&Path>, asked: &Asked) -> anyhow::Result<Obeyed> {
     let path = control_path(&state_dir::folder(state_dir)?);
     let shown = path.display();
-    let mut stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
+    let command = serde_json::to_string(asked)?;
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let (status, body) = runtime.block_on(async {
+        let stream = UnixStream::connect(&path).await;
+        let stream = stream.map_err(|error| not_connected(error, &path))?;
+        let exchanged = timeout(TIMEOUT, exchange(stream, command)).await;
+        let exchanged = exchanged.unwrap_or_else(|_| Err(anyhow!("no answer in {TIMEOUT:?}")));
+        exchanged.with_context(|| {
+            format!(
+                "the daemon does not answer at {shown}; it may obey later: see `gazetteer overrides`"
+            )
+        })
+    })?;
+    match status {
+        200 => serde_json::from_slice(&body).context("answer of the daemon"),
+        _ => bail!("{}", String::from_utf8_lossy(&body).trim()),
+    }
+}
+
+/// Why the control socket takes no connection.
+fn not_connected(error: io::Error, path: &Path) -> anyhow::Error {
+    let shown = path.display();
+    match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             anyhow!("no running daemon found: {shown} (give --state-dir)")
         }
@@ -25,47 +60,24 @@ pub(super) fn give(state_dir: Option<&Path>, asked: &Asked) -> anyhow::Result<Ob
             anyhow!("{shown}: only the user that runs the daemon may give commands")
         }
         _ => anyhow::Error::new(error).context(format!("{shown}")),
-    })?;
-    let body = serde_json::to_string(asked)?;
-    // One request on a connection, whose end is the end of the response (RFC 9112 section 6.3).
-    let request = format!(
-        "POST /v1/command HTTP/1.0\r\nHost: control\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut response = String::new();
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    let exchanged = stream
-        .write_all(request.as_bytes())
-        .and_then(|()| stream.read_to_string(&mut response));
-    exchanged.with_context(|| {
-        format!(
-            "the daemon does not answer at {shown}; it may obey later: see `gazetteer overrides`"
-        )
-    })?;
-    let (status, body) = read(&response).ok_or_else(|| anyhow!("{shown}: no HTTP response"))?;
-    match status {
-        200 => serde_json::from_str(body).context("answer of the daemon"),
-        _ => bail!("{}", body.trim()),
     }
 }
 
-/// Status and body of a response.
-fn read(response: &str) -> Option<(u16, &str)> {
-    let (head, body) = response.split_once("\r\n\r\n")?;
-    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?;
-    Some((status.parse().ok()?, body))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_response_is_a_status_and_a_body() {
-        let text = "HTTP/1.0 404 Not Found\r\ncontent-length: 3\r\n\r\nno\n";
-        assert_eq!(read(text), Some((404, "no\n")));
-        assert_eq!(read("HTTP/1.0 200 OK\r\n"), None);
-        assert_eq!(read("nonsense\r\n\r\n"), None);
-    }
+/// Sends a command; gives the status and the body of the response.
+async fn exchange(stream: UnixStream, command: String) -> anyhow::Result<(u16, Vec<u8>)> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let request = Request::post("/v1/command")
+        .header(HOST, "control")
+        .header(CONTENT_TYPE, "application/json")
+        .body(command)?;
+    // The connection ends when the sender is dropped.
+    let exchange = async move {
+        let response = sender.send_request(request).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), LONGEST_ANSWER);
+        let body = body.collect().await.map_err(|error| anyhow!(error))?;
+        Ok((status, body.to_bytes().into()))
+    };
+    let (answer, _) = tokio::join!(exchange, connection);
+    answer
 }
