@@ -23,6 +23,10 @@ const BRAKE: Duration = Duration::from_secs(60);
 /// How long it may take at most until an API server that is killed is known to be lost.
 const NOTICED: Duration = SOON;
 
+/// For how long nobody is withdrawn before the first restart of the short one: longer than its `hold`,
+/// and than it takes until it is on disk that the brake is on, a second.
+const BRAKED: Duration = Duration::from_secs(6);
+
 /// For how long nothing may change after the second restart of the short one.
 const STEADY: Duration = Duration::from_secs(5);
 
@@ -44,7 +48,7 @@ pub(crate) fn two_of_three(fleet: &Fleet) {
         let seconds = text.parse();
         Duration::from_secs(seconds.unwrap_or_else(|_| panic!("{LENGTH}={text} is no number")))
     });
-    let hold = Duration::from_secs(if length.is_some() { 60 } else { 8 });
+    let hold = Duration::from_secs(if length.is_some() { 60 } else { 4 });
     let setup = Setup::all(fleet).federation(&format!("hold = \"{}s\"", hold.as_secs()));
     let gazetteer = Gazetteer::start(fleet, &setup);
     let answers = Answers::of(fleet);
@@ -94,6 +98,9 @@ fn run(
     let (earliest, at_most) = if length.is_some() {
         (killed + BRAKE + hold, BRAKE + hold)
     } else {
+        throughout("nobody is withdrawn", BRAKED, || {
+            gazetteer.check(&answers.all, &answers.three)
+        });
         let restarted = timeline.note("the daemon is killed and starts again");
         gazetteer = gazetteer.restart_after_kill();
         (restarted + hold, hold)
