@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::begin::members;
-use super::findings_file::MOST_KEPT;
+use super::findings_file::{Asked, MOST_KEPT};
 use super::record::Record;
 use super::world::{Now, World};
-use crate::model::{Evidence, Finding, Findings, Target, Targets, Verdict};
+use crate::model::{Evidence, Finding, Findings, Target, Targets, UnixSeconds, Verdict};
 
 /// For how long something is known of what is probed no more.
 const OUTLIVES: Duration = Duration::from_secs(3600);
@@ -23,6 +23,28 @@ const LOOK: Duration = Duration::from_secs(60);
 
 /// How long to wait at a start for first probes of what is known to have passed.
 const FIRST_PROBES: Duration = Duration::from_secs(2);
+
+/// Which addresses passed of late for earlier processes: when each was last asked, and for how long
+/// that proves anything yet. Of one that nobody is to ask as long as of any.
+pub(super) fn left_of_proofs(
+    asked: &Asked,
+    targets: &Targets,
+    now: UnixSeconds,
+) -> impl Iterator<Item = (SocketAddr, UnixSeconds, Duration)> {
+    let mut proofs: HashMap<SocketAddr, Duration> = HashMap::new();
+    let mut longest = Duration::ZERO;
+    for target in targets {
+        let proof = target.probe.proof();
+        longest = longest.max(proof);
+        let of_address = proofs.entry(target.address).or_default();
+        *of_address = proof.max(*of_address);
+    }
+    asked.iter().map(move |(address, asked)| {
+        let passed = Duration::from_secs(now.0.saturating_sub(asked.0));
+        let proof = proofs.get(address).copied().unwrap_or(longest);
+        (*address, *asked, proof.saturating_sub(passed))
+    })
+}
 
 /// How many targets of an address say something of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,6 +66,15 @@ impl Counts {
     }
 }
 
+/// An address that passed of late for no target that says so now.
+#[derive(Debug, Clone, Copy)]
+struct Unbacked {
+    /// When it was last asked, at the latest.
+    asked: UnixSeconds,
+    /// Until when that counts.
+    until: Instant,
+}
+
 /// What is known of addresses.
 #[derive(Debug)]
 pub(super) struct Known {
@@ -53,8 +84,8 @@ pub(super) struct Known {
     all_down: usize,
     /// What the targets of each say.
     counts: HashMap<SocketAddr, Counts>,
-    /// Those that passed of late for no target that says so now, and until when that counts.
-    unbacked: HashMap<SocketAddr, Instant>,
+    /// Those that passed of late for no target that says so now.
+    unbacked: HashMap<SocketAddr, Unbacked>,
     /// Those that are probed no more, and since when.
     gone: HashMap<SocketAddr, Instant>,
     /// When to look at them next.
@@ -130,19 +161,22 @@ impl Known {
         target: &Target,
         before: Option<&Evidence>,
         evidence: Option<&Evidence>,
-        now: Instant,
+        now: Now,
     ) -> Option<Finding> {
         let address = target.address;
         let counts = self.count(address, before, evidence);
         let Some(evidence) = evidence.filter(|it| it.verdict != Verdict::Unknown) else {
             // What is gone, or has never passed, says nothing new of the address.
             if counts.proving == 0 && before.is_some_and(Evidence::proves) {
-                let until = now + target.probe.proof();
-                self.unbacked.insert(address, until);
+                let unbacked = Unbacked {
+                    asked: now.wall,
+                    until: now.instant + target.probe.proof(),
+                };
+                self.unbacked.insert(address, unbacked);
             }
             return None;
         };
-        self.unbacked.remove(&address);
+        let was_unbacked = self.unbacked.remove(&address).is_some();
         let known = self.findings.get(&address);
         let known_down = known.and_then(|known| known.down.as_ref());
         let down = match evidence.verdict {
@@ -161,22 +195,27 @@ impl Known {
             down,
             is_passing: counts.proving > 0,
         };
-        (known != Some(&new)).then_some(new)
+        // What an earlier process has written says when that was: it is written anew.
+        (was_unbacked || known != Some(&new)).then_some(new)
     }
 
-    /// What passed of late for an earlier process counts for as long as the longest proof of these
-    /// targets.
-    fn begin(&mut self, targets: &Targets, now: Instant) {
-        let proofs = targets.iter().map(|target| target.probe.proof());
-        let until = now + proofs.max().unwrap_or_default();
-        let passing = self.findings.iter().filter(|(_, known)| known.is_passing);
-        self.unbacked = passing.map(|(address, _)| (*address, until)).collect();
+    /// What passed of late for an earlier process counts for as long as a proof since it was last
+    /// asked: else a process that is started again and again would prove for ever what is long dead.
+    fn begin(&mut self, asked: &Asked, targets: &Targets, now: Now) {
+        let unbacked = left_of_proofs(asked, targets, now.wall).map(|(address, asked, left)| {
+            let until = now.instant + left;
+            (address, Unbacked { asked, until })
+        });
+        self.unbacked = unbacked.collect();
+        if !self.unbacked.is_empty() {
+            self.record.begun(now.instant, now.wall);
+        }
     }
 
     /// What passed of late for no target that says so, for as long as it counts. Returns what is known
     /// of it now.
     fn end_unbacked(&mut self, now: Instant) -> Vec<(SocketAddr, Finding)> {
-        let over = self.unbacked.extract_if(|_, until| *until <= now);
+        let over = self.unbacked.extract_if(|_, it| it.until <= now);
         let ended = over.filter_map(|(address, _)| {
             let known = self.findings.get(&address)?;
             Some((
@@ -220,7 +259,7 @@ impl World {
         now: Now,
     ) {
         let address = target.address;
-        let Some(finding) = self.known.fold(target, before, evidence, now.instant) else {
+        let Some(finding) = self.known.fold(target, before, evidence, now) else {
             return;
         };
         let is_new = !self.known.findings.contains_key(&address);
@@ -243,9 +282,29 @@ impl World {
         self.known.tell();
     }
 
+    /// Goes on from what passed for earlier processes, which counts for as long as it proves anything;
+    /// longer while answers are frozen, with what they are made of.
+    pub(super) fn restore_proofs(&mut self, asked: &Asked, now: Now) {
+        self.known.begin(asked, self.builder.targets(), now);
+        if !self.overruling.is_frozen() {
+            self.end_proofs(now);
+        }
+    }
+
+    /// Ends what has passed for too long ago, for no target that says so.
+    fn end_proofs(&mut self, now: Now) {
+        let ended = self.known.end_unbacked(now.instant);
+        if ended.is_empty() {
+            return;
+        }
+        for (address, finding) in ended {
+            self.know(address, finding, now);
+        }
+        self.known.tell();
+    }
+
     /// Waits at a start for first probes of the targets of which something is known.
     pub(super) fn await_first_probes(&mut self, now: Instant) {
-        self.known.begin(self.builder.targets(), now);
         let mut targets = self.builder.targets().iter();
         let findings = &self.known.findings;
         let is_any = targets.any(|target| findings.contains_key(&target.address));
@@ -269,22 +328,19 @@ impl World {
             self.known.record.hold(now.instant, now.wall);
             self.forget_gone(now, OUTLIVES);
         }
-        let ended = self.known.end_unbacked(now.instant);
-        if !ended.is_empty() {
-            for (address, finding) in ended {
-                self.know(address, finding, now);
-            }
-            self.known.tell();
-        }
+        self.end_proofs(now);
         if (self.known.record).is_owed(&self.known.findings, now.instant) {
             let members = members(&self.config).zip(&self.profiles);
             let members =
                 members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
             let shards = self.damping.records(now);
             let shards = shards.filter_map(|(key, record)| Some((self.key_on_disk(key)?, record)));
-            let all = (&self.known.findings, members.collect(), shards.collect());
+            let others = (members.collect(), shards.collect());
+            let asked = self.known.unbacked.iter();
+            let asked = asked.map(|(address, it)| (*address, it.asked)).collect();
+            let found = (&self.known.findings, asked);
             let here = self.config.fleet.locality.as_ref();
-            (self.known.record).write(here, all, now.instant, now.wall);
+            (self.known.record).write(here, found, others, now.instant, now.wall);
         }
     }
 

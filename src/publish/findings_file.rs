@@ -7,7 +7,7 @@
 //! probes.log.new   a shorter one that says the same, while it is written
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
@@ -53,6 +53,9 @@ enum Record {
     /// An address and port has passed: why it is out, if it is, and whether its last pass proves that
     /// it works.
     Probed(SocketAddr, Option<Out>, bool),
+    /// A process has begun at this time, in Unix seconds: what passes by the records before was last
+    /// asked before then.
+    Begun(u64),
 }
 
 /// Why an address is out.
@@ -97,6 +100,13 @@ pub(super) type MemberRecords = BTreeMap<String, MemberRecord>;
 /// What is known of shards that go out too often, by member, namespace and name of the service.
 pub(super) type ShardRecords = BTreeMap<[String; 3], ShardRecord>;
 
+/// When addresses were last asked, at the latest.
+pub(super) type Asked = HashMap<SocketAddr, UnixSeconds>;
+
+/// For how long, in seconds, a process may go on after it has last written down the time: it does so
+/// every minute, a little late at worst.
+const NOTED: u64 = 75;
+
 /// How many shards are kept.
 const MOST_SHARDS: usize = 65_536;
 
@@ -105,6 +115,8 @@ const MOST_SHARDS: usize = 65_536;
 pub(super) struct Kept {
     /// What is known of each address, less what has grown old.
     pub(super) findings: Findings,
+    /// When each that passes was last asked, at the latest.
+    pub(super) asked: Asked,
     /// What is known of the contact to members, less the same.
     pub(super) members: MemberRecords,
     /// What is known of shards that go out too often, less the same.
@@ -140,6 +152,10 @@ pub(super) fn read(path: &Path, here: Option<&Place>, now: UnixSeconds) -> Kept 
 struct Read {
     /// What is known of each address.
     findings: Findings,
+    /// How many processes had begun when each was written.
+    written: HashMap<SocketAddr, usize>,
+    /// When they have begun.
+    begun: Vec<u64>,
     /// What is known of the contact to members.
     members: MemberRecords,
     /// What is known of shards.
@@ -174,7 +190,9 @@ impl Read {
                 }
                 let down = out.map(Out::evidence);
                 self.findings.insert(address, Finding { down, is_passing });
+                self.written.insert(address, self.begun.len());
             }
+            Record::Begun(at) => self.begun.push(at),
             Record::Forgotten(address) => drop(self.findings.remove(&address)),
             Record::Member(name, record) if record == MemberRecord::default() => {
                 self.members.remove(&name);
@@ -199,7 +217,19 @@ impl Read {
             self.shards.clear();
         }
         let is_whole = !is_elsewhere && !is_old && !self.is_cut;
+        // Who has not begun anew since was there for as long as it may have been.
+        let latest = now.0.min(self.held.saturating_add(NOTED));
+        let passing = self.findings.iter().filter(|(_, known)| known.is_passing);
+        let asked = passing.map(|(address, _)| {
+            let begun = self.written.get(address);
+            let begun = begun.and_then(|written| self.begun.get(*written));
+            (
+                *address,
+                UnixSeconds(begun.map_or(latest, |at| latest.min(*at))),
+            )
+        });
         Kept {
+            asked: asked.collect(),
             findings: self.findings,
             members: self.members,
             shards: self.shards,
@@ -267,6 +297,11 @@ pub(super) fn push_shard(buffer: &mut Vec<u8>, key: &[String; 3], shard: &ShardR
     append(buffer, &Record::Shard(key.clone(), shard.clone()));
 }
 
+/// Appends that a process has begun.
+pub(super) fn push_begun(buffer: &mut Vec<u8>, at: UnixSeconds) {
+    append(buffer, &Record::Begun(at.0));
+}
+
 /// Appends that all is so at a time.
 pub(super) fn push_held(buffer: &mut Vec<u8>, now: UnixSeconds) {
     append(buffer, &Record::Held(now.0));
@@ -294,15 +329,28 @@ pub(super) fn write(
     path: &Path,
     here: Option<&Place>,
     now: UnixSeconds,
-    (findings, members, shards): (&Findings, &MemberRecords, &ShardRecords),
+    (findings, asked): (&Findings, &Asked),
+    (members, shards): (&MemberRecords, &ShardRecords),
 ) -> io::Result<(File, u64)> {
     let mut buffer = Vec::new();
     frames::push_header(&mut buffer, FINDINGS, BaseId::default());
     let (region, zone) = place(here);
     append(&mut buffer, &Record::Stood(region, zone));
     push_held(&mut buffer, now);
+    // Those that were last asked by then come before.
+    let mut before: Vec<_> = asked.iter().map(|(address, at)| (*at, *address)).collect();
+    before.sort_unstable();
+    let mut before = before.into_iter().peekable();
+    while let Some((at, address)) = before.next() {
+        push(&mut buffer, address, findings.get(&address));
+        if before.peek().is_none_or(|(next, _)| *next != at) {
+            push_begun(&mut buffer, at);
+        }
+    }
     for (address, finding) in findings {
-        push(&mut buffer, *address, Some(finding));
+        if !asked.contains_key(address) {
+            push(&mut buffer, *address, Some(finding));
+        }
     }
     for (name, member) in members {
         push_member(&mut buffer, name, member);

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::damping::ShardRecord;
-use super::findings_file::{self, MemberRecords, ShardRecords};
+use super::findings_file::{self, Asked, MemberRecords, ShardRecords};
 use super::states::MemberRecord;
 use super::storage::Storage;
 use crate::model::{Finding, Findings, Place, UnixSeconds};
@@ -59,6 +59,8 @@ struct Whole {
     now: UnixSeconds,
     /// What is known of addresses.
     findings: Findings,
+    /// When those were last asked that pass for no target that says so.
+    asked: Asked,
     /// What is known of the contact to members.
     members: MemberRecords,
     /// What is known of shards that go out too often.
@@ -76,6 +78,8 @@ enum Order {
     Shard([String; 3], ShardRecord),
     /// All is so at this time.
     Held(UnixSeconds),
+    /// This process has begun at this time.
+    Begun(UnixSeconds),
     /// Everything.
     Whole(Box<Whole>),
 }
@@ -154,6 +158,11 @@ impl Record {
             state,
             thread,
         })
+    }
+
+    /// Has written that this process has begun: what passes was last asked by then.
+    pub(super) fn begun(&mut self, now: Instant, wall: UnixSeconds) {
+        self.tell(false, |_| Order::Begun(wall), now);
     }
 
     /// Has what is known of an address written. What withdraws it is waited for.
@@ -242,7 +251,8 @@ impl Record {
     pub(super) fn write(
         &mut self,
         here: Option<&Place>,
-        (findings, members, shards): (&Findings, MemberRecords, ShardRecords),
+        (findings, asked): (&Findings, Asked),
+        (members, shards): (MemberRecords, ShardRecords),
         now: Instant,
         wall: UnixSeconds,
     ) {
@@ -250,6 +260,7 @@ impl Record {
             here: here.cloned(),
             now: wall,
             findings: findings.clone(),
+            asked,
             members,
             shards,
         };
@@ -346,17 +357,19 @@ impl Thread {
                 findings_file::push_shard(&mut self.buffer, &key, &shard);
             }
             Order::Held(at) => findings_file::push_held(&mut self.buffer, at),
+            Order::Begun(at) => findings_file::push_begun(&mut self.buffer, at),
             Order::Whole(whole) => {
                 self.buffer.clear();
                 let Whole {
                     here,
                     now,
                     findings,
+                    asked,
                     members,
                     shards,
                 } = &*whole;
-                let all = (findings, members, shards);
-                match findings_file::write(&self.path, here.as_ref(), *now, all) {
+                let (found, others) = ((findings, asked), (members, shards));
+                match findings_file::write(&self.path, here.as_ref(), *now, found, others) {
                     Ok((file, octets)) => {
                         self.file = Some(file);
                         self.storage.works(PART);

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::begin::{self, Beginning, FOLDER, members};
 use super::contact::status;
+use super::findings::left_of_proofs;
 use super::resolve::shares;
 use super::states::Happening;
 use super::world::{Now, Profile};
 use super::{findings_file, overrides_file};
 use crate::config::Config;
-use crate::model::{MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};
+use crate::model::{Finding, MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Snapshot};
 use crate::telemetry::clock;
@@ -42,6 +43,9 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let is_frozen = overrides.frozen.is_some();
     let mut beginning = Beginning::new(&config, read, &found, is_frozen, now);
     beginning.give_up_waiting(&config);
+    if !is_frozen {
+        beginning.end_proofs(&found, now.wall);
+    }
     let moment = overrides.moment(now.wall);
     let shares = shares(&overrides, moment, &config.fleet, &beginning.builder);
     beginning.builder.set_shares(shares);
@@ -54,6 +58,22 @@ pub fn restore(config: Arc<Config>) -> Restored {
 }
 
 impl Beginning {
+    /// Ends what has passed for too long ago.
+    fn end_proofs(&mut self, found: &findings_file::Kept, now: UnixSeconds) {
+        let targets = self.builder.targets().clone();
+        for (address, _, left) in left_of_proofs(&found.asked, &targets, now) {
+            if left.is_zero()
+                && let Some(finding) = found.findings.get(&address)
+            {
+                let finding = Finding {
+                    is_passing: false,
+                    ..finding.clone()
+                };
+                self.builder.set_finding(address, Some(finding));
+            }
+        }
+    }
+
     /// Shows members without facts as empty, since their first sync will not be seen.
     pub(super) fn give_up_waiting(&mut self, config: &Config) {
         for ((index, member), profile) in members(config).zip(&self.profiles) {

@@ -177,6 +177,7 @@ pub(super) fn prepare(
     };
     core.world.restore_shards(&kept.shards, now);
     core.world.announce_restored();
+    core.world.restore_proofs(&kept.asked, now);
     core.world.await_first_probes(now.instant);
     core.publish(now);
     let (deltas, configs) = (

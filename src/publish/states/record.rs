@@ -51,8 +51,11 @@ impl Tracked {
         now: Now,
     ) -> MemberRecord {
         let wall = |at: Instant| now.wall_of(at).0;
-        let is_gone = self.contact.is_gone();
-        let holds = self.holds.iter().filter(|hold| hold.has_passed || is_gone);
+        // Of one that nothing was heard of nothing is known but which of its holds have passed; once all
+        // have, it is lost.
+        let is_presumed = self.contact.is_presumed() && !self.is_lost();
+        let is_lost = self.contact.is_gone() && !is_presumed;
+        let holds = self.holds.iter().filter(|hold| hold.has_passed || is_lost);
         let holds = holds.filter_map(|hold| {
             Some(HoldRecord {
                 federation: fleet.federations.get(hold.federation)?.name.to_string(),
@@ -64,10 +67,8 @@ impl Tracked {
                 has_passed: hold.has_passed,
             })
         });
-        // Of one that nothing was heard of, and whose hold has not passed, nothing is known.
-        let is_presumed = self.contact.is_presumed() && !self.is_withdrawn();
         let lost = match self.contact {
-            Contact::Gone { told, .. } if !is_presumed => Some(match told {
+            Contact::Gone { told, .. } if is_lost => Some(match told {
                 Told::Now(at) => wall(at),
                 Told::Earlier(at) => at.0,
                 Told::Not => now.wall.0,
@@ -78,7 +79,7 @@ impl Tracked {
         let last = self.damper.last();
         MemberRecord {
             lost,
-            holds: holds.filter(|_| !is_presumed).collect(),
+            holds: holds.collect(),
             withdrawals: (!self.damper.is_over(self.time(now.instant))).then(|| {
                 let (before, since) = (BEGUN.saturating_sub(last), last.saturating_sub(BEGUN));
                 let at = wall(begun + since).saturating_sub(before.as_secs());
@@ -113,7 +114,8 @@ impl Tracked {
                 kept.find(|kept| federation.is_some_and(|it| kept.federation == *it.name.as_str()));
             if let Some(kept) = kept {
                 hold.has_passed = kept.has_passed;
-                if let Some(until) = kept.until {
+                // That of one that was in contact, as far as is known, has begun anew just now.
+                if let Some(until) = kept.until.filter(|_| record.lost.is_some()) {
                     let ago = Duration::from_secs(now.wall.0.saturating_sub(until));
                     let latest = now.instant + left(until).min(hold.length);
                     hold.until = latest.checked_sub(ago).unwrap_or(latest);

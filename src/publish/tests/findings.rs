@@ -1,5 +1,6 @@
 //! What is known of addresses, over restarts and absences.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -255,6 +256,68 @@ async fn what_passed_before_ends_with_its_own_proof_or_by_time() {
     let running = Running::start(probed(folder.path()));
     assert_eq!(proven(&running).await, NONE);
     running.stop().await;
+}
+
+thread_local! {
+    /// What the wall clock says, in Unix seconds.
+    static WALL: Cell<u64> = const { Cell::new(1_800_000_000) };
+}
+
+/// A process on a wall clock that goes on.
+fn running(folder: &Path) -> Running {
+    Running::start_at(probed(folder), || UnixSeconds(WALL.get()))
+}
+
+/// So many seconds pass.
+async fn pass(seconds: u64) {
+    after(seconds * 1000).await;
+    WALL.set(WALL.get() + seconds);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_starts_again_and_again_proves_nothing_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    // Nobody asks in any of them.
+    let mut proven = Vec::new();
+    for _ in 0..4 {
+        let process = running(folder.path());
+        proven.push(proven_and_damped(&process.handle.snapshots.load_full()).0);
+        pass(3).await;
+        process.stop().await;
+    }
+    assert_eq!(proven, [vec![0], vec![0], vec![0], vec![]]);
+    // One that is asked passes anew.
+    let process = running(folder.path());
+    process.found(1, Some(Verdict::Up)).await;
+    process.stop().await;
+    let process = running(folder.path());
+    let snapshot = process.handle.snapshots.load_full();
+    assert_eq!(proven_and_damped(&snapshot).0, [0]);
+    process.found(1, Some(Verdict::Up)).await;
+    pass(600).await;
+    process.stop().await;
+    let process = running(folder.path());
+    let snapshot = process.handle.snapshots.load_full();
+    assert_eq!(proven_and_damped(&snapshot).0, [0]);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_long_before_a_start_proves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    pass(600).await;
+    let process = running(folder.path());
+    let snapshot = process.handle.snapshots.load_full();
+    assert_eq!(proven_and_damped(&snapshot).0, NONE);
+    // Nor does it once the wall clock says that it was just now.
+    process.stop().await;
+    WALL.set(WALL.get() - 600);
+    let process = running(folder.path());
+    let snapshot = process.handle.snapshots.load_full();
+    assert_eq!(proven_and_damped(&snapshot).0, NONE);
+    process.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 
 use super::step::{Found, Said};
 use super::writer::{MEMBERS, Rules, SIZES};
-use crate::model::Verdict;
+use crate::model::{Probe, Verdict};
 
 /// Seconds.
 pub(super) const SECOND: u64 = 1000;
@@ -35,11 +35,17 @@ pub(super) enum Link {
     Listing(u64, Option<u64>),
 }
 
+/// How much later than its proof what nobody asks any more may count as passing: it is looked after
+/// once in ten seconds while much time passes.
+const LOOKED_AFTER: u64 = 11 * SECOND;
+
 /// What probes say of the address of `s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// Nothing that counts.
     Nothing,
+    /// It has passed for what asked before, and was not down.
+    Passed,
     /// It passes.
     Up,
     /// It has passed, and its last pass is too old to prove anything.
@@ -50,6 +56,28 @@ pub(super) enum Known {
     Down,
     /// It was down, and may be forgotten or not.
     MaybeDown,
+}
+
+/// Whether the last pass of an address proves anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// It does not.
+    No,
+    /// It does or does not.
+    Maybe,
+    /// It does.
+    Yes,
+}
+
+/// An address has passed for what asked before.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passed {
+    /// Until when that proves something.
+    pub(super) surely: u64,
+    /// Until when it may.
+    most: u64,
+    /// A process that has begun since has written that down.
+    is_written: bool,
 }
 
 /// The hold of a member in a federation.
@@ -84,6 +112,10 @@ pub(super) struct Member {
     pub(super) is_heard: bool,
     /// What probes say.
     pub(super) known: Known,
+    /// Whether that proves that it works.
+    pub(super) proof: Proof,
+    /// It does so by what was asked before.
+    pub(super) passed: Option<Passed>,
     /// Since when `s` is sure without a break.
     pub(super) sure: Option<u64>,
     /// How often `s` went out by its facts, its contact and its probes.
@@ -95,9 +127,9 @@ pub(super) struct Member {
 }
 
 impl Member {
-    /// Whether probes prove its address.
-    pub(super) fn is_proven(&self) -> bool {
-        matches!(self.known, Known::Up | Known::Damped)
+    /// Whether probes may prove its address.
+    pub(super) fn may_be_proven(&self) -> bool {
+        self.proof != Proof::No
     }
 
     /// Whether it is in contact.
@@ -108,7 +140,7 @@ impl Member {
     /// Whether `s` is ready there and sure, whatever one does not know.
     pub(super) fn is_sure(&self) -> bool {
         let is_down = matches!(self.known, Known::Down | Known::MaybeDown);
-        self.said == Said::Ready && !is_down && (self.is_live() || self.is_proven())
+        self.said == Said::Ready && !is_down && (self.is_live() || self.proof == Proof::Yes)
     }
 
     /// Whether nothing went out before what is now, at most once by each of its facts and contact.
@@ -141,6 +173,8 @@ impl Model {
             has_others: false,
             is_heard: false,
             known: Known::Nothing,
+            proof: Proof::No,
+            passed: None,
             sure: None,
             went: [0; 3],
             holds: [Hold::default(); 2],
@@ -241,29 +275,41 @@ impl Model {
 
     /// A probe has another verdict. Returns whether it can have it.
     pub(super) fn probed(&mut self, who: usize, found: Found) -> bool {
-        use Known::{Damped, Down, MaybeDown, Old, Up};
+        use Known::{Damped, Down, MaybeDown, Old, Passed, Up};
         let member = &mut self.members[who];
         let known = member.known;
         member.known = match found.verdict {
             Verdict::Up => Up,
             Verdict::Suspect if matches!(known, Up | Old) && found.is_recent => Up,
-            Verdict::Suspect if matches!(known, Up | Old) => Old,
+            Verdict::Suspect if matches!(known, Up | Old | Passed) && !found.is_recent => Old,
             Verdict::Down if known != Known::Nothing => Down,
             Verdict::Damped if matches!(known, Damped | Down | MaybeDown) => Damped,
             _ => return false,
+        };
+        member.passed = None;
+        member.proof = if matches!(member.known, Up | Damped) {
+            Proof::Yes
+        } else {
+            Proof::No
         };
         member.went[2] += u32::from(matches!(member.known, Down | Damped));
         true
     }
 
-    /// The target of an address is gone with its verdict; what is known of the address stays.
-    pub(super) fn unprobed(&mut self, who: usize) {
-        let known = &mut self.members[who].known;
-        *known = match *known {
-            Known::Nothing | Known::Up | Known::Old => Known::Nothing,
-            Known::Damped | Known::MaybeDown => Known::MaybeDown,
-            Known::Down => Known::Down,
-        };
+    /// The target of an address is gone with its verdict; what is known of the address stays, and that
+    /// it has passed for as long as that proves anything.
+    pub(super) fn unprobed(&mut self, who: usize, now: u64) {
+        let member = &mut self.members[who];
+        if matches!(member.known, Known::Up | Known::Old) {
+            member.known = Known::Passed;
+        }
+        if member.proof == Proof::Yes && member.passed.is_none() {
+            member.passed = Some(Passed {
+                surely: now + proof(),
+                most: now + proof() + LOOKED_AFTER,
+                is_written: false,
+            });
+        }
     }
 
     /// Holds are longer or shorter.
@@ -273,33 +319,34 @@ impl Model {
                 let (was, is) = (length(before, federation), length(rules, federation));
                 hold.earliest = (hold.earliest + is).saturating_sub(was);
                 hold.latest = (hold.latest + is).saturating_sub(was);
-                if is > was {
-                    // After a restart it is not known how long ago a hold has passed.
-                    hold.latest = hold.latest.max(now + is);
-                }
-                hold.is_withdrawn &= is <= was;
+                // One that was made longer may not have passed.
+                hold.is_withdrawn &= is <= was || now > hold.latest;
             }
         }
+    }
+
+    /// Whether nobody seems to have looked for an hour to the next process.
+    pub(super) fn is_old(&self, is_clean: bool, now: u64) -> bool {
+        let [_, forward] = self.set;
+        !is_clean && forward.is_some_and(|at| now < at + NOTED)
     }
 
     /// Another process begins, on what the last one has kept.
     pub(super) fn restart(
         &mut self,
-        is_clean: bool,
+        (is_clean, is_frozen): (bool, bool),
         served: impl Fn(usize) -> [bool; 2],
         rules: &Rules,
         now: u64,
     ) {
-        let [set, forward] = self.set;
-        // Nobody seems to have looked for an hour.
-        let is_old = !is_clean && forward.is_some_and(|at| now < at + NOTED);
+        let is_old = self.is_old(is_clean, now);
+        let [set, _] = self.set;
         for who in 0..self.members.len() {
-            self.unprobed(who);
-            if is_old && self.members[who].known == Known::Down {
-                self.members[who].known = Known::MaybeDown;
-            }
+            self.unprobed(who, now);
+            let member = &mut self.members[who];
+            member.restart_proof(is_old, is_frozen, set.is_some(), now);
             if is_old {
-                self.members[who].holds = [Hold::default(); 2];
+                member.holds = [Hold::default(); 2];
             }
             match self.members[who].link {
                 Link::Never => {}
@@ -323,6 +370,10 @@ impl Model {
     fn carry_on(&mut self, who: usize, set: Option<u64>, rules: &Rules, now: u64) {
         let brakes = self.brakes;
         let member = &mut self.members[who];
+        let listed = match member.link {
+            Link::Listing(since, _) => since + 60 * SECOND,
+            _ => 0,
+        };
         member.link = Link::Lost(None);
         let was_set = set.is_some_and(|at| member.gone.is_some_and(|gone| at >= gone));
         for (federation, hold) in member.holds.iter_mut().enumerate() {
@@ -332,7 +383,7 @@ impl Model {
             hold.latest = if was_set || is_braked {
                 anew
             } else {
-                hold.latest + 2 * SECOND
+                hold.latest.max(listed) + 2 * SECOND
             };
             hold.earliest = if was_set {
                 0
@@ -374,13 +425,47 @@ impl Model {
         for (member, is_probed) in self.members.iter_mut().zip(probed) {
             member.unprobed = (!is_probed).then(|| member.unprobed.unwrap_or(now));
             let is_long = member.unprobed.is_some_and(|since| now >= since + KNOWN);
-            if is_long && member.known == Known::Down {
+            if is_long && matches!(member.known, Known::Down | Known::Damped) {
                 member.known = Known::MaybeDown;
+            }
+            if let Some(passed) = member.passed {
+                member.proof = match now {
+                    now if now < passed.surely && !is_long => Proof::Yes,
+                    now if now <= passed.most => Proof::Maybe,
+                    _ => Proof::No,
+                };
             }
             let is_sure = member.is_sure() && member.known != Known::Damped;
             member.sure = is_sure.then(|| member.sure.unwrap_or(now));
         }
     }
+}
+
+impl Member {
+    /// What passed proves to the next process what it has proven to this one, and for no longer than
+    /// since it was last asked.
+    fn restart_proof(&mut self, is_old: bool, is_frozen: bool, was_set: bool, now: u64) {
+        let most = now + proof() + LOOKED_AFTER;
+        if let Some(passed) = &mut self.passed {
+            // Whole seconds are kept.
+            passed.surely = passed.surely.saturating_sub(SECOND);
+            if !passed.is_written || was_set {
+                passed.most = most;
+            }
+            if is_old || (passed.is_written && was_set) {
+                passed.surely = 0;
+            }
+            passed.is_written = !is_frozen;
+        }
+        if is_old && matches!(self.known, Known::Down | Known::Damped) {
+            self.known = Known::MaybeDown;
+        }
+    }
+}
+
+/// For how long a pass proves something.
+fn proof() -> u64 {
+    Probe::default().proof().as_secs() * SECOND
 }
 
 /// The hold of a federation.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{DOUBT, Known, LONGEST, Link, Model, SECOND};
+use super::model::{DOUBT, Known, LONGEST, Link, Member, Model, Passed, Proof, SECOND};
 use super::step::Said;
 use super::writer::{Answer, FEDERATIONS, MEMBERS, SIZES};
 
@@ -61,7 +61,7 @@ impl View<'_> {
         // not ready may be held back.
         let may_be_sure = |who: &usize| {
             let member = &self.model.members[*who];
-            member.is_live() || member.is_proven() || member.link == Link::Presumed
+            member.is_live() || member.may_be_proven() || member.link == Link::Presumed
         };
         let is_right = answer.eligible.iter().any(may_be_sure);
         self.hold(is_right, "I1", "no sure one answers", federation, 0)
@@ -118,7 +118,7 @@ impl View<'_> {
                 Link::Lost(_) | Link::Presumed | Link::Listing(..) => hold.earliest,
                 Link::Never | Link::Live(_) => continue,
             };
-            let is_kept = matches!(member.known, Known::Nothing | Known::Up | Known::Old);
+            let is_kept = !matches!(member.known, Known::Damped | Known::Down | Known::MaybeDown);
             if !hold.is_guarded || self.now >= until || !is_kept || member.said != Said::Ready {
                 continue;
             }
@@ -143,7 +143,7 @@ impl View<'_> {
                 Link::Lost(_) | Link::Presumed | Link::Listing(..)
             );
             let is_left = self.model.is_other_sure(federation, who);
-            if !is_gone || member.is_proven() || !is_left {
+            if !is_gone || member.may_be_proven() || !is_left {
                 continue;
             }
             let hold = member.holds[federation];
@@ -203,42 +203,55 @@ impl View<'_> {
         Ok(())
     }
 
-    /// I9: a restart changes no answer but by what is due, and none that is frozen. What proofs and
-    /// dampers of addresses and shards say is not kept: they belong to what a process has seen.
+    /// I9: a restart changes no answer but by what is due, and none that is frozen.
     pub(super) fn restart_changes_nothing(
         &self,
         before: &[Answer],
-        (kept, is_frozen): (&Model, bool),
+        (kept, is_frozen, is_clean): (&Model, bool, bool),
         counts: &mut Counts,
     ) -> Verdict {
+        if kept.is_old(is_clean, self.now) {
+            return Ok(());
+        }
         for (federation, (before, after)) in before.iter().zip(self.answers).enumerate() {
-            let is_due = kept.of(federation).any(|(_, member)| {
-                let hold = member.holds[federation];
-                let is_soon =
-                    hold.earliest <= self.now + 2 * SECOND && self.now <= hold.latest + PLAY;
-                let is_listing = matches!(member.link, Link::Listing(..));
-                let was_set = kept.set[0].is_some();
-                let is_hold = member.gone.is_some() && (is_listing || is_soon || was_set);
-                let is_seen = matches!(member.known, Known::Damped | Known::MaybeDown);
-                let is_proven = member.is_proven() && !member.is_live();
-                // Its hold may have passed in one federation alone, which is kept as a loss for all.
-                let is_unheard = member.link == Link::Presumed;
-                (is_hold && !is_frozen) || is_unheard || is_seen || is_proven
-            });
-            if is_due || !before.damped.is_empty() {
+            let is_due = kept
+                .of(federation)
+                .any(|(_, member)| self.is_due(kept, member, federation));
+            let is_damped = !before.damped.is_empty();
+            let is_let_back =
+                before.undamped.is_some_and(|left| left <= 2) || kept.set[0].is_some();
+            if !is_frozen && (is_due || (is_damped && is_let_back)) {
                 continue;
             }
             let is_same = before.eligible == after.eligible;
             let is_doubtful = kept.of(federation).any(|(_, member)| member.gone.is_some());
-            counts.add(match (is_frozen, is_doubtful) {
-                (true, _) => "I9 a restart while frozen",
-                (false, true) => "I9 a restart with lost members",
-                (false, false) => "I9 a restart",
+            let is_proven = kept
+                .of(federation)
+                .any(|(_, member)| member.gone.is_some() && member.proof == Proof::Yes);
+            counts.add(match (is_frozen, is_damped, is_proven, is_doubtful) {
+                (true, ..) => "I9 a restart while frozen",
+                (_, true, ..) => "I9 a restart with damped shards",
+                (_, _, true, _) => "I9 a restart with proofs",
+                (_, _, _, true) => "I9 a restart with lost members",
+                _ => "I9 a restart",
             });
             let what = format!("before the restart: {before:?}");
             self.hold(is_same, "I9", &what, federation, 0)?;
         }
         Ok(())
+    }
+
+    /// Whether something of a member is due as another process starts, within what whole seconds
+    /// leave open.
+    fn is_due(&self, kept: &Model, member: &Member, federation: usize) -> bool {
+        let hold = member.holds[federation];
+        let is_soon = hold.earliest <= self.now + 2 * SECOND && self.now <= hold.latest + PLAY;
+        let [set, _] = kept.set;
+        let was_set = set.zip(member.gone).is_some_and(|(at, gone)| at >= gone);
+        let is_hold = member.gone.is_some() && (is_soon || was_set);
+        let is_ending = |passed: Passed| passed.surely <= self.now + 2 * SECOND || set.is_some();
+        let is_proof = member.proof == Proof::Maybe || member.passed.is_some_and(is_ending);
+        is_hold || (is_proof && member.may_be_proven()) || member.known == Known::MaybeDown
     }
 
     /// What is wrong if something is.

@@ -71,6 +71,8 @@ pub(super) enum Step {
     Resumed(Who),
     /// A source says something else of `s`.
     Say(Who, Said),
+    /// A source says three times that `s` is not ready, and that it is.
+    Flap(Who),
     /// A source removes all other services one by one.
     Burst(Who),
     /// A probe of `s` has another verdict.
@@ -99,6 +101,7 @@ impl Step {
             Self::List(..) => "list",
             Self::Resumed(_) => "resumed",
             Self::Say(..) => "say",
+            Self::Flap(_) => "flap",
             Self::Burst(_) => "burst",
             Self::Probe(..) => "probe",
             Self::Reload(_) => "reload",
@@ -150,6 +153,7 @@ pub(super) fn steps() -> impl Strategy<Value = Step> {
         6 => (who(), lists).prop_map(|(who, list)| Step::List(who, list)),
         3 => who().prop_map(Step::Resumed),
         5 => (who(), said()).prop_map(|(who, said)| Step::Say(who, said)),
+        1 => who().prop_map(Step::Flap),
         2 => who().prop_map(Step::Burst),
         8 => (who(), found).prop_map(|(who, found)| Step::Probe(who, found)),
         2 => reloads.prop_map(Step::Reload),

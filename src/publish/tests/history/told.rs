@@ -89,6 +89,14 @@ impl History {
                 self.restart(step == Step::Restart, now)?;
                 (true, None)
             }
+            Step::Flap(who) => {
+                let is_done = self.model.members[who].is_live();
+                for said in [Said::Unready, Said::Ready].into_iter().cycle().take(6) {
+                    self.apply(Step::Say(who, said));
+                    self.pass(SOON).await?;
+                }
+                (is_done, None)
+            }
             step => (self.apply(step), Self::wanted(step, &was, &before, now)),
         };
         if is_done {
@@ -148,7 +156,7 @@ impl History {
         let now = writer.time();
         let model = &mut self.model;
         match step {
-            Step::Pass(_) | Step::Restart | Step::Crash => {}
+            Step::Pass(_) | Step::Restart | Step::Crash | Step::Flap(_) => {}
             Step::Lost(who) => {
                 let served = served(&writer.answers(), who);
                 model.lost(who, served, &writer.rules, now);
@@ -261,14 +269,16 @@ impl History {
         let kept = self.frozen.clone().unwrap_or_else(|| self.model.clone());
         self.model = kept.clone();
         let served = |who| served(&before, who);
-        self.model.restart(is_clean, served, &writer.rules, now);
+        let is_frozen = writer.is_frozen();
+        self.model
+            .restart((is_clean, is_frozen), served, &writer.rules, now);
         self.probed.clear();
         if self.frozen.is_some() {
             self.frozen = Some(self.model.clone());
         }
-        let is_frozen = writer.is_frozen();
         self.writer = Some(writer);
-        self.view(|view, counts| view.restart_changes_nothing(&before, (&kept, is_frozen), counts))
+        let kept = (&kept, is_frozen, is_clean);
+        self.view(|view, counts| view.restart_changes_nothing(&before, kept, counts))
     }
 
     /// Lets time pass, and looks at the rules whenever something was due.
@@ -297,7 +307,7 @@ impl History {
                 break;
             };
             self.probed.remove(&who);
-            self.model.unprobed(who);
+            self.model.unprobed(who, writer.time());
             writer.fold(Delta::Probed(vec![(target, None)]));
         }
         let writer = self.writer.as_mut().unwrap();

@@ -142,6 +142,8 @@ pub(super) struct Answer {
     pub(super) available: Vec<usize>,
     /// Whose shard is damped.
     pub(super) damped: Vec<usize>,
+    /// In how many seconds the first of those is not any more that went out too often.
+    pub(super) undamped: Option<u64>,
 }
 
 /// The writer.
@@ -154,6 +156,8 @@ pub(super) struct Writer {
     pub(super) rules: Rules,
     /// When the history began.
     begun: Instant,
+    /// When things are looked after next, where that was put off.
+    housekeeping: Instant,
     /// By how many seconds the wall clock was set.
     pub(super) set: i64,
 }
@@ -183,6 +187,7 @@ impl Writer {
             targets,
             rules,
             begun,
+            housekeeping: begun,
             set: 0,
         }
     }
@@ -194,6 +199,7 @@ impl Writer {
             rules,
             begun,
             set,
+            housekeeping,
             ..
         } = self;
         if is_clean {
@@ -207,6 +213,7 @@ impl Writer {
             targets,
             rules,
             begun,
+            housekeeping,
             set,
         }
     }
@@ -245,8 +252,10 @@ impl Writer {
         let now = self.core.now().instant;
         if most > Duration::from_secs(20) {
             // What is looked after once in a second takes most of the time that a history takes.
-            let later = now + Duration::from_secs(10);
-            self.core.housekeeping = self.core.housekeeping.max(later);
+            if self.core.housekeeping != self.housekeeping {
+                self.housekeeping = now + Duration::from_secs(10);
+                self.core.housekeeping = self.housekeeping;
+            }
         }
         let due = self.core.deadline(now).saturating_duration_since(now);
         let by = due.max(Duration::from_millis(1)).min(most);
@@ -328,8 +337,18 @@ impl Writer {
     /// The present answers, one for each federation.
     pub(super) fn answers(&self) -> Vec<Answer> {
         let snapshot = self.core.snapshots.load_full();
-        let all = FEDERATIONS.iter();
-        all.map(|name| answer(&snapshot, name)).collect()
+        let (damping, now) = (&self.core.world.damping, self.core.now());
+        let left = |who: &usize| {
+            let key = (self.rules.index(*who), named("s"));
+            let until = damping.condition(&key, now)?.damped_until?;
+            Some(until.0.saturating_sub(now.wall.0))
+        };
+        let all = FEDERATIONS.iter().map(|name| answer(&snapshot, name));
+        let all = all.map(|answer| Answer {
+            undamped: answer.damped.iter().filter_map(left).min(),
+            ..answer
+        });
+        all.collect()
     }
 }
 
@@ -344,6 +363,7 @@ fn answer(snapshot: &Snapshot, federation: &str) -> Answer {
             withdrawn: Vec::new(),
             available: Vec::new(),
             damped: Vec::new(),
+            undamped: None,
         };
     };
     let plan = snapshot.plan(entry.plan).unwrap();
@@ -356,6 +376,7 @@ fn answer(snapshot: &Snapshot, federation: &str) -> Answer {
         withdrawn: whose(found.withdrawn),
         available: whose(entry.health().available),
         damped: whose(caution().map_or(MemberSet::EMPTY, |caution| caution.damped)),
+        undamped: None,
     }
 }
 

@@ -131,3 +131,55 @@ fn a_new_configuration_counts_no_withdrawal_twice() {
     clocked.at(71, 0, Resumed);
     clocked.check(71, "RRR");
 }
+
+#[test]
+fn who_was_never_heard_of_is_out_where_its_hold_has_passed_and_nowhere_else() {
+    let mut fleet = fleet(&["m0", "m1"]);
+    fleet.federations.push(federation("g", "*", 600));
+    let mut clocked = Clocked::of(&fleet);
+    for member in 0..2 {
+        clocked.at(0, member, Synced);
+    }
+    clocked.restart(10);
+    clocked.at(11, 0, Synced);
+    // One hold has passed, the other is long; and no process hears of it.
+    clocked.until(80);
+    for second in [80, 90] {
+        clocked.restart(second);
+        let silent = MemberSet::from_iter([MemberIdx(1)]);
+        let contacts = [0, 1].map(|f| clocked.states.contact(f));
+        assert_eq!(
+            contacts.map(|it| it.expired & silent),
+            [silent, MemberSet::EMPTY],
+        );
+        assert_eq!(
+            contacts.map(|it| it.presumed & silent),
+            [MemberSet::EMPTY, silent]
+        );
+    }
+    // It is lost where all of them have, and stays so.
+    clocked.until(700);
+    clocked.restart(700);
+    let contacts = [0, 1].map(|f| clocked.states.contact(f).expired);
+    let both = MemberSet::from_iter([MemberIdx(0), MemberIdx(1)]);
+    assert_eq!(contacts.map(|expired| expired & both), contacts);
+    assert!(contacts.iter().all(|it| it.contains(MemberIdx(1))));
+}
+
+#[test]
+fn who_was_kept_back_in_contact_has_a_whole_hold_after_a_restart_that_was_made_longer() {
+    let mut clocked = Clocked::synced(2);
+    for second in [100, 200] {
+        clocked.at(second, 0, Lost);
+        clocked.at(second + 61, 0, Resumed);
+    }
+    clocked.check(262, "rR");
+    clocked.restart(262);
+    let mut new = clocked.fleet.clone();
+    new.federations[0].hold = Duration::from_secs(120);
+    let now = clocked.second(263);
+    clocked.states = clocked.states.reconfigured(&clocked.fleet, &new, now);
+    clocked.states.settle(now);
+    clocked.check(381, "HH");
+    clocked.check(382, "LL");
+}

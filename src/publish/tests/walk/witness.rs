@@ -155,10 +155,14 @@ impl Witness {
     pub(super) fn restart(&mut self, case: &Case, before: &Node, back: u64) {
         let now = before.now;
         let later = |at: u64| (at + back).min(now);
-        for (member, shares) in self.members.iter_mut().zip(&before.seen.shares) {
+        let members = self.members.iter_mut().take(case.members);
+        for (index, (member, shares)) in members.zip(&before.seen.shares).enumerate() {
             let is_out = shares.iter().any(|share| share.is_out());
             let was_live = member.is_live();
-            let was_presumed = member.told == Told::Presumed && member.listing.is_none() && !is_out;
+            // Who is out everywhere is lost.
+            let is_in =
+                (0..case.federations).any(|f| case.takes_part(index, f) && !shares[f].is_out());
+            let was_presumed = member.told == Told::Presumed && member.listing.is_none() && is_in;
             for (federation, duty) in member.shares.iter_mut().enumerate() {
                 if federation >= case.federations {
                     continue;
