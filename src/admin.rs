@@ -8,7 +8,7 @@
 //! ```text
 //! GET /metrics      telemetry, in Prometheus' text format
 //! GET /livez        200 while the process serves; never depends on members
-//! GET /readyz       200 once ready (names: decision 10), 503 before that and while ending
+//! GET /readyz       200 once ready (docs/names.md, decision 10), 503 before that and while ending
 //! GET /v1/clusters  the members, as `gazetteer clusters` shows them
 //! GET /v1/explain   how one query is answered and why
 //! GET /v1/overrides what operators have decided

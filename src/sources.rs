@@ -3,7 +3,7 @@
 //! A source is a conversion (pure, synchronous) and a driver (asynchronous) that sends
 //! [`Delta`](crate::model::Delta)s on a bounded channel; a full channel makes the source wait.
 //! Nothing here decides an answer, and nothing that a source fails to say removes a name: only an
-//! explicit delete, or absence from a completed list (names: decision 5).
+//! explicit delete, or absence from a completed list (docs/names.md, decision 5).
 //!
 //! ```text
 //! facts files ──▶ file ────────┐

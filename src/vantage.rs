@@ -1,4 +1,5 @@
-//! Where a client stands: networks compiled to one table of longest prefixes (names: decision 11).
+//! Where a client stands: networks compiled to one table of longest prefixes
+//! (docs/names.md, decision 11).
 //!
 //! ```text
 //! listener of a member ─────┐

@@ -12,7 +12,7 @@ use crate::snapshot::Snapshot;
 pub struct Cluster {
     /// Its name.
     pub name: String,
-    /// `Syncing`, `NeverSynced`, `Ready`, `Held`, `Lost` or `Returning` (names: D.1).
+    /// `Syncing`, `NeverSynced`, `Ready`, `Held`, `Lost` or `Returning` (docs/names.md, D.1).
     pub status: String,
     /// What operators leave of it: `Draining`, `Drained` or none.
     pub drain: Option<String>,

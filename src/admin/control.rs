@@ -1,5 +1,5 @@
 //! The control socket: what changes something goes through a Unix socket in `state-dir`, which
-//! only the user of the daemon may open (design: config).
+//! only the user of the daemon may open (docs/operations.md, Drain).
 //!
 //! ```text
 //! POST /v1/command  one command, as [`Asked`]; the answer comes once clients see what it does

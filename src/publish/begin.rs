@@ -122,8 +122,8 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
 }
 
 impl Beginning {
-    /// Folds what was read. Members with facts are held since now (names: decision 5). While answers
-    /// are frozen no hold passes.
+    /// Folds what was read. Members with facts are held since now (docs/names.md, decision 5).
+    /// While answers are frozen no hold passes.
     pub(super) fn new(
         config: &Config,
         mut read: Read,

@@ -17,7 +17,7 @@ pub(super) struct Learnt {
     pub(super) region: Option<Label>,
     /// Its zones, as last learnt.
     pub(super) zones: BTreeSet<Label>,
-    /// Every region, and zone with its region, ever learnt (names: D.4).
+    /// Every region, and zone with its region, ever learnt (docs/names.md, D.4).
     pub(super) known: BTreeSet<(Label, Option<Label>)>,
 }
 

@@ -31,7 +31,7 @@ pub struct Handle {
     pub snapshots: Arc<ArcSwap<Snapshot>>,
     /// The load balancer host names to keep resolved.
     pub hostnames: watch::Receiver<Arc<BTreeSet<NameBuf>>>,
-    /// Whether the daemon is ready (names: decision 10).
+    /// Whether the daemon is ready (docs/names.md, decision 10).
     pub ready: watch::Receiver<bool>,
     /// Members of which withdrawals are held back: their sources list them anew, a while later.
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,

@@ -4,7 +4,7 @@ use crate::config::{Source, file_origin};
 use crate::model::Identity;
 
 /// Whether facts learnt under `old` are those of another cluster than `new`: another origin, or
-/// another UID where both are known (design: config).
+/// another UID where both are known (docs/kubernetes.md, Identity).
 pub(super) fn is_other(old: &Identity, new: &Identity) -> bool {
     let uids = old.uid.as_ref().zip(new.uid.as_ref());
     old.origin != new.origin || uids.is_some_and(|(old, new)| old != new)

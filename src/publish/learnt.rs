@@ -1,4 +1,4 @@
-//! What a member's nodes say, added to what they said before (names: D.4).
+//! What a member's nodes say, added to what they said before (docs/names.md, D.4).
 
 use super::fact::Learnt;
 use crate::model::{LearntTopology, Member, TopologyFacts};
@@ -7,7 +7,7 @@ impl Learnt {
     /// Adds what was learnt now; what is configured for `member` wins, and is not learnt.
     ///
     /// A relist without a region keeps the last one, and nothing known is ever forgotten. Zones
-    /// without any region are of no use (names: D.11, 11): returns a warning about them.
+    /// without any region are of no use (docs/names.md, D.11.11): returns a warning about them.
     pub(super) fn add(&mut self, now: &LearntTopology, member: &Member) -> Option<String> {
         if now.region.is_some() {
             self.region.clone_from(&now.region);

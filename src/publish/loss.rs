@@ -1,5 +1,5 @@
 //! Changes that only take something away, kept back for a moment: an endpoint that moves between
-//! two EndpointSlices is first gone and then back, and nobody may see that (design: kubernetes,
+//! two EndpointSlices is first gone and then back, and nobody may see that (docs/kubernetes.md,
 //! Endpoints).
 //!
 //! Each waits on its own, so what adds something goes out at once beside it.

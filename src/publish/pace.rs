@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// At most one publication in this time, and how long a change that only takes something away
-/// waits for what puts it back (design: kubernetes, Endpoints).
+/// waits for what puts it back (docs/kubernetes.md, Endpoints).
 pub(super) const WINDOW: Duration = Duration::from_millis(10);
 
 /// When the next publication is due.

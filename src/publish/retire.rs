@@ -1,5 +1,5 @@
 //! Replaced snapshots, until nobody reads them: the writer drops them, so that no query thread ever
-//! runs the deep drop of a root (design: architecture 2.5).
+//! runs the deep drop of a root.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The SOA serial (names: D.10).
+//! The SOA serial (docs/names.md, D.10).
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::model::UnixSeconds;
 use crate::snapshot::Serial;
 
-/// At most one bump in this time (names: D.10).
+/// At most one bump in this time (docs/names.md, D.10).
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// The serial, and when it may next move.

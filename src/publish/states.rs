@@ -278,7 +278,7 @@ impl States {
     }
 
     /// Whether each member synced, was restored or timed out, and one at least has facts
-    /// (names: decision 10). A member added while running delays nothing.
+    /// (docs/names.md, decision 10). A member added while running delays nothing.
     pub(super) fn is_ready(&self) -> bool {
         let awaited = MemberState::Syncing(Joined::AtStart);
         let is_awaited = self.members.iter().any(|tracked| tracked.state == awaited);

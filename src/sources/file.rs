@@ -1,8 +1,8 @@
-//! A member whose facts are in a file (design: config).
+//! A member whose facts are in a file (docs/services.md, Facts files).
 //!
 //! A file replaces the facts before it only when it is right as a whole. A missing or wrong file is
-//! the loss of its member: the last facts are held (names: D.11(12)). So is one that lost the mark
-//! at its end, `[end]`, until it has it again or an operator says that nothing was cut.
+//! the loss of its member: the last facts are held (docs/names.md, D.11.12). So is one that lost
+//! the mark at its end, `[end]`, until it has it again or an operator says that nothing was cut.
 //!
 //! What a file without the mark takes away may wait until a second list confirms it. That is a file
 //! that was *written* again: to read the same file twice says nothing new.

@@ -1,4 +1,4 @@
-//! Load balancer host names, kept resolved in the background (names: decision 9).
+//! Load balancer host names, kept resolved in the background (docs/names.md, decision 9).
 //!
 //! ```text
 //! wanted ──▶ due ──▶ at most 16 lookups at once ──▶ known ──Delta::Hostname──▶ the writer

@@ -1,4 +1,4 @@
-//! Facts from a member cluster's API (design: kubernetes).
+//! Facts from a member cluster's API (docs/kubernetes.md).
 //!
 //! Owns the clients, the watches and the heartbeat of one member, and the translation of what they
 //! say. Refuses to decide anything: it reports facts, and the loss and return of contact.

@@ -1,4 +1,4 @@
-//! What a zone hint may say (names: decision 11).
+//! What a zone hint may say (docs/names.md, decision 11).
 
 use std::collections::HashMap;
 

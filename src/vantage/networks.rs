@@ -10,7 +10,7 @@ use super::places::Places;
 use super::prefixes::{Bits, Found, Prefix, Prefixes};
 use crate::model::{Fleet, MemberSet, VantageIdx};
 
-/// A network that several members claim, so that it decides nothing (names: decision 11).
+/// A network that several members claim, so that it decides nothing (docs/names.md, decision 11).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contested {
     /// The network.

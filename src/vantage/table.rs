@@ -64,7 +64,8 @@ pub struct Asker<'a> {
 pub struct Vantage {
     /// Its place; `None` is unknown.
     pub place: Option<VantageIdx>,
-    /// The member that it is inside, whose cluster IPs it may be given (names: decision 12).
+    /// The member that it is inside, whose cluster IPs it may be given
+    /// (docs/names.md, decision 12).
     pub inside: Option<MemberIdx>,
     /// What decided.
     pub source: VantageSource,
@@ -96,7 +97,7 @@ pub enum VantageSource {
 
 impl VantageTable {
     /// Compiles what the configuration says and members have taught. Equal networks of different
-    /// places decide nothing (names: decision 11).
+    /// places decide nothing (docs/names.md, decision 11).
     pub fn compile(from: &Surroundings<'_>) -> Self {
         let fleet = from.fleet;
         let mut places = Places::new(fleet);
@@ -152,8 +153,8 @@ impl VantageTable {
     }
 
     /// Where a client stands; the first that says something decides: the listener, the zone hint,
-    /// the client subnet, the source address, the GeoIP database, the own locality (names: decision
-    /// 11, D.11 7).
+    /// the client subnet, the source address, the GeoIP database, the own locality
+    /// (docs/names.md, decision 11, D.11.7).
     ///
     /// Inside a member is whose listener, hint or source address says so, the two last ones if the
     /// source is trusted. Whoever asks for a client subnet asks for somebody elsewhere, so the source

@@ -1,5 +1,5 @@
 //! The brake on lost members: when most of a federation's members are lost at once, the watcher
-//! itself is the likelier culprit (names: decision 5).
+//! itself is the likelier culprit (docs/names.md, decision 5).
 //!
 //! It goes on when the members that were lost within the last [`WINDOW`] are more than those in
 //! contact. While it is on no hold passes in its federation; what was withdrawn before stays so, since

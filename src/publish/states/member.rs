@@ -9,7 +9,7 @@ use super::contact::{Contact, Told};
 use super::hold::Hold;
 use crate::model::{Damper, Fleet, Joined, Member, MemberState, Pattern};
 
-/// The `sync-timeout` of a member that takes part in no federation (names: decision 10).
+/// The `sync-timeout` of a member that takes part in no federation (docs/names.md, decision 10).
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the moment that a damper counts from is to it: withdrawals by an earlier process are before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::Instant;
 
-/// A shorter TTL counts as this one: nobody is asked more often (names: decision 17).
+/// A shorter TTL counts as this one: nobody is asked more often (docs/names.md, decision 17).
 pub(super) const SHORTEST: Duration = Duration::from_secs(5);
 
 /// Addresses with a longer TTL are asked for as often as this.
@@ -21,7 +21,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// The pause after an authoritative negative.
 const ABSENT_RETRY: Duration = Duration::from_secs(30);
 
-/// How long an authoritative negative stands before it removes addresses (names: decision 9).
+/// How long an authoritative negative stands before it removes addresses
+/// (docs/names.md, decision 9).
 const ABSENT_FOR: Duration = Duration::from_secs(300);
 
 /// Why a question gave no address, for people.

@@ -98,8 +98,9 @@ impl Lookup {
                     return Outcome::Absent(why.into());
                 }
                 let addresses: Vec<A> = records.iter().filter_map(|it| address(&it.data)).collect();
-                // The last good ones are better than what nobody can reach (names: decision 17). Of
-                // some that count and some that do not, compiling takes the former.
+                // The last good ones are better than what nobody can reach
+                // (docs/names.md, decision 17). Of some that count and some that do not, compiling
+                // takes the former.
                 let judged = addresses.iter().map(|address| {
                     let address = (*address).into();
                     let judged = self.rules.addresses.judge_resolved(address);

@@ -1,7 +1,7 @@
-//! What a Service says by its `gazetteer.dev/*` annotations (design: config).
+//! What a Service says by its `gazetteer.dev/*` annotations (docs/services.md, Annotations).
 //!
 //! A value that is not understood is ignored with a warning, except a fence, which then lets
-//! nothing pass (names: decision 14).
+//! nothing pass (docs/names.md, decision 14).
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

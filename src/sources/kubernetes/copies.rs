@@ -1,5 +1,5 @@
 //! Objects that something else copied from other clusters: they are no evidence of local health and
-//! no exports, whatever their annotations say (names: 21).
+//! no exports, whatever their annotations say (docs/names.md, decision 21).
 //!
 //! What `Karmada`, `KubeFed` or `GitOps` *propagate* is no copy: it runs where it is. Nor is a service
 //! that follows its pods with `Admiralty`, though its annotation is `multicluster.admiralty.io/is-delegate`:

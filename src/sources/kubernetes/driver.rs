@@ -8,9 +8,9 @@
 //! heartbeat, identity ┘              └─ a new client when credentials change
 //! ```
 //!
-//! Lists and watches are driven here and not by `kube::runtime::watcher`: that one says neither when
-//! a watch has started nor why it did not, which is what decides whether a member is held (names:
-//! decision 5), and it repeats a failed start from the same version for ever.
+//! Lists and watches are driven here and not by `kube::runtime::watcher`: that one says neither
+//! when a watch has started nor why it did not, which is what decides whether a member is held
+//! (docs/names.md, decision 5), and it repeats a failed start from the same version for ever.
 
 mod contact;
 mod exports;

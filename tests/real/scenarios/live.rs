@@ -145,7 +145,7 @@ pub(crate) fn hostname(fleet: &Fleet) {
     let all = global("hostname", "web");
     gazetteer.until_answers(&all, &format!("A 198.51.100.1 {ip}"));
     let answer = gazetteer.ask(&all, RecordType::A).expect("answer");
-    // Its TTL of 2 s counts as 5 s: it is not asked more often (names: 17).
+    // Its TTL of 2 s counts as 5 s: it is not asked more often (docs/names.md, decision 17).
     assert_eq!(answer.ttl, Some((5, 5)), "{answer:?}");
 
     responder.set(&["198.51.100.2", "198.51.100.3"]);
@@ -193,7 +193,7 @@ pub(crate) fn deletion(fleet: &Fleet) {
 }
 
 /// The node of a member gets other topology labels: the member moves, and the place that it left
-/// stays known (names: D.4).
+/// stays known (docs/names.md, D.4).
 pub(crate) fn labels(fleet: &Fleet) {
     let [ew1b, _, ue1b] = &fleet.members;
     ew1b.simple_service("labels", "web", 1);

@@ -1,4 +1,4 @@
-//! Members whose API goes away: their facts are held (names: decision 5).
+//! Members whose API goes away: their facts are held (docs/names.md, decision 5).
 
 use std::time::Duration;
 

@@ -295,15 +295,16 @@ fn fault(ours: &Seen, theirs: &Seen, limit: usize) -> Option<&'static str> {
     if ours.is_truncated != theirs.is_truncated {
         return Some("one is cut and the other is not");
     }
-    // Where not all fits, Knot sends no record of an RRset of addresses. As many as fit are for stubs
-    // without TCP (names: 18).
+    // Where not all fits, Knot sends no record of an RRset of addresses. As many as fit are for
+    // stubs without TCP (docs/names.md, decision 18).
     if ours.is_truncated {
         return (ours.length > limit || !answer.is_superset(their_answer)).then_some("cut wrongly");
     }
     if (answer, authority) != (their_answer, their_authority) {
         return Some("other records");
     }
-    // Addresses beside an answer are sent all or none (names: D.7); Knot leaves out single RRsets.
+    // Addresses beside an answer are sent all or none (docs/names.md, D.7); Knot leaves out single
+    // RRsets.
     if additional != their_additional && !additional.is_empty() {
         return Some("other records beside the answer");
     }
@@ -338,9 +339,9 @@ fn compare(folder: &Path, served: &Served, faults: &mut Vec<String>) {
                     ours.length, theirs.length, ours.sections, theirs.sections
                 ));
             }
-            // Names that are no owner are given in lower case whatever the case of the question (names:
-            // D.10): no pointer can lead into a question in upper case, and one name more is
-            // written out.
+            // Names that are no owner are given in lower case whatever the case of the question
+            // (docs/names.md, D.10): no pointer can lead into a question in upper case, and one
+            // name more is written out.
             let upper = name.to_ascii_uppercase();
             let shouted = ask(gazetteer.dns, &upper, kind, size);
             if shouted.length > ours.length + name.len() + 1 && !shouted.is_truncated {

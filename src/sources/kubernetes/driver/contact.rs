@@ -31,7 +31,7 @@ use super::super::failure::Failure;
 use super::super::index::Kind;
 use crate::model::{Change, Loss};
 
-/// Failed heartbeats in a row that make a loss (names: decision 5).
+/// Failed heartbeats in a row that make a loss (docs/names.md, decision 5).
 const HEARTBEATS: u32 = 3;
 
 /// Failed heartbeats in a row after which watches that seem to live must prove it when one is

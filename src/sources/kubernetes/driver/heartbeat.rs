@@ -1,5 +1,5 @@
-//! Whether the API answers: GET `/readyz`, whatever it says (names: decision 5), and when it is
-//! ready again after it was not.
+//! Whether the API answers: GET `/readyz`, whatever it says (docs/names.md, decision 5), and when
+//! it is ready again after it was not.
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use super::super::convert::SliceFacts;
 use crate::model::{Endpoints, Inside, Pod};
 use crate::names::Label;
 
-/// Endpoints by address and port set; ready if any copy is (design: kubernetes).
+/// Endpoints by address and port set; ready if any copy is (docs/kubernetes.md).
 ///
 /// While an endpoint moves between slices it may be in both or, for a moment, in none.
 #[derive(Debug, Default)]

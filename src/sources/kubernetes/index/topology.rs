@@ -55,7 +55,7 @@ impl Topology {
         self.networks.keys().copied().collect()
     }
 
-    /// The region of most nodes, ties by name, and all zones (names: D.4).
+    /// The region of most nodes, ties by name, and all zones (docs/names.md, D.4).
     pub(super) fn learn(&mut self) -> LearntTopology {
         self.has_changed = false;
         let mut warnings = Vec::new();
