@@ -119,7 +119,7 @@ impl Source {
 
     /// Every path in the code, groups expanded.
     pub(crate) fn all_paths(&self) -> Vec<String> {
-        self.paths().into_iter().map(|(_, path)| path).collect()
+        self.paths().iter().map(|(_, path)| path.clone()).collect()
     }
 
     /// Identifiers, `::`, and single other characters, each with its line.
