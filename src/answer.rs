@@ -2,13 +2,15 @@
 //! clock; whatever the octets are, nothing here panics.
 //!
 //! ```text
-//! request ─▶ wire::Query ─▶ classify ─▶ Subject ─┬─ level: decide::choose, CNAMEs, addresses, SRV
-//!                              (names)           ├─ local: the client's own member, else a level
-//!                                                ├─ clusterset: a level, or all pods
-//!                                                ├─ pinned: one member's shard
-//!                                                ├─ apex: SOA, NS, name servers
-//!                                                └─ negative: NODATA, NXDOMAIN, SERVFAIL
+//! request ─▶ respond ─▶ lookup ─▶ classify ─▶ Subject ─▶ dispatch ─┬─ level ◀── local, clusterset
+//!            (wire)     (names,                                    ├─ member: pinned names, pods
+//!                       snapshot)                                  └─ apex: SOA, NS, name servers
+//!
+//! each of these:  choice (decide) ─▶ records ─▶ Ending;  dispatch ends the answer by that
 //! ```
+//!
+//! `subject`, `lookup` and `reply` are types that the others share. `records` writes, `choice` says whose
+//! records. No file imports one that imports it.
 //!
 //! `explain` runs the same functions with a recording trace, on the same snapshot.
 #![cfg_attr(
@@ -21,21 +23,20 @@
     )
 )]
 
-mod addresses;
 mod apex;
+mod choice;
 mod classify;
 mod clusterset;
+mod dispatch;
 mod explain;
-mod family;
 mod level;
-mod limit;
 mod local;
-mod many;
-mod places;
-mod ports;
+mod lookup;
+mod member;
+mod records;
+mod reply;
 mod respond;
-mod sought;
-mod srv;
+mod subject;
 
 #[cfg(test)]
 mod tests;
@@ -43,4 +44,5 @@ mod tests;
 pub use crate::decide::{NoTrace, Trace};
 pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
-pub use respond::{Client, Prepared, Transport, look_up, respond};
+pub use reply::{Client, Transport};
+pub use respond::{Prepared, look_up, respond};

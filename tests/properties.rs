@@ -7,6 +7,8 @@
 mod ask;
 #[path = "properties/caution.rs"]
 mod caution;
+#[path = "properties/digest.rs"]
+mod digest;
 #[path = "properties/geo.rs"]
 mod geo;
 #[path = "properties/inside.rs"]

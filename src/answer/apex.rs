@@ -2,10 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::family::Address;
-use super::many::turn;
-use super::places::Places;
-use super::respond::{Negative, Reply};
+use super::records::ending::Ending;
+use super::records::family::Address;
+use super::records::many::turn;
+use super::records::names::WrittenNames;
+use super::records::soa;
+use super::reply::Reply;
 use crate::snapshot::{Apex, FixedName, Tree};
 use crate::wire::{Owner, Qname, Target, rrtype};
 
@@ -16,27 +18,32 @@ const VERSION: &[u8] = b"1.1.0";
 const CLUSTERSET_VERSION: &[u8] = b"1.0.0";
 
 /// Answers for the apex itself.
-pub(super) fn answer_apex(reply: &mut Reply<'_, '_>, apex: &Apex) {
+pub(super) fn answer_apex<'s>(reply: &mut Reply<'s, '_>, apex: &'s Apex) -> Ending<'s> {
     match reply.query.qtype {
-        rrtype::SOA => reply.soa(Owner::QUESTION, apex, apex.ttl),
+        rrtype::DS => {
+            // DS records belong to the parent side of a zone cut (RFC 4035 section 2.4).
+            let apexes = reply.snapshot.apexes();
+            let parent = apex.parent.and_then(|parent| apexes.get(parent));
+            return Ending::NoData(parent.unwrap_or(apex), None);
+        }
+        rrtype::SOA => soa::write(reply, Owner::QUESTION, apex, apex.ttl),
         rrtype::NS => name_servers(reply, apex),
-        _ => match apex.fixed(&[]) {
-            Some(name) => answer_fixed(reply, apex, name),
-            None if reply.query.qtype == rrtype::ANY => {
-                reply.soa(Owner::QUESTION, apex, apex.ttl);
-            }
-            None => reply.negative(apex, Negative::NoData, None),
+        qtype => match apex.fixed(&[]) {
+            Some(name) => return answer_fixed(reply, apex, name),
+            None if qtype == rrtype::ANY => soa::write(reply, Owner::QUESTION, apex, apex.ttl),
+            None => return Ending::NoData(apex, None),
         },
     }
+    Ending::Complete
 }
 
 /// The NS RRset, and the addresses of the name servers inside the apex.
 fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
-    let mut places = Places::new(reply.lower_case(Owner::QUESTION));
+    let mut written = WrittenNames::new(reply.lower_case(Owner::QUESTION));
     for (server, ending) in apex.nameservers.iter().zip(&apex.server_endings) {
-        let name = places.shortened(&server.name, Some(ending));
+        let name = written.shortened(&server.name, Some(ending));
         let owner = reply.response.ns(Owner::QUESTION, apex.ttl, &name);
-        places.push(owner, Some(ending));
+        written.push(owner, Some(ending));
     }
     reply.response.begin_additional();
     for (server, place) in apex.nameservers.iter().zip(1..) {
@@ -50,7 +57,7 @@ fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
         };
         if !(ipv4.is_empty() && ipv6.is_empty()) {
             let name = || Target::name(server.name.as_wire());
-            let owner = places.get(place);
+            let owner = written.get(place);
             let owner = owner.unwrap_or_else(|| reply.response.owner_name(&name()));
             addresses(reply, owner, holder.ttl, ipv4, ipv6);
         }
@@ -58,7 +65,11 @@ fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
 }
 
 /// Answers for an infrastructure name.
-pub(super) fn answer_fixed(reply: &mut Reply<'_, '_>, apex: &Apex, name: &FixedName) {
+pub(super) fn answer_fixed<'s>(
+    reply: &mut Reply<'s, '_>,
+    apex: &'s Apex,
+    name: &FixedName,
+) -> Ending<'s> {
     let owner = Owner::QUESTION;
     match (name, reply.query.qtype) {
         (FixedName::NameServer { ipv4, .. }, rrtype::A | rrtype::ANY) if !ipv4.is_empty() => {
@@ -74,8 +85,9 @@ pub(super) fn answer_fixed(reply: &mut Reply<'_, '_>, apex: &Apex, name: &FixedN
             };
             reply.response.txt(owner, apex.ttl, version);
         }
-        _ => reply.negative(apex, Negative::NoData, None),
+        _ => return Ending::NoData(apex, None),
     }
+    Ending::Complete
 }
 
 fn addresses(

@@ -1,7 +1,9 @@
 //! Why an answer is what it is: the same functions, the same snapshot, and a trace that records.
 
 mod evidence;
+mod explanation;
 mod reasons;
+mod recorder;
 mod text;
 
 use std::net::IpAddr;
@@ -10,121 +12,14 @@ use hickory_proto::op::{Edns, Message, Query as Question};
 use hickory_proto::rr::{Name, RecordType};
 
 use super::classify::classify;
-use super::respond::{Client, Transport, respond};
-use super::sought::Sought;
-use crate::decide::{Eligible, Lots, Spill, Trace};
-use crate::model::{ListenerIdx, MemberIdx, MemberSet, UnixSeconds};
-use crate::names::Label;
-use crate::snapshot::{Generation, Serial, Snapshot};
-use crate::vantage::{ClientPrefix, Vantage};
+use super::lookup::Lookup;
+use super::reply::{Client, Transport};
+use super::respond::respond;
+use crate::model::{ListenerIdx, UnixSeconds};
+use crate::snapshot::Snapshot;
 use crate::wire::{NameBuf, Qname};
-
-/// An answer and its reasons, all of one snapshot.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    /// The name that was asked.
-    pub name: NameBuf,
-    /// The type that was asked.
-    pub qtype: RecordType,
-    /// Who asked.
-    pub from: IpAddr,
-    /// The snapshot.
-    pub generation: Generation,
-    /// Its SOA serial.
-    pub serial: Serial,
-    /// What the name is.
-    pub subject: String,
-    /// Where the client counts as standing, if the answer depends on it.
-    pub vantage: Option<String>,
-    /// The levels that were looked at, the one asked first.
-    pub levels: Vec<LevelStep>,
-    /// Every member of the federation, and its part in the answer.
-    pub candidates: Vec<Candidate>,
-    /// What else an operator should know.
-    pub notes: Vec<String>,
-    /// The response, as sent.
-    pub response: Vec<u8>,
-}
-
-/// A level that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LevelStep {
-    /// `global`, or the region or zone.
-    pub level: String,
-    /// Members eligible there.
-    pub eligible: Vec<Label>,
-    /// Members that answer from there; empty where the next level was tried.
-    pub chosen: Vec<Label>,
-}
-
-/// A member's part in an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The member.
-    pub member: Label,
-    /// Its state.
-    pub state: String,
-    /// Where it stands.
-    pub place: String,
-    /// Its addresses for clients outside.
-    pub addresses: Vec<IpAddr>,
-    /// Whether its addresses are in the answer.
-    pub answers: bool,
-    /// Why it answers, or was left out.
-    pub reason: String,
-    /// What that rests on beyond its facts: probes, conditions, drains, holds, each with its time.
-    pub evidence: Vec<String>,
-}
-
-/// Records a decision.
-#[derive(Debug, Clone, Default)]
-pub struct Recorder {
-    /// Who was eligible.
-    pub eligible: Option<Eligible>,
-    /// Each level: who was eligible there, and who was chosen.
-    pub levels: Vec<(MemberSet, MemberSet)>,
-    /// Where the client stands, if that counts.
-    pub vantage: Option<Vantage>,
-    /// The time slot and the client prefix of lots, if some were drawn.
-    pub lots: Option<(u64, ClientPrefix)>,
-    /// What the nearest members cannot carry, if that is so.
-    pub spill: Option<Spill>,
-    /// The member that answers with its inside addresses.
-    pub own: Option<MemberIdx>,
-    /// The answer has not all records, as no message holds them.
-    pub is_over_message: bool,
-}
-
-impl Trace for Recorder {
-    fn eligible(&mut self, eligible: &Eligible) {
-        self.eligible = Some(*eligible);
-    }
-
-    fn vantage(&mut self, vantage: &Vantage) {
-        self.vantage = Some(*vantage);
-    }
-
-    fn lots<'l>(&mut self, lots: impl FnOnce() -> Lots<'l>) {
-        let lots = lots();
-        self.lots = Some((lots.slot, lots.prefix));
-    }
-
-    fn spill(&mut self, spill: &Spill) {
-        self.spill = Some(*spill);
-    }
-
-    fn own(&mut self, member: MemberIdx) {
-        self.own = Some(member);
-    }
-
-    fn over_message(&mut self) {
-        self.is_over_message = true;
-    }
-
-    fn level(&mut self, _level: usize, eligible: MemberSet, chosen: MemberSet) {
-        self.levels.push((eligible, chosen));
-    }
-}
+pub use explanation::{Candidate, Explanation, LevelStep};
+pub use recorder::Recorder;
 
 /// Answers `name` as if asked over TCP from `from` at the time `now`, and says why. `listener` is the
 /// DNS address that is asked, if it is bound to a member.
@@ -147,8 +42,8 @@ pub fn explain(
     let length = respond(snapshot, &request, &client, &mut recorder, &mut response);
     response.truncate(length.unwrap_or(0));
     let qname = Qname::from_name(name);
-    let subject = Sought::begin(snapshot, &qname)
-        .map(|mut sought| (sought.apex, classify(snapshot, &mut sought)));
+    let subject = Lookup::begin(snapshot, &qname)
+        .map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
     let mut explanation = Explanation {
         name: name.clone(),
         qtype,

@@ -117,6 +117,11 @@ impl Source {
         })
     }
 
+    /// Every path in the code, groups expanded.
+    pub(crate) fn all_paths(&self) -> Vec<String> {
+        self.paths().iter().map(|(_, path)| path.clone()).collect()
+    }
+
     /// Identifiers, `::`, and single other characters, each with its line.
     fn tokens(&self) -> Vec<(usize, &str)> {
         let mut tokens = Vec::new();
@@ -165,8 +170,7 @@ impl Source {
                 begin = line;
             }
             item.push(c);
-            let is_use = item.contains("use ");
-            if depth == 0 && (c == ';' || (c == '}' && !is_use)) {
+            if depth == 0 && (c == ';' || (c == '}' && !item.contains("use "))) {
                 let words: Vec<_> = item.split_whitespace().collect();
                 items.push((begin, words.join(" ")));
                 item.clear();

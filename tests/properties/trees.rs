@@ -53,6 +53,19 @@ fn services(fed: &Fed, (namespace, name): Key) -> [String; 6] {
     ]
 }
 
+/// Every kind of name of a world's services in all trees, those that do not exist too.
+pub(crate) fn names(world: &World, oracle: &Oracle<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for fed in &world.federations {
+        for key in oracle.known(fed) {
+            for prefix in prefixes(world, key) {
+                names.extend(services(fed, key).map(|service| format!("{prefix}{service}")));
+            }
+        }
+    }
+    names
+}
+
 /// No ancestor of an existing name is NXDOMAIN, whoever asks, but of services that may be down under
 /// `nxdomain`. Returns what breaks it.
 pub(crate) fn ancestors(world: &World, oracle: &Oracle<'_>, snapshot: &Snapshot) -> Option<String> {

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use gazetteer::model::{
-    FULL_SHARE, Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, Verdict, WhenAllDown,
+    FULL_SHARE, Fleet, Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, Verdict,
+    WhenAllDown,
 };
 use gazetteer::snapshot::{Gathering, Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use ipnet::Ipv4Net;
@@ -380,7 +381,12 @@ impl World {
 
     /// The snapshot of this world, from nothing.
     pub(crate) fn build(&self) -> Snapshot {
-        let fleet = Arc::new(self.fleet());
+        self.build_of(self.fleet())
+    }
+
+    /// The same, of this world's facts under another configuration.
+    pub(crate) fn build_of(&self, fleet: Fleet) -> Snapshot {
+        let fleet = Arc::new(fleet);
         let mut builder = SnapshotBuilder::new(Arc::clone(&fleet), self.settings());
         // All facts at once, as a start gives them.
         let gathering = Gathering::new(fleet);

@@ -1,6 +1,6 @@
 //! What speaks for and against a member: probes, conditions, holds, drains, lots; where a client stands.
 
-use super::{Recorder, reasons};
+use super::recorder::Recorder;
 use crate::decide::weight;
 use crate::model::{
     Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, Target, UnixSeconds,
@@ -85,6 +85,12 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
     lines
 }
 
+/// The name of a member.
+pub(super) fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
+    let member = snapshot.fleet().members.get(member.get());
+    member.map_or_else(String::new, |member| member.name.to_string())
+}
+
 /// Why a member's facts are not live.
 fn contact(status: &MemberStatus) -> Option<String> {
     if matches!(
@@ -126,7 +132,7 @@ pub(super) fn lots(
     if is_weighted && among != MemberSet::EMPTY {
         let sum: u64 = among.iter().map(of).sum();
         let shares = among.iter().map(|member| {
-            let name = reasons::member_name(snapshot, member);
+            let name = member_name(snapshot, member);
             format!("{name} {} ({})", of(member), percent(of(member), sum))
         });
         let shares: Vec<_> = shares.collect();

@@ -2,9 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::{Candidate, Explanation, LevelStep, Recorder, evidence};
-use crate::answer::classify::Subject;
-use crate::answer::sought::parts;
+use super::evidence::{self, member_name};
+use super::explanation::{Candidate, Explanation, LevelStep};
+use super::recorder::Recorder;
+use crate::answer::lookup::parts;
+use crate::answer::subject::Subject;
 use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind};
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
@@ -301,12 +303,6 @@ fn names(snapshot: &Snapshot, members: MemberSet) -> Vec<Label> {
         u8::try_from(*index).is_ok_and(|index| members.contains(MemberIdx(index)))
     });
     chosen.map(|(_, member)| member.name.clone()).collect()
-}
-
-/// The name of a member.
-pub(super) fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
-    let member = snapshot.fleet().members.get(member.get());
-    member.map_or_else(String::new, |member| member.name.to_string())
 }
 
 /// What a name means.

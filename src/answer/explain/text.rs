@@ -6,7 +6,7 @@ use hickory_proto::op::{Edns, Message};
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
-use super::{Candidate, Explanation};
+use super::explanation::{Candidate, Explanation};
 use crate::names::Label;
 
 impl fmt::Display for Explanation {

@@ -6,7 +6,7 @@ const WORDS: usize = 1024;
 /// Port numbers, each once, on the stack: a service may have thousands, and no set of them is compared
 /// number by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ports([u64; WORDS]);
+pub(in crate::answer) struct Ports([u64; WORDS]);
 
 impl FromIterator<u16> for Ports {
     fn from_iter<I: IntoIterator<Item = u16>>(numbers: I) -> Self {
@@ -34,7 +34,7 @@ impl IntoIterator for Ports {
 
 /// The numbers of a set, ascending.
 #[derive(Debug, Clone)]
-pub(super) struct Ascending {
+pub(in crate::answer) struct Ascending {
     /// Those that are yet to come.
     left: Ports,
     /// The first word that may have one.

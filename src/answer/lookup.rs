@@ -1,26 +1,26 @@
-//! The service that a name asks for: everything that waits for memory, in steps.
+//! The look-up of the service that a name means, in steps that each wait for memory at most once.
 
 use crate::names::{Below, Form, split, split_clusterset, split_local};
 use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot, Tree};
 use crate::wire::Qname;
 
-/// A name inside an apex, taken apart, and its service as far as it is looked up.
+/// A name inside an apex, split into what its labels mean, and its service as far as it is looked up.
 #[derive(Debug)]
-pub(super) struct Sought<'a> {
-    /// The apex.
+pub(super) struct Lookup<'a> {
+    /// The index of the apex.
     pub(super) index: ApexIdx,
-    /// The apex.
+    /// The apex itself.
     pub(super) apex: &'a Apex,
     /// What its labels mean.
     pub(super) form: Form<'a>,
     /// The scope that the topology labels of a service name pin down.
     pub(super) scope: Option<ScopeIdx>,
-    /// The service.
+    /// The look-up of the service; `None` where the name cannot be one of a service.
     service: Option<EntrySeek<'a>>,
 }
 
-impl<'a> Sought<'a> {
-    /// Takes a name apart; `None` outside every apex.
+impl<'a> Lookup<'a> {
+    /// Splits a name and begins to look its service up; `None` outside every apex.
     #[inline]
     pub(super) fn begin(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
         let (index, apex) = snapshot.apexes().find(qname)?;
@@ -59,9 +59,9 @@ impl<'a> Sought<'a> {
         }
     }
 
-    /// Behind the last step: waits for what answers of a type need beside.
+    /// After the last step: prefetches what else answers of a type read.
     #[inline]
-    pub(super) fn touch(&self, qtype: u16) {
+    pub(super) fn prefetch(&self, qtype: u16) {
         if let Some(service) = &self.service {
             service.touch(qtype);
         }

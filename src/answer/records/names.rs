@@ -7,16 +7,16 @@ use crate::wire::{NameBuf, Owner, Target};
 /// Names of an apex and of its name servers: at most 13 may be configured.
 const MOST: usize = 1 + 13;
 
-/// Where the apex and the name servers behind it are, in lower case.
-pub(super) struct Places {
+/// Where in the message the names of an apex and of its name servers are, in lower case.
+pub(in crate::answer) struct WrittenNames {
     owners: [Option<Owner>; MOST],
     /// How many were written.
     count: usize,
 }
 
-impl Places {
+impl WrittenNames {
     /// The apex; `None` where the message has not its name in lower case.
-    pub(super) fn new(apex: Option<Owner>) -> Self {
+    pub(in crate::answer) fn new(apex: Option<Owner>) -> Self {
         let mut owners = [None; MOST];
         if let Some(place) = owners.first_mut() {
             *place = apex;
@@ -25,7 +25,11 @@ impl Places {
     }
 
     /// The name with a pointer in place of its ending, if that is there.
-    pub(super) fn shortened<'n>(&self, name: &'n NameBuf, ending: Option<&Ending>) -> Target<'n> {
+    pub(in crate::answer) fn shortened<'n>(
+        &self,
+        name: &'n NameBuf,
+        ending: Option<&Ending>,
+    ) -> Target<'n> {
         let wire = name.as_wire();
         let place = ending.and_then(|ending| Some((ending.own, ending.place?)));
         let found = place.and_then(|(own, (index, at))| {
@@ -36,7 +40,7 @@ impl Places {
     }
 
     /// The next name is written at `owner`.
-    pub(super) fn push(&mut self, owner: Owner, ending: Option<&Ending>) {
+    pub(in crate::answer) fn push(&mut self, owner: Owner, ending: Option<&Ending>) {
         // One that was written whole has the apex at its end.
         if let (Some(apex @ None), Some(ending)) = (self.owners.first_mut(), ending)
             && ending.place == Some((0, 0))
@@ -50,7 +54,7 @@ impl Places {
     }
 
     /// Where a name is: 0 is the apex, the name servers follow.
-    pub(super) fn get(&self, index: usize) -> Option<Owner> {
+    pub(in crate::answer) fn get(&self, index: usize) -> Option<Owner> {
         self.owners.get(index).copied().flatten()
     }
 }

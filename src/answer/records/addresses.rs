@@ -5,43 +5,42 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::family::Address;
 use super::limit::Limit;
 use super::many::{self, FEW, turn};
-use super::respond::Reply;
-use crate::decide::Lots;
+use crate::answer::reply::Reply;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
 use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
 /// The shards whose addresses one owner name has, and their TTL.
 #[derive(Clone, Copy)]
-pub(super) struct Chosen<'s> {
+pub(in crate::answer) struct Chosen<'s> {
     /// The service.
-    pub(super) entry: &'s ServiceEntry,
+    pub(in crate::answer) entry: &'s ServiceEntry,
     /// Its members that are chosen.
-    pub(super) members: MemberSet,
+    pub(in crate::answer) members: MemberSet,
     /// The TTL of both RRsets: the smallest of their shards (RFC 2181 section 5.2).
-    pub(super) ttl: u32,
-    /// Only so many addresses of each type are in an answer.
-    limit: Option<&'s Limit<'s>>,
+    pub(in crate::answer) ttl: u32,
+    /// Only so many addresses of each type are in an answer, as the members have more.
+    limit: Option<u8>,
     /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
     whole: Option<&'s Whole>,
     /// The client is inside one of the members, and its shard is reached there.
-    pub(super) own: Option<&'s Own<'s>>,
+    pub(in crate::answer) own: Option<Own<'s>>,
 }
 
 /// Where a shard is reached inside its member.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Own<'s> {
+pub(in crate::answer) struct Own<'s> {
     /// The member.
-    pub(super) member: MemberIdx,
+    pub(in crate::answer) member: MemberIdx,
     /// Cluster IPs.
     cluster_ips: &'s [IpAddr],
     /// Pods of a headless service.
-    pub(super) pods: &'s [Pod],
+    pub(in crate::answer) pods: &'s [Pod],
 }
 
 impl<'s> Own<'s> {
     /// A service in a member.
-    pub(super) fn new(member: MemberIdx, inside: &'s Inside) -> Self {
+    pub(in crate::answer) fn new(member: MemberIdx, inside: &'s Inside) -> Self {
         Self {
             member,
             cluster_ips: inside.cluster_ips(),
@@ -50,7 +49,7 @@ impl<'s> Own<'s> {
     }
 
     /// Some pods of a service in a member.
-    pub(super) fn of_pods(member: MemberIdx, pods: &'s [Pod]) -> Self {
+    pub(in crate::answer) fn of_pods(member: MemberIdx, pods: &'s [Pod]) -> Self {
         Self {
             member,
             cluster_ips: &[],
@@ -65,7 +64,7 @@ impl<'s> Own<'s> {
     }
 
     /// The addresses that take traffic.
-    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<'s> {
+    pub(in crate::answer) fn addresses(&self) -> impl Iterator<Item = IpAddr> + use<'s> {
         let ready = self.pods.iter().filter(|pod| pod.is_ready);
         let cluster_ips = self.cluster_ips.iter().copied();
         cluster_ips.chain(ready.map(|pod| pod.address))
@@ -90,7 +89,11 @@ impl<'s> Own<'s> {
 impl<'s> Chosen<'s> {
     /// Chooses members for a level.
     #[inline]
-    pub(super) fn new(snapshot: &Snapshot, entry: &'s ServiceEntry, members: MemberSet) -> Self {
+    pub(in crate::answer) fn new(
+        snapshot: &Snapshot,
+        entry: &'s ServiceEntry,
+        members: MemberSet,
+    ) -> Self {
         let ttl = entry.least_ttl(members).unwrap_or(entry.ttl);
         Self {
             entry,
@@ -102,30 +105,39 @@ impl<'s> Chosen<'s> {
         }
     }
 
-    /// What keeps it to `most` addresses of each type; `None` where it has no more.
-    #[inline(never)]
-    pub(super) fn limit(&self, most: u8, lots: impl FnOnce() -> Lots<'s>) -> Option<Limit<'s>> {
-        let own = self.own.into_iter().flat_map(Own::addresses).count();
-        let has_more = own > usize::from(most) || self.entry.has_more(self.members, most);
-        has_more.then(|| Limit::new(most, lots()))
+    /// The same with at most `most` addresses of each type, if that is a limit and there are more.
+    #[inline]
+    pub(in crate::answer) fn limited(mut self, most: Option<u8>) -> Self {
+        self.limit = most.filter(|most| self.has_more(*most));
+        self
     }
 
-    /// The same within a limit.
+    /// Whether there are more addresses of a type than so many.
+    #[inline(never)]
+    fn has_more(&self, most: u8) -> bool {
+        let own = self.own.iter().flat_map(Own::addresses).count();
+        own > usize::from(most) || self.entry.has_more(self.members, most)
+    }
+
+    /// Whether a draw says which addresses are in an answer.
     #[inline]
-    pub(super) fn limited(mut self, limit: Option<&'s Limit<'s>>) -> Self {
-        self.limit = limit;
-        self
+    pub(in crate::answer) fn is_limited(&self) -> bool {
+        self.limit.is_some()
     }
 
     /// The same, for a client that reaches one of the members from inside.
     #[inline]
-    pub(super) fn with_own(mut self, own: Option<&'s Own<'s>>) -> Self {
+    pub(in crate::answer) fn with_own(mut self, own: Option<Own<'s>>) -> Self {
         self.own = own;
         self
     }
 
     /// Chooses one member for its pinned name: with all its addresses, withheld or not.
-    pub(super) fn pinned(snapshot: &Snapshot, entry: &'s ServiceEntry, shard: &Shard<'_>) -> Self {
+    pub(in crate::answer) fn pinned(
+        snapshot: &Snapshot,
+        entry: &'s ServiceEntry,
+        shard: &Shard<'_>,
+    ) -> Self {
         Self {
             whole: entry.whole(shard.member),
             ..Self::new(snapshot, entry, MemberSet::from_iter([shard.member]))
@@ -134,14 +146,14 @@ impl<'s> Chosen<'s> {
 
     /// The chosen shards.
     #[inline]
-    pub(super) fn shards(&self) -> impl Iterator<Item = Shard<'s>> {
+    pub(in crate::answer) fn shards(&self) -> impl Iterator<Item = Shard<'s>> {
         self.entry.shards_of(self.members)
     }
 
-    /// The last lot that is in, of the addresses of a family: those that the client reaches from inside,
-    /// and those of `outside`.
+    /// The highest draw within a limit, of the addresses of a family: those that the client reaches from
+    /// inside, and those of `outside`.
     fn last_of<A: Address>(&self, limit: &Limit<'_>, outside: MemberSet) -> u64 {
-        let own = self.own.into_iter().flat_map(Own::addresses);
+        let own = self.own.iter().flat_map(Own::addresses);
         let outside = A::of_members(self.entry, outside).flat_map(|(_, all)| all);
         let all = own.filter_map(A::of).chain(outside.copied());
         limit.last(all.map(Address::octets))
@@ -152,7 +164,7 @@ impl<'s> Chosen<'s> {
     ///
     /// Nothing may rely on the order (names: D.5); turning it spreads clients that do.
     #[inline]
-    pub(super) fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
+    fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
         if qtype == rrtype::A {
             self.write_family::<Ipv4Addr>(reply, owner)
         } else {
@@ -163,8 +175,8 @@ impl<'s> Chosen<'s> {
     /// Writes the RRsets of both types at `owner`, a target of other records.
     #[inline]
     pub(super) fn write_both(&self, reply: &mut Reply<'_, '_>, owner: Owner) {
-        self.write(reply, owner, rrtype::A);
-        self.write(reply, owner, rrtype::AAAA);
+        self.write_family::<Ipv4Addr>(reply, owner);
+        self.write_family::<Ipv6Addr>(reply, owner);
     }
 
     /// As [`Self::write`], of a family.
@@ -172,7 +184,7 @@ impl<'s> Chosen<'s> {
     fn write_family<A: Address>(&self, reply: &mut Reply<'_, '_>, owner: Owner) -> MemberSet {
         match self.limit {
             None => self.write_those::<A>(reply, owner, |_| true),
-            Some(limit) => self.write_within::<A>(limit, reply, owner),
+            Some(most) => self.write_within::<A>(most, reply, owner),
         }
     }
 
@@ -180,11 +192,12 @@ impl<'s> Chosen<'s> {
     #[inline(never)]
     fn write_within<A: Address>(
         &self,
-        limit: &Limit<'_>,
+        most: u8,
         reply: &mut Reply<'_, '_>,
         owner: Owner,
     ) -> MemberSet {
-        let last = self.last_of::<A>(limit, self.outside());
+        let limit = Limit::new(most, reply.draw(self.entry));
+        let last = self.last_of::<A>(&limit, self.outside());
         self.write_those::<A>(reply, owner, |address| limit.takes(address.as_ref(), last))
     }
 
@@ -192,7 +205,7 @@ impl<'s> Chosen<'s> {
     #[inline]
     fn outside(&self) -> MemberSet {
         let mut outside = self.members;
-        if let Some(own) = self.own {
+        if let Some(own) = &self.own {
             outside.remove(own.member);
         }
         outside
@@ -213,7 +226,7 @@ impl<'s> Chosen<'s> {
         }
         let response = &mut reply.response;
         let outside = self.outside();
-        if let Some(own) = self.own
+        if let Some(own) = &self.own
             && own.write::<A>(response, owner, (self.ttl, mark), takes)
         {
             members.insert(own.member);
@@ -243,7 +256,7 @@ impl<'s> Chosen<'s> {
     /// How many addresses of a family it has at most.
     #[inline]
     fn most<A: Address>(&self) -> usize {
-        let own = self.own.map_or(0, Own::most);
+        let own = self.own.as_ref().map_or(0, Own::most);
         let whole = self.whole.map_or(0, |whole| A::of_whole(whole).len());
         self.entry.count(A::IS_IPV4) + own + whole
     }
@@ -257,7 +270,7 @@ impl<'s> Chosen<'s> {
         takes: impl Fn(&A::Octets) -> bool + Copy,
     ) -> MemberSet {
         let all = || {
-            let own = self.own.into_iter();
+            let own = self.own.iter();
             let own = own.flat_map(|own| own.addresses().map(|address| (own.member, address)));
             let own = own.filter_map(|(member, address)| Some((member, A::of(address)?)));
             let whole = self.whole.into_iter();
@@ -275,12 +288,7 @@ impl<'s> Chosen<'s> {
 
     /// Writes the addresses of a type at which all chosen shards are reached inside their members,
     /// each once. Returns the members whose addresses are in it.
-    pub(super) fn write_inside(
-        &self,
-        reply: &mut Reply<'_, '_>,
-        owner: Owner,
-        qtype: u16,
-    ) -> MemberSet {
+    fn write_inside(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
         if qtype == rrtype::A {
             self.write_family_inside::<Ipv4Addr>(reply, owner)
         } else {
@@ -303,6 +311,45 @@ impl<'s> Chosen<'s> {
             })
         };
         many::write_addresses(reply, self.entry, at, self.ttl, all)
+    }
+}
+
+/// Writes the addresses of chosen members that a type asks for at `owner`. Returns the members in them,
+/// `None` for no record.
+#[expect(
+    clippy::inline_always,
+    reason = "a few instructions of every answer, called from several places"
+)]
+#[inline(always)]
+pub(in crate::answer) fn write(
+    reply: &mut Reply<'_, '_>,
+    chosen: &Chosen<'_>,
+    owner: Owner,
+) -> Option<MemberSet> {
+    let types = types_asked(reply.query.qtype);
+    let mut sets = types.iter().map(|qtype| chosen.write(reply, owner, *qtype));
+    sets.find(|members| !members.is_empty())
+}
+
+/// Writes the addresses of all pods of chosen members at the name asked, as [`write()`] does.
+pub(in crate::answer) fn write_pods(
+    reply: &mut Reply<'_, '_>,
+    chosen: &Chosen<'_>,
+) -> Option<MemberSet> {
+    let types = types_asked(reply.query.qtype);
+    let mut sets = types
+        .iter()
+        .map(|qtype| chosen.write_inside(reply, Owner::QUESTION, *qtype));
+    sets.find(|members| !members.is_empty())
+}
+
+/// The types of addresses that a type asks for, the first of which that has records is written.
+fn types_asked(qtype: u16) -> &'static [u16] {
+    match qtype {
+        rrtype::A => &[rrtype::A],
+        rrtype::AAAA => &[rrtype::AAAA],
+        rrtype::ANY => &[rrtype::A, rrtype::AAAA],
+        _ => &[],
     }
 }
 

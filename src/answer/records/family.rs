@@ -7,7 +7,7 @@ use crate::snapshot::{ServiceEntry, Whole, ipv4, ipv6};
 use crate::wire::{Owner, ResponseWriter};
 
 /// An address of one family.
-pub(super) trait Address: Copy + Eq + 'static {
+pub(in crate::answer) trait Address: Copy + Eq + 'static {
     /// The address in network order.
     type Octets: AsRef<[u8]> + Copy;
 

@@ -7,23 +7,22 @@
 //! slot.
 
 use super::family::Address;
-use super::limit::lots;
-use super::respond::{Reply, Transport};
+use crate::answer::reply::{Reply, Transport};
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::ServiceEntry;
 use crate::wire::{Mark, Owner};
 
 /// So many addresses at most are compared each with each.
-pub(super) const FEW: usize = 64;
+pub(in crate::answer) const FEW: usize = 64;
 
 /// Octets of one RRset at most, its owner counting as a pointer: beside them a message over TCP holds
 /// the longest question, two CNAMEs of the longest names, and every option, so that the same records
 /// are in an answer whatever is before them.
-pub(super) const RRSET: usize = 64_000;
+pub(in crate::answer) const RRSET: usize = 64_000;
 
 /// Writes an RRset of addresses, each once, at an owner and from a mark on. `all` gives them with their
 /// members. Returns the members whose addresses are in it.
-pub(super) fn write_addresses<A: Address, I: Iterator<Item = (MemberIdx, A)>>(
+pub(in crate::answer) fn write_addresses<A: Address, I: Iterator<Item = (MemberIdx, A)>>(
     reply: &mut Reply<'_, '_>,
     entry: &ServiceEntry,
     (owner, mark): (Owner, Mark),
@@ -59,7 +58,7 @@ pub(super) fn write_addresses<A: Address, I: Iterator<Item = (MemberIdx, A)>>(
 }
 
 /// Where the run of `count` records begins, of which `most` are written.
-pub(super) fn begin(
+pub(in crate::answer) fn begin(
     reply: &mut Reply<'_, '_>,
     entry: &ServiceEntry,
     (count, most): (usize, usize),
@@ -68,8 +67,8 @@ pub(super) fn begin(
     if count <= most {
         return turned.checked_rem(count).unwrap_or_default();
     }
-    let drawn = lots(reply, entry).place(count);
-    reply.note_draw();
+    let drawn = reply.draw(entry).place(count);
+    note_over_message(reply);
     match reply.client.transport {
         Transport::Tcp { .. } => drawn,
         // Cut off with TC anyway, but of the same.
@@ -77,9 +76,16 @@ pub(super) fn begin(
     }
 }
 
+/// An RRset has more records than a message holds: which ones are sent depends on the client.
+#[cold]
+fn note_over_message(reply: &mut Reply<'_, '_>) {
+    reply.is_over_message = true;
+    reply.depend_on_draw();
+}
+
 /// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state
 /// and both transports agree.
-pub(super) fn turn(id: u16, key: &[u8]) -> usize {
+pub(in crate::answer) fn turn(id: u16, key: &[u8]) -> usize {
     let mix =
         |hash: u64, octets: u64| (hash.rotate_left(5) ^ octets).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (words, rest) = key.as_chunks::<8>();

@@ -1,0 +1,54 @@
+//! Who answers for what a name is.
+
+use super::level::{Level, Start};
+use super::records::ending::{self, Ending};
+use super::reply::Reply;
+use super::subject::Subject;
+use super::{apex, clusterset, local, member};
+use crate::decide::Trace;
+use crate::snapshot::{Apex, Scopes};
+
+/// Writes everything but the OPT record.
+pub(super) fn answer<'s, T: Trace>(
+    reply: &mut Reply<'s, '_>,
+    apex: &'s Apex,
+    subject: Subject<'s>,
+    trace: &mut T,
+) {
+    let ending = match subject {
+        Subject::Apex => apex::answer_apex(reply, apex),
+        Subject::Fixed(name) => apex::answer_fixed(reply, apex, name),
+        Subject::EmptyNonTerminal => Ending::NoData(apex, None),
+        Subject::Level { entry, scope, port } => {
+            let start = Start::at(scope);
+            let level = Level {
+                apex,
+                entry,
+                start,
+                port,
+            };
+            level.answer(reply, trace)
+        }
+        Subject::Prefixed { entry } => {
+            let start = Start::alias(Scopes::GLOBAL, None);
+            let level = Level {
+                apex,
+                entry,
+                start,
+                port: None,
+            };
+            level.answer(reply, trace)
+        }
+        Subject::Local { entry, port } => local::answer(reply, apex, entry, port, trace),
+        Subject::Clusterset { entry, port } => clusterset::answer(reply, apex, entry, port, trace),
+        Subject::Pinned { entry, shard, port } => {
+            member::answer_pinned(reply, apex, entry, &shard, port)
+        }
+        Subject::Pods { entry, shard, pods } => {
+            member::answer_pods(reply, apex, entry, (&shard, pods), trace)
+        }
+        Subject::Absent { federation } => Ending::NxDomain(apex, federation),
+        Subject::NotReady => Ending::NotReady,
+    };
+    ending::finish(reply, &ending);
+}

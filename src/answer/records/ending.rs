@@ -1,0 +1,121 @@
+//! The end of an answer: what follows the records, or stands in their place.
+
+use super::soa;
+use crate::answer::reply::Reply;
+use crate::decide::Plan;
+use crate::model::{MemberSet, WhenAllDown};
+use crate::snapshot::{Apex, FederationIdx, ServiceEntry};
+use crate::wire::{Owner, Target, ede, rcode, rrtype};
+
+/// How an answer ends. The federation of a negative one is that whose facts it rests on, if any.
+pub(in crate::answer) enum Ending<'s> {
+    /// Everything is written.
+    Complete,
+    /// Records were written from facts of these members.
+    Records(MemberSet),
+    /// The name of a service has no records of the type: NODATA, or HINFO for ANY (RFC 8482).
+    NoRecords(&'s Apex, FederationIdx),
+    /// No member of a service is eligible (names: decision 2).
+    Down {
+        /// The apex of the name without records.
+        apex: &'s Apex,
+        /// The service's federation.
+        federation: FederationIdx,
+        /// What says whether the name exists all the same.
+        plan: &'s Plan,
+        /// Some members outside the fence would be eligible.
+        is_fenced: bool,
+    },
+    /// The name exists, records of the type do not (RFC 2308).
+    NoData(&'s Apex, Option<FederationIdx>),
+    /// The name does not exist (RFC 2308).
+    NxDomain(&'s Apex, Option<FederationIdx>),
+    /// Too little is known yet for a negative answer (names: decision 10).
+    NotReady,
+}
+
+impl<'s> Ending<'s> {
+    /// The end of an answer for a service: `answering` are the members whose records were written,
+    /// `None` for no record.
+    #[inline]
+    pub(in crate::answer) fn of(
+        apex: &'s Apex,
+        entry: &ServiceEntry,
+        answering: Option<MemberSet>,
+    ) -> Self {
+        match answering {
+            Some(members) => Self::Records(members),
+            None => Self::NoRecords(apex, entry.federation),
+        }
+    }
+}
+
+/// Ends an answer.
+#[inline]
+pub(in crate::answer) fn finish(reply: &mut Reply<'_, '_>, ending: &Ending<'_>) {
+    match *ending {
+        Ending::Complete => {}
+        Ending::Records(members) => note_stale(reply, members),
+        Ending::NoRecords(apex, _) if reply.query.qtype == rrtype::ANY => {
+            let ttl = apex.negative_ttl;
+            reply.response.hinfo(Owner::QUESTION, ttl, b"RFC8482", b"");
+        }
+        Ending::NoRecords(apex, federation) => write_negative(reply, apex, Some(federation)),
+        Ending::Down {
+            apex,
+            federation,
+            plan,
+            is_fenced,
+        } => {
+            if is_fenced {
+                let text = "no eligible member within the fence";
+                reply.errors.push(ede::OTHER, text);
+            }
+            if plan.when_all_down == WhenAllDown::NxDomain {
+                reply.response.set_rcode(rcode::NXDOMAIN);
+            }
+            write_negative(reply, apex, Some(federation));
+        }
+        Ending::NoData(apex, federation) => write_negative(reply, apex, federation),
+        Ending::NxDomain(apex, federation) => {
+            reply.response.set_rcode(rcode::NXDOMAIN);
+            write_negative(reply, apex, federation);
+        }
+        Ending::NotReady => {
+            reply.response.set_rcode(rcode::SERVFAIL);
+            reply.errors.push(ede::NOT_READY, "first sync");
+        }
+    }
+}
+
+/// Adds an extended error when facts of a member that is not live are in the answer (RFC 8914, code
+/// 3).
+fn note_stale(reply: &mut Reply<'_, '_>, members: MemberSet) {
+    if !(members & reply.snapshot.state().health.stale).is_empty() {
+        reply.errors.push(ede::STALE_ANSWER, "");
+    }
+}
+
+/// Writes the SOA record of a negative answer (RFC 2308), with an extended error when facts that it
+/// rests on are of a member that is not live (RFC 8914, code 19).
+fn write_negative(reply: &mut Reply<'_, '_>, apex: &Apex, federation: Option<FederationIdx>) {
+    let stale = federation.map(|federation| reply.snapshot.state().federation(federation).stale);
+    if stale.is_some_and(|stale| !stale.is_empty()) {
+        reply.errors.push(ede::STALE_NXDOMAIN_ANSWER, "");
+    }
+    reply.response.begin_authority();
+    let owner = apex_owner(reply, apex);
+    soa::write(reply, owner, apex, apex.negative_ttl);
+}
+
+/// Where the name of an apex is in the message; writes it as an owner name if it is not there.
+fn apex_owner(reply: &mut Reply<'_, '_>, apex: &Apex) -> Owner {
+    if reply.qname.label_count() == apex.labels {
+        return Owner::QUESTION;
+    }
+    let written = reply.asked_apex(apex).or(reply.chain_apex);
+    written.unwrap_or_else(|| {
+        let name = Target::name(apex.name.as_wire());
+        reply.response.owner_name(&name)
+    })
+}

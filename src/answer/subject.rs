@@ -1,0 +1,68 @@
+//! What a name inside an apex can be.
+
+use crate::model::Pod;
+use crate::snapshot::{FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard};
+
+/// What a name inside an apex is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Subject<'s> {
+    /// The apex itself.
+    Apex,
+    /// An infrastructure name.
+    Fixed(&'s FixedName),
+    /// A name without records above names that exist (RFC 4592 section 2.2.2).
+    EmptyNonTerminal,
+    /// A service at a level, or one of its SRV owners.
+    Level {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The level that was asked.
+        scope: ScopeIdx,
+        /// The port of an SRV owner.
+        port: Option<&'s NamedPort>,
+    },
+    /// The prefix of a service: an alias of its global name (names: N9).
+    Prefixed {
+        /// The service.
+        entry: &'s ServiceEntry,
+    },
+    /// A service, the client's own member first (names: D.8), or one of its SRV owners.
+    Local {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The port of an SRV owner.
+        port: Option<&'s NamedPort>,
+    },
+    /// A service in a clusterset (names: D.3 N8), or one of its SRV owners.
+    Clusterset {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The port of an SRV owner.
+        port: Option<&'s NamedPort>,
+    },
+    /// A service in one member and no other (names: decision 7).
+    Pinned {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The member's shard.
+        shard: Shard<'s>,
+        /// The port number of an SRV owner.
+        port: Option<u16>,
+    },
+    /// The pods of one host name of a headless service in one member.
+    Pods {
+        /// The service.
+        entry: &'s ServiceEntry,
+        /// The member's shard.
+        shard: Shard<'s>,
+        /// The pods, ready or not.
+        pods: &'s [Pod],
+    },
+    /// A name that does not exist.
+    Absent {
+        /// The federation whose facts say so; `None` when the configuration alone does.
+        federation: Option<FederationIdx>,
+    },
+    /// Too little is known to say that the name does not exist (names: decision 10).
+    NotReady,
+}
