@@ -1,4 +1,4 @@
-//! What holds for every world (names: "Properties every build must hold").
+//! What holds for every world (docs/names.md, Properties).
 //!
 //! `oracle` says what is answered, from the text of names D.5 and D.6 alone; `world` makes random
 //! worlds; here they meet the code.

@@ -11,7 +11,7 @@ use super::reply::Reply;
 use crate::snapshot::{Apex, FixedName, Tree};
 use crate::wire::{Owner, Qname, Target, rrtype};
 
-/// What `dns-version.<apex>` says (names: D.10).
+/// What `dns-version.<apex>` says (docs/names.md, D.10).
 const VERSION: &[u8] = b"1.1.0";
 
 /// What it says in a clusterset: the version of the Multi-Cluster Services DNS specification.

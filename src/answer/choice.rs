@@ -39,7 +39,7 @@ pub(super) struct Levels<'s> {
     pub(super) scopes: [Option<&'s Scope>; LEVELS],
     /// Where the client stands, if that is known already.
     pub(super) vantage: Option<Vantage>,
-    /// Under `weighted` all members answer, each with its weight (names: decision 19).
+    /// Under `weighted` all members answer, each with its weight (docs/names.md, decision 19).
     pub(super) is_listed: bool,
 }
 

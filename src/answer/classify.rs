@@ -1,4 +1,5 @@
-//! What a name is, in one snapshot: the step before any record is written (names: D.2 to D.6).
+//! What a name is, in one snapshot: the step before any record is written (docs/names.md, D.2 to
+//! D.6).
 
 mod clusterset;
 mod existing;
@@ -97,7 +98,7 @@ fn above_services<'s>(
     }
 }
 
-/// One or two topology labels that are no known region or zone (names: D.11, 6).
+/// One or two topology labels that are no known region or zone (docs/names.md, D.11.6).
 fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
     let unplaced = |federation: &FederationIdx| snapshot.state().federation(*federation).unplaced;
     let unplaced = apex

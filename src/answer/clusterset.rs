@@ -1,5 +1,5 @@
-//! A service in a clusterset (names: D.3 N8; the DNS specification of the Multi-Cluster Services API,
-//! KEP-1645).
+//! A service in a clusterset (docs/names.md, D.3, N8; the DNS specification of the Multi-Cluster
+//! Services API, KEP-1645).
 //!
 //! A service is what it is at the global level of its federation, but a headless one has all ready
 //! pods of all members that export it: whoever configures a clusterset says that pods are routable in

@@ -122,7 +122,7 @@ impl<'s> Level<'s> {
             _ => prefix + self.entry.key.len() + self.apex.name.as_wire().len(),
         };
         let mut scopes = [None; LEVELS];
-        // A fallback skips a level whose name would be over 255 octets (names: D.11, 10).
+        // A fallback skips a level whose name would be over 255 octets (docs/names.md, D.11.10).
         let published = reply
             .snapshot
             .scopes()
@@ -195,8 +195,8 @@ impl<'s> Level<'s> {
     }
 }
 
-/// Whether SRV records lead to members one by one (names: decision 19). A clusterset has names of its
-/// own, and one target for each of its services.
+/// Whether SRV records lead to members one by one (docs/names.md, decision 19). A clusterset has
+/// names of its own, and one target for each of its services.
 #[inline]
 fn is_by_member(plan: &Plan, apex: &Apex) -> bool {
     plan.srv == SrvForm::Members && apex.tree != Tree::Clusterset

@@ -1,5 +1,5 @@
 //! A service in a cluster domain: the shard of the client's own member, else an alias of the name
-//! where its member stands (names: D.8).
+//! where its member stands (docs/names.md, D.8).
 
 use super::choice::choose_own;
 use super::level::{Level, Start};

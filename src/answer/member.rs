@@ -9,7 +9,7 @@ use crate::model::{MemberSet, Pod};
 use crate::snapshot::{Apex, ServiceEntry, Shard, Tree};
 use crate::wire::Owner;
 
-/// Answers for a pinned name, or for an SRV owner of it (names: decision 7).
+/// Answers for a pinned name, or for an SRV owner of it (docs/names.md, decision 7).
 pub(super) fn answer_pinned<'s>(
     reply: &mut Reply<'s, '_>,
     apex: &'s Apex,
@@ -25,8 +25,9 @@ pub(super) fn answer_pinned<'s>(
     Ending::of(apex, entry, answering)
 }
 
-/// Answers for the pods of one host name, which only clients inside their member are given (names:
-/// decision 12), but in a clusterset, whose operator says that pods are routable in it.
+/// Answers for the pods of one host name, which only clients inside their member are given
+/// (docs/names.md, decision 12), but in a clusterset, whose operator says that pods are routable in
+/// it.
 pub(super) fn answer_pods<'s, T: Trace>(
     reply: &mut Reply<'s, '_>,
     apex: &'s Apex,

@@ -17,7 +17,7 @@ pub struct Client {
     pub listener: Option<ListenerIdx>,
     /// How the query came.
     pub transport: Transport,
-    /// The time, on whose slots draws depend (names: decision 6).
+    /// The time, on whose slots draws depend (docs/names.md, decision 6).
     pub now: UnixSeconds,
 }
 
@@ -91,8 +91,8 @@ impl<'a> Reply<'a, '_> {
         (self.qname.suffix(skip) == apex.name.as_wire()).then_some(owner)
     }
 
-    /// `owner`, unless it is the question's name with an upper-case octet: only owners that equal the
-    /// question keep its case (names: D.10).
+    /// `owner`, unless it is the question's name with an upper-case octet: only owners that equal
+    /// the question keep its case (docs/names.md, D.10).
     pub(super) fn lower_case(&self, owner: Owner) -> Option<Owner> {
         (owner != Owner::QUESTION || self.query.is_lower_case).then_some(owner)
     }

@@ -21,26 +21,26 @@ pub(super) enum Subject<'s> {
         /// The port of an SRV owner.
         port: Option<&'s NamedPort>,
     },
-    /// The prefix of a service: an alias of its global name (names: N9).
+    /// The prefix of a service: an alias of its global name (docs/names.md, N9).
     Prefixed {
         /// The service.
         entry: &'s ServiceEntry,
     },
-    /// A service, the client's own member first (names: D.8), or one of its SRV owners.
+    /// A service, the client's own member first (docs/names.md, D.8), or one of its SRV owners.
     Local {
         /// The service.
         entry: &'s ServiceEntry,
         /// The port of an SRV owner.
         port: Option<&'s NamedPort>,
     },
-    /// A service in a clusterset (names: D.3 N8), or one of its SRV owners.
+    /// A service in a clusterset (docs/names.md, D.3, N8), or one of its SRV owners.
     Clusterset {
         /// The service.
         entry: &'s ServiceEntry,
         /// The port of an SRV owner.
         port: Option<&'s NamedPort>,
     },
-    /// A service in one member and no other (names: decision 7).
+    /// A service in one member and no other (docs/names.md, decision 7).
     Pinned {
         /// The service.
         entry: &'s ServiceEntry,
@@ -63,6 +63,6 @@ pub(super) enum Subject<'s> {
         /// The federation whose facts say so; `None` when the configuration alone does.
         federation: Option<FederationIdx>,
     },
-    /// Too little is known to say that the name does not exist (names: decision 10).
+    /// Too little is known to say that the name does not exist (docs/names.md, decision 10).
     NotReady,
 }

@@ -136,6 +136,24 @@ fn citations_name_headings_that_exist() {
 }
 
 #[test]
+fn citations_have_one_form() {
+    let mut findings = Vec::new();
+    for (path, text) in citing() {
+        for (line, sentence) in sentences(&text) {
+            for rest in sentence.split("names: ").skip(1) {
+                let is_key = ["D.", "E.", "decision"]
+                    .iter()
+                    .any(|key| rest.starts_with(key));
+                if is_key || rest.starts_with(|c: char| c.is_ascii_digit()) {
+                    findings.push(format!("{path}:{line}: names: {rest}"));
+                }
+            }
+        }
+    }
+    report("cite docs/names.md and a heading", &findings);
+}
+
+#[test]
 fn links_lead_to_files_and_headings() {
     let pages = pages();
     let mut findings = Vec::new();

@@ -1,4 +1,5 @@
-//! What clients get whose place is known, or who are inside a member (names: decisions 6 and 12).
+//! What clients get whose place is known, or who are inside a member (docs/names.md, decisions 6
+//! and 12).
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};

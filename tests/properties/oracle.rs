@@ -1,4 +1,4 @@
-//! What the text says (names: D.4 to D.6, decisions 2, 3, 5, 7, 15), in the fewest words.
+//! What the text says (docs/names.md, D.4 to D.6, decisions 2, 3, 5, 7, 15), in the fewest words.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

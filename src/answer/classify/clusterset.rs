@@ -1,5 +1,5 @@
-//! What the names of a clusterset are (names: D.3 N8; the DNS specification of the Multi-Cluster
-//! Services API, KEP-1645).
+//! What the names of a clusterset are (docs/names.md, D.3, N8; the DNS specification of the
+//! Multi-Cluster Services API, KEP-1645).
 
 use super::existing::{self, pinned, unknown};
 use crate::answer::subject::Subject;
@@ -12,7 +12,7 @@ pub(super) fn service<'s>(
     entry: &'s ServiceEntry,
     prefix: Prefix<'_>,
 ) -> Subject<'s> {
-    // Without a ready pod there is no such name, nor any below it (names: E.7 V13).
+    // Without a ready pod there is no such name, nor any below it (docs/names.md, E.7, V13).
     let mut members = entry.members().iter();
     if entry.is_headless() && !members.any(|member| entry.has_ready_pod(member)) {
         return unknown(snapshot, entry.federation);
@@ -21,7 +21,7 @@ pub(super) fn service<'s>(
         Prefix::MemberProtocol { .. } | Prefix::MemberPort { .. } => {
             Subject::Absent { federation: None }
         }
-        // No pinned name, but pods have names below it (names: decisions 3 and 7).
+        // No pinned name, but pods have names below it (docs/names.md, decisions 3 and 7).
         Prefix::Member(member) => pinned(snapshot, entry, Scopes::GLOBAL, member, |shard| {
             let has_pod = entry.has_pod(shard.member);
             has_pod.then_some(Subject::EmptyNonTerminal)

@@ -162,7 +162,7 @@ impl<'s> Chosen<'s> {
     /// Writes the RRset of a type at `owner`, each address once, in an order that turns with the
     /// query. Returns the members whose addresses are in it.
     ///
-    /// Nothing may rely on the order (names: D.5); turning it spreads clients that do.
+    /// Nothing may rely on the order (docs/names.md, D.5); turning it spreads clients that do.
     #[inline]
     fn write(&self, reply: &mut Reply<'_, '_>, owner: Owner, qtype: u16) -> MemberSet {
         if qtype == rrtype::A {
@@ -373,9 +373,9 @@ fn write_each<A: Address>(
     response.count() != before
 }
 
-/// The longest TTL that an answer from `members` may have: short while a member of the federation is
-/// in its first sync and while one of these is held or being drained, and never longer than what is
-/// left of a hold (names: decision 8). That of a suspect shard is short in itself.
+/// The longest TTL that an answer from `members` may have: short while a member of the federation
+/// is in its first sync and while one of these is held or being drained, and never longer than what
+/// is left of a hold (docs/names.md, decision 8). That of a suspect shard is short in itself.
 #[inline]
 fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) -> u32 {
     let sync = snapshot.state().federation(entry.federation);

@@ -50,7 +50,7 @@ pub(in crate::answer) fn write_port(
 }
 
 /// Writes the SRV records at the name of a service that is not headless: one for each port, with or
-/// without a name (names: D.7).
+/// without a name (docs/names.md, D.7).
 #[inline(never)]
 pub(in crate::answer) fn write_ports(
     reply: &mut Reply<'_, '_>,

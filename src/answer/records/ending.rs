@@ -15,7 +15,7 @@ pub(in crate::answer) enum Ending<'s> {
     Records(MemberSet),
     /// The name of a service has no records of the type: NODATA, or HINFO for ANY (RFC 8482).
     NoRecords(&'s Apex, FederationIdx),
-    /// No member of a service is eligible (names: decision 2).
+    /// No member of a service is eligible (docs/names.md, decision 2).
     Down {
         /// The apex of the name without records.
         apex: &'s Apex,
@@ -30,7 +30,7 @@ pub(in crate::answer) enum Ending<'s> {
     NoData(&'s Apex, Option<FederationIdx>),
     /// The name does not exist (RFC 2308).
     NxDomain(&'s Apex, Option<FederationIdx>),
-    /// Too little is known yet for a negative answer (names: decision 10).
+    /// Too little is known yet for a negative answer (docs/names.md, decision 10).
     NotReady,
 }
 

@@ -1,10 +1,10 @@
 //! RRsets of many records: as many as a message holds, in time that grows with what is looked at and
 //! never with its square.
 //!
-//! What is written is a run of all records, from a place on and around the end. If a message holds all,
-//! the place turns with the query, so that what is cut off over UDP is not always the same (names: 18).
-//! If not, it is drawn as the addresses of a limit are: a client has the same records for the time of a
-//! slot.
+//! What is written is a run of all records, from a place on and around the end. If a message holds
+//! all, the place turns with the query, so that what is cut off over UDP is not always the same
+//! (docs/names.md, decision 18). If not, it is drawn as the addresses of a limit are: a client has
+//! the same records for the time of a slot.
 
 use super::family::Address;
 use crate::answer::reply::{Reply, Transport};

@@ -1,4 +1,4 @@
-//! SRV records and the addresses of their targets (RFC 2782; names: D.7).
+//! SRV records and the addresses of their targets (RFC 2782; docs/names.md, D.7).
 
 use super::addresses::{Chosen, Own};
 use super::many;
@@ -89,9 +89,9 @@ impl<'r, 's> Srv<'r, 's> {
         self.write_members(reply, numbers, |_| WEIGHT)
     }
 
-    /// Writes the RRset of one port of a populated level with a record for each shard, whose target is
-    /// its pinned name and whose weight is the shard's, so scaled that the largest is [`HEAVIEST`]
-    /// (names: decision 19).
+    /// Writes the RRset of one port of a populated level with a record for each shard, whose target
+    /// is its pinned name and whose weight is the shard's, so scaled that the largest is
+    /// [`HEAVIEST`] (docs/names.md, decision 19).
     pub(in crate::answer) fn write_by_member(
         &self,
         reply: &mut Reply<'_, '_>,
@@ -280,8 +280,8 @@ pub(in crate::answer) fn write_pinned(
     write_shared(reply, chosen, Owner::QUESTION, [port], &name)
 }
 
-/// Writes the SRV record of the client's own member, whose target is the name asked without the port
-/// (names: D.8). Returns the members in it, `None` for no record.
+/// Writes the SRV record of the client's own member, whose target is the name asked without the
+/// port (docs/names.md, D.8). Returns the members in it, `None` for no record.
 pub(in crate::answer) fn write_own(
     reply: &mut Reply<'_, '_>,
     chosen: &Chosen<'_>,

@@ -1,4 +1,4 @@
-//! The names that SRV records have as targets (RFC 2782; names: D.7).
+//! The names that SRV records have as targets (RFC 2782; docs/names.md, D.7).
 
 use crate::model::PodName;
 use crate::snapshot::{Apex, Scope, Scopes, ServiceEntry, Snapshot};

@@ -1,4 +1,4 @@
-//! `max-addresses` and `spill-over`, as many clients see them (names: decision 6).
+//! `max-addresses` and `spill-over`, as many clients see them (docs/names.md, decision 6).
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,4 +1,4 @@
-//! RRsets that do not fit: over UDP (names: 18), and in any message.
+//! RRsets that do not fit: over UDP (docs/names.md, decision 18), and in any message.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

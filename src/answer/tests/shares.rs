@@ -1,4 +1,4 @@
-//! Shares under `weighted`, as resolvers and replicas see them (names: decision 6).
+//! Shares under `weighted`, as resolvers and replicas see them (docs/names.md, decision 6).
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

@@ -34,7 +34,8 @@ const HISTORIES: u32 = 40;
 /// How many steps one has at most.
 const STEPS: usize = 40;
 
-/// Everything that is to happen at least once, or the rules have not been tried.
+/// Everything that is to happen at least once, or the rules (docs/who-is-served.md, Invariants) have
+/// not been tried.
 const TRIED: [&str; 16] = [
     "I1 a sure one answers",
     "I2 a down one does not",

@@ -2,7 +2,7 @@
 //! random ones that are long. A step is whatever may happen to a member, time, a restart or a reload.
 //!
 //! What must hold of each step and at each moment ([`rules`]) is compared with what somebody knows who
-//! has seen everything ([`witness`]). The invariants, by their numbers:
+//! has seen everything ([`witness`]). The invariants, by their numbers in docs/who-is-served.md:
 //!
 //! - I3, I6: once all members are in contact, each is ready in bounded time, whatever was before.
 //! - I4: silence of a member alone withdraws nothing within its hold.
