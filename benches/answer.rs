@@ -70,9 +70,9 @@ pub(crate) fn steps(criterion: &mut Criterion) {
     let plan = snapshot.plan(entry.plan).expect("a plan");
     group.bench_function("choose", |bencher| {
         bencher.iter(|| {
-            let lots = || unreachable!("the plan is not weighted and nothing is drained");
+            let draw = || unreachable!("the plan is not weighted and nothing is drained");
             let health = black_box(entry).health();
-            let eligible = eligible(plan, &health, || None, &snapshot.state().health, lots);
+            let eligible = eligible(plan, &health, || None, &snapshot.state().health, draw);
             choose(
                 plan,
                 [LevelView {
@@ -82,7 +82,7 @@ pub(crate) fn steps(criterion: &mut Criterion) {
                     own: None,
                     is_listed: false,
                 }],
-                lots,
+                draw,
                 |_| unreachable!("nothing spills over"),
                 &mut NoTrace,
             )

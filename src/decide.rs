@@ -1,5 +1,5 @@
 //! The one pure function that chooses members, and the plans it works on. No clock, and no
-//! randomness: lots are hashes that every replica computes alike.
+//! randomness: draws are hashes that every replica computes alike.
 //!
 //! ```text
 //! available (service) ∩ fence (plan) ∖ drained (fleet)
@@ -9,7 +9,7 @@
 //!                                   │
 //!                                   ▼ the first tier of the plan with one of them
 //!                                   ▼ under `weighted`, or of more tiers where it is too few,
-//!                                     one by lot ──▶ decision
+//!                                     one by a draw ──▶ decision
 //! ```
 //!
 //! The level that answers never depends on the query type (docs/names.md, D.5), and `explain` runs
@@ -20,13 +20,13 @@ mod distances;
 mod eligible;
 mod nearest;
 mod plan;
+mod rendezvous;
 mod spill;
-mod weigh;
 
 pub use choose::{Decision, LevelView, NoTrace, Trace, choose, choose_all};
 pub use distances::Distances;
 pub use eligible::{Eligible, FleetHealth, Halves, ShardCaution, ShardHealth, eligible};
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
+pub use rendezvous::{Draw, Seeds, draw_of_address, weight};
 pub use spill::Spill;
-pub use weigh::{Lots, Seeds, draw_of_address, weight};

@@ -220,7 +220,7 @@ fn depend<T: Trace>(
         reply.scope = vantage.scope;
     }
     if is_drawn || chosen.is_limited() {
-        trace.lots(|| reply.draw(chosen.entry));
+        trace.draw(|| reply.draw(chosen.entry));
         reply.depend_on_draw();
     }
 }

@@ -1,4 +1,4 @@
-//! The look-up of the service that a name means, in steps that each wait for memory at most once.
+//! The look-up of the service that a name means, in steps of one cache miss each at most.
 
 use crate::names::{Below, Form, split, split_clusterset, split_local};
 use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot, Tree};
@@ -51,7 +51,7 @@ impl<'a> Lookup<'a> {
     /// How many steps a look-up has.
     pub(super) const STEPS: usize = EntrySeek::STEPS;
 
-    /// Takes the look-up one step further, which waits for memory at most once.
+    /// Takes the look-up one step further, with one cache miss at most.
     #[inline]
     pub(super) fn advance(&mut self, snapshot: &'a Snapshot) {
         if let Some(service) = &mut self.service {
@@ -63,7 +63,7 @@ impl<'a> Lookup<'a> {
     #[inline]
     pub(super) fn prefetch(&self, qtype: u16) {
         if let Some(service) = &self.service {
-            service.touch(qtype);
+            service.prefetch(qtype);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::decide::Lots;
+use crate::decide::Draw;
 use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::{Apex, ServiceEntry, Snapshot};
 use crate::vantage::{Asker, ClientPrefix, Vantage};
@@ -64,10 +64,10 @@ impl<'a> Reply<'a, '_> {
     }
 
     /// The draw among the members and addresses of a service for this client at this time.
-    pub(super) fn draw(&self, entry: &'a ServiceEntry) -> Lots<'a> {
+    pub(super) fn draw(&self, entry: &'a ServiceEntry) -> Draw<'a> {
         let state = self.snapshot.state();
         let weights = entry.caution().map(|caution| &*caution.weights);
-        Lots::new(
+        Draw::new(
             &entry.key,
             self.prefix(),
             (self.client.now, entry.ttl),

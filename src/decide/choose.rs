@@ -12,15 +12,15 @@
 //! 3. Set aside, each only where a sure one is left (or where none was): members that are back after
 //!    they were withdrawn too often; shards that are ready again after they went out too often; shards
 //!    that have lost all addresses of a family while others have those that they have left.
-//! 4. A member that is being drained is set aside likewise, for the part of all lots that it has lost.
+//! 4. A member that is being drained is set aside likewise, for the part of all draws that it has lost.
 //! 5. If none is left, `last-known` lets all stand in that are published and not drained.
 //! 6. The first level with an eligible member answers; there the first tier of the plan that has
-//!    one; and of that, under `weighted`, one member by lot (docs/names.md, decision 6), unless all
+//!    one; and of that, under `weighted`, one member by a draw (docs/names.md, decision 6), unless all
 //!    are listed for the client to draw. Where that tier has too few ready endpoints and the plan
 //!    says that it spills over, one member of it and of the next tiers is drawn instead.
 
 use super::spill::Loads;
-use super::{Eligible, Lots, Plan, Spill};
+use super::{Draw, Eligible, Plan, Spill};
 use crate::model::{Endpoints, MemberIdx, MemberSet};
 use crate::vantage::Vantage;
 
@@ -49,7 +49,7 @@ pub struct Decision {
     pub level: usize,
     /// The members that answer; empty when no level has an eligible one.
     pub members: MemberSet,
-    /// They were drawn by lot.
+    /// They were drawn.
     pub is_drawn: bool,
     /// That of `members` which answers with its inside addresses.
     pub own: Option<MemberIdx>,
@@ -61,13 +61,13 @@ pub trait Trace {
     fn eligible(&mut self, _eligible: &Eligible) {}
     /// Where the client stands counts.
     fn vantage(&mut self, _vantage: &Vantage) {}
-    /// The answer depends on lots: these.
-    fn lots<'l>(&mut self, _lots: impl FnOnce() -> Lots<'l>) {}
+    /// The answer depends on this draw.
+    fn draw<'l>(&mut self, _draw: impl FnOnce() -> Draw<'l>) {}
     /// The nearest members cannot carry all: one is drawn of these and others.
     fn spill(&mut self, _spill: &Spill) {}
     /// One level was looked at: who is eligible there, and who of them is chosen.
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
-    /// The answer has not all records, as no message holds them: lots say which.
+    /// The answer has not all records, as no message holds them: a draw says which.
     fn over_message(&mut self) {}
     /// A member that is chosen answers with its inside addresses.
     fn own(&mut self, _member: MemberIdx) {}
@@ -83,7 +83,7 @@ impl Trace for NoTrace {}
 /// the plan that has one of them, and under `weighted` with one member of it.
 ///
 /// `levels` are the level asked first and the global one last. A client inside a member is in its
-/// first tier alone, so that under `nearest` its own shard answers alone where it can. `lots` are as
+/// first tier alone, so that under `nearest` its own shard answers alone where it can. `draw` is as
 /// for [`eligible`], and `endpoints` are those of a member, asked only where a plan spills over.
 #[expect(
     clippy::inline_always,
@@ -93,7 +93,7 @@ impl Trace for NoTrace {}
 pub fn choose<'t, 'l, T: Trace>(
     plan: &Plan,
     levels: impl IntoIterator<Item = LevelView<'t>>,
-    lots: impl FnOnce() -> Lots<'l>,
+    draw: impl FnOnce() -> Draw<'l>,
     endpoints: impl Fn(MemberIdx) -> Endpoints,
     trace: &mut T,
 ) -> Decision {
@@ -109,7 +109,7 @@ pub fn choose<'t, 'l, T: Trace>(
         if let Some(mut members) = chosen {
             let mut is_drawn = plan.is_weighted && !view.is_listed;
             if is_drawn {
-                members = lots().pick(members);
+                members = draw().pick(members);
             } else if let Some(percent) = plan.spill_over {
                 let loads = Loads {
                     tiers,
@@ -119,7 +119,7 @@ pub fn choose<'t, 'l, T: Trace>(
                 };
                 if let Some(spill) = loads.spill(percent) {
                     trace.spill(&spill);
-                    members = lots()
+                    members = draw()
                         .pick_of(loads.shares(spill.needed))
                         .unwrap_or(members);
                     is_drawn = true;

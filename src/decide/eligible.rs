@@ -1,7 +1,7 @@
 //! Who is eligible: the rules 1 to 5 of [`super::choose`], which leave out only what others can stand
 //! in for.
 
-use super::{Lots, Plan};
+use super::{Draw, Plan};
 use crate::model::{MemberIdx, MemberSet, WhenAllDown};
 
 /// What holds for all services of a federation at once.
@@ -127,7 +127,7 @@ pub struct Eligible {
     pub halved: MemberSet,
     /// Members that are left out for now because they are being drained and something sure is left.
     pub parted: MemberSet,
-    /// Lots were drawn: the answer depends on the client's prefix and on the time.
+    /// A draw was made: the answer depends on the client's prefix and on the time.
     pub is_drawn: bool,
     /// None was eligible, and those last known stand in (docs/names.md, decision 2).
     pub is_last_known: bool,
@@ -143,7 +143,7 @@ pub struct Eligible {
 /// `caution` is looked up only where it counts, as it lies far off: where shards are kept back, or
 /// members are doubtful.
 ///
-/// `lots` makes the lots of the service for the client and the time; it is called only if a member
+/// `draw` makes the draw of the service for the client and the time; it is called only if a member
 /// is being drained.
 #[expect(
     clippy::inline_always,
@@ -155,7 +155,7 @@ pub fn eligible<'c, 'l>(
     shards: &ShardHealth,
     caution: impl Fn() -> Option<&'c ShardCaution>,
     fleet: &FleetHealth,
-    lots: impl FnOnce() -> Lots<'l>,
+    draw: impl FnOnce() -> Draw<'l>,
 ) -> Eligible {
     let available = shards.available & !fleet.drained;
     let within = available & plan.fence;
@@ -166,7 +166,7 @@ pub fn eligible<'c, 'l>(
     };
     let in_question = within & (fleet.doubtful | fleet.kept_back | fleet.draining);
     if shards.keeps_back || !in_question.is_empty() {
-        leave_out(&mut eligible, shards, caution, fleet, lots);
+        leave_out(&mut eligible, shards, caution, fleet, draw);
     }
     if eligible.members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown {
         eligible.is_last_known = true;
@@ -183,7 +183,7 @@ fn leave_out<'c, 'l>(
     shards: &ShardHealth,
     caution: impl Fn() -> Option<&'c ShardCaution>,
     fleet: &FleetHealth,
-    lots: impl FnOnce() -> Lots<'l>,
+    draw: impl FnOnce() -> Draw<'l>,
 ) {
     let within = eligible.members;
     let mut doubtful = within & fleet.doubtful;
@@ -210,7 +210,7 @@ fn leave_out<'c, 'l>(
     let draining = left.members & fleet.draining;
     eligible.is_drawn = !draining.is_empty();
     if eligible.is_drawn {
-        eligible.parted = left.set_aside(lots().drained(draining));
+        eligible.parted = left.set_aside(draw().drained(draining));
     }
     eligible.members = left.members;
 }

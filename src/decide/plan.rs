@@ -35,7 +35,7 @@ pub struct Plan {
     pub is_nearest: bool,
     /// One member answers, drawn by its weight.
     pub is_weighted: bool,
-    /// How many addresses of a type an answer has at most; they are drawn by lot.
+    /// How many addresses of a type an answer has at most; a draw says which.
     pub max_addresses: Option<u8>,
     /// The share, in percent, of the endpoints of the first tier that are to be ready, or the next
     /// tiers carry the rest.

@@ -337,7 +337,7 @@ impl SnapshotBuilder {
     /// Looks at all facts, in no order.
     pub fn for_each_fact(&self, mut look: impl FnMut(MemberIdx, &NamespacedName, &Arc<Service>)) {
         for batch in self.facts.in_memory_order().chunks(TOGETHER) {
-            ServiceFacts::touch(batch);
+            ServiceFacts::prefetch(batch);
             for said in batch {
                 for (member, facts) in &said.shards {
                     look(*member, &said.name, facts);

@@ -30,8 +30,8 @@ pub(super) struct ServiceFacts {
 }
 
 impl ServiceFacts {
-    /// Waits for what compiling these services reads, for all together.
-    pub(super) fn touch(services: &[&Self]) {
+    /// Prefetches what compiling these services reads, so that the cache misses of all overlap.
+    pub(super) fn prefetch(services: &[&Self]) {
         for said in services {
             let name = said.name.name.as_str().as_bytes();
             black_box((name.first(), said.shards.first()));

@@ -262,8 +262,8 @@ fn joined<'b>(labels: [&[u8]; 2], buffer: &'b mut [u8; MOST_KEY]) -> Option<&'b 
     Some(whole)
 }
 
-/// A look-up of one entry, in [`EntrySeek::STEPS`] steps: whoever has many takes each step of all
-/// before the next, and waits for their memory at the same time.
+/// A look-up of one entry, in [`EntrySeek::STEPS`] steps: a caller with many takes each step of all
+/// before the next, so that their cache misses overlap.
 #[derive(Debug)]
 pub struct EntrySeek<'s> {
     key: &'s [u8],
@@ -271,27 +271,27 @@ pub struct EntrySeek<'s> {
 }
 
 impl<'s> EntrySeek<'s> {
-    /// After so many steps nothing is left to wait for that most answers need.
+    /// After so many steps everything that most answers read is in the cache.
     pub const STEPS: usize = 4;
 
-    /// Takes it one step further, which waits for memory at most once.
+    /// Takes it one step further, with one cache miss at most.
     #[inline]
     pub fn advance(&mut self, snapshot: &'s Snapshot) {
         match self.seek {
-            Seek::Found(Some(entry)) => entry.touch(),
+            Seek::Found(Some(entry)) => entry.prefetch(),
             _ => snapshot.services.advance(&mut self.seek, self.key),
         }
     }
 
-    /// When all steps are taken: waits for what answers of a type need beside. Only the wait for
-    /// the ports is one after another.
+    /// When all steps are taken: prefetches what else answers of a type read. Only the ports cost two
+    /// cache misses one after another.
     #[inline]
-    pub fn touch(&self, qtype: u16) {
+    pub fn prefetch(&self, qtype: u16) {
         match (qtype, &self.seek) {
-            (rrtype::AAAA, Seek::Found(Some(entry))) => entry.touch_ipv6(),
+            (rrtype::AAAA, Seek::Found(Some(entry))) => entry.prefetch_ipv6(),
             (rrtype::SRV, Seek::Found(Some(entry))) => {
-                entry.touch_ipv6();
-                entry.touch_ports();
+                entry.prefetch_ipv6();
+                entry.prefetch_ports();
             }
             _ => {}
         }

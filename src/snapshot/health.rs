@@ -15,7 +15,7 @@ pub struct FleetState {
     healths: Vec<FleetHealth>,
     /// Shares of members that are being drained, of [`FULL_SHARE`].
     pub shares: Box<[(MemberIdx, u16)]>,
-    /// What lots follow.
+    /// What draws follow.
     pub seeds: Seeds,
     /// What each federation knows.
     federations: Vec<FederationSync>,

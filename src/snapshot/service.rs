@@ -198,21 +198,21 @@ impl ServiceEntry {
         self.is_headless
     }
 
-    /// Waits for what every answer needs of the entry, beside its key.
+    /// Prefetches the cache lines that every answer reads, beside that of the key.
     #[inline]
-    pub(super) fn touch(&self) {
+    pub(super) fn prefetch(&self) {
         black_box(self.heads.len() + self.ipv6.len());
     }
 
-    /// Waits for its IPv6 addresses.
+    /// Prefetches its IPv6 addresses.
     #[inline]
-    pub(super) fn touch_ipv6(&self) {
+    pub(super) fn prefetch_ipv6(&self) {
         black_box(self.ipv6.first().map(Ipv6Addr::octets));
     }
 
-    /// Waits for its ports.
+    /// Prefetches its ports.
     #[inline]
-    pub(super) fn touch_ports(&self) {
+    pub(super) fn prefetch_ports(&self) {
         black_box(self.ports().first().map(|port| port.protocol_at));
     }
 

@@ -199,8 +199,8 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
         }
     }
 
-    /// Waits for where these keys belong, for all together.
-    pub(super) fn touch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+    /// Prefetches where these keys belong, so that the cache misses of all overlap.
+    pub(super) fn prefetch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
         for key in keys {
             let hash = self.hash(key);
             let mut branch = &*self.root;

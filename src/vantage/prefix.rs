@@ -1,4 +1,4 @@
-//! The part of a client's address that lots are drawn for.
+//! The part of a client's address that draws depend on.
 
 use std::net::IpAddr;
 

@@ -101,7 +101,7 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
                 for ((step, ask), tcp) in pipelined.iter().zip(streamed) {
                     let udp = server.udp(ask, &view.config);
                     for (transport, got) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
-                        // A lot may be drawn anew while the answer is on its way.
+                        // A draw may be made anew while the answer is on its way.
                         let want = [before, clock::now()]
                             .map(|now| respond(&view.folded, &view.config, ask, transport, now));
                         match got {

@@ -163,8 +163,8 @@ impl World {
         }
     }
 
-    /// Whether a member that is being drained keeps the lot of a service for [`CLIENT`].
-    pub(crate) fn keeps_lot(&self, fed: &Fed, key: (&str, &str), member: usize) -> bool {
+    /// Whether a member that is being drained keeps a service by the draw for [`CLIENT`].
+    pub(crate) fn keeps_draw(&self, fed: &Fed, key: (&str, &str), member: usize) -> bool {
         let share = self.shares.get(&member).copied().unwrap_or(FULL_SHARE);
         u64::from(share) > draw(fed, key, member, 1) >> 49
     }
@@ -201,7 +201,10 @@ pub(crate) fn heaviest(
 ) -> Option<usize> {
     let two_to_64 = 2f64.powi(64);
     let score = |(member, weight): (usize, u32)| {
-        #[expect(clippy::cast_precision_loss, reason = "lots are compared, not counted")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "draws are compared, not counted"
+        )]
         let part = draw(fed, key, member, 0) as f64 / two_to_64;
         (-part.ln() / f64::from(weight), member)
     };
@@ -210,7 +213,7 @@ pub(crate) fn heaviest(
     least.map(|(_, member)| member)
 }
 
-/// The lot of a member as decide/weigh.rs describes it; every TTL is 30 s.
+/// The draw of a member as decide/rendezvous.rs describes it; every TTL is 30 s.
 fn draw(fed: &Fed, key: (&str, &str), member: usize, purpose: u64) -> u64 {
     let mut octets = Vec::new();
     for label in [key.1, key.0, fed.name] {

@@ -258,7 +258,7 @@ impl<'a> Oracle<'a> {
         said.unwrap_or(fed.all_down)
     }
 
-    /// Whether one member answers, by lot.
+    /// Whether one member answers, by a draw.
     pub(crate) fn is_weighted(&self, fed: &Fed, key: (&str, &str)) -> bool {
         let shards = self.shards(fed, key);
         let is_silent = |(_, shard): &(usize, &Shard)| matches!(shard.steering, Said::Nothing);
@@ -328,7 +328,7 @@ impl<'a> Oracle<'a> {
         });
         self.world.keep_whole(fed, &mut up, &sure, own);
         keep_if_any(&mut up, &sure, |member| {
-            self.world.keeps_lot(fed, key, member)
+            self.world.keeps_draw(fed, key, member)
         });
         if up.is_empty() && self.all_down(fed, key) == WhenAllDown::LastKnown {
             up = publishable;

@@ -1,4 +1,4 @@
-//! What speaks for and against a member: probes, conditions, holds, drains, lots; where a client stands.
+//! What speaks for and against a member: probes, conditions, holds, drains, draws; where a client stands.
 
 use super::recorder::Recorder;
 use crate::decide::weight;
@@ -103,20 +103,20 @@ fn contact(status: &MemberStatus) -> Option<String> {
     Some(format!("{} since {}: {reason}", status.state, status.since))
 }
 
-/// The weights, the shares and the time slot of the lots that were drawn.
-pub(super) fn lots(
+/// The weights, the shares and the time slot of the draw.
+pub(super) fn draw(
     snapshot: &Snapshot,
     entry: &ServiceEntry,
     recorder: &Recorder,
     is_weighted: bool,
 ) -> Vec<String> {
-    let Some((slot, prefix)) = recorder.lots else {
+    let Some((slot, prefix)) = recorder.draw else {
         return Vec::new();
     };
     let ttl = u64::from(entry.ttl.max(1));
     let begins = UnixSeconds(slot * ttl);
     let mut lines = vec![format!(
-        "lots are drawn for {}/{} and time slot {slot}, of {ttl} s from {begins}",
+        "the draw is for {}/{} and time slot {slot}, of {ttl} s from {begins}",
         prefix.address(),
         prefix.length
     )];
@@ -137,7 +137,7 @@ pub(super) fn lots(
         });
         let shares: Vec<_> = shares.collect();
         lines.push(format!(
-            "weights, and shares of the lots: {}",
+            "weights, and shares of the draws: {}",
             shares.join(", ")
         ));
     }

@@ -91,7 +91,7 @@ pub(super) fn fill(
     let is_weighted = plan.is_some_and(|plan| plan.is_weighted);
     explanation
         .notes
-        .extend(evidence::lots(snapshot, entry, recorder, is_weighted));
+        .extend(evidence::draw(snapshot, entry, recorder, is_weighted));
     let (_, chosen) = recorder.levels.last().copied().unwrap_or_default();
     let most = plan.and_then(|plan| plan.max_addresses);
     let notes = evidence::left_out(entry, chosen, most, recorder);

@@ -1,6 +1,6 @@
 //! The trace that records, for explanations.
 
-use crate::decide::{Eligible, Lots, Spill, Trace};
+use crate::decide::{Draw, Eligible, Spill, Trace};
 use crate::model::{MemberIdx, MemberSet};
 use crate::vantage::{ClientPrefix, Vantage};
 
@@ -13,8 +13,8 @@ pub struct Recorder {
     pub levels: Vec<(MemberSet, MemberSet)>,
     /// Where the client stands, if that counts.
     pub vantage: Option<Vantage>,
-    /// The time slot and the client prefix of lots, if some were drawn.
-    pub lots: Option<(u64, ClientPrefix)>,
+    /// The time slot and the client prefix of the draw, if the answer depends on one.
+    pub draw: Option<(u64, ClientPrefix)>,
     /// What the nearest members cannot carry, if that is so.
     pub spill: Option<Spill>,
     /// The member that answers with its inside addresses.
@@ -32,9 +32,9 @@ impl Trace for Recorder {
         self.vantage = Some(*vantage);
     }
 
-    fn lots<'l>(&mut self, lots: impl FnOnce() -> Lots<'l>) {
-        let lots = lots();
-        self.lots = Some((lots.slot, lots.prefix));
+    fn draw<'l>(&mut self, draw: impl FnOnce() -> Draw<'l>) {
+        let draw = draw();
+        self.draw = Some((draw.slot, draw.prefix));
     }
 
     fn spill(&mut self, spill: &Spill) {

@@ -21,7 +21,7 @@ pub(in crate::answer) struct Chosen<'s> {
     pub(in crate::answer) ttl: u32,
     /// Only so many addresses of each type are in an answer, as the members have more.
     limit: Option<u8>,
-    /// The owner is a pinned name, and some of the member's addresses are withheld elsewhere.
+    /// All addresses of the member, if the owner is its pinned name and some are withheld at other names.
     whole: Option<&'s Whole>,
     /// The client is inside one of the members, and its shard is reached there.
     pub(in crate::answer) own: Option<Own<'s>>,

@@ -1,6 +1,6 @@
 //! Caps the number of addresses in an answer; rendezvous hashing picks which.
 
-use crate::decide::Lots;
+use crate::decide::Draw;
 use crate::model::MOST_ADDRESSES;
 
 /// A cap on the addresses of one type in an answer. A client gets the same ones for the length of a time
@@ -10,12 +10,12 @@ pub(super) struct Limit<'s> {
     /// How many.
     most: usize,
     /// The draw of the service for the client.
-    draw: Lots<'s>,
+    draw: Draw<'s>,
 }
 
 impl<'s> Limit<'s> {
     /// At most `most`, which is no more than [`MOST_ADDRESSES`].
-    pub(super) fn new(most: u8, draw: Lots<'s>) -> Self {
+    pub(super) fn new(most: u8, draw: Draw<'s>) -> Self {
         Self {
             most: most.clamp(1, MOST_ADDRESSES).into(),
             draw,

@@ -1,10 +1,9 @@
-//! RRsets of many records: as many as a message holds, in time that grows with what is looked at and
-//! never with its square.
+//! RRsets of many records: as many as a message holds, in time linear in the number of records.
 //!
-//! What is written is a run of all records, from a place on and around the end. If a message holds
-//! all, the place turns with the query, so that what is cut off over UDP is not always the same
-//! (docs/names.md, decision 18). If not, it is drawn as the addresses of a limit are: a client has
-//! the same records for the time of a slot.
+//! Records are written from an offset on and around the end. If a message holds all, the offset rotates
+//! with the query id, so that what is cut off over UDP is not always the same (docs/names.md, decision
+//! 18). If not, a draw for the client gives the offset: a client gets the same records for the length
+//! of a time slot.
 
 use super::family::Address;
 use crate::answer::reply::{Reply, Transport};
@@ -12,7 +11,7 @@ use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::ServiceEntry;
 use crate::wire::{Mark, Owner};
 
-/// So many addresses at most are compared each with each.
+/// Up to so many addresses are compared with each other; more are put into a hash table.
 pub(in crate::answer) const FEW: usize = 64;
 
 /// Octets of one RRset at most, its owner counting as a pointer: beside them a message over TCP holds
@@ -57,7 +56,7 @@ pub(in crate::answer) fn write_addresses<A: Address, I: Iterator<Item = (MemberI
     members
 }
 
-/// Where the run of `count` records begins, of which `most` are written.
+/// The offset from which `count` records are written, of which a message holds `most`.
 pub(in crate::answer) fn begin(
     reply: &mut Reply<'_, '_>,
     entry: &ServiceEntry,
@@ -83,7 +82,7 @@ fn note_over_message(reply: &mut Reply<'_, '_>) {
     reply.depend_on_draw();
 }
 
-/// How far to turn an RRset: a hash of the query id and the owner's key, so that it needs no state
+/// How far to rotate an RRset: a hash of the query id and the owner's key, so that it needs no state
 /// and both transports agree.
 pub(in crate::answer) fn turn(id: u16, key: &[u8]) -> usize {
     let mix =

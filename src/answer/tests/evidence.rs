@@ -230,7 +230,7 @@ fn conditions_and_drains_are_named() {
     world.set_shares(shares.clone());
     let none = "the operator drains the member: 0 % left";
     check(&mut world, false, "drained by the operator", &[none]);
-    // So little is left that no lot falls to it.
+    // So little is left that no draw falls to it.
     shares.members = vec![(MemberIdx(0), FULL_SHARE / 100)];
     world.set_shares(shares);
     let reason = "being drained: left out for this client at this time";
@@ -239,7 +239,7 @@ fn conditions_and_drains_are_named() {
 }
 
 #[test]
-fn lots_are_explained() {
+fn draws_are_explained() {
     let mut world = world_of(crate::model::Federation {
         policy: Policy::Weighted,
         ..federation()
@@ -248,15 +248,15 @@ fn lots_are_explained() {
     assert_eq!(
         notes,
         [
-            "lots are drawn for 192.0.2.0/24 and time slot 60000000, \
+            "the draw is for 192.0.2.0/24 and time slot 60000000, \
              of 30 s from 2027-01-15T08:00:00Z",
-            "weights, and shares of the lots: a 1 (50 %), c 1 (50 %)"
+            "weights, and shares of the draws: a 1 (50 %), c 1 (50 %)"
         ]
     );
 }
 
 #[test]
-fn members_that_are_listed_draw_no_lots_and_a_disagreement_is_told() {
+fn members_that_are_listed_draw_nothing_and_a_disagreement_is_told() {
     let mut world = world_of(crate::model::Federation {
         policy: Policy::Weighted,
         ..federation()

@@ -74,7 +74,7 @@ fn replicas_agree_throughout_a_slot() {
         assert_eq!(first, ask(&other, subnet(n), NOON + 29));
         moves += usize::from(first != ask(&one, subnet(n), NOON + 30));
     }
-    // In the next slot lots are drawn anew: 32 % differ.
+    // In the next slot draws are made anew: 32 % differ.
     assert!((40..90).contains(&moves), "{moves}");
 }
 

@@ -52,12 +52,12 @@ fn decide(
 ) -> (usize, MemberSet) {
     let seeds = Seeds::default();
     let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
-    let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
+    let draw = || Draw::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
     let shards = ShardHealth {
         keeps_back: caution.is_some_and(ShardCaution::keeps_back),
         ..*shards
     };
-    let eligible = eligible(plan, &shards, || caution, fleet, lots);
+    let eligible = eligible(plan, &shards, || caution, fleet, draw);
     let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| LevelView {
         members,
         nearest: None,
@@ -66,7 +66,7 @@ fn decide(
         is_listed: false,
     });
     let endpoints = |_| Endpoints::default();
-    let decision = choose(plan, levels, lots, endpoints, &mut NoTrace);
+    let decision = choose(plan, levels, draw, endpoints, &mut NoTrace);
     (decision.level, decision.members)
 }
 

@@ -15,7 +15,7 @@ struct Input {
     proof: Proof,
     is_damped: bool,
     family: Family,
-    /// An operator drains it, and the client's lot has left it.
+    /// An operator drains it, and a draw leaves it out for the client.
     is_parted: bool,
 }
 
@@ -149,10 +149,10 @@ fn decided(inputs: &Inputs) -> Eligible {
     };
     let seeds = Seeds::default();
     let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
-    // Of a share of nothing no lot is left.
+    // Of a share of nothing no draw is left.
     let shares: Vec<_> = fleet.draining.iter().map(|member| (member, 0)).collect();
-    let lots = || Lots::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], &shares);
-    eligible(&plan, &shards, || Some(&caution), &fleet, lots)
+    let draw = || Draw::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], &shares);
+    eligible(&plan, &shards, || Some(&caution), &fleet, draw)
 }
 
 #[test]

@@ -39,7 +39,7 @@ impl Outcome {
     pub(super) fn add(&mut self, compiler: &Compiler<'_>, services: Vec<First<'_>>) {
         let compiled = services.iter().flat_map(|first| &first.compiled);
         self.services
-            .touch(compiled.map(|(_, compiled)| &*compiled.entry.key));
+            .prefetch(compiled.map(|(_, compiled)| &*compiled.entry.key));
         for First { name, compiled } in services {
             let mut members = MemberSet::EMPTY;
             for (federation, compiled) in compiled {

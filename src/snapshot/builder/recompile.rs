@@ -38,7 +38,7 @@ impl SnapshotBuilder {
             |chunk| {
                 let mut services = Vec::with_capacity(chunk.len());
                 for batch in chunk.chunks(TOGETHER) {
-                    ServiceFacts::touch(batch);
+                    ServiceFacts::prefetch(batch);
                     let all = batch.iter().map(|said| (&said.name, &*said.shards));
                     services.extend(all.map(|service| compiler.compile_everywhere(service)));
                 }

@@ -369,8 +369,8 @@ fn answer(snapshot: &Snapshot, federation: &str) -> Answer {
     let plan = snapshot.plan(entry.plan).unwrap();
     let health = snapshot.state().health_in(entry.federation);
     let caution = || entry.caution().map(|caution| &caution.sets);
-    let lots = || unreachable!("no member is being drained");
-    let found: Eligible = eligible(plan, &entry.health(), caution, health, lots);
+    let draw = || unreachable!("no member is being drained");
+    let found: Eligible = eligible(plan, &entry.health(), caution, health, draw);
     Answer {
         eligible: whose(found.members),
         withdrawn: whose(found.withdrawn),

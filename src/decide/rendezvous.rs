@@ -1,18 +1,18 @@
-//! Lots that every replica draws alike, so that shares of weights and of drains survive resolvers
+//! Rendezvous hashing: draws that every replica makes alike, so that shares of weights and of drains survive resolvers
 //! and caches (docs/names.md, decision 6).
 //!
 //! ```text
-//! lot           = FNV-1a 64 of: wire labels of service.ns.fed, 4 or 6 (one octet), client prefix
+//! base          = FNV-1a 64 of: wire labels of service.ns.fed, 4 or 6 (one octet), client prefix
 //!                 (8 octets, big-endian, left-aligned), time slot (8 octets, big-endian)
-//! draw(member)  = mix(lot XOR mix(FNV-1a 64 of the member's name XOR purpose))
+//! draw(member)  = mix(base XOR mix(FNV-1a 64 of the member's name XOR purpose))
 //! draw(address) = the same with the octets of the address in network order
-//! draw(place)   = mix(lot XOR mix(purpose)), as a fraction of how many places there are
+//! draw(place)   = mix(base XOR mix(purpose)), as a fraction of how many places there are
 //! mix           = the finalizer of MurmurHash3, 64 bits
 //! ```
 //!
 //! The time slot is the Unix time divided by the service's TTL, so that a client keeps its member
 //! for about as long as it may keep the answer. No seed, no state, no floating point: two processes
-//! with the same facts draw the same lots.
+//! with the same facts draw the same.
 
 use crate::model::{Fleet, MemberIdx, MemberSet, UnixSeconds};
 use crate::vantage::ClientPrefix;
@@ -23,7 +23,7 @@ const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 /// What FNV-1a multiplies by.
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
-/// What lots are drawn for; each purpose has its own, so that they do not depend on each other.
+/// What is drawn; each purpose has its own, so that they do not depend on each other.
 #[derive(Debug, Clone, Copy)]
 enum Purpose {
     /// Which member answers under `weighted`.
@@ -36,7 +36,7 @@ enum Purpose {
     Run = 3,
 }
 
-/// Hashes of the names of all members: a lot follows the name, so that it is the same whatever
+/// Hashes of the names of all members: a draw follows the name, so that it is the same whatever
 /// the order of the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seeds(Box<[u64]>);
@@ -54,15 +54,15 @@ impl Seeds {
     }
 }
 
-/// The lots of one service for one client at one time.
+/// The draw of one service for one client at one time.
 #[derive(Debug, Clone, Copy)]
-pub struct Lots<'a> {
+pub struct Draw<'a> {
     /// The number of the time slot.
     pub slot: u64,
     /// The client.
     pub prefix: ClientPrefix,
     /// The hash of everything but the member.
-    lot: u64,
+    base: u64,
     /// Hashes of the members' names.
     seeds: &'a Seeds,
     /// Weights of members that do not have weight 1.
@@ -71,8 +71,8 @@ pub struct Lots<'a> {
     shares: &'a [(MemberIdx, u16)],
 }
 
-impl<'a> Lots<'a> {
-    /// The lots of the service with the wire labels `key`; `ttl` is the length of a time slot in
+impl<'a> Draw<'a> {
+    /// The draw of the service with the wire labels `key`; `ttl` is the length of a time slot in
     /// seconds, at least 1.
     pub fn new(
         key: &[u8],
@@ -83,14 +83,14 @@ impl<'a> Lots<'a> {
         shares: &'a [(MemberIdx, u16)],
     ) -> Self {
         let slot = now.0 / u64::from(ttl.max(1));
-        let lot = fnv(OFFSET, key);
-        let lot = fnv(lot, &[prefix.family]);
-        let lot = fnv(lot, &prefix.bits.to_be_bytes());
-        let lot = fnv(lot, &slot.to_be_bytes());
+        let base = fnv(OFFSET, key);
+        let base = fnv(base, &[prefix.family]);
+        let base = fnv(base, &prefix.bits.to_be_bytes());
+        let base = fnv(base, &slot.to_be_bytes());
         Self {
             slot,
             prefix,
-            lot,
+            base,
             seeds,
             weights,
             shares,
@@ -117,7 +117,7 @@ impl<'a> Lots<'a> {
     ) -> Option<MemberSet> {
         let mut best: Option<(MemberIdx, u64, u64)> = None;
         for (member, weight) in weighted {
-            let loss = loss(self.draw(member, Purpose::Weight));
+            let loss = loss(self.of_member(member, Purpose::Weight));
             // loss / weight is the smallest, in whole numbers.
             let is_better = best.is_none_or(|(_, least, of)| {
                 u128::from(loss) * u128::from(of) < u128::from(least) * u128::from(weight)
@@ -129,15 +129,15 @@ impl<'a> Lots<'a> {
         best.map(|(member, ..)| MemberSet::from_iter([member]))
     }
 
-    /// The lot of an address, given as its octets: those with the smallest are in an answer that
+    /// The draw of an address, given as its octets: those with the smallest are in an answer that
     /// does not have all.
     pub fn of_address(&self, octets: &[u8]) -> u64 {
-        mix(self.lot ^ mix(fnv(OFFSET, octets) ^ Purpose::Limit as u64))
+        mix(self.base ^ mix(fnv(OFFSET, octets) ^ Purpose::Limit as u64))
     }
 
     /// One of `count` places.
     pub fn place(&self, count: usize) -> usize {
-        let draw = u128::from(mix(self.lot ^ mix(Purpose::Run as u64)));
+        let draw = u128::from(mix(self.base ^ mix(Purpose::Run as u64)));
         let place = (draw * u128::try_from(count).unwrap_or_default()) >> 64;
         usize::try_from(place).unwrap_or_default()
     }
@@ -147,14 +147,14 @@ impl<'a> Lots<'a> {
         let shares = self.shares.iter().copied();
         let concerned = shares.filter(|(member, _)| members.contains(*member));
         let out = concerned.filter(|(member, share)| {
-            self.draw(*member, Purpose::Drain) >> 49 >= u64::from(*share)
+            self.of_member(*member, Purpose::Drain) >> 49 >= u64::from(*share)
         });
         out.map(|(member, _)| member).collect()
     }
 
-    /// A member's lot.
-    fn draw(&self, member: MemberIdx, purpose: Purpose) -> u64 {
-        mix(self.lot ^ mix(self.seeds.get(member) ^ purpose as u64))
+    /// The draw of a member.
+    fn of_member(&self, member: MemberIdx, purpose: Purpose) -> u64 {
+        mix(self.base ^ mix(self.seeds.get(member) ^ purpose as u64))
     }
 }
 
@@ -184,13 +184,13 @@ fn mix(mut hash: u64) -> u64 {
     hash ^ hash >> 33
 }
 
-/// The negated binary logarithm of a lot as a fraction of all, in units of 2^-32: distributed as
+/// The negated binary logarithm of a draw as a fraction of all, in units of 2^-32: distributed as
 /// the time until the first event, of which a member with twice the weight has twice as many.
-fn loss(lot: u64) -> u64 {
-    let lot = lot.max(1);
-    let zeros = lot.leading_zeros();
+fn loss(draw: u64) -> u64 {
+    let draw = draw.max(1);
+    let zeros = draw.leading_zeros();
     // The mantissa, 1 to 2, with 63 bits after the point. Each squaring gives a bit of the logarithm.
-    let mut mantissa = lot << zeros;
+    let mut mantissa = draw << zeros;
     let mut fraction = 0u64;
     for _ in 0..32 {
         let square = (u128::from(mantissa) * u128::from(mantissa)) >> 63;
@@ -229,17 +229,17 @@ mod tests {
         })
     }
 
-    /// Everything that lots are drawn for: 2,000 networks at 10 times.
+    /// Everything that a draw depends on: 2,000 networks at 10 times.
     fn draws<'a>(
         seeds: &'a Seeds,
         weights: &'a [(MemberIdx, u32)],
         shares: &'a [(MemberIdx, u16)],
-    ) -> impl Iterator<Item = Lots<'a>> {
+    ) -> impl Iterator<Item = Draw<'a>> {
         (0..20_000u32).map(move |n| {
             let source = IpAddr::from(Ipv4Addr::from_bits(0x0a00_0000 + (n % 2000) * 256));
             let now = UnixSeconds(1_800_000_000 + u64::from(n / 2000) * 30);
             let prefix = ClientPrefix::of(None, source);
-            Lots::new(KEY, prefix, (now, 30), seeds, weights, shares)
+            Draw::new(KEY, prefix, (now, 30), seeds, weights, shares)
         })
     }
 
@@ -272,8 +272,8 @@ mod tests {
         let seeds = seeds(&["a", "b", "c"]);
         let weights = [(MemberIdx(0), 80), (MemberIdx(1), 15), (MemberIdx(2), 5)];
         let mut counts = [0u32; 3];
-        for lots in draws(&seeds, &weights, &[]) {
-            let picked = lots.pick(set(&[0, 1, 2]));
+        for draw in draws(&seeds, &weights, &[]) {
+            let picked = draw.pick(set(&[0, 1, 2]));
             assert_eq!(picked.len(), 1);
             counts[picked.iter().next().unwrap().get()] += 1;
         }
@@ -304,14 +304,14 @@ mod tests {
     }
 
     #[test]
-    fn drained_members_keep_their_share_of_the_lots() {
+    fn drained_members_keep_their_share_of_the_draws() {
         let seeds = seeds(&["a", "b"]);
         let share = FULL_SHARE / 4;
         let shares = [(MemberIdx(0), share), (MemberIdx(1), share)];
         let less = [(MemberIdx(0), share / 2), (MemberIdx(1), share / 2)];
         let (mut one, mut both) = (0u32, 0u32);
-        for (lots, later) in draws(&seeds, &[], &shares).zip(draws(&seeds, &[], &less)) {
-            let out = lots.drained(set(&[0, 1]));
+        for (draw, later) in draws(&seeds, &[], &shares).zip(draws(&seeds, &[], &less)) {
+            let out = draw.drained(set(&[0, 1]));
             one += u32::from(out.contains(MemberIdx(0)));
             both += u32::from(out.len() == 2);
             // What is out stays out while the share falls.
