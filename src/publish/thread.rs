@@ -131,7 +131,8 @@ pub(super) fn prepare(
     let (findings_to, findings) = watch::channel(kept.findings.clone());
     let overrides_path = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&overrides_path);
-    let is_frozen = decided.overrides.frozen.is_some();
+    let frozen = decided.overrides.frozen.as_ref();
+    let (is_frozen, frozen) = (frozen.is_some(), frozen.map(|freeze| freeze.since));
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
     let mut known = Known::new(kept.findings, record, findings_to, now.instant);
     if is_frozen {
@@ -175,7 +176,12 @@ pub(super) fn prepare(
         housekeeping: now.instant,
         wall,
     };
-    core.world.restore_shards(&kept.shards, now);
+    // Frozen answers are as they were kept: nobody has been let back since.
+    let then = Now {
+        wall: frozen.map_or(now.wall, |since| since.min(now.wall)),
+        ..now
+    };
+    core.world.restore_shards(&kept.shards, then);
     core.world.announce_restored();
     core.world.restore_proofs(&kept.asked, now);
     core.world.await_first_probes(now.instant);

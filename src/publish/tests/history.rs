@@ -141,13 +141,22 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 2] = [
+    let histories: [&[Step]; 3] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
             Step::Probe(0, down),
             Step::Thaw,
             Step::Restart,
+        ],
+        // A shard was let back at the start of a process whose answers were frozen.
+        &[
+            Step::Flap(0),
+            Step::Freeze,
+            pass(11),
+            Step::Restart,
+            Step::Thaw,
+            pass(70),
         ],
         // A hold passed at the start of a process whose answers were frozen.
         &[Step::Lost(0), Step::Freeze, pass(11), Step::Restart],

@@ -218,9 +218,11 @@ impl View<'_> {
                 .of(federation)
                 .any(|(_, member)| self.is_due(kept, member, federation));
             let is_damped = !before.damped.is_empty();
-            let is_let_back =
-                before.undamped.is_some_and(|left| left <= 2) || kept.set[0].is_some();
-            if !is_frozen && (is_due || (is_damped && is_let_back)) {
+            // A clock that was set makes the quiet time of what went out too often another one.
+            let is_often = |(_, member): (_, &Member)| member.went[0] > 1;
+            let is_redated = kept.set[0].is_some() && kept.of(federation).any(is_often);
+            let is_let_back = before.undamped.is_some_and(|left| left <= 2) || is_redated;
+            if !is_frozen && (is_due || is_let_back) {
                 continue;
             }
             let is_same = before.eligible == after.eligible;

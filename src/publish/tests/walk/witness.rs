@@ -172,7 +172,9 @@ impl Witness {
                 duty.due = if was_live || was_presumed || is_braked {
                     whole
                 } else {
-                    let listed = member.listing.map_or(0, |since| since + WINDOW);
+                    // What has passed is not put off by a list.
+                    let listing = member.listing.filter(|_| !shares[federation].is_out());
+                    let listed = listing.map_or(0, |since| since + WINDOW);
                     (duty.due.max(listed) + back).min(whole)
                 };
                 if was_live && !shares[federation].is_out() {
