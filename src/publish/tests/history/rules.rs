@@ -110,6 +110,10 @@ impl View<'_> {
         counts: &mut Counts,
     ) -> Verdict {
         for (who, member) in self.model.of(federation) {
+            // A clock that was set makes the quiet time of what went out too often another one.
+            if self.model.set[0].is_some() && member.went[0] > 1 {
+                continue;
+            }
             let hold = member.holds[federation];
             let until = match member.link {
                 Link::Listing(since, _) if since < hold.earliest => {
