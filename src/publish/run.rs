@@ -17,7 +17,7 @@ use super::retire::Retired;
 use super::serial::SerialClock;
 use super::world::{Folded, Now, World};
 use crate::config::Config;
-use crate::model::{Delta, Targets, UnixSeconds};
+use crate::model::{Delta, MemberSet, Targets, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::{Generation, Snapshot};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
@@ -44,8 +44,8 @@ pub(super) struct Core {
     pub(super) retired: Retired<Snapshot>,
     /// Where readers find the present snapshot.
     pub(super) snapshots: Arc<ArcSwap<Snapshot>>,
-    /// The host names to resolve.
-    pub(super) hostnames: watch::Sender<Arc<BTreeSet<NameBuf>>>,
+    /// The host names to resolve, with the members that have them resolved.
+    pub(super) hostnames: watch::Sender<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
     /// queries.
     pub(super) ready: watch::Sender<bool>,
@@ -282,16 +282,19 @@ impl Core {
 }
 
 impl World {
-    /// The host names that services name, if the set has changed. One that is back, before the
+    /// The host names that services name, with the members of these, if that has changed. One that is back, before the
     /// source of addresses could notice that it was gone, has its addresses at once.
-    pub(super) fn wanted_hostnames(&mut self, now: Instant) -> Option<BTreeSet<NameBuf>> {
+    pub(super) fn wanted_hostnames(
+        &mut self,
+        now: Instant,
+    ) -> Option<BTreeMap<NameBuf, MemberSet>> {
         if !self.builder.take_hostnames_changed() {
             return None;
         }
         let wanted = self.builder.hostnames();
-        let (mut names, mut unresolved) = (BTreeSet::new(), Vec::new());
-        for (name, resolved) in wanted {
-            names.insert(name.clone());
+        let (mut names, mut unresolved) = (BTreeMap::new(), Vec::new());
+        for (name, members, resolved) in wanted {
+            names.insert(name.clone(), members);
             if resolved.is_none()
                 && let Some((resolved, _)) = self.hostnames.get(name)
             {
@@ -302,7 +305,7 @@ impl World {
             self.builder.set_hostname(&name, Some(resolved));
         }
         for (name, (_, unwanted)) in &mut self.hostnames {
-            *unwanted = if names.contains(name) {
+            *unwanted = if names.contains_key(name) {
                 None
             } else {
                 unwanted.or(Some(now))

@@ -118,9 +118,9 @@ impl Hostnames {
         own.within += 1;
         if let Some(entry) = self.names.get_mut(hostname) {
             if entry.within.is_empty() {
-                self.has_changed = true;
                 concerned.extend(entry.user_names());
             }
+            self.has_changed = true;
             entry.within.insert(member);
         }
     }
@@ -139,8 +139,8 @@ impl Hostnames {
         let was_within = entry.within.contains(member);
         if was_within {
             entry.within.remove(member);
+            self.has_changed = true;
             if entry.within.is_empty() {
-                self.has_changed = true;
                 (entry.resolved, entry.why) = (None, None);
                 concerned.extend(entry.user_names());
             }
@@ -209,15 +209,16 @@ impl Hostnames {
         }
     }
 
-    /// Every host name that is to be resolved, with what it last resolved to.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
+    /// Every host name that is to be resolved, with the members that may have it resolved, and what it
+    /// last resolved to.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NameBuf, MemberSet, Option<&Resolved>)> {
         let wanted = self.names.iter();
         wanted
             .filter(|(_, hostname)| !hostname.within.is_empty())
-            .map(|(name, hostname)| (name, hostname.resolved.as_ref()))
+            .map(|(name, hostname)| (name, hostname.within, hostname.resolved.as_ref()))
     }
 
-    /// Whether the set of names changed since this was last asked.
+    /// Whether the set of names, or of those that have one resolved, changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.has_changed)
     }
@@ -294,7 +295,7 @@ mod tests {
         let fewer = service(1..most + 2);
         let concerned = hostnames.rename(greedy, &one, Some(&many), Some(&fewer));
         assert_eq!(concerned, std::slice::from_ref(&one));
-        assert!(hostnames.iter().any(|(name, _)| *name == beyond));
+        assert!(hostnames.iter().any(|(name, ..)| *name == beyond));
         assert_eq!(hostnames.iter().count(), most);
         hostnames.rename(greedy, &one, Some(&fewer), None);
         assert!(hostnames.names.is_empty() && hostnames.members.is_empty());
