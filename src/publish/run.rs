@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::command::Order;
 use super::fact::Fact;
 use super::files::Owner;
+use super::obey::Confirming;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::serial::SerialClock;
@@ -53,6 +54,8 @@ pub(super) struct Core {
     pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub(super) confirmed: watch::Sender<Arc<BTreeMap<Label, u64>>>,
+    /// Operators who have confirmed what is not published as a whole.
+    pub(super) confirming: Vec<Confirming>,
     /// What is to be probed.
     pub(super) targets: watch::Sender<Targets>,
     /// When to look after things next.
@@ -123,6 +126,7 @@ impl Core {
         if !self.world.overruling.is_frozen() {
             self.publish(now);
         }
+        self.answer_confirmed();
     }
 
     /// Both clocks.
@@ -176,6 +180,7 @@ impl Core {
             self.publish_hostnames(now.instant);
             self.publish_unconfirmed();
             self.become_ready(now.instant);
+            self.answer_confirmed();
             return;
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
@@ -240,6 +245,7 @@ impl Core {
         self.pace.published(now.instant);
         self.world.is_dirty = false;
         self.become_ready(now.instant);
+        self.answer_confirmed();
     }
 
     /// Says that the daemon is ready once it is: its members are, and what was known of addresses has

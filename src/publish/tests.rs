@@ -1,6 +1,7 @@
 //! Tests of the room.
 
 mod brake;
+mod confirmed;
 mod damping;
 mod decided;
 mod files;
