@@ -18,9 +18,10 @@ use super::retire::Retired;
 use super::serial::SerialClock;
 use super::world::{Folded, Now, World};
 use crate::config::Config;
+use crate::model::limits::{MEMBER_HOSTNAMES, PROBE_INTERVAL, SHARD_ADDRESSES};
 use crate::model::{Delta, MemberSet, Targets, UnixSeconds};
 use crate::names::Label;
-use crate::snapshot::{Generation, Snapshot};
+use crate::snapshot::{Counts, Generation, Snapshot};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
 
@@ -239,6 +240,8 @@ impl Core {
         self.world.raise_longest_ttl();
         let snapshot = Arc::new(snapshot);
         let before = self.snapshots.swap(Arc::clone(&snapshot));
+        self.world
+            .count_exceeded(before.counts(), snapshot.counts());
         self.world.linger(&before, &snapshot, self.now().instant);
         self.retired.push(before);
         self.retired.sweep();
@@ -318,6 +321,19 @@ impl World {
             };
         }
         Some(names)
+    }
+
+    /// Counts limits that more of what facts ask for exceeds than before.
+    fn count_exceeded(&self, before: &Counts, now: &Counts) {
+        let rises = [
+            (&SHARD_ADDRESSES, before.overfull, now.overfull),
+            (&PROBE_INTERVAL, before.hurried, now.hurried),
+            (&MEMBER_HOSTNAMES, before.unresolved, now.unresolved),
+        ];
+        for (limit, before, now) in rises {
+            let more = now.saturating_sub(before);
+            self.metrics.limit_exceeded_often(limit, more as u64);
+        }
     }
 
     /// Shows the sums of a snapshot.

@@ -8,6 +8,7 @@ mod files;
 mod findings;
 pub(super) mod fixture;
 mod history;
+mod limits;
 mod lingering;
 mod lists;
 mod overrides;

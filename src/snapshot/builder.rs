@@ -315,6 +315,10 @@ impl SnapshotBuilder {
         if std::mem::take(&mut self.has_moved) {
             self.recompile_vantages();
         }
+        let unresolved = self.hostnames.beyond();
+        if self.outcome.counts.unresolved != unresolved {
+            Arc::make_mut(&mut self.outcome.counts).unresolved = unresolved;
+        }
         Snapshot {
             generation,
             serial,

@@ -28,6 +28,8 @@ pub(super) struct Hostnames {
     names: BTreeMap<NameBuf, Hostname>,
     members: BTreeMap<MemberIdx, OfMember>,
     has_changed: bool,
+    /// How many are too many, over all members.
+    beyond: usize,
 }
 
 /// One host name.
@@ -112,7 +114,7 @@ impl Hostnames {
     fn join(&mut self, member: MemberIdx, hostname: &NameBuf, concerned: &mut Vec<NamespacedName>) {
         let own = self.members.entry(member).or_default();
         if own.within >= MEMBER_HOSTNAMES.length() {
-            own.beyond.insert(hostname.clone());
+            self.beyond += usize::from(own.beyond.insert(hostname.clone()));
             return;
         }
         own.within += 1;
@@ -155,8 +157,9 @@ impl Hostnames {
         if was_within {
             own.within -= 1;
             next = own.beyond.pop_first();
+            self.beyond -= usize::from(next.is_some());
         } else {
-            own.beyond.remove(hostname);
+            self.beyond -= usize::from(own.beyond.remove(hostname));
         }
         if own.within == 0 && next.is_none() {
             self.members.remove(&member);
@@ -218,6 +221,11 @@ impl Hostnames {
             .map(|(name, hostname)| (name, hostname.within, hostname.resolved.as_ref()))
     }
 
+    /// How many are not resolved since their members have too many, over all members.
+    pub(super) fn beyond(&self) -> usize {
+        self.beyond
+    }
+
     /// Whether the set of names, or of those that have one resolved, changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.has_changed)
@@ -265,7 +273,7 @@ mod tests {
         let mut hostnames = Hostnames::default();
         hostnames.rename(greedy, &one, None, Some(&many));
         assert!(hostnames.take_changed());
-        assert_eq!(hostnames.iter().count(), most);
+        assert_eq!((hostnames.iter().count(), hostnames.beyond()), (most, 2));
         let beyond = hostname(most);
         let why = hostnames.get(&beyond);
         assert!(matches!(why, HostAddresses::Unresolved(Some(BEYOND))));
@@ -296,8 +304,9 @@ mod tests {
         let concerned = hostnames.rename(greedy, &one, Some(&many), Some(&fewer));
         assert_eq!(concerned, std::slice::from_ref(&one));
         assert!(hostnames.iter().any(|(name, ..)| *name == beyond));
-        assert_eq!(hostnames.iter().count(), most);
+        assert_eq!((hostnames.iter().count(), hostnames.beyond()), (most, 1));
         hostnames.rename(greedy, &one, Some(&fewer), None);
+        assert_eq!(hostnames.beyond(), 0);
         assert!(hostnames.names.is_empty() && hostnames.members.is_empty());
     }
 }
