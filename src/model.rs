@@ -24,6 +24,7 @@ mod text;
 pub use addresses::{
     AddressPolicy, Addresses, Unusable, canonical_network, parse_address, parse_network,
 };
+pub use asked_probe::IgnoredProbe;
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind, Peer};

@@ -68,10 +68,7 @@ pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> V
             region: region.map(ToString::to_string),
             zones: zones.map(ToString::to_string).collect(),
             services: snapshot.exported(index),
-            warnings: warnings
-                .chain(troubles.clone())
-                .map(|warning| shown(&warning))
-                .collect(),
+            warnings: warnings.map(|warning| shown(&warning)).collect(),
         }
     };
     indexes.zip(snapshot.members()).map(show).collect()

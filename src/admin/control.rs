@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::StatusCode;
 use axum::routing::post;
@@ -164,7 +165,7 @@ impl Control {
             router: Router::new()
                 .route("/v1/command", post(obey))
                 .layer(DefaultBodyLimit::max(CONTROL_COMMAND.length()))
-                .with_state(commands),
+                .with_state((commands, Arc::clone(&metrics))),
             kept: &[],
             metrics,
         };
@@ -189,11 +190,17 @@ impl Listener for UnixListener {
 
 /// `/v1/command`
 async fn obey(
-    State(commands): State<mpsc::Sender<Order>>,
+    State((commands, metrics)): State<(mpsc::Sender<Order>, Arc<Metrics>)>,
     Extension(by): Extension<Option<Peer>>,
-    Json(asked): Json<Asked>,
+    asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Obeyed>, (StatusCode, String)> {
     let say = |status, text: String| (status, text + "\n");
+    let Json(asked) = asked.map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            metrics.limit_exceeded(&CONTROL_COMMAND);
+        }
+        say(rejection.status(), rejection.body_text())
+    })?;
     let command = asked.try_into();
     let command = command.map_err(|problem| say(StatusCode::BAD_REQUEST, problem))?;
     let (reply, outcome) = oneshot::channel();

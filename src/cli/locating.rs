@@ -1,6 +1,7 @@
 //! The task that reads the GeoIP database.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -9,6 +10,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::publish;
 use crate::sources::geoip;
+use crate::telemetry::Metrics;
 
 /// The task, and the file that it reads.
 #[derive(Debug)]
@@ -19,17 +21,25 @@ pub(super) struct Locating {
     task: TaskTracker,
     /// Ends it.
     cancel: CancellationToken,
+    /// Where it is counted that a file is too large.
+    metrics: Arc<Metrics>,
     /// Runs it.
     runtime: Handle,
 }
 
 impl Locating {
     /// Starts reading what the configuration names, on `runtime`.
-    pub(super) fn start(config: &Config, handle: &publish::Handle, runtime: Handle) -> Self {
+    pub(super) fn start(
+        config: &Config,
+        handle: &publish::Handle,
+        metrics: &Arc<Metrics>,
+        runtime: Handle,
+    ) -> Self {
         let (path, cancel) = (config.geoip.clone(), CancellationToken::new());
         let task = TaskTracker::new();
         if let Some(path) = path.clone() {
-            let run = geoip::run(path, handle.deltas.clone(), cancel.clone());
+            let metrics = Arc::clone(metrics);
+            let run = geoip::run(path, handle.deltas.clone(), metrics, cancel.clone());
             task.spawn_on(run, &runtime);
         }
         task.close();
@@ -37,6 +47,7 @@ impl Locating {
             path,
             task,
             cancel,
+            metrics: Arc::clone(metrics),
             runtime,
         }
     }
@@ -46,7 +57,7 @@ impl Locating {
         if self.path != config.geoip {
             self.cancel.cancel();
             self.task.wait().await;
-            *self = Self::start(config, handle, self.runtime.clone());
+            *self = Self::start(config, handle, &self.metrics, self.runtime.clone());
         }
     }
 

@@ -10,6 +10,7 @@ use crate::config::{self, Config, Problem};
 use crate::model::limits::CONFIGURATION_FILE;
 use crate::sources::blocking;
 use crate::sources::watch::FileWatch;
+use crate::telemetry::Metrics;
 
 /// The configuration that runs, and the file that it comes from.
 #[derive(Debug)]
@@ -24,13 +25,15 @@ pub(super) struct Running {
     is_asked: bool,
     /// The file.
     path: PathBuf,
+    /// Where it is counted that there is more than is read.
+    metrics: Arc<Metrics>,
     /// Says when its content has changed.
     watch: FileWatch,
 }
 
 impl Running {
     /// Follows the file that `config` was read from, as `octets`.
-    pub(super) fn new(config: Arc<Config>, octets: Vec<u8>) -> Self {
+    pub(super) fn new(config: Arc<Config>, octets: Vec<u8>, metrics: Arc<Metrics>) -> Self {
         let path = config.path.clone();
         Self {
             watch: FileWatch::new([path.clone()], &CONFIGURATION_FILE),
@@ -39,6 +42,7 @@ impl Running {
             is_asked: false,
             config,
             path,
+            metrics,
         }
     }
 
@@ -85,6 +89,9 @@ impl Running {
             }
             Err(error) => {
                 self.octets = None;
+                if let Some(limit) = error.limit() {
+                    self.metrics.limit_exceeded(limit);
+                }
                 error!(%error, "configuration cannot be read, the running one stays in force");
             }
         }
@@ -96,6 +103,9 @@ impl Running {
             Ok(new) => new,
             Err(problems) => {
                 for problem in &problems {
+                    if let Some(limit) = problem.limit {
+                        self.metrics.limit_exceeded(limit);
+                    }
                     error!(%problem, "invalid configuration");
                 }
                 error!(file = %self.path.display(), problems = problems.len(),

@@ -165,7 +165,7 @@ async fn daemon(
         serving,
         supervisor,
         resolving: Resolving::start(&config, &handle, sources.clone()),
-        locating: Locating::start(&config, &handle, sources.clone()),
+        locating: Locating::start(&config, &handle, &metrics, sources.clone()),
         sources,
         health,
         writer,
@@ -173,7 +173,7 @@ async fn daemon(
         end_admin,
         state,
     };
-    let mut running = Running::new(config, octets);
+    let mut running = Running::new(config, octets, Arc::clone(&metrics));
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
     let asked = loop {
@@ -331,7 +331,7 @@ async fn run_source(
     match &lifetime.source.source {
         Source::File { path } => {
             let path = path.clone();
-            sources::file::run(path, confirmed, lifetime).await;
+            sources::file::run(path, confirmed, lifetime, metrics).await;
         }
         Source::Kubeconfig { .. } | Source::InCluster => {
             sources::kubernetes::run(lifetime, lists, metrics).await;

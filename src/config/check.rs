@@ -59,7 +59,8 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
     if let Some(over) = drafts.federations.get(FEDERATIONS.length()) {
         let (count, most) = (drafts.federations.len(), FEDERATIONS.most);
         let at = over.name.as_ref().map_or(0, |name| name.at);
-        report.add(at, format!("{count} federations, and there may be {most}"));
+        let message = format!("{count} federations, and there may be {most}");
+        report.exceed(at, message, &FEDERATIONS);
         return;
     }
     check_member_names(report, drafts);

@@ -4,11 +4,11 @@
 //! places of all of them cost time that is linear in the length of the file.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::read::{ReadError, Unreadable};
-use crate::model::limits::PROBLEMS;
+use crate::model::limits::{Limit, PROBLEMS};
 
 /// One thing that is wrong with a file. Correct the value at its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,8 @@ pub struct Problem {
     pub message: String,
     /// How many problems this is: 1, but for the last one of a file that has more than are listed.
     pub count: usize,
+    /// The limit that is exceeded, if that is why.
+    pub limit: Option<&'static Limit>,
 }
 
 impl Problem {
@@ -40,6 +42,7 @@ impl Problem {
             column: 1,
             message,
             count: 1,
+            limit: None,
         }
     }
 }
@@ -47,6 +50,7 @@ impl Problem {
 impl From<ReadError> for Problem {
     /// A file that cannot be read, at the octet that is no text where that is why.
     fn from(error: ReadError) -> Self {
+        let limit = error.limit();
         let (line, column, message) = match *error.reason {
             Unreadable::NotUtf8 { line, column } => (line, column, "not UTF-8".to_owned()),
             reason => (1, 1, format!("cannot be read: {reason}")),
@@ -57,6 +61,7 @@ impl From<ReadError> for Problem {
             column,
             message,
             count: 1,
+            limit,
         }
     }
 }
@@ -89,8 +94,8 @@ pub(super) struct Findings<'a> {
 /// What was found.
 #[derive(Debug, Default)]
 struct Found {
-    /// The first ones in file order, each once.
-    listed: BTreeSet<(usize, String)>,
+    /// The first ones in file order, each once, with the limit that is exceeded.
+    listed: BTreeMap<(usize, String), Option<&'static Limit>>,
     /// How many there are besides.
     others: usize,
 }
@@ -108,18 +113,27 @@ impl<'a> Findings<'a> {
 
     /// Adds a problem at a place of the file.
     pub(super) fn add(&self, at: usize, message: impl Into<String>) {
+        self.add_with(at, message.into(), None);
+    }
+
+    /// Adds at a place of the file that there is more than a limit lets through.
+    pub(super) fn exceed(&self, at: usize, message: String, limit: &'static Limit) {
+        self.add_with(at, message, Some(limit));
+    }
+
+    /// Adds a problem.
+    fn add_with(&self, at: usize, mut message: String, limit: Option<&'static Limit>) {
         let mut found = self.found.borrow_mut();
         let is_full = found.listed.len() >= PROBLEMS.length();
-        if is_full && found.listed.last().is_some_and(|(last, _)| *last <= at) {
+        if is_full && last_of(&found.listed).is_some_and(|last| last <= at) {
             found.others += 1;
             return;
         }
-        let mut message = message.into();
         if message.len() > LONGEST_MESSAGE {
             message.truncate(boundary(&message, LONGEST_MESSAGE));
             message.push('…');
         }
-        if found.listed.insert((at, message)) && is_full {
+        if found.listed.insert((at, message), limit).is_none() && is_full {
             found.listed.pop_last();
             found.others += 1;
         }
@@ -140,20 +154,22 @@ impl<'a> Findings<'a> {
     /// The problems in file order; the last of them stands for those that are not listed.
     pub(super) fn into_problems(self) -> Vec<Problem> {
         let Found { listed, others } = self.found.take();
-        let problem = |at, message, count| Problem {
+        let problem = |at, message, count, limit| Problem {
             path: self.path.to_owned(),
             line: self.line(at),
             column: self.column(at),
             message,
             count,
+            limit,
         };
-        let last = listed.last().map_or(0, |(at, _)| *at);
+        let last = last_of(&listed).unwrap_or_default();
         let rest = (others > 0).then(|| {
             let plural = if others == 1 { "" } else { "s" };
-            problem(last, format!("and {others} more problem{plural}"), others)
+            let message = format!("and {others} more problem{plural}");
+            problem(last, message, others, Some(&PROBLEMS))
         });
         let listed = listed.into_iter();
-        let listed = listed.map(|(at, message)| problem(at, message, 1));
+        let listed = listed.map(|((at, message), limit)| problem(at, message, 1, limit));
         listed.chain(rest).collect()
     }
 
@@ -164,6 +180,11 @@ impl<'a> Findings<'a> {
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         before.get(line_start..).unwrap_or_default().chars().count() + 1
     }
+}
+
+/// The place of the last problem.
+fn last_of(listed: &BTreeMap<(usize, String), Option<&'static Limit>>) -> Option<usize> {
+    listed.last_key_value().map(|((at, _), _)| *at)
 }
 
 /// How many lines end before places: counted once, for every so many octets.
@@ -225,6 +246,11 @@ impl<'a> Report<'a> {
     /// Adds a problem.
     pub(super) fn add(&self, at: usize, message: impl Into<String>) {
         self.findings.add(self.place(at), message);
+    }
+
+    /// Adds that there is more than a limit lets through.
+    pub(super) fn exceed(&self, at: usize, message: String, limit: &'static Limit) {
+        self.findings.exceed(self.place(at), message, limit);
     }
 
     /// Whether the file has no problem.

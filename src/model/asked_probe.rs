@@ -6,6 +6,27 @@ use std::time::Duration;
 use super::limits::PROBE_INTERVAL;
 use super::{Check, Federation, Probe, ProbeSettings, Protocol, Service};
 
+/// What a service asks of probes that does not count; shows for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IgnoredProbe {
+    /// Anything, of a federation that probes nothing.
+    #[error("probe ignored: the federation probes nothing")]
+    Nothing,
+    /// A port that it may not have probed.
+    #[error(
+        "probe ignored: port {0} is neither a TCP port of the service nor in the federation's probe-ports"
+    )]
+    Port(u16),
+    /// To be probed more often than it may be ([`PROBE_INTERVAL`]).
+    #[error("probe every {interval:?} ignored: every {least:?} instead")]
+    Interval {
+        /// What is asked for.
+        interval: Duration,
+        /// What it gets.
+        least: Duration,
+    },
+}
+
 impl Federation {
     /// How the addresses of a service are probed, and at which port; `None` where nothing is asked,
     /// or no TCP port is there to ask. `gateway_port` is that of the member's gateway if it has one.
@@ -17,12 +38,12 @@ impl Federation {
         &'f self,
         facts: &Service,
         gateway_port: Option<u16>,
-        mut say: impl FnMut(String),
+        mut say: impl FnMut(IgnoredProbe),
     ) -> Option<(Cow<'f, Probe>, u16)> {
         let asks = facts.steering.probe.as_deref();
         if self.probe.check == Check::None {
             if asks.is_some_and(|asks| asks.check != Some(Check::None)) {
-                say("probe ignored: the federation probes nothing".to_owned());
+                say(IgnoredProbe::Nothing);
             }
             return None;
         }
@@ -42,24 +63,20 @@ impl Federation {
         asks: &ProbeSettings,
         facts: &Service,
         gateway_port: Option<u16>,
-        mut say: impl FnMut(String),
+        mut say: impl FnMut(IgnoredProbe),
     ) -> Option<Probe> {
         if let Some(port) = asks
             .port
             .filter(|port| !self.lets_probe(*port, facts, gateway_port))
         {
-            say(format!(
-                "probe ignored: port {port} is neither a TCP port of the service nor in the federation's probe-ports"
-            ));
+            say(IgnoredProbe::Port(port));
             return None;
         }
         let least = Duration::from_millis(PROBE_INTERVAL.most).min(self.probe.interval);
         let Some(interval) = asks.interval.filter(|interval| *interval < least) else {
             return Some(self.probe.with(asks));
         };
-        say(format!(
-            "probe every {interval:?} ignored: every {least:?} instead"
-        ));
+        say(IgnoredProbe::Interval { interval, least });
         Some(self.probe.with(&ProbeSettings {
             interval: Some(least),
             ..asks.clone()

@@ -1,38 +1,76 @@
 //! GeoIP databases in the format of MaxMind (MaxMind DB file format 2.0).
 
+mod record;
+
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
-use maxminddb::{LookupResult, PathElement, Reader};
+use maxminddb::{LookupResult, Reader};
 use serde::de::IgnoredAny;
 use thiserror::Error;
 
+use self::record::{MOST_VALUES, Value};
 use super::{Location, UnixSeconds, kept};
 
 /// How many networks of each address family are looked at for a place.
 const MOST_NETWORKS: usize = 1 << 16;
 
-/// How many different records of each address family are read for a place: the library visits up to
-/// 65,536 values of a record, and a file may have them in every one.
+/// How many different records of each address family are read for a place: for the names of fields
+/// the library visits up to 65,536 values of a record, and a file may have them in every one.
 const MOST_RECORDS: usize = 1 << 10;
 
 /// How many names of fields are told.
 const MOST_FIELDS: usize = 32;
 
+/// What stands before the metadata, which end the file.
+const METADATA: &[u8] = b"\xab\xcd\xefMaxMind.com";
+
+/// Octets of zero between the tree and the data.
+const SEPARATOR: usize = 16;
+
 /// A database, as it was read; copies share it. Whatever its octets are, a look-up ends without a
-/// panic, and one that holds what it should allocates nothing.
+/// panic after a bounded number of steps, and allocates nothing.
 #[derive(Clone)]
-pub struct GeoDatabase(Arc<Reader<Vec<u8>>>);
+pub struct GeoDatabase(Arc<Database>);
+
+/// A database.
+struct Database {
+    /// Walks the tree.
+    reader: Reader<Octets>,
+    /// The file.
+    octets: Octets,
+    /// Where in it the data are.
+    data: Range<usize>,
+}
+
+/// The octets of a file.
+#[derive(Clone)]
+struct Octets(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Octets {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// The octets are no database.
 #[derive(Debug, Error)]
 #[error("not a GeoIP database: {0}")]
 pub struct GeoDatabaseError(#[from] maxminddb::MaxMindDbError);
 
-/// What a database says of an address.
-pub struct GeoRecord<'a>(LookupResult<'a, Vec<u8>>);
+/// What a database says of an address. All that is read of it is paid from one purse.
+pub struct GeoRecord<'a> {
+    /// What the tree leads to.
+    found: LookupResult<'a, Octets>,
+    /// The data section.
+    data: &'a [u8],
+    /// How many values may still be looked at.
+    left: Cell<u32>,
+}
 
 /// Two letters: a country (ISO 3166-1) or a continent (AF, AN, AS, EU, NA, OC, SA).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,17 +79,32 @@ pub struct GeoCode([u8; 2]);
 impl GeoDatabase {
     /// A database from the octets of its file.
     pub fn read(octets: Vec<u8>) -> Result<Self, GeoDatabaseError> {
-        Ok(Self(Arc::new(Reader::from_source(octets)?)))
+        let octets = Octets(Arc::new(octets));
+        let reader = Reader::from_source(octets.clone())?;
+        let metadata = reader.metadata();
+        // A record of the tree has two halves of so many bits; the library has checked that all of
+        // this lies within the file.
+        let node = usize::from(metadata.record_size) / 4;
+        let nodes = usize::try_from(metadata.node_count).unwrap_or(usize::MAX);
+        let first = nodes.saturating_mul(node).saturating_add(SEPARATOR);
+        let mut places = octets.as_ref().windows(METADATA.len());
+        let last = places.rposition(|place| place == METADATA).unwrap_or(first);
+        let data = first..last.max(first);
+        Ok(Self(Arc::new(Database {
+            reader,
+            octets,
+            data,
+        })))
     }
 
     /// What kind it says it is, such as `GeoLite2-City`.
     pub fn kind(&self) -> &str {
-        &self.0.metadata().database_type
+        &self.0.reader.metadata().database_type
     }
 
     /// When it was built.
     pub fn built(&self) -> UnixSeconds {
-        UnixSeconds(self.0.metadata().build_epoch)
+        UnixSeconds(self.0.reader.metadata().build_epoch)
     }
 
     /// The names of the fields that its records have, ascending, if no record has a country, a
@@ -70,7 +123,11 @@ impl GeoDatabase {
                 let Some(record) = self.find(address) else {
                     break;
                 };
-                if record.0.offset().is_some_and(|offset| seen.insert(offset)) {
+                if record
+                    .found
+                    .offset()
+                    .is_some_and(|offset| seen.insert(offset))
+                {
                     if unread == 0 {
                         break;
                     }
@@ -90,7 +147,14 @@ impl GeoDatabase {
 
     /// What it says of the networks around an address; `None` where it knows no such addresses.
     pub fn find(&self, address: IpAddr) -> Option<GeoRecord<'_>> {
-        self.0.lookup(address).ok().map(GeoRecord)
+        let database = &*self.0;
+        let found = database.reader.lookup(address).ok()?;
+        let data = database.octets.as_ref().get(database.data.clone());
+        Some(GeoRecord {
+            found,
+            data: data.unwrap_or_default(),
+            left: Cell::new(MOST_VALUES),
+        })
     }
 }
 
@@ -126,6 +190,12 @@ fn after(address: IpAddr, prefix: u8) -> Option<IpAddr> {
 }
 
 impl GeoRecord<'_> {
+    /// What the tree leads to.
+    fn value(&self) -> Option<Value<'_>> {
+        let offset = self.found.offset()?;
+        Some(Value::new(self.data, offset, &self.left))
+    }
+
     /// Whether it says anything of where its addresses are.
     fn has_place(&self) -> bool {
         self.country().is_some() || self.continent().is_some() || self.location().is_some()
@@ -137,7 +207,7 @@ impl GeoRecord<'_> {
         reason = "names are read, and values passed over"
     )]
     fn fields(&self) -> impl Iterator<Item = String> {
-        let fields = self.0.decode::<BTreeMap<&str, IgnoredAny>>();
+        let fields = self.found.decode::<BTreeMap<&str, IgnoredAny>>();
         let names = fields.ok().flatten().into_iter();
         names
             .flat_map(BTreeMap::into_keys)
@@ -147,7 +217,7 @@ impl GeoRecord<'_> {
 
     /// How many leading bits of the address everything here holds for, also where there is nothing.
     pub fn prefix(&self, address: IpAddr) -> u8 {
-        match self.0.network() {
+        match self.found.network() {
             // A database may answer all of IPv4 by one network of IPv6.
             Ok(network) if network.is_ipv4() == address.is_ipv4() => network.prefix(),
             Ok(_) | Err(_) => 0,
@@ -166,15 +236,16 @@ impl GeoRecord<'_> {
 
     /// The code at a path.
     fn code(&self, path: [&str; 2]) -> Option<GeoCode> {
-        let code = self.0.decode_path::<&str>(&path.map(PathElement::Key));
-        GeoCode::new(code.ok()??)
+        let [outer, inner] = path;
+        let code = self.value()?.get(outer)?.get(inner)?;
+        GeoCode::new(code.text()?)
     }
 
     /// Where it lies, in databases of cities.
     pub fn location(&self) -> Option<Location> {
+        let location = self.value()?.get("location")?;
         let degrees = |key, most: f64| {
-            let path = [PathElement::Key("location"), PathElement::Key(key)];
-            let degrees = self.0.decode_path::<f64>(&path).ok()??;
+            let degrees = location.get(key)?.double()?;
             (-most..=most).contains(&degrees).then_some(degrees)
         };
         Some(Location {

@@ -24,12 +24,27 @@ const TURN: usize = 1024;
 
 /// Withdrawals that are no longer held back, and wait for their turn: there may be many.
 #[derive(Debug, Default)]
-pub(super) struct Releases(VecDeque<(Key, Arc<str>, Option<Peer>)>);
+pub(super) struct Releases {
+    /// Those that wait.
+    waiting: VecDeque<(Key, Arc<str>, Option<Peer>)>,
+    /// How many have had their turn in this process.
+    done: u64,
+}
 
 impl Releases {
     /// Whether none waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.waiting.is_empty()
+    }
+
+    /// How many have had their turn in this process.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// How many will have had it with the last that waits now.
+    pub(super) fn all(&self) -> u64 {
+        self.done + self.waiting.len() as u64
     }
 }
 
@@ -90,9 +105,9 @@ impl World {
         let why: Arc<str> = why.into();
         let names = held.names().map(|name| (member, name.clone()));
         let releases = names.map(|key| (key, Arc::clone(&why), by));
-        let before = self.releases.0.len();
-        self.releases.0.extend(releases);
-        let count = self.releases.0.len() - before;
+        let before = self.releases.waiting.len();
+        self.releases.waiting.extend(releases);
+        let count = self.releases.waiting.len() - before;
         self.fold_releases(now);
         count
     }
@@ -100,9 +115,10 @@ impl World {
     /// Makes some of the withdrawals that are no longer held back.
     pub(super) fn fold_releases(&mut self, now: Now) {
         for _ in 0..TURN {
-            let Some((key, why, by)) = self.releases.0.pop_front() else {
+            let Some((key, why, by)) = self.releases.waiting.pop_front() else {
                 return;
             };
+            self.releases.done += 1;
             self.release(&key, (&why, by), now);
         }
     }

@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::Events;
 use super::command::{Order, Standing};
 use crate::config::Config;
-use crate::model::{Delta, Findings, Targets};
+use crate::model::{Delta, Findings, MemberSet, Targets};
 use crate::names::Label;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
@@ -30,7 +30,7 @@ pub struct Handle {
     /// The present snapshot.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
     /// The load balancer host names to keep resolved.
-    pub hostnames: watch::Receiver<Arc<BTreeSet<NameBuf>>>,
+    pub hostnames: watch::Receiver<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// Whether the daemon is ready (docs/names.md, decision 10).
     pub ready: watch::Receiver<bool>,
     /// Members of which withdrawals are held back: their sources list them anew, a while later.

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::command::{Command, Done, Order, Refused};
 use super::overruling::Asked;
 use super::run::Core;
@@ -10,14 +12,36 @@ use super::world::Now;
 use crate::model::{OverrideTarget, Peer};
 use crate::names::Label;
 
+/// An operator who has confirmed removals that are not all made.
+#[derive(Debug)]
+pub(super) struct Confirming {
+    /// How many removals have been made with the last of these.
+    last: u64,
+    /// What is to be answered.
+    done: Done,
+    /// Where.
+    reply: oneshot::Sender<Result<Done, Refused>>,
+}
+
 impl Core {
     /// Decides upon a command and has the outcome written; one that is refused changes nothing.
     pub(super) fn obey(&mut self, order: Order) {
         let now = self.now();
         let Order { command, by, reply } = order;
         if let Command::Confirm(member) = &command {
-            // Whoever asked may have gone away.
-            drop(reply.send(self.confirm(member, by, now)));
+            match self.confirm(member, by, now) {
+                Ok(done) => {
+                    let last = self.world.releases.all();
+                    self.confirming.push(Confirming { last, done, reply });
+                    if self.world.releases.is_empty() && !self.world.overruling.is_frozen() {
+                        self.publish(now);
+                    } else {
+                        self.answer_confirmed();
+                    }
+                }
+                // Whoever asked may have gone away.
+                Err(refused) => drop(reply.send(Err(refused))),
+            }
             return;
         }
         let moment = self.world.overruling.clock.now(now.instant);
@@ -39,7 +63,7 @@ impl Core {
         }
     }
 
-    /// Lets withheld removals of a member through, and publishes them.
+    /// Lets withheld removals of a member through; of many, some now, and the others turn by turn.
     fn confirm(&mut self, member: &Label, by: Option<Peer>, now: Now) -> Result<Done, Refused> {
         self.world
             .check_known(&OverrideTarget::Member(member.clone()))?;
@@ -50,7 +74,6 @@ impl Core {
                 member: member.clone(),
             });
         }
-        let frozen = self.world.overruling.now.frozen;
         let mut notes = vec![format!("removals that were withheld: {count}")];
         if lacks_mark {
             self.confirmed.send_modify(|confirmed| {
@@ -59,16 +82,27 @@ impl Core {
             });
             notes.push("its facts file is read again, and taken without [end]".to_owned());
         }
-        if frozen.is_none() {
-            self.publish(now);
-        } else {
-            notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
-        }
         Ok(Done {
-            frozen,
             notes,
             ..Done::default()
         })
+    }
+
+    /// Answers those whose last removal has been made, which is to be called when that is published,
+    /// or will not be since answers are frozen. That ends: removals have their turns one after the
+    /// other whatever else happens, and what was made is published.
+    pub(super) fn answer_confirmed(&mut self) {
+        let made = self.world.releases.done();
+        let frozen = self.world.overruling.now.frozen;
+        for Confirming { done, reply, .. } in self.confirming.extract_if(.., |it| it.last <= made) {
+            let mut done = Done { frozen, ..done };
+            if frozen.is_some() {
+                let note = "answers are frozen: it takes effect at `gazetteer thaw`";
+                done.notes.push(note.to_owned());
+            }
+            // Whoever asked may have gone away.
+            drop(reply.send(Ok(done)));
+        }
     }
 
     /// Decisions were written, or could not be.

@@ -12,14 +12,16 @@ use tokio_util::sync::CancellationToken;
 use super::command::Order;
 use super::fact::Fact;
 use super::files::Owner;
+use super::obey::Confirming;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::serial::SerialClock;
 use super::world::{Folded, Now, World};
 use crate::config::Config;
-use crate::model::{Delta, Targets, UnixSeconds};
+use crate::model::limits::{MEMBER_HOSTNAMES, PROBE_INTERVAL, SHARD_ADDRESSES};
+use crate::model::{Delta, MemberSet, Targets, UnixSeconds};
 use crate::names::Label;
-use crate::snapshot::{Generation, Snapshot};
+use crate::snapshot::{Counts, Generation, Snapshot};
 use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
 use crate::wire::NameBuf;
 
@@ -44,8 +46,8 @@ pub(super) struct Core {
     pub(super) retired: Retired<Snapshot>,
     /// Where readers find the present snapshot.
     pub(super) snapshots: Arc<ArcSwap<Snapshot>>,
-    /// The host names to resolve.
-    pub(super) hostnames: watch::Sender<Arc<BTreeSet<NameBuf>>>,
+    /// The host names to resolve, with the members that have them resolved.
+    pub(super) hostnames: watch::Sender<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
     /// queries.
     pub(super) ready: watch::Sender<bool>,
@@ -53,6 +55,8 @@ pub(super) struct Core {
     pub(super) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub(super) confirmed: watch::Sender<Arc<BTreeMap<Label, u64>>>,
+    /// Operators who have confirmed what is not published as a whole.
+    pub(super) confirming: Vec<Confirming>,
     /// What is to be probed.
     pub(super) targets: watch::Sender<Targets>,
     /// When to look after things next.
@@ -123,6 +127,7 @@ impl Core {
         if !self.world.overruling.is_frozen() {
             self.publish(now);
         }
+        self.answer_confirmed();
     }
 
     /// Both clocks.
@@ -176,6 +181,7 @@ impl Core {
             self.publish_hostnames(now.instant);
             self.publish_unconfirmed();
             self.become_ready(now.instant);
+            self.answer_confirmed();
             return;
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
@@ -234,12 +240,15 @@ impl Core {
         self.world.raise_longest_ttl();
         let snapshot = Arc::new(snapshot);
         let before = self.snapshots.swap(Arc::clone(&snapshot));
+        self.world
+            .count_exceeded(before.counts(), snapshot.counts());
         self.world.linger(&before, &snapshot, self.now().instant);
         self.retired.push(before);
         self.retired.sweep();
         self.pace.published(now.instant);
         self.world.is_dirty = false;
         self.become_ready(now.instant);
+        self.answer_confirmed();
     }
 
     /// Says that the daemon is ready once it is: its members are, and what was known of addresses has
@@ -282,16 +291,19 @@ impl Core {
 }
 
 impl World {
-    /// The host names that services name, if the set has changed. One that is back, before the
+    /// The host names that services name, with the members of these, if that has changed. One that is back, before the
     /// source of addresses could notice that it was gone, has its addresses at once.
-    pub(super) fn wanted_hostnames(&mut self, now: Instant) -> Option<BTreeSet<NameBuf>> {
+    pub(super) fn wanted_hostnames(
+        &mut self,
+        now: Instant,
+    ) -> Option<BTreeMap<NameBuf, MemberSet>> {
         if !self.builder.take_hostnames_changed() {
             return None;
         }
         let wanted = self.builder.hostnames();
-        let (mut names, mut unresolved) = (BTreeSet::new(), Vec::new());
-        for (name, resolved) in wanted {
-            names.insert(name.clone());
+        let (mut names, mut unresolved) = (BTreeMap::new(), Vec::new());
+        for (name, members, resolved) in wanted {
+            names.insert(name.clone(), members);
             if resolved.is_none()
                 && let Some((resolved, _)) = self.hostnames.get(name)
             {
@@ -302,13 +314,26 @@ impl World {
             self.builder.set_hostname(&name, Some(resolved));
         }
         for (name, (_, unwanted)) in &mut self.hostnames {
-            *unwanted = if names.contains(name) {
+            *unwanted = if names.contains_key(name) {
                 None
             } else {
                 unwanted.or(Some(now))
             };
         }
         Some(names)
+    }
+
+    /// Counts limits that more of what facts ask for exceeds than before.
+    fn count_exceeded(&self, before: &Counts, now: &Counts) {
+        let rises = [
+            (&SHARD_ADDRESSES, before.overfull, now.overfull),
+            (&PROBE_INTERVAL, before.hurried, now.hurried),
+            (&MEMBER_HOSTNAMES, before.unresolved, now.unresolved),
+        ];
+        for (limit, before, now) in rises {
+            let more = now.saturating_sub(before);
+            self.metrics.limit_exceeded_often(limit, more as u64);
+        }
     }
 
     /// Shows the sums of a snapshot.

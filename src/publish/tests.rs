@@ -1,12 +1,14 @@
 //! Tests of the room.
 
 mod brake;
+mod confirmed;
 mod damping;
 mod decided;
 mod files;
 mod findings;
 pub(super) mod fixture;
 mod history;
+mod limits;
 mod lingering;
 mod lists;
 mod overrides;

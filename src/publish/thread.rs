@@ -169,6 +169,7 @@ pub(super) fn prepare(
         retired: Retired::new(),
         snapshots: Arc::clone(&snapshots),
         hostnames: hostnames_to,
+        confirming: Vec::new(),
         ready: ready_to,
         unconfirmed: unconfirmed_to,
         confirmed: confirmed_to,

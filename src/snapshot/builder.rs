@@ -280,15 +280,17 @@ impl SnapshotBuilder {
         names_it
     }
 
-    /// The load balancer host names that services name outside the apexes, and what they last resolved to.
-    pub fn hostnames(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
+    /// The load balancer host names that services name outside the apexes, with the members that have
+    /// each resolved, and what it last resolved to.
+    pub fn hostnames(&self) -> impl Iterator<Item = (&NameBuf, MemberSet, Option<&Resolved>)> {
         let own = |hostname: &NameBuf| self.apexes.holds(hostname);
         self.hostnames
             .iter()
-            .filter(move |(hostname, _)| !own(hostname))
+            .filter(move |(hostname, _, _)| !own(hostname))
     }
 
-    /// Whether the set of host names changed since this was last asked.
+    /// Whether the set of host names, or of the members that have one resolved, changed since this was
+    /// last asked.
     pub fn take_hostnames_changed(&mut self) -> bool {
         self.hostnames.take_changed()
     }
@@ -312,6 +314,10 @@ impl SnapshotBuilder {
         self.compile_changed();
         if std::mem::take(&mut self.has_moved) {
             self.recompile_vantages();
+        }
+        let unresolved = self.hostnames.beyond();
+        if self.outcome.counts.unresolved != unresolved {
+            Arc::make_mut(&mut self.outcome.counts).unresolved = unresolved;
         }
         Snapshot {
             generation,

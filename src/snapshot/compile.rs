@@ -92,6 +92,7 @@ pub(super) fn compile<'h>(
         disagreements,
         caution: judged.caution,
         warnings,
+        exceeded: judged.exceeded,
         inside,
     };
     Some((entry.with(&shards), judged.targets))

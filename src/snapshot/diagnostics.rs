@@ -11,10 +11,21 @@ pub(super) struct Diagnostics {
     pub(super) disagreements: Box<[Disagreement]>,
     /// How many of its addresses are not probed as there are too many in all.
     pub(super) unprobed: usize,
+    /// How many of its shards exceed a limit.
+    pub(super) exceeded: Exceeded,
     /// What members say of it that does not count as they say it, in words.
     pub(super) warnings: Box<[(MemberIdx, Box<str>)]>,
     /// Where shards are reached inside their members, where not all that they say counts.
     pub(super) inside: Box<[(MemberIdx, Inside)]>,
+}
+
+/// How many shards of a service exceed a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Exceeded {
+    /// That of outside addresses.
+    pub(super) overfull: usize,
+    /// That of how often they may be probed.
+    pub(super) hurried: usize,
 }
 
 /// A member's service that does not count as an export (docs/names.md, decision 13).

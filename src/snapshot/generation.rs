@@ -51,6 +51,12 @@ pub struct Counts {
     pub disagreeing: usize,
     /// Addresses that are not probed as there are too many.
     pub unprobed: usize,
+    /// Shards with more outside addresses than count.
+    pub overfull: usize,
+    /// Shards that ask for probes more often than they may.
+    pub hurried: usize,
+    /// Load balancer host names that are not resolved since their members name too many.
+    pub unresolved: usize,
     /// How many services each member exports.
     pub exported: Vec<usize>,
 }

@@ -28,6 +28,8 @@ pub(super) struct Hostnames {
     names: BTreeMap<NameBuf, Hostname>,
     members: BTreeMap<MemberIdx, OfMember>,
     has_changed: bool,
+    /// How many are too many, over all members.
+    beyond: usize,
 }
 
 /// One host name.
@@ -112,15 +114,15 @@ impl Hostnames {
     fn join(&mut self, member: MemberIdx, hostname: &NameBuf, concerned: &mut Vec<NamespacedName>) {
         let own = self.members.entry(member).or_default();
         if own.within >= MEMBER_HOSTNAMES.length() {
-            own.beyond.insert(hostname.clone());
+            self.beyond += usize::from(own.beyond.insert(hostname.clone()));
             return;
         }
         own.within += 1;
         if let Some(entry) = self.names.get_mut(hostname) {
             if entry.within.is_empty() {
-                self.has_changed = true;
                 concerned.extend(entry.user_names());
             }
+            self.has_changed = true;
             entry.within.insert(member);
         }
     }
@@ -139,8 +141,8 @@ impl Hostnames {
         let was_within = entry.within.contains(member);
         if was_within {
             entry.within.remove(member);
+            self.has_changed = true;
             if entry.within.is_empty() {
-                self.has_changed = true;
                 (entry.resolved, entry.why) = (None, None);
                 concerned.extend(entry.user_names());
             }
@@ -155,8 +157,9 @@ impl Hostnames {
         if was_within {
             own.within -= 1;
             next = own.beyond.pop_first();
+            self.beyond -= usize::from(next.is_some());
         } else {
-            own.beyond.remove(hostname);
+            self.beyond -= usize::from(own.beyond.remove(hostname));
         }
         if own.within == 0 && next.is_none() {
             self.members.remove(&member);
@@ -209,15 +212,21 @@ impl Hostnames {
         }
     }
 
-    /// Every host name that is to be resolved, with what it last resolved to.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&NameBuf, Option<&Resolved>)> {
+    /// Every host name that is to be resolved, with the members that may have it resolved, and what it
+    /// last resolved to.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&NameBuf, MemberSet, Option<&Resolved>)> {
         let wanted = self.names.iter();
         wanted
             .filter(|(_, hostname)| !hostname.within.is_empty())
-            .map(|(name, hostname)| (name, hostname.resolved.as_ref()))
+            .map(|(name, hostname)| (name, hostname.within, hostname.resolved.as_ref()))
     }
 
-    /// Whether the set of names changed since this was last asked.
+    /// How many are not resolved since their members have too many, over all members.
+    pub(super) fn beyond(&self) -> usize {
+        self.beyond
+    }
+
+    /// Whether the set of names, or of those that have one resolved, changed since this was last asked.
     pub(super) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.has_changed)
     }
@@ -264,7 +273,7 @@ mod tests {
         let mut hostnames = Hostnames::default();
         hostnames.rename(greedy, &one, None, Some(&many));
         assert!(hostnames.take_changed());
-        assert_eq!(hostnames.iter().count(), most);
+        assert_eq!((hostnames.iter().count(), hostnames.beyond()), (most, 2));
         let beyond = hostname(most);
         let why = hostnames.get(&beyond);
         assert!(matches!(why, HostAddresses::Unresolved(Some(BEYOND))));
@@ -294,9 +303,10 @@ mod tests {
         let fewer = service(1..most + 2);
         let concerned = hostnames.rename(greedy, &one, Some(&many), Some(&fewer));
         assert_eq!(concerned, std::slice::from_ref(&one));
-        assert!(hostnames.iter().any(|(name, _)| *name == beyond));
-        assert_eq!(hostnames.iter().count(), most);
+        assert!(hostnames.iter().any(|(name, ..)| *name == beyond));
+        assert_eq!((hostnames.iter().count(), hostnames.beyond()), (most, 1));
         hostnames.rename(greedy, &one, Some(&fewer), None);
+        assert_eq!(hostnames.beyond(), 0);
         assert!(hostnames.names.is_empty() && hostnames.members.is_empty());
     }
 }

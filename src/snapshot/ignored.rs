@@ -1,6 +1,6 @@
 //! What an entry says of facts that do not count, or not as members say them.
 
-use super::diagnostics::{Disagreement, Ignored};
+use super::diagnostics::{Disagreement, Exceeded, Ignored};
 use super::service::ServiceEntry;
 use super::targets::MOST_TARGETS;
 use crate::model::{Inside, MemberIdx};
@@ -10,6 +10,12 @@ impl ServiceEntry {
     pub(super) fn unprobed(&self) -> usize {
         let diagnostics = self.diagnostics();
         diagnostics.map_or(0, |diagnostics| diagnostics.unprobed)
+    }
+
+    /// How many of its shards exceed a limit.
+    pub(super) fn exceeded(&self) -> Exceeded {
+        let diagnostics = self.diagnostics();
+        diagnostics.map_or_else(Exceeded::default, |diagnostics| diagnostics.exceeded)
     }
 
     /// Sets that addresses of these members are not probed, one for each, and says so.

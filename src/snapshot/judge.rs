@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use super::caution::{Caution, UNSETTLED_TTL, Whole};
 use super::cautions::Cautions;
+use super::diagnostics::Exceeded;
 use super::drawn::draw;
 use super::input::Input;
 use super::new_shard::NewShard;
 use super::probing::Probes;
 use crate::decide::{Halves, ShardCaution};
 use crate::model::limits::SHARD_ADDRESSES;
-use crate::model::{Check, FULL_SHARE, MemberIdx, MemberSet, Target, Verdict};
+use crate::model::{Check, FULL_SHARE, IgnoredProbe, MemberIdx, MemberSet, Target, Verdict};
 
 /// What is said of members, in words.
 pub(super) type Warnings = Vec<(MemberIdx, Box<str>)>;
@@ -25,6 +26,8 @@ pub(super) struct Judged {
     pub(super) targets: Vec<(MemberIdx, Target)>,
     /// What is said of members that ask for what they do not get.
     pub(super) warnings: Warnings,
+    /// How many shards exceed a limit.
+    pub(super) exceeded: Exceeded,
 }
 
 impl Cautions {
@@ -38,14 +41,15 @@ impl Cautions {
         shards: &mut [NewShard],
     ) -> Judged {
         let mut caution = Caution::none();
-        let (mut targets, mut warnings) = (Vec::new(), Vec::new());
+        let (mut targets, mut warnings, mut exceeded) = (vec![], vec![], Exceeded::default());
         let (mut whole, mut probed) = (Vec::new(), Vec::new());
         let mut by_probes = MemberSet::EMPTY;
         let name = input.name;
         caution.share = self.shares.of_service(name);
         for shard in &mut *shards {
             let first = targets.len();
-            self.find_targets(input, probes, shard, (&mut targets, &mut warnings));
+            let found = (&mut targets, &mut warnings);
+            self.find_targets(input, probes, shard, found, &mut exceeded);
             let (mut down, mut damped) = (HashSet::new(), HashSet::new());
             for (_, target) in targets.iter().skip(first) {
                 let Some(counting) = self.of(target) else {
@@ -131,6 +135,7 @@ impl Cautions {
             caution: (caution != Caution::none()).then(|| Box::new(caution)),
             targets,
             warnings,
+            exceeded,
         }
     }
 
@@ -142,13 +147,17 @@ impl Cautions {
         probes: &Probes,
         shard: &mut NewShard,
         (targets, warnings): (&mut Vec<(MemberIdx, Target)>, &mut Warnings),
+        exceeded: &mut Exceeded,
     ) {
         if !shard.has_address() {
             return;
         }
         let member = shard.member;
         let mut say = |warning: String| warnings.push((member, warning.into()));
-        let probe = probes.of(input.rules, input.federation, shard, &mut say);
+        let probe = probes.of(input.rules, input.federation, shard, |ignored| {
+            exceeded.hurried += usize::from(matches!(ignored, IgnoredProbe::Interval { .. }));
+            say(ignored.to_string());
+        });
         let target = |address: IpAddr| {
             let (probe, port) = probe.as_ref()?;
             Some(Target {
@@ -157,6 +166,7 @@ impl Cautions {
             })
         };
         if SHARD_ADDRESSES.length() < shard.ipv4.len().max(shard.ipv6.len()) {
+            exceeded.overfull += 1;
             let verdict =
                 |address| target(address).and_then(|target| Some(self.of(&target)?.verdict));
             let is_out = |verdict| matches!(verdict, Some(Verdict::Down | Verdict::Damped));

@@ -11,7 +11,9 @@ use super::apexes::FederationIdx;
 use super::fair::Fair;
 use super::new_shard::NewShard;
 use super::targets::{MOST_TARGETS, Map, User};
-use crate::model::{Federation, Fleet, MemberIdx, NamespacedName, Probe, Target, Targets};
+use crate::model::{
+    Federation, Fleet, IgnoredProbe, MemberIdx, NamespacedName, Probe, Target, Targets,
+};
 
 /// What is to be probed, and who uses it.
 #[derive(Debug, Default)]
@@ -211,7 +213,7 @@ impl Probes {
         rules: &Federation,
         federation: FederationIdx,
         shard: &NewShard,
-        say: impl FnMut(String),
+        say: impl FnMut(IgnoredProbe),
     ) -> Option<(Arc<Probe>, u16)> {
         let (probe, port) = rules.probe_of(&shard.facts, shard.gateway_port, say)?;
         let probe = match probe {

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
 use super::caution::{Caution, Whole};
-use super::diagnostics::{Diagnostics, Disagreement, Ignored};
+use super::diagnostics::{Diagnostics, Disagreement, Exceeded, Ignored};
 use super::new_shard::NewShard;
 use super::plans::PlanIdx;
 use super::ports::{NamedPort, named_ports};
@@ -116,6 +116,8 @@ pub(super) struct NewEntry {
     pub(super) caution: Option<Box<Caution>>,
     /// What members say of it that does not count as they say it, in words.
     pub(super) warnings: Vec<(MemberIdx, Box<str>)>,
+    /// How many of its shards exceed a limit.
+    pub(super) exceeded: Exceeded,
     /// Where shards are reached inside their members, where not all that they say counts.
     pub(super) inside: Vec<(MemberIdx, Inside)>,
 }
@@ -128,6 +130,7 @@ impl NewEntry {
             ignored: self.ignored.into(),
             disagreements: self.disagreements.into_iter().collect(),
             unprobed: 0,
+            exceeded: self.exceeded,
             warnings: self.warnings.into(),
             inside: self.inside.into(),
         };

@@ -21,14 +21,20 @@ use super::watch::{FileWatch, Pace, Written};
 use crate::config::facts::FactsFile;
 use crate::config::read::{self, ReadError};
 use crate::config::{Problem, file_origin};
-use crate::model::limits::FACTS_FILE;
+use crate::model::limits::{FACTS_FILE, Limit};
 use crate::model::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, Loss, NamespacedName};
 use crate::names::Label;
+use crate::telemetry::Metrics;
 
 /// Sends the facts in `path` as those of the member of `lifetime`, then every change of them, until
 /// that ends or until nobody receives. Waits while nobody does; the file is then read in its newest
 /// state. While the writer waits for it, a file that was written again is sent as a whole.
-pub async fn run(path: PathBuf, confirmed: ConfirmedMembers, lifetime: Lifetime) {
+pub async fn run(
+    path: PathBuf,
+    confirmed: ConfirmedMembers,
+    lifetime: Lifetime,
+    metrics: Arc<Metrics>,
+) {
     let Lifetime {
         source,
         epoch,
@@ -39,7 +45,7 @@ pub async fn run(path: PathBuf, confirmed: ConfirmedMembers, lifetime: Lifetime)
     let driver = Driver {
         unconfirmed: Unconfirmed::new(source.member.clone(), unconfirmed, CONFIRM_DELAY),
         confirmed: Confirmed::new(source.member.clone(), confirmed),
-        facts: Facts::new(source.member.clone()),
+        facts: Facts::new(source.member.clone(), metrics),
         member: source.member,
         epoch,
         deltas,
@@ -117,7 +123,8 @@ impl Driver {
 
     /// What follows from a content of the file, which is parsed elsewhere.
     async fn read(&mut self, path: PathBuf, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
-        let mut facts = std::mem::replace(&mut self.facts, Facts::new(self.member.clone()));
+        let none = Facts::new(self.member.clone(), Arc::clone(&self.facts.metrics));
+        let mut facts = std::mem::replace(&mut self.facts, none);
         let length = content.as_ref().map_or(0, Vec::len);
         let read = move || {
             let changes = facts.read(&path, content);
@@ -143,6 +150,8 @@ impl Driver {
 struct Facts {
     /// The member.
     member: Label,
+    /// Where it is counted that there is more than is read.
+    metrics: Arc<Metrics>,
     /// The last good text.
     file: FactsFile,
     /// Whether the file was missing or wrong when it was last read.
@@ -157,9 +166,10 @@ struct Facts {
 
 impl Facts {
     /// Before the first reading.
-    fn new(member: Label) -> Self {
+    fn new(member: Label, metrics: Arc<Metrics>) -> Self {
         Self {
             member,
+            metrics,
             file: FactsFile::default(),
             lost: false,
             must_list: false,
@@ -178,6 +188,8 @@ impl Facts {
     /// What follows from a content of the file at `path`.
     fn read(&mut self, path: &Path, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
         let text = content.and_then(|octets| read::text(path, octets));
+        let limit = text.as_ref().err().and_then(ReadError::limit);
+        self.count_excess(limit);
         let read = text
             .map_err(|error| error.to_string())
             .and_then(|text| self.take(&text, path));
@@ -209,6 +221,7 @@ impl Facts {
     /// What follows from a text, or why it cannot be used. Every problem is logged.
     fn take(&mut self, text: &str, path: &Path) -> Result<Vec<Change>, String> {
         let differences = self.file.read(text, path).map_err(|problems| {
+            self.count_excess(problems.iter().filter_map(|problem| problem.limit));
             for problem in &problems {
                 warn!(member = %self.member, %problem, "wrong facts file");
             }
@@ -239,6 +252,13 @@ impl Facts {
         }
         self.must_list = false;
         Ok(changes)
+    }
+
+    /// Counts limits that are exceeded.
+    fn count_excess(&self, limits: impl IntoIterator<Item = &'static Limit>) {
+        for limit in limits {
+            self.metrics.limit_exceeded(limit);
+        }
     }
 
     /// Everything that the file says.

@@ -1,6 +1,7 @@
 //! The GeoIP database: read when its file changes.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use super::watch::{FileWatch, Pace};
 use crate::config::read;
 use crate::model::limits::GEOIP_FILE;
 use crate::model::{Delta, GeoDatabase};
+use crate::telemetry::Metrics;
 
 /// How the file is watched: it is large, and changes about once a week.
 const PACE: Pace = Pace {
@@ -46,15 +48,25 @@ pub fn warning(database: &GeoDatabase) -> Option<String> {
 
 /// Says what the file at `path` holds, now and after each change, until `cancel` or until nobody
 /// receives. While it is missing or wrong, the database read last stays.
-pub async fn run(path: PathBuf, deltas: mpsc::Sender<Delta>, cancel: CancellationToken) {
-    cancel.run_until_cancelled(follow(path, deltas)).await;
+pub async fn run(
+    path: PathBuf,
+    deltas: mpsc::Sender<Delta>,
+    metrics: Arc<Metrics>,
+    cancel: CancellationToken,
+) {
+    let follow = follow(path, deltas, &metrics);
+    cancel.run_until_cancelled(follow).await;
 }
 
 /// Reads the file after each change.
-async fn follow(path: PathBuf, deltas: mpsc::Sender<Delta>) {
+async fn follow(path: PathBuf, deltas: mpsc::Sender<Delta>, metrics: &Metrics) {
     let mut watch = FileWatch::with_pace([path.clone()], &GEOIP_FILE, PACE);
     loop {
         for change in watch.changed().await {
+            let error = change.content.as_ref().err();
+            if let Some(limit) = error.and_then(read::ReadError::limit) {
+                metrics.limit_exceeded(limit);
+            }
             let length = change.content.as_ref().map_or(0, Vec::len);
             let read = parse(length, move || {
                 let octets = change.content.map_err(|error| error.to_string())?;

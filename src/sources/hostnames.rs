@@ -1,18 +1,20 @@
 //! Load balancer host names, kept resolved in the background (docs/names.md, decision 9).
 //!
 //! ```text
-//! wanted ──▶ due ──▶ at most 16 lookups at once ──▶ known ──Delta::Hostname──▶ the writer
-//!             ▲                                       │
-//!             └────────────── pause ──────────────────┘
+//! wanted ──▶ turns ──▶ at most 32 lookups at once ──▶ known ──Delta::Hostname──▶ the writer
+//!              ▲                                        │
+//!              └─────────────── pause ──────────────────┘
 //! ```
 //!
+//! The members that name them take turns, so that none waits for the many names of another.
 //! A and AAAA are asked for apart, again at their TTL. A failure keeps the last good addresses; a
 //! negative removes them after five minutes, and so does a chain of aliases that leads to ourselves.
 
 mod known;
 mod lookup;
+mod turns;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -28,11 +30,9 @@ use tracing::{info, warn};
 
 use self::known::{Answers, Known};
 use self::lookup::Lookup;
-use crate::model::{AddressPolicy, Delta};
+use self::turns::Turns;
+use crate::model::{AddressPolicy, Delta, MemberSet};
 use crate::wire::NameBuf;
-
-/// How many names are asked for at once.
-const AT_ONCE: usize = 16;
 
 /// How long after a failure the system's resolvers are read again.
 const CONFIGURATION_RETRY: Duration = Duration::from_secs(30);
@@ -40,8 +40,8 @@ const CONFIGURATION_RETRY: Duration = Duration::from_secs(30);
 /// Failures in a row that are told.
 const TOLD_FAILURES: u32 = 3;
 
-/// The present set of names to keep resolved.
-type Wanted = watch::Receiver<Arc<BTreeSet<NameBuf>>>;
+/// The present names to keep resolved, with the members that name them.
+type Wanted = watch::Receiver<Arc<BTreeMap<NameBuf, MemberSet>>>;
 
 /// What host names have to keep to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,8 +116,8 @@ struct Names {
     deltas: mpsc::Sender<Delta>,
     /// Wanted names.
     hostnames: BTreeMap<NameBuf, Hostname>,
-    /// Names that are not being asked for, by when to ask.
-    due: BTreeSet<(Instant, NameBuf)>,
+    /// When names that are not being asked for are due, and whose turn it is.
+    turns: Turns,
     /// Seeds jitter.
     random: foldhash::fast::RandomState,
 }
@@ -129,6 +129,8 @@ struct Hostname {
     known: Known,
     /// When to ask; `None` while it is being asked for, and for an own name.
     due: Option<Instant>,
+    /// The members that name it.
+    members: MemberSet,
     /// It is in an own zone, and never asked for.
     is_own: bool,
     /// What was last said of why it has no address.
@@ -145,7 +147,7 @@ impl Names {
             own_zones,
             deltas,
             hostnames: BTreeMap::new(),
-            due: BTreeSet::new(),
+            turns: Turns::default(),
             random: foldhash::fast::RandomState::default(),
         }
     }
@@ -164,13 +166,12 @@ impl Names {
         self.want(&wanted.borrow_and_update().clone());
         loop {
             let now = Instant::now();
-            while asked.len() < AT_ONCE
-                && let Some(hostname) = self.next_due(now)
-            {
+            while let Some((member, hostname)) = self.turns.next(now) {
+                self.set_due(&hostname, None);
                 let answers = ask(hostname.clone());
-                asked.push(async move { (hostname, answers.await) });
+                asked.push(async move { (member, hostname, answers.await) });
             }
-            let next = self.due.first().map(|(at, _)| *at);
+            let next = self.turns.next_at();
             tokio::select! {
                 changed = wanted.changed() => {
                     if changed.is_err() {
@@ -178,7 +179,8 @@ impl Names {
                     }
                     self.want(&wanted.borrow_and_update().clone());
                 }
-                Some((hostname, answers)) = asked.next() => {
+                Some((member, hostname, answers)) = asked.next() => {
+                    self.turns.end(member);
                     if let Err(over) = self.learn(hostname, answers).await {
                         return over;
                     }
@@ -186,66 +188,71 @@ impl Names {
                 () = swapped.notified() => {
                     // Whoever was asked is asked no more.
                     asked.clear();
+                    self.turns.end_all();
                     self.ask_anew();
                 }
-                () = sleep_until(next), if asked.len() < AT_ONCE => {}
+                () = sleep_until(next) => {}
             }
         }
     }
 
     /// Makes `wanted` the names to keep resolved: new ones are asked for at once.
-    fn want(&mut self, wanted: &BTreeSet<NameBuf>) {
-        let due = &mut self.due;
+    fn want(&mut self, wanted: &BTreeMap<NameBuf, MemberSet>) {
+        let turns = &mut self.turns;
         self.hostnames.retain(|hostname, entry| {
-            let is_wanted = wanted.contains(hostname);
-            if let (false, Some(at)) = (is_wanted, entry.due) {
-                due.remove(&(at, hostname.clone()));
+            let members = wanted.get(hostname).copied().unwrap_or_default();
+            if let Some(at) = entry.due.filter(|_| entry.members != members) {
+                turns.remove(at, hostname, entry.members);
+                turns.insert(at, hostname, members);
             }
-            is_wanted
+            entry.members = members;
+            !members.is_empty()
         });
-        for hostname in wanted {
+        for (hostname, members) in wanted {
             if self.hostnames.contains_key(hostname) {
                 continue;
             }
-            let mut entry = Hostname::default();
             let zone = self.own_zones.iter().find(|zone| hostname.is_within(zone));
             if let Some(zone) = zone {
                 warn!(%hostname, %zone, "a load balancer name in an own zone is not resolved");
-                entry.is_own = true;
-            } else {
-                let now = Instant::now();
-                entry.due = Some(now);
-                self.due.insert((now, hostname.clone()));
             }
+            let entry = Hostname {
+                members: *members,
+                is_own: zone.is_some(),
+                ..Hostname::default()
+            };
             self.hostnames.insert(hostname.clone(), entry);
+            if zone.is_none() {
+                self.set_due(hostname, Some(Instant::now()));
+            }
         }
+    }
+
+    /// Sets when a name is asked for; `None` while it is.
+    fn set_due(&mut self, hostname: &NameBuf, at: Option<Instant>) {
+        let Some(entry) = self.hostnames.get_mut(hostname) else {
+            return;
+        };
+        if let Some(before) = entry.due {
+            self.turns.remove(before, hostname, entry.members);
+        }
+        if let Some(at) = at {
+            self.turns.insert(at, hostname, entry.members);
+        }
+        entry.due = at;
     }
 
     /// Has names that are being asked for, and those that failed, asked for now.
     fn ask_anew(&mut self) {
         let now = Instant::now();
-        for (hostname, entry) in &mut self.hostnames {
-            if entry.is_own || (entry.due.is_some() && entry.known.failures() == 0) {
-                continue;
-            }
-            if let Some(before) = entry.due.replace(now) {
-                self.due.remove(&(before, hostname.clone()));
-            }
-            self.due.insert((now, hostname.clone()));
+        let anew = self.hostnames.iter().filter(|(_, entry)| {
+            let is_waiting = entry.due.is_some() && entry.known.failures() == 0;
+            !entry.is_own && !is_waiting
+        });
+        let anew: Vec<NameBuf> = anew.map(|(hostname, _)| hostname.clone()).collect();
+        for hostname in anew {
+            self.set_due(&hostname, Some(now));
         }
-    }
-
-    /// A name whose time has come.
-    fn next_due(&mut self, now: Instant) -> Option<NameBuf> {
-        let (at, _) = self.due.first()?;
-        if *at > now {
-            return None;
-        }
-        let (_, hostname) = self.due.pop_first()?;
-        if let Some(entry) = self.hostnames.get_mut(&hostname) {
-            entry.due = None;
-        }
-        Some(hostname)
     }
 
     /// Takes in answers, and says what is news. Answers for a name that is not wanted any more are
@@ -260,17 +267,15 @@ impl Names {
         tell_failures(&hostname, failures, entry.known.failures());
         let [jitter, ..] = self.random.hash_one((&hostname, now)).to_le_bytes();
         let at = now + entry.known.pause(jitter);
+        let trouble = entry.known.trouble().cloned();
+        let is_told = entry.told == trouble;
+        entry.told.clone_from(&trouble);
         // A name that went and came back while it was asked for has a time already.
-        if let Some(before) = entry.due.replace(at) {
-            self.due.remove(&(before, hostname.clone()));
-        }
-        self.due.insert((at, hostname.clone()));
-        let trouble = entry.known.trouble();
-        if entry.told.as_ref() != trouble {
-            entry.told = trouble.cloned();
+        self.set_due(&hostname, Some(at));
+        if !is_told {
             let delta = Delta::Unresolved {
                 hostname: hostname.clone(),
-                why: trouble.cloned(),
+                why: trouble,
             };
             self.deltas.send(delta).await.map_err(|_| Over)?;
         }

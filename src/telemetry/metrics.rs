@@ -300,7 +300,12 @@ impl Metrics {
 
     /// Somebody asked for more than a limit lets through.
     pub fn limit_exceeded(&self, limit: &Limit) {
-        self.limits.with_label_values(&[limit.name]).inc();
+        self.limit_exceeded_often(limit, 1);
+    }
+
+    /// The same, so often.
+    pub fn limit_exceeded_often(&self, limit: &Limit, often: u64) {
+        self.limits.with_label_values(&[limit.name]).inc_by(often);
     }
 
     /// What is shown of a member.

@@ -67,8 +67,10 @@ impl<'a> Edns<'a> {
     fn read_option(&mut self, code: u16, content: &'a [u8]) -> Result<(), Reject> {
         match code {
             option::NSID if content.is_empty() => self.nsid_requested = true,
-            option::TCP_KEEPALIVE if content.is_empty() => self.keepalive_requested = true,
-            option::NSID | option::TCP_KEEPALIVE => return Err(Reject::FormErr),
+            option::NSID => return Err(Reject::FormErr),
+            // Over UDP it must be ignored whatever it holds (RFC 7828 section 3.3.1), and here nobody
+            // knows how the request came: a client that gives a time-out of its own asks for nothing.
+            option::TCP_KEEPALIVE => self.keepalive_requested |= content.is_empty(),
             option::CLIENT_SUBNET => {
                 let subnet = ClientSubnet::parse(content).ok_or(Reject::FormErr)?;
                 self.client_subnet.get_or_insert(subnet);

@@ -31,6 +31,12 @@ fn check(daemon: &Daemon) {
     assert_ne!(line, Some("0"));
     let (_, clusters) = daemon.get("/v1/clusters").unwrap();
     assert!(clusters.contains("state-dir: "), "{clusters}");
+    let clusters: serde_json::Value = serde_json::from_str(&clusters).unwrap();
+    for cluster in clusters.as_array().unwrap() {
+        let warnings = cluster["warnings"].as_array().unwrap();
+        let once: std::collections::HashSet<_> = warnings.iter().collect();
+        assert_eq!(once.len(), warnings.len(), "each is said once: {cluster}");
+    }
 }
 
 /// The outcome of a command, and what it says.

@@ -163,7 +163,7 @@ impl FactsFile {
                 let problem = format!(
                     "a table of {octets} octets exceeds the limit of {most}; is a list or string unterminated?"
                 );
-                findings.add(piece.at, problem);
+                findings.exceed(piece.at, problem, &FACTS_TABLE);
                 continue;
             }
             if reading.is_whole {

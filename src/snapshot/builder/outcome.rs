@@ -182,7 +182,7 @@ impl Outcome {
             }
         }
         let sums = |entry: Option<&ServiceEntry>| {
-            let Some(entry) = entry else { return [0; 5] };
+            let Some(entry) = entry else { return [0; 7] };
             let is_long = entry.exists() && longest_name(compiler, entry) > MAX_NAME;
             [
                 usize::from(entry.exists()),
@@ -190,6 +190,8 @@ impl Outcome {
                 usize::from(is_long),
                 usize::from(!entry.disagreements().is_empty()),
                 entry.unprobed(),
+                entry.exceeded().overfull,
+                entry.exceeded().hurried,
             ]
         };
         let (old, new) = (sums(old), sums(new));
@@ -203,6 +205,8 @@ impl Outcome {
             &mut counts.unpublished,
             &mut counts.disagreeing,
             &mut counts.unprobed,
+            &mut counts.overfull,
+            &mut counts.hurried,
         ];
         for ((field, old), new) in fields.into_iter().zip(old).zip(new) {
             *field = (*field + new).saturating_sub(old);

@@ -50,6 +50,9 @@ pub(super) enum ClientError {
     /// The kubeconfig cannot be used: correct it, or the context in the configuration.
     #[error("kubeconfig: {0}")]
     Kubeconfig(String),
+    /// The kubeconfig, or a file that it names, is larger than is read: make it smaller.
+    #[error("kubeconfig: {0}")]
+    TooLarge(String, &'static Limit),
     /// This process does not run in a cluster, or its `ServiceAccount` is not mounted.
     #[error("in-cluster: {0}")]
     InCluster(#[from] Box<InClusterError>),
@@ -79,6 +82,7 @@ impl ClientError {
         match self {
             Self::Exec(ExecError::TooMuch) => Some(&EXEC_OUTPUT),
             Self::Slow => Some(&EXEC_TIME),
+            Self::TooLarge(_, limit) => Some(limit),
             _ => None,
         }
     }

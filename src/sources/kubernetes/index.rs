@@ -259,19 +259,23 @@ impl Index {
 
     /// Says where the nodes stand, if that changed.
     fn learn_topology(&mut self, changes: &mut Vec<Change>) {
-        let is_said = self.published_topology.is_some() && !self.topology.has_changed();
-        if is_said || self.topology_source == TopologySource::Configuration {
+        if self.topology_source == TopologySource::Configuration {
             return;
         }
-        let learnt = self.topology.learn();
-        if self.published_topology.as_ref() != Some(&learnt) {
-            self.published_topology = Some(learnt.clone());
-            changes.push(Change::Topology(learnt));
+        if self.published_topology.is_none() || self.topology.has_labels_changed() {
+            let learnt = self.topology.learn();
+            if self.published_topology.as_ref() != Some(&learnt) {
+                self.published_topology = Some(learnt.clone());
+                changes.push(Change::Topology(learnt));
+            }
         }
-        let networks = self.topology.networks();
-        if self.published_networks.as_ref() != Some(&networks) {
-            self.published_networks = Some(Arc::clone(&networks));
-            changes.push(Change::Networks(networks));
+        // They are said as a whole, so that each that comes or goes costs as many as there are.
+        if self.published_networks.is_none() || self.topology.has_networks_changed() {
+            let networks = self.topology.networks();
+            if self.published_networks.as_ref() != Some(&networks) {
+                self.published_networks = Some(Arc::clone(&networks));
+                changes.push(Change::Networks(networks));
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::facts;
+use crate::model::limits::{FACTS_TABLE, PROBLEMS};
 
 /// How soon a file is read again in tests.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -48,7 +49,7 @@ fn synced(words: &str) -> Change {
 
 /// Facts of a file of `m`.
 fn facts_of_m() -> Facts {
-    Facts::new("m".parse().unwrap())
+    Facts::new("m".parse().unwrap(), Arc::default())
 }
 
 /// What follows from a text.
@@ -96,6 +97,38 @@ fn wrong_and_missing_files_hold_the_facts() {
         twice,
         [lost("f:12:8: service \"ns/a\": already defined on line 4")]
     );
+}
+
+#[test]
+fn what_is_more_than_is_read_is_counted() {
+    let mut facts = facts_of_m();
+    let counted = |facts: &Facts, limit: &Limit| {
+        let head = format!(
+            "gazetteer_limit_exceeded_total{{limit=\"{}\"}} ",
+            limit.name
+        );
+        let text = facts.metrics.render(crate::model::UnixSeconds(0));
+        let counted = text.lines().find_map(|line| line.strip_prefix(&head));
+        counted.unwrap().parse::<u64>().unwrap()
+    };
+    let path = Path::new("f");
+    // As long as an address space, and no octet on the disk.
+    let sparse = tempfile::NamedTempFile::new().unwrap();
+    sparse.as_file().set_len(FACTS_FILE.most + 1).unwrap();
+    facts.read(path, super::read::read(sparse.path(), &FACTS_FILE));
+    assert_eq!(counted(&facts, &FACTS_FILE), 1);
+    read(&mut facts, &file(&"!".repeat(PROBLEMS.length() + 1)));
+    assert_eq!(counted(&facts, &PROBLEMS), 0);
+    read(&mut facts, &file(&"! ".repeat(PROBLEMS.length() + 1)));
+    assert_eq!(counted(&facts, &PROBLEMS), 1);
+    read(
+        &mut facts,
+        &format!(
+            "[[service]]\nname = \"{}\"\n",
+            "a".repeat(FACTS_TABLE.length())
+        ),
+    );
+    assert_eq!(counted(&facts, &FACTS_TABLE), 1);
 }
 
 #[test]
@@ -149,7 +182,7 @@ async fn a_replaced_file_becomes_deltas_until_cancelled() {
     let (_confirm, confirmed) = tokio::sync::watch::channel(Arc::default());
     let member: Label = "m".parse().unwrap();
     let driver = Driver {
-        facts: Facts::new(member.clone()),
+        facts: Facts::new(member.clone(), Arc::default()),
         epoch: Epoch(7),
         deltas,
         unconfirmed: Unconfirmed::new(member.clone(), waited_for, PAUSE),

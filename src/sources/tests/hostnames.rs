@@ -6,7 +6,15 @@ use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
 use super::known::Outcome;
+use super::turns::AT_ONCE;
 use super::*;
+use crate::model::MemberIdx;
+
+/// These names, of one member.
+fn of_member(member: u8, names: impl IntoIterator<Item = NameBuf>) -> BTreeMap<NameBuf, MemberSet> {
+    let members: MemberSet = [MemberIdx(member)].into_iter().collect();
+    names.into_iter().map(|name| (name, members)).collect()
+}
 
 /// A name in `example.`.
 fn name(label: &str) -> NameBuf {
@@ -41,7 +49,7 @@ struct World {
     /// Says that there are other resolvers.
     swapped: Arc<Notify>,
     /// What is wanted.
-    wanted: watch::Sender<Arc<BTreeSet<NameBuf>>>,
+    wanted: watch::Sender<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// The answer to A.
     ipv4: Arc<Mutex<Outcome<Ipv4Addr>>>,
     /// What was asked.
@@ -56,7 +64,7 @@ struct World {
 fn world(labels: &[&str], delay: Duration) -> World {
     let (asking, asked) = mpsc::unbounded_channel();
     let (sender, deltas) = mpsc::channel(64);
-    let set = labels.iter().map(|label| name(label)).collect();
+    let set = of_member(0, labels.iter().map(|label| name(label)));
     let (wanted, receiver) = watch::channel(Arc::new(set));
     let script = Script {
         ipv4: Arc::new(Mutex::new(found(1, 60))),
@@ -150,7 +158,7 @@ async fn own_names_are_not_asked_for_and_unwanted_ones_no_more() {
     assert_eq!(world.asked.recv().await.unwrap().0, name("a"));
     world
         .wanted
-        .send_replace(Arc::new([name("b"), name("own")].into()));
+        .send_replace(Arc::new(of_member(0, [name("b"), name("own")])));
     for _ in 0..5 {
         assert_eq!(world.asked.recv().await.unwrap().0, name("b"));
     }
@@ -176,6 +184,34 @@ async fn a_bounded_number_of_names_is_asked_for_at_once() {
             .or_insert(0) += 1;
     }
     assert_eq!(seconds, [(0, 16), (1, 16), (2, 8)].into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_member_waits_for_the_many_names_of_others() {
+    let many = (0..1000).map(|number| name(&format!("n{number}")));
+    let mut world = world(&[], Duration::from_secs(10));
+    let mut wanted = of_member(0, many);
+    world.wanted.send_replace(Arc::new(wanted.clone()));
+    let (_, start) = world.asked.recv().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let mut asked = 1;
+    while world.asked.try_recv().is_ok() {
+        asked += 1;
+    }
+    assert_eq!(asked, AT_ONCE / 2, "the greedy member has half");
+    // One name of a second member, two of a third, and one that it shares with the first.
+    let shared = name("n999");
+    wanted.extend(of_member(1, [name("a")]));
+    wanted.extend(of_member(2, [name("b"), name("c")]));
+    wanted.insert(shared.clone(), [0, 2].map(MemberIdx).into_iter().collect());
+    world.wanted.send_replace(Arc::new(wanted));
+    let mut others = BTreeMap::new();
+    for _ in 0..4 {
+        let (hostname, at) = world.asked.recv().await.unwrap();
+        others.insert(hostname, at.duration_since(start).as_secs());
+    }
+    let expected = [name("a"), name("b"), name("c"), shared].map(|name| (name, 1));
+    assert_eq!(others, expected.into());
 }
 
 #[tokio::test(start_paused = true)]

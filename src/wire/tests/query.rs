@@ -195,9 +195,22 @@ fn options_of_wrong_length_are_malformed() {
     check(&[0, 3, 0]);
     check(&[0xfd, 0xe9, 0, 3, 1, 2]);
     check(&option(3, b"x"));
-    check(&option(11, b"xy"));
     check(&option(8, b""));
     check(&option(8, &[0, 1, 0]));
+}
+
+#[test]
+fn a_wish_for_a_time_out_of_the_clients_own_is_ignored() {
+    let is_requested = |options: &[u8]| {
+        let mut is_requested = false;
+        assert_eq!(
+            edns(options, |edns| is_requested = edns.keepalive_requested),
+            Ok(())
+        );
+        is_requested
+    };
+    assert!(!is_requested(&option(11, b"xy")));
+    assert!(is_requested(&[option(11, b"xy"), option(11, b"")].concat()));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
 use super::{ClientError, Files};
-use crate::config::read;
+use crate::config::read::{self, ReadError};
 use crate::model::limits::{CONFIGURATION_FILE, TOKEN_BODY};
 
 /// Reads a context of a kubeconfig, and which files it depends on. Blocks.
@@ -27,7 +27,7 @@ pub(super) fn load(
 ) -> Result<(Config, Files), ClientError> {
     let mut before = Files::read(vec![path.to_owned()]);
     let text = read::read_text(path, &CONFIGURATION_FILE)
-        .map_err(|error| ClientError::Kubeconfig(error.to_string()))?;
+        .map_err(|error| unreadable(error.to_string(), &error))?;
     let (config, mut files) = parse(&text, path, context, runtime)?;
     if before.refresh() {
         files.distrust();
@@ -238,11 +238,19 @@ fn read_files(kubeconfig: &mut Kubeconfig, context: &str) -> Result<(), ClientEr
     Ok(())
 }
 
+/// That a file cannot be read, told so.
+fn unreadable(told: String, error: &ReadError) -> ClientError {
+    match error.limit() {
+        Some(limit) => ClientError::TooLarge(told, limit),
+        None => ClientError::Kubeconfig(told),
+    }
+}
+
 /// The content of a file that the kubeconfig names, as its data would be. Its path is not told: it
 /// may be what should stand in the file.
 fn encoded(key: &str, path: &str) -> Result<String, ClientError> {
     let octets = read::read(Path::new(path), &CONFIGURATION_FILE)
-        .map_err(|error| ClientError::Kubeconfig(format!("the file of {key}: {}", error.reason)))?;
+        .map_err(|error| unreadable(format!("the file of {key}: {}", error.reason), &error))?;
     Ok(STANDARD.encode(octets))
 }
 
@@ -252,7 +260,7 @@ pub(super) fn read_token(user: &mut AuthInfo) -> Result<(), ClientError> {
         && let Some(path) = user.token_file.take()
     {
         let text = read::read_text(Path::new(&path), &TOKEN_BODY).map_err(|error| {
-            ClientError::Kubeconfig(format!("the file of tokenFile: {}", error.reason))
+            unreadable(format!("the file of tokenFile: {}", error.reason), &error)
         })?;
         user.token = Some(text.trim().into());
     }

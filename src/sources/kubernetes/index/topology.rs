@@ -21,43 +21,53 @@ pub(super) struct Topology {
     zones: Counts,
     /// Networks of pods and addresses of nodes, and how many nodes have each.
     networks: BTreeMap<IpNet, u32>,
-    /// Whether a count came or went since it was last learnt from.
-    has_changed: bool,
+    /// Whether a region or a zone of a node has changed since it was last learnt from.
+    has_labels_changed: bool,
+    /// Whether a network came or went since they were last listed.
+    has_networks_changed: bool,
 }
 
 impl Topology {
-    /// Counts a node that came, went or changed.
+    /// Counts a node that came, went or changed. Costs what the node says.
     pub(super) fn count(&mut self, old: Option<&NodeFacts>, new: Option<&NodeFacts>) {
-        self.has_changed = true;
+        let labels =
+            |node: Option<&NodeFacts>| node.map(|node| (node.region.clone(), node.zone.clone()));
+        self.has_labels_changed |= labels(old) != labels(new);
         if let Some(node) = new {
             increment(&mut self.regions, node.region.as_ref());
             increment(&mut self.zones, node.zone.as_ref());
             for cidr in &node.networks {
-                increment(&mut self.networks, Some(cidr));
+                self.has_networks_changed |= increment(&mut self.networks, Some(cidr));
             }
         }
         if let Some(node) = old {
             decrement(&mut self.regions, node.region.as_ref());
             decrement(&mut self.zones, node.zone.as_ref());
             for cidr in &node.networks {
-                decrement(&mut self.networks, Some(cidr));
+                self.has_networks_changed |= decrement(&mut self.networks, Some(cidr));
             }
         }
     }
 
-    /// Whether anything was counted since [`Topology::learn`].
-    pub(super) fn has_changed(&self) -> bool {
-        self.has_changed
+    /// Whether [`Topology::learn`] may say something new.
+    pub(super) fn has_labels_changed(&self) -> bool {
+        self.has_labels_changed
+    }
+
+    /// Whether [`Topology::networks`] are others.
+    pub(super) fn has_networks_changed(&self) -> bool {
+        self.has_networks_changed
     }
 
     /// The networks of all nodes, ascending.
-    pub(super) fn networks(&self) -> Arc<[IpNet]> {
+    pub(super) fn networks(&mut self) -> Arc<[IpNet]> {
+        self.has_networks_changed = false;
         self.networks.keys().copied().collect()
     }
 
     /// The region of most nodes, ties by name, and all zones (docs/names.md, D.4).
     pub(super) fn learn(&mut self) -> LearntTopology {
-        self.has_changed = false;
+        self.has_labels_changed = false;
         let mut warnings = Vec::new();
         let regions = labels("region", &self.regions, &mut warnings);
         let zones = labels("zone", &self.zones, &mut warnings);
@@ -109,21 +119,67 @@ fn labels(what: &str, counts: &Counts, warnings: &mut Vec<String>) -> BTreeMap<L
     kept
 }
 
-/// One node more.
-fn increment<K: Ord + Clone>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) {
-    if let Some(value) = value {
-        *counts.entry(value.clone()).or_default() += 1;
-    }
+/// One node more. Whether it is the first.
+fn increment<K: Ord + Clone>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) -> bool {
+    value.is_some_and(|value| {
+        let nodes = counts.entry(value.clone()).or_default();
+        *nodes += 1;
+        *nodes == 1
+    })
 }
 
-/// One node less.
-fn decrement<K: Ord>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) {
-    if let Some(value) = value
-        && let Some(nodes) = counts.get_mut(value)
-    {
-        *nodes -= 1;
-        if *nodes == 0 {
-            counts.remove(value);
+/// One node less. Whether it was the last.
+fn decrement<K: Ord>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) -> bool {
+    let Some(value) = value else { return false };
+    let Some(nodes) = counts.get_mut(value) else {
+        return false;
+    };
+    *nodes -= 1;
+    let is_last = *nodes == 0;
+    if is_last {
+        counts.remove(value);
+    }
+    is_last
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A node in a zone with a network of its own and one that all have.
+    fn node(number: u8, zone: &str) -> NodeFacts {
+        let networks = [format!("10.{number}.0.0/16"), "198.18.0.0/15".to_owned()];
+        NodeFacts {
+            region: Some("r".into()),
+            zone: Some(zone.into()),
+            networks: networks.iter().map(|cidr| cidr.parse().unwrap()).collect(),
         }
+    }
+
+    #[test]
+    fn only_what_a_change_touches_is_learnt_anew() {
+        let mut topology = Topology::default();
+        let changed = |topology: &mut Topology| {
+            let changed = (
+                topology.has_labels_changed(),
+                topology.has_networks_changed(),
+            );
+            topology.learn();
+            topology.networks();
+            changed
+        };
+        for number in 0..3 {
+            topology.count(None, Some(&node(number, "a")));
+        }
+        assert_eq!(changed(&mut topology), (true, true));
+        topology.count(Some(&node(0, "a")), Some(&node(0, "b")));
+        assert_eq!(changed(&mut topology), (true, false), "its networks stay");
+        topology.count(Some(&node(1, "a")), Some(&node(9, "a")));
+        assert_eq!(changed(&mut topology), (false, true), "its labels stay");
+        assert_eq!(topology.networks().len(), 4);
+        let mut fewer = node(2, "a");
+        fewer.networks = fewer.networks.iter().take(1).copied().collect();
+        topology.count(Some(&node(2, "a")), Some(&fewer));
+        assert_eq!(changed(&mut topology), (false, false), "others have it too");
     }
 }

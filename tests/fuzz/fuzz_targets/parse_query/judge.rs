@@ -164,8 +164,8 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
             .filter(move |option| option.0 == code)
             .map(|option| option.1)
     };
-    // Requests for a server's name and for an idle time are empty (RFC 5001, RFC 7828).
-    if !all(3).chain(all(11)).all(<[u8]>::is_empty) {
+    // Requests for a server's name are empty (RFC 5001).
+    if !all(3).all(<[u8]>::is_empty) {
         return None;
     }
     let subnets = all(8).map(client_subnet).collect::<Option<Vec<_>>>()?;
@@ -173,7 +173,8 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
         udp_size: opt.class.max(512),
         dnssec_ok: opt.ttl[2] & 0x80 != 0,
         nsid_requested: all(3).next().is_some(),
-        keepalive_requested: all(11).next().is_some(),
+        // One for an idle time is too (RFC 7828 section 3.2.1); another one is ignored.
+        keepalive_requested: all(11).any(<[u8]>::is_empty),
         client_subnet: subnets.first().copied(),
         zone_hint: all(65518).next(),
     })
