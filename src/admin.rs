@@ -27,10 +27,12 @@ mod host;
 mod overrides;
 mod rest;
 mod server;
+mod view;
 
 pub use clusters::{Cluster, clusters};
 pub use control::{Asked, Control, bind_control, control_path};
 pub use error::{Error, QuestionError};
 pub use explain::{Explained, Level, MemberPart, Question, explain};
 pub use overrides::{Drained, Frozen, Giver, InForceNow, Obeyed, Transition};
-pub use server::{Bound, View, bind};
+pub use server::{Bound, bind};
+pub use view::View;

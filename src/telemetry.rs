@@ -12,6 +12,7 @@
 
 pub mod clock;
 mod counters;
+mod declare;
 mod health;
 mod logs;
 mod members;

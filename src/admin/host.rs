@@ -10,7 +10,7 @@ use axum::http::{StatusCode, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::server::View;
+use super::view::View;
 use crate::model::Shown;
 
 /// The domain of most clusters.

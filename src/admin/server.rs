@@ -4,7 +4,6 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::Json;
 use axum::Router;
 use axum::extract::{Query, RawQuery, State};
@@ -13,7 +12,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -23,36 +22,16 @@ use super::error::Error;
 use super::explain::{Question, explain};
 use super::host;
 use super::overrides::{InForceNow, Transition};
+use super::view::View;
 use crate::model::Peer;
-use crate::publish::{Events, Standing};
-use crate::snapshot::Snapshot;
-use crate::telemetry::{Metrics, clock};
+use crate::publish::Standing;
+use crate::telemetry::clock;
 
 /// Paths for which places are kept: who asks these decides whether clients are sent here.
 const KEPT: &[&str] = &["/livez", "/readyz", "/metrics"];
 
 /// How many answers of the JSON API are made at once: each may take a core for some milliseconds.
 const ANSWERS: usize = 2;
-
-/// What the admin address shows.
-#[derive(Clone)]
-pub struct View {
-    /// The present snapshot.
-    pub snapshots: Arc<ArcSwap<Snapshot>>,
-    /// Whether the daemon is ready.
-    pub ready: watch::Receiver<bool>,
-    /// Cancelled when the daemon begins to end: it goes on answering and is not ready any more.
-    pub ending: CancellationToken,
-    /// The metrics.
-    pub metrics: Arc<Metrics>,
-    /// What operators have decided.
-    pub overrides: watch::Receiver<Arc<Standing>>,
-    /// The last transitions.
-    pub events: Events,
-    /// Names in lower case under which the admin address is asked, beside those that
-    /// [`bind`] tells.
-    pub hosts: Arc<[String]>,
-}
 
 /// What a request is answered from.
 #[derive(Clone)]

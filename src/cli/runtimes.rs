@@ -17,8 +17,8 @@
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -73,7 +73,7 @@ impl Runtimes {
 /// A runtime of `threads`, called `name`, and of at most `waits` more for blocking work.
 fn runtime(name: &'static str, threads: usize, waits: usize) -> io::Result<Runtime> {
     let started = Arc::new(AtomicUsize::new(0));
-    Builder::new_multi_thread()
+    let runtime = Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(waits)
         // Those for tasks are started first, and live as long as the runtime.
@@ -85,7 +85,16 @@ fn runtime(name: &'static str, threads: usize, waits: usize) -> io::Result<Runti
             }
         })
         .enable_all()
-        .build()
+        .build()?;
+    // A thread takes the first work that there is: each of these has taken tasks before there is
+    // anything that blocks.
+    let begun = Arc::new(Barrier::new(threads + 1));
+    for _ in 0..threads {
+        let begun = Arc::clone(&begun);
+        runtime.spawn(async move { begun.wait() });
+    }
+    begun.wait();
+    Ok(runtime)
 }
 
 #[cfg(test)]

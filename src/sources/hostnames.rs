@@ -12,6 +12,7 @@
 
 mod known;
 mod lookup;
+mod rules;
 mod turns;
 
 use std::collections::BTreeMap;
@@ -30,8 +31,9 @@ use tracing::{info, warn};
 
 use self::known::{Answers, Known};
 use self::lookup::Lookup;
+pub use self::rules::Rules;
 use self::turns::Turns;
-use crate::model::{AddressPolicy, Delta, MemberSet};
+use crate::model::{Delta, MemberSet};
 use crate::wire::NameBuf;
 
 /// How long after a failure the system's resolvers are read again.
@@ -42,16 +44,6 @@ const TOLD_FAILURES: u32 = 3;
 
 /// The present names to keep resolved, with the members that name them.
 type Wanted = watch::Receiver<Arc<BTreeMap<NameBuf, MemberSet>>>;
-
-/// What host names have to keep to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rules {
-    /// Zones that this process answers for: a name in one of them, or that leads into one, would be
-    /// answered from itself.
-    pub own_zones: Vec<NameBuf>,
-    /// Which addresses count.
-    pub addresses: AddressPolicy,
-}
 
 /// Keeps the names in `wanted` resolved until `cancel`, until `wanted` has no sender, or until
 /// nobody receives. Says a name's addresses when they or their TTL change, and why it has none;

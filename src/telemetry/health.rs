@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-use super::metrics::Declare;
+use super::declare::Declare;
 use crate::model::Verdict;
 
 /// What came of a probe.

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::EitherWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use super::metrics::{Declare, signed};
+use super::declare::{Declare, signed};
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use prometheus::{IntCounterVec, IntGaugeVec};
 
-use super::metrics::{Declare, signed};
+use super::declare::{Declare, signed};
 use crate::model::{MemberState, UnixSeconds};
 
 /// The values of the label `state`.

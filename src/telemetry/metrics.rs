@@ -3,13 +3,10 @@
 //! Names are `gazetteer_<room>_<what>_<unit>[_total]`. Labels come from closed sets: a member's
 //! name at most, never a qname, a client or a service.
 
-use prometheus::core::Collector;
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use super::counters::Counters;
+use super::declare::{Declare, signed};
 use super::health::Health;
 use super::logs::{DroppedLines, LogThread};
 use super::members::{MemberGauges, Members, SourceEvent};
@@ -114,7 +111,7 @@ impl Metrics {
     /// All metrics, at zero.
     pub fn new() -> Self {
         let registry = Registry::new();
-        let declare = Declare(&registry);
+        let declare = Declare::new(&registry);
         let transitions = declare.counters(
             "gazetteer_publish_transitions_total",
             "Changes of state, by what they are of.",
@@ -336,50 +333,6 @@ impl Metrics {
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|error| format!("# {error}\n"))
     }
-}
-
-/// Declares metrics in a registry.
-pub(super) struct Declare<'a>(&'a Registry);
-
-impl Declare<'_> {
-    /// A gauge.
-    pub(super) fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(name, help))
-    }
-
-    /// A counter.
-    pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(name, help))
-    }
-
-    /// Gauges with labels.
-    pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    /// A histogram with these upper bounds.
-    pub(super) fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Histogram {
-        let options = HistogramOpts::new(name, help).buckets(bounds.to_vec());
-        self.register(Histogram::with_opts(options))
-    }
-
-    /// Counters with labels.
-    pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        self.register(IntCounterVec::new(Opts::new(name, help), labels))
-    }
-
-    /// Registers a metric.
-    fn register<C: Collector + Clone + 'static>(&self, metric: prometheus::Result<C>) -> C {
-        let metric = metric.expect("names and labels are constants of the right form");
-        let registered = self.0.register(Box::new(metric.clone()));
-        registered.expect("each metric is declared once, in a registry of its own");
-        metric
-    }
-}
-
-/// A number as gauges take it.
-pub(super) fn signed(number: impl TryInto<i64>) -> i64 {
-    number.try_into().unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

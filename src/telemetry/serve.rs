@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
 
 use super::counters::{Counters, RCODES, Transport};
-use super::metrics::Declare;
+use super::declare::Declare;
 
 /// The sums of the workers' counters, as they were last shown.
 #[derive(Debug)]

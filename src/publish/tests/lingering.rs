@@ -1,6 +1,6 @@
 //! `safe at` waits for what caches hold of earlier answers, whatever has become of those since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,6 +173,12 @@ struct History<'f> {
     /// `None` while none runs.
     running: Option<Running>,
     members: &'static [&'static str],
+    /// Which member has which service.
+    services: BTreeSet<(&'static str, &'static str)>,
+    /// Services that are published: another may have been called as one that was not there.
+    published: BTreeSet<&'static str>,
+    /// Answers stay as they are.
+    is_frozen: bool,
     begun: Instant,
     until: BTreeMap<&'static str, Duration>,
 }
@@ -184,14 +190,18 @@ impl<'f> History<'f> {
         wall();
         let members = &["a", "b"];
         let running = Running::start_at(with_ttl(members, 300, folder), wall);
-        let history = Self {
+        let mut history = Self {
             folder,
             running: Some(running),
             members,
+            services: BTreeSet::new(),
+            published: BTreeSet::new(),
+            is_frozen: false,
             begun: Instant::now(),
             until: BTreeMap::new(),
         };
         history.list(members).await;
+        history.published.insert("s");
         history
     }
 
@@ -201,8 +211,11 @@ impl<'f> History<'f> {
     }
 
     /// Members say who they are, and that they have service `s`.
-    async fn list(&self, members: &[&str]) {
+    async fn list(&mut self, members: &[&'static str]) {
+        self.services
+            .retain(|(member, _)| self.members.contains(member) && !members.contains(member));
         for member in members {
+            self.services.insert((member, "s"));
             let origin = format!("https://{member}");
             let identity = Identity {
                 origin,
@@ -221,6 +234,9 @@ impl<'f> History<'f> {
         let published = self.running().handle.snapshots.load_full();
         for target in TARGETS {
             let ttl = if let OverrideTarget::Service(name) = target.parse().unwrap() {
+                if !self.published.contains(name.name.as_str()) {
+                    continue;
+                }
                 published.longest_ttl_of(&name)
             } else {
                 let members = MemberIdx::all().zip(&published.fleet().members);
@@ -239,11 +255,13 @@ impl<'f> History<'f> {
             Step::Upsert(member, name, ttl, external_name) => {
                 let change = Change::Upsert(named(name), slow(ttl, external_name));
                 self.running().change(member, change).await;
+                self.services.insert((member, name));
             }
             Step::Remove(member, name) => {
                 self.running()
                     .change(member, Change::Remove(named(name)))
                     .await;
+                self.services.remove(&(member, name));
             }
             Step::Reload(members, ttl) => {
                 reload(self.running(), with_ttl(members, ttl, self.folder)).await;
@@ -262,10 +280,19 @@ impl<'f> History<'f> {
             Step::Pass(seconds) => pass(seconds).await,
             // One that is not known is refused.
             Step::Cordon(target) => drop(self.running().ask(drain(target, 0, None)).await),
-            Step::Freeze => drop(self.running().ask(freeze(None)).await),
-            Step::Thaw => drop(self.running().ask(Command::Thaw).await),
+            Step::Freeze => {
+                self.is_frozen = true;
+                drop(self.running().ask(freeze(None)).await);
+            }
+            Step::Thaw => {
+                self.is_frozen = false;
+                drop(self.running().ask(Command::Thaw).await);
+            }
         }
         after(20).await;
+        if !self.is_frozen {
+            self.published = self.services.iter().map(|(_, name)| *name).collect();
+        }
     }
 
     /// Compares what is said to be safe with what was noted, and takes it back.
@@ -275,7 +302,8 @@ impl<'f> History<'f> {
                 continue;
             };
             let target = drained.drain.target;
-            let noted = self.until[&*target.to_string()];
+            let noted = self.until.get(&*target.to_string()).copied();
+            let noted = noted.unwrap_or_default();
             let safe_at = Duration::from_secs(safe_at.0 - START);
             prop_assert!(safe_at >= noted, "{target}: {safe_at:?}, but {noted:?}");
             drop(self.running().ask(Command::Uncordon(target)).await);

@@ -12,8 +12,8 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tracing::debug;
 
-use super::Rules;
 use super::known::{Answers, Outcome, SHORTEST};
+use super::rules::Rules;
 use crate::model::kept;
 use crate::wire::NameBuf;
 

@@ -4,6 +4,7 @@
 //! kube, which would run them without a limit. Proxies are not supported: a kubeconfig that asks
 //! for one is an error, and proxies of the environment are ignored.
 
+mod error;
 mod exec;
 mod files;
 #[cfg(fuzzing)]
@@ -18,17 +19,16 @@ use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kube::client::{Body, ConfigExt};
-use kube::config::InClusterError;
 use kube::{Client, Config};
 use tokio::time::Instant;
 use tower::{BoxError, ServiceBuilder};
 
-pub(super) use self::exec::ExecError;
+pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub use self::kubeconfig::files_named;
 pub(super) use self::secrets::Secrets;
 use crate::config::Source;
-use crate::model::limits::{EXEC_OUTPUT, EXEC_TIME, Limit};
+use crate::model::limits::EXEC_TIME;
 
 /// How long building a client may take, exec plugin included.
 const LIMIT: Duration = Duration::from_secs(EXEC_TIME.most);
@@ -43,50 +43,6 @@ const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Probes without an answer before a connection is given up.
 const KEEPALIVE_RETRIES: u32 = 3;
-
-/// Why a client cannot be built. Correct what it names; it is tried again.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
-    /// The kubeconfig cannot be used: correct it, or the context in the configuration.
-    #[error("kubeconfig: {0}")]
-    Kubeconfig(String),
-    /// The kubeconfig, or a file that it names, is larger than is read: make it smaller.
-    #[error("kubeconfig: {0}")]
-    TooLarge(String, &'static Limit),
-    /// This process does not run in a cluster, or its `ServiceAccount` is not mounted.
-    #[error("in-cluster: {0}")]
-    InCluster(#[from] Box<InClusterError>),
-    /// Credentials or certificates cannot be read: correct them.
-    #[error("credentials: {0}")]
-    Credentials(&'static str),
-    /// The exec plugin gave no credentials.
-    #[error("exec plugin: {0}")]
-    Exec(#[from] ExecError),
-    /// The kubeconfig asks for a proxy: give the member an address that needs none.
-    #[error("kubeconfig: proxy-url is not supported")]
-    Proxy,
-    /// The kubeconfig has an auth provider that Kubernetes has removed: use its exec plugin.
-    #[error("kubeconfig: auth-provider is not supported, use an exec plugin")]
-    AuthProvider,
-    /// A file system or a plugin does not answer.
-    #[error("took longer than {} s", LIMIT.as_secs())]
-    Slow,
-    /// A facts file has no client: a mistake of the caller.
-    #[error("not a Kubernetes source")]
-    NotKubernetes,
-}
-
-impl ClientError {
-    /// The limit that was exceeded, if that is why.
-    pub(super) fn limit(&self) -> Option<&'static Limit> {
-        match self {
-            Self::Exec(ExecError::TooMuch) => Some(&EXEC_OUTPUT),
-            Self::Slow => Some(&EXEC_TIME),
-            Self::TooLarge(_, limit) => Some(limit),
-            _ => None,
-        }
-    }
-}
 
 /// A client, and the secrets that it sends. Cheap to clone.
 #[derive(Clone)]

@@ -12,6 +12,7 @@
 //! the objects it names, not as the member.
 
 mod objects;
+mod observation;
 mod size;
 mod tally;
 mod topology;
@@ -20,89 +21,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use kube::runtime::watcher::Event;
 
 use self::objects::{Diff, Objects};
+pub(super) use self::observation::{Kind, Observation, Warning};
 use self::tally::Tally;
 use self::topology::Topology;
-use super::convert::{NodeFacts, ObjectKey, Seen, ServiceFacts, SliceFacts};
+use super::convert::{NodeFacts, ServiceFacts, SliceFacts};
 use crate::model::{
     Change, Export, LearntTopology, NamespacedName, Service, ServiceKind, Spec, Specs,
 };
-
-/// A kind of object that is watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Kind {
-    /// Services: needed.
-    Services,
-    /// EndpointSlices: needed.
-    Slices,
-    /// Nodes: needed where topology is learnt.
-    Nodes,
-    /// ServiceExports: an extra.
-    Exports,
-}
-
-impl Kind {
-    /// Its name in the API.
-    pub(super) fn resource(self) -> &'static str {
-        match self {
-            Self::Services => "services",
-            Self::Slices => "endpointslices",
-            Self::Nodes => "nodes",
-            Self::Exports => "serviceexports",
-        }
-    }
-
-    /// Where it is served.
-    pub(super) fn path(self) -> &'static str {
-        match self {
-            Self::Services => "/api/v1/services",
-            Self::Slices => "/apis/discovery.k8s.io/v1/endpointslices",
-            Self::Nodes => "/api/v1/nodes",
-            Self::Exports => "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
-        }
-    }
-}
-
-/// An event of one kind, converted.
-#[derive(Debug)]
-pub(super) enum Observation {
-    /// Of a Service.
-    Services(Event<Seen<ServiceFacts>>),
-    /// Of an EndpointSlice.
-    Slices(Event<Seen<SliceFacts>>),
-    /// Of a Node.
-    Nodes(Event<Seen<NodeFacts>>),
-    /// Of a ServiceExport.
-    Exports(Event<Seen<NamespacedName>>),
-}
-
-impl Observation {
-    /// The kind of which a list is complete with this.
-    pub(super) fn ends_list(&self) -> Option<Kind> {
-        match self {
-            Self::Services(Event::InitDone) => Some(Kind::Services),
-            Self::Slices(Event::InitDone) => Some(Kind::Slices),
-            Self::Nodes(Event::InitDone) => Some(Kind::Nodes),
-            Self::Exports(Event::InitDone) => Some(Kind::Exports),
-            _ => None,
-        }
-    }
-}
-
-/// Something an operator should know of one object. Said once, until it changes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Warning {
-    /// Of which kind the object is.
-    pub(super) kind: Kind,
-    /// Which object.
-    pub(super) object: ObjectKey,
-    /// What.
-    pub(super) text: String,
-    /// The object could not be read at all.
-    pub(super) is_malformed: bool,
-}
 
 /// Where a member's region and zones come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,8 @@ use kube::config::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::runtime::Handle;
 
-use super::{ClientError, Files};
+use super::error::ClientError;
+use super::files::Files;
 use crate::config::read::{self, ReadError};
 use crate::model::limits::{CONFIGURATION_FILE, TOKEN_BODY};
 

@@ -18,6 +18,7 @@
 //! than [`Contact::is_stuck`] allows, everything is listed from nothing.
 
 mod excess;
+mod news;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::excess::Excess;
+pub(super) use self::news::News;
 use self::watch::Watch;
 use super::super::failure::Failure;
 use super::super::index::Kind;
@@ -40,25 +42,6 @@ const DOUBTS: u32 = 2;
 
 /// How often the time without progress doubles: from a minute to 64.
 const STALL_DOUBLINGS: u32 = 6;
-
-/// What a watch says of itself.
-#[derive(Debug)]
-pub(super) enum News {
-    /// It waits for its turn to list.
-    Queued,
-    /// It has its turn.
-    Turn,
-    /// Its first page is there.
-    Listing,
-    /// Another page is there.
-    Progress,
-    /// It is watching.
-    Up,
-    /// It has ended, and is being started again.
-    Ended(String),
-    /// It cannot list, or not be started.
-    Failed(Failure),
-}
 
 /// Whether a member is in contact.
 #[derive(Debug, Clone)]

@@ -184,7 +184,7 @@ async fn look_back<W: Watched>(link: &Link, path: &str, version: &str) -> Option
 ///
 /// A watch is up once it has started. After one that ended before it was contact, such as by a 410
 /// as its first line, it is up once it has said something else than an error, or has stood for
-/// [`Timing::proof`](super::Timing::proof); after one that said more than is read, once it has said a whole line, or has said
+/// [`Timing::proof`](super::timing::Timing::proof); after one that said more than is read, once it has said a whole line, or has said
 /// nothing for as long as a watch may be down.
 async fn pump<W: Watched>(
     link: &Link,

@@ -28,7 +28,7 @@ enum Answer {
 /// waits behind a watch.
 ///
 /// Between heartbeats it looks whether the API answers when something else has failed, and again
-/// every [`Timing::look`](super::Timing::look) while it is not ready: whatever the pauses of others
+/// every [`Timing::look`](super::timing::Timing::look) while it is not ready: whatever the pauses of others
 /// have grown to, they end when it is. Such looks are no heartbeats: their failure counts nowhere.
 pub(super) async fn run(link: Link) -> Over {
     let mut due = Instant::now();

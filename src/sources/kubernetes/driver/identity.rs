@@ -15,10 +15,10 @@ use tracing::warn;
 
 use super::super::failure::Failure;
 use super::super::objects::ServiceObject;
-use super::Timing;
-use super::link::{Link, Report};
+use super::link::{IdentityError, Link, Report};
 use super::pauses::Pauses;
 use super::request::{self, Asked};
+use super::timing::Timing;
 use crate::model::limits::{SMALL_BODY, WATCH_LINE};
 use crate::model::{Identity, Shown, kept};
 
@@ -104,11 +104,6 @@ impl Identification {
             .then_some(identity)
     }
 }
-
-/// Why a cluster could not be identified: ask again.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct IdentityError(String);
 
 /// What `/version` says.
 #[derive(Deserialize)]

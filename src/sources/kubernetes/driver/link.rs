@@ -7,9 +7,8 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::super::client::{Access, ClientError, Connection};
 use super::super::index::{Kind, Observation};
-use super::Timing;
 use super::contact::News;
-use super::identity::IdentityError;
+use super::timing::Timing;
 use crate::model::Identity;
 
 /// What a task says to the session.
@@ -27,6 +26,11 @@ pub(super) enum Report {
     /// The credentials have changed, or run out: a client built anew.
     Connection(Result<Box<Connection>, ClientError>),
 }
+
+/// Why a cluster could not be identified: ask again.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct IdentityError(pub(super) String);
 
 /// What the tasks of one member share. Cheap to clone.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use super::super::failure::Failure;
-use super::Timing;
 use super::link::Link;
+use super::timing::Timing;
 
 /// The pauses of one task.
 pub(super) struct Pauses {

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use kube::runtime::watcher::Event;
 
 use super::super::convert::{ObjectKey, Said, Seen};
+use super::observation::{Kind, Warning};
 use super::size::{ENTRY, Size, key_size};
-use super::{Kind, Warning};
 use crate::model::kept;
 
 /// The objects of one kind that say something.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::super::failure::Failure;
-use super::News;
+use super::news::News;
 
 /// A list whose pages still come after this time leaves its member without news for too long.
 const LONGEST_LIST: Duration = Duration::from_secs(300);

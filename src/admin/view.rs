@@ -1,0 +1,31 @@
+//! What the admin address shows.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::publish::{Events, Standing};
+use crate::snapshot::Snapshot;
+use crate::telemetry::Metrics;
+
+/// What the admin address shows.
+#[derive(Clone)]
+pub struct View {
+    /// The present snapshot.
+    pub snapshots: Arc<ArcSwap<Snapshot>>,
+    /// Whether the daemon is ready.
+    pub ready: watch::Receiver<bool>,
+    /// Cancelled when the daemon begins to end: it goes on answering and is not ready any more.
+    pub ending: CancellationToken,
+    /// The metrics.
+    pub metrics: Arc<Metrics>,
+    /// What operators have decided.
+    pub overrides: watch::Receiver<Arc<Standing>>,
+    /// The last transitions.
+    pub events: Events,
+    /// Names in lower case under which the admin address is asked, beside those that
+    /// [`super::bind`] tells.
+    pub hosts: Arc<[String]>,
+}

@@ -1,0 +1,80 @@
+//! What is seen of objects, and what is to be said of single ones.
+
+use kube::runtime::watcher::Event;
+
+use super::super::convert::{NodeFacts, ObjectKey, Seen, ServiceFacts, SliceFacts};
+use crate::model::NamespacedName;
+
+/// A kind of object that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(in super::super) enum Kind {
+    /// Services: needed.
+    Services,
+    /// EndpointSlices: needed.
+    Slices,
+    /// Nodes: needed where topology is learnt.
+    Nodes,
+    /// ServiceExports: an extra.
+    Exports,
+}
+
+impl Kind {
+    /// Its name in the API.
+    pub(in super::super) fn resource(self) -> &'static str {
+        match self {
+            Self::Services => "services",
+            Self::Slices => "endpointslices",
+            Self::Nodes => "nodes",
+            Self::Exports => "serviceexports",
+        }
+    }
+
+    /// Where it is served.
+    pub(in super::super) fn path(self) -> &'static str {
+        match self {
+            Self::Services => "/api/v1/services",
+            Self::Slices => "/apis/discovery.k8s.io/v1/endpointslices",
+            Self::Nodes => "/api/v1/nodes",
+            Self::Exports => "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+        }
+    }
+}
+
+/// An event of one kind, converted.
+#[derive(Debug)]
+pub(in super::super) enum Observation {
+    /// Of a Service.
+    Services(Event<Seen<ServiceFacts>>),
+    /// Of an EndpointSlice.
+    Slices(Event<Seen<SliceFacts>>),
+    /// Of a Node.
+    Nodes(Event<Seen<NodeFacts>>),
+    /// Of a ServiceExport.
+    Exports(Event<Seen<NamespacedName>>),
+}
+
+impl Observation {
+    /// The kind of which a list is complete with this.
+    pub(in super::super) fn ends_list(&self) -> Option<Kind> {
+        match self {
+            Self::Services(Event::InitDone) => Some(Kind::Services),
+            Self::Slices(Event::InitDone) => Some(Kind::Slices),
+            Self::Nodes(Event::InitDone) => Some(Kind::Nodes),
+            Self::Exports(Event::InitDone) => Some(Kind::Exports),
+            _ => None,
+        }
+    }
+}
+
+/// Something an operator should know of one object. Said once, until it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Warning {
+    /// Of which kind the object is.
+    pub(in super::super) kind: Kind,
+    /// Which object.
+    pub(in super::super) object: ObjectKey,
+    /// What.
+    pub(in super::super) text: String,
+    /// The object could not be read at all.
+    pub(in super::super) is_malformed: bool,
+}
