@@ -1,5 +1,6 @@
 //! The world as it begins: what was kept on disk, checked against the configuration.
 
+use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -7,15 +8,14 @@ use std::sync::Arc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::contact::status;
 use super::fact::Kept;
 use super::files::{Owner, Paths, Tail};
 use super::findings_file;
 use super::identity;
+use super::now::Now;
+use super::profile::{Profile, status};
 use super::states::{MemberRecord, States};
 use super::twins::twins;
-use super::vantages::kept_networks;
-use super::world::{Now, Profile};
 use crate::config::Config;
 use crate::model::{Joined, Member, MemberIdx, UnixSeconds};
 use crate::names::Label;
@@ -119,6 +119,15 @@ pub(super) fn read(config: &Config, folder: &Path) -> Read {
         },
     );
     read
+}
+
+/// The networks that were kept of a member: none where its nodes are not watched any more.
+pub(super) fn kept_networks(config: &Config, member: MemberIdx, kept: &Kept) -> Arc<[IpNet]> {
+    let source = config.sources.get(member.get());
+    if source.is_none_or(|source| source.has_topology) {
+        return Arc::default();
+    }
+    kept.networks.iter().copied().collect()
 }
 
 impl Beginning {

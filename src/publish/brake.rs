@@ -18,23 +18,20 @@
 //! held back of a member that is lost is let through when its hold passes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
-use super::world::{Key, Now};
-use crate::model::{CONFIRM_DELAY, MemberIdx, MemberSet, NamespacedName, Service, UnixSeconds};
+use super::key::{ShardFacts, ShardKey};
+use super::now::Now;
+use crate::model::{CONFIRM_DELAY, MemberIdx, MemberSet, NamespacedName, UnixSeconds};
 
 /// Withdrawals within this time of each other are one burst.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Fewer withdrawals are no burst, whatever their share.
 const FEWEST: usize = 8;
-
-/// A change that is held back: the facts to come, `None` when the service is gone.
-pub(super) type Change = Option<Arc<Service>>;
 
 /// A federation, as the brake sees it.
 #[derive(Debug, Clone)]
@@ -121,7 +118,7 @@ pub(super) struct HeldBack {
     /// Why the first of it is.
     pub(super) why: String,
     /// Since when each is, and what its source says.
-    shards: HashMap<NamespacedName, (Instant, Change)>,
+    shards: HashMap<NamespacedName, (Instant, ShardFacts)>,
 }
 
 /// What is held back, and what went out of late.
@@ -130,9 +127,9 @@ pub(super) struct Brake {
     /// By member; none of them empty.
     held: BTreeMap<MemberIdx, HeldBack>,
     /// The federations of each shard that went out of late.
-    recent: HashMap<Key, Box<[usize]>>,
+    recent: HashMap<ShardKey, Box<[usize]>>,
     /// When each of them is no longer of late.
-    order: Deadlines<Key>,
+    order: Deadlines<ShardKey>,
     /// By federation, in configuration order.
     limits: Vec<Limit>,
 }
@@ -168,7 +165,7 @@ impl Brake {
     }
 
     /// A shard in these federations is published from now on.
-    pub(super) fn published(&mut self, key: &Key, federations: &[usize]) {
+    pub(super) fn published(&mut self, key: &ShardKey, federations: &[usize]) {
         self.forget(key);
         self.count(key.0, federations);
     }
@@ -181,7 +178,7 @@ impl Brake {
     }
 
     /// A shard that was published in these federations is so no longer, which may be part of a burst.
-    pub(super) fn burst(&mut self, key: &Key, federations: Vec<usize>, now: Instant) {
+    pub(super) fn burst(&mut self, key: &ShardKey, federations: Vec<usize>, now: Instant) {
         self.forget(key);
         self.each(key.0, &federations, |count| {
             count.published = count.published.saturating_sub(1);
@@ -224,7 +221,7 @@ impl Brake {
 
     /// Holds a change back; one that is held back already is replaced, and its time stays. Returns
     /// whether it is the first of its member.
-    pub(super) fn hold(&mut self, key: &Key, change: Change, why: &str, now: Now) -> bool {
+    pub(super) fn hold(&mut self, key: &ShardKey, change: ShardFacts, why: &str, now: Now) -> bool {
         let (member, name) = key;
         let is_first = !self.held.contains_key(member);
         let held = self.held.entry(*member).or_insert_with(|| HeldBack {
@@ -241,20 +238,20 @@ impl Brake {
     }
 
     /// Whether a change of a shard is held back.
-    pub(super) fn holds(&self, (member, name): &Key) -> bool {
+    pub(super) fn holds(&self, (member, name): &ShardKey) -> bool {
         let held = self.held.get(member);
         held.is_some_and(|held| held.shards.contains_key(name))
     }
 
     /// Whether a list may confirm what is held back of a shard.
-    pub(super) fn is_confirmed(&self, (member, name): &Key, now: Instant) -> bool {
+    pub(super) fn is_confirmed(&self, (member, name): &ShardKey, now: Instant) -> bool {
         let held = self.held.get(member);
         let held = held.and_then(|held| held.shards.get(name));
         held.is_some_and(|(since, _)| now >= *since + CONFIRM_DELAY)
     }
 
     /// Takes the change of a shard out, to be made or forgotten.
-    pub(super) fn take(&mut self, (member, name): &Key) -> Option<Change> {
+    pub(super) fn take(&mut self, (member, name): &ShardKey) -> Option<ShardFacts> {
         let held = self.held.get_mut(member)?;
         let (_, change) = held.shards.remove(name)?;
         if held.shards.is_empty() {
@@ -264,7 +261,7 @@ impl Brake {
     }
 
     /// Takes all changes of a member out.
-    pub(super) fn take_all(&mut self, member: MemberIdx) -> Vec<(NamespacedName, Change)> {
+    pub(super) fn take_all(&mut self, member: MemberIdx) -> Vec<(NamespacedName, ShardFacts)> {
         let held = self.held.remove(&member);
         let shards = held.into_iter().flat_map(|held| held.shards);
         shards.map(|(name, (_, change))| (name, change)).collect()
@@ -281,7 +278,7 @@ impl Brake {
     }
 
     /// Everything that is held back.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+    pub(super) fn keys(&self) -> impl Iterator<Item = ShardKey> {
         let keys = |(member, held): (&MemberIdx, &HeldBack)| {
             let member = *member;
             let names: Vec<_> = held.shards.keys().cloned().collect();
@@ -291,7 +288,7 @@ impl Brake {
     }
 
     /// A shard does not belong to a burst any more.
-    fn forget(&mut self, key: &Key) {
+    fn forget(&mut self, key: &ShardKey) {
         if let Some(federations) = self.recent.remove(key) {
             self.order.clear(key);
             self.each(key.0, &federations, |count| count.recent -= 1);

@@ -1,20 +1,20 @@
 //! What is held back by the brake: what it takes to hold it, to show it, and to let it go.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use tracing::info;
 
-use super::brake::{Brake, Change};
+use super::brake::Brake;
 use super::command::giver;
 use super::events::Transited;
-use super::world::{Key, Now, World};
+use super::key::{ShardFacts, ShardKey};
+use super::lists::Listed;
+use super::now::Now;
+use super::world::World;
 use crate::model::{EventKind, MemberIdx, NamespacedName, Peer};
 use crate::names::Label;
 use crate::snapshot::Condition;
-
-/// A change that a complete list makes.
-pub(super) type Listed = (NamespacedName, Change);
 
 /// Why something is no longer held back, and who gave the command for it, if somebody has.
 type Why<'w> = (&'w str, Option<Peer>);
@@ -22,46 +22,20 @@ type Why<'w> = (&'w str, Option<Peer>);
 /// Withdrawals that are made before anything else is looked at.
 const TURN: usize = 1024;
 
-/// Withdrawals that are no longer held back, and wait for their turn: there may be many.
-#[derive(Debug, Default)]
-pub(super) struct Releases {
-    /// Those that wait.
-    waiting: VecDeque<(Key, Arc<str>, Option<Peer>)>,
-    /// How many have had their turn in this process.
-    done: u64,
-}
-
-impl Releases {
-    /// Whether none waits.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// How many have had their turn in this process.
-    pub(super) fn done(&self) -> u64 {
-        self.done
-    }
-
-    /// How many will have had it with the last that waits now.
-    pub(super) fn all(&self) -> u64 {
-        self.done + self.waiting.len() as u64
-    }
-}
-
 impl World {
     /// Holds a withdrawal back, for a reason that its member may have had already.
-    pub(super) fn hold_back(&mut self, key: &Key, change: Change, why: &str, now: Now) {
+    pub(super) fn hold_back(&mut self, key: &ShardKey, change: ShardFacts, why: &str, now: Now) {
         let is_first = self.brake.hold(key, change, why, now);
         self.show_held_back(key, now);
         if is_first {
             self.brake_transited(key.0, ("off", "on"), (why, None), now);
         }
         self.is_brake_changed = true;
-        self.is_dirty = true;
+        self.out.is_dirty = true;
     }
 
     /// Says of a shard that its withdrawal is held back.
-    pub(super) fn show_held_back(&mut self, key: &Key, now: Now) {
+    pub(super) fn show_held_back(&mut self, key: &ShardKey, now: Now) {
         let Some(held) = self.brake.of(key.0) else {
             return;
         };
@@ -74,25 +48,25 @@ impl World {
                 .and_then(|c| c.damped_until),
             why: why.into(),
         };
-        self.set_condition(key, Some(condition));
+        self.out.set_condition(key, Some(condition));
     }
 
     /// A member has a shard again whose withdrawal is held back, if it is.
-    pub(super) fn take_back(&mut self, key: &Key, now: Now) {
+    pub(super) fn take_back(&mut self, key: &ShardKey, now: Now) {
         if self.brake.take(key).is_some() {
             let condition = self.damping.condition(key, now);
-            self.set_condition(key, condition);
+            self.out.set_condition(key, condition);
             self.let_go(key.0, ("the member has them again", None), now);
         }
     }
 
     /// Makes a withdrawal that was held back.
-    fn release(&mut self, key: &Key, why: Why<'_>, now: Now) {
+    fn release(&mut self, key: &ShardKey, why: Why<'_>, now: Now) {
         let Some(change) = self.brake.take(key) else {
             return;
         };
         let condition = self.damping.condition(key, now);
-        self.set_condition(key, condition);
+        self.out.set_condition(key, condition);
         self.put(key, change, false, now);
         self.let_go(key.0, why, now);
     }
@@ -133,7 +107,7 @@ impl World {
     /// Something of a member is no longer held back.
     fn let_go(&mut self, member: MemberIdx, why: Why<'_>, now: Now) {
         self.is_brake_changed = true;
-        self.is_dirty = true;
+        self.out.is_dirty = true;
         if self.brake.of(member).is_none() {
             self.brake_transited(member, ("on", "off"), why, now);
         }
@@ -161,7 +135,7 @@ impl World {
             if confirmed.contains(&key.1) {
                 let condition = self.damping.condition(&key, now);
                 self.brake.take(&key);
-                self.set_condition(&key, condition);
+                self.out.set_condition(&key, condition);
                 self.let_go(member, ("a second list lacks them too", None), now);
                 let_through.push((key.1, change));
             } else if self.brake.holds(&key) {
@@ -205,9 +179,9 @@ impl World {
 
     /// Why a withdrawal by a list is not made: for what is wrong with the list as a whole, which a
     /// probe may contradict, or since it is one too many.
-    fn refusal(&mut self, key: &Key, list: Option<&str>, now: Now) -> Option<String> {
+    fn refusal(&mut self, key: &ShardKey, list: Option<&str>, now: Now) -> Option<String> {
         let (member, name) = key;
-        let old = self.builder.fact(*member, name).cloned();
+        let old = self.out.builder.fact(*member, name).cloned();
         let Some(list) = list else {
             let from = self.standing_of(*member, old.as_deref());
             return self.is_too_much(key, old.as_deref(), from, now);
@@ -251,11 +225,11 @@ impl World {
 
     /// Makes the withdrawals that probes confirm.
     pub(super) fn confirm_down(&mut self, now: Now) {
-        let down: Vec<Key> = self
+        let down: Vec<ShardKey> = self
             .brake
             .keys()
             .filter(|(member, name)| {
-                let facts = self.builder.fact(*member, name);
+                let facts = self.out.builder.fact(*member, name);
                 facts.is_some_and(|facts| self.is_down(*member, name, facts))
             })
             .collect();
@@ -301,12 +275,12 @@ impl World {
             }
             profile.held_back = text;
             self.show(index);
-            if let Some(name) = self.name(index) {
-                self.metrics.set_held_back(name.as_str(), count);
+            if let Some(name) = self.out.name(index) {
+                self.out.metrics.set_held_back(name.as_str(), count);
             }
         }
         let members = self.brake.members();
-        Some(members.filter_map(|member| self.name(member)).collect())
+        Some(members.filter_map(|member| self.out.name(member)).collect())
     }
 
     /// The brake of a member goes on or off.
@@ -317,7 +291,7 @@ impl World {
         (why, by): Why<'_>,
         now: Now,
     ) {
-        let Some(name) = self.name(member) else {
+        let Some(name) = self.out.name(member) else {
             return;
         };
         let transited = Transited {
@@ -329,6 +303,6 @@ impl World {
             by,
             is_worse: to == "on",
         };
-        self.transited(now, transited);
+        self.out.transited(now, transited);
     }
 }

@@ -4,10 +4,11 @@ use tokio::time::Instant;
 
 use super::events::Transited;
 use super::fact::Fact;
+use super::now::Now;
+use super::profile::status;
 use super::states::{Happening, Transition};
-use super::world::{Now, Profile, World};
-use crate::model::{EventKind, Loss, MemberIdx, MemberState, MemberStatus};
-use crate::names::Label;
+use super::world::World;
+use crate::model::{EventKind, MemberIdx, MemberState};
 
 impl World {
     /// Something happened to a member's contact.
@@ -37,7 +38,7 @@ impl World {
         let contacts = federations
             .clone()
             .map(|federation| self.states.contact(federation));
-        self.is_dirty |= self.builder.set_contacts(contacts.collect());
+        self.out.is_dirty |= self.out.builder.set_contacts(contacts.collect());
         self.count_holds(now.instant);
         self.keep_contacts(now);
         self.show_outlooks(now);
@@ -61,7 +62,7 @@ impl World {
             }
             let withdraws = contact.withdrawn() > profile.contact.withdrawn();
             let name = member.name.as_str();
-            (self.known.record).member(name, contact.clone(), withdraws, now.instant);
+            (self.out.record).member(name, contact.clone(), withdraws, now.instant);
             profile.contact = contact;
         }
     }
@@ -105,7 +106,9 @@ impl World {
 
     /// The brake on lost members of a federation went on or off.
     fn show_fleet_brake(&mut self, federation: usize, was_braked: bool, now: Now) {
-        self.metrics.set_braked(!self.states.braked().is_empty());
+        self.out
+            .metrics
+            .set_braked(!self.states.braked().is_empty());
         let Some(rules) = self.config.fleet.federations.get(federation) else {
             return;
         };
@@ -126,7 +129,7 @@ impl World {
             by: None,
             is_worse: !was_braked,
         };
-        self.transited(now, transited);
+        self.out.transited(now, transited);
     }
 
     /// A member came into another state, or is withdrawn from another federation.
@@ -161,10 +164,10 @@ impl World {
         }
         let reason = profile.reason.clone();
         if must_keep_seen {
-            self.keep(member, Fact::Seen(now.wall));
+            self.out.keep(member, Fact::Seen(now.wall));
         }
         self.show(member);
-        let Some(name) = self.name(member) else {
+        let Some(name) = self.out.name(member) else {
             return;
         };
         let why = match to {
@@ -194,7 +197,7 @@ impl World {
             by: None,
             is_worse,
         };
-        self.transited(now, transited);
+        self.out.transited(now, transited);
     }
 
     /// Notes how long holds last yet; the last seconds are published one by one.
@@ -206,7 +209,7 @@ impl World {
         let left: Vec<Option<u32>> = left.collect();
         let next = federations.filter_map(|federation| self.states.next_hold_left(federation, now));
         self.hold_due = next.min();
-        self.is_dirty |= self.builder.set_hold_left(left);
+        self.out.is_dirty |= self.out.builder.set_hold_left(left);
     }
 
     /// Whether [`Self::count_holds`] is due.
@@ -217,45 +220,14 @@ impl World {
     /// Shows a member as it is now.
     pub(super) fn show(&mut self, member: MemberIdx) {
         let (Some(name), Some(profile), Some(state)) = (
-            self.name(member),
+            self.out.name(member),
             self.profiles.get(member.get()),
             self.states.state(member),
         ) else {
             return;
         };
         let status = status(&name, profile, state);
-        self.builder.set_status(member, status);
-        self.is_dirty = true;
-    }
-}
-
-/// A member as it is shown.
-pub(super) fn status(name: &Label, profile: &Profile, state: MemberState) -> MemberStatus {
-    let identity = profile.kept.identity.as_ref();
-    MemberStatus {
-        name: name.clone(),
-        state,
-        reason: profile.reason.clone(),
-        outlook: profile.outlook.clone(),
-        since: profile.since,
-        version: identity.and_then(|identity| identity.version.clone()),
-        first_synced: profile.kept.first_synced,
-        warnings: [
-            &profile.warnings[..],
-            profile.held_back.as_slice(),
-            profile.twin.as_slice(),
-        ]
-        .concat(),
-    }
-}
-
-/// What is shown of a loss.
-pub(super) fn reason(loss: &Loss) -> String {
-    match loss {
-        Loss::Watch(text) => format!("watch: {text}"),
-        Loss::Heartbeat(text) => format!("heartbeat: {text}"),
-        Loss::Refused(text) => format!("refused: {text}"),
-        Loss::File(text) | Loss::Mark(text) => format!("file: {text}"),
-        Loss::Client(text) => format!("client: {text}"),
+        self.out.builder.set_status(member, status);
+        self.out.is_dirty = true;
     }
 }

@@ -19,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::deadlines::Deadlines;
+use super::key::ShardKey;
+use super::now::Now;
 use super::standing::Standing;
 use super::states::BEGUN;
-use super::world::{Key, Now};
 use crate::model::{Damper, MemberIdx, UnixSeconds};
 use crate::snapshot::Condition;
 
@@ -88,9 +89,9 @@ pub(super) struct Damping {
     /// The moment that is [`BEGUN`] to dampers.
     begun: Instant,
     /// What is remembered.
-    shards: HashMap<Key, Shard>,
+    shards: HashMap<ShardKey, Shard>,
     /// When to look at a shard again.
-    due: Deadlines<Key>,
+    due: Deadlines<ShardKey>,
     /// How many are kept back.
     damped: usize,
     /// How many are remembered that have no facts.
@@ -110,7 +111,7 @@ impl Damping {
     }
 
     /// What is to be kept of a shard.
-    pub(super) fn record(&self, key: &Key, now: Now) -> Option<ShardRecord> {
+    pub(super) fn record(&self, key: &ShardKey, now: Now) -> Option<ShardRecord> {
         let shard = self.shards.get(key)?;
         let is_kept = shard.damper.count() > 1;
         let last = self.begun + shard.damper.last().saturating_sub(BEGUN);
@@ -126,13 +127,13 @@ impl Damping {
     }
 
     /// The same of all shards.
-    pub(super) fn records(&self, now: Now) -> impl Iterator<Item = (&Key, ShardRecord)> {
+    pub(super) fn records(&self, now: Now) -> impl Iterator<Item = (&ShardKey, ShardRecord)> {
         let keys = self.shards.keys();
         keys.filter_map(move |key| Some((key, self.record(key, now)?)))
     }
 
     /// What an earlier process knew of a shard. Say next where it is now.
-    pub(super) fn restore(&mut self, key: &Key, record: &ShardRecord, now: Now) {
+    pub(super) fn restore(&mut self, key: &ShardKey, record: &ShardRecord, now: Now) {
         let ago = Duration::from_secs(now.wall.0.saturating_sub(record.last));
         let damper = Damper::of(record.count, self.time(now).saturating_sub(ago));
         if damper.is_over(self.time(now)) || self.gone >= GONE {
@@ -154,7 +155,7 @@ impl Damping {
     /// was anything that answers were made of, and its condition.
     pub(super) fn went(
         &mut self,
-        key: &Key,
+        key: &ShardKey,
         (from, to): (Standing, Standing),
         now: Now,
     ) -> Option<&'static str> {
@@ -184,7 +185,7 @@ impl Damping {
     }
 
     /// A shard is ready.
-    pub(super) fn came(&mut self, key: &Key, now: Now) -> Came {
+    pub(super) fn came(&mut self, key: &ShardKey, now: Now) -> Came {
         let Some(mut shard) = self.forget(key) else {
             return Came::New;
         };
@@ -210,7 +211,7 @@ impl Damping {
     }
 
     /// Takes one shard whose quiet time is over; forgets what is old enough.
-    pub(super) fn pop(&mut self, now: Now) -> Option<Key> {
+    pub(super) fn pop(&mut self, now: Now) -> Option<ShardKey> {
         let time = self.time(now);
         while let Some(key) = self.due.pop(now.instant) {
             let Some(mut shard) = self.forget(&key) else {
@@ -237,12 +238,12 @@ impl Damping {
     }
 
     /// What is to be said of a shard now.
-    pub(super) fn condition(&self, key: &Key, now: Now) -> Option<Condition> {
+    pub(super) fn condition(&self, key: &ShardKey, now: Now) -> Option<Condition> {
         self.describe(self.shards.get(key)?, now)
     }
 
     /// What is to be said of every shard that has facts and does not count fully.
-    pub(super) fn conditions(&self, now: Now) -> impl Iterator<Item = (&Key, Condition)> {
+    pub(super) fn conditions(&self, now: Now) -> impl Iterator<Item = (&ShardKey, Condition)> {
         let has_facts = |shard: &&Shard| !shard.is_gone();
         let shards = self.shards.iter();
         shards
@@ -310,7 +311,7 @@ impl Damping {
     }
 
     /// Remembers a shard, and when to look at it.
-    fn remember(&mut self, key: &Key, shard: Shard, now: Instant) {
+    fn remember(&mut self, key: &ShardKey, shard: Shard, now: Instant) {
         match shard.place {
             Place::Damped { .. } => {
                 self.damped += 1;
@@ -328,7 +329,7 @@ impl Damping {
     }
 
     /// Takes what is remembered of a shard out.
-    fn forget(&mut self, key: &Key) -> Option<Shard> {
+    fn forget(&mut self, key: &ShardKey) -> Option<Shard> {
         let shard = self.shards.remove(key)?;
         self.due.clear(key);
         self.damped -= usize::from(matches!(shard.place, Place::Damped { .. }));

@@ -3,6 +3,7 @@
 //! the version of the files changes.
 
 mod inside;
+mod labels;
 mod probe;
 mod quick;
 mod service;
@@ -16,6 +17,8 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use self::inside::InsideV1;
+pub(super) use self::labels::PayloadError;
+use self::labels::{Labels, texts};
 use self::probe::ProbeV1;
 use self::quick::Parts;
 use self::service::{ServiceV1, SrvFormV1};
@@ -23,27 +26,12 @@ use super::fact::{Fact, Learnt};
 use crate::model::{Identity, Inside, NamespacedName, Service, Spec, Specs, UnixSeconds};
 use crate::names::{Label, LabelError};
 use crate::snapshot::{Resolved, Serial};
-use crate::wire::NameError;
-
-/// Why a payload is no fact: the file is damaged, or of a version that lied about itself.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum PayloadError {
-    /// It cannot be decoded.
-    #[error(transparent)]
-    Postcard(#[from] postcard::Error),
-    /// It names something that is no label.
-    #[error(transparent)]
-    Label(#[from] LabelError),
-    /// It names something that is no domain name.
-    #[error(transparent)]
-    Name(#[from] NameError),
-}
 
 /// What was decoded before and repeats.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     /// Namespaces, members, regions and names of ports.
-    labels: HashMap<Box<str>, Label, foldhash::fast::RandomState>,
+    labels: Labels,
     /// Specs, by their octets.
     specs: HashMap<Box<[u8]>, Arc<Spec>, foldhash::fast::RandomState>,
     /// Specs of other services than the first kind of record holds.
@@ -53,25 +41,10 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// A label, shared with the same one decoded before.
-    fn label(&mut self, text: &str) -> Result<Label, LabelError> {
-        if let Some(label) = self.labels.get(text) {
-            return Ok(label.clone());
-        }
-        let label: Label = text.parse()?;
-        self.labels.insert(text.into(), label.clone());
-        Ok(label)
-    }
-
-    /// Labels, shared.
-    fn labels<T: FromIterator<Label>>(&mut self, texts: &[&str]) -> Result<T, LabelError> {
-        texts.iter().map(|text| self.label(text)).collect()
-    }
-
     /// The name of a service; what it is called in its namespace hardly repeats.
     fn name(&mut self, namespace: &str, name: &str) -> Result<NamespacedName, LabelError> {
         Ok(NamespacedName {
-            namespace: self.label(namespace)?,
+            namespace: self.labels.label(namespace)?,
             name: name.parse()?,
         })
     }
@@ -93,15 +66,17 @@ impl Known {
         probe: Option<ProbeV1<'_>>,
         srv: Option<SrvFormV1>,
     ) -> Result<Service, PayloadError> {
-        let mut service = service.read(self)?;
-        let names = names.map(|name| name.map(|name| self.label(name)).transpose());
+        let mut service = service.read(&mut self.labels)?;
+        let names = names.map(|name| name.map(|name| self.labels.label(name)).transpose());
         let [dns_prefix, external_name] = names;
         let steering = &mut Arc::make_mut(&mut service.spec).steering;
         (steering.dns_prefix, steering.external_name) = (dns_prefix?, external_name?);
         (steering.max_addresses, steering.spill_over) = bounds;
         steering.srv = srv.map(Into::into);
         self.share(&mut service, probe);
-        let inside = inside.map(|inside| inside.read(self)).transpose()?;
+        let inside = inside
+            .map(|inside| inside.read(&mut self.labels))
+            .transpose()?;
         service.inside = inside.map(Arc::new);
         Ok(service)
     }
@@ -314,7 +289,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
     let fact = match postcard::from_bytes(payload)? {
         Record::Service(namespace, name, service) => {
             let name = known.name(namespace, name)?;
-            let service = service.read(known)?;
+            let service = service.read(&mut known.labels)?;
             if is_service {
                 let spec = Arc::clone(&service.spec);
                 known.specs.insert(known.octets.as_slice().into(), spec);
@@ -324,7 +299,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         Record::Gone(namespace, name) => Fact::Gone(known.name(namespace, name)?),
         Record::Probed(namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
-            let mut service = service.read(known)?;
+            let mut service = service.read(&mut known.labels)?;
             known.share(&mut service, Some(probe));
             Fact::Service(name, Arc::new(service))
         }
@@ -335,13 +310,13 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         }
         Record::Inside(inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
-            let mut service = service.read(known)?;
+            let mut service = service.read(&mut known.labels)?;
             known.share(&mut service, probe);
             if is_service {
                 let spec = Arc::clone(&service.spec);
                 known.specs.insert(known.octets.as_slice().into(), spec);
             }
-            service.inside = Some(Arc::new(inside.read(known)?));
+            service.inside = Some(Arc::new(inside.read(&mut known.labels)?));
             Fact::Service(name, Arc::new(service))
         }
         Record::Named(names, bounds, inside, namespace, name, service, probe) => {
@@ -361,7 +336,7 @@ pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<Payload, Paylo
         }),
         Record::FirstSynced(at) => Fact::FirstSynced(UnixSeconds(at)),
         Record::Seen(at) => Fact::Seen(UnixSeconds(at)),
-        Record::Learnt(learnt) => Fact::Learnt(learnt.read(known)?),
+        Record::Learnt(learnt) => Fact::Learnt(learnt.read(&mut known.labels)?),
         Record::Networks(new, gone) => Fact::Networks(networks(&new), networks(&gone)),
         Record::Discarded => Fact::Discarded,
         Record::Serial(serial) => Fact::Serial(Serial(serial)),
@@ -386,11 +361,6 @@ fn networks(pairs: &[(IpAddr, u8)]) -> Vec<IpNet> {
     pairs.iter().filter_map(network).collect()
 }
 
-/// The texts of labels.
-fn texts<'a>(labels: impl IntoIterator<Item = &'a Label>) -> Vec<&'a str> {
-    labels.into_iter().map(Label::as_str).collect()
-}
-
 impl<'a> From<&'a Learnt> for LearntV1<'a> {
     fn from(learnt: &'a Learnt) -> Self {
         let Learnt {
@@ -411,7 +381,7 @@ impl<'a> From<&'a Learnt> for LearntV1<'a> {
 
 impl LearntV1<'_> {
     /// Reads it.
-    fn read(&self, known: &mut Known) -> Result<Learnt, LabelError> {
+    fn read(&self, known: &mut Labels) -> Result<Learnt, LabelError> {
         let region = self.region.map(|region| known.label(region)).transpose()?;
         let zones = known.labels(&self.zones)?;
         let places = self.known.iter().map(|(region, zone)| {

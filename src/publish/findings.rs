@@ -9,10 +9,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::begin::members;
 use super::findings_file::{Asked, MOST_KEPT};
-use super::record::Record;
-use super::world::{Now, World};
+use super::now::Now;
+use super::outbox::Outbox;
 use crate::model::{Evidence, Finding, Findings, Target, Targets, UnixSeconds, Verdict};
 
 /// For how long something is known of what is probed no more.
@@ -92,20 +91,13 @@ pub(super) struct Known {
     look: Instant,
     /// Until when first probes are waited for.
     first_probes: Option<Instant>,
-    /// Where it is kept.
-    pub(super) record: Record,
     /// Where those who probe find it.
     told: watch::Sender<Findings>,
 }
 
 impl Known {
     /// What an earlier process has left.
-    pub(super) fn new(
-        findings: Findings,
-        record: Record,
-        told: watch::Sender<Findings>,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(findings: Findings, told: watch::Sender<Findings>, now: Instant) -> Self {
         let all_down = findings.values().filter(|known| known.down.is_some());
         Self {
             all_down: all_down.count(),
@@ -115,7 +107,6 @@ impl Known {
             gone: HashMap::new(),
             look: now,
             first_probes: None,
-            record,
             told,
         }
     }
@@ -201,14 +192,15 @@ impl Known {
 
     /// What passed of late for an earlier process counts for as long as a proof since it was last
     /// asked: else a process that is started again and again would prove for ever what is long dead.
-    fn begin(&mut self, asked: &Asked, targets: &Targets, now: Now) {
+    fn begin(&mut self, asked: &Asked, out: &mut Outbox, now: Now) {
+        let targets = out.builder.targets();
         let unbacked = left_of_proofs(asked, targets, now.wall).map(|(address, asked, left)| {
             let until = now.instant + left;
             (address, Unbacked { asked, until })
         });
         self.unbacked = unbacked.collect();
         if !self.unbacked.is_empty() {
-            self.record.begun(now.instant, now.wall);
+            out.record.begun(now.instant, now.wall);
         }
     }
 
@@ -241,114 +233,107 @@ impl Known {
     }
 
     /// Gives those who probe what is known now; nobody need be woken for it.
-    fn tell(&self) {
+    pub(super) fn tell(&self) {
         self.told.send_if_modified(|told| {
             told.clone_from(&self.findings);
             false
         });
     }
-}
 
-impl World {
     /// Folds what is found of the address of a target that said another thing before.
     pub(super) fn find(
         &mut self,
         target: &Target,
         before: Option<&Evidence>,
         evidence: Option<&Evidence>,
+        out: &mut Outbox,
         now: Now,
     ) {
         let address = target.address;
-        let Some(finding) = self.known.fold(target, before, evidence, now) else {
+        let Some(finding) = self.fold(target, before, evidence, now) else {
             return;
         };
-        let is_new = !self.known.findings.contains_key(&address);
-        if is_new && self.known.findings.len() >= MOST_KEPT {
+        let is_new = !self.findings.contains_key(&address);
+        if is_new && self.findings.len() >= MOST_KEPT {
             // At most half of them are probed.
-            self.forget_gone(now, Duration::ZERO);
+            self.forget_gone(Duration::ZERO, out, now);
         }
-        self.know(address, finding, now);
+        self.know(address, finding, out, now);
     }
 
     /// Keeps what is known of an address now.
-    fn know(&mut self, address: SocketAddr, finding: Finding, now: Now) {
-        (self.known.record).found(address, Some(&finding), now.instant);
-        self.known.set(address, Some(finding.clone()));
-        self.is_dirty |= self.builder.set_finding(address, Some(finding));
-    }
-
-    /// Everything that was found is folded.
-    pub(super) fn tell_findings(&self) {
-        self.known.tell();
+    fn know(&mut self, address: SocketAddr, finding: Finding, out: &mut Outbox, now: Now) {
+        out.record.found(address, Some(&finding), now.instant);
+        self.set(address, Some(finding.clone()));
+        out.is_dirty |= out.builder.set_finding(address, Some(finding));
     }
 
     /// Goes on from what passed for earlier processes, which counts for as long as it proves anything;
     /// longer while answers are frozen, with what they are made of.
-    pub(super) fn restore_proofs(&mut self, asked: &Asked, now: Now) {
-        self.known.begin(asked, self.builder.targets(), now);
-        if !self.overruling.is_frozen() {
-            self.end_proofs(now);
+    pub(super) fn restore_proofs(
+        &mut self,
+        asked: &Asked,
+        is_frozen: bool,
+        out: &mut Outbox,
+        now: Now,
+    ) {
+        self.begin(asked, out, now);
+        if !is_frozen {
+            self.end_proofs(out, now);
         }
     }
 
     /// Ends what has passed for too long ago, for no target that says so.
-    fn end_proofs(&mut self, now: Now) {
-        let ended = self.known.end_unbacked(now.instant);
+    fn end_proofs(&mut self, out: &mut Outbox, now: Now) {
+        let ended = self.end_unbacked(now.instant);
         if ended.is_empty() {
             return;
         }
         for (address, finding) in ended {
-            self.know(address, finding, now);
+            self.know(address, finding, out, now);
         }
-        self.known.tell();
+        self.tell();
     }
 
     /// Waits at a start for first probes of the targets of which something is known.
-    pub(super) fn await_first_probes(&mut self, now: Instant) {
-        let mut targets = self.builder.targets().iter();
-        let findings = &self.known.findings;
+    pub(super) fn await_first_probes(&mut self, targets: &Targets, now: Instant) {
+        let mut targets = targets.iter();
+        let findings = &self.findings;
         let is_any = targets.any(|target| findings.contains_key(&target.address));
-        self.known.first_probes = is_any.then_some(now + FIRST_PROBES);
+        self.first_probes = is_any.then_some(now + FIRST_PROBES);
     }
 
     /// First probes are through.
-    pub(super) fn first_probes(&mut self) {
-        self.known.first_probes = None;
+    pub(super) fn end_first_probes(&mut self) {
+        self.first_probes = None;
     }
 
     /// Until when first probes are waited for; may be past.
     pub(super) fn first_probes_due(&self) -> Option<Instant> {
-        self.known.first_probes
+        self.first_probes
     }
 
     /// Looks after what is known, once in a second.
-    pub(super) fn look_after_findings(&mut self, now: Now) {
-        if self.known.look <= now.instant {
-            self.known.look = now.instant + LOOK;
-            self.known.record.hold(now.instant, now.wall);
-            self.forget_gone(now, OUTLIVES);
+    pub(super) fn look_after(&mut self, out: &mut Outbox, now: Now) {
+        if self.look <= now.instant {
+            self.look = now.instant + LOOK;
+            out.record.hold(now.instant, now.wall);
+            self.forget_gone(OUTLIVES, out, now);
         }
-        self.end_proofs(now);
-        if (self.known.record).is_owed(&self.known.findings, now.instant) {
-            let members = members(&self.config).zip(&self.profiles);
-            let members =
-                members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
-            let shards = self.damping.records(now);
-            let shards = shards.filter_map(|(key, record)| Some((self.key_on_disk(key)?, record)));
-            let others = (members.collect(), shards.collect());
-            let asked = self.known.unbacked.iter();
-            let asked = asked.map(|(address, it)| (*address, it.asked)).collect();
-            let found = (&self.known.findings, asked);
-            let here = self.config.fleet.locality.as_ref();
-            (self.known.record).write(here, found, others, now.instant, now.wall);
-        }
+        self.end_proofs(out, now);
+    }
+
+    /// When each address was last asked that passed of late for no target that says so now.
+    pub(super) fn asked(&self) -> Asked {
+        let asked = self.unbacked.iter();
+        asked.map(|(address, it)| (*address, it.asked)).collect()
     }
 
     /// Forgets what has been probed no more for longer than `after`.
-    fn forget_gone(&mut self, now: Now, after: Duration) {
-        let targets = self.builder.targets().iter();
+    fn forget_gone(&mut self, after: Duration, out: &mut Outbox, now: Now) {
+        let targets = out.builder.targets().iter();
         let probed: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
-        let Known { findings, gone, .. } = &mut self.known;
+        let Self { findings, gone, .. } = self;
         gone.retain(|address, _| !probed.contains(address));
         for address in findings.keys().filter(|address| !probed.contains(*address)) {
             gone.entry(*address).or_insert(now.instant);
@@ -356,11 +341,11 @@ impl World {
         let is_over = |_: &SocketAddr, since: &mut Instant| *since + after <= now.instant;
         let over: Vec<SocketAddr> = gone.extract_if(is_over).map(|(at, _)| at).collect();
         for address in over {
-            self.known.set(address, None);
-            self.known.unbacked.remove(&address);
-            self.known.record.found(address, None, now.instant);
-            self.builder.set_finding(address, None);
+            self.set(address, None);
+            self.unbacked.remove(&address);
+            out.record.found(address, None, now.instant);
+            out.builder.set_finding(address, None);
         }
-        self.known.tell();
+        self.tell();
     }
 }

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use super::begin::members;
 use super::fact::{Fact, Kept};
 use super::files::{Owner, Whole};
-use super::world::{Now, World};
+use super::now::Now;
+use super::world::World;
 use crate::model::{MemberState, UnixSeconds};
 use crate::snapshot::Snapshot;
 use crate::telemetry::MemberGauges;
@@ -22,13 +23,30 @@ impl World {
     /// Looks after everything.
     pub(super) fn keep_house(&mut self, now: Now) {
         self.forget_hostnames(now.instant);
-        self.forget_lingering(now.instant);
+        self.lingering.settle(&mut self.out, now.instant);
         self.pay_disk(now);
         self.look_after_findings(now);
         if self.seen <= now.instant {
             self.seen = now.instant + SEEN;
             self.keep_seen(now.wall);
         }
+    }
+
+    /// Looks after what is known of addresses, and has all findings written anew if that is owed.
+    pub(super) fn look_after_findings(&mut self, now: Now) {
+        self.known.look_after(&mut self.out, now);
+        if !self.out.record.is_owed(self.known.findings(), now.instant) {
+            return;
+        }
+        let members = members(&self.config).zip(&self.profiles);
+        let members =
+            members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
+        let shards = self.damping.records(now);
+        let shards = shards.filter_map(|(key, record)| Some((self.key_on_disk(key)?, record)));
+        let others = (members.collect(), shards.collect());
+        let found = (self.known.findings(), self.known.asked());
+        let here = self.config.fleet.locality.as_ref();
+        (self.out.record).write(here, found, others, now.instant, now.wall);
     }
 
     /// Writes down that the facts of all ready members are live now.
@@ -40,7 +58,8 @@ impl World {
             let is_ready = self.states.state(index) == Some(MemberState::Ready);
             if is_ready {
                 profile.kept.seen = Some(wall);
-                self.disk
+                self.out
+                    .disk
                     .append(&Owner::Member(member.name.clone()), Fact::Seen(wall));
             }
         }
@@ -48,7 +67,7 @@ impl World {
 
     /// Forgets the addresses of host names that no service has named for long.
     fn forget_hostnames(&mut self, now: Instant) {
-        let disk = &mut self.disk;
+        let disk = &mut self.out.disk;
         self.hostnames.retain(|name, (_, unwanted)| {
             let is_kept = unwanted.is_none_or(|since| now < since + UNWANTED);
             if !is_kept {
@@ -60,7 +79,7 @@ impl World {
 
     /// Has files written anew that are behind.
     pub(super) fn pay_disk(&mut self, now: Now) {
-        for owner in self.disk.owed(now.instant) {
+        for owner in self.out.disk.owed(now.instant) {
             match &owner {
                 Owner::Fleet => {
                     let names = self.hostnames.iter();
@@ -71,7 +90,7 @@ impl World {
                         hostnames: names.collect(),
                         ..Kept::default()
                     };
-                    self.disk.replace(
+                    self.out.disk.replace(
                         &owner,
                         Whole {
                             kept,
@@ -80,8 +99,12 @@ impl World {
                     );
                 }
                 Owner::Member(name) => match self.index.get(name) {
-                    Some(&member) => self.keep_whole(member),
-                    None => self.disk.remove(&owner),
+                    Some(&member) => {
+                        if let Some(profile) = self.profiles.get(member.get()) {
+                            self.out.keep_whole(member, &profile.kept);
+                        }
+                    }
+                    None => self.out.disk.remove(&owner),
                 },
             }
         }
@@ -89,7 +112,7 @@ impl World {
 
     /// Shows every member's gauges.
     pub(super) fn show_gauges(&self, snapshot: &Snapshot) {
-        self.metrics.set_damped(self.damping.damped());
+        self.out.metrics.set_damped(self.damping.damped());
         for (index, member) in members(&self.config) {
             let (Some(state), Some(profile)) =
                 (self.states.state(index), self.profiles.get(index.get()))
@@ -103,7 +126,7 @@ impl World {
                 services: snapshot.exported(index),
                 warnings: profile.warnings.len(),
             };
-            self.metrics.set_member(member.name.as_str(), &gauges);
+            self.out.metrics.set_member(member.name.as_str(), &gauges);
         }
     }
 }

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::fact::Fact;
 use super::files::Owner;
-use super::world::World;
+use super::outbox::Outbox;
 use crate::model::limits::LINGERING;
-use crate::model::{MemberIdx, MemberSet, NamespacedName, OverrideTarget};
+use crate::model::{MemberIdx, MemberSet, NamespacedName};
 use crate::names::Label;
 use crate::snapshot::{Serial, ServiceEntry, Snapshot, SnapshotBuilder, renumbered};
 
@@ -144,13 +144,17 @@ impl Lingering {
     }
 
     /// Until when caches may hold an address of any of these members.
-    fn of_members(&self, members: MemberSet) -> Option<Instant> {
+    pub(super) fn of_members(&self, members: MemberSet) -> Option<Instant> {
         let named = self.services.values().filter(|a| a.names(members));
         named.chain(&self.all).map(|answers| answers.until).max()
     }
 
     /// Until when caches may hold an address of a service that is called so, or is named so.
-    fn of_service(&self, name: &NamespacedName, called: Option<&Label>) -> Option<Instant> {
+    pub(super) fn of_service(
+        &self,
+        name: &NamespacedName,
+        called: Option<&Label>,
+    ) -> Option<Instant> {
         let names = [Some(&name.name), called];
         let is_it = |(namespace, label): &Name, answers: &Answers| {
             let mut names = names.into_iter().flatten();
@@ -179,6 +183,54 @@ impl Lingering {
         let left = left.map(|answers| answers.ttl).max();
         left.unwrap_or(0).max(self.published)
     }
+
+    /// Has the longest TTL written before answers have it.
+    pub(super) fn raise_longest_ttl(&mut self, out: &mut Outbox) {
+        self.published = out.builder.longest_ttl();
+        if self.published > self.kept {
+            self.keep_longest_ttl(self.longest_ttl(), out);
+        }
+    }
+
+    /// A snapshot has taken the place of another, which was answered from until now.
+    pub(super) fn follow(
+        &mut self,
+        before: &Snapshot,
+        after: &Snapshot,
+        out: &mut Outbox,
+        now: Instant,
+    ) {
+        let left = out.builder.take_left();
+        let mut is_full = false;
+        if before.is_of_configuration_of(after) {
+            for entry in left {
+                is_full |= self.add_entry(&entry, entry.members(), now);
+            }
+        } else {
+            self.renumber(&before.numbers_in(after));
+            for (entry, members) in before.left_by(after) {
+                is_full |= self.add_entry(entry, members, now);
+            }
+        }
+        if is_full {
+            out.metrics.limit_exceeded(&LINGERING);
+        }
+    }
+
+    /// Forgets what is in no cache any more, and has a lower TTL written then.
+    pub(super) fn settle(&mut self, out: &mut Outbox, now: Instant) {
+        self.forget(now);
+        let longest = self.longest_ttl();
+        if longest != self.kept {
+            self.keep_longest_ttl(longest, out);
+        }
+    }
+
+    /// Has the longest TTL written that caches may have been given.
+    fn keep_longest_ttl(&mut self, longest: u32, out: &mut Outbox) {
+        self.kept = longest;
+        out.disk.append(&Owner::Fleet, Fact::LongestTtl(longest));
+    }
 }
 
 /// Answers that were given out up to now.
@@ -202,82 +254,6 @@ fn name_of(key: &[u8]) -> Option<Name> {
 fn split_label(labels: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = labels.split_first()?;
     rest.split_at_checked(usize::from(*length))
-}
-
-impl World {
-    /// For how many seconds at most a cache may still name what a target means.
-    pub(super) fn longest_left(
-        &self,
-        published: &Snapshot,
-        target: &OverrideTarget,
-        now: Instant,
-    ) -> u32 {
-        let lingering = &self.lingering;
-        let (ttl, until) = if let OverrideTarget::Service(name) = target {
-            let called = published.renamed(name);
-            (
-                published.longest_ttl_of(name),
-                lingering.of_service(name, called),
-            )
-        } else {
-            // What is published may be of another configuration, which numbers them otherwise.
-            let meant = self.meant(target);
-            let names: Vec<_> = meant.iter().filter_map(|m| self.name(m)).collect();
-            let members = MemberIdx::all().zip(&published.fleet().members);
-            let members = members.filter(|(_, member)| names.contains(&member.name));
-            let members = members.map(|(index, _)| index).collect();
-            (
-                published.longest_ttl(members),
-                lingering.of_members(members),
-            )
-        };
-        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
-        let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        ttl.max(u32::try_from(whole).unwrap_or(u32::MAX))
-    }
-
-    /// Has the longest TTL written before answers have it.
-    pub(super) fn raise_longest_ttl(&mut self) {
-        self.lingering.published = self.builder.longest_ttl();
-        if self.lingering.published > self.lingering.kept {
-            self.keep_longest_ttl(self.lingering.longest_ttl());
-        }
-    }
-
-    /// A snapshot has taken the place of another, which was answered from until now.
-    pub(super) fn linger(&mut self, before: &Snapshot, after: &Snapshot, now: Instant) {
-        let left = self.builder.take_left();
-        let lingering = &mut self.lingering;
-        let mut is_full = false;
-        if before.is_of_configuration_of(after) {
-            for entry in left {
-                is_full |= lingering.add_entry(&entry, entry.members(), now);
-            }
-        } else {
-            lingering.renumber(&before.numbers_in(after));
-            for (entry, members) in before.left_by(after) {
-                is_full |= lingering.add_entry(entry, members, now);
-            }
-        }
-        if is_full {
-            self.metrics.limit_exceeded(&LINGERING);
-        }
-    }
-
-    /// Forgets what is in no cache any more, and has a lower TTL written then.
-    pub(super) fn forget_lingering(&mut self, now: Instant) {
-        self.lingering.forget(now);
-        let longest = self.lingering.longest_ttl();
-        if longest != self.lingering.kept {
-            self.keep_longest_ttl(longest);
-        }
-    }
-
-    /// Has the longest TTL written that caches may have been given.
-    fn keep_longest_ttl(&mut self, longest: u32) {
-        self.lingering.kept = longest;
-        self.disk.append(&Owner::Fleet, Fact::LongestTtl(longest));
-    }
 }
 
 #[cfg(test)]

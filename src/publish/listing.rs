@@ -4,51 +4,21 @@
 //! What a member says after its list waits for the end of it. Only there is what it lacks removed
 //! and its member in sync.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
 use tracing::info;
 
-use super::confirm::Listed;
 use super::fact::Fact;
 use super::files::{Owner, Whole};
+use super::lists::{Listed, Listing, SLICE};
+use super::now::Now;
 use super::states::Happening;
-use super::world::{Now, World};
+use super::world::World;
 use crate::model::{Change, MemberIdx, NamespacedName, Service};
-
-/// Services of a list that are folded before anything else is looked at: some milliseconds.
-pub(super) const SLICE: usize = 4096;
 
 /// How many changes of a member may wait for its list: when as many do, it is folded to its end.
 const WAITING: usize = 4096;
-
-/// A list that is being folded.
-#[derive(Debug)]
-struct Listing {
-    /// All services of the member.
-    services: Vec<(NamespacedName, Arc<Service>)>,
-    /// How many services the member had before.
-    before: usize,
-    /// How many of the list are folded.
-    folded: usize,
-    /// The places of those that were new or have changed.
-    changed: Vec<usize>,
-    /// The places of those that would be withdrawn: that waits for the end of the list.
-    lacking: Vec<usize>,
-    /// What the member said since, in order.
-    waiting: VecDeque<Change>,
-}
-
-/// The lists that are being folded.
-#[derive(Debug, Default)]
-pub(super) struct Lists(BTreeMap<MemberIdx, Listing>);
-
-impl Lists {
-    /// Whether there is any.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
 
 impl World {
     /// A complete list.
@@ -61,7 +31,7 @@ impl World {
         self.losses.cancel_member(member);
         let listing = Listing {
             services,
-            before: self.builder.count(member),
+            before: self.out.builder.count(member),
             folded: 0,
             changed: Vec::new(),
             lacking: Vec::new(),
@@ -138,7 +108,7 @@ impl World {
         let is_first = profile.kept.first_synced.is_none();
         profile.kept.first_synced.get_or_insert(now.wall);
         let kept = profile.kept.clone();
-        let name = self.name(member);
+        let name = self.out.name(member);
         let (total, count) = (services.len(), listing.changed.len() + withdrawn.len());
         if count <= total / 2 {
             let changed = listing.changed.iter();
@@ -152,13 +122,13 @@ impl World {
                 .chain(first)
                 .chain([Fact::Seen(now.wall)])
             {
-                self.keep(member, fact);
+                self.out.keep(member, fact);
             }
         } else if self.brake.of(member).is_some() {
-            self.keep_whole(member);
+            self.out.keep_whole(member, &kept);
         } else if let Some(name) = &name {
             let whole = Whole { kept, services };
-            self.disk.replace(&Owner::Member(name.clone()), whole);
+            self.out.disk.replace(&Owner::Member(name.clone()), whole);
         }
         info!(
             member = name.map(tracing::field::display),
@@ -166,7 +136,7 @@ impl World {
             changed = count,
             "synced"
         );
-        self.is_dirty = true;
+        self.out.is_dirty = true;
         self.happen(member, Happening::Synced, now);
         if is_first {
             self.show(member);
@@ -181,9 +151,9 @@ impl World {
             .map(|(name, facts)| (name.clone(), Some(Arc::clone(facts))))
             .collect();
         // Every service of the list is there, so it is complete when the numbers are the same.
-        if self.builder.count(member) != listing.services.len() {
+        if self.out.builder.count(member) != listing.services.len() {
             let listed: HashSet<_> = listing.services.iter().map(|(name, _)| name).collect();
-            let all = self.builder.facts(member).map(|(name, _)| name);
+            let all = self.out.builder.facts(member).map(|(name, _)| name);
             let gone = all.filter(|name| !listed.contains(name));
             lacking.extend(gone.map(|name| (name.clone(), None)));
         }

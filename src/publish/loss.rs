@@ -8,25 +8,24 @@ use std::collections::{HashMap, VecDeque};
 
 use tokio::time::Instant;
 
-use super::brake::Change;
+use super::key::{ShardFacts, ShardKey};
 use super::pace::WINDOW;
-use super::world::Key;
 use crate::model::{Export, MemberIdx, Service};
 
 /// Losses that are not folded yet.
 #[derive(Debug, Default)]
 pub(super) struct Losses {
     /// What waits, and until when.
-    waiting: HashMap<Key, (Instant, Change)>,
+    waiting: HashMap<ShardKey, (Instant, ShardFacts)>,
     /// In order of time, as every loss waits equally long; entries of keys that wait no more, or
     /// until another time, are skipped.
-    order: VecDeque<(Instant, Key)>,
+    order: VecDeque<(Instant, ShardKey)>,
 }
 
 impl Losses {
     /// Keeps a loss back. One that waits already for the same service is replaced, and the time
     /// stays: a service that keeps changing is not kept back for ever.
-    pub(super) fn keep(&mut self, key: Key, change: Change, now: Instant) {
+    pub(super) fn keep(&mut self, key: ShardKey, change: ShardFacts, now: Instant) {
         if let Some((_, waiting)) = self.waiting.get_mut(&key) {
             *waiting = change;
         } else {
@@ -37,7 +36,7 @@ impl Losses {
     }
 
     /// Forgets the loss of a service, which newer facts replace.
-    pub(super) fn cancel(&mut self, key: &Key) {
+    pub(super) fn cancel(&mut self, key: &ShardKey) {
         self.waiting.remove(key);
     }
 
@@ -52,7 +51,7 @@ impl Losses {
     }
 
     /// Takes one loss that is due, if any.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<(Key, Change)> {
+    pub(super) fn pop(&mut self, now: Instant) -> Option<(ShardKey, ShardFacts)> {
         loop {
             if self.deadline()? > now {
                 return None;
@@ -70,7 +69,7 @@ impl Losses {
     }
 
     /// Takes all that waits, due or not.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Key, Change)> {
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (ShardKey, ShardFacts)> {
         self.order.clear();
         let waiting = std::mem::take(&mut self.waiting);
         waiting.into_iter().map(|(key, (_, change))| (key, change))

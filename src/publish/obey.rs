@@ -3,25 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::command::{Command, Done, Order, Refused};
+use super::confirming::Confirming;
+use super::now::Now;
 use super::overruling::Asked;
 use super::run::Core;
-use super::world::Now;
 use crate::model::{OverrideTarget, Peer};
 use crate::names::Label;
-
-/// An operator who has confirmed removals that are not all made.
-#[derive(Debug)]
-pub(super) struct Confirming {
-    /// How many removals have been made with the last of these.
-    last: u64,
-    /// What is to be answered.
-    done: Done,
-    /// Where.
-    reply: oneshot::Sender<Result<Done, Refused>>,
-}
 
 impl Core {
     /// Decides upon a command and has the outcome written; one that is refused changes nothing.

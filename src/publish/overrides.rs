@@ -19,10 +19,12 @@ use tracing::{info, warn};
 
 use super::command::{Command, Done, InForce, Refused, Standing, giver};
 use super::events::Transited;
+use super::now::Now;
 use super::overruling::Asked;
 use super::resolve::{meant, shares};
 use super::steady::dated;
-use super::world::{Now, World};
+use super::world::World;
+use crate::model::MemberIdx;
 use crate::model::limits::DRAINS;
 use crate::model::{
     Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, Peer, UnixSeconds,
@@ -54,7 +56,7 @@ impl World {
                     // It is out: only its end may change.
                     Some(old) if from == 0 => Drain { until, ..old },
                     None if DRAINS.is_exceeded_by(next.drains.len() as u64 + 1) => {
-                        self.metrics.limit_exceeded(&DRAINS);
+                        self.out.metrics.limit_exceeded(&DRAINS);
                         return Err(Refused::TooMany);
                     }
                     _ => Drain {
@@ -121,7 +123,7 @@ impl World {
         let mut next = next.clone();
         self.fill_safe(&mut next, published, now.instant);
         let before = std::mem::replace(&mut self.overruling.now, next);
-        self.is_dirty |= self.apply_shares(published, now);
+        self.out.is_dirty |= self.apply_shares(published, now);
         self.announce(asked, &before, now);
         let standing = self.overruling.shown.borrow().clone();
         Done {
@@ -143,7 +145,7 @@ impl World {
             return;
         }
         self.end_what_is_over(published, now);
-        self.is_dirty |= self.apply_shares(published, now);
+        self.out.is_dirty |= self.apply_shares(published, now);
         self.overruling.catch_up(now.instant);
     }
 
@@ -212,6 +214,37 @@ impl World {
         }
     }
 
+    /// For how many seconds at most a cache may still name what a target means.
+    pub(super) fn longest_left(
+        &self,
+        published: &Snapshot,
+        target: &OverrideTarget,
+        now: Instant,
+    ) -> u32 {
+        let lingering = &self.lingering;
+        let (ttl, until) = if let OverrideTarget::Service(name) = target {
+            let called = published.renamed(name);
+            (
+                published.longest_ttl_of(name),
+                lingering.of_service(name, called),
+            )
+        } else {
+            // What is published may be of another configuration, which numbers them otherwise.
+            let meant = self.meant(target);
+            let names: Vec<_> = meant.iter().filter_map(|m| self.out.name(m)).collect();
+            let members = MemberIdx::all().zip(&published.fleet().members);
+            let members = members.filter(|(_, member)| names.contains(&member.name));
+            let members = members.map(|(index, _)| index).collect();
+            (
+                published.longest_ttl(members),
+                lingering.of_members(members),
+            )
+        };
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        ttl.max(u32::try_from(whole).unwrap_or(u32::MAX))
+    }
+
     /// Gives the snapshot to come the shares of this moment, and shows them. Returns whether any has
     /// changed.
     pub(super) fn apply_shares(&mut self, published: &Snapshot, now: Now) -> bool {
@@ -230,10 +263,10 @@ impl World {
         self.follow_drains(published, now);
         self.overruling.clock = clock;
         let standing = self.standing(now);
-        self.metrics.set_frozen(standing.frozen.is_some());
-        self.metrics.set_drained(standing.drains.len());
+        self.out.metrics.set_frozen(standing.frozen.is_some());
+        self.out.metrics.set_drained(standing.drains.len());
         let troubles = self.overruling.storage.count();
-        self.metrics.set_state_troubles(troubles);
+        self.out.metrics.set_state_troubles(troubles);
         self.overruling.shown.send_if_modified(|shown| {
             let is_new = **shown != standing;
             if is_new {
@@ -243,9 +276,9 @@ impl World {
         });
         let overrides = &self.overruling.now;
         let applied = (overrides.clone(), moment, self.overruling.clock.ahead());
-        let shares = shares(overrides, moment, &self.config.fleet, &self.builder);
+        let shares = shares(overrides, moment, &self.config.fleet, &self.out.builder);
         self.overruling.applied = Some(applied);
-        self.builder.set_shares(shares)
+        self.out.builder.set_shares(shares)
     }
 
     /// What is in force, and what it does, by the dates of the wall clock.
@@ -258,7 +291,7 @@ impl World {
             members: self
                 .meant(&drain.target)
                 .iter()
-                .filter_map(|member| self.name(member))
+                .filter_map(|member| self.out.name(member))
                 .collect(),
             share: drain.share(moment),
             drain: drain.clone(),
@@ -272,22 +305,22 @@ impl World {
 
     /// The members that a target means now; none for a service.
     pub(super) fn meant(&self, target: &OverrideTarget) -> MemberSet {
-        meant(target, &self.config.fleet, &self.builder)
+        meant(target, &self.config.fleet, &self.out.builder)
     }
 
     /// Keeps facts off the disk after the last publication of what is frozen.
     pub(super) fn follow_freeze(&mut self, was_frozen: bool) {
         if !was_frozen && self.overruling.is_frozen() {
-            self.disk.set_frozen(true);
-            self.known.record.set_frozen(true);
+            self.out.disk.set_frozen(true);
+            self.out.record.set_frozen(true);
         }
     }
 
     /// Shows members as they are, and lets their facts to the disk, once answers are not frozen.
     pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
         if was_frozen && !self.overruling.is_frozen() {
-            self.disk.set_frozen(false);
-            self.known.record.set_frozen(false);
+            self.out.disk.set_frozen(false);
+            self.out.record.set_frozen(false);
             self.pay_disk(now);
             self.look_after_findings(now);
             for member in self.all_members().iter() {
@@ -353,7 +386,7 @@ impl World {
         why: String,
         by: Option<Peer>,
     ) {
-        self.transited(
+        self.out.transited(
             now,
             Transited {
                 kind: EventKind::Override,

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::command::{Command, Done, Refused, Standing};
+use super::now::Now;
 use super::overrides_file::{self, Decided};
 use super::steady::{Steady, dated};
 use super::storage::Storage;
-use super::world::Now;
 use crate::model::{Overrides, Peer, UnixSeconds};
 
 /// How long after a failure the file is written again.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::begin::{members, settings};
+use super::begin::{kept_networks, members, settings};
 use super::files::Owner;
 use super::identity;
-use super::vantages::kept_networks;
-use super::world::{Now, Profile, World};
+use super::now::Now;
+use super::profile::Profile;
+use super::world::World;
 use crate::config::{Config, Source};
 use crate::model::{Member, MemberIdx};
 use crate::names::Label;
@@ -49,15 +50,15 @@ impl World {
         }
         self.find_twins();
         info!(members = config.fleet.members.len(), "configuration taken");
-        self.is_dirty = true;
+        self.out.is_dirty = true;
     }
 
     /// Moves all facts into a builder for the present configuration.
     fn rebuild(&mut self, old: &Config, now: Now) {
         let config = Arc::clone(&self.config);
         let builder = SnapshotBuilder::new(Arc::clone(&config.fleet), settings(&config));
-        let before = std::mem::replace(&mut self.builder, builder);
-        self.builder.set_database(self.database.clone());
+        let before = std::mem::replace(&mut self.out.builder, builder);
+        self.out.builder.set_database(self.database.clone());
         let mut profiles = std::mem::take(&mut self.profiles);
         self.renumber(old, now);
         self.overruling.applied = None;
@@ -80,10 +81,11 @@ impl World {
                 .get_mut(was.get())
                 .map(std::mem::take)
                 .unwrap_or_default();
-            self.builder
+            self.out
+                .builder
                 .set_topology(index, profile.kept.learnt.facts());
             let networks = kept_networks(&config, index, &profile.kept);
-            self.builder.set_networks(index, networks);
+            self.out.builder.set_networks(index, networks);
             self.profiles.push(profile);
         }
         before.for_each_fact(|member, name, service| {
@@ -98,21 +100,23 @@ impl World {
             |(index, services)| gathering.divide(index, services),
             |divided| gathered.push(divided),
         );
-        self.builder.restore(gathering, gathered);
+        self.out.builder.restore(gathering, gathered);
         for (name, (resolved, _)) in &self.hostnames {
-            self.builder.set_hostname(name, Some(resolved.clone()));
+            self.out.builder.set_hostname(name, Some(resolved.clone()));
         }
         for (gone, _) in std::mem::take(&mut self.index) {
             info!(member = %gone, "member removed");
-            self.metrics.remove_member(gone.as_str());
-            self.disk.remove(&Owner::Member(gone));
+            self.out.metrics.remove_member(gone.as_str());
+            self.out.disk.remove(&Owner::Member(gone));
         }
         self.index = members(&config)
             .map(|(index, member)| (member.name.clone(), index))
             .collect();
-        self.builder.set_findings(self.known.findings().clone());
+        self.out.builder.set_findings(self.known.findings().clone());
         for (target, evidence) in before.all_evidence() {
-            self.builder.set_evidence(target, Some(evidence.clone()));
+            self.out
+                .builder
+                .set_evidence(target, Some(evidence.clone()));
         }
         self.count_shards(now);
         let transitions = self.states.settle(now.instant);

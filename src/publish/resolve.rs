@@ -102,10 +102,10 @@ impl World {
             }
             OverrideTarget::Service(name) => {
                 let mut services = self.all_members().iter().flat_map(|member| {
-                    let facts = self.builder.facts(member);
+                    let facts = self.out.builder.facts(member);
                     facts.map(|(name, _)| name)
                 });
-                let is_known = |member| self.builder.fact(member, name).is_some();
+                let is_known = |member| self.out.builder.fact(member, name).is_some();
                 if self.all_members().iter().any(is_known) {
                     return Ok(());
                 }
@@ -129,7 +129,7 @@ impl World {
                 }
                 let is_place =
                     matches!(target, OverrideTarget::Region(_) | OverrideTarget::Zone(_));
-                if is_place && meant(target, &self.config.fleet, &self.builder).is_empty() {
+                if is_place && meant(target, &self.config.fleet, &self.out.builder).is_empty() {
                     notes.push("no member stands there now; one that comes is out".to_owned());
                 }
                 let pinned = match target {
@@ -146,11 +146,11 @@ impl World {
                     notes
                         .push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
                 }
-                let freed = meant(target, &self.config.fleet, &self.builder);
+                let freed = meant(target, &self.config.fleet, &self.out.builder);
                 for other in &standing.drains {
-                    let others = meant(&other.drain.target, &self.config.fleet, &self.builder);
+                    let others = meant(&other.drain.target, &self.config.fleet, &self.out.builder);
                     for member in (freed & others).iter().filter(|_| !is_frozen) {
-                        if let Some(member) = self.name(member) {
+                        if let Some(member) = self.out.name(member) {
                             let other = &other.drain.target;
                             notes.push(format!("{member} is still drained, by {other}"));
                         }
@@ -183,7 +183,7 @@ impl World {
             places.map(|zone| (region.name.clone(), zone))
         });
         let topologies = MemberIdx::all().zip(&fleet.members);
-        let topologies = topologies.filter_map(|(index, _)| self.builder.topology(index));
+        let topologies = topologies.filter_map(|(index, _)| self.out.builder.topology(index));
         configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
     }
 }

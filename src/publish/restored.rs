@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::begin::{self, Beginning, FOLDER, members};
-use super::contact::status;
 use super::findings::left_of_proofs;
+use super::now::Now;
+use super::profile::{Profile, status};
 use super::resolve::shares;
 use super::states::Happening;
-use super::world::{Now, Profile};
 use super::{findings_file, overrides_file};
 use crate::config::Config;
 use crate::model::{Finding, MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};

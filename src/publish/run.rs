@@ -10,13 +10,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::command::Order;
+use super::confirming::Confirming;
 use super::fact::Fact;
 use super::files::Owner;
-use super::obey::Confirming;
+use super::now::Now;
 use super::pace::Pace;
 use super::retire::Retired;
 use super::serial::SerialClock;
-use super::world::{Folded, Now, World};
+use super::world::{Folded, World};
 use crate::config::Config;
 use crate::model::limits::{MEMBER_HOSTNAMES, PROBE_INTERVAL, SHARD_ADDRESSES};
 use crate::model::{Delta, MemberSet, Targets, UnixSeconds};
@@ -77,20 +78,20 @@ impl Core {
         // Not before the first answers: it takes a second at a million services.
         let now = self.now();
         self.world.count_shards(now);
-        if self.world.is_dirty {
+        if self.world.out.is_dirty {
             self.publish(now);
         }
         loop {
             let now = self.now();
             self.turn(now);
             let deadline = self.deadline(now.instant);
-            let is_waiting = self.world.known.record.wait(now.instant).is_some();
+            let is_waiting = self.world.out.record.wait(now.instant).is_some();
             let is_saving = self.world.overruling.is_saving();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 saved = self.world.overruling.saved() => self.saved(saved),
-                () = self.world.known.record.progress(), if is_waiting => {}
+                () = self.world.out.record.progress(), if is_waiting => {}
                 Some(order) = commands.recv(), if !is_saving => self.obey(order),
                 Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
                 Some(delta) = deltas.recv() => {
@@ -123,7 +124,7 @@ impl Core {
         self.world.fold_all_losses(now);
         self.world.fold_all_releases(now);
         self.world.keep_seen(now.wall);
-        self.world.known.record.hold(now.instant, now.wall);
+        self.world.out.record.hold(now.instant, now.wall);
         if !self.world.overruling.is_frozen() {
             self.publish(now);
         }
@@ -144,7 +145,7 @@ impl Core {
         let mut folded = self.world.fold(delta, now);
         while let Folded::Unknown(delta) = folded {
             let Ok(config) = configs.try_recv() else {
-                self.world.metrics.delta(DeltaOutcome::Unknown);
+                self.world.out.metrics.delta(DeltaOutcome::Unknown);
                 return;
             };
             self.world.reconfigure(config, now);
@@ -174,8 +175,8 @@ impl Core {
             self.world.keep_house(now);
             self.world.oversee(&self.snapshots.load_full(), now);
             self.world.show_gauges(&self.snapshots.load());
-            self.world.transits.next_second();
-            self.world.metrics.set_retired(self.retired.sweep());
+            self.world.out.transits.next_second();
+            self.world.out.metrics.set_retired(self.retired.sweep());
         }
         if self.world.overruling.is_frozen() {
             self.publish_hostnames(now.instant);
@@ -185,13 +186,13 @@ impl Core {
             return;
         }
         let is_owed = self.serial.due().is_some_and(|due| due <= now.instant);
-        if std::mem::take(&mut self.world.is_dirty) || is_owed {
+        if std::mem::take(&mut self.world.out.is_dirty) || is_owed {
             self.pace.touch();
         }
         let is_due = self.pace.due(now.instant);
         let is_due = is_due.is_some_and(|due| due <= now.instant);
         // What withdraws an address is to be on disk before answers follow it.
-        if is_due && self.world.known.record.wait(now.instant).is_none() {
+        if is_due && self.world.out.record.wait(now.instant).is_none() {
             self.publish(now);
         }
         // First probes may be through; what is not published is waited for.
@@ -209,13 +210,13 @@ impl Core {
         // A publication that is due anyhow takes the serial with it: waiting for both would be
         // waiting for a time that may have passed.
         let publication = self.pace.due(now).or(self.serial.due());
-        let publication = publication.max(self.world.known.record.wait(now));
+        let publication = publication.max(self.world.out.record.wait(now));
         let deadlines = [
             self.world.losses.deadline(),
             self.world.states.deadline(),
             self.world.damping.deadline(),
             self.world.hold_due,
-            self.world.first_probes_due(),
+            self.world.known.first_probes_due(),
             publication.filter(|_| is_open),
         ];
         deadlines
@@ -231,22 +232,27 @@ impl Core {
         self.publish_unconfirmed();
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
-            self.world.disk.append(&Owner::Fleet, Fact::Serial(serial));
+            self.world
+                .out
+                .disk
+                .append(&Owner::Fleet, Fact::Serial(serial));
         }
         self.generation.0 += 1;
-        let snapshot = self.world.builder.snapshot(self.generation, serial);
+        let snapshot = self.world.out.builder.snapshot(self.generation, serial);
         self.publish_targets();
         self.world.measure(&snapshot);
-        self.world.raise_longest_ttl();
+        self.world.lingering.raise_longest_ttl(&mut self.world.out);
         let snapshot = Arc::new(snapshot);
         let before = self.snapshots.swap(Arc::clone(&snapshot));
         self.world
             .count_exceeded(before.counts(), snapshot.counts());
-        self.world.linger(&before, &snapshot, self.now().instant);
+        let now_at = self.now().instant;
+        let World { lingering, out, .. } = &mut self.world;
+        lingering.follow(&before, &snapshot, out, now_at);
         self.retired.push(before);
         self.retired.sweep();
         self.pace.published(now.instant);
-        self.world.is_dirty = false;
+        self.world.out.is_dirty = false;
         self.become_ready(now.instant);
         self.answer_confirmed();
     }
@@ -254,10 +260,15 @@ impl Core {
     /// Says that the daemon is ready once it is: its members are, and what was known of addresses has
     /// been looked at, or that has taken too long.
     fn become_ready(&mut self, now: Instant) {
-        if self.world.first_probes_due().is_some_and(|due| due <= now) {
-            self.world.first_probes();
+        if self
+            .world
+            .known
+            .first_probes_due()
+            .is_some_and(|due| due <= now)
+        {
+            self.world.known.end_first_probes();
         }
-        if self.world.states.is_ready() && self.world.first_probes_due().is_none() {
+        if self.world.states.is_ready() && self.world.known.first_probes_due().is_none() {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
         }
@@ -265,7 +276,7 @@ impl Core {
 
     /// Tells what to probe, when the set has changed.
     fn publish_targets(&mut self) {
-        let targets = self.world.builder.targets();
+        let targets = self.world.out.builder.targets();
         self.targets.send_if_modified(|told| {
             let is_new = !told.ptr_eq(targets);
             if is_new {
@@ -297,10 +308,10 @@ impl World {
         &mut self,
         now: Instant,
     ) -> Option<BTreeMap<NameBuf, MemberSet>> {
-        if !self.builder.take_hostnames_changed() {
+        if !self.out.builder.take_hostnames_changed() {
             return None;
         }
-        let wanted = self.builder.hostnames();
+        let wanted = self.out.builder.hostnames();
         let (mut names, mut unresolved) = (BTreeMap::new(), Vec::new());
         for (name, members, resolved) in wanted {
             names.insert(name.clone(), members);
@@ -311,7 +322,7 @@ impl World {
             }
         }
         for (name, resolved) in unresolved {
-            self.builder.set_hostname(&name, Some(resolved));
+            self.out.builder.set_hostname(&name, Some(resolved));
         }
         for (name, (_, unwanted)) in &mut self.hostnames {
             *unwanted = if names.contains_key(name) {
@@ -332,14 +343,14 @@ impl World {
         ];
         for (limit, before, now) in rises {
             let more = now.saturating_sub(before);
-            self.metrics.limit_exceeded_often(limit, more as u64);
+            self.out.metrics.limit_exceeded_often(limit, more as u64);
         }
     }
 
     /// Shows the sums of a snapshot.
     fn measure(&mut self, snapshot: &Snapshot) {
         let counts = snapshot.counts();
-        self.metrics.published(&SnapshotSums {
+        self.out.metrics.published(&SnapshotSums {
             generation: snapshot.generation().0,
             serial: snapshot.serial().0,
             services: counts.services,

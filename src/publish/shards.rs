@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use super::brake::Change;
 use super::damping::Came;
 use super::events::Transited;
 use super::fact::Fact;
 use super::findings_file::ShardRecords;
+use super::key::{ShardFacts, ShardKey};
+use super::now::Now;
 use super::standing::Standing;
-use super::world::{Key, Now, World};
+use super::world::World;
 use crate::model::{EventKind, MemberIdx, NamespacedName, Service};
 use crate::names::Label;
-use crate::snapshot::Condition;
 
 impl World {
     /// Counts the facts that are there at the beginning, or under a new configuration. Costs O(all
     /// services).
     pub(super) fn count_shards(&mut self, now: Now) {
-        let (builder, brake, damping) = (&self.builder, &mut self.brake, &mut self.damping);
+        let (builder, brake, damping) = (&self.out.builder, &mut self.brake, &mut self.damping);
         builder.for_each_fact(|member, name, facts| {
             let has_gateway = builder.fleet().has_gateway(member);
             let policy = builder.fleet().addresses;
@@ -34,9 +34,12 @@ impl World {
         });
         let conditions: Vec<_> = self.damping.conditions(now).collect();
         for ((member, name), condition) in conditions {
-            self.is_dirty |= self.builder.set_condition(*member, name, Some(condition));
+            self.out.is_dirty |= self
+                .out
+                .builder
+                .set_condition(*member, name, Some(condition));
         }
-        let held: Vec<Key> = self.brake.keys().collect();
+        let held: Vec<ShardKey> = self.brake.keys().collect();
         for key in held {
             self.show_held_back(&key, now);
         }
@@ -53,7 +56,7 @@ impl World {
                 continue;
             };
             let key = (member, NamespacedName { namespace, name });
-            let facts = self.builder.fact(member, &key.1);
+            let facts = self.out.builder.fact(member, &key.1);
             let standing = self.standing_of(member, facts.map(|facts| &**facts));
             self.damping.restore(&key, record, now);
             if standing == Standing::Ready {
@@ -62,22 +65,23 @@ impl World {
                 self.damping.went(&key, (Standing::Gone, standing), now);
             }
             let condition = self.damping.condition(&key, now);
-            self.set_condition(&key, condition.filter(|_| standing != Standing::Gone));
+            self.out
+                .set_condition(&key, condition.filter(|_| standing != Standing::Gone));
         }
     }
 
     /// A shard as it is named on disk.
-    pub(super) fn key_on_disk(&self, (member, name): &Key) -> Option<[String; 3]> {
-        let member = self.name(*member)?.to_string();
+    pub(super) fn key_on_disk(&self, (member, name): &ShardKey) -> Option<[String; 3]> {
+        let member = self.out.name(*member)?.to_string();
         Some([member, name.namespace.to_string(), name.name.to_string()])
     }
 
     /// Has what is known of a shard written, if it goes out too often.
-    fn keep_shard(&mut self, key: &Key, now: Now) {
+    fn keep_shard(&mut self, key: &ShardKey, now: Now) {
         if let Some(record) = self.damping.record(key, now)
             && let Some(key) = self.key_on_disk(key)
         {
-            self.known.record.shard(key, record, now.instant);
+            self.out.record.shard(key, record, now.instant);
         }
     }
 
@@ -86,11 +90,11 @@ impl World {
         &mut self,
         member: MemberIdx,
         name: &NamespacedName,
-        service: Change,
+        service: ShardFacts,
         now: Now,
     ) {
         let key = (member, name.clone());
-        let old = self.builder.fact(member, name).cloned();
+        let old = self.out.builder.fact(member, name).cloned();
         let from = self.standing_of(member, old.as_deref());
         if from.withdraws(self.standing_of(member, service.as_deref())) {
             if self.brake.holds(&key) {
@@ -109,22 +113,22 @@ impl World {
     }
 
     /// Whether facts withdraw what is published of a shard.
-    pub(super) fn withdraws(&self, (member, name): &Key, facts: &Service) -> bool {
-        let old = self.builder.fact(*member, name).map(|facts| &**facts);
+    pub(super) fn withdraws(&self, (member, name): &ShardKey, facts: &Service) -> bool {
+        let old = self.out.builder.fact(*member, name).map(|facts| &**facts);
         let to = self.standing_of(*member, Some(facts));
         self.standing_of(*member, old).withdraws(to)
     }
 
     /// The standing that facts of a member give; `None` is no facts.
     pub(super) fn standing_of(&self, member: MemberIdx, facts: Option<&Service>) -> Standing {
-        let fleet = self.builder.fleet();
+        let fleet = self.out.builder.fleet();
         Standing::of(facts, fleet.has_gateway(member), fleet.addresses)
     }
 
     /// Why a withdrawal is one too many, if it is: no probe says the same of it.
     pub(super) fn is_too_much(
         &mut self,
-        (member, name): &Key,
+        (member, name): &ShardKey,
         old: Option<&Service>,
         from: Standing,
         now: Now,
@@ -133,7 +137,7 @@ impl World {
             return None;
         }
         let old = old.filter(|_| from == Standing::Ready)?;
-        let federations = self.builder.federations_of(*member, name, old);
+        let federations = self.out.builder.federations_of(*member, name, old);
         let (index, why) = (self.brake).is_too_much(*member, &federations, now.instant)?;
         if self.is_down(*member, name, old) {
             return None;
@@ -143,24 +147,30 @@ impl World {
     }
 
     /// Folds facts and has them written.
-    pub(super) fn put(&mut self, key: &Key, service: Change, may_be_burst: bool, now: Now) {
+    pub(super) fn put(
+        &mut self,
+        key: &ShardKey,
+        service: ShardFacts,
+        may_be_burst: bool,
+        now: Now,
+    ) {
         let (member, name) = key;
         let fact = Fact::of(name.clone(), service.clone());
         if self.replace(key, service, may_be_burst, now) {
-            self.keep(*member, fact);
+            self.out.keep(*member, fact);
         }
     }
 
     /// Folds facts, and follows what becomes of the shard. Returns whether anything changed.
     pub(super) fn replace(
         &mut self,
-        key: &Key,
-        service: Change,
+        key: &ShardKey,
+        service: ShardFacts,
         may_be_burst: bool,
         now: Now,
     ) -> bool {
         let (member, name) = key;
-        let old = self.builder.fact(*member, name).cloned();
+        let old = self.out.builder.fact(*member, name).cloned();
         if old == service {
             return false;
         }
@@ -175,13 +185,13 @@ impl World {
         let was = is_elsewhere.then(|| self.counted(key, old.as_deref()));
         let is = is_elsewhere.then(|| self.counted(key, service.as_deref()));
         let has_changed = match service {
-            Some(service) => self.builder.upsert(*member, name, service),
-            None => self.builder.remove(*member, name),
+            Some(service) => self.out.builder.upsert(*member, name, service),
+            None => self.out.builder.remove(*member, name),
         };
         if !has_changed {
             return false;
         }
-        self.is_dirty = true;
+        self.out.is_dirty = true;
         if let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) {
             if is.is_empty() && may_be_burst {
                 self.brake.burst(key, was, now.instant);
@@ -201,20 +211,21 @@ impl World {
     }
 
     /// The federations that a shard is published in.
-    fn counted(&self, (member, name): &Key, facts: Option<&Service>) -> Vec<usize> {
+    fn counted(&self, (member, name): &ShardKey, facts: Option<&Service>) -> Vec<usize> {
         let facts = facts.filter(|facts| self.standing_of(*member, Some(facts)) == Standing::Ready);
         facts.map_or_else(Vec::new, |facts| {
-            self.builder.federations_of(*member, name, facts)
+            self.out.builder.federations_of(*member, name, facts)
         })
     }
 
     /// A shard is out.
-    fn went(&mut self, key: &Key, standings: (Standing, Standing), now: Now) {
+    fn went(&mut self, key: &ShardKey, standings: (Standing, Standing), now: Now) {
         let was = self.damping.went(key, standings, now);
         self.keep_shard(key, now);
         let (from, to) = standings;
         let condition = self.damping.condition(key, now);
-        self.set_condition(key, condition.filter(|_| to != Standing::Gone));
+        self.out
+            .set_condition(key, condition.filter(|_| to != Standing::Gone));
         if let Some(was) = was {
             debug_assert!(from == Standing::Ready);
             self.shard_transited(key, (was, "out"), to.why().to_owned(), now);
@@ -222,18 +233,18 @@ impl World {
     }
 
     /// A shard is ready.
-    fn came(&mut self, key: &Key, now: Now) {
+    fn came(&mut self, key: &ShardKey, now: Now) {
         match self.damping.came(key, now) {
             Came::New => {}
             Came::AtOnce(since) => {
-                self.set_condition(key, None);
+                self.out.set_condition(key, None);
                 let seconds = now.wall.0.saturating_sub(since.0);
                 let why = format!("ready again after {seconds} s");
                 self.shard_transited(key, ("out", "ready"), why, now);
             }
             Came::Damped(condition) => {
                 let why = condition.why.to_string();
-                self.set_condition(key, Some(condition));
+                self.out.set_condition(key, Some(condition));
                 self.shard_transited(key, ("out", "damped"), why, now);
             }
         }
@@ -242,21 +253,16 @@ impl World {
     /// Lets shards back whose quiet time is over.
     pub(super) fn undamp(&mut self, now: Now) {
         while let Some(key) = self.damping.pop(now) {
-            self.set_condition(&key, None);
+            self.out.set_condition(&key, None);
             let why = "its quiet time is over".to_owned();
             self.shard_transited(&key, ("damped", "ready"), why, now);
         }
     }
 
-    /// Says what is to be said of a shard.
-    pub(super) fn set_condition(&mut self, (member, name): &Key, condition: Option<Condition>) {
-        self.is_dirty |= self.builder.set_condition(*member, name, condition);
-    }
-
     /// A shard went from one state to another.
-    fn shard_transited(&mut self, key: &Key, (from, to): (&str, &str), why: String, now: Now) {
+    fn shard_transited(&mut self, key: &ShardKey, (from, to): (&str, &str), why: String, now: Now) {
         let (member, name) = key;
-        let Some(member) = self.name(*member) else {
+        let Some(member) = self.out.name(*member) else {
             return;
         };
         let transited = Transited {
@@ -268,6 +274,6 @@ impl World {
             by: None,
             is_worse: to != "ready",
         };
-        self.transited(now, transited);
+        self.out.transited(now, transited);
     }
 }

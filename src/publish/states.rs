@@ -43,22 +43,18 @@ mod member;
 mod record;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
-use self::brake::Brake;
-use self::contact::Contact;
+use self::brake::MemberLossBrake;
+pub(super) use self::contact::Happening;
 pub(super) use self::member::BEGUN;
 use self::member::Tracked;
 pub(super) use self::record::MemberRecord;
-use super::world::Now;
+use super::now::Now;
 use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState};
 use crate::names::Label;
 use crate::snapshot::FederationContact;
-
-/// For how long at most no hold passes of a member that is listing.
-const LISTING: Duration = Duration::from_secs(60);
 
 /// A member has another state now, or counts otherwise in a federation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,21 +67,6 @@ pub(super) struct Transition {
     pub(super) to: MemberState,
 }
 
-/// What happened to a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Happening {
-    /// A list is complete.
-    Synced,
-    /// It cannot be watched.
-    Lost,
-    /// It answers again and is listing.
-    Returning,
-    /// Its watches went on where they were.
-    Resumed,
-    /// Its facts were discarded.
-    Forgotten,
-}
-
 /// The states of all members.
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(Clone))]
@@ -93,7 +74,7 @@ pub(super) struct States {
     /// In configuration order.
     members: Vec<Tracked>,
     /// The brake of each federation, while it is on.
-    brakes: Vec<Option<Brake>>,
+    brakes: Vec<Option<MemberLossBrake>>,
 }
 
 impl States {
@@ -193,6 +174,19 @@ impl States {
             }
         }
         transitions
+    }
+
+    /// Puts the brake of a federation on or takes it off.
+    fn settle_brake(&mut self, federation: usize, now: Instant) {
+        if let Some(place) = self.brakes.get_mut(federation) {
+            brake::settle(place, federation, &mut self.members, now);
+        }
+    }
+
+    /// When the brake of a federation goes off at the latest, if nothing else happens.
+    fn brake_until(&self, federation: usize) -> Option<Instant> {
+        let brake = self.brakes.get(federation).copied().flatten()?;
+        Some(brake.until(federation, &self.members))
     }
 
     /// Derives every state anew, while no hold passes and no brake moves.

@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::world::Now;
+use super::now::Now;
 use crate::model::{Overrides, UnixSeconds};
 
 /// By how many seconds the wall clock may differ from what it was last seen to, before dates are

@@ -13,6 +13,7 @@ use tracing::error;
 use super::begin::{self, Beginning, FOLDER};
 use super::disk::Disk;
 use super::findings::Known;
+use super::now::Now;
 use super::overruling::Overruling;
 use super::pace::Pace;
 use super::record::Record;
@@ -20,7 +21,7 @@ use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
 use super::transit::Transits;
-use super::world::{Now, World};
+use super::world::World;
 use super::{
     Error, Events, Handle, LockError, Storage, findings_file, lock_folder, overrides_file,
 };
@@ -95,8 +96,8 @@ pub fn spawn(
         .name("publish".into())
         .spawn(move || {
             let core = runtime.block_on(core.run(deltas, configs, commands, stopped));
-            core.world.disk.close();
-            core.world.known.record.close();
+            core.world.out.disk.close();
+            core.world.out.record.close();
             drop(lock);
         });
     let thread = thread.map_err(Error::Thread)?;
@@ -127,17 +128,17 @@ pub(super) fn prepare(
     let file = findings_file::path(&config.state_dir);
     let kept = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
     let record = Record::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
-    let record = record.map_err(Error::Thread)?;
+    let mut record = record.map_err(Error::Thread)?;
     let (findings_to, findings) = watch::channel(kept.findings.clone());
     let overrides_path = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&overrides_path);
     let frozen = decided.overrides.frozen.as_ref();
     let (is_frozen, frozen) = (frozen.is_some(), frozen.map(|freeze| freeze.since));
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
-    let mut known = Known::new(kept.findings, record, findings_to, now.instant);
+    let known = Known::new(kept.findings, findings_to, now.instant);
     if is_frozen {
         disk.set_frozen(true);
-        known.record.set_frozen(true);
+        record.set_frozen(true);
         beginning.give_up_waiting(&config);
     }
     let (overrides_to, overrides) = watch::channel(Arc::default());
@@ -157,8 +158,7 @@ pub(super) fn prepare(
         world: World::new(
             config,
             beginning,
-            disk,
-            Transits::new(events.clone(), metrics),
+            (disk, record, Transits::new(events.clone(), metrics)),
             overruling,
             known,
             now,
@@ -184,8 +184,9 @@ pub(super) fn prepare(
     };
     core.world.restore_shards(&kept.shards, then);
     core.world.announce_restored();
-    core.world.restore_proofs(&kept.asked, now);
-    core.world.await_first_probes(now.instant);
+    let World { known, out, .. } = &mut core.world;
+    known.restore_proofs(&kept.asked, is_frozen, out, now);
+    known.await_first_probes(out.builder.targets(), now.instant);
     core.publish(now);
     let (deltas, configs) = (
         mpsc::channel::<Delta>(1).0,

@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::Events;
 use super::events::Transited;
-use super::world::{Now, World};
+use super::now::Now;
 use crate::model::{EventKind, MemberSet, Shown};
 use crate::telemetry::Metrics;
 
@@ -77,13 +77,6 @@ impl Transits {
             all += left_out;
         }
         all
-    }
-}
-
-impl World {
-    /// Something went from one state to another: a line of the log, a count, an event.
-    pub(super) fn transited(&mut self, now: Now, transited: Transited) {
-        self.transits.show(now, transited);
     }
 }
 

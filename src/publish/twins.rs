@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use tracing::warn;
-
-use super::world::{Profile, World};
+use super::profile::Profile;
 use crate::config::Config;
-use crate::model::MemberIdx;
 
 /// What is said of each member whose cluster another member has too, told by the UID of the Service
 /// `default/kubernetes`; `None` for others. In the order of `profiles`, which is that of the
@@ -30,24 +27,4 @@ pub(super) fn twins(config: &Config, profiles: &[Profile]) -> Vec<Option<String>
         ))
     };
     uids.iter().enumerate().map(said).collect()
-}
-
-impl World {
-    /// Tells anew which members are one cluster, once a member has another identity.
-    pub(super) fn find_twins(&mut self) {
-        let all = twins(&self.config, &self.profiles);
-        for (member, said) in MemberIdx::all().zip(all) {
-            let Some(profile) = self.profiles.get_mut(member.get()) else {
-                continue;
-            };
-            if profile.twin == said {
-                continue;
-            }
-            profile.twin.clone_from(&said);
-            if let (Some(name), Some(said)) = (self.name(member), said) {
-                warn!(member = %name, "{said}");
-            }
-            self.show(member);
-        }
-    }
 }

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use tracing::{info, warn};
 
-use super::fact::{Fact, Kept};
+use super::fact::Fact;
 use super::world::World;
-use crate::config::Config;
 use crate::model::{GeoDatabase, MemberIdx};
 use crate::snapshot::Snapshot;
 
@@ -29,16 +28,16 @@ impl World {
             return;
         }
         *known = now;
-        self.builder.set_networks(member, networks);
-        self.is_dirty = true;
-        self.keep(member, Fact::Networks(new, gone));
+        self.out.builder.set_networks(member, networks);
+        self.out.is_dirty = true;
+        self.out.keep(member, Fact::Networks(new, gone));
     }
 
     /// Another GeoIP database is there, if any is wanted.
     pub(super) fn locate(&mut self, database: Option<GeoDatabase>) {
         self.database = database.filter(|_| self.config.geoip.is_some());
-        self.builder.set_database(self.database.clone());
-        self.is_dirty = true;
+        self.out.builder.set_database(self.database.clone());
+        self.out.is_dirty = true;
     }
 
     /// Says once that several members claim the same networks, and once that it is over.
@@ -55,13 +54,4 @@ impl World {
             }
         }
     }
-}
-
-/// The networks that were kept of a member: none where its nodes are not watched any more.
-pub(super) fn kept_networks(config: &Config, member: MemberIdx, kept: &Kept) -> Arc<[IpNet]> {
-    let source = config.sources.get(member.get());
-    if source.is_none_or(|source| source.has_topology) {
-        return Arc::default();
-    }
-    kept.networks.iter().copied().collect()
 }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use tracing::debug;
 
 use super::events::Transited;
-use super::world::{Now, World};
+use super::now::Now;
+use super::world::World;
 use crate::model::{EventKind, Evidence, MemberIdx, NamespacedName, Service, Target, Verdict};
 
 impl World {
@@ -13,16 +14,17 @@ impl World {
     pub(super) fn probed(&mut self, found: Vec<(Target, Option<Evidence>)>, now: Now) {
         let mut is_any_down = false;
         for (target, evidence) in found {
-            let before = self.builder.evidence(&target).cloned();
-            self.find(&target, before.as_ref(), evidence.as_ref(), now);
+            let before = self.out.builder.evidence(&target).cloned();
+            let (known, out) = (&mut self.known, &mut self.out);
+            known.find(&target, before.as_ref(), evidence.as_ref(), out, now);
             let before = before.map(|evidence| evidence.verdict);
             if let Some(evidence) = &evidence {
                 self.judge(&target, before, evidence, now);
                 is_any_down |= evidence.verdict == Verdict::Down;
             }
-            self.is_dirty |= self.builder.set_evidence(&target, evidence);
+            self.out.is_dirty |= self.out.builder.set_evidence(&target, evidence);
         }
-        self.tell_findings();
+        self.known.tell();
         if is_any_down {
             self.confirm_down(now);
         }
@@ -37,7 +39,7 @@ impl World {
         };
         if counts_as_up(from) && counts_as_up(to) {
             debug!(target = %target.address, seen = %evidence.seen, from = text(from), to = text(to));
-            self.transits.count(EventKind::Target);
+            self.out.transits.count(EventKind::Target);
             return;
         }
         let transited = Transited {
@@ -49,7 +51,7 @@ impl World {
             by: None,
             is_worse: !counts_as_up(to),
         };
-        self.transited(now, transited);
+        self.out.transited(now, transited);
     }
 
     /// Whether a probe says that a shard is down: any of its addresses, at the port that is probed
@@ -75,7 +77,7 @@ impl World {
         let configured = self.config.fleet.members.get(member.get());
         let gateway = configured.and_then(|member| member.gateway.as_ref());
         let gateway_port = gateway.and_then(|gateway| gateway.port);
-        let federations = self.builder.federations_of(member, name, facts);
+        let federations = self.out.builder.federations_of(member, name, facts);
         let mut ports = federations.into_iter().filter_map(|index| {
             let federation = self.config.fleet.federations.get(index)?;
             let (_, port) = federation.probe_of(facts, gateway_port, drop)?;

@@ -8,78 +8,30 @@ use tracing::warn;
 
 use super::begin::Beginning;
 use super::brake::Brake;
-use super::confirm::Releases;
-use super::contact::reason;
 use super::damping::Damping;
 use super::disk::Disk;
 use super::fact::{Fact, Kept, Learnt};
-use super::files::{Owner, Whole};
+use super::files::Owner;
 use super::findings::Known;
 use super::identity;
 use super::lingering::Lingering;
-use super::listing::{Lists, SLICE};
+use super::lists::{Lists, SLICE};
 use super::loss::{self, Losses};
+use super::now::Now;
+use super::outbox::Outbox;
 use super::overruling::Overruling;
-use super::states::{Happening, MemberRecord, States};
+use super::profile::{Profile, reason};
+use super::record::Record;
+use super::releases::Releases;
+use super::states::{Happening, States};
 use super::transit::Transits;
+use super::twins::twins;
 use crate::config::Config;
-use crate::model::{
-    Change, Delta, Epoch, GeoDatabase, Identity, LearntTopology, Loss, MemberIdx, NamespacedName,
-    UnixSeconds, kept,
-};
+use crate::model::{Change, Delta, GeoDatabase, Identity, LearntTopology, Loss, MemberIdx, kept};
 use crate::names::Label;
-use crate::snapshot::{Resolved, Serial, SnapshotBuilder};
-use crate::telemetry::{DeltaOutcome, Metrics};
+use crate::snapshot::{Resolved, Serial};
+use crate::telemetry::DeltaOutcome;
 use crate::wire::NameBuf;
-
-/// Both clocks, read once for each turn of the writer.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    /// For durations.
-    pub(super) instant: Instant,
-    /// For what is shown and kept.
-    pub(super) wall: UnixSeconds,
-}
-
-impl Now {
-    /// What the wall clock says, said or will say at a moment: whole seconds, and never too early.
-    pub(super) fn wall_of(self, at: Instant) -> UnixSeconds {
-        let left = at.saturating_duration_since(self.instant);
-        let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
-        let passed = self.instant.saturating_duration_since(at).as_secs();
-        UnixSeconds((self.wall.0 + left).saturating_sub(passed))
-    }
-}
-
-/// A member's part of a service.
-pub(super) type Key = (MemberIdx, NamespacedName);
-
-/// What is known of a member besides its services and its state.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Profile {
-    /// The lifetime of its source.
-    pub(super) epoch: Epoch,
-    /// What is on disk besides services.
-    pub(super) kept: Kept,
-    /// What of its contact is on disk.
-    pub(super) contact: MemberRecord,
-    /// When it came into its state.
-    pub(super) since: UnixSeconds,
-    /// Why it is in its state.
-    pub(super) reason: Option<String>,
-    /// Things an operator should know.
-    pub(super) warnings: Vec<String>,
-    /// What the brake holds back of it.
-    pub(super) held_back: Option<String>,
-    /// When it is withdrawn if nothing else happens, while it is held.
-    pub(super) outlook: Option<String>,
-    /// Which other members are the same cluster.
-    pub(super) twin: Option<String>,
-    /// Its source knows that what it says is whole.
-    pub(super) is_whole: bool,
-    /// It is lost since its facts file lacks the mark at its end.
-    pub(super) lacks_mark: bool,
-}
 
 /// What has become of a delta.
 #[derive(Debug, PartialEq, Eq)]
@@ -95,8 +47,6 @@ pub(super) enum Folded {
 pub(super) struct World {
     /// The configuration.
     pub(super) config: Arc<Config>,
-    /// Facts and the snapshot that follows.
-    pub(super) builder: SnapshotBuilder,
     /// In configuration order.
     pub(super) profiles: Vec<Profile>,
     /// The members by name.
@@ -117,8 +67,6 @@ pub(super) struct World {
     pub(super) known: Known,
     /// When what is left of a hold is told next.
     pub(super) hold_due: Option<Instant>,
-    /// Where transitions are shown.
-    pub(super) transits: Transits,
     /// Lists that are being folded.
     pub(super) lists: Lists,
     /// The last snapshot had networks that several members claim.
@@ -131,16 +79,12 @@ pub(super) struct World {
     pub(super) serial: Option<Serial>,
     /// What caches may hold beside what is published.
     pub(super) lingering: Lingering,
-    /// Where changes are written.
-    pub(super) disk: Disk,
-    /// Where they are counted.
-    pub(super) metrics: Arc<Metrics>,
     /// What operators have decided.
     pub(super) overruling: Overruling,
     /// When it is next written down that facts are live.
     pub(super) seen: Instant,
-    /// Something is not published.
-    pub(super) is_dirty: bool,
+    /// Where everything goes.
+    pub(super) out: Outbox,
 }
 
 impl World {
@@ -148,8 +92,7 @@ impl World {
     pub(super) fn new(
         config: Arc<Config>,
         beginning: Beginning,
-        disk: Disk,
-        transits: Transits,
+        (disk, record, transits): (Disk, Record, Transits),
         overruling: Overruling,
         known: Known,
         now: Now,
@@ -168,9 +111,19 @@ impl World {
         let metrics = Arc::clone(transits.metrics());
         let brakes = config.fleet.federations.iter();
         let brake = Brake::new(brakes.map(|federation| federation.brake));
-        let mut world = Self {
-            config,
+        let mut out = Outbox {
             builder,
+            is_dirty: true,
+            disk,
+            record,
+            transits,
+            metrics,
+        };
+        for member in discarded {
+            out.keep(member, Fact::Discarded);
+        }
+        Self {
+            config,
             profiles,
             index,
             states,
@@ -181,23 +134,16 @@ impl World {
             is_brake_changed: false,
             known,
             hold_due: None,
-            transits,
             lists: Lists::default(),
             hostnames,
             serial,
             lingering,
             is_contested: false,
             database: None,
-            disk,
-            metrics,
             overruling,
             seen: now.instant,
-            is_dirty: true,
-        };
-        for member in discarded {
-            world.keep(member, Fact::Discarded);
+            out,
         }
-        world
     }
 
     /// Folds a change, or keeps it back for a moment.
@@ -214,10 +160,10 @@ impl World {
                 self.resolve(&hostname, resolved);
             }
             Delta::Unresolved { hostname, why } => {
-                self.is_dirty |= self.builder.set_unresolved(&hostname, why);
+                self.out.is_dirty |= self.out.builder.set_unresolved(&hostname, why);
             }
             Delta::Probed(found) => self.probed(found, now),
-            Delta::FirstProbes => self.first_probes(),
+            Delta::FirstProbes => self.known.end_first_probes(),
             Delta::GeoDatabase(database) => self.locate(Some(database)),
             Delta::Member {
                 member,
@@ -235,11 +181,11 @@ impl World {
                     return Folded::Done;
                 };
                 if epoch < profile.epoch {
-                    self.metrics.delta(DeltaOutcome::Stale);
+                    self.out.metrics.delta(DeltaOutcome::Stale);
                     return Folded::Done;
                 }
                 profile.epoch = epoch;
-                self.metrics.delta(DeltaOutcome::Folded);
+                self.out.metrics.delta(DeltaOutcome::Folded);
                 self.take(index, change, now);
             }
         }
@@ -252,7 +198,7 @@ impl World {
             Change::Identity(identity) => self.identify(member, identity, now),
             Change::Synced(services) => self.sync(member, services, now),
             Change::Upsert(name, service) => {
-                let old = self.builder.fact(member, &name);
+                let old = self.out.builder.fact(member, &name);
                 if old.is_some_and(|old| loss::is_loss(old, &service)) {
                     self.losses.keep((member, name), Some(service), now.instant);
                 } else {
@@ -262,7 +208,7 @@ impl World {
                 }
             }
             Change::Remove(name) => {
-                if self.builder.fact(member, &name).is_some() {
+                if self.out.builder.fact(member, &name).is_some() {
                     self.losses.keep((member, name), None, now.instant);
                 }
             }
@@ -318,7 +264,7 @@ impl World {
             .as_ref()
             .filter(|old| identity::is_other(old, &identity))
         {
-            let name = self.name(member);
+            let name = self.out.name(member);
             warn!(member = name.map(display), from = %old.origin, to = %identity.origin,
                 "another cluster: its facts are discarded");
             self.discard(member, now);
@@ -329,7 +275,7 @@ impl World {
         let identity = identity::merge(profile.kept.identity.as_ref(), identity);
         if profile.kept.identity.as_ref() != Some(&identity) {
             profile.kept.identity = Some(identity.clone());
-            self.keep(member, Fact::Identity(identity));
+            self.out.keep(member, Fact::Identity(identity));
             self.show(member);
             self.find_twins();
         }
@@ -339,6 +285,7 @@ impl World {
     pub(super) fn discard(&mut self, member: MemberIdx, now: Now) {
         self.losses.cancel_member(member);
         let names: Vec<_> = self
+            .out
             .builder
             .facts(member)
             .map(|(name, _)| name.clone())
@@ -348,15 +295,17 @@ impl World {
             self.replace(&(member, name), None, false, now);
         }
         self.damping.discard(member, now.instant);
-        self.builder.set_topology(member, Learnt::default().facts());
+        self.out
+            .builder
+            .set_topology(member, Learnt::default().facts());
         self.overruling.applied = None;
-        self.builder.set_networks(member, Arc::default());
+        self.out.builder.set_networks(member, Arc::default());
         if let Some(profile) = self.profiles.get_mut(member.get()) {
             profile.kept = Kept::default();
             profile.warnings.clear();
         }
-        self.keep(member, Fact::Discarded);
-        self.is_dirty = true;
+        self.out.keep(member, Fact::Discarded);
+        self.out.is_dirty = true;
         self.happen(member, Happening::Forgotten, now);
         self.show(member);
         self.find_twins();
@@ -377,10 +326,10 @@ impl World {
         profile.warnings = warnings;
         let learnt = profile.kept.learnt.clone();
         if learnt != before {
-            self.builder.set_topology(member, learnt.facts());
+            self.out.builder.set_topology(member, learnt.facts());
             self.overruling.applied = None;
-            self.is_dirty = true;
-            self.keep(member, Fact::Learnt(learnt));
+            self.out.is_dirty = true;
+            self.out.keep(member, Fact::Learnt(learnt));
         }
         if have_warnings_changed {
             self.show(member);
@@ -392,42 +341,30 @@ impl World {
         let before = self.hostnames.get(hostname).map(|(before, _)| before);
         if before != resolved.as_ref() {
             let fact = Fact::Hostname(hostname.clone(), resolved.clone());
-            self.disk.append(&Owner::Fleet, fact);
+            self.out.disk.append(&Owner::Fleet, fact);
         }
         match resolved.clone() {
             Some(resolved) => self.hostnames.insert(hostname.clone(), (resolved, None)),
             None => self.hostnames.remove(hostname),
         };
-        self.is_dirty |= self.builder.set_hostname(hostname, resolved);
+        self.out.is_dirty |= self.out.builder.set_hostname(hostname, resolved);
     }
 
-    /// The name of a member.
-    pub(super) fn name(&self, member: MemberIdx) -> Option<Label> {
-        let members = &self.config.fleet.members;
-        members.get(member.get()).map(|member| member.name.clone())
-    }
-
-    /// Has a change of a member written.
-    pub(super) fn keep(&mut self, member: MemberIdx, fact: Fact) {
-        if let Some(name) = self.name(member) {
-            self.disk.append(&Owner::Member(name), fact);
+    /// Tells anew which members are one cluster, once a member has another identity.
+    pub(super) fn find_twins(&mut self) {
+        let all = twins(&self.config, &self.profiles);
+        for (member, said) in MemberIdx::all().zip(all) {
+            let Some(profile) = self.profiles.get_mut(member.get()) else {
+                continue;
+            };
+            if profile.twin == said {
+                continue;
+            }
+            profile.twin.clone_from(&said);
+            if let (Some(name), Some(said)) = (self.out.name(member), said) {
+                warn!(member = %name, "{said}");
+            }
+            self.show(member);
         }
-    }
-
-    /// Has everything of a member written.
-    pub(super) fn keep_whole(&mut self, member: MemberIdx) {
-        let (Some(name), Some(profile)) = (self.name(member), self.profiles.get(member.get()))
-        else {
-            return;
-        };
-        let facts = self.builder.facts(member);
-        let services = facts
-            .map(|(name, service)| (name.clone(), service.clone()))
-            .collect();
-        let whole = Whole {
-            kept: profile.kept.clone(),
-            services,
-        };
-        self.disk.replace(&Owner::Member(name), whole);
     }
 }

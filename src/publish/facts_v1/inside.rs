@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Known;
+use super::labels::Labels;
 use crate::model::{Inside, Pod};
 use crate::names::{Label, LabelError};
 
@@ -33,7 +33,7 @@ impl<'a> From<&'a Inside> for InsideV1<'a> {
 
 impl InsideV1<'_> {
     /// Reads it.
-    pub(super) fn read(self, known: &mut Known) -> Result<Inside, LabelError> {
+    pub(super) fn read(self, known: &mut Labels) -> Result<Inside, LabelError> {
         let pods = match self {
             Self::ClusterIps(addresses) => return Ok(Inside::ClusterIps(addresses.into())),
             Self::Pods(pods) => pods,

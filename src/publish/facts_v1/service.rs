@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Known, PayloadError, texts};
+use super::labels::{Labels, PayloadError, texts};
 use crate::model::{
     Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Spec, SrvForm, Steering,
     WhenAllDown,
@@ -126,7 +126,7 @@ impl<'a> From<&'a Service> for ServiceV1<'a> {
 
 impl ServiceV1<'_> {
     /// Reads it.
-    pub(super) fn read(self, known: &mut Known) -> Result<Service, PayloadError> {
+    pub(super) fn read(self, known: &mut Labels) -> Result<Service, PayloadError> {
         let federations = self
             .federations
             .map(|texts| known.labels(&texts))
@@ -192,7 +192,7 @@ impl<'a> From<&'a Steering> for SteeringV1<'a> {
 
 impl SteeringV1<'_> {
     /// Reads it.
-    fn read(self, known: &mut Known) -> Result<Steering, LabelError> {
+    fn read(self, known: &mut Labels) -> Result<Steering, LabelError> {
         Ok(Steering {
             weight: self.weight,
             ttl: self.ttl,

@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Contact, States, Tracked};
+use super::contact::{Contact, Told};
+use super::member::Tracked;
 
 /// Losses within this time of each other may put the brake on, and contact for so long takes it off.
 pub(in super::super) const WINDOW: Duration = Duration::from_secs(60);
@@ -26,82 +27,79 @@ pub(in super::super) const LONGEST: Duration = Duration::from_secs(600);
 
 /// The brake of a federation while it is on.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Brake {
+pub(super) struct MemberLossBrake {
     /// Losses from here on belong to it.
     pub(super) from: Instant,
     /// Since when it is on.
     pub(super) on: Instant,
 }
 
-impl States {
-    /// Puts the brake of a federation on or takes it off.
-    pub(super) fn settle_brake(&mut self, federation: usize, now: Instant) {
-        let in_contact = self.count(federation, Tracked::is_in_contact);
-        let Some(brake) = self.brakes.get(federation).copied().flatten() else {
-            let is_recent = |lost: &Instant| now.saturating_duration_since(*lost) < WINDOW;
-            let losses = self.members_of(federation);
-            let losses = losses.filter_map(|tracked| tracked.contact.lost());
-            let losses: Vec<Instant> = losses.filter(is_recent).collect();
-            if losses.len() > in_contact
-                && let Some(place) = self.brakes.get_mut(federation)
-            {
-                let from = losses.into_iter().min();
-                *place = from.map(|from| Brake { from, on: now });
-            }
-            return;
+/// Puts the brake of a federation on or takes it off.
+pub(super) fn settle(
+    place: &mut Option<MemberLossBrake>,
+    federation: usize,
+    members: &mut [Tracked],
+    now: Instant,
+) {
+    let in_contact = count(federation, members, Tracked::is_in_contact);
+    let Some(brake) = *place else {
+        let is_recent = |lost: &Instant| now.saturating_duration_since(*lost) < WINDOW;
+        let losses = members_of(federation, members);
+        let losses = losses.filter_map(|tracked| tracked.contact.lost());
+        let losses: Vec<Instant> = losses.filter(is_recent).collect();
+        if losses.len() > in_contact {
+            let from = losses.into_iter().min();
+            *place = from.map(|from| MemberLossBrake { from, on: now });
+        }
+        return;
+    };
+    let is_of_it = |tracked: &Tracked| tracked.contact.lost().is_some_and(|at| at >= brake.from);
+    let is_over = count(federation, members, is_of_it) <= in_contact
+        || brake.until(federation, members) <= now;
+    if !is_over {
+        return;
+    }
+    *place = None;
+    for tracked in members {
+        let belongs = match tracked.contact {
+            Contact::Gone {
+                told: Told::Now(at),
+                ..
+            } => at >= brake.from,
+            _ => false,
         };
-        let is_of_it =
-            |tracked: &Tracked| tracked.contact.lost().is_some_and(|at| at >= brake.from);
-        let is_over = self.count(federation, is_of_it) <= in_contact
-            || self
-                .brake_until(federation)
-                .is_some_and(|until| until <= now);
-        if !is_over {
-            return;
-        }
-        if let Some(place) = self.brakes.get_mut(federation) {
-            *place = None;
-        }
-        for tracked in &mut self.members {
-            let belongs = match tracked.contact {
-                Contact::Gone {
-                    told: super::contact::Told::Now(at),
-                    ..
-                } => at >= brake.from,
-                _ => false,
-            };
-            if let Some(hold) = tracked.hold_mut(federation)
-                && belongs
-                && !hold.has_passed
-                && !hold.is_renewed
-            {
-                hold.until = now + hold.length;
-                hold.is_renewed = true;
-            }
+        if let Some(hold) = tracked.hold_mut(federation)
+            && belongs
+            && !hold.has_passed
+            && !hold.is_renewed
+        {
+            hold.until = now + hold.length;
+            hold.is_renewed = true;
         }
     }
+}
 
-    /// When the brake of a federation goes off at the latest, if nothing else happens.
-    pub(super) fn brake_until(&self, federation: usize) -> Option<Instant> {
-        let brake = self.brakes.get(federation).copied().flatten()?;
-        let heard = self.members_of(federation).filter_map(|tracked| {
+impl MemberLossBrake {
+    /// When it goes off at the latest, if nothing else happens.
+    pub(super) fn until(self, federation: usize, members: &[Tracked]) -> Instant {
+        let heard = members_of(federation, members).filter_map(|tracked| {
             let Contact::Live { since } = tracked.contact else {
                 return None;
             };
-            Some(since.max(brake.on) + WINDOW)
+            Some(since.max(self.on) + WINDOW)
         });
-        Some(heard.fold(brake.on + LONGEST, Instant::min))
+        heard.fold(self.on + LONGEST, Instant::min)
     }
+}
 
-    /// The members of a federation.
-    fn members_of(&self, federation: usize) -> impl Iterator<Item = &Tracked> {
-        let members = self.members.iter();
-        members.filter(move |tracked| tracked.hold(federation).is_some())
-    }
+/// The members of a federation.
+fn members_of(federation: usize, members: &[Tracked]) -> impl Iterator<Item = &Tracked> {
+    let members = members.iter();
+    members.filter(move |tracked| tracked.hold(federation).is_some())
+}
 
-    /// How many members of a federation are as `claim` says.
-    fn count(&self, federation: usize, claim: impl Fn(&Tracked) -> bool) -> usize {
-        let members = self.members_of(federation);
-        members.filter(|tracked| claim(tracked)).count()
-    }
+/// How many members of a federation are as `claim` says.
+fn count(federation: usize, members: &[Tracked], claim: impl Fn(&Tracked) -> bool) -> usize {
+    let members = members_of(federation, members);
+    members.filter(|tracked| claim(tracked)).count()
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::States;
 use super::contact::{Contact, Told};
+use super::hold::LISTING;
 use super::member::Tracked;
-use super::{LISTING, States};
 use crate::model::MemberState;
 use crate::publish::states::brake::WINDOW;
 

@@ -2,8 +2,22 @@
 
 use tokio::time::Instant;
 
-use super::Happening;
 use crate::model::UnixSeconds;
+
+/// What happened to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Happening {
+    /// A list is complete.
+    Synced,
+    /// It cannot be watched.
+    Lost,
+    /// It answers again and is listing.
+    Returning,
+    /// Its watches went on where they were.
+    Resumed,
+    /// Its facts were discarded.
+    Forgotten,
+}
 
 /// What is known of the contact to a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

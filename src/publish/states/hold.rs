@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::LISTING;
 use crate::model::Federation;
+
+/// For how long at most no hold passes of a member that is listing.
+pub(super) const LISTING: Duration = Duration::from_secs(60);
 
 /// The hold of a member in one federation. All but its length counts only while the member is not in
 /// contact, or is kept back.

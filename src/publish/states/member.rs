@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Happening;
-use super::contact::{Contact, Told};
+use super::contact::{Contact, Happening, Told};
 use super::hold::Hold;
 use crate::model::{Damper, Fleet, Joined, Member, MemberState, Pattern};
 

@@ -5,11 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::Tracked;
 use super::contact::{Contact, Told};
-use super::member::BEGUN;
+use super::member::{BEGUN, Tracked};
 use crate::model::{Damper, Fleet, UnixSeconds};
-use crate::publish::world::Now;
+use crate::publish::now::Now;
 
 /// What of a member's contact outlives the process, whatever else is known of it. Times are those of
 /// the wall clock, in Unix seconds: the only one that two processes share. One that was set back makes

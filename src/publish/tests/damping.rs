@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::damping::{Came, Damping};
+use super::super::key::ShardKey;
+use super::super::now::Now;
 use super::super::standing::Standing::{Gone, NoEndpoint, Ready};
-use super::super::world::{Key, Now};
 use super::fixture::{Running, after, available, config, named, service};
 use crate::model::{Change, EventKind, MemberIdx, UnixSeconds};
 
@@ -50,7 +51,7 @@ impl Clocked {
     }
 }
 
-fn key(n: usize) -> Key {
+fn key(n: usize) -> ShardKey {
     (MemberIdx(0), named(&format!("s{n}")))
 }
 

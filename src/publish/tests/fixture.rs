@@ -197,8 +197,8 @@ impl Running {
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
         let core = self.task.join_next().await.unwrap().unwrap();
-        core.world.disk.close();
-        core.world.known.record.close();
+        core.world.out.disk.close();
+        core.world.out.record.close();
     }
 
     /// Sends a change of a member in the first epoch.

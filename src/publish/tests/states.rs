@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::now::Now;
 use super::super::states::{Happening, MemberRecord, States};
-use super::super::world::Now;
 use super::fixture::{federation, fleet};
 use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState, UnixSeconds};
 

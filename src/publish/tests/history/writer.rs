@@ -205,8 +205,8 @@ impl Writer {
         if is_clean {
             core.finish();
         }
-        core.world.disk.close();
-        core.world.known.record.close();
+        core.world.out.disk.close();
+        core.world.out.record.close();
         let (core, targets) = Self::core(&rules, folder);
         Self {
             core,
@@ -220,8 +220,8 @@ impl Writer {
 
     /// Ends the last process.
     pub(super) fn end(self) {
-        self.core.world.disk.close();
-        self.core.world.known.record.close();
+        self.core.world.out.disk.close();
+        self.core.world.out.record.close();
     }
 
     /// Milliseconds since the history began.
@@ -270,7 +270,7 @@ impl Writer {
             let now = self.core.now();
             self.core.turn(now);
             let mut again = false;
-            while self.core.world.known.record.wait(now.instant).is_some() {
+            while self.core.world.out.record.wait(now.instant).is_some() {
                 again = true;
                 std::thread::yield_now();
             }

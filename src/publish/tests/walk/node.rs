@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use super::super::super::now::Now;
 use super::super::super::states::States;
-use super::super::super::world::Now;
 use super::case::{Case, FEDERATIONS, Form, MEMBERS, Step};
 use super::rules;
 use super::witness::Witness;

@@ -1,0 +1,79 @@
+//! Where everything goes that the writer decides: the next snapshot, the disk, the log with its events,
+//! and metrics. Each owner of the writer's state gets it as an argument.
+
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::events::Transited;
+use super::fact::{Fact, Kept};
+use super::files::{Owner, Whole};
+use super::key::ShardKey;
+use super::now::Now;
+use super::record::Record;
+use super::transit::Transits;
+use crate::model::MemberIdx;
+use crate::names::Label;
+use crate::snapshot::{Condition, SnapshotBuilder};
+use crate::telemetry::Metrics;
+
+/// Where everything goes that the writer decides.
+#[derive(Debug)]
+pub(super) struct Outbox {
+    /// Facts, and the snapshot that follows from them.
+    pub(super) builder: SnapshotBuilder,
+    /// Something of it is not published.
+    pub(super) is_dirty: bool,
+    /// Where facts are written.
+    pub(super) disk: Disk,
+    /// Where findings are written.
+    pub(super) record: Record,
+    /// Where transitions are shown.
+    pub(super) transits: Transits,
+    /// Where changes are counted.
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Outbox {
+    /// The name of a member.
+    pub(super) fn name(&self, member: MemberIdx) -> Option<Label> {
+        let members = &self.builder.fleet().members;
+        members.get(member.get()).map(|member| member.name.clone())
+    }
+
+    /// Has a change of a member written.
+    pub(super) fn keep(&mut self, member: MemberIdx, fact: Fact) {
+        if let Some(name) = self.name(member) {
+            self.disk.append(&Owner::Member(name), fact);
+        }
+    }
+
+    /// Has everything of a member written: its services, and what is kept besides.
+    pub(super) fn keep_whole(&mut self, member: MemberIdx, kept: &Kept) {
+        let Some(name) = self.name(member) else {
+            return;
+        };
+        let facts = self.builder.facts(member);
+        let services = facts
+            .map(|(name, service)| (name.clone(), service.clone()))
+            .collect();
+        let whole = Whole {
+            kept: kept.clone(),
+            services,
+        };
+        self.disk.replace(&Owner::Member(name), whole);
+    }
+
+    /// Says what is to be said of a shard.
+    pub(super) fn set_condition(
+        &mut self,
+        (member, name): &ShardKey,
+        condition: Option<Condition>,
+    ) {
+        self.is_dirty |= self.builder.set_condition(*member, name, condition);
+    }
+
+    /// Something went from one state to another: a line of the log, a count, an event.
+    pub(super) fn transited(&mut self, now: Now, transited: Transited) {
+        self.transits.show(now, transited);
+    }
+}

@@ -1,0 +1,64 @@
+//! What is known of a member besides its services and its state, and how it is shown.
+
+use super::fact::Kept;
+use super::states::MemberRecord;
+use crate::model::{Epoch, Loss, MemberState, MemberStatus, UnixSeconds};
+use crate::names::Label;
+
+/// What is known of a member besides its services and its state.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Profile {
+    /// The lifetime of its source.
+    pub(super) epoch: Epoch,
+    /// What is on disk besides services.
+    pub(super) kept: Kept,
+    /// What of its contact is on disk.
+    pub(super) contact: MemberRecord,
+    /// When it came into its state.
+    pub(super) since: UnixSeconds,
+    /// Why it is in its state.
+    pub(super) reason: Option<String>,
+    /// Things an operator should know.
+    pub(super) warnings: Vec<String>,
+    /// What the brake holds back of it.
+    pub(super) held_back: Option<String>,
+    /// When it is withdrawn if nothing else happens, while it is held.
+    pub(super) outlook: Option<String>,
+    /// Which other members are the same cluster.
+    pub(super) twin: Option<String>,
+    /// Its source knows that what it says is whole.
+    pub(super) is_whole: bool,
+    /// It is lost since its facts file lacks the mark at its end.
+    pub(super) lacks_mark: bool,
+}
+
+/// A member as it is shown.
+pub(super) fn status(name: &Label, profile: &Profile, state: MemberState) -> MemberStatus {
+    let identity = profile.kept.identity.as_ref();
+    MemberStatus {
+        name: name.clone(),
+        state,
+        reason: profile.reason.clone(),
+        outlook: profile.outlook.clone(),
+        since: profile.since,
+        version: identity.and_then(|identity| identity.version.clone()),
+        first_synced: profile.kept.first_synced,
+        warnings: [
+            &profile.warnings[..],
+            profile.held_back.as_slice(),
+            profile.twin.as_slice(),
+        ]
+        .concat(),
+    }
+}
+
+/// What is shown of a loss.
+pub(super) fn reason(loss: &Loss) -> String {
+    match loss {
+        Loss::Watch(text) => format!("watch: {text}"),
+        Loss::Heartbeat(text) => format!("heartbeat: {text}"),
+        Loss::Refused(text) => format!("refused: {text}"),
+        Loss::File(text) | Loss::Mark(text) => format!("file: {text}"),
+        Loss::Client(text) => format!("client: {text}"),
+    }
+}
