@@ -16,6 +16,7 @@
 //! fails to say removes a name; a slow or broken disk delays no publication; wrong files and folders
 //! never stop a start; whoever drops the last reference to a snapshot is the writer.
 
+mod addresses;
 mod begin;
 mod brake;
 mod command;
@@ -44,6 +45,7 @@ mod listing;
 mod lists;
 mod lock;
 mod loss;
+mod members;
 mod now;
 mod obey;
 mod outbox;
@@ -68,8 +70,7 @@ mod storage;
 mod thread;
 mod transit;
 mod twins;
-mod vantages;
-mod verdicts;
+
 mod world;
 
 #[cfg(test)]

@@ -174,7 +174,7 @@ impl Beginning {
                 .hostnames
                 .insert(name.clone(), (resolved.clone(), Some(now.instant)));
         }
-        let twins = twins(config, &beginning.profiles);
+        let twins = twins(&config.fleet, &beginning.profiles);
         for (profile, twin) in beginning.profiles.iter_mut().zip(twins) {
             profile.twin = twin;
         }

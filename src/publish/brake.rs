@@ -132,6 +132,8 @@ pub(super) struct Brake {
     order: Deadlines<ShardKey>,
     /// By federation, in configuration order.
     limits: Vec<Limit>,
+    /// Members whose source knows that what it says is whole: nothing of theirs is held back.
+    exempt: MemberSet,
 }
 
 impl Brake {
@@ -155,6 +157,7 @@ impl Brake {
             held: held
                 .filter_map(|(member, held)| Some((number(member)?, held)))
                 .collect(),
+            exempt: self.exempt.iter().filter_map(number).collect(),
             ..Self::new(percents)
         }
     }
@@ -217,6 +220,20 @@ impl Brake {
     /// Whether a list that withdraws `lacking` of `all` services of its member takes too much.
     pub(super) fn is_half(lacking: usize, all: usize) -> bool {
         lacking > all / 2
+    }
+
+    /// Whether nothing of a member is held back.
+    pub(super) fn is_exempt(&self, member: MemberIdx) -> bool {
+        self.exempt.contains(member)
+    }
+
+    /// A source knows, or knows no more, that what it says of its member is whole.
+    pub(super) fn set_exempt(&mut self, member: MemberIdx, is_exempt: bool) {
+        if is_exempt {
+            self.exempt.insert(member);
+        } else {
+            self.exempt.remove(member);
+        }
     }
 
     /// Holds a change back; one that is held back already is replaced, and its time stays. Returns

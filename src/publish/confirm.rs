@@ -1,6 +1,6 @@
 //! What is held back by the brake: what it takes to hold it, to show it, and to let it go.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tracing::info;
@@ -11,9 +11,9 @@ use super::events::Transited;
 use super::key::{ShardFacts, ShardKey};
 use super::lists::Listed;
 use super::now::Now;
-use super::world::World;
-use crate::model::{EventKind, MemberIdx, NamespacedName, Peer};
-use crate::names::Label;
+use super::outbox::Outbox;
+use super::shards::{Shards, standing_of};
+use crate::model::{EventKind, MemberIdx, NamespacedName, Pattern, Peer};
 use crate::snapshot::Condition;
 
 /// Why something is no longer held back, and who gave the command for it, if somebody has.
@@ -22,20 +22,27 @@ type Why<'w> = (&'w str, Option<Peer>);
 /// Withdrawals that are made before anything else is looked at.
 const TURN: usize = 1024;
 
-impl World {
+impl Shards {
     /// Holds a withdrawal back, for a reason that its member may have had already.
-    pub(super) fn hold_back(&mut self, key: &ShardKey, change: ShardFacts, why: &str, now: Now) {
+    pub(super) fn hold_back(
+        &mut self,
+        key: &ShardKey,
+        change: ShardFacts,
+        why: &str,
+        out: &mut Outbox,
+        now: Now,
+    ) {
         let is_first = self.brake.hold(key, change, why, now);
-        self.show_held_back(key, now);
+        self.show_held_back(key, out, now);
         if is_first {
-            self.brake_transited(key.0, ("off", "on"), (why, None), now);
+            brake_transited(key.0, ("off", "on"), (why, None), out, now);
         }
         self.is_brake_changed = true;
-        self.out.is_dirty = true;
+        out.is_dirty = true;
     }
 
     /// Says of a shard that its withdrawal is held back.
-    pub(super) fn show_held_back(&mut self, key: &ShardKey, now: Now) {
+    pub(super) fn show_held_back(&mut self, key: &ShardKey, out: &mut Outbox, now: Now) {
         let Some(held) = self.brake.of(key.0) else {
             return;
         };
@@ -48,31 +55,37 @@ impl World {
                 .and_then(|c| c.damped_until),
             why: why.into(),
         };
-        self.out.set_condition(key, Some(condition));
+        out.set_condition(key, Some(condition));
     }
 
     /// A member has a shard again whose withdrawal is held back, if it is.
-    pub(super) fn take_back(&mut self, key: &ShardKey, now: Now) {
+    pub(super) fn take_back(&mut self, key: &ShardKey, out: &mut Outbox, now: Now) {
         if self.brake.take(key).is_some() {
             let condition = self.damping.condition(key, now);
-            self.out.set_condition(key, condition);
-            self.let_go(key.0, ("the member has them again", None), now);
+            out.set_condition(key, condition);
+            self.let_go(key.0, ("the member has them again", None), out, now);
         }
     }
 
     /// Makes a withdrawal that was held back.
-    fn release(&mut self, key: &ShardKey, why: Why<'_>, now: Now) {
+    fn release(&mut self, key: &ShardKey, why: Why<'_>, out: &mut Outbox, now: Now) {
         let Some(change) = self.brake.take(key) else {
             return;
         };
         let condition = self.damping.condition(key, now);
-        self.out.set_condition(key, condition);
-        self.put(key, change, false, now);
-        self.let_go(key.0, why, now);
+        out.set_condition(key, condition);
+        self.put(key, change, false, out, now);
+        self.let_go(key.0, why, out, now);
     }
 
     /// Has all withdrawals of a member made that are held back. Returns how many.
-    pub(super) fn release_all(&mut self, member: MemberIdx, (why, by): Why<'_>, now: Now) -> usize {
+    pub(super) fn release_all(
+        &mut self,
+        member: MemberIdx,
+        (why, by): Why<'_>,
+        out: &mut Outbox,
+        now: Now,
+    ) -> usize {
         let Some(held) = self.brake.of(member) else {
             return 0;
         };
@@ -82,34 +95,34 @@ impl World {
         let before = self.releases.waiting.len();
         self.releases.waiting.extend(releases);
         let count = self.releases.waiting.len() - before;
-        self.fold_releases(now);
+        self.fold_releases(out, now);
         count
     }
 
     /// Makes some of the withdrawals that are no longer held back.
-    pub(super) fn fold_releases(&mut self, now: Now) {
+    pub(super) fn fold_releases(&mut self, out: &mut Outbox, now: Now) {
         for _ in 0..TURN {
             let Some((key, why, by)) = self.releases.waiting.pop_front() else {
                 return;
             };
             self.releases.done += 1;
-            self.release(&key, (&why, by), now);
+            self.release(&key, (&why, by), out, now);
         }
     }
 
     /// Makes all of them.
-    pub(super) fn fold_all_releases(&mut self, now: Now) {
+    pub(super) fn fold_all_releases(&mut self, out: &mut Outbox, now: Now) {
         while !self.releases.is_empty() {
-            self.fold_releases(now);
+            self.fold_releases(out, now);
         }
     }
 
     /// Something of a member is no longer held back.
-    fn let_go(&mut self, member: MemberIdx, why: Why<'_>, now: Now) {
+    fn let_go(&mut self, member: MemberIdx, why: Why<'_>, out: &mut Outbox, now: Now) {
         self.is_brake_changed = true;
-        self.out.is_dirty = true;
+        out.is_dirty = true;
         if self.brake.of(member).is_none() {
-            self.brake_transited(member, ("on", "off"), why, now);
+            brake_transited(member, ("on", "off"), why, out, now);
         }
     }
 
@@ -121,13 +134,14 @@ impl World {
         member: MemberIdx,
         lacking: Vec<Listed>,
         before: usize,
+        out: &mut Outbox,
         now: Now,
     ) -> Vec<Listed> {
-        let confirmed = self.compare(member, &lacking, now);
+        let confirmed = self.compare(member, &lacking, out, now);
         let all = before.saturating_sub(confirmed.len());
         let is_new = |(name, _): &&Listed| !self.brake.holds(&(member, name.clone()));
         let new = lacking.iter().filter(is_new).count();
-        let is_too_much = Brake::is_half(new, all) && self.is_brake_on(member);
+        let is_too_much = Brake::is_half(new, all) && self.is_brake_on(member, out);
         let list = is_too_much.then(|| format!("a list lacks {new} of {all} services"));
         let mut let_through = Vec::new();
         for (name, change) in lacking {
@@ -135,16 +149,16 @@ impl World {
             if confirmed.contains(&key.1) {
                 let condition = self.damping.condition(&key, now);
                 self.brake.take(&key);
-                self.out.set_condition(&key, condition);
-                self.let_go(member, ("a second list lacks them too", None), now);
+                out.set_condition(&key, condition);
+                self.let_go(member, ("a second list lacks them too", None), out, now);
                 let_through.push((key.1, change));
             } else if self.brake.holds(&key) {
-                self.hold_back(&key, change, "", now);
-            } else if let Some(why) = self.refusal(&key, list.as_deref(), now) {
-                self.hold_back(&key, change, &why, now);
+                self.hold_back(&key, change, "", out, now);
+            } else if let Some(why) = self.refusal(&key, list.as_deref(), out, now) {
+                self.hold_back(&key, change, &why, out, now);
             } else {
                 // It counts at once, for those that follow in the same list.
-                self.replace(&key, change.clone(), true, now);
+                self.replace(&key, change.clone(), true, out, now);
                 let_through.push((key.1, change));
             }
         }
@@ -157,6 +171,7 @@ impl World {
         &mut self,
         member: MemberIdx,
         lacking: &[Listed],
+        out: &mut Outbox,
         now: Now,
     ) -> HashSet<NamespacedName> {
         let held = self.brake.of(member);
@@ -169,7 +184,7 @@ impl World {
         for name in held {
             let key = (member, name);
             if !lacking.contains(&key.1) {
-                self.take_back(&key, now);
+                self.take_back(&key, out, now);
             } else if self.brake.is_confirmed(&key, now.instant) {
                 confirmed.insert(key.1);
             }
@@ -179,130 +194,111 @@ impl World {
 
     /// Why a withdrawal by a list is not made: for what is wrong with the list as a whole, which a
     /// probe may contradict, or since it is one too many.
-    fn refusal(&mut self, key: &ShardKey, list: Option<&str>, now: Now) -> Option<String> {
+    fn refusal(
+        &mut self,
+        key: &ShardKey,
+        list: Option<&str>,
+        out: &mut Outbox,
+        now: Now,
+    ) -> Option<String> {
         let (member, name) = key;
-        let old = self.out.builder.fact(*member, name).cloned();
+        let old = out.builder.fact(*member, name).cloned();
         let Some(list) = list else {
-            let from = self.standing_of(*member, old.as_deref());
-            return self.is_too_much(key, old.as_deref(), from, now);
+            let from = standing_of(*member, old.as_deref(), out);
+            return self.is_too_much(key, old.as_deref(), from, out, now);
         };
-        let is_down = old.is_some_and(|old| self.is_down(*member, name, &old));
+        let is_down = old.is_some_and(|old| self.addresses.is_down((*member, name), &old, out));
         (!is_down).then(|| list.to_owned())
     }
 
     /// A source knows, or knows no more, that what it says of its member is whole. Whatever was
     /// held back of what it said before is then right.
-    pub(super) fn mark(&mut self, member: MemberIdx, is_whole: bool, now: Now) {
-        if let Some(profile) = self.profiles.get_mut(member.get()) {
-            profile.is_whole = is_whole;
-        }
+    pub(super) fn mark(&mut self, member: MemberIdx, is_whole: bool, out: &mut Outbox, now: Now) {
+        self.brake.set_exempt(member, is_whole);
         if is_whole {
-            self.release_all(member, ("its source knows that it is whole", None), now);
+            self.release_all(
+                member,
+                ("its source knows that it is whole", None),
+                out,
+                now,
+            );
         }
-    }
-
-    /// Whether nothing that its source says of a member waits for confirmation.
-    pub(super) fn is_whole(&self, member: MemberIdx) -> bool {
-        let profile = self.profiles.get(member.get());
-        profile.is_some_and(|profile| profile.is_whole)
-    }
-
-    /// Whether an operator can accept the facts file of a member as it is.
-    pub(super) fn lacks_mark(&self, member: &Label) -> bool {
-        let index = self.index.get(member);
-        let profile = index.and_then(|index| self.profiles.get(index.get()));
-        profile.is_some_and(|profile| profile.lacks_mark)
     }
 
     /// Whether the lists of a member are looked at.
-    fn is_brake_on(&self, member: MemberIdx) -> bool {
-        if self.is_whole(member) {
+    fn is_brake_on(&self, member: MemberIdx, out: &Outbox) -> bool {
+        let Some(name) = out.name(member).filter(|_| !self.brake.is_exempt(member)) else {
             return false;
-        }
-        let federations = self.states.federations(member);
-        self.brake.is_on(federations)
+        };
+        let federations = out.builder.fleet().federations.iter().enumerate();
+        let its = federations.filter(|(_, it)| Pattern::any(&it.members, &name));
+        self.brake.is_on(its.map(|(index, _)| index))
     }
 
     /// Makes the withdrawals that probes confirm.
-    pub(super) fn confirm_down(&mut self, now: Now) {
+    pub(super) fn confirm_down(&mut self, out: &mut Outbox, now: Now) {
         let down: Vec<ShardKey> = self
             .brake
             .keys()
             .filter(|(member, name)| {
-                let facts = self.out.builder.fact(*member, name);
-                facts.is_some_and(|facts| self.is_down(*member, name, facts))
+                let facts = out.builder.fact(*member, name);
+                facts.is_some_and(|facts| self.addresses.is_down((*member, name), facts, out))
             })
             .collect();
         for key in down {
-            self.release(&key, ("probes say the same", None), now);
+            self.release(&key, ("probes say the same", None), out, now);
         }
     }
 
     /// An operator says that what is held back of a member is right. Returns how many withdrawals
-    /// were; `None` when there is no such member.
-    pub(super) fn confirm(&mut self, member: &Label, by: Option<Peer>, now: Now) -> Option<usize> {
-        let index = *self.index.get(member)?;
+    /// were.
+    pub(super) fn confirm(
+        &mut self,
+        member: MemberIdx,
+        by: Option<Peer>,
+        out: &mut Outbox,
+        now: Now,
+    ) -> usize {
         let who = giver(by);
         let why = format!("{who} has confirmed them");
-        let count = self.release_all(index, (&why, by), now);
-        info!(%member, withdrawals = count, "confirmed by {who}");
-        Some(count)
+        let count = self.release_all(member, (&why, by), out, now);
+        let member = out.name(member).map(tracing::field::display);
+        info!(member, withdrawals = count, "confirmed by {who}");
+        count
     }
 
     /// The facts of a member are gone as a whole: nothing is held back of it any more.
-    pub(super) fn forget_held_back(&mut self, member: MemberIdx, now: Now) {
+    pub(super) fn forget_held_back(&mut self, member: MemberIdx, out: &mut Outbox, now: Now) {
         if !self.brake.take_all(member).is_empty() {
-            self.let_go(member, ("its facts are discarded", None), now);
+            self.let_go(member, ("its facts are discarded", None), out, now);
         }
     }
 
-    /// Shows how much is held back of each member. Says of which members a list is wanted, when
-    /// that has changed.
-    pub(super) fn show_brake(&mut self) -> Option<BTreeSet<Label>> {
-        if !std::mem::take(&mut self.is_brake_changed) {
-            return None;
-        }
-        for index in MemberIdx::all().take(self.profiles.len()) {
-            let held = self.brake.of(index);
-            let count = held.map_or(0, super::brake::HeldBack::len);
-            let text =
-                held.map(|held| format!("{count} withdrawals wait for confirmation: {}", held.why));
-            let Some(profile) = self.profiles.get_mut(index.get()) else {
-                continue;
-            };
-            if profile.held_back == text {
-                continue;
-            }
-            profile.held_back = text;
-            self.show(index);
-            if let Some(name) = self.out.name(index) {
-                self.out.metrics.set_held_back(name.as_str(), count);
-            }
-        }
-        let members = self.brake.members();
-        Some(members.filter_map(|member| self.out.name(member)).collect())
+    /// Whether more or less is held back than when this was last asked.
+    pub(super) fn take_brake_changed(&mut self) -> bool {
+        std::mem::take(&mut self.is_brake_changed)
     }
+}
 
-    /// The brake of a member goes on or off.
-    fn brake_transited(
-        &mut self,
-        member: MemberIdx,
-        (from, to): (&str, &str),
-        (why, by): Why<'_>,
-        now: Now,
-    ) {
-        let Some(name) = self.out.name(member) else {
-            return;
-        };
-        let transited = Transited {
-            kind: EventKind::Brake,
-            subject: name.to_string(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            why: why.to_owned(),
-            by,
-            is_worse: to == "on",
-        };
-        self.out.transited(now, transited);
-    }
+/// The brake of a member goes on or off.
+fn brake_transited(
+    member: MemberIdx,
+    (from, to): (&str, &str),
+    (why, by): Why<'_>,
+    out: &mut Outbox,
+    now: Now,
+) {
+    let Some(name) = out.name(member) else {
+        return;
+    };
+    let transited = Transited {
+        kind: EventKind::Brake,
+        subject: name.to_string(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        why: why.to_owned(),
+        by,
+        is_worse: to == "on",
+    };
+    out.transited(now, transited);
 }

@@ -1,92 +1,127 @@
 //! What follows from a change of a member's contact: logs, what is shown, what is kept.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::events::Transited;
 use super::fact::Fact;
+use super::members::Members;
 use super::now::Now;
+use super::outbox::Outbox;
 use super::profile::status;
+use super::shards::Shards;
 use super::states::{Happening, Transition};
-use super::world::World;
 use crate::model::{EventKind, MemberIdx, MemberState};
 
-impl World {
+impl Members {
     /// Something happened to a member's contact.
-    pub(super) fn happen(&mut self, member: MemberIdx, happening: Happening, now: Now) {
+    pub(super) fn happen(
+        &mut self,
+        member: MemberIdx,
+        happening: Happening,
+        shards: &mut Shards,
+        out: &mut Outbox,
+        now: Now,
+    ) {
         let braked = self.states.braked();
         let transitions = self.states.happen(member, happening, now.instant);
-        self.follow(&transitions, &braked, now);
+        self.follow(&transitions, &braked, shards, out, now);
+    }
+
+    /// Does what is due.
+    pub(super) fn turn(&mut self, shards: &mut Shards, out: &mut Outbox, now: Now) {
+        if self.hold_due.is_some_and(|due| due <= now.instant) {
+            self.count_holds(out, now.instant);
+        }
+        let deadline = self.states.deadline();
+        if deadline.is_some_and(|deadline| deadline <= now.instant) {
+            self.settle(shards, out, now);
+        }
+    }
+
+    /// When something is due next by itself.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let deadlines = [self.states.deadline(), self.hold_due];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Time has passed.
-    pub(super) fn settle(&mut self, now: Now) {
+    fn settle(&mut self, shards: &mut Shards, out: &mut Outbox, now: Now) {
         let braked = self.states.braked();
         let transitions = self.states.settle(now.instant);
-        self.follow(&transitions, &braked, now);
+        self.follow(&transitions, &braked, shards, out, now);
     }
 
     /// Shows what has changed in the states. `braked` are the federations whose brake was on before.
-    pub(super) fn follow(&mut self, transitions: &[Transition], braked: &[usize], now: Now) {
+    pub(super) fn follow(
+        &mut self,
+        transitions: &[Transition],
+        braked: &[usize],
+        shards: &mut Shards,
+        out: &mut Outbox,
+        now: Now,
+    ) {
         for transition in transitions {
-            self.transit(*transition, now);
+            self.transit(*transition, out, now);
             if self.states.is_lost(transition.member) {
                 let why = "its member is lost, and its hold has passed";
-                self.release_all(transition.member, (why, None), now);
+                shards.release_all(transition.member, (why, None), out, now);
             }
         }
-        let federations = 0..self.config.fleet.federations.len();
+        let federations = 0..out.builder.fleet().federations.len();
         let contacts = federations
             .clone()
             .map(|federation| self.states.contact(federation));
-        self.out.is_dirty |= self.out.builder.set_contacts(contacts.collect());
-        self.count_holds(now.instant);
-        self.keep_contacts(now);
-        self.show_outlooks(now);
+        out.is_dirty |= out.builder.set_contacts(contacts.collect());
+        self.count_holds(out, now.instant);
+        self.keep_contacts(out, now);
+        self.show_outlooks(out, now);
         for federation in federations {
             let was_braked = braked.contains(&federation);
             if was_braked != self.states.is_braked(federation) {
-                self.show_fleet_brake(federation, was_braked, now);
+                self.show_fleet_brake(federation, was_braked, out, now);
             }
         }
     }
 
     /// Has what has changed of the contact to members written. What withdraws one is on disk before
     /// answers follow.
-    fn keep_contacts(&mut self, now: Now) {
-        let fleet = &self.config.fleet;
+    fn keep_contacts(&mut self, out: &mut Outbox, now: Now) {
+        let fleet = Arc::clone(out.builder.fleet());
         let members = MemberIdx::all().zip(&fleet.members);
         for ((index, member), profile) in members.zip(&mut self.profiles) {
-            let contact = self.states.record(index, fleet, now);
+            let contact = self.states.record(index, &fleet, now);
             if contact == profile.contact {
                 continue;
             }
             let withdraws = contact.withdrawn() > profile.contact.withdrawn();
             let name = member.name.as_str();
-            (self.out.record).member(name, contact.clone(), withdraws, now.instant);
+            (out.record).member(name, contact.clone(), withdraws, now.instant);
             profile.contact = contact;
         }
     }
 
     /// Shows of each held member when it is withdrawn, if nothing else happens.
-    fn show_outlooks(&mut self, now: Now) {
-        for index in self.all_members().iter() {
+    fn show_outlooks(&mut self, out: &mut Outbox, now: Now) {
+        for index in MemberIdx::all().take(self.profiles.len()) {
             let is_held = self.states.state(index) == Some(MemberState::Held);
-            let outlook = is_held.then(|| self.outlook(index, now)).flatten();
+            let outlook = is_held.then(|| self.outlook(index, out, now)).flatten();
             if let Some(profile) = self.profiles.get_mut(index.get())
                 && profile.outlook != outlook
             {
                 profile.outlook = outlook;
-                self.show(index);
+                self.show(index, out);
             }
         }
     }
 
     /// When a held member is withdrawn, if nothing else happens.
-    fn outlook(&self, member: MemberIdx, now: Now) -> Option<String> {
+    fn outlook(&self, member: MemberIdx, out: &Outbox, now: Now) -> Option<String> {
         let federations: Vec<usize> = self.states.federations(member).collect();
         let braked = federations.iter().filter_map(|federation| {
             let (on, until) = self.states.brake(*federation)?;
-            let name = &self.config.fleet.federations.get(*federation)?.name;
+            let name = &out.builder.fleet().federations.get(*federation)?.name;
             let (on, until) = (now.wall_of(on), now.wall_of(until));
             Some(format!("{name}: on since {on}, until {until} at most"))
         });
@@ -105,11 +140,9 @@ impl World {
     }
 
     /// The brake on lost members of a federation went on or off.
-    fn show_fleet_brake(&mut self, federation: usize, was_braked: bool, now: Now) {
-        self.out
-            .metrics
-            .set_braked(!self.states.braked().is_empty());
-        let Some(rules) = self.config.fleet.federations.get(federation) else {
+    fn show_fleet_brake(&self, federation: usize, was_braked: bool, out: &mut Outbox, now: Now) {
+        out.metrics.set_braked(!self.states.braked().is_empty());
+        let Some(rules) = out.builder.fleet().federations.get(federation) else {
             return;
         };
         let (from, to, why) = if was_braked {
@@ -129,11 +162,11 @@ impl World {
             by: None,
             is_worse: !was_braked,
         };
-        self.out.transited(now, transited);
+        out.transited(now, transited);
     }
 
     /// A member came into another state, or is withdrawn from another federation.
-    fn transit(&mut self, transition: Transition, now: Now) {
+    fn transit(&mut self, transition: Transition, out: &mut Outbox, now: Now) {
         let Transition { member, from, to } = transition;
         let kept_back = self.states.kept_back(member);
         let Some(profile) = self.profiles.get_mut(member.get()) else {
@@ -164,10 +197,10 @@ impl World {
         }
         let reason = profile.reason.clone();
         if must_keep_seen {
-            self.out.keep(member, Fact::Seen(now.wall));
+            out.keep(member, Fact::Seen(now.wall));
         }
-        self.show(member);
-        let Some(name) = self.out.name(member) else {
+        self.show(member, out);
+        let Some(name) = out.name(member) else {
             return;
         };
         let why = match to {
@@ -197,37 +230,32 @@ impl World {
             by: None,
             is_worse,
         };
-        self.out.transited(now, transited);
+        out.transited(now, transited);
     }
 
     /// Notes how long holds last yet; the last seconds are published one by one.
-    pub(super) fn count_holds(&mut self, now: Instant) {
-        let federations = 0..self.config.fleet.federations.len();
+    fn count_holds(&mut self, out: &mut Outbox, now: Instant) {
+        let federations = 0..out.builder.fleet().federations.len();
         let left = federations
             .clone()
             .map(|federation| self.states.hold_left(federation, now));
         let left: Vec<Option<u32>> = left.collect();
         let next = federations.filter_map(|federation| self.states.next_hold_left(federation, now));
         self.hold_due = next.min();
-        self.out.is_dirty |= self.out.builder.set_hold_left(left);
-    }
-
-    /// Whether [`Self::count_holds`] is due.
-    pub(super) fn is_hold_due(&self, now: Instant) -> bool {
-        self.hold_due.is_some_and(|due| due <= now)
+        out.is_dirty |= out.builder.set_hold_left(left);
     }
 
     /// Shows a member as it is now.
-    pub(super) fn show(&mut self, member: MemberIdx) {
+    pub(super) fn show(&self, member: MemberIdx, out: &mut Outbox) {
         let (Some(name), Some(profile), Some(state)) = (
-            self.out.name(member),
+            out.name(member),
             self.profiles.get(member.get()),
             self.states.state(member),
         ) else {
             return;
         };
         let status = status(&name, profile, state);
-        self.out.builder.set_status(member, status);
-        self.out.is_dirty = true;
+        out.builder.set_status(member, status);
+        out.is_dirty = true;
     }
 }

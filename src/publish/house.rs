@@ -2,79 +2,52 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::begin::members;
-use super::fact::{Fact, Kept};
+use super::fact::Kept;
 use super::files::{Owner, Whole};
 use super::now::Now;
 use super::world::World;
-use crate::model::{MemberState, UnixSeconds};
-use crate::snapshot::Snapshot;
-use crate::telemetry::MemberGauges;
+use crate::model::limits::{MEMBER_HOSTNAMES, PROBE_INTERVAL, SHARD_ADDRESSES};
+use crate::snapshot::{Counts, Snapshot};
+use crate::telemetry::SnapshotSums;
 
 /// How often the time of live facts is written down.
 const SEEN: Duration = Duration::from_secs(60);
 
-/// How long the addresses of a host name are kept after no service names it.
-const UNWANTED: Duration = Duration::from_secs(600);
-
 impl World {
     /// Looks after everything.
     pub(super) fn keep_house(&mut self, now: Now) {
-        self.forget_hostnames(now.instant);
-        self.lingering.settle(&mut self.out, now.instant);
+        self.shards
+            .addresses
+            .forget_hostnames(&mut self.out, now.instant);
+        self.overruling.lingering.settle(&mut self.out, now.instant);
         self.pay_disk(now);
         self.look_after_findings(now);
         if self.seen <= now.instant {
             self.seen = now.instant + SEEN;
-            self.keep_seen(now.wall);
+            self.members.keep_seen(&mut self.out, now.wall);
         }
     }
 
     /// Looks after what is known of addresses, and has all findings written anew if that is owed.
     pub(super) fn look_after_findings(&mut self, now: Now) {
-        self.known.look_after(&mut self.out, now);
-        if !self.out.record.is_owed(self.known.findings(), now.instant) {
+        let Self {
+            members,
+            shards,
+            out,
+            ..
+        } = self;
+        let known = &mut shards.addresses.findings;
+        known.look_after(out, now);
+        if !out.record.is_owed(known.findings(), now.instant) {
             return;
         }
-        let members = members(&self.config).zip(&self.profiles);
-        let members =
-            members.map(|((_, member), it)| (member.name.to_string(), it.contact.clone()));
-        let shards = self.damping.records(now);
-        let shards = shards.filter_map(|(key, record)| Some((self.key_on_disk(key)?, record)));
-        let others = (members.collect(), shards.collect());
-        let found = (self.known.findings(), self.known.asked());
-        let here = self.config.fleet.locality.as_ref();
-        (self.out.record).write(here, found, others, now.instant, now.wall);
-    }
-
-    /// Writes down that the facts of all ready members are live now.
-    pub(super) fn keep_seen(&mut self, wall: UnixSeconds) {
-        for (index, member) in members(&self.config) {
-            let Some(profile) = self.profiles.get_mut(index.get()) else {
-                continue;
-            };
-            let is_ready = self.states.state(index) == Some(MemberState::Ready);
-            if is_ready {
-                profile.kept.seen = Some(wall);
-                self.out
-                    .disk
-                    .append(&Owner::Member(member.name.clone()), Fact::Seen(wall));
-            }
-        }
-    }
-
-    /// Forgets the addresses of host names that no service has named for long.
-    fn forget_hostnames(&mut self, now: Instant) {
-        let disk = &mut self.out.disk;
-        self.hostnames.retain(|name, (_, unwanted)| {
-            let is_kept = unwanted.is_none_or(|since| now < since + UNWANTED);
-            if !is_kept {
-                disk.append(&Owner::Fleet, Fact::Hostname(name.clone(), None));
-            }
-            is_kept
-        });
+        let found = (
+            shards.addresses.findings.findings(),
+            shards.addresses.findings.asked(),
+        );
+        let others = (members.records(out), shards.records(out, now));
+        let here = out.builder.fleet().locality.clone();
+        (out.record).write(here.as_ref(), found, others, now.instant, now.wall);
     }
 
     /// Has files written anew that are behind.
@@ -82,11 +55,11 @@ impl World {
         for owner in self.out.disk.owed(now.instant) {
             match &owner {
                 Owner::Fleet => {
-                    let names = self.hostnames.iter();
-                    let names = names.map(|(name, (to, _))| (name.clone(), Some(to.clone())));
+                    let names = self.shards.addresses.hostnames();
+                    let names = names.map(|(name, to)| (name.clone(), Some(to.clone())));
                     let kept = Kept {
                         serial: self.serial,
-                        longest_ttl: Some(self.lingering.longest_ttl()),
+                        longest_ttl: Some(self.overruling.lingering.longest_ttl()),
                         hostnames: names.collect(),
                         ..Kept::default()
                     };
@@ -98,9 +71,9 @@ impl World {
                         },
                     );
                 }
-                Owner::Member(name) => match self.index.get(name) {
+                Owner::Member(name) => match self.members.index.get(name) {
                     Some(&member) => {
-                        if let Some(profile) = self.profiles.get(member.get()) {
+                        if let Some(profile) = self.members.profiles.get(member.get()) {
                             self.out.keep_whole(member, &profile.kept);
                         }
                     }
@@ -110,23 +83,73 @@ impl World {
         }
     }
 
-    /// Shows every member's gauges.
-    pub(super) fn show_gauges(&self, snapshot: &Snapshot) {
-        self.out.metrics.set_damped(self.damping.damped());
-        for (index, member) in members(&self.config) {
-            let (Some(state), Some(profile)) =
-                (self.states.state(index), self.profiles.get(index.get()))
-            else {
-                continue;
-            };
-            let last_live = profile.kept.seen.filter(|_| state != MemberState::Ready);
-            let gauges = MemberGauges {
-                state,
-                last_live,
-                services: snapshot.exported(index),
-                warnings: profile.warnings.len(),
-            };
-            self.out.metrics.set_member(member.name.as_str(), &gauges);
+    /// Keeps facts off the disk after the last publication of what is frozen.
+    pub(super) fn follow_freeze(&mut self, was_frozen: bool) {
+        if !was_frozen && self.overruling.is_frozen() {
+            self.out.set_frozen(true);
         }
+    }
+
+    /// Shows members as they are, and lets their facts to the disk, once answers are not frozen.
+    pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
+        if was_frozen && !self.overruling.is_frozen() {
+            self.out.set_frozen(false);
+            self.pay_disk(now);
+            self.look_after_findings(now);
+            self.members.show_all(&mut self.out);
+        }
+    }
+
+    /// Looks after ends and shares of what operators have decided, once in a second.
+    pub(super) fn oversee(&mut self, published: &Snapshot, now: Now) {
+        if self.overruling.is_saving() {
+            return;
+        }
+        let was_frozen = self.overruling.is_frozen();
+        let Self {
+            overruling, out, ..
+        } = self;
+        overruling.end_what_is_over(published, out, now);
+        self.follow_thaw(was_frozen, now);
+        let Self {
+            overruling, out, ..
+        } = self;
+        out.is_dirty |= overruling.apply_shares(published, out, now);
+        overruling.catch_up(now.instant);
+    }
+
+    /// Counts limits that more of what facts ask for exceeds than before.
+    pub(super) fn count_exceeded(&self, before: &Counts, now: &Counts) {
+        let rises = [
+            (&SHARD_ADDRESSES, before.overfull, now.overfull),
+            (&PROBE_INTERVAL, before.hurried, now.hurried),
+            (&MEMBER_HOSTNAMES, before.unresolved, now.unresolved),
+        ];
+        for (limit, before, now) in rises {
+            let more = now.saturating_sub(before);
+            self.out.metrics.limit_exceeded_often(limit, more as u64);
+        }
+    }
+
+    /// Shows the sums of a snapshot.
+    pub(super) fn measure(&mut self, snapshot: &Snapshot) {
+        let counts = snapshot.counts();
+        self.out.metrics.published(&SnapshotSums {
+            generation: snapshot.generation().0,
+            serial: snapshot.serial().0,
+            services: counts.services,
+            ignored: counts.ignored,
+            unpublished: counts.unpublished,
+            disagreeing: counts.disagreeing,
+            unprobed: counts.unprobed,
+            contested: snapshot.vantages().contested().len(),
+        });
+        self.tell_contested(snapshot);
+    }
+
+    /// Shows the gauges of every member, and of shards.
+    pub(super) fn show_gauges(&self, snapshot: &Snapshot) {
+        self.out.metrics.set_damped(self.shards.damped());
+        self.members.show_gauges(snapshot, &self.out);
     }
 }

@@ -12,6 +12,9 @@ pub(super) type Listed = (NamespacedName, ShardFacts);
 /// Services of a list that are folded before anything else is looked at: some milliseconds.
 pub(super) const SLICE: usize = 4096;
 
+/// How many changes of a member may wait for its list: when as many do, it is folded to its end.
+pub(super) const WAITING: usize = 4096;
+
 /// A list that is being folded.
 #[derive(Debug)]
 pub(super) struct Listing {

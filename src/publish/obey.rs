@@ -7,7 +7,9 @@ use super::command::{Command, Done, Order, Refused};
 use super::confirming::Confirming;
 use super::now::Now;
 use super::overruling::Asked;
+use super::resolve::check_known;
 use super::run::Core;
+use super::world::World;
 use crate::model::{OverrideTarget, Peer};
 use crate::names::Label;
 
@@ -19,9 +21,9 @@ impl Core {
         if let Command::Confirm(member) = &command {
             match self.confirm(member, by, now) {
                 Ok(done) => {
-                    let last = self.world.releases.all();
+                    let last = self.world.shards.releases.all();
                     self.confirming.push(Confirming { last, done, reply });
-                    if self.world.releases.is_empty() && !self.world.overruling.is_frozen() {
+                    if self.world.shards.releases.is_empty() && !self.world.overruling.is_frozen() {
                         self.publish(now);
                     } else {
                         self.answer_confirmed();
@@ -33,11 +35,17 @@ impl Core {
             return;
         }
         let moment = self.world.overruling.clock.now(now.instant);
-        match self.world.decide(&command, moment) {
+        match self
+            .world
+            .overruling
+            .decide(&command, &self.world.out, moment)
+        {
             Ok(next) => {
                 let mut written = next.clone();
-                self.world
-                    .fill_safe(&mut written, &self.snapshots.load(), now.instant);
+                let World {
+                    overruling, out, ..
+                } = &self.world;
+                overruling.fill_safe(&mut written, &self.snapshots.load(), out, now.instant);
                 let asked = Asked {
                     command,
                     by,
@@ -53,10 +61,16 @@ impl Core {
 
     /// Lets withheld removals of a member through; of many, some now, and the others turn by turn.
     fn confirm(&mut self, member: &Label, by: Option<Peer>, now: Now) -> Result<Done, Refused> {
-        self.world
-            .check_known(&OverrideTarget::Member(member.clone()))?;
-        let count = self.world.confirm(member, by, now).unwrap_or_default();
-        let lacks_mark = self.world.lacks_mark(member);
+        let World {
+            members,
+            shards,
+            out,
+            ..
+        } = &mut self.world;
+        check_known(&OverrideTarget::Member(member.clone()), out)?;
+        let count = members.index.get(member);
+        let count = count.map_or(0, |index| shards.confirm(*index, by, out, now));
+        let lacks_mark = members.lacks_mark(member);
         if count == 0 && !lacks_mark {
             return Err(Refused::NothingWithheld {
                 member: member.clone(),
@@ -80,7 +94,7 @@ impl Core {
     /// or will not be since answers are frozen. That ends: removals have their turns one after the
     /// other whatever else happens, and what was made is published.
     pub(super) fn answer_confirmed(&mut self) {
-        let made = self.world.releases.done();
+        let made = self.world.shards.releases.done();
         let frozen = self.world.overruling.now.frozen;
         for Confirming { done, reply, .. } in self.confirming.extract_if(.., |it| it.last <= made) {
             let mut done = Done { frozen, ..done };
@@ -103,7 +117,10 @@ impl Core {
             Ok(()) => {
                 let published = self.snapshots.load_full();
                 let was_frozen = self.world.overruling.is_frozen();
-                let done = self.world.put_in_force(&asked, &published, now);
+                let World {
+                    overruling, out, ..
+                } = &mut self.world;
+                let done = overruling.put_in_force(&asked, &published, out, now);
                 drop(published);
                 self.world.follow_thaw(was_frozen, now);
                 // The last publication before a freeze, or the first after a thaw, is due too.

@@ -40,6 +40,12 @@ impl Outbox {
         members.get(member.get()).map(|member| member.name.clone())
     }
 
+    /// Whether what is on disk is to stay as it is. What changes meanwhile is written afterwards.
+    pub(super) fn set_frozen(&mut self, is_frozen: bool) {
+        self.disk.set_frozen(is_frozen);
+        self.record.set_frozen(is_frozen);
+    }
+
     /// Has a change of a member written.
     pub(super) fn keep(&mut self, member: MemberIdx, fact: Fact) {
         if let Some(name) = self.name(member) {

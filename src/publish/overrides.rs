@@ -20,14 +20,14 @@ use tracing::{info, warn};
 use super::command::{Command, Done, InForce, Refused, Standing, giver};
 use super::events::Transited;
 use super::now::Now;
-use super::overruling::Asked;
-use super::resolve::{meant, shares};
+use super::outbox::Outbox;
+use super::overruling::{Asked, Overruling};
+use super::resolve::{check_known, meant, notes, shares};
 use super::steady::dated;
-use super::world::World;
 use crate::model::MemberIdx;
 use crate::model::limits::DRAINS;
 use crate::model::{
-    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, Peer, UnixSeconds,
+    Drain, EventKind, FULL_SHARE, Freeze, OverrideTarget, Overrides, Peer, UnixSeconds,
 };
 use crate::snapshot::{Snapshot, UNSETTLED_TTL};
 
@@ -35,10 +35,15 @@ use crate::snapshot::{Snapshot, UNSETTLED_TTL};
 /// and moments are whole seconds.
 const LATE: Duration = Duration::from_secs(2);
 
-impl World {
+impl Overruling {
     /// What would be in force after a command; moments that caches decide are left open.
-    pub(super) fn decide(&self, command: &Command, now: UnixSeconds) -> Result<Overrides, Refused> {
-        let mut next = self.overruling.now.clone();
+    pub(super) fn decide(
+        &self,
+        command: &Command,
+        out: &Outbox,
+        now: UnixSeconds,
+    ) -> Result<Overrides, Refused> {
+        let mut next = self.now.clone();
         let after = |lasting: &Option<Duration>| lasting.map(|lasting| later(now, lasting));
         match command {
             Command::Drain {
@@ -46,7 +51,7 @@ impl World {
                 over,
                 lasting,
             } => {
-                self.check_known(target)?;
+                check_known(target, out)?;
                 let until = after(lasting);
                 let moment = next.moment(now);
                 let place = next.drains.iter().position(|drain| drain.target == *target);
@@ -56,7 +61,7 @@ impl World {
                     // It is out: only its end may change.
                     Some(old) if from == 0 => Drain { until, ..old },
                     None if DRAINS.is_exceeded_by(next.drains.len() as u64 + 1) => {
-                        self.out.metrics.limit_exceeded(&DRAINS);
+                        out.metrics.limit_exceeded(&DRAINS);
                         return Err(Refused::TooMany);
                     }
                     _ => Drain {
@@ -104,28 +109,40 @@ impl World {
 
     /// Fills in the moments after which nothing of what is drained can be in a cache. `published` is
     /// the snapshot whose answers may be there.
-    pub(super) fn fill_safe(&self, overrides: &mut Overrides, published: &Snapshot, now: Instant) {
+    pub(super) fn fill_safe(
+        &self,
+        overrides: &mut Overrides,
+        published: &Snapshot,
+        out: &Outbox,
+        now: Instant,
+    ) {
         if overrides.frozen.is_some() {
             return;
         }
-        let moment = self.overruling.clock.now(now);
+        let moment = self.clock.now(now);
         for drain in &mut overrides.drains {
             if drain.safe_at.is_none() {
-                let ttl = self.longest_left(published, &drain.target, now);
+                let ttl = self.longest_left(published, &drain.target, out, now);
                 drain.safe_at = Some(safe_at(drain, ttl, moment));
             }
         }
     }
 
     /// Puts decisions in force. Returns what the command has brought about.
-    pub(super) fn put_in_force(&mut self, asked: &Asked, published: &Snapshot, now: Now) -> Done {
+    pub(super) fn put_in_force(
+        &mut self,
+        asked: &Asked,
+        published: &Snapshot,
+        out: &mut Outbox,
+        now: Now,
+    ) -> Done {
         let Asked { command, next, .. } = asked;
         let mut next = next.clone();
-        self.fill_safe(&mut next, published, now.instant);
-        let before = std::mem::replace(&mut self.overruling.now, next);
-        self.out.is_dirty |= self.apply_shares(published, now);
-        self.announce(asked, &before, now);
-        let standing = self.overruling.shown.borrow().clone();
+        self.fill_safe(&mut next, published, out, now.instant);
+        let before = std::mem::replace(&mut self.now, next);
+        out.is_dirty |= self.apply_shares(published, out, now);
+        self.announce(asked, &before, out, now);
+        let standing = self.shown.borrow().clone();
         Done {
             drain: match command {
                 Command::Drain { target, .. } => {
@@ -135,52 +152,48 @@ impl World {
                 _ => None,
             },
             frozen: standing.frozen,
-            notes: self.notes(command, &standing),
+            notes: notes(command, &standing, out),
         }
-    }
-
-    /// Looks after ends and shares, once in a second.
-    pub(super) fn oversee(&mut self, published: &Snapshot, now: Now) {
-        if self.overruling.is_saving() {
-            return;
-        }
-        self.end_what_is_over(published, now);
-        self.out.is_dirty |= self.apply_shares(published, now);
-        self.overruling.catch_up(now.instant);
     }
 
     /// Ends what ends by itself.
-    fn end_what_is_over(&mut self, published: &Snapshot, now: Now) {
-        let moment = self.overruling.clock.now(now.instant);
+    pub(super) fn end_what_is_over(&mut self, published: &Snapshot, out: &mut Outbox, now: Now) {
+        let moment = self.clock.now(now.instant);
         let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= moment);
-        let before = self.overruling.now.clone();
+        let before = self.now.clone();
         if before.frozen.is_some_and(|freeze| is_over(freeze.until))
             && let Some(mut next) = thawed(&before, moment)
         {
-            self.fill_safe(&mut next, published, now.instant);
-            self.overruling.now = next;
-            self.follow_thaw(true, now);
+            self.fill_safe(&mut next, published, out, now.instant);
+            self.now = next;
             let why = "its end has come".to_owned();
-            self.overridden(now, "answers".to_owned(), ("frozen", "live"), why, None);
+            overridden(
+                out,
+                now,
+                "answers".to_owned(),
+                ("frozen", "live"),
+                why,
+                None,
+            );
         }
-        if self.overruling.is_frozen() {
+        if self.is_frozen() {
             return;
         }
         let over = |drain: &mut Drain| is_over(drain.until);
-        let ended: Vec<_> = self.overruling.now.drains.extract_if(.., over).collect();
+        let ended: Vec<_> = self.now.drains.extract_if(.., over).collect();
         for drain in ended {
             let from = drain.state(drain.share(moment));
             let why = "its end has come".to_owned();
-            self.overridden(now, drain.target.to_string(), (from, "in"), why, None);
+            overridden(out, now, drain.target.to_string(), (from, "in"), why, None);
         }
     }
 
     /// Follows what time and members have made of drains since they were last shown.
-    fn follow_drains(&mut self, published: &Snapshot, now: Now) {
-        let before = self.overruling.shown.borrow().clone();
+    fn follow_drains(&mut self, published: &Snapshot, out: &mut Outbox, now: Now) {
+        let before = self.shown.borrow().clone();
         let shown = before.drains.iter();
         let shown: HashMap<_, _> = shown.map(|was| (&was.drain.target, was)).collect();
-        for is in self.standing(now).drains {
+        for is in self.standing(out, now).drains {
             let drain = &is.drain;
             let is_same =
                 |was: &&&InForce| (was.drain.begun, was.drain.over) == (drain.begun, drain.over);
@@ -189,7 +202,8 @@ impl World {
             };
             if was.state() == "draining" && is.state() == "out" {
                 let why = "its share is none".to_owned();
-                self.overridden(
+                overridden(
+                    out,
                     now,
                     drain.target.to_string(),
                     ("draining", "out"),
@@ -198,16 +212,16 @@ impl World {
                 );
             }
             if was.members != is.members {
-                self.widen(&drain.target, published, now.instant);
+                self.widen(&drain.target, published, out, now.instant);
             }
         }
     }
 
     /// A place that is drained has other members: their addresses may be in caches too.
-    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, now: Instant) {
-        let ttl = self.longest_left(published, target, now);
-        let moment = self.overruling.clock.now(now);
-        let mut drains = self.overruling.now.drains.iter_mut();
+    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, out: &Outbox, now: Instant) {
+        let ttl = self.longest_left(published, target, out, now);
+        let moment = self.clock.now(now);
+        let mut drains = self.now.drains.iter_mut();
         if let Some(drain) = drains.find(|drain| drain.target == *target) {
             let safe = safe_at(drain, ttl, moment);
             drain.safe_at = drain.safe_at.map(|before| before.max(safe));
@@ -219,6 +233,7 @@ impl World {
         &self,
         published: &Snapshot,
         target: &OverrideTarget,
+        out: &Outbox,
         now: Instant,
     ) -> u32 {
         let lingering = &self.lingering;
@@ -230,8 +245,8 @@ impl World {
             )
         } else {
             // What is published may be of another configuration, which numbers them otherwise.
-            let meant = self.meant(target);
-            let names: Vec<_> = meant.iter().filter_map(|m| self.out.name(m)).collect();
+            let meant = meant(target, out.builder.fleet(), &out.builder);
+            let names: Vec<_> = meant.iter().filter_map(|m| out.name(m)).collect();
             let members = MemberIdx::all().zip(&published.fleet().members);
             let members = members.filter(|(_, member)| names.contains(&member.name));
             let members = members.map(|(index, _)| index).collect();
@@ -247,8 +262,13 @@ impl World {
 
     /// Gives the snapshot to come the shares of this moment, and shows them. Returns whether any has
     /// changed.
-    pub(super) fn apply_shares(&mut self, published: &Snapshot, now: Now) -> bool {
-        let overruling = &self.overruling;
+    pub(super) fn apply_shares(
+        &mut self,
+        published: &Snapshot,
+        out: &mut Outbox,
+        now: Now,
+    ) -> bool {
+        let overruling = &*self;
         let mut clock = overruling.clock;
         clock.compare(now);
         let moment = overruling.now.moment(clock.now(now.instant));
@@ -260,38 +280,37 @@ impl World {
         }) {
             return false;
         }
-        self.follow_drains(published, now);
-        self.overruling.clock = clock;
-        let standing = self.standing(now);
-        self.out.metrics.set_frozen(standing.frozen.is_some());
-        self.out.metrics.set_drained(standing.drains.len());
-        let troubles = self.overruling.storage.count();
-        self.out.metrics.set_state_troubles(troubles);
-        self.overruling.shown.send_if_modified(|shown| {
+        self.follow_drains(published, out, now);
+        self.clock = clock;
+        let standing = self.standing(out, now);
+        out.metrics.set_frozen(standing.frozen.is_some());
+        out.metrics.set_drained(standing.drains.len());
+        let troubles = self.storage.count();
+        out.metrics.set_state_troubles(troubles);
+        self.shown.send_if_modified(|shown| {
             let is_new = **shown != standing;
             if is_new {
                 *shown = Arc::new(standing.clone());
             }
             is_new
         });
-        let overrides = &self.overruling.now;
-        let applied = (overrides.clone(), moment, self.overruling.clock.ahead());
-        let shares = shares(overrides, moment, &self.config.fleet, &self.out.builder);
-        self.overruling.applied = Some(applied);
-        self.out.builder.set_shares(shares)
+        let overrides = &self.now;
+        let applied = (overrides.clone(), moment, self.clock.ahead());
+        let shares = shares(overrides, moment, out.builder.fleet(), &out.builder);
+        self.applied = Some(applied);
+        out.builder.set_shares(shares)
     }
 
     /// What is in force, and what it does, by the dates of the wall clock.
-    fn standing(&self, now: Now) -> Standing {
-        let clock = &self.overruling.clock;
-        let overrides = dated(&self.overruling.now, clock.ahead());
-        let moment = self.overruling.now.moment(clock.now(now.instant));
+    fn standing(&self, out: &Outbox, now: Now) -> Standing {
+        let clock = &self.clock;
+        let overrides = dated(&self.now, clock.ahead());
+        let moment = self.now.moment(clock.now(now.instant));
         let moment = UnixSeconds(moment.0.saturating_add_signed(clock.ahead()));
         let in_force = |drain: &Drain| InForce {
-            members: self
-                .meant(&drain.target)
+            members: meant(&drain.target, out.builder.fleet(), &out.builder)
                 .iter()
-                .filter_map(|member| self.out.name(member))
+                .filter_map(|member| out.name(member))
                 .collect(),
             share: drain.share(moment),
             drain: drain.clone(),
@@ -299,39 +318,13 @@ impl World {
         Standing {
             frozen: overrides.frozen,
             drains: overrides.drains.iter().map(in_force).collect(),
-            troubles: self.overruling.storage.troubles(),
-        }
-    }
-
-    /// The members that a target means now; none for a service.
-    pub(super) fn meant(&self, target: &OverrideTarget) -> MemberSet {
-        meant(target, &self.config.fleet, &self.out.builder)
-    }
-
-    /// Keeps facts off the disk after the last publication of what is frozen.
-    pub(super) fn follow_freeze(&mut self, was_frozen: bool) {
-        if !was_frozen && self.overruling.is_frozen() {
-            self.out.disk.set_frozen(true);
-            self.out.record.set_frozen(true);
-        }
-    }
-
-    /// Shows members as they are, and lets their facts to the disk, once answers are not frozen.
-    pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
-        if was_frozen && !self.overruling.is_frozen() {
-            self.out.disk.set_frozen(false);
-            self.out.record.set_frozen(false);
-            self.pay_disk(now);
-            self.look_after_findings(now);
-            for member in self.all_members().iter() {
-                self.show(member);
-            }
+            troubles: self.storage.troubles(),
         }
     }
 
     /// Says at the start what an earlier process has left in force.
     pub(super) fn announce_restored(&self) {
-        let Overrides { frozen, drains } = &self.overruling.now;
+        let Overrides { frozen, drains } = &self.now;
         if frozen.is_some() {
             warn!(
                 "answers are frozen: they stay as they were, whatever members say, until `gazetteer thaw`"
@@ -343,8 +336,8 @@ impl World {
     }
 
     /// Shows that a command was obeyed.
-    fn announce(&mut self, asked: &Asked, before: &Overrides, now: Now) {
-        let moment = before.moment(self.overruling.clock.now(now.instant));
+    fn announce(&self, asked: &Asked, before: &Overrides, out: &mut Outbox, now: Now) {
+        let moment = before.moment(self.clock.now(now.instant));
         let state =
             |drain: Option<&Drain>| drain.map_or("in", |drain| drain.state(drain.share(moment)));
         let frozen = |overrides: &Overrides| match overrides.frozen {
@@ -353,7 +346,7 @@ impl World {
         };
         let Asked { command, by, .. } = asked;
         let why = |what: &str| format!("{what}, by {}", giver(*by));
-        let after = frozen(&self.overruling.now);
+        let after = frozen(&self.now);
         let (subject, from, to, why) = match command {
             Command::Drain { target, over, .. } => {
                 let verb = if over.is_zero() {
@@ -363,7 +356,7 @@ impl World {
                     format!("drain over {:#}", SignedDuration::from_secs(seconds))
                 };
                 let from = state(before.drain(target));
-                let to = state(self.overruling.now.drain(target));
+                let to = state(self.now.drain(target));
                 (target.to_string(), from, to, why(&verb))
             }
             Command::Uncordon(target) => {
@@ -374,31 +367,31 @@ impl World {
             Command::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
             Command::Confirm(_) => return,
         };
-        self.overridden(now, subject, (from, to), why, *by);
+        overridden(out, now, subject, (from, to), why, *by);
     }
+}
 
-    /// An override came into another state: a line of the log, a count, an event.
-    fn overridden(
-        &mut self,
-        now: Now,
-        subject: String,
-        (from, to): (&str, &str),
-        why: String,
-        by: Option<Peer>,
-    ) {
-        self.out.transited(
-            now,
-            Transited {
-                kind: EventKind::Override,
-                subject,
-                from: from.to_owned(),
-                to: to.to_owned(),
-                why,
-                by,
-                is_worse: false,
-            },
-        );
-    }
+/// An override came into another state: a line of the log, a count, an event.
+fn overridden(
+    out: &mut Outbox,
+    now: Now,
+    subject: String,
+    (from, to): (&str, &str),
+    why: String,
+    by: Option<Peer>,
+) {
+    out.transited(
+        now,
+        Transited {
+            kind: EventKind::Override,
+            subject,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            why,
+            by,
+            is_worse: false,
+        },
+    );
 }
 
 /// What is in force once answers are no longer frozen; `None` if they are not. What was half drained

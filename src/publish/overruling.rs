@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use super::command::{Command, Done, Refused, Standing};
+use super::lingering::Lingering;
 use super::now::Now;
 use super::overrides_file::{self, Decided};
 use super::steady::{Steady, dated};
@@ -68,6 +69,8 @@ pub(super) struct Overruling {
     pub(super) storage: Storage,
     /// What shares were last made of; `None` when they are to be made anew.
     pub(super) applied: Option<(Overrides, UnixSeconds, i64)>,
+    /// What caches may hold beside what is published.
+    pub(super) lingering: Lingering,
     /// What everybody may see of it, by the dates of the wall clock.
     pub(super) shown: watch::Sender<Arc<Standing>>,
 }
@@ -99,6 +102,7 @@ impl Overruling {
             is_unread,
             storage,
             applied: None,
+            lingering: Lingering::default(),
             shown,
         }
     }

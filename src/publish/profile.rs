@@ -26,8 +26,6 @@ pub(super) struct Profile {
     pub(super) outlook: Option<String>,
     /// Which other members are the same cluster.
     pub(super) twin: Option<String>,
-    /// Its source knows that what it says is whole.
-    pub(super) is_whole: bool,
     /// It is lost since its facts file lacks the mark at its end.
     pub(super) lacks_mark: bool,
 }

@@ -20,9 +20,7 @@ impl World {
     /// Takes a new configuration. Members keep their facts while they keep their name, and their
     /// source may still be the same cluster; a member that is gone loses its facts and files.
     pub(super) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
-        self.fold_all_lists(now);
-        self.fold_all_losses(now);
-        self.fold_all_releases(now);
+        self.fold_all(now);
         let old = std::mem::replace(&mut self.config, config);
         let config = Arc::clone(&self.config);
         if old.fleet != config.fleet || settings(&old) != settings(&config) {
@@ -32,7 +30,7 @@ impl World {
             self.locate(None);
         }
         for (index, member) in members(&config) {
-            let Some(profile) = self.profiles.get(index.get()) else {
+            let Some(profile) = self.members.profiles.get(index.get()) else {
                 continue;
             };
             let Some(origin) = profile
@@ -48,7 +46,7 @@ impl World {
                 self.discard(index, now);
             }
         }
-        self.find_twins();
+        self.members.find_twins(&mut self.out);
         info!(members = config.fleet.members.len(), "configuration taken");
         self.out.is_dirty = true;
     }
@@ -59,18 +57,19 @@ impl World {
         let builder = SnapshotBuilder::new(Arc::clone(&config.fleet), settings(&config));
         let before = std::mem::replace(&mut self.out.builder, builder);
         self.out.builder.set_database(self.database.clone());
-        let mut profiles = std::mem::take(&mut self.profiles);
+        let mut profiles = std::mem::take(&mut self.members.profiles);
         self.renumber(old, now);
         self.overruling.applied = None;
-        let braked = self.states.braked();
-        self.states = self
-            .states
-            .reconfigured(&old.fleet, &config.fleet, now.instant);
+        let braked = self.members.states.braked();
+        self.members.states =
+            self.members
+                .states
+                .reconfigured(&old.fleet, &config.fleet, now.instant);
         let mut facts: BTreeMap<_, (_, Vec<_>)> = BTreeMap::new();
         for (index, member) in members(&config) {
-            let Some(was) = self.index.remove(&member.name) else {
+            let Some(was) = self.members.index.remove(&member.name) else {
                 info!(member = %member.name, "member added");
-                self.profiles.push(Profile {
+                self.members.profiles.push(Profile {
                     since: now.wall,
                     ..Profile::default()
                 });
@@ -86,7 +85,7 @@ impl World {
                 .set_topology(index, profile.kept.learnt.facts());
             let networks = kept_networks(&config, index, &profile.kept);
             self.out.builder.set_networks(index, networks);
-            self.profiles.push(profile);
+            self.members.profiles.push(profile);
         }
         before.for_each_fact(|member, name, service| {
             if let Some((_, services)) = facts.get_mut(&member) {
@@ -101,30 +100,35 @@ impl World {
             |divided| gathered.push(divided),
         );
         self.out.builder.restore(gathering, gathered);
-        for (name, (resolved, _)) in &self.hostnames {
+        for (name, resolved) in self.shards.addresses.hostnames() {
             self.out.builder.set_hostname(name, Some(resolved.clone()));
         }
-        for (gone, _) in std::mem::take(&mut self.index) {
+        for (gone, _) in std::mem::take(&mut self.members.index) {
             info!(member = %gone, "member removed");
             self.out.metrics.remove_member(gone.as_str());
             self.out.disk.remove(&Owner::Member(gone));
         }
-        self.index = members(&config)
+        self.members.index = members(&config)
             .map(|(index, member)| (member.name.clone(), index))
             .collect();
-        self.out.builder.set_findings(self.known.findings().clone());
+        self.out
+            .builder
+            .set_findings(self.shards.addresses.findings.findings().clone());
         for (target, evidence) in before.all_evidence() {
             self.out
                 .builder
                 .set_evidence(target, Some(evidence.clone()));
         }
-        self.count_shards(now);
-        let transitions = self.states.settle(now.instant);
-        self.follow(&transitions, &braked, now);
-        let all: Vec<MemberIdx> = members(&config).map(|(index, _)| index).collect();
-        for member in all {
-            self.show(member);
-        }
+        self.shards.count(&mut self.out, now);
+        let transitions = self.members.states.settle(now.instant);
+        let Self {
+            members,
+            shards,
+            out,
+            ..
+        } = self;
+        members.follow(&transitions, &braked, shards, out, now);
+        members.show_all(out);
     }
 
     /// Gives what is remembered of shards the numbers that members have now.
@@ -135,11 +139,7 @@ impl World {
             let is_it = |(_, member): &(MemberIdx, &Member)| member.name == *name;
             members(&config).find(is_it).map(|(index, _)| index)
         };
-        self.damping.renumber(number, now.instant);
-        let brakes = config.fleet.federations.iter();
-        let brake = std::mem::take(&mut self.brake);
-        self.brake = brake.renumbered(brakes.map(|federation| federation.brake), number);
-        self.is_brake_changed = true;
+        self.shards.renumber(&config.fleet, number, now.instant);
     }
 }
 

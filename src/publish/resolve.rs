@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Refused, Standing};
-use super::world::World;
+use super::outbox::Outbox;
 use crate::model::{
     FULL_SHARE, Fleet, MemberIdx, MemberSet, OverrideTarget, Overrides, TopologyFacts, UnixSeconds,
 };
@@ -65,127 +65,117 @@ pub(super) fn shares(
     shares
 }
 
-impl World {
-    /// Fails for a target that means nothing here.
-    pub(super) fn check_known(&self, target: &OverrideTarget) -> Result<(), Refused> {
-        let unknown = |kind, name: String, known: BTreeSet<String>| {
-            Err(Refused::Unknown {
-                kind,
-                near: near(&name, known),
-                name,
-            })
-        };
-        match target {
-            OverrideTarget::Member(member) if !self.index.contains_key(member) => {
-                let known = self.index.keys().map(ToString::to_string).collect();
-                unknown("member", member.to_string(), known)
-            }
-            OverrideTarget::Region(region) => {
-                let known = self
-                    .places()
-                    .map(|(region, _)| region)
-                    .collect::<BTreeSet<_>>();
-                if known.contains(region) {
-                    return Ok(());
-                }
-                let known = known.into_iter().map(|region| region.to_string()).collect();
-                unknown("region", region.to_string(), known)
-            }
-            OverrideTarget::Zone(zone) => {
-                let zones = self.places().filter_map(|(_, zone)| zone);
-                let known = zones.collect::<BTreeSet<_>>();
-                if known.contains(zone) {
-                    return Ok(());
-                }
-                let known = known.into_iter().map(|zone| zone.to_string()).collect();
-                unknown("zone", zone.to_string(), known)
-            }
-            OverrideTarget::Service(name) => {
-                let mut services = self.all_members().iter().flat_map(|member| {
-                    let facts = self.out.builder.facts(member);
-                    facts.map(|(name, _)| name)
-                });
-                let is_known = |member| self.out.builder.fact(member, name).is_some();
-                if self.all_members().iter().any(is_known) {
-                    return Ok(());
-                }
-                let known = services.by_ref().take(NEAR_AMONG);
-                let known = known.map(ToString::to_string).collect();
-                unknown("service", name.to_string(), known)
-            }
-            OverrideTarget::Member(_) => Ok(()),
+/// Fails for a target that means nothing here.
+pub(super) fn check_known(target: &OverrideTarget, out: &Outbox) -> Result<(), Refused> {
+    let fleet = out.builder.fleet();
+    let members = || MemberIdx::all().take(fleet.members.len());
+    let unknown = |kind, name: String, known: BTreeSet<String>| {
+        Err(Refused::Unknown {
+            kind,
+            near: near(&name, known),
+            name,
+        })
+    };
+    match target {
+        OverrideTarget::Member(member) if fleet.members.iter().all(|it| it.name != *member) => {
+            let names = fleet.members.iter().map(|member| member.name.to_string());
+            let known = names.collect();
+            unknown("member", member.to_string(), known)
         }
-    }
-
-    /// What an operator should know of a command that was obeyed.
-    pub(super) fn notes(&self, command: &Command, standing: &Standing) -> Vec<String> {
-        let mut notes = Vec::new();
-        let is_frozen = standing.frozen.is_some();
-        match command {
-            Command::Drain { target, .. } => {
-                if is_frozen {
-                    notes
-                        .push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
-                }
-                let is_place =
-                    matches!(target, OverrideTarget::Region(_) | OverrideTarget::Zone(_));
-                if is_place && meant(target, &self.config.fleet, &self.out.builder).is_empty() {
-                    notes.push("no member stands there now; one that comes is out".to_owned());
-                }
-                let pinned = match target {
-                    OverrideTarget::Service(_) => "its members".to_owned(),
-                    OverrideTarget::Member(member) => member.to_string(),
-                    _ => "these members".to_owned(),
-                };
-                notes.push(format!(
-                    "pinned names of {pinned} give their addresses all the same"
-                ));
+        OverrideTarget::Region(region) => {
+            let known = places(out)
+                .map(|(region, _)| region)
+                .collect::<BTreeSet<_>>();
+            if known.contains(region) {
+                return Ok(());
             }
-            Command::Uncordon(target) => {
-                if is_frozen {
-                    notes
-                        .push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
-                }
-                let freed = meant(target, &self.config.fleet, &self.out.builder);
-                for other in &standing.drains {
-                    let others = meant(&other.drain.target, &self.config.fleet, &self.out.builder);
-                    for member in (freed & others).iter().filter(|_| !is_frozen) {
-                        if let Some(member) = self.out.name(member) {
-                            let other = &other.drain.target;
-                            notes.push(format!("{member} is still drained, by {other}"));
-                        }
+            let known = known.into_iter().map(|region| region.to_string()).collect();
+            unknown("region", region.to_string(), known)
+        }
+        OverrideTarget::Zone(zone) => {
+            let zones = places(out).filter_map(|(_, zone)| zone);
+            let known = zones.collect::<BTreeSet<_>>();
+            if known.contains(zone) {
+                return Ok(());
+            }
+            let known = known.into_iter().map(|zone| zone.to_string()).collect();
+            unknown("zone", zone.to_string(), known)
+        }
+        OverrideTarget::Service(name) => {
+            let mut services = members().flat_map(|member| {
+                let facts = out.builder.facts(member);
+                facts.map(|(name, _)| name)
+            });
+            let is_known = |member| out.builder.fact(member, name).is_some();
+            if members().any(is_known) {
+                return Ok(());
+            }
+            let known = services.by_ref().take(NEAR_AMONG);
+            let known = known.map(ToString::to_string).collect();
+            unknown("service", name.to_string(), known)
+        }
+        OverrideTarget::Member(_) => Ok(()),
+    }
+}
+
+/// What an operator should know of a command that was obeyed.
+pub(super) fn notes(command: &Command, standing: &Standing, out: &Outbox) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_frozen = standing.frozen.is_some();
+    match command {
+        Command::Drain { target, .. } => {
+            if is_frozen {
+                notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+            }
+            let is_place = matches!(target, OverrideTarget::Region(_) | OverrideTarget::Zone(_));
+            if is_place && meant(target, out.builder.fleet(), &out.builder).is_empty() {
+                notes.push("no member stands there now; one that comes is out".to_owned());
+            }
+            let pinned = match target {
+                OverrideTarget::Service(_) => "its members".to_owned(),
+                OverrideTarget::Member(member) => member.to_string(),
+                _ => "these members".to_owned(),
+            };
+            notes.push(format!(
+                "pinned names of {pinned} give their addresses all the same"
+            ));
+        }
+        Command::Uncordon(target) => {
+            if is_frozen {
+                notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+            }
+            let freed = meant(target, out.builder.fleet(), &out.builder);
+            for other in &standing.drains {
+                let others = meant(&other.drain.target, out.builder.fleet(), &out.builder);
+                for member in (freed & others).iter().filter(|_| !is_frozen) {
+                    if let Some(member) = out.name(member) {
+                        let other = &other.drain.target;
+                        notes.push(format!("{member} is still drained, by {other}"));
                     }
                 }
             }
-            Command::Freeze { .. } => {
-                notes.push(
-                    "members, configuration and drains take effect at `gazetteer thaw`".to_owned(),
-                );
-            }
-            Command::Thaw | Command::Confirm(_) => {}
         }
-        notes
+        Command::Freeze { .. } => {
+            notes.push(
+                "members, configuration and drains take effect at `gazetteer thaw`".to_owned(),
+            );
+        }
+        Command::Thaw | Command::Confirm(_) => {}
     }
+    notes
+}
 
-    /// Every member.
-    pub(super) fn all_members(&self) -> MemberSet {
-        MemberIdx::all()
-            .take(self.config.fleet.members.len())
-            .collect()
-    }
-
-    /// Every known region, and zone with its region.
-    fn places(&self) -> impl Iterator<Item = (Label, Option<Label>)> {
-        let fleet = &self.config.fleet;
-        let configured = fleet.regions.iter().flat_map(|region| {
-            let zones = region.zones.iter().cloned().map(Some);
-            let places = [None].into_iter().chain(zones);
-            places.map(|zone| (region.name.clone(), zone))
-        });
-        let topologies = MemberIdx::all().zip(&fleet.members);
-        let topologies = topologies.filter_map(|(index, _)| self.out.builder.topology(index));
-        configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
-    }
+/// Every known region, and zone with its region.
+fn places(out: &Outbox) -> impl Iterator<Item = (Label, Option<Label>)> {
+    let fleet = out.builder.fleet();
+    let configured = fleet.regions.iter().flat_map(|region| {
+        let zones = region.zones.iter().cloned().map(Some);
+        let places = [None].into_iter().chain(zones);
+        places.map(|zone| (region.name.clone(), zone))
+    });
+    let topologies = MemberIdx::all().zip(&fleet.members);
+    let topologies = topologies.filter_map(|(index, _)| out.builder.topology(index));
+    configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
 }
 
 /// The known names that are most like one, the most similar first.

@@ -19,11 +19,10 @@ use super::retire::Retired;
 use super::serial::SerialClock;
 use super::world::{Folded, World};
 use crate::config::Config;
-use crate::model::limits::{MEMBER_HOSTNAMES, PROBE_INTERVAL, SHARD_ADDRESSES};
 use crate::model::{Delta, MemberSet, Targets, UnixSeconds};
 use crate::names::Label;
-use crate::snapshot::{Counts, Generation, Snapshot};
-use crate::telemetry::{DeltaOutcome, SnapshotSums, clock};
+use crate::snapshot::{Generation, Snapshot};
+use crate::telemetry::{DeltaOutcome, clock};
 use crate::wire::NameBuf;
 
 /// Changes folded in one turn, before the time is looked at again.
@@ -77,7 +76,7 @@ impl Core {
     ) -> Self {
         // Not before the first answers: it takes a second at a million services.
         let now = self.now();
-        self.world.count_shards(now);
+        self.world.shards.count(&mut self.world.out, now);
         if self.world.out.is_dirty {
             self.publish(now);
         }
@@ -120,10 +119,9 @@ impl Core {
     /// Folds what waits, and publishes it: the last that a process does.
     pub(super) fn finish(&mut self) {
         let now = self.now();
-        self.world.fold_all_lists(now);
-        self.world.fold_all_losses(now);
-        self.world.fold_all_releases(now);
-        self.world.keep_seen(now.wall);
+        self.world.fold_all(now);
+        let World { members, out, .. } = &mut self.world;
+        members.keep_seen(out, now.wall);
         self.world.out.record.hold(now.instant, now.wall);
         if !self.world.overruling.is_frozen() {
             self.publish(now);
@@ -156,20 +154,14 @@ impl Core {
     /// Does all that is due.
     pub(super) fn turn(&mut self, now: Now) {
         self.world.fold_lists(now);
-        self.world.fold_losses(now);
-        self.world.fold_releases(now);
-        self.world.undamp(now);
-        if self.world.is_hold_due(now.instant) {
-            self.world.count_holds(now.instant);
-        }
-        if self
-            .world
-            .states
-            .deadline()
-            .is_some_and(|deadline| deadline <= now.instant)
-        {
-            self.world.settle(now);
-        }
+        let World {
+            members,
+            shards,
+            out,
+            ..
+        } = &mut self.world;
+        shards.turn(out, now);
+        members.turn(shards, out, now);
         if self.housekeeping <= now.instant {
             self.housekeeping = now.instant + HOUSEKEEPING;
             self.world.keep_house(now);
@@ -203,7 +195,7 @@ impl Core {
 
     /// When something is due next.
     pub(super) fn deadline(&self, now: Instant) -> Instant {
-        if !self.world.lists.is_empty() || !self.world.releases.is_empty() {
+        if !self.world.lists.is_empty() || !self.world.shards.releases.is_empty() {
             return now;
         }
         let is_open = !self.world.overruling.is_frozen();
@@ -212,11 +204,8 @@ impl Core {
         let publication = self.pace.due(now).or(self.serial.due());
         let publication = publication.max(self.world.out.record.wait(now));
         let deadlines = [
-            self.world.losses.deadline(),
-            self.world.states.deadline(),
-            self.world.damping.deadline(),
-            self.world.hold_due,
-            self.world.known.first_probes_due(),
+            self.world.shards.deadline(),
+            self.world.members.deadline(),
             publication.filter(|_| is_open),
         ];
         deadlines
@@ -228,7 +217,10 @@ impl Core {
     /// Publishes what was folded.
     pub(super) fn publish(&mut self, now: Now) {
         self.publish_hostnames(now.instant);
-        self.world.apply_shares(&self.snapshots.load_full(), now);
+        let World {
+            overruling, out, ..
+        } = &mut self.world;
+        overruling.apply_shares(&self.snapshots.load_full(), out, now);
         self.publish_unconfirmed();
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
@@ -241,14 +233,21 @@ impl Core {
         let snapshot = self.world.out.builder.snapshot(self.generation, serial);
         self.publish_targets();
         self.world.measure(&snapshot);
-        self.world.lingering.raise_longest_ttl(&mut self.world.out);
+        let World {
+            overruling, out, ..
+        } = &mut self.world;
+        overruling.lingering.raise_longest_ttl(out);
         let snapshot = Arc::new(snapshot);
         let before = self.snapshots.swap(Arc::clone(&snapshot));
         self.world
             .count_exceeded(before.counts(), snapshot.counts());
-        let now_at = self.now().instant;
-        let World { lingering, out, .. } = &mut self.world;
-        lingering.follow(&before, &snapshot, out, now_at);
+        let replaced = self.now().instant;
+        let World {
+            overruling, out, ..
+        } = &mut self.world;
+        overruling
+            .lingering
+            .follow(&before, &snapshot, out, replaced);
         self.retired.push(before);
         self.retired.sweep();
         self.pace.published(now.instant);
@@ -262,13 +261,23 @@ impl Core {
     fn become_ready(&mut self, now: Instant) {
         if self
             .world
-            .known
+            .shards
+            .addresses
+            .findings
             .first_probes_due()
             .is_some_and(|due| due <= now)
         {
-            self.world.known.end_first_probes();
+            self.world.shards.addresses.findings.end_first_probes();
         }
-        if self.world.states.is_ready() && self.world.known.first_probes_due().is_none() {
+        if self.world.members.states.is_ready()
+            && self
+                .world
+                .shards
+                .addresses
+                .findings
+                .first_probes_due()
+                .is_none()
+        {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
         }
@@ -288,78 +297,22 @@ impl Core {
 
     /// Tells which members are to be listed anew, when the set has changed.
     fn publish_unconfirmed(&mut self) {
-        if let Some(members) = self.world.show_brake() {
+        let World {
+            members,
+            shards,
+            out,
+            ..
+        } = &mut self.world;
+        if let Some(members) = members.show_brake(shards, out) {
             self.unconfirmed.send_replace(Arc::new(members));
         }
     }
 
     /// Tells which host names to resolve, when the set has changed.
     fn publish_hostnames(&mut self, now: Instant) {
-        if let Some(names) = self.world.wanted_hostnames(now) {
+        let World { shards, out, .. } = &mut self.world;
+        if let Some(names) = shards.addresses.wanted_hostnames(out, now) {
             self.hostnames.send_replace(Arc::new(names));
         }
-    }
-}
-
-impl World {
-    /// The host names that services name, with the members of these, if that has changed. One that is back, before the
-    /// source of addresses could notice that it was gone, has its addresses at once.
-    pub(super) fn wanted_hostnames(
-        &mut self,
-        now: Instant,
-    ) -> Option<BTreeMap<NameBuf, MemberSet>> {
-        if !self.out.builder.take_hostnames_changed() {
-            return None;
-        }
-        let wanted = self.out.builder.hostnames();
-        let (mut names, mut unresolved) = (BTreeMap::new(), Vec::new());
-        for (name, members, resolved) in wanted {
-            names.insert(name.clone(), members);
-            if resolved.is_none()
-                && let Some((resolved, _)) = self.hostnames.get(name)
-            {
-                unresolved.push((name.clone(), resolved.clone()));
-            }
-        }
-        for (name, resolved) in unresolved {
-            self.out.builder.set_hostname(&name, Some(resolved));
-        }
-        for (name, (_, unwanted)) in &mut self.hostnames {
-            *unwanted = if names.contains_key(name) {
-                None
-            } else {
-                unwanted.or(Some(now))
-            };
-        }
-        Some(names)
-    }
-
-    /// Counts limits that more of what facts ask for exceeds than before.
-    fn count_exceeded(&self, before: &Counts, now: &Counts) {
-        let rises = [
-            (&SHARD_ADDRESSES, before.overfull, now.overfull),
-            (&PROBE_INTERVAL, before.hurried, now.hurried),
-            (&MEMBER_HOSTNAMES, before.unresolved, now.unresolved),
-        ];
-        for (limit, before, now) in rises {
-            let more = now.saturating_sub(before);
-            self.out.metrics.limit_exceeded_often(limit, more as u64);
-        }
-    }
-
-    /// Shows the sums of a snapshot.
-    fn measure(&mut self, snapshot: &Snapshot) {
-        let counts = snapshot.counts();
-        self.out.metrics.published(&SnapshotSums {
-            generation: snapshot.generation().0,
-            serial: snapshot.serial().0,
-            services: counts.services,
-            ignored: counts.ignored,
-            unpublished: counts.unpublished,
-            disagreeing: counts.disagreeing,
-            unprobed: counts.unprobed,
-            contested: snapshot.vantages().contested().len(),
-        });
-        self.tell_contested(snapshot);
     }
 }

@@ -182,9 +182,15 @@ pub(super) fn prepare(
         wall: frozen.map_or(now.wall, |since| since.min(now.wall)),
         ..now
     };
-    core.world.restore_shards(&kept.shards, then);
-    core.world.announce_restored();
-    let World { known, out, .. } = &mut core.world;
+    let World {
+        shards,
+        overruling,
+        out,
+        ..
+    } = &mut core.world;
+    shards.restore(&kept.shards, out, then);
+    overruling.announce_restored();
+    let known = &mut shards.addresses.findings;
     known.restore_proofs(&kept.asked, is_frozen, out, now);
     known.await_first_probes(out.builder.targets(), now.instant);
     core.publish(now);

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use super::profile::Profile;
-use crate::config::Config;
+use crate::model::Fleet;
 
 /// What is said of each member whose cluster another member has too, told by the UID of the Service
 /// `default/kubernetes`; `None` for others. In the order of `profiles`, which is that of the
 /// configuration.
-pub(super) fn twins(config: &Config, profiles: &[Profile]) -> Vec<Option<String>> {
+pub(super) fn twins(fleet: &Fleet, profiles: &[Profile]) -> Vec<Option<String>> {
     let uid = |profile: &Profile| profile.kept.identity.as_ref()?.uid.clone();
     let uids: Vec<_> = profiles.iter().map(uid).collect();
     let mut names = BTreeMap::<_, Vec<_>>::new();
-    for (uid, member) in uids.iter().zip(&config.fleet.members) {
+    for (uid, member) in uids.iter().zip(&fleet.members) {
         if let Some(uid) = uid {
             names.entry(uid).or_default().push(member.name.as_str());
         }
     }
     let said = |(index, uid): (usize, &Option<String>)| {
-        let own = config.fleet.members.get(index)?.name.as_str();
+        let own = fleet.members.get(index)?.name.as_str();
         let all = names.get(uid.as_ref()?)?;
         let others: Vec<_> = all.iter().copied().filter(|name| *name != own).collect();
         let others = (!others.is_empty()).then(|| others.join(", "))?;

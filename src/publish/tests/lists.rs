@@ -63,7 +63,7 @@ impl Stepped {
     }
 
     fn state(&self, member: MemberIdx) -> Option<MemberState> {
-        self.0.world.states.state(member)
+        self.0.world.members.states.state(member)
     }
 
     fn end(self) {

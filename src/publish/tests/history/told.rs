@@ -313,7 +313,7 @@ impl History {
         let writer = self.writer.as_mut().unwrap();
         let now = writer.time();
         let brakes = [0, 1].map(|federation| {
-            let brake = writer.core.world.states.brake(federation);
+            let brake = writer.core.world.members.states.brake(federation);
             brake.map(|(on, _)| now - writer.ago(on))
         });
         let probed: Vec<bool> = (0..MEMBERS.len())
@@ -339,8 +339,8 @@ impl History {
         let held: Vec<(bool, bool)> = (0..MEMBERS.len())
             .map(|who| {
                 let (world, index) = (&writer.core.world, writer.rules.index(who));
-                let is_lost = world.states.state(index) == Some(MemberState::Lost);
-                (is_lost, world.brake.of(index).is_some())
+                let is_lost = world.members.states.state(index) == Some(MemberState::Lost);
+                (is_lost, world.shards.brake.of(index).is_some())
             })
             .collect();
         let view = View {

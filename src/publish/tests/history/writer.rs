@@ -172,7 +172,7 @@ impl Writer {
         let (mut core, handle) =
             prepare(config, metrics, Storage::default(), &facts, wall).unwrap();
         let now = core.now();
-        core.world.count_shards(now);
+        core.world.shards.count(&mut core.world.out, now);
         (core, handle.targets)
     }
 
@@ -337,7 +337,7 @@ impl Writer {
     /// The present answers, one for each federation.
     pub(super) fn answers(&self) -> Vec<Answer> {
         let snapshot = self.core.snapshots.load_full();
-        let (damping, now) = (&self.core.world.damping, self.core.now());
+        let (damping, now) = (&self.core.world.shards.damping, self.core.now());
         let left = |who: &usize| {
             let key = (self.rules.index(*who), named("s"));
             let until = damping.condition(&key, now)?.damped_until?;
