@@ -135,7 +135,7 @@ pub(super) fn prepare(
     let frozen = decided.overrides.frozen.as_ref();
     let (is_frozen, frozen) = (frozen.is_some(), frozen.map(|freeze| freeze.since));
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
-    let known = Known::new(kept.findings, findings_to, now.instant);
+    let known = Known::new(kept.findings.clone(), findings_to, now.instant);
     if is_frozen {
         disk.set_frozen(true);
         record.set_frozen(true);
@@ -177,22 +177,7 @@ pub(super) fn prepare(
         housekeeping: now.instant,
         wall,
     };
-    // Frozen answers are as they were kept: nobody has been let back since.
-    let then = Now {
-        wall: frozen.map_or(now.wall, |since| since.min(now.wall)),
-        ..now
-    };
-    let World {
-        shards,
-        overruling,
-        out,
-        ..
-    } = &mut core.world;
-    shards.restore(&kept.shards, out, then);
-    overruling.announce_restored();
-    let known = &mut shards.addresses.findings;
-    known.restore_proofs(&kept.asked, is_frozen, out, now);
-    known.await_first_probes(out.builder.targets(), now.instant);
+    restore(&mut core.world, &kept, frozen, now);
     core.publish(now);
     let (deltas, configs) = (
         mpsc::channel::<Delta>(1).0,
@@ -215,4 +200,25 @@ pub(super) fn prepare(
             findings,
         },
     ))
+}
+
+/// Goes on from what an earlier process has left besides facts; `frozen` is since when answers are, if
+/// they are.
+fn restore(world: &mut World, kept: &findings_file::Kept, frozen: Option<UnixSeconds>, now: Now) {
+    // Frozen answers are as they were kept: nobody has been let back since.
+    let then = Now {
+        wall: frozen.map_or(now.wall, |since| since.min(now.wall)),
+        ..now
+    };
+    let World {
+        shards,
+        overruling,
+        out,
+        ..
+    } = world;
+    shards.restore(&kept.shards, out, then);
+    overruling.announce_restored();
+    let known = &mut shards.addresses.findings;
+    known.restore_proofs(&kept.asked, frozen.is_some(), out, now);
+    known.await_first_probes(out.builder.targets(), now.instant);
 }
