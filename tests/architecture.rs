@@ -186,7 +186,6 @@ const LONGEST: usize = 500;
 const WITH_CIRCLES: &[(&str, usize)] = &[
     ("snapshot", 4),
     ("telemetry", 5),
-    ("publish", 27),
     ("sources", 22),
     ("admin", 2),
 ];

@@ -24,7 +24,7 @@ use super::explain::{Question, explain};
 use super::host;
 use super::overrides::{InForceNow, Transition};
 use crate::model::Peer;
-use crate::publish::{Events, Standing};
+use crate::publish::{ActiveOverrides, EventLog};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Metrics, clock};
 
@@ -46,9 +46,9 @@ pub struct View {
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// What operators have decided.
-    pub overrides: watch::Receiver<Arc<Standing>>,
+    pub overrides: watch::Receiver<Arc<ActiveOverrides>>,
     /// The last transitions.
-    pub events: Events,
+    pub events: EventLog,
     /// Names in lower case under which the admin address is asked, beside those that
     /// [`bind`] tells.
     pub hosts: Arc<[String]>,
@@ -200,7 +200,11 @@ fn readiness(view: &View) -> (StatusCode, String) {
     if *view.ready.borrow() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let all = clusters(&view.snapshots.load(), &Standing::default(), clock::now());
+    let all = clusters(
+        &view.snapshots.load(),
+        &ActiveOverrides::default(),
+        clock::now(),
+    );
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
     let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
     let names = if names.is_empty() {

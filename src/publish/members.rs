@@ -1,5 +1,12 @@
 //! The members: what is known of each besides its services, and how it is shown.
 
+pub(super) mod contact_events;
+pub(super) mod identity;
+pub(super) mod learnt;
+pub(super) mod profile;
+pub(super) mod states;
+pub(super) mod twins;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -7,17 +14,17 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::brake::HeldBack;
-use super::fact::{Fact, Kept, Learnt};
-use super::files::Owner;
-use super::findings_file::MemberRecords;
-use super::identity;
+use crate::publish::disk::fact::{Fact, Learnt, MemberMeta};
+use crate::publish::disk::files::FileOwner;
+use crate::publish::disk::findings_file::MemberRecords;
+use crate::publish::shards::brake::HeldBack;
+
+use self::profile::{Profile, reason};
+use self::states::{ContactEvent, States};
+use self::twins::twins;
 use super::now::Now;
 use super::outbox::Outbox;
-use super::profile::{Profile, reason};
-use super::shards::Shards;
-use super::states::{Happening, States};
-use super::twins::twins;
+use super::shards::FleetShards;
 use crate::model::{
     Epoch, Identity, LearntTopology, Loss, MemberIdx, MemberState, UnixSeconds, kept,
 };
@@ -27,7 +34,7 @@ use crate::telemetry::MemberGauges;
 
 /// The members.
 #[derive(Debug)]
-pub(super) struct Members {
+pub(super) struct FleetMembers {
     /// In configuration order.
     pub(super) profiles: Vec<Profile>,
     /// The members by name.
@@ -38,7 +45,7 @@ pub(super) struct Members {
     pub(super) hold_due: Option<Instant>,
 }
 
-impl Members {
+impl FleetMembers {
     /// A source of this lifetime says something of a member. Returns whether it is the newest: what
     /// others say is stale.
     pub(super) fn is_newest(&mut self, member: MemberIdx, epoch: Epoch) -> bool {
@@ -52,7 +59,7 @@ impl Members {
 
     /// What is kept of a member besides its services, with a complete list that has just come; and
     /// whether it is its first.
-    pub(super) fn listed(&mut self, member: MemberIdx, now: Now) -> Option<(Kept, bool)> {
+    pub(super) fn listed(&mut self, member: MemberIdx, now: Now) -> Option<(MemberMeta, bool)> {
         let profile = self.profiles.get_mut(member.get())?;
         profile.kept.seen = Some(now.wall);
         let is_first = profile.kept.first_synced.is_none();
@@ -65,7 +72,7 @@ impl Members {
         &mut self,
         member: MemberIdx,
         loss: &Loss,
-        shards: &mut Shards,
+        shards: &mut FleetShards,
         out: &mut Outbox,
         now: Now,
     ) {
@@ -77,21 +84,21 @@ impl Members {
                 self.show(member, out);
             }
         }
-        self.happen(member, Happening::Lost, shards, out, now);
+        self.on_contact_event(member, ContactEvent::Lost, shards, out, now);
     }
 
     /// A member answers again, and is listing.
     pub(super) fn returning(
         &mut self,
         member: MemberIdx,
-        shards: &mut Shards,
+        shards: &mut FleetShards,
         out: &mut Outbox,
         now: Now,
     ) {
         if let Some(profile) = self.profiles.get_mut(member.get()) {
             profile.lacks_mark = false;
         }
-        self.happen(member, Happening::Returning, shards, out, now);
+        self.on_contact_event(member, ContactEvent::Returning, shards, out, now);
     }
 
     /// The cluster that a member was until now, if it is another one.
@@ -119,19 +126,19 @@ impl Members {
     pub(super) fn discard(
         &mut self,
         member: MemberIdx,
-        shards: &mut Shards,
+        shards: &mut FleetShards,
         out: &mut Outbox,
         now: Now,
     ) {
         out.builder.set_topology(member, Learnt::default().facts());
         out.builder.set_networks(member, Arc::default());
         if let Some(profile) = self.profiles.get_mut(member.get()) {
-            profile.kept = Kept::default();
+            profile.kept = MemberMeta::default();
             profile.warnings.clear();
         }
         out.keep(member, Fact::Discarded);
         out.is_dirty = true;
-        self.happen(member, Happening::Forgotten, shards, out, now);
+        self.on_contact_event(member, ContactEvent::Forgotten, shards, out, now);
         self.show(member, out);
         self.find_twins(out);
     }
@@ -231,7 +238,7 @@ impl Members {
             if is_ready {
                 profile.kept.seen = Some(wall);
                 out.disk
-                    .append(&Owner::Member(member.name.clone()), Fact::Seen(wall));
+                    .append(&FileOwner::Member(member.name.clone()), Fact::Seen(wall));
             }
         }
     }
@@ -260,7 +267,7 @@ impl Members {
     /// that has changed.
     pub(super) fn show_brake(
         &mut self,
-        shards: &mut Shards,
+        shards: &mut FleetShards,
         out: &mut Outbox,
     ) -> Option<BTreeSet<Label>> {
         if !shards.take_brake_changed() {

@@ -1,18 +1,21 @@
 //! Where everything goes that the writer decides: the next snapshot, the disk, the log with its events,
 //! and metrics. Each owner of the writer's state gets it as an argument.
 
+pub(super) mod events;
+pub(super) mod transitions;
+
 use std::sync::Arc;
 
+use self::events::TransitionEvent;
+use self::transitions::TransitionLog;
 use super::disk::Disk;
-use super::events::Transited;
-use super::fact::{Fact, Kept};
-use super::files::{Owner, Whole};
-use super::key::ShardKey;
 use super::now::Now;
-use super::record::Record;
-use super::transit::Transits;
 use crate::model::MemberIdx;
 use crate::names::Label;
+use crate::publish::disk::fact::{Fact, MemberMeta};
+use crate::publish::disk::files::{FileOwner, MemberImage};
+use crate::publish::disk::findings_log::FindingsLog;
+use crate::publish::shards::key::ShardKey;
 use crate::snapshot::{Condition, SnapshotBuilder};
 use crate::telemetry::Metrics;
 
@@ -26,9 +29,9 @@ pub(super) struct Outbox {
     /// Where facts are written.
     pub(super) disk: Disk,
     /// Where findings are written.
-    pub(super) record: Record,
+    pub(super) record: FindingsLog,
     /// Where transitions are shown.
-    pub(super) transits: Transits,
+    pub(super) transits: TransitionLog,
     /// Where changes are counted.
     pub(super) metrics: Arc<Metrics>,
 }
@@ -49,12 +52,12 @@ impl Outbox {
     /// Has a change of a member written.
     pub(super) fn keep(&mut self, member: MemberIdx, fact: Fact) {
         if let Some(name) = self.name(member) {
-            self.disk.append(&Owner::Member(name), fact);
+            self.disk.append(&FileOwner::Member(name), fact);
         }
     }
 
     /// Has everything of a member written: its services, and what is kept besides.
-    pub(super) fn keep_whole(&mut self, member: MemberIdx, kept: &Kept) {
+    pub(super) fn keep_whole(&mut self, member: MemberIdx, kept: &MemberMeta) {
         let Some(name) = self.name(member) else {
             return;
         };
@@ -62,11 +65,11 @@ impl Outbox {
         let services = facts
             .map(|(name, service)| (name.clone(), service.clone()))
             .collect();
-        let whole = Whole {
+        let whole = MemberImage {
             kept: kept.clone(),
             services,
         };
-        self.disk.replace(&Owner::Member(name), whole);
+        self.disk.replace(&FileOwner::Member(name), whole);
     }
 
     /// Says what is to be said of a shard.
@@ -79,7 +82,7 @@ impl Outbox {
     }
 
     /// Something went from one state to another: a line of the log, a count, an event.
-    pub(super) fn transited(&mut self, now: Now, transited: Transited) {
+    pub(super) fn transited(&mut self, now: Now, transited: TransitionEvent) {
         self.transits.show(now, transited);
     }
 }

@@ -1,55 +1,68 @@
 //! The shards of all members: what becomes of what sources say of them. The brake, damping, events,
 //! and what is shown of each.
 
+pub(super) mod addresses;
+pub(super) mod brake;
+pub(super) mod damping;
+pub(super) mod deadlines;
+pub(super) mod debounce;
+pub(super) mod findings;
+pub(super) mod held_back;
+pub(super) mod key;
+pub(super) mod listing;
+pub(super) mod lists;
+pub(super) mod readiness;
+pub(super) mod releases;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::addresses::Addresses;
-use super::brake::Brake;
-use super::damping::{Came, Damping};
-use super::events::Transited;
-use super::fact::Fact;
-use super::findings_file::ShardRecords;
-use super::key::{ShardFacts, ShardKey};
-use super::lists::SLICE;
-use super::loss::{self, Losses};
+use self::addresses::KnownAddresses;
+use self::brake::WithdrawalBrake;
+use self::damping::{Came, Damping};
+use self::debounce::PendingRemovals;
+use self::key::{ShardKey, ShardUpdate};
+use self::lists::SLICE;
+use self::readiness::ShardReadiness;
+use self::releases::Releases;
 use super::now::Now;
 use super::outbox::Outbox;
-use super::releases::Releases;
-use super::standing::Standing;
 use crate::model::{EventKind, Evidence, Fleet, MemberIdx, NamespacedName, Service, Target};
 use crate::names::Label;
+use crate::publish::disk::fact::Fact;
+use crate::publish::disk::findings_file::ShardRecords;
+use crate::publish::outbox::events::TransitionEvent;
 
 /// The shards of all members.
 #[derive(Debug)]
-pub(super) struct Shards {
+pub(super) struct FleetShards {
     /// What is known of addresses.
-    pub(super) addresses: Addresses,
+    pub(super) addresses: KnownAddresses,
     /// Shards that are out, or were of late.
     pub(super) damping: Damping,
     /// Withdrawals that are held back.
-    pub(super) brake: Brake,
+    pub(super) brake: WithdrawalBrake,
     /// More or less is held back than was last shown.
     pub(super) is_brake_changed: bool,
     /// Withdrawals that are no longer held back, and wait for their turn.
     pub(super) releases: Releases,
     /// Changes that only take something away, and wait for what puts it back.
-    pub(super) losses: Losses,
+    pub(super) pending: PendingRemovals,
 }
 
-impl Shards {
+impl FleetShards {
     /// Nothing is out, and nothing waits.
-    pub(super) fn new(addresses: Addresses, fleet: &Fleet, now: Instant) -> Self {
+    pub(super) fn new(addresses: KnownAddresses, fleet: &Fleet, now: Instant) -> Self {
         let brakes = fleet.federations.iter();
         Self {
             addresses,
             damping: Damping::new(now),
-            brake: Brake::new(brakes.map(|federation| federation.brake)),
+            brake: WithdrawalBrake::new(brakes.map(|federation| federation.brake)),
             is_brake_changed: false,
             releases: Releases::default(),
-            losses: Losses::default(),
+            pending: PendingRemovals::default(),
         }
     }
 
@@ -61,15 +74,15 @@ impl Shards {
         builder.for_each_fact(|member, name, facts| {
             let has_gateway = builder.fleet().has_gateway(member);
             let policy = builder.fleet().addresses;
-            let standing = Standing::of(Some(facts), has_gateway, policy);
-            if standing == Standing::Ready {
+            let standing = ShardReadiness::of(Some(facts), has_gateway, policy);
+            if standing == ShardReadiness::Ready {
                 let federations = builder.federations_of(member, name, facts);
                 brake.count(member, &federations);
                 return;
             }
             let key = (member, name.clone());
             if damping.condition(&key, now).is_none() {
-                damping.went(&key, (Standing::Gone, standing), now);
+                damping.went(&key, (ShardReadiness::Gone, standing), now);
             }
         });
         let conditions: Vec<_> = self.damping.conditions(now).collect();
@@ -99,13 +112,14 @@ impl Shards {
             let facts = out.builder.fact(member, &key.1);
             let standing = standing_of(member, facts.map(|facts| &**facts), out);
             self.damping.restore(&key, record, now);
-            if standing == Standing::Ready {
+            if standing == ShardReadiness::Ready {
                 self.damping.came(&key, now);
             } else {
-                self.damping.went(&key, (Standing::Gone, standing), now);
+                self.damping
+                    .went(&key, (ShardReadiness::Gone, standing), now);
             }
             let condition = self.damping.condition(&key, now);
-            out.set_condition(&key, condition.filter(|_| standing != Standing::Gone));
+            out.set_condition(&key, condition.filter(|_| standing != ShardReadiness::Gone));
         }
     }
 
@@ -124,7 +138,7 @@ impl Shards {
     /// When something is due next by itself.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let deadlines = [
-            self.losses.deadline(),
+            self.pending.deadline(),
             self.damping.deadline(),
             self.addresses.findings.first_probes_due(),
         ];
@@ -142,16 +156,16 @@ impl Shards {
 
     /// What a source says of a shard: folded at once, or kept back for a moment if it only takes
     /// something away.
-    pub(super) fn hear(&mut self, key: ShardKey, facts: ShardFacts, out: &mut Outbox, now: Now) {
+    pub(super) fn hear(&mut self, key: ShardKey, facts: ShardUpdate, out: &mut Outbox, now: Now) {
         let old = out.builder.fact(key.0, &key.1);
         match (old, facts) {
             (None, None) => {}
-            (Some(_), None) => self.losses.keep(key, None, now.instant),
-            (Some(old), Some(new)) if loss::is_loss(old, &new) => {
-                self.losses.keep(key, Some(new), now.instant);
+            (Some(_), None) => self.pending.keep(key, None, now.instant),
+            (Some(old), Some(new)) if debounce::only_removes(old, &new) => {
+                self.pending.keep(key, Some(new), now.instant);
             }
             (_, facts) => {
-                self.losses.cancel(&key);
+                self.pending.cancel(&key);
                 self.apply(&key, facts, out, now);
             }
         }
@@ -159,15 +173,15 @@ impl Shards {
 
     /// Does what is due, as much as one turn takes.
     pub(super) fn turn(&mut self, out: &mut Outbox, now: Now) {
-        self.apply_losses(out, now);
+        self.apply_pending(out, now);
         self.fold_releases(out, now);
         self.undamp(out, now);
     }
 
     /// Folds what has been kept back for long enough, as much as one turn takes.
-    fn apply_losses(&mut self, out: &mut Outbox, now: Now) {
+    fn apply_pending(&mut self, out: &mut Outbox, now: Now) {
         for _ in 0..SLICE {
-            let Some((key, facts)) = self.losses.pop(now.instant) else {
+            let Some((key, facts)) = self.pending.pop(now.instant) else {
                 return;
             };
             self.apply(&key, facts, out, now);
@@ -175,8 +189,8 @@ impl Shards {
     }
 
     /// Folds everything that is kept back for a moment.
-    pub(super) fn apply_all_losses(&mut self, out: &mut Outbox, now: Now) {
-        let kept: Vec<_> = self.losses.drain().collect();
+    pub(super) fn apply_all_pending(&mut self, out: &mut Outbox, now: Now) {
+        let kept: Vec<_> = self.pending.drain().collect();
         for (key, facts) in kept {
             self.apply(&key, facts, out, now);
         }
@@ -184,7 +198,7 @@ impl Shards {
 
     /// The one door for facts about one shard: they are held back by the brake, or folded and written,
     /// and what becomes of the shard is followed.
-    fn apply(&mut self, key: &ShardKey, facts: ShardFacts, out: &mut Outbox, now: Now) {
+    fn apply(&mut self, key: &ShardKey, facts: ShardUpdate, out: &mut Outbox, now: Now) {
         let (member, name) = key;
         let old = out.builder.fact(*member, name).cloned();
         let from = standing_of(*member, old.as_deref(), out);
@@ -209,14 +223,14 @@ impl Shards {
         &mut self,
         (member, name): &ShardKey,
         old: Option<&Service>,
-        from: Standing,
+        from: ShardReadiness,
         out: &Outbox,
         now: Now,
     ) -> Option<String> {
         if self.brake.is_exempt(*member) {
             return None;
         }
-        let old = old.filter(|_| from == Standing::Ready)?;
+        let old = old.filter(|_| from == ShardReadiness::Ready)?;
         let federations = out.builder.federations_of(*member, name, old);
         let (index, why) = (self.brake).is_too_much(*member, &federations, now.instant)?;
         if self.addresses.is_down((*member, name), old, out) {
@@ -230,7 +244,7 @@ impl Shards {
     pub(super) fn put(
         &mut self,
         key: &ShardKey,
-        service: ShardFacts,
+        service: ShardUpdate,
         may_be_burst: bool,
         out: &mut Outbox,
         now: Now,
@@ -246,7 +260,7 @@ impl Shards {
     pub(super) fn replace(
         &mut self,
         key: &ShardKey,
-        service: ShardFacts,
+        service: ShardUpdate,
         may_be_burst: bool,
         out: &mut Outbox,
         now: Now,
@@ -285,7 +299,7 @@ impl Shards {
             }
         }
         match (from, to) {
-            (_, Standing::Ready) if from != Standing::Ready => self.came(key, out, now),
+            (_, ShardReadiness::Ready) if from != ShardReadiness::Ready => self.came(key, out, now),
             _ if from != to => self.went(key, (from, to), out, now),
             _ => {}
         }
@@ -296,7 +310,7 @@ impl Shards {
     fn went(
         &mut self,
         key: &ShardKey,
-        standings: (Standing, Standing),
+        standings: (ShardReadiness, ShardReadiness),
         out: &mut Outbox,
         now: Now,
     ) {
@@ -304,9 +318,9 @@ impl Shards {
         self.keep_shard(key, out, now);
         let (from, to) = standings;
         let condition = self.damping.condition(key, now);
-        out.set_condition(key, condition.filter(|_| to != Standing::Gone));
+        out.set_condition(key, condition.filter(|_| to != ShardReadiness::Gone));
         if let Some(was) = was {
-            debug_assert!(from == Standing::Ready);
+            debug_assert!(from == ShardReadiness::Ready);
             shard_transited(key, (was, "out"), to.why().to_owned(), out, now);
         }
     }
@@ -352,7 +366,7 @@ impl Shards {
 
     /// Forgets what is known of all shards of a member, whose facts are another cluster's.
     pub(super) fn discard(&mut self, member: MemberIdx, out: &mut Outbox, now: Now) {
-        self.losses.cancel_member(member);
+        self.pending.cancel_member(member);
         let facts = out.builder.facts(member);
         let names: Vec<_> = facts.map(|(name, _)| name.clone()).collect();
         self.forget_held_back(member, out, now);
@@ -384,14 +398,19 @@ fn key_on_disk((member, name): &ShardKey, out: &Outbox) -> Option<[String; 3]> {
 }
 
 /// The standing that facts of a member give; `None` is no facts.
-pub(super) fn standing_of(member: MemberIdx, facts: Option<&Service>, out: &Outbox) -> Standing {
+pub(super) fn standing_of(
+    member: MemberIdx,
+    facts: Option<&Service>,
+    out: &Outbox,
+) -> ShardReadiness {
     let fleet = out.builder.fleet();
-    Standing::of(facts, fleet.has_gateway(member), fleet.addresses)
+    ShardReadiness::of(facts, fleet.has_gateway(member), fleet.addresses)
 }
 
 /// The federations that a shard is published in.
 fn counted((member, name): &ShardKey, facts: Option<&Service>, out: &Outbox) -> Vec<usize> {
-    let facts = facts.filter(|facts| standing_of(*member, Some(facts), out) == Standing::Ready);
+    let facts =
+        facts.filter(|facts| standing_of(*member, Some(facts), out) == ShardReadiness::Ready);
     facts.map_or_else(Vec::new, |facts| {
         out.builder.federations_of(*member, name, facts)
     })
@@ -408,7 +427,7 @@ fn shard_transited(
     let Some(member) = out.name(*member) else {
         return;
     };
-    let transited = Transited {
+    let transited = TransitionEvent {
         kind: EventKind::Shard,
         subject: format!("{name} in {member}"),
         from: from.to_owned(),

@@ -1,27 +1,32 @@
 //! Everything that the one writer knows, and the dispatch of what it hears.
 
+pub(super) mod begin;
+pub(super) mod housekeeping;
+pub(super) mod reconfigure;
+pub(super) mod restored;
+
 use std::sync::Arc;
 
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::addresses::Addresses;
-use super::begin::Beginning;
+use self::begin::Beginning;
 use super::disk::Disk;
-use super::fact::Fact;
-use super::findings::Known;
-use super::lingering::Lingering;
-use super::lists::{Lists, WAITING};
-use super::members::Members;
+use super::members::FleetMembers;
 use super::now::Now;
 use super::outbox::Outbox;
-use super::overruling::Overruling;
-use super::record::Record;
-use super::shards::Shards;
-use super::states::Happening;
-use super::transit::Transits;
+use super::overrides::OverrideState;
+use super::shards::FleetShards;
 use crate::config::Config;
 use crate::model::{Change, Delta, GeoDatabase, Identity, MemberIdx};
+use crate::publish::disk::fact::Fact;
+use crate::publish::disk::findings_log::FindingsLog;
+use crate::publish::members::states::ContactEvent;
+use crate::publish::outbox::transitions::TransitionLog;
+use crate::publish::overrides::lingering::Lingering;
+use crate::publish::shards::addresses::KnownAddresses;
+use crate::publish::shards::findings::KnownFindings;
+use crate::publish::shards::lists::{Lists, WAITING};
 use crate::snapshot::{Resolved, Serial, Snapshot};
 use crate::telemetry::DeltaOutcome;
 
@@ -40,11 +45,11 @@ pub(super) struct World {
     /// The configuration.
     pub(super) config: Arc<Config>,
     /// What is known of members.
-    pub(super) members: Members,
+    pub(super) members: FleetMembers,
     /// What is known of their shards.
-    pub(super) shards: Shards,
+    pub(super) shards: FleetShards,
     /// What operators have decided.
-    pub(super) overruling: Overruling,
+    pub(super) overrides: OverrideState,
     /// Lists that are being folded.
     pub(super) lists: Lists,
     /// What says where on the globe addresses are.
@@ -64,9 +69,9 @@ impl World {
     pub(super) fn new(
         config: Arc<Config>,
         beginning: Beginning,
-        (disk, record, transits): (Disk, Record, Transits),
-        mut overruling: Overruling,
-        known: Known,
+        (disk, record, transits): (Disk, FindingsLog, TransitionLog),
+        mut overrides: OverrideState,
+        known: KnownFindings,
         now: Now,
     ) -> Self {
         let Beginning {
@@ -79,7 +84,7 @@ impl World {
             hostnames,
             discarded,
         } = beginning;
-        overruling.lingering = Lingering::new(serial, longest_ttl, &builder, now.instant);
+        overrides.lingering = Lingering::new(serial, longest_ttl, &builder, now.instant);
         let metrics = Arc::clone(transits.metrics());
         let mut out = Outbox {
             builder,
@@ -92,17 +97,17 @@ impl World {
         for member in discarded {
             out.keep(member, Fact::Discarded);
         }
-        let addresses = Addresses::new(known, hostnames);
+        let addresses = KnownAddresses::new(known, hostnames);
         Self {
-            members: Members {
+            members: FleetMembers {
                 profiles,
                 index,
                 states,
                 hold_due: None,
             },
-            shards: Shards::new(addresses, &config.fleet, now.instant),
+            shards: FleetShards::new(addresses, &config.fleet, now.instant),
             config,
-            overruling,
+            overrides,
             lists: Lists::default(),
             database: None,
             is_contested: false,
@@ -187,14 +192,16 @@ impl World {
             Change::Remove(name) => shards.hear((member, name), None, out, now),
             Change::Topology(topology) => {
                 if members.learn(member, topology, out) {
-                    self.overruling.applied = None;
+                    self.overrides.applied = None;
                 }
             }
             Change::Networks(networks) => members.learn_networks(member, networks, out),
             Change::Whole(is_whole) => shards.mark(member, is_whole, out, now),
             Change::Lost(loss) => members.lost(member, &loss, shards, out, now),
             Change::Returning => members.returning(member, shards, out, now),
-            Change::Resumed => members.happen(member, Happening::Resumed, shards, out, now),
+            Change::Resumed => {
+                members.on_contact_event(member, ContactEvent::Resumed, shards, out, now);
+            }
         }
     }
 
@@ -225,7 +232,7 @@ impl World {
         if let Some(kept) = members.listed(member, now) {
             let is_first = kept.1;
             shards.end_list(member, listing, kept, out, now);
-            members.happen(member, Happening::Synced, shards, out, now);
+            members.on_contact_event(member, ContactEvent::Synced, shards, out, now);
             if is_first {
                 members.show(member, out);
             }
@@ -241,7 +248,7 @@ impl World {
         while !self.lists.is_empty() {
             self.fold_lists(now);
         }
-        self.shards.apply_all_losses(&mut self.out, now);
+        self.shards.apply_all_pending(&mut self.out, now);
         self.shards.fold_all_releases(&mut self.out, now);
     }
 
@@ -266,7 +273,7 @@ impl World {
         } = self;
         shards.discard(member, out, now);
         members.discard(member, shards, out, now);
-        self.overruling.applied = None;
+        self.overrides.applied = None;
     }
 
     /// Another GeoIP database is there, if any is wanted.

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::damping::{Came, Damping};
-use super::super::key::ShardKey;
-use super::super::now::Now;
-use super::super::standing::Standing::{Gone, NoEndpoint, Ready};
 use super::fixture::{Running, after, available, config, named, service};
 use crate::model::{Change, EventKind, MemberIdx, UnixSeconds};
+use crate::publish::now::Now;
+use crate::publish::shards::damping::{Came, Damping};
+use crate::publish::shards::key::ShardKey;
+use crate::publish::shards::readiness::ShardReadiness::{Gone, NoEndpoint, Ready};
 
 /// Damping, and the time it started at.
 struct Clocked {

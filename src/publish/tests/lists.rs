@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::Storage;
-use super::super::begin::FOLDER;
-use super::super::lists::SLICE;
-use super::super::run::Core;
-use super::super::thread::prepare;
 use super::fixture::{config, label, named, service};
 use crate::model::{
     Change, Delta, Epoch, Joined, MemberIdx, MemberState, NamespacedName, Service, UnixSeconds,
 };
+use crate::publish::Storage;
+use crate::publish::shards::lists::SLICE;
+use crate::publish::world::begin::FOLDER;
+use crate::publish::writer::run::Core;
+use crate::publish::writer::thread::prepare;
 use crate::telemetry::Metrics;
 
 /// Members `a` and `b`.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::super::Command;
-use super::super::fixture::named;
 use super::model::{Link, Model, SECOND};
 use super::rules::{Counts, Verdict, View};
 use super::step::{Found, List, Reload, Said, Step};
 use super::writer::{Answer, FEDERATIONS, MEMBERS, OTHERS, Writer, facts, other, others};
 use crate::model::{Change, Delta, Evidence, Loss, MemberState, Target, UnixSeconds};
+use crate::publish::OperatorCommand;
+use crate::publish::tests::fixture::named;
 
 /// What follows from a step is out after this time.
 const SOON: Duration = Duration::from_millis(25);
@@ -232,9 +232,9 @@ impl History {
             }
             Step::Reload(reload) => self.reload(reload),
             Step::Freeze if writer.is_frozen() => return false,
-            Step::Freeze => writer.command(Command::Freeze { lasting: None }),
+            Step::Freeze => writer.command(OperatorCommand::Freeze { lasting: None }),
             Step::Thaw if !writer.is_frozen() => return false,
-            Step::Thaw => writer.command(Command::Thaw),
+            Step::Thaw => writer.command(OperatorCommand::Thaw),
             Step::Wall(seconds) => {
                 writer.set += seconds;
                 writer.set_wall();

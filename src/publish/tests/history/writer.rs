@@ -9,11 +9,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::super::super::begin::FOLDER;
-use super::super::super::run::Core;
-use super::super::super::thread::prepare;
-use super::super::super::{Command, Order, Storage};
-use super::super::fixture::{config, federation, label, named, service};
 use super::step::{Reload, Said};
 use crate::config::Config;
 use crate::decide::{Eligible, eligible};
@@ -21,6 +16,11 @@ use crate::model::{
     Change, Check, Delta, Epoch, Fleet, HttpCheck, MemberIdx, MemberSet, NamespacedName, Pattern,
     Probe, Service, Target, Targets, UnixSeconds,
 };
+use crate::publish::tests::fixture::{config, federation, label, named, service};
+use crate::publish::world::begin::FOLDER;
+use crate::publish::writer::run::Core;
+use crate::publish::writer::thread::prepare;
+use crate::publish::{CommandRequest, OperatorCommand, Storage};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 use crate::wire::NameBuf;
@@ -274,9 +274,9 @@ impl Writer {
                 again = true;
                 std::thread::yield_now();
             }
-            if self.core.world.overruling.is_saving() {
+            if self.core.world.overrides.is_saving() {
                 again = true;
-                let saved = self.core.world.overruling.saved().await;
+                let saved = self.core.world.overrides.saved().await;
                 self.core.saved(saved);
             }
             if !again && self.core.deadline(now.instant) > now.instant {
@@ -310,15 +310,15 @@ impl Writer {
     }
 
     /// An operator gives a command.
-    pub(super) fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: OperatorCommand) {
         let (reply, _) = oneshot::channel();
         let by = None;
-        self.core.obey(Order { command, by, reply });
+        self.core.execute(CommandRequest { command, by, reply });
     }
 
     /// Whether answers are frozen.
     pub(super) fn is_frozen(&self) -> bool {
-        self.core.world.overruling.is_frozen()
+        self.core.world.overrides.is_frozen()
     }
 
     /// The target of `s` in a member.
