@@ -274,7 +274,7 @@ impl FleetMembers {
             return None;
         }
         for index in MemberIdx::all().take(self.profiles.len()) {
-            let held = shards.brake.of(index);
+            let held = shards.held_back(index);
             let count = held.map_or(0, HeldBack::len);
             let text =
                 held.map(|held| format!("{count} withdrawals wait for confirmation: {}", held.why));
@@ -290,7 +290,7 @@ impl FleetMembers {
                 out.metrics.set_held_back(name.as_str(), count);
             }
         }
-        let members = shards.brake.members();
+        let members = shards.held_back_members();
         Some(members.filter_map(|member| out.name(member)).collect())
     }
 

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use self::addresses::KnownAddresses;
-use self::brake::WithdrawalBrake;
+use self::brake::{HeldBack, WithdrawalBrake};
 use self::damping::{Came, Damping};
 use self::debounce::PendingRemovals;
 use self::key::{ShardKey, ShardUpdate};
@@ -43,13 +43,13 @@ pub(super) struct FleetShards {
     /// Shards that are out, or were of late.
     pub(super) damping: Damping,
     /// Withdrawals that are held back.
-    pub(super) brake: WithdrawalBrake,
+    brake: WithdrawalBrake,
     /// More or less is held back than was last shown.
-    pub(super) is_brake_changed: bool,
+    is_brake_changed: bool,
     /// Withdrawals that are no longer held back, and wait for their turn.
     pub(super) releases: Releases,
     /// Changes that only take something away, and wait for what puts it back.
-    pub(super) pending: PendingRemovals,
+    pending: PendingRemovals,
 }
 
 impl FleetShards {
@@ -128,6 +128,16 @@ impl FleetShards {
         let records = self.damping.records(now);
         let records = records.filter_map(|(key, record)| Some((key_on_disk(key, out)?, record)));
         records.collect()
+    }
+
+    /// What is held back of a member.
+    pub(super) fn held_back(&self, member: MemberIdx) -> Option<&HeldBack> {
+        self.brake.of(member)
+    }
+
+    /// The members of which something is held back.
+    pub(super) fn held_back_members(&self) -> impl Iterator<Item = MemberIdx> {
+        self.brake.members()
     }
 
     /// How many shards are kept back.
@@ -219,7 +229,7 @@ impl FleetShards {
     }
 
     /// Why a withdrawal is one too many, if it is: no probe says the same of it.
-    pub(super) fn is_too_much(
+    fn is_too_much(
         &mut self,
         (member, name): &ShardKey,
         old: Option<&Service>,
@@ -241,7 +251,7 @@ impl FleetShards {
     }
 
     /// Folds facts and has them written.
-    pub(super) fn put(
+    fn put(
         &mut self,
         key: &ShardKey,
         service: ShardUpdate,
@@ -257,7 +267,7 @@ impl FleetShards {
     }
 
     /// Folds facts, and follows what becomes of the shard. Returns whether anything changed.
-    pub(super) fn replace(
+    fn replace(
         &mut self,
         key: &ShardKey,
         service: ShardUpdate,
@@ -398,11 +408,7 @@ fn key_on_disk((member, name): &ShardKey, out: &Outbox) -> Option<[String; 3]> {
 }
 
 /// The standing that facts of a member give; `None` is no facts.
-pub(super) fn standing_of(
-    member: MemberIdx,
-    facts: Option<&Service>,
-    out: &Outbox,
-) -> ShardReadiness {
+fn standing_of(member: MemberIdx, facts: Option<&Service>, out: &Outbox) -> ShardReadiness {
     let fleet = out.builder.fleet();
     ShardReadiness::of(facts, fleet.has_gateway(member), fleet.addresses)
 }

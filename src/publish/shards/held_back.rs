@@ -24,7 +24,7 @@ const TURN: usize = 1024;
 
 impl FleetShards {
     /// Holds a withdrawal back, for a reason that its member may have had already.
-    pub(in crate::publish) fn hold_back(
+    pub(super) fn hold_back(
         &mut self,
         key: &ShardKey,
         change: ShardUpdate,
@@ -42,12 +42,7 @@ impl FleetShards {
     }
 
     /// Says of a shard that its withdrawal is held back.
-    pub(in crate::publish) fn show_held_back(
-        &mut self,
-        key: &ShardKey,
-        out: &mut Outbox,
-        now: Now,
-    ) {
+    pub(super) fn show_held_back(&mut self, key: &ShardKey, out: &mut Outbox, now: Now) {
         let Some(held) = self.brake.of(key.0) else {
             return;
         };
@@ -64,7 +59,7 @@ impl FleetShards {
     }
 
     /// A member has a shard again whose withdrawal is held back, if it is.
-    pub(in crate::publish) fn take_back(&mut self, key: &ShardKey, out: &mut Outbox, now: Now) {
+    pub(super) fn take_back(&mut self, key: &ShardKey, out: &mut Outbox, now: Now) {
         if self.brake.take(key).is_some() {
             let condition = self.damping.condition(key, now);
             out.set_condition(key, condition);
@@ -105,7 +100,7 @@ impl FleetShards {
     }
 
     /// Makes some of the withdrawals that are no longer held back.
-    pub(in crate::publish) fn fold_releases(&mut self, out: &mut Outbox, now: Now) {
+    pub(super) fn fold_releases(&mut self, out: &mut Outbox, now: Now) {
         for _ in 0..TURN {
             let Some((key, why, by)) = self.releases.waiting.pop_front() else {
                 return;
@@ -134,7 +129,7 @@ impl FleetShards {
     /// Takes out of the withdrawals of a complete list what is not to be done yet, and gives back the
     /// rest. A list that comes long enough after the one that was held back, and says the same,
     /// confirms it. `before` is how many services the member had.
-    pub(in crate::publish) fn brake_list(
+    pub(super) fn brake_list(
         &mut self,
         member: MemberIdx,
         lacking: Vec<ListedChange>,
@@ -247,7 +242,7 @@ impl FleetShards {
     }
 
     /// Makes the withdrawals that probes confirm.
-    pub(in crate::publish) fn confirm_down(&mut self, out: &mut Outbox, now: Now) {
+    pub(super) fn confirm_down(&mut self, out: &mut Outbox, now: Now) {
         let down: Vec<ShardKey> = self
             .brake
             .keys()
@@ -279,12 +274,7 @@ impl FleetShards {
     }
 
     /// The facts of a member are gone as a whole: nothing is held back of it any more.
-    pub(in crate::publish) fn forget_held_back(
-        &mut self,
-        member: MemberIdx,
-        out: &mut Outbox,
-        now: Now,
-    ) {
+    pub(super) fn forget_held_back(&mut self, member: MemberIdx, out: &mut Outbox, now: Now) {
         if !self.brake.take_all(member).is_empty() {
             self.let_go(member, ("its facts are discarded", None), out, now);
         }
