@@ -42,10 +42,24 @@ pub(super) struct FleetMembers {
     /// Their states.
     pub(super) states: States,
     /// When what is left of a hold is told next.
-    pub(super) hold_due: Option<Instant>,
+    hold_due: Option<Instant>,
 }
 
 impl FleetMembers {
+    /// The members of a configuration, as an earlier process has left them.
+    pub(super) fn new(
+        profiles: Vec<Profile>,
+        index: HashMap<Label, MemberIdx>,
+        states: States,
+    ) -> Self {
+        Self {
+            profiles,
+            index,
+            states,
+            hold_due: None,
+        }
+    }
+
     /// A source of this lifetime says something of a member. Returns whether it is the newest: what
     /// others say is stale.
     pub(super) fn is_newest(&mut self, member: MemberIdx, epoch: Epoch) -> bool {

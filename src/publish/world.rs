@@ -99,12 +99,7 @@ impl World {
         }
         let addresses = KnownAddresses::new(known, hostnames);
         Self {
-            members: FleetMembers {
-                profiles,
-                index,
-                states,
-                hold_due: None,
-            },
+            members: FleetMembers::new(profiles, index, states),
             shards: FleetShards::new(addresses, &config.fleet, now.instant),
             config,
             overrides,

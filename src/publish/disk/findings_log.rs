@@ -125,7 +125,7 @@ impl FindingsLog {
         storage: Storage,
     ) -> io::Result<Self> {
         let (orders, received) = mpsc::sync_channel(ORDERS);
-        let (obeyed_to, carried_out) = watch::channel(0);
+        let (carried_out_to, carried_out) = watch::channel(0);
         let state = Arc::new(ThreadReport::default());
         state.octets.store(good.unwrap_or(0), Ordering::Relaxed);
         let shared = Arc::clone(&state);
@@ -137,7 +137,7 @@ impl FindingsLog {
                     path,
                     file: None,
                     buffer: Vec::new(),
-                    carried_out: obeyed_to,
+                    carried_out: carried_out_to,
                     state: shared,
                     storage,
                     metrics,

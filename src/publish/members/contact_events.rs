@@ -19,13 +19,13 @@ impl FleetMembers {
     pub(in crate::publish) fn on_contact_event(
         &mut self,
         member: MemberIdx,
-        happening: ContactEvent,
+        event: ContactEvent,
         shards: &mut FleetShards,
         out: &mut Outbox,
         now: Now,
     ) {
         let braked = self.states.braked();
-        let transitions = self.states.on_contact_event(member, happening, now.instant);
+        let transitions = self.states.on_contact_event(member, event, now.instant);
         self.follow(&transitions, &braked, shards, out, now);
     }
 

@@ -118,11 +118,11 @@ impl States {
     pub(in crate::publish) fn on_contact_event(
         &mut self,
         member: MemberIdx,
-        happening: ContactEvent,
+        event: ContactEvent,
         now: Instant,
     ) -> Vec<StateTransition> {
         if let Some(tracked) = self.members.get_mut(member.get()) {
-            tracked.on_contact_event(happening, now);
+            tracked.on_contact_event(event, now);
         }
         self.settle(now)
     }

@@ -34,7 +34,7 @@ pub(super) struct Parts<'a> {
 /// Takes the payload of a service apart; `None` when it is another record or damaged, which serde
 /// then says.
 pub(super) fn split(payload: &[u8]) -> Option<Parts<'_>> {
-    let mut octets = Octets(payload);
+    let mut octets = PayloadCursor(payload);
     let inside = match octets.number()? {
         0 => None,
         // Pods are left to serde.
@@ -66,9 +66,9 @@ pub(super) fn split(payload: &[u8]) -> Option<Parts<'_>> {
 }
 
 /// The rest of a payload.
-struct Octets<'a>(&'a [u8]);
+struct PayloadCursor<'a>(&'a [u8]);
 
-impl<'a> Octets<'a> {
+impl<'a> PayloadCursor<'a> {
     /// The next octets.
     fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;

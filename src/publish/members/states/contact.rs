@@ -51,8 +51,8 @@ pub(super) enum Told {
 
 impl MemberContact {
     /// The contact after something happened.
-    pub(super) fn after(self, happening: ContactEvent, now: Instant) -> Self {
-        match (self, happening) {
+    pub(super) fn after(self, event: ContactEvent, now: Instant) -> Self {
+        match (self, event) {
             (
                 Self::Live { since },
                 ContactEvent::Synced | ContactEvent::Resumed | ContactEvent::Returning,

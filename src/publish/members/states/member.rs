@@ -90,10 +90,10 @@ impl Tracked {
     }
 
     /// Something happened to it.
-    pub(super) fn on_contact_event(&mut self, happening: ContactEvent, now: Instant) {
+    pub(super) fn on_contact_event(&mut self, event: ContactEvent, now: Instant) {
         let was_live = self.contact.is_live();
-        self.contact = self.contact.after(happening, now);
-        match happening {
+        self.contact = self.contact.after(event, now);
+        match event {
             ContactEvent::Synced => self.has_synced = true,
             // Its other facts were served, so what follows is no start any more.
             ContactEvent::Forgotten if self.has_synced => {
