@@ -1,78 +1,44 @@
-//! The one writer: its thread, its clock, coalescing, member states, and the persisted facts.
+//! The one writer: what it hears is folded into members and shards by its loop, published as snapshots,
+//! and kept on disk.
 //!
 //! ```text
-//! sources ──Delta──▶ fold ──▶ SnapshotBuilder ──publish──▶ ArcSwap<Snapshot> ──▶ answer
-//!                     │  ▲          (at once when idle, once in 10 ms under load)
-//!                     │  └── losses wait 10 ms for what puts them back
-//!                     │  └── withdrawals of much at once wait until they are confirmed
-//!                     ├──▶ States: time, holds, the brake on lost members
-//!                     ├──▶ Damping: what went out too often comes back later
-//!                     ├──▶ Events: every transition
-//!                     ├──▶ second thread ──▶ state-dir/facts/<member>.{base,log}
-//!                     └──▶ third thread ──▶ state-dir/probes.log
+//! writer   the thread and its loop: takes deltas, configurations and commands, publishes
+//!   │
+//! world    everything that the writer knows, and who of these is told of a delta
+//!   ├── members    states by time and contact: holds, the brake on lost members; what is shown of each
+//!   ├── shards     the door for facts: removals wait 10 ms for what puts them back, many at once until
+//!   │              they are confirmed; damping; what probes say of addresses
+//!   ├── overrides  what operators have decided
+//!   └── outbox     handed to all of these: the next snapshot, events, the disk (two threads), metrics
 //! ```
 //!
-//! It asks a source for one thing, a second list where the first took too much away, and never decides an answer. Invariants: nothing a source
-//! fails to say removes a name; a slow or broken disk delays no publication; wrong files and folders
-//! never stop a start; whoever drops the last reference to a snapshot is the writer.
+//! It asks a source for one thing, a second list where the first took too much away, and never decides
+//! an answer. Invariants: nothing a source fails to say removes a name; a slow or broken disk delays no
+//! publication; wrong files and folders never stop a start; whoever drops the last reference to a
+//! snapshot is the writer.
 
-mod begin;
-mod brake;
 mod command;
-mod confirm;
-mod contact;
-mod damping;
-mod deadlines;
 mod disk;
 mod error;
-mod events;
-mod fact;
-mod facts_v1;
-mod files;
-mod findings;
-mod findings_file;
-mod frames;
 mod handle;
-mod house;
-mod identity;
-mod lane;
-mod learnt;
-mod lingering;
-mod listing;
-mod lock;
-mod loss;
-mod obey;
+mod members;
+mod now;
+mod outbox;
 mod overrides;
-mod overrides_file;
-mod overruling;
-mod pace;
-mod reconfigure;
-mod record;
-mod resolve;
-mod restored;
-mod retire;
-mod run;
-mod serial;
 mod shards;
-mod standing;
-mod states;
-mod steady;
-mod storage;
-mod thread;
-mod transit;
-mod twins;
-mod vantages;
-mod verdicts;
 mod world;
+mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use command::{Command, Done, InForce, Order, Refused, Standing};
-pub use error::Error;
-pub use events::{Events, KEPT};
+pub use command::{
+    ActiveOverrides, CommandOutcome, CommandRefused, CommandRequest, InForce, OperatorCommand,
+};
+pub use disk::lock::{LockError, lock_folder};
+pub use disk::storage::Storage;
+pub use error::StartError;
 pub use handle::Handle;
-pub use lock::{LockError, lock_folder};
-pub use restored::{Restored, restore};
-pub use storage::Storage;
-pub use thread::{Writer, spawn};
+pub use outbox::events::{EventLog, KEPT};
+pub use world::restored::{Restored, restore};
+pub use writer::thread::{Writer, spawn};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{MemberIdx, Shown, UnixSeconds};
 use crate::names::Label;
-use crate::publish::Standing;
+use crate::publish::ActiveOverrides;
 use crate::snapshot::Snapshot;
 
 /// One member, as `/v1/clusters` and `gazetteer clusters -o json` show it.
@@ -35,7 +35,7 @@ pub struct Cluster {
 }
 
 /// The members of a snapshot, in configuration order, as they are at `now`.
-pub fn clusters(snapshot: &Snapshot, standing: &Standing, now: UnixSeconds) -> Vec<Cluster> {
+pub fn clusters(snapshot: &Snapshot, standing: &ActiveOverrides, now: UnixSeconds) -> Vec<Cluster> {
     let drained = |name: &Label| {
         let drains = standing.drains.iter();
         let mine = drains.filter(|of| of.drain.begun.is_some() && of.members.contains(name));

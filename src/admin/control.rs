@@ -29,7 +29,7 @@ use super::error::Error;
 use super::overrides::Obeyed;
 use crate::model::Peer;
 use crate::model::limits::CONTROL_COMMAND;
-use crate::publish::{Command, Order, Refused};
+use crate::publish::{CommandRefused, CommandRequest, OperatorCommand};
 use crate::telemetry::Metrics;
 
 /// The socket in `state-dir`.
@@ -67,7 +67,7 @@ pub enum Asked {
     },
 }
 
-impl TryFrom<Asked> for Command {
+impl TryFrom<Asked> for OperatorCommand {
     type Error = String;
 
     fn try_from(asked: Asked) -> Result<Self, String> {
@@ -155,7 +155,7 @@ impl Control {
     /// Serves until `cancel`, then removes the socket.
     pub async fn run(
         self,
-        commands: mpsc::Sender<Order>,
+        commands: mpsc::Sender<CommandRequest>,
         metrics: Arc<Metrics>,
         cancel: CancellationToken,
     ) {
@@ -190,7 +190,7 @@ impl Listener for UnixListener {
 
 /// `/v1/command`
 async fn obey(
-    State((commands, metrics)): State<(mpsc::Sender<Order>, Arc<Metrics>)>,
+    State((commands, metrics)): State<(mpsc::Sender<CommandRequest>, Arc<Metrics>)>,
     Extension(by): Extension<Option<Peer>>,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Json<Obeyed>, (StatusCode, String)> {
@@ -205,7 +205,7 @@ async fn obey(
     let command = command.map_err(|problem| say(StatusCode::BAD_REQUEST, problem))?;
     let (reply, outcome) = oneshot::channel();
     commands
-        .try_send(Order { command, by, reply })
+        .try_send(CommandRequest { command, by, reply })
         .map_err(|_| say(StatusCode::SERVICE_UNAVAILABLE, "busy or ending".to_owned()))?;
     let ended = |_| say(StatusCode::SERVICE_UNAVAILABLE, "ending".to_owned());
     let outcome = outcome.await.map_err(ended)?;
@@ -214,14 +214,14 @@ async fn obey(
 }
 
 /// The status of a refusal.
-fn status(refused: &Refused) -> StatusCode {
+fn status(refused: &CommandRefused) -> StatusCode {
     match refused {
-        Refused::Unknown { .. } => StatusCode::NOT_FOUND,
-        Refused::NotOut { .. }
-        | Refused::NotFrozen
-        | Refused::TooMany
-        | Refused::NothingWithheld { .. } => StatusCode::CONFLICT,
-        Refused::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
+        CommandRefused::Unknown { .. } => StatusCode::NOT_FOUND,
+        CommandRefused::NotOut { .. }
+        | CommandRefused::NotFrozen
+        | CommandRefused::TooMany
+        | CommandRefused::NothingWithheld { .. } => StatusCode::CONFLICT,
+        CommandRefused::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 
@@ -244,10 +244,10 @@ mod tests {
         ] {
             assert_eq!(serde_json::to_string(&asked).unwrap(), text);
             assert_eq!(serde_json::from_str::<Asked>(text).unwrap(), asked);
-            assert!(Command::try_from(asked).is_ok());
+            assert!(OperatorCommand::try_from(asked).is_ok());
         }
         let target = "regions/eu".to_owned();
-        assert!(Command::try_from(Asked::Uncordon { target }).is_err());
+        assert!(OperatorCommand::try_from(Asked::Uncordon { target }).is_err());
     }
 
     #[tokio::test]

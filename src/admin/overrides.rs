@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Event, Freeze, Peer, Shown};
-use crate::publish::{Done, InForce, Standing};
+use crate::publish::{ActiveOverrides, CommandOutcome, InForce};
 
 /// Everything in force, as `/v1/overrides` and `gazetteer overrides -o json` show it. Moments have
 /// the form of RFC 3339.
@@ -90,8 +90,8 @@ pub struct Giver {
     pub pid: Option<i32>,
 }
 
-impl From<&Standing> for InForceNow {
-    fn from(standing: &Standing) -> Self {
+impl From<&ActiveOverrides> for InForceNow {
+    fn from(standing: &ActiveOverrides) -> Self {
         Self {
             frozen: standing.frozen.map(Frozen::from),
             drains: standing.drains.iter().map(Drained::from).collect(),
@@ -125,8 +125,8 @@ impl From<&InForce> for Drained {
     }
 }
 
-impl From<Done> for Obeyed {
-    fn from(done: Done) -> Self {
+impl From<CommandOutcome> for Obeyed {
+    fn from(done: CommandOutcome) -> Self {
         Self {
             drain: done.drain.as_ref().map(Drained::from),
             frozen: done.frozen.map(Frozen::from),

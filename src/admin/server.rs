@@ -24,7 +24,7 @@ use super::host;
 use super::overrides::{InForceNow, Transition};
 use super::view::View;
 use crate::model::Peer;
-use crate::publish::Standing;
+use crate::publish::ActiveOverrides;
 use crate::telemetry::clock;
 
 /// Paths for which places are kept: who asks these decides whether clients are sent here.
@@ -179,7 +179,11 @@ fn readiness(view: &View) -> (StatusCode, String) {
     if *view.ready.borrow() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
-    let all = clusters(&view.snapshots.load(), &Standing::default(), clock::now());
+    let all = clusters(
+        &view.snapshots.load(),
+        &ActiveOverrides::default(),
+        clock::now(),
+    );
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
     let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
     let names = if names.is_empty() {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::publish::{Events, Standing};
+use crate::publish::{ActiveOverrides, EventLog};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 
@@ -22,9 +22,9 @@ pub struct View {
     /// The metrics.
     pub metrics: Arc<Metrics>,
     /// What operators have decided.
-    pub overrides: watch::Receiver<Arc<Standing>>,
+    pub overrides: watch::Receiver<Arc<ActiveOverrides>>,
     /// The last transitions.
-    pub events: Events,
+    pub events: EventLog,
     /// Names in lower case under which the admin address is asked, beside those that
     /// [`super::bind`] tells.
     pub hosts: Arc<[String]>,

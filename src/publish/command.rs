@@ -10,7 +10,7 @@ use crate::names::Label;
 
 /// What an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+pub enum OperatorCommand {
     /// Take something out of answers.
     Drain {
         /// What.
@@ -35,13 +35,13 @@ pub enum Command {
 
 /// A command on its way to the writer.
 #[derive(Debug)]
-pub struct Order {
+pub struct CommandRequest {
     /// What is asked for.
-    pub command: Command,
+    pub command: OperatorCommand,
     /// Who asks; `None` where the system does not say.
     pub by: Option<Peer>,
     /// Told once the command is kept on disk and answers follow it.
-    pub reply: oneshot::Sender<Result<Done, Refused>>,
+    pub reply: oneshot::Sender<Result<CommandOutcome, CommandRefused>>,
 }
 
 /// Who has given a command, in words.
@@ -54,7 +54,7 @@ pub(super) fn giver(by: Option<Peer>) -> String {
 
 /// What a command has brought about.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Done {
+pub struct CommandOutcome {
     /// The drain that a drain or cordon is now.
     pub drain: Option<InForce>,
     /// Since when answers are frozen, if they are.
@@ -88,7 +88,7 @@ impl InForce {
 
 /// Everything that operators have decided, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Standing {
+pub struct ActiveOverrides {
     /// Answers stay as they were.
     pub frozen: Option<Freeze>,
     /// What is drained, in the order of the commands.
@@ -99,7 +99,7 @@ pub struct Standing {
 
 /// Why a command was not obeyed. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum CommandRefused {
     /// There is no such thing. Correct the name.
     #[error("{kind} {name:?} is not known{}", like(.near))]
     Unknown {

@@ -4,6 +4,16 @@
 //! Each change is written (write(2)) as soon as the thread gets to it, which outlives a killed
 //! process, and synced at most once in a second, which outlives a loss of power.
 
+pub(super) mod fact;
+pub(super) mod fact_log;
+pub(super) mod facts_v1;
+pub(super) mod files;
+pub(super) mod findings_file;
+pub(super) mod findings_log;
+pub(super) mod frames;
+pub(super) mod lock;
+pub(super) mod storage;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
@@ -16,10 +26,10 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{debug, error};
 
-use super::fact::Fact;
-use super::files::{Owner, Paths, Tail, Whole};
-use super::lane::Lane;
-use super::storage::Storage;
+use self::fact::Fact;
+use self::fact_log::FactLog;
+use self::files::{FileOwner, LogTail, MemberImage, Paths};
+use self::storage::Storage;
 use crate::telemetry::{Metrics, clock};
 
 /// How many orders may wait. When as many do, changes are dropped, and the owner's files are
@@ -34,26 +44,26 @@ const RETRY: Duration = Duration::from_secs(30);
 
 /// Something to write.
 #[derive(Debug)]
-enum Order {
+enum FactWrite {
     /// A change.
-    Append(Owner, Fact),
+    Append(FileOwner, Fact),
     /// Everything, in place of what was there.
-    Replace(Owner, Box<Whole>),
+    Replace(FileOwner, Box<MemberImage>),
     /// The owner is no more.
-    Remove(Owner),
+    Remove(FileOwner),
 }
 
 /// What the writer holds of the thread. Nothing in it waits, except [`Self::close`].
 #[derive(Debug)]
 pub(super) struct Disk {
     /// Bounded; see [`ORDERS`].
-    orders: SyncSender<Order>,
+    orders: SyncSender<FactWrite>,
     /// Owners whose files lack changes, and when to write them anew.
-    behind: BTreeMap<Owner, Instant>,
+    behind: BTreeMap<FileOwner, Instant>,
     /// Nothing is written: answers are frozen, and the files are to stay as they are.
     is_frozen: bool,
     /// Owners whose files could not be written, as the thread reports them.
-    failed: Arc<Mutex<BTreeSet<Owner>>>,
+    failed: Arc<Mutex<BTreeSet<FileOwner>>>,
     /// The thread.
     thread: JoinHandle<()>,
 }
@@ -62,13 +72,13 @@ impl Disk {
     /// Starts the thread. `tails` are the ends of the files that were read.
     pub(super) fn spawn(
         folder: &Path,
-        tails: &BTreeMap<Owner, Tail>,
+        tails: &BTreeMap<FileOwner, LogTail>,
         metrics: Arc<Metrics>,
         storage: Storage,
     ) -> io::Result<Self> {
         let folder = folder.to_owned();
-        let open = move |owner: &Owner, tail| {
-            Lane::new(
+        let open = move |owner: &FileOwner, tail| {
+            FactLog::new(
                 Paths {
                     folder: folder.clone(),
                     owner: owner.clone(),
@@ -76,15 +86,17 @@ impl Disk {
                 tail,
             )
         };
-        let lanes = tails
+        let logs = tails
             .iter()
             .map(|(owner, tail)| (owner.clone(), open(owner, *tail)))
             .collect();
-        let open: Opener = Box::new(move |owner| open(owner, Tail::Fresh));
+        let open: Opener = Box::new(move |owner| open(owner, LogTail::Fresh));
         let now = clock::monotonic();
-        let behind = tails.iter().filter(|(_, tail)| **tail == Tail::Behind);
+        let behind = tails
+            .iter()
+            .filter(|(_, tail)| **tail == LogTail::NeedsRewrite);
         let behind: BTreeMap<_, _> = behind.map(|(owner, _)| (owner.clone(), now)).collect();
-        let failing: BTreeSet<Owner> = behind.keys().cloned().collect();
+        let failing: BTreeSet<FileOwner> = behind.keys().cloned().collect();
         for owner in &failing {
             let why = "damaged: what could be read of them is used, and they are written anew";
             storage.fails(&part(owner), why);
@@ -93,8 +105,8 @@ impl Disk {
         let failed = Arc::new(Mutex::new(BTreeSet::new()));
         let shared = Arc::clone(&failed);
         let thread = thread::Builder::new().name("facts".into()).spawn(move || {
-            Thread {
-                lanes,
+            FactThread {
+                logs,
                 open,
                 failed: shared,
                 failing,
@@ -118,26 +130,26 @@ impl Disk {
     }
 
     /// Has a change written.
-    pub(super) fn append(&mut self, owner: &Owner, fact: Fact) {
+    pub(super) fn append(&mut self, owner: &FileOwner, fact: Fact) {
         if !self.behind.contains_key(owner) {
-            self.order(owner, Order::Append(owner.clone(), fact));
+            self.order(owner, FactWrite::Append(owner.clone(), fact));
         }
     }
 
     /// Has everything of an owner written in place of what was there.
-    pub(super) fn replace(&mut self, owner: &Owner, whole: Whole) {
+    pub(super) fn replace(&mut self, owner: &FileOwner, whole: MemberImage) {
         self.behind.remove(owner);
-        self.order(owner, Order::Replace(owner.clone(), Box::new(whole)));
+        self.order(owner, FactWrite::Replace(owner.clone(), Box::new(whole)));
     }
 
     /// Has the files of an owner removed.
-    pub(super) fn remove(&mut self, owner: &Owner) {
+    pub(super) fn remove(&mut self, owner: &FileOwner) {
         self.behind.remove(owner);
-        self.order(owner, Order::Remove(owner.clone()));
+        self.order(owner, FactWrite::Remove(owner.clone()));
     }
 
     /// The owners whose files must be written anew now, by [`Self::replace`].
-    pub(super) fn owed(&mut self, now: Instant) -> Vec<Owner> {
+    pub(super) fn owed(&mut self, now: Instant) -> Vec<FileOwner> {
         for owner in std::mem::take(&mut *self.failed.lock()) {
             self.behind.insert(owner, now + RETRY);
         }
@@ -148,7 +160,7 @@ impl Disk {
     }
 
     /// Gives an order, or notes that the owner's files are behind.
-    fn order(&mut self, owner: &Owner, order: Order) {
+    fn order(&mut self, owner: &FileOwner, order: FactWrite) {
         if self.is_frozen {
             self.behind.insert(owner.clone(), clock::monotonic());
             return;
@@ -172,18 +184,18 @@ impl Disk {
 }
 
 /// Opens the files of an owner that has none yet.
-type Opener = Box<dyn Fn(&Owner) -> Lane + Send>;
+type Opener = Box<dyn Fn(&FileOwner) -> FactLog + Send>;
 
 /// The state of the thread.
-struct Thread {
+struct FactThread {
     /// The files, by owner.
-    lanes: BTreeMap<Owner, Lane>,
+    logs: BTreeMap<FileOwner, FactLog>,
     /// Opens the files of an owner that has none yet.
     open: Opener,
     /// Where failures are reported.
-    failed: Arc<Mutex<BTreeSet<Owner>>>,
+    failed: Arc<Mutex<BTreeSet<FileOwner>>>,
     /// Owners whose files are told to fail.
-    failing: BTreeSet<Owner>,
+    failing: BTreeSet<FileOwner>,
     /// Where that is told.
     storage: Storage,
     /// Where sizes are reported.
@@ -191,19 +203,19 @@ struct Thread {
 }
 
 /// How the files of an owner are told.
-fn part(owner: &Owner) -> String {
+fn part(owner: &FileOwner) -> String {
     match owner {
-        Owner::Fleet => "facts of the fleet".to_owned(),
-        Owner::Member(name) => format!("facts of {name}"),
+        FileOwner::Fleet => "facts of the fleet".to_owned(),
+        FileOwner::Member(name) => format!("facts of {name}"),
     }
 }
 
-impl Thread {
+impl FactThread {
     /// Works until the writer closes the channel.
-    fn run(mut self, orders: &Receiver<Order>) {
+    fn run(mut self, orders: &Receiver<FactWrite>) {
         let mut synced = clock::monotonic();
         loop {
-            let is_unsynced = self.lanes.values().any(Lane::is_unsynced);
+            let is_unsynced = self.logs.values().any(FactLog::is_unsynced);
             let order = if is_unsynced {
                 orders.recv_timeout((synced + SYNC).duration_since(clock::monotonic()))
             } else {
@@ -212,12 +224,12 @@ impl Thread {
             let is_over = matches!(order, Err(RecvTimeoutError::Disconnected));
             let mut touched = BTreeSet::new();
             for order in order.into_iter().chain(orders.try_iter().take(ORDERS)) {
-                self.obey(order, &mut touched);
+                self.carry_out(order, &mut touched);
             }
-            self.each(&touched, Lane::write);
+            self.each(&touched, FactLog::write);
             if is_over || clock::monotonic() >= synced + SYNC {
-                let all = self.lanes.keys().cloned().collect();
-                self.each(&all, Lane::sync);
+                let all = self.logs.keys().cloned().collect();
+                self.each(&all, FactLog::sync);
                 synced = clock::monotonic();
             }
             if is_over {
@@ -226,22 +238,22 @@ impl Thread {
         }
     }
 
-    /// Obeys one order, as far as it can be without writing changes.
-    fn obey(&mut self, order: Order, touched: &mut BTreeSet<Owner>) {
+    /// Carries one order out, as far as it can be without writing changes.
+    fn carry_out(&mut self, order: FactWrite, touched: &mut BTreeSet<FileOwner>) {
         match order {
-            Order::Append(owner, fact) => {
-                self.lane(&owner).append(&fact);
+            FactWrite::Append(owner, fact) => {
+                self.log(&owner).append(&fact);
                 touched.insert(owner);
             }
-            Order::Replace(owner, whole) => {
-                let result = self.lane(&owner).replace(&whole);
+            FactWrite::Replace(owner, whole) => {
+                let result = self.log(&owner).replace(&whole);
                 self.report(&owner, result);
             }
-            Order::Remove(owner) => {
-                if let Err(error) = self.lane(&owner).remove() {
+            FactWrite::Remove(owner) => {
+                if let Err(error) = self.log(&owner).remove() {
                     error!(?owner, %error, "persisted facts cannot be removed");
                 }
-                self.lanes.remove(&owner);
+                self.logs.remove(&owner);
                 if self.failing.remove(&owner) {
                     self.storage.works(&part(&owner));
                 }
@@ -251,33 +263,33 @@ impl Thread {
     }
 
     /// The files of an owner.
-    fn lane(&mut self, owner: &Owner) -> &mut Lane {
+    fn log(&mut self, owner: &FileOwner) -> &mut FactLog {
         let open = &self.open;
-        self.lanes
+        self.logs
             .entry(owner.clone())
             .or_insert_with(|| open(owner))
     }
 
     /// Does something with the files of some owners.
-    fn each(&mut self, owners: &BTreeSet<Owner>, act: fn(&mut Lane) -> io::Result<()>) {
+    fn each(&mut self, owners: &BTreeSet<FileOwner>, act: fn(&mut FactLog) -> io::Result<()>) {
         for owner in owners {
-            let result = act(self.lane(owner));
+            let result = act(self.log(owner));
             self.report(owner, result);
         }
     }
 
     /// Reports how writing went.
-    fn report(&mut self, owner: &Owner, result: io::Result<()>) {
+    fn report(&mut self, owner: &FileOwner, result: io::Result<()>) {
         if let Err(error) = result {
             self.storage.fails(&part(owner), &error);
             self.failing.insert(owner.clone());
             self.metrics.persist_failed();
             self.failed.lock().insert(owner.clone());
-        } else if !self.lane(owner).is_behind() && self.failing.remove(owner) {
+        } else if !self.log(owner).is_behind() && self.failing.remove(owner) {
             self.storage.works(&part(owner));
         }
-        if let Owner::Member(name) = owner {
-            let octets = self.lane(owner).octets();
+        if let FileOwner::Member(name) = owner {
+            let octets = self.log(owner).octets();
             self.metrics.set_persisted(name.as_str(), octets);
         }
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 /// Why the writer cannot start. A `state-dir` that cannot be used is no reason, nor are wrong files in
 /// it: that is said, and what they held is learnt anew.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum StartError {
     /// Another process keeps its facts there: stop it, or give this one another `state-dir`.
     #[error("state-dir {path}: another daemon is using it", path = path.display())]
     Locked {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
 
-use super::Events;
-use super::command::{Order, Standing};
+use super::command::{ActiveOverrides, CommandRequest};
 use crate::config::Config;
 use crate::model::{Delta, Findings, MemberSet, Targets};
 use crate::names::Label;
+use crate::publish::EventLog;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -22,11 +22,11 @@ pub struct Handle {
     /// A new configuration, already validated.
     pub configs: mpsc::Sender<Arc<Config>>,
     /// What operators ask for. Bounded: when it is full, whoever asks is told so.
-    pub commands: mpsc::Sender<Order>,
+    pub commands: mpsc::Sender<CommandRequest>,
     /// What operators have decided, and what it does; at most a second old.
-    pub overrides: watch::Receiver<Arc<Standing>>,
+    pub overrides: watch::Receiver<Arc<ActiveOverrides>>,
     /// The last transitions.
-    pub events: Events,
+    pub events: EventLog,
     /// The present snapshot.
     pub snapshots: Arc<ArcSwap<Snapshot>>,
     /// The load balancer host names to keep resolved.

@@ -1,408 +1,197 @@
-//! What operators have decided over the configuration, and what follows for answers.
-//!
-//! ```text
-//! Command ──decide──▶ kept on disk ──put in force──▶ shares, publication ──▶ reply
-//!                                         ▲
-//!    each second: ends, shares ───────────┘   (while frozen: nothing)
-//! ```
-//!
-//! While answers are frozen the writer folds on in memory, publishes nothing and writes no facts, so
-//! that a restart begins with what was frozen.
+//! What operators have decided, as the writer keeps it and has it written.
 
-use std::collections::HashMap;
+pub(super) mod decide;
+pub(super) mod lingering;
+pub(super) mod overrides_file;
+pub(super) mod steady;
+pub(super) mod targets;
+
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::error;
 
-use super::command::{Command, Done, InForce, Refused, Standing, giver};
-use super::events::Transited;
-use super::overruling::Asked;
-use super::resolve::{meant, shares};
-use super::steady::dated;
-use super::world::{Now, World};
-use crate::model::limits::DRAINS;
-use crate::model::{
-    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, Peer, UnixSeconds,
-};
-use crate::snapshot::{Snapshot, UNSETTLED_TTL};
+use self::lingering::Lingering;
+use self::overrides_file::Decided;
+use self::steady::{Steady, dated};
+use super::command::{ActiveOverrides, CommandOutcome, CommandRefused, OperatorCommand};
+use super::now::Now;
+use crate::model::{Overrides, Peer, UnixSeconds};
+use crate::publish::disk::storage::Storage;
 
-/// How much later than computed a share may be in answers: the clock is looked at once in a second,
-/// and moments are whole seconds.
-const LATE: Duration = Duration::from_secs(2);
+/// How long after a failure the file is written again.
+const RETRY: Duration = Duration::from_secs(30);
 
-impl World {
-    /// What would be in force after a command; moments that caches decide are left open.
-    pub(super) fn decide(&self, command: &Command, now: UnixSeconds) -> Result<Overrides, Refused> {
-        let mut next = self.overruling.now.clone();
-        let after = |lasting: &Option<Duration>| lasting.map(|lasting| later(now, lasting));
-        match command {
-            Command::Drain {
-                target,
-                over,
-                lasting,
-            } => {
-                self.check_known(target)?;
-                let until = after(lasting);
-                let moment = next.moment(now);
-                let place = next.drains.iter().position(|drain| drain.target == *target);
-                let old = place.map(|place| next.drains.remove(place));
-                let from = old.as_ref().map_or(FULL_SHARE, |old| old.share(moment));
-                let drain = match old {
-                    // It is out: only its end may change.
-                    Some(old) if from == 0 => Drain { until, ..old },
-                    None if DRAINS.is_exceeded_by(next.drains.len() as u64 + 1) => {
-                        self.metrics.limit_exceeded(&DRAINS);
-                        return Err(Refused::TooMany);
-                    }
-                    _ => Drain {
-                        target: target.clone(),
-                        from,
-                        begun: next.frozen.is_none().then_some(now),
-                        over: *over,
-                        until,
-                        safe_at: None,
-                    },
-                };
-                next.drains.push(drain);
-            }
-            Command::Uncordon(target) => {
-                let is_frozen = next.frozen.is_some();
-                let place = next.drains.iter().position(|drain| drain.target == *target);
-                let Some(place) = place else {
-                    return Err(Refused::NotOut {
-                        target: target.clone(),
-                        others: next.drains.into_iter().map(|drain| drain.target).collect(),
-                    });
-                };
-                match next.drains.get_mut(place) {
-                    // It is out of the frozen answers, which a restart must find again.
-                    Some(drain) if is_frozen && drain.begun.is_some() => drain.until = Some(now),
-                    _ => drop(next.drains.remove(place)),
-                }
-            }
-            Command::Freeze { lasting } => {
-                let since = next.moment(now);
-                for drain in &mut next.drains {
-                    drain.safe_at = drain.safe_at.filter(|_| drain.share(since) == 0);
-                }
-                next.frozen = Some(Freeze {
-                    since,
-                    until: after(lasting),
-                });
-            }
-            Command::Thaw => next = thawed(&next, now).ok_or(Refused::NotFrozen)?,
-            // Nothing of it is kept: it is done at once.
-            Command::Confirm(_) => {}
-        }
-        Ok(next)
-    }
+/// How the file is told.
+const PART: &str = "overrides.json";
 
-    /// Fills in the moments after which nothing of what is drained can be in a cache. `published` is
-    /// the snapshot whose answers may be there.
-    pub(super) fn fill_safe(&self, overrides: &mut Overrides, published: &Snapshot, now: Instant) {
-        if overrides.frozen.is_some() {
-            return;
-        }
-        let moment = self.overruling.clock.now(now);
-        for drain in &mut overrides.drains {
-            if drain.safe_at.is_none() {
-                let ttl = self.longest_left(published, &drain.target, now);
-                drain.safe_at = Some(safe_at(drain, ttl, moment));
-            }
-        }
-    }
+/// Decisions on their way to the disk.
+#[derive(Debug)]
+pub(in crate::publish) struct Saving {
+    /// Writes them.
+    task: JoinHandle<io::Result<()>>,
+    /// What is written, and by how many seconds the wall clock that dates it is ahead.
+    written: (Overrides, i64),
+    /// What they come from, and whom to tell; `None` for what came by itself.
+    pub(in crate::publish) order: Option<PendingCommand>,
+}
 
-    /// Puts decisions in force. Returns what the command has brought about.
-    pub(super) fn put_in_force(&mut self, asked: &Asked, published: &Snapshot, now: Now) -> Done {
-        let Asked { command, next, .. } = asked;
-        let mut next = next.clone();
-        self.fill_safe(&mut next, published, now.instant);
-        let before = std::mem::replace(&mut self.overruling.now, next);
-        self.is_dirty |= self.apply_shares(published, now);
-        self.announce(asked, &before, now);
-        let standing = self.overruling.shown.borrow().clone();
-        Done {
-            drain: match command {
-                Command::Drain { target, .. } => {
-                    let mut drains = standing.drains.iter();
-                    drains.find(|drain| drain.drain.target == *target).cloned()
-                }
-                _ => None,
-            },
-            frozen: standing.frozen,
-            notes: self.notes(command, &standing),
-        }
-    }
+/// A command that was decided upon.
+#[derive(Debug)]
+pub(in crate::publish) struct PendingCommand {
+    /// The command.
+    pub(in crate::publish) command: OperatorCommand,
+    /// Who gave it.
+    pub(in crate::publish) by: Option<Peer>,
+    /// What is to be in force.
+    pub(in crate::publish) next: Overrides,
+    /// Whom to tell.
+    pub(in crate::publish) reply: oneshot::Sender<Result<CommandOutcome, CommandRefused>>,
+}
 
-    /// Looks after ends and shares, once in a second.
-    pub(super) fn oversee(&mut self, published: &Snapshot, now: Now) {
-        if self.overruling.is_saving() {
-            return;
-        }
-        self.end_what_is_over(published, now);
-        self.is_dirty |= self.apply_shares(published, now);
-        self.overruling.catch_up(now.instant);
-    }
+/// What operators have decided, as the writer keeps it.
+#[derive(Debug)]
+pub(in crate::publish) struct OverrideState {
+    /// What is in force, by the moments of [`Self::clock`].
+    pub(in crate::publish) now: Overrides,
+    /// What is on disk, and by how many seconds the wall clock that dates it is ahead.
+    kept: (Overrides, i64),
+    /// The file.
+    path: PathBuf,
+    /// Decisions on their way to the disk.
+    saving: Option<Saving>,
+    /// When to write again after a failure.
+    retry: Option<Instant>,
+    /// By which things begin and end.
+    pub(in crate::publish) clock: Steady,
+    /// The file could not be read at the start: nothing but a command takes its place.
+    is_unread: bool,
+    /// Where what is wrong with the file is told.
+    pub(in crate::publish) storage: Storage,
+    /// What shares were last made of; `None` when they are to be made anew.
+    pub(in crate::publish) applied: Option<(Overrides, UnixSeconds, i64)>,
+    /// What caches may hold beside what is published.
+    pub(in crate::publish) lingering: Lingering,
+    /// What everybody may see of it, by the dates of the wall clock.
+    pub(in crate::publish) shown: watch::Sender<Arc<ActiveOverrides>>,
+}
 
-    /// Ends what ends by itself.
-    fn end_what_is_over(&mut self, published: &Snapshot, now: Now) {
-        let moment = self.overruling.clock.now(now.instant);
-        let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= moment);
-        let before = self.overruling.now.clone();
-        if before.frozen.is_some_and(|freeze| is_over(freeze.until))
-            && let Some(mut next) = thawed(&before, moment)
-        {
-            self.fill_safe(&mut next, published, now.instant);
-            self.overruling.now = next;
-            self.follow_thaw(true, now);
-            let why = "its end has come".to_owned();
-            self.overridden(now, "answers".to_owned(), ("frozen", "live"), why, None);
-        }
-        if self.overruling.is_frozen() {
-            return;
-        }
-        let over = |drain: &mut Drain| is_over(drain.until);
-        let ended: Vec<_> = self.overruling.now.drains.extract_if(.., over).collect();
-        for drain in ended {
-            let from = drain.state(drain.share(moment));
-            let why = "its end has come".to_owned();
-            self.overridden(now, drain.target.to_string(), (from, "in"), why, None);
-        }
-    }
-
-    /// Follows what time and members have made of drains since they were last shown.
-    fn follow_drains(&mut self, published: &Snapshot, now: Now) {
-        let before = self.overruling.shown.borrow().clone();
-        let shown = before.drains.iter();
-        let shown: HashMap<_, _> = shown.map(|was| (&was.drain.target, was)).collect();
-        for is in self.standing(now).drains {
-            let drain = &is.drain;
-            let is_same =
-                |was: &&&InForce| (was.drain.begun, was.drain.over) == (drain.begun, drain.over);
-            let Some(was) = shown.get(&drain.target).filter(is_same) else {
-                continue;
-            };
-            if was.state() == "draining" && is.state() == "out" {
-                let why = "its share is none".to_owned();
-                self.overridden(
-                    now,
-                    drain.target.to_string(),
-                    ("draining", "out"),
-                    why,
-                    None,
-                );
-            }
-            if was.members != is.members {
-                self.widen(&drain.target, published, now.instant);
-            }
-        }
-    }
-
-    /// A place that is drained has other members: their addresses may be in caches too.
-    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, now: Instant) {
-        let ttl = self.longest_left(published, target, now);
-        let moment = self.overruling.clock.now(now);
-        let mut drains = self.overruling.now.drains.iter_mut();
-        if let Some(drain) = drains.find(|drain| drain.target == *target) {
-            let safe = safe_at(drain, ttl, moment);
-            drain.safe_at = drain.safe_at.map(|before| before.max(safe));
-        }
-    }
-
-    /// Gives the snapshot to come the shares of this moment, and shows them. Returns whether any has
-    /// changed.
-    pub(super) fn apply_shares(&mut self, published: &Snapshot, now: Now) -> bool {
-        let overruling = &self.overruling;
-        let mut clock = overruling.clock;
-        clock.compare(now);
-        let moment = overruling.now.moment(clock.now(now.instant));
-        let troubles = overruling.storage.troubles();
-        let applied = overruling.applied.as_ref();
-        let applied = applied.filter(|_| overruling.shown.borrow().troubles == troubles);
-        if applied.is_some_and(|(of, at, ahead)| {
-            (of, *at, *ahead) == (&overruling.now, moment, clock.ahead())
-        }) {
-            return false;
-        }
-        self.follow_drains(published, now);
-        self.overruling.clock = clock;
-        let standing = self.standing(now);
-        self.metrics.set_frozen(standing.frozen.is_some());
-        self.metrics.set_drained(standing.drains.len());
-        let troubles = self.overruling.storage.count();
-        self.metrics.set_state_troubles(troubles);
-        self.overruling.shown.send_if_modified(|shown| {
-            let is_new = **shown != standing;
-            if is_new {
-                *shown = Arc::new(standing.clone());
-            }
-            is_new
-        });
-        let overrides = &self.overruling.now;
-        let applied = (overrides.clone(), moment, self.overruling.clock.ahead());
-        let shares = shares(overrides, moment, &self.config.fleet, &self.builder);
-        self.overruling.applied = Some(applied);
-        self.builder.set_shares(shares)
-    }
-
-    /// What is in force, and what it does, by the dates of the wall clock.
-    fn standing(&self, now: Now) -> Standing {
-        let clock = &self.overruling.clock;
-        let overrides = dated(&self.overruling.now, clock.ahead());
-        let moment = self.overruling.now.moment(clock.now(now.instant));
-        let moment = UnixSeconds(moment.0.saturating_add_signed(clock.ahead()));
-        let in_force = |drain: &Drain| InForce {
-            members: self
-                .meant(&drain.target)
-                .iter()
-                .filter_map(|member| self.name(member))
-                .collect(),
-            share: drain.share(moment),
-            drain: drain.clone(),
-        };
-        Standing {
-            frozen: overrides.frozen,
-            drains: overrides.drains.iter().map(in_force).collect(),
-            troubles: self.overruling.storage.troubles(),
-        }
-    }
-
-    /// The members that a target means now; none for a service.
-    pub(super) fn meant(&self, target: &OverrideTarget) -> MemberSet {
-        meant(target, &self.config.fleet, &self.builder)
-    }
-
-    /// Keeps facts off the disk after the last publication of what is frozen.
-    pub(super) fn follow_freeze(&mut self, was_frozen: bool) {
-        if !was_frozen && self.overruling.is_frozen() {
-            self.disk.set_frozen(true);
-            self.known.record.set_frozen(true);
-        }
-    }
-
-    /// Shows members as they are, and lets their facts to the disk, once answers are not frozen.
-    pub(super) fn follow_thaw(&mut self, was_frozen: bool, now: Now) {
-        if was_frozen && !self.overruling.is_frozen() {
-            self.disk.set_frozen(false);
-            self.known.record.set_frozen(false);
-            self.pay_disk(now);
-            self.look_after_findings(now);
-            for member in self.all_members().iter() {
-                self.show(member);
-            }
-        }
-    }
-
-    /// Says at the start what an earlier process has left in force.
-    pub(super) fn announce_restored(&self) {
-        let Overrides { frozen, drains } = &self.overruling.now;
-        if frozen.is_some() {
-            warn!(
-                "answers are frozen: they stay as they were, whatever members say, until `gazetteer thaw`"
-            );
-        }
-        for drain in drains {
-            info!(target = %drain.target, "drained, as decided before the start");
-        }
-    }
-
-    /// Shows that a command was obeyed.
-    fn announce(&mut self, asked: &Asked, before: &Overrides, now: Now) {
-        let moment = before.moment(self.overruling.clock.now(now.instant));
-        let state =
-            |drain: Option<&Drain>| drain.map_or("in", |drain| drain.state(drain.share(moment)));
-        let frozen = |overrides: &Overrides| match overrides.frozen {
-            Some(_) => "frozen",
-            None => "live",
-        };
-        let Asked { command, by, .. } = asked;
-        let why = |what: &str| format!("{what}, by {}", giver(*by));
-        let after = frozen(&self.overruling.now);
-        let (subject, from, to, why) = match command {
-            Command::Drain { target, over, .. } => {
-                let verb = if over.is_zero() {
-                    "cordon".to_owned()
-                } else {
-                    let seconds = i64::try_from(over.as_secs()).unwrap_or(i64::MAX);
-                    format!("drain over {:#}", SignedDuration::from_secs(seconds))
-                };
-                let from = state(before.drain(target));
-                let to = state(self.overruling.now.drain(target));
-                (target.to_string(), from, to, why(&verb))
-            }
-            Command::Uncordon(target) => {
-                let from = state(before.drain(target));
-                (target.to_string(), from, "in", why("uncordon"))
-            }
-            Command::Freeze { .. } => ("answers".to_owned(), frozen(before), after, why("freeze")),
-            Command::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
-            Command::Confirm(_) => return,
-        };
-        self.overridden(now, subject, (from, to), why, *by);
-    }
-
-    /// An override came into another state: a line of the log, a count, an event.
-    fn overridden(
-        &mut self,
+impl OverrideState {
+    /// What an earlier process has left.
+    pub(in crate::publish) fn new(
+        decided: Decided,
+        path: PathBuf,
+        shown: watch::Sender<Arc<ActiveOverrides>>,
+        storage: Storage,
         now: Now,
-        subject: String,
-        (from, to): (&str, &str),
-        why: String,
-        by: Option<Peer>,
-    ) {
-        self.transited(
-            now,
-            Transited {
-                kind: EventKind::Override,
-                subject,
-                from: from.to_owned(),
-                to: to.to_owned(),
-                why,
-                by,
-                is_worse: false,
-            },
-        );
-    }
-}
-
-/// What is in force once answers are no longer frozen; `None` if they are not. What was half drained
-/// goes on from where it was.
-fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
-    let since = overrides.frozen?.since;
-    let mut drains = overrides.drains.clone();
-    drains.retain(|drain| drain.until.is_none_or(|until| until > now));
-    for drain in &mut drains {
-        let share = drain.share(since);
-        match drain.begun {
-            Some(_) if share == 0 => {}
-            Some(begun) => {
-                let passed = Duration::from_secs(since.0.saturating_sub(begun.0));
-                drain.over = drain.over.saturating_sub(passed);
-                drain.from = share;
-                drain.begun = Some(now);
-            }
-            None => drain.begun = Some(now),
+    ) -> Self {
+        let is_unread = decided.problem.is_some();
+        if let Some(problem) = decided.problem {
+            storage.fails(PART, problem);
+        }
+        let decided = decided.overrides;
+        let begun = decided.drains.iter().filter_map(|drain| drain.begun);
+        let frozen = decided.frozen.map(|freeze| freeze.since);
+        let clock = Steady::new(now, begun.chain(frozen).max());
+        Self {
+            kept: (decided.clone(), 0),
+            now: decided,
+            path,
+            saving: None,
+            retry: None,
+            clock,
+            is_unread,
+            storage,
+            applied: None,
+            lingering: Lingering::default(),
+            shown,
         }
     }
-    Some(Overrides {
-        frozen: None,
-        drains,
-    })
-}
 
-/// After which moment no unexpired answer can name what a drain has taken out: answers from before
-/// it have at most `ttl` seconds left, those of its time [`UNSETTLED_TTL`].
-fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
-    let before = later(now, Duration::from_secs(u64::from(ttl)));
-    let during = drain.out_at().filter(|_| !drain.over.is_zero());
-    let during = during.map(|out| later(out, Duration::from_secs(u64::from(UNSETTLED_TTL))));
-    later(during.map_or(before, |during| during.max(before)), LATE)
-}
+    /// Whether answers stay as they are.
+    pub(in crate::publish) fn is_frozen(&self) -> bool {
+        self.now.frozen.is_some()
+    }
 
-/// A moment that much later.
-fn later(moment: UnixSeconds, by: Duration) -> UnixSeconds {
-    UnixSeconds(moment.0.saturating_add(by.as_secs()))
+    /// Whether decisions are on their way to the disk: nothing else is decided meanwhile.
+    pub(in crate::publish) fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
+    /// Writes decisions, on a thread that may wait for the disk.
+    pub(in crate::publish) fn save(&mut self, written: Overrides, order: Option<PendingCommand>) {
+        let path = self.path.clone();
+        let ahead = self.clock.ahead();
+        let overrides = dated(&written, ahead);
+        let is_unread = self.is_unread;
+        let task = tokio::task::spawn_blocking(move || {
+            if is_unread {
+                overrides_file::move_aside(&path)?;
+            }
+            overrides_file::write(&path, &overrides)
+        });
+        self.saving = Some(Saving {
+            task,
+            written: (written, ahead),
+            order,
+        });
+    }
+
+    /// Waits until decisions are written, or for ever if there are none. Safe to cancel.
+    pub(in crate::publish) async fn saved(&mut self) -> io::Result<()> {
+        match &mut self.saving {
+            Some(saving) => (&mut saving.task).await.map_err(io::Error::other)?,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Takes note of how writing went. Returns the command that waited for it.
+    pub(in crate::publish) fn note_saved(
+        &mut self,
+        saved: &io::Result<()>,
+        now: Now,
+    ) -> Option<PendingCommand> {
+        let saving = self.saving.take()?;
+        match saved {
+            Ok(()) => {
+                self.kept = saving.written;
+                self.retry = None;
+                self.is_unread = false;
+                self.storage.works(PART);
+            }
+            Err(problem) => {
+                error!(file = %self.path.display(), %problem, "overrides cannot be kept");
+                self.storage.fails(PART, problem);
+                self.retry = Some(now.instant + RETRY);
+            }
+        }
+        saving.order
+    }
+
+    /// Why a command is not obeyed whose outcome could not be written.
+    pub(in crate::publish) fn not_kept(&self, problem: &io::Error) -> CommandRefused {
+        CommandRefused::NotKept {
+            path: self.path.display().to_string(),
+            problem: problem.to_string(),
+        }
+    }
+
+    /// Writes what is in force if it is not on disk: ends that came by themselves, and moments that
+    /// were known only afterwards.
+    pub(in crate::publish) fn catch_up(&mut self, now: Instant) {
+        let is_due = self.retry.is_none_or(|retry| retry <= now);
+        let (kept, ahead) = &self.kept;
+        let is_kept = *kept == self.now && *ahead == self.clock.ahead();
+        // Without decisions there is nothing to be dated.
+        let is_empty = *kept == self.now && self.now == Overrides::default();
+        let is_open = self.saving.is_none() && !self.is_unread;
+        if is_open && !is_kept && !is_empty && is_due {
+            self.save(self.now.clone(), None);
+        }
+    }
 }

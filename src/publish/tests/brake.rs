@@ -8,13 +8,13 @@ use std::time::Duration;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
-use super::super::{Command, Refused};
 use super::fixture::{Running, after, available, config, exists, label, named, paused, service};
 use crate::config::Config;
 use crate::model::{
     Change, Delta, Event, EventKind, Evidence, Loss, NamespacedName, Probe, Service, Target,
     UnixSeconds, Verdict,
 };
+use crate::publish::{CommandRefused, OperatorCommand};
 
 /// A configuration of members with a brake of 25 percent, whose addresses are probed.
 fn braked(members: &[&str], folder: &tempfile::TempDir) -> Config {
@@ -277,12 +277,20 @@ async fn an_operator_confirms_one_member() {
     let running = member(&folder, 100).await;
     running.change("a", list([])).await;
     assert_eq!(running.left().await, 100);
-    let refused = running.ask(Command::Confirm(label("b"))).await;
-    assert!(matches!(refused, Err(Refused::NothingWithheld { .. })));
+    let refused = running.ask(OperatorCommand::Confirm(label("b"))).await;
+    assert!(matches!(
+        refused,
+        Err(CommandRefused::NothingWithheld { .. })
+    ));
     assert_eq!(running.left().await, 100);
-    let refused = running.ask(Command::Confirm(label("stranger"))).await;
-    assert!(matches!(refused, Err(Refused::Unknown { .. })));
-    let done = running.ask(Command::Confirm(label("a"))).await.unwrap();
+    let refused = running
+        .ask(OperatorCommand::Confirm(label("stranger")))
+        .await;
+    assert!(matches!(refused, Err(CommandRefused::Unknown { .. })));
+    let done = running
+        .ask(OperatorCommand::Confirm(label("a")))
+        .await
+        .unwrap();
     assert_eq!(done.notes, ["removals that were withheld: 100"]);
     assert_eq!(running.left().await, 0);
     running.stop().await;

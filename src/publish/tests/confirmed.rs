@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::super::Command;
 use super::fixture::{Running, after, available, config, label, named, service};
 use crate::config::Config;
 use crate::model::Change;
+use crate::publish::OperatorCommand;
 
 /// More removals than are made in one turn.
 const MANY: usize = 3000;
@@ -41,7 +41,10 @@ async fn a_confirmation_of_many_removals_is_answered_when_all_are_published() {
     let folder = tempfile::tempdir().unwrap();
     let running = braked(&folder).await;
     assert_eq!(left(&running), MANY);
-    let done = running.ask(Command::Confirm(label("a"))).await.unwrap();
+    let done = running
+        .ask(OperatorCommand::Confirm(label("a")))
+        .await
+        .unwrap();
     assert_eq!(left(&running), 0);
     assert!(
         done.notes[0].ends_with(&format!(": {}", MANY + 1)),
@@ -55,14 +58,20 @@ async fn a_confirmation_while_answers_are_frozen_is_answered_too() {
     let folder = tempfile::tempdir().unwrap();
     let running = braked(&folder).await;
     let lasting = None;
-    running.ask(Command::Freeze { lasting }).await.unwrap();
-    let done = running.ask(Command::Confirm(label("a"))).await.unwrap();
+    running
+        .ask(OperatorCommand::Freeze { lasting })
+        .await
+        .unwrap();
+    let done = running
+        .ask(OperatorCommand::Confirm(label("a")))
+        .await
+        .unwrap();
     assert!(
         done.frozen.is_some() && done.notes[1].contains("frozen"),
         "{done:?}"
     );
     assert_eq!(left(&running), MANY);
-    running.ask(Command::Thaw).await.unwrap();
+    running.ask(OperatorCommand::Thaw).await.unwrap();
     assert_eq!(left(&running), 0);
     running.stop().await;
 }

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::damping::{Came, Damping};
-use super::super::standing::Standing::{Gone, NoEndpoint, Ready};
-use super::super::world::{Key, Now};
 use super::fixture::{Running, after, available, config, named, service};
 use crate::model::{Change, EventKind, MemberIdx, UnixSeconds};
+use crate::publish::now::Now;
+use crate::publish::shards::damping::{Came, Damping};
+use crate::publish::shards::key::ShardKey;
+use crate::publish::shards::readiness::ShardReadiness::{Gone, NoEndpoint, Ready};
 
 /// Damping, and the time it started at.
 struct Clocked {
@@ -50,7 +51,7 @@ impl Clocked {
     }
 }
 
-fn key(n: usize) -> Key {
+fn key(n: usize) -> ShardKey {
     (MemberIdx(0), named(&format!("s{n}")))
 }
 

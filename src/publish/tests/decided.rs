@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::super::{Refused, overrides_file};
 use super::fixture::{Running, config, named, service};
 use super::overrides::{drain, drains, freeze, pass, set_wall, start, wall};
 use crate::model::limits::DRAINS;
 use crate::model::{Change, Drain, FULL_SHARE, Overrides};
+use crate::publish::CommandRefused;
+use crate::publish::overrides::overrides_file;
 
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_jumps_changes_dates_and_no_answer() {
@@ -67,7 +68,10 @@ async fn there_are_so_many_drains_and_no_more() {
     let fact = Change::Upsert(named("s7"), service("192.0.2.9", 1));
     running.change("b", fact).await;
     let refused = running.ask(drain("a", 0, None)).await;
-    assert!(matches!(refused, Err(Refused::TooMany)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(CommandRefused::TooMany)),
+        "{refused:?}"
+    );
     running
         .ask(drain("service/ns/s7", 0, Some(9)))
         .await

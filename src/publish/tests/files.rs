@@ -5,30 +5,31 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::fact::{Fact, Kept, Learnt};
-use super::super::facts_v1::{self, Known, Payload};
-use super::super::files::{Owner, Paths, Tail, Whole};
-use super::super::lane::Lane;
 use super::fixture::{label, named, service};
 use crate::model::{Identity, Service, SrvForm, UnixSeconds};
+use crate::publish::disk::fact::{Fact, Learnt, MemberMeta};
+use crate::publish::disk::fact_log::FactLog;
+use crate::publish::disk::facts_v1;
+use crate::publish::disk::facts_v1::{Decoder, Payload};
+use crate::publish::disk::files::{FileOwner, LogTail, MemberImage, Paths};
 
 /// The files of member `a` in a folder.
 fn paths(folder: &Path) -> Paths {
     Paths {
         folder: folder.into(),
-        owner: Owner::Member(label("a")),
+        owner: FileOwner::Member(label("a")),
     }
 }
 
 /// What is read, in an order of its own.
-fn read(folder: &Path) -> (Whole, Tail) {
+fn read(folder: &Path) -> (MemberImage, LogTail) {
     let (mut whole, tail) = paths(folder).read();
     whole.services.sort_by(|(a, _), (b, _)| a.cmp(b));
     (whole, tail)
 }
 
 /// Writes facts to a log.
-fn append(lane: &mut Lane, facts: &[Fact]) {
+fn append(lane: &mut FactLog, facts: &[Fact]) {
     for fact in facts {
         lane.append(fact);
     }
@@ -41,7 +42,7 @@ fn there(name: &str, ready: u32) -> Fact {
 }
 
 /// Two services and an identity.
-fn example() -> Whole {
+fn example() -> MemberImage {
     let identity = Identity {
         origin: "https://a".into(),
         uid: Some("1".into()),
@@ -52,16 +53,16 @@ fn example() -> Whole {
         zones: [label("z")].into(),
         known: [(label("r"), None), (label("r"), Some(label("z")))].into(),
     };
-    let kept = Kept {
+    let kept = MemberMeta {
         identity: Some(identity),
         first_synced: Some(UnixSeconds(1)),
         seen: Some(UnixSeconds(2)),
         learnt,
-        ..Kept::default()
+        ..MemberMeta::default()
     };
     let services = [("s", 1), ("t", 0)];
     let services = services.map(|(name, ready)| (named(name), service("192.0.2.1", ready)));
-    Whole {
+    MemberImage {
         kept,
         services: services.into(),
     }
@@ -70,7 +71,7 @@ fn example() -> Whole {
 #[test]
 fn a_base_and_its_log_give_back_what_was_written() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     assert_eq!(read(folder.path()).0, example());
     append(
@@ -87,7 +88,7 @@ fn a_base_and_its_log_give_back_what_was_written() {
     assert_eq!(names, [(&named("t"), 2), (&named("u"), 1)]);
     assert_eq!(whole.kept.seen, Some(UnixSeconds(9)));
     assert_eq!(whole.kept.identity, example().kept.identity);
-    let mut again = Lane::new(paths(folder.path()), tail);
+    let mut again = FactLog::new(paths(folder.path()), tail);
     append(&mut again, &[there("v", 1)]);
     assert_eq!(read(folder.path()).0.services.len(), 3);
 }
@@ -101,7 +102,7 @@ fn records_of_before_there_was_anything_inside_are_read() {
     let mut written = Vec::new();
     facts_v1::encode(&expected, &mut written);
     assert_eq!(written, octets);
-    let mut known = Known::default();
+    let mut known = Decoder::default();
     for _ in 0..2 {
         let read = facts_v1::decode(&octets, &mut known).unwrap();
         assert!(matches!(read, Payload::Fact(read) if read == expected));
@@ -120,7 +121,7 @@ fn what_srv_records_lead_to_is_written_beside_and_missing_where_it_was_not_said(
         facts_v1::encode(&fact, &mut written);
         // A record without it is of a kind that was there before.
         assert_eq!(written.first(), Some(&if srv.is_some() { 15 } else { 12 }));
-        let read = facts_v1::decode(&written, &mut Known::default()).unwrap();
+        let read = facts_v1::decode(&written, &mut Decoder::default()).unwrap();
         assert!(
             matches!(read, Payload::Fact(read) if read == fact),
             "{srv:?}"
@@ -131,18 +132,18 @@ fn what_srv_records_lead_to_is_written_beside_and_missing_where_it_was_not_said(
 #[test]
 fn what_was_discarded_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     append(&mut lane, &[there("u", 1), Fact::Discarded, there("v", 1)]);
     let (whole, _) = read(folder.path());
     assert_eq!(whole.services, [(named("v"), service("192.0.2.1", 1))]);
-    assert_eq!(whole.kept, Kept::default());
+    assert_eq!(whole.kept, MemberMeta::default());
 }
 
 #[test]
 fn a_log_torn_at_any_octet_gives_what_came_before_and_is_written_on() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     let mut ends = vec![fs::metadata(folder.path().join("a.log")).unwrap().len()];
     for name in ["u", "v", "w"] {
@@ -156,7 +157,7 @@ fn a_log_torn_at_any_octet_gives_what_came_before_and_is_written_on() {
         let (whole, tail) = read(folder.path());
         let expected = 2 + whole_frames.saturating_sub(1);
         assert_eq!(whole.services.len(), expected, "torn at {length}");
-        let mut again = Lane::new(paths(folder.path()), tail);
+        let mut again = FactLog::new(paths(folder.path()), tail);
         append(&mut again, &[there("x", 1)]);
         assert_eq!(
             read(folder.path()).0.services.len(),
@@ -169,11 +170,11 @@ fn a_log_torn_at_any_octet_gives_what_came_before_and_is_written_on() {
 #[test]
 fn a_base_damaged_at_any_octet_gives_way_to_the_previous_one_and_its_log() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     append(&mut lane, &[there("u", 1)]);
     let before = read(folder.path()).0;
-    lane.replace(&Whole::default()).unwrap();
+    lane.replace(&MemberImage::default()).unwrap();
     append(&mut lane, &[there("v", 1)]);
     let path = folder.path().join("a.base");
     let base = fs::read(&path).unwrap();
@@ -183,20 +184,20 @@ fn a_base_damaged_at_any_octet_gives_way_to_the_previous_one_and_its_log() {
         overwrite(&path, &damaged);
         assert_eq!(
             read(folder.path()),
-            (before.clone(), Tail::Behind),
+            (before.clone(), LogTail::NeedsRewrite),
             "octet {octet}"
         );
         overwrite(&path, &base[..octet]);
         assert_eq!(
             read(folder.path()),
-            (before.clone(), Tail::Behind),
+            (before.clone(), LogTail::NeedsRewrite),
             "cut at {octet}"
         );
     }
     fs::remove_file(&path).unwrap();
     assert_eq!(
         read(folder.path()),
-        (before, Tail::Behind),
+        (before, LogTail::NeedsRewrite),
         "a crash between two renames"
     );
 }
@@ -211,8 +212,11 @@ fn damage_everywhere_is_nothing_and_ends_with_the_next_base() {
         );
     }
     let (whole, tail) = read(folder.path());
-    assert_eq!((&whole, tail), (&Whole::default(), Tail::Behind));
-    let mut lane = Lane::new(paths(folder.path()), tail);
+    assert_eq!(
+        (&whole, tail),
+        (&MemberImage::default(), LogTail::NeedsRewrite)
+    );
+    let mut lane = FactLog::new(paths(folder.path()), tail);
     append(&mut lane, &[there("u", 1)]);
     lane.replace(&example()).unwrap();
     assert_eq!(read(folder.path()).0, example());
@@ -221,15 +225,15 @@ fn damage_everywhere_is_nothing_and_ends_with_the_next_base() {
 #[test]
 fn a_log_of_an_older_base_is_not_read_with_a_newer_one() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
-    lane.replace(&Whole::default()).unwrap();
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
+    lane.replace(&MemberImage::default()).unwrap();
     append(&mut lane, &[there("u", 1)]);
     let log = fs::read(folder.path().join("a.log")).unwrap();
     lane.replace(&example()).unwrap();
     overwrite(&folder.path().join("a.log"), &log);
     let (whole, tail) = read(folder.path());
     assert_eq!(whole, example());
-    let mut again = Lane::new(paths(folder.path()), tail);
+    let mut again = FactLog::new(paths(folder.path()), tail);
     append(&mut again, &[there("v", 1)]);
     assert_eq!(read(folder.path()).0.services.len(), 3);
 }
@@ -237,7 +241,7 @@ fn a_log_of_an_older_base_is_not_read_with_a_newer_one() {
 #[test]
 fn a_long_log_becomes_a_base_with_the_same_facts() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     let mut longest = 0;
     for round in 0..30_000 {
@@ -249,14 +253,14 @@ fn a_long_log_becomes_a_base_with_the_same_facts() {
     }
     assert!(longest < 2 << 20, "the log grows without bound: {longest}");
     let (whole, tail) = read(folder.path());
-    let expected = Whole {
+    let expected = MemberImage {
         services: ["s", "u"]
             .map(|name| (named(name), service("192.0.2.1", 29_999)))
             .into(),
         ..example()
     };
     assert_eq!(whole, expected);
-    assert!(matches!(tail, Tail::At { .. }));
+    assert!(matches!(tail, LogTail::At { .. }));
 }
 
 #[test]
@@ -264,7 +268,7 @@ fn a_failure_to_write_is_an_error_and_a_base_makes_it_good() {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("inner");
     fs::create_dir(&inner).unwrap();
-    let mut lane = Lane::new(paths(&inner), Tail::Fresh);
+    let mut lane = FactLog::new(paths(&inner), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     fs::remove_dir_all(&inner).unwrap();
     overwrite(&inner, b"no folder");
@@ -294,8 +298,8 @@ fn overwrite(path: &Path, octets: &[u8]) {
 #[test]
 fn every_cut_and_every_flipped_bit_gives_something_that_was_once_true_or_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
-    let mut true_once = vec![Whole::default()];
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
+    let mut true_once = vec![MemberImage::default()];
     lane.replace(&example()).unwrap();
     for name in ["u", "v"] {
         true_once.push(read(folder.path()).0);
@@ -308,11 +312,11 @@ fn every_cut_and_every_flipped_bit_gives_something_that_was_once_true_or_nothing
     let mut between = true_once[3].clone();
     between.services.push((named("w"), service("192.0.2.1", 1)));
     true_once.push(between);
-    let sorted = |mut whole: Whole| {
+    let sorted = |mut whole: MemberImage| {
         whole.services.sort_by(|(a, _), (b, _)| a.cmp(b));
         whole
     };
-    let true_once: Vec<Whole> = true_once.into_iter().map(sorted).collect();
+    let true_once: Vec<MemberImage> = true_once.into_iter().map(sorted).collect();
     for file in ["a.base", "a.log", "a.base.previous", "a.log.previous"] {
         let path = folder.path().join(file);
         let good = fs::read(&path).unwrap();
@@ -335,14 +339,14 @@ fn every_cut_and_every_flipped_bit_gives_something_that_was_once_true_or_nothing
 #[test]
 fn a_full_disk_is_an_error_and_room_makes_it_good() {
     let folder = tempfile::tempdir().unwrap();
-    let mut lane = Lane::new(paths(folder.path()), Tail::Fresh);
+    let mut lane = FactLog::new(paths(folder.path()), LogTail::Fresh);
     lane.replace(&example()).unwrap();
     let new = folder.path().join("a.base.new");
     std::os::unix::fs::symlink("/dev/full", &new).unwrap();
-    let error = lane.replace(&Whole::default()).unwrap_err();
+    let error = lane.replace(&MemberImage::default()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(read(folder.path()).0, example(), "the old files stay");
     fs::remove_file(&new).unwrap();
-    lane.replace(&Whole::default()).unwrap();
-    assert_eq!(read(folder.path()).0, Whole::default());
+    lane.replace(&MemberImage::default()).unwrap();
+    assert_eq!(read(folder.path()).0, MemberImage::default());
 }

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::findings_file;
 use super::fixture::{Running, after, available, config, named, service};
 use crate::config::Config;
 use crate::model::{
     Change, Check, Delta, Evidence, MemberIdx, Place, Probe, Target, UnixSeconds, Verdict,
 };
+use crate::publish::disk::findings_file;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 

@@ -8,11 +8,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::super::Storage;
-use super::super::begin::FOLDER;
-use super::super::run::Core;
-use super::super::thread::prepare;
-use super::super::{Command, Done, Handle, Order, Refused};
 use crate::config::{Config, Listen, MemberSource, Source};
 use crate::decide::eligible;
 use crate::model::{
@@ -21,6 +16,12 @@ use crate::model::{
     Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
+use crate::publish::world::begin::FOLDER;
+use crate::publish::writer::run::Core;
+use crate::publish::writer::thread::prepare;
+use crate::publish::{
+    CommandOutcome, CommandRefused, CommandRequest, Handle, OperatorCommand, Storage,
+};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 use crate::wire::NameBuf;
@@ -197,8 +198,8 @@ impl Running {
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
         let core = self.task.join_next().await.unwrap().unwrap();
-        core.world.disk.close();
-        core.world.known.record.close();
+        core.world.out.disk.close();
+        core.world.out.record.close();
     }
 
     /// Sends a change of a member in the first epoch.
@@ -235,10 +236,13 @@ impl Running {
     }
 
     /// Gives a command and waits for the outcome.
-    pub(super) async fn ask(&self, command: Command) -> Result<Done, Refused> {
+    pub(super) async fn ask(
+        &self,
+        command: OperatorCommand,
+    ) -> Result<CommandOutcome, CommandRefused> {
         let (reply, outcome) = oneshot::channel();
         let by = None;
-        let order = Order { command, by, reply };
+        let order = CommandRequest { command, by, reply };
         self.handle.commands.send(order).await.unwrap();
         outcome.await.unwrap()
     }

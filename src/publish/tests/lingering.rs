@@ -10,11 +10,11 @@ use proptest::prelude::*;
 use proptest::{option, sample};
 use tokio::time::Instant;
 
-use super::super::{Command, Done};
 use super::fixture::{Running, after, config, fleet, label, named, paused, service};
 use super::overrides::{START, begin_wall, drain, drains, freeze, pass, start, wall};
 use crate::config::Config;
 use crate::model::{Change, Identity, MemberIdx, OverrideTarget, Service};
+use crate::publish::{CommandOutcome, OperatorCommand};
 
 /// A service with a TTL, and perhaps another name.
 fn slow(ttl: Option<u64>, external_name: Option<&str>) -> Arc<Service> {
@@ -44,7 +44,7 @@ async fn reload(running: &Running, config: Config) {
 }
 
 /// In how many seconds a command says that it is safe, without what clocks may differ by.
-fn safe_in(done: Done) -> u64 {
+fn safe_in(done: CommandOutcome) -> u64 {
     done.drain.unwrap().drain.safe_at.unwrap().0 - wall().0 - 2
 }
 
@@ -61,7 +61,7 @@ async fn a_ttl_that_a_reload_has_lowered_counts_until_it_has_passed() {
         let safe_in = safe_in(done);
         assert!((200..=201).contains(&safe_in), "{target}: {safe_in}");
         running
-            .ask(Command::Uncordon(target.parse().unwrap()))
+            .ask(OperatorCommand::Uncordon(target.parse().unwrap()))
             .await
             .unwrap();
     }
@@ -286,7 +286,7 @@ impl<'f> History<'f> {
             }
             Step::Thaw => {
                 self.is_frozen = false;
-                drop(self.running().ask(Command::Thaw).await);
+                drop(self.running().ask(OperatorCommand::Thaw).await);
             }
         }
         after(20).await;
@@ -306,7 +306,7 @@ impl<'f> History<'f> {
             let noted = noted.unwrap_or_default();
             let safe_at = Duration::from_secs(safe_at.0 - START);
             prop_assert!(safe_at >= noted, "{target}: {safe_at:?}, but {noted:?}");
-            drop(self.running().ask(Command::Uncordon(target)).await);
+            drop(self.running().ask(OperatorCommand::Uncordon(target)).await);
         }
         Ok(())
     }

@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::Storage;
-use super::super::begin::FOLDER;
-use super::super::listing::SLICE;
-use super::super::run::Core;
-use super::super::thread::prepare;
 use super::fixture::{config, label, named, service};
 use crate::model::{
     Change, Delta, Epoch, Joined, MemberIdx, MemberState, NamespacedName, Service, UnixSeconds,
 };
+use crate::publish::Storage;
+use crate::publish::shards::lists::SLICE;
+use crate::publish::world::begin::FOLDER;
+use crate::publish::writer::run::Core;
+use crate::publish::writer::thread::prepare;
 use crate::telemetry::Metrics;
 
 /// Members `a` and `b`.
@@ -54,15 +54,20 @@ impl Stepped {
     }
 
     fn has(&self, member: MemberIdx, name: &str) -> bool {
-        self.0.world.builder.fact(member, &named(name)).is_some()
+        self.0
+            .world
+            .out
+            .builder
+            .fact(member, &named(name))
+            .is_some()
     }
 
     fn state(&self, member: MemberIdx) -> Option<MemberState> {
-        self.0.world.states.state(member)
+        self.0.world.members.states.state(member)
     }
 
     fn end(self) {
-        self.0.world.disk.close();
+        self.0.world.out.disk.close();
     }
 }
 
@@ -111,7 +116,7 @@ fn a_member_is_in_sync_at_the_end_of_its_list_and_heard_after_it() {
     writer.fold_lists();
     assert_eq!(writer.state(A), Some(MemberState::Ready));
     assert!(writer.has(A, "late"));
-    let last = writer.0.world.builder.fact(A, &named("last"));
+    let last = writer.0.world.out.builder.fact(A, &named("last"));
     assert_eq!(last, Some(&service("192.0.2.9", 1)));
     writer.end();
 }

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Refused;
-use super::super::{Command, Done, InForce};
 use super::fixture::{Running, after, available, config, label, named, service};
 use crate::config::Config;
 use crate::model::{Change, EventKind, FULL_SHARE, LearntTopology, UnixSeconds};
+use crate::publish::{CommandOutcome, CommandRefused, InForce, OperatorCommand};
 
 /// When the tests begin.
 pub(super) const START: u64 = 1_800_000_000;
@@ -74,8 +73,8 @@ async fn stand(running: &Running, member: &str, region: &str, zone: &str) {
 }
 
 /// A drain of this many seconds.
-pub(super) fn drain(target: &str, over: u64, lasting: Option<u64>) -> Command {
-    Command::Drain {
+pub(super) fn drain(target: &str, over: u64, lasting: Option<u64>) -> OperatorCommand {
+    OperatorCommand::Drain {
         target: target.parse().unwrap(),
         over: Duration::from_secs(over),
         lasting: lasting.map(Duration::from_secs),
@@ -83,8 +82,8 @@ pub(super) fn drain(target: &str, over: u64, lasting: Option<u64>) -> Command {
 }
 
 /// A freeze.
-pub(super) fn freeze(lasting: Option<u64>) -> Command {
-    Command::Freeze {
+pub(super) fn freeze(lasting: Option<u64>) -> OperatorCommand {
+    OperatorCommand::Freeze {
         lasting: lasting.map(Duration::from_secs),
     }
 }
@@ -157,7 +156,7 @@ async fn a_cordon_is_at_once_and_safe_after_the_longest_ttl_of_its_services() {
         .change("b", Change::Upsert(named("slow"), Arc::new(slow)))
         .await;
     after(20).await;
-    let safe_after = |done: Done| done.drain.unwrap().drain.safe_at.unwrap().0 - wall().0;
+    let safe_after = |done: CommandOutcome| done.drain.unwrap().drain.safe_at.unwrap().0 - wall().0;
     let done = running.ask(drain("a", 0, None)).await.unwrap();
     assert_eq!(done.drain.as_ref().unwrap().state(), "out");
     assert_eq!(safe_after(done), 30 + 2);
@@ -211,7 +210,7 @@ async fn a_region_means_whoever_stands_there_also_later() {
     let done = running.ask(drain("zone/z1", 0, None)).await.unwrap();
     assert_eq!(done.drain.unwrap().members.len(), 2);
     let done = running
-        .ask(Command::Uncordon("region/r1".parse().unwrap()))
+        .ask(OperatorCommand::Uncordon("region/r1".parse().unwrap()))
         .await;
     let notes = done.unwrap().notes;
     assert_eq!(notes.len(), 2, "{notes:?}");
@@ -236,12 +235,12 @@ async fn what_is_not_known_is_refused_by_name_and_changes_nothing() {
         let text = refused(drain(target, 0, None)).await;
         assert!(text.contains(words), "{text}");
     }
-    let text = refused(Command::Uncordon("a".parse().unwrap())).await;
+    let text = refused(OperatorCommand::Uncordon("a".parse().unwrap())).await;
     assert_eq!(text, "a is neither drained nor cordoned; nothing is");
     running.ask(drain("b", 0, None)).await.unwrap();
-    let text = refused(Command::Uncordon("a".parse().unwrap())).await;
+    let text = refused(OperatorCommand::Uncordon("a".parse().unwrap())).await;
     assert!(text.ends_with("; these are: b"), "{text}");
-    let text = refused(Command::Thaw).await;
+    let text = refused(OperatorCommand::Thaw).await;
     assert_eq!(text, "answers are not frozen");
     assert_eq!(drains(&running).len(), 1);
     running.stop().await;
@@ -255,9 +254,15 @@ async fn what_cannot_be_kept_is_not_obeyed() {
     std::fs::create_dir(folder.path().join("overrides.json.new")).unwrap();
     let before = running.settled().await.generation();
     let refused = running.ask(drain("a", 0, None)).await.unwrap_err();
-    assert!(matches!(refused, Refused::NotKept { .. }), "{refused}");
+    assert!(
+        matches!(refused, CommandRefused::NotKept { .. }),
+        "{refused}"
+    );
     let refused = running.ask(freeze(None)).await.unwrap_err();
-    assert!(matches!(refused, Refused::NotKept { .. }), "{refused}");
+    assert!(
+        matches!(refused, CommandRefused::NotKept { .. }),
+        "{refused}"
+    );
     assert_eq!(drains(&running), []);
     assert_eq!(running.handle.overrides.borrow().frozen, None);
     assert_eq!(running.settled().await.generation(), before);
@@ -306,7 +311,7 @@ async fn frozen_answers_stay_until_they_are_thawed() {
     running.handle.configs.send(Arc::new(other)).await.unwrap();
     pass(30).await;
     assert_eq!(running.settled().await.generation(), frozen.generation());
-    running.ask(Command::Thaw).await.unwrap();
+    running.ask(OperatorCommand::Thaw).await.unwrap();
     let thawed = running.settled().await;
     assert!(available(&thawed, "t").is_empty());
     assert_eq!(available(&thawed, "u"), [1]);
@@ -388,7 +393,7 @@ async fn a_drain_while_frozen_begins_with_the_thaw() {
         (FULL_SHARE / 2, FULL_SHARE)
     );
     assert_eq!(waiting[0].drain.safe_at, None);
-    running.ask(Command::Thaw).await.unwrap();
+    running.ask(OperatorCommand::Thaw).await.unwrap();
     let thawed = drains(&running);
     assert_eq!((thawed[0].share, thawed[1].share), (FULL_SHARE / 2, 0));
     let safe_after = |drained: &InForce| drained.drain.safe_at.unwrap().0 - wall().0;
@@ -408,14 +413,14 @@ async fn what_is_taken_back_while_frozen_stays_out_until_the_thaw() {
     running.ask(drain("a", 0, None)).await.unwrap();
     running.ask(freeze(None)).await.unwrap();
     let done = running
-        .ask(Command::Uncordon("a".parse().unwrap()))
+        .ask(OperatorCommand::Uncordon("a".parse().unwrap()))
         .await
         .unwrap();
     assert!(done.notes[0].contains("thaw"), "{:?}", done.notes);
     running.stop().await;
     let running = Running::start_at(config(&["a", "b"], folder.path()), wall);
     assert_eq!(share(&running), 0, "as it was frozen");
-    running.ask(Command::Thaw).await.unwrap();
+    running.ask(OperatorCommand::Thaw).await.unwrap();
     assert_eq!(drains(&running), []);
     running.stop().await;
 }

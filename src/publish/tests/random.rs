@@ -11,16 +11,17 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use proptest::{option, sample};
 
-use super::super::fact::{Fact, Kept, Learnt};
-use super::super::facts_v1::{self, Known, Payload};
-use super::super::files::{Owner, Paths, Tail, Whole};
-use super::super::lane::Lane;
 use super::fixture::label;
 use crate::model::{
     Endpoints, Export, Identity, Inside, NamespacedName, Pod, Policy, Port, Protocol, Service,
     ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WhenAllDown,
 };
 use crate::names::Label;
+use crate::publish::disk::fact::{Fact, Learnt, MemberMeta};
+use crate::publish::disk::fact_log::FactLog;
+use crate::publish::disk::facts_v1;
+use crate::publish::disk::facts_v1::{Decoder, Payload};
+use crate::publish::disk::files::{FileOwner, LogTail, MemberImage, Paths};
 use crate::snapshot::{Resolved, Serial};
 use crate::wire::NameBuf;
 
@@ -199,7 +200,7 @@ fn facts() -> impl Strategy<Value = Fact> {
 /// What must be read after some facts.
 #[derive(Default)]
 struct Expected {
-    kept: Kept,
+    kept: MemberMeta,
     services: BTreeMap<NamespacedName, Arc<Service>>,
 }
 
@@ -222,9 +223,9 @@ impl Expected {
         }
     }
 
-    fn whole(&self) -> Whole {
+    fn whole(&self) -> MemberImage {
         let services = self.services.iter();
-        Whole {
+        MemberImage {
             kept: self.kept.clone(),
             services: services
                 .map(|(name, service)| (name.clone(), service.clone()))
@@ -260,7 +261,7 @@ proptest! {
         let mut payload = Vec::new();
         facts_v1::encode(&fact, &mut payload);
         // What repeats is read in another way.
-        let mut known = Known::default();
+        let mut known = Decoder::default();
         for _ in 0..2 {
             let read = facts_v1::decode(&payload, &mut known).unwrap();
             prop_assert!(matches!(read, Payload::Fact(read) if read == fact));
@@ -269,7 +270,7 @@ proptest! {
 
     #[test]
     fn foreign_octets_are_an_error_and_no_panic(payload in any::<Vec<u8>>()) {
-        let _ = facts_v1::decode(&payload, &mut Known::default());
+        let _ = facts_v1::decode(&payload, &mut Decoder::default());
     }
 
     #[test]
@@ -279,9 +280,9 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         let paths =
-            Paths { folder: folder.path().into(), owner: Owner::Member(label("a")) };
-        let open = |tail| Lane::compacting(paths.clone(), tail, compact_from);
-        let (mut lane, mut expected) = (open(Tail::Fresh), Expected::default());
+            Paths { folder: folder.path().into(), owner: FileOwner::Member(label("a")) };
+        let open = |tail| FactLog::compacting(paths.clone(), tail, compact_from);
+        let (mut lane, mut expected) = (open(LogTail::Fresh), Expected::default());
         for step in steps {
             match step {
                 Step::Append(facts) => {

@@ -4,12 +4,12 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::{Command, Error, Storage, restore, spawn};
 use super::fixture::{Running, after, answering, available, config, exists, label, named, service};
 use crate::config::Source;
 use crate::model::{
     Change, Delta, Epoch, Identity, LearntTopology, Loss, MemberIdx, MemberState, UnixSeconds,
 };
+use crate::publish::{OperatorCommand, StartError, Storage, restore, spawn};
 use crate::telemetry::{Metrics, clock};
 
 /// Runs a first process with members `a` and `b`, and ends it.
@@ -95,7 +95,7 @@ async fn a_withdrawn_member_stays_withdrawn_over_a_restart_frozen_or_not() {
         assert_eq!(answering(&running.settled().await, "s"), [1, 2]);
         if is_frozen {
             running
-                .ask(Command::Freeze { lasting: None })
+                .ask(OperatorCommand::Freeze { lasting: None })
                 .await
                 .unwrap();
         }
@@ -293,7 +293,7 @@ fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
     let config = Arc::new(config(&["a"], folder.path()));
     let spawned = || spawn(config.clone(), Arc::new(Metrics::new()), Storage::default());
     let (handle, writer) = spawned().unwrap();
-    assert!(matches!(spawned(), Err(Error::Locked { .. })));
+    assert!(matches!(spawned(), Err(StartError::Locked { .. })));
     let send = |change| {
         let delta = Delta::Member {
             member: label("a"),

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::states::{Happening, MemberRecord, States};
-use super::super::world::Now;
 use super::fixture::{federation, fleet};
 use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState, UnixSeconds};
+use crate::publish::members::states::{ContactEvent, MemberRecord, States};
+use crate::publish::now::Now;
 
-use Happening::{Forgotten, Lost, Resumed, Returning, Synced};
+use ContactEvent::{Forgotten, Lost, Resumed, Returning, Synced};
 
 /// States, and the time they started at.
 struct Clocked {
@@ -50,10 +50,10 @@ impl Clocked {
     }
 
     /// Something happens at a second, after all deadlines before it.
-    fn at(&mut self, second: u64, member: u8, happening: Happening) {
+    fn at(&mut self, second: u64, member: u8, happening: ContactEvent) {
         self.until(second);
         self.states
-            .happen(MemberIdx(member), happening, self.second(second));
+            .on_contact_event(MemberIdx(member), happening, self.second(second));
     }
 
     /// Its facts are read from disk at a second, with what was kept of it.

@@ -21,7 +21,7 @@ use std::collections::HashSet;
 
 use self::case::{Case, Step};
 use self::node::Node;
-use crate::publish::states::Happening;
+use crate::publish::members::states::ContactEvent;
 
 /// How far each case is walked in every run of the suite.
 const DEPTH: usize = 4;
@@ -99,7 +99,7 @@ fn walk(case: &Case, start: Vec<Node>, steps: &[Step], depth: usize) {
 /// Where walks begin: nothing has happened, all are in contact, or one was withdrawn so often that it
 /// will be kept back.
 fn beginnings(case: &Case) -> Vec<Node> {
-    use Happening::{Lost, Synced};
+    use ContactEvent::{Lost, Synced};
     let nothing = Node::new(case);
     let mut all = nothing.clone();
     for member in 0..case.members {
@@ -124,7 +124,7 @@ fn every_history_to_a_depth() {
 /// Whatever a third member does, one that stays lost beside one in contact is withdrawn in time.
 #[test]
 fn whatever_a_third_member_does() {
-    use Happening::{Lost, Resumed, Returning, Synced};
+    use ContactEvent::{Lost, Resumed, Returning, Synced};
     for case in Case::all() {
         if case.members < 3 {
             continue;
@@ -193,7 +193,7 @@ fn shrunk(case: &Case, mut history: Vec<Step>) -> (Vec<Step>, String) {
 /// Each of these has broken a rule once.
 #[test]
 fn histories_that_were_found() {
-    use Happening::{Lost, Resumed, Returning, Synced};
+    use ContactEvent::{Lost, Resumed, Returning, Synced};
     let synced = [Step::Happens(0, Synced), Step::Happens(1, Synced)];
     let found: [&[Step]; 5] = [
         // A brake went on with no deadline, once the other one's hold had passed.

@@ -2,12 +2,12 @@
 #![no_main]
 
 use gazetteer::admin::Asked;
-use gazetteer::publish::Command;
+use gazetteer::publish::OperatorCommand;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|octets: &[u8]| {
     if let Ok(asked) = serde_json::from_slice::<Asked>(octets)
-        && let Err(reason) = Command::try_from(asked)
+        && let Err(reason) = OperatorCommand::try_from(asked)
     {
         assert!(!reason.is_empty());
     }

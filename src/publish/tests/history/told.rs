@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::super::Command;
-use super::super::fixture::named;
 use super::model::{Link, Model, SECOND};
 use super::rules::{Counts, Verdict, View};
 use super::step::{Found, List, Reload, Said, Step};
 use super::writer::{Answer, FEDERATIONS, MEMBERS, OTHERS, Writer, facts, other, others};
 use crate::model::{Change, Delta, Evidence, Loss, MemberState, Target, UnixSeconds};
+use crate::publish::OperatorCommand;
+use crate::publish::tests::fixture::named;
 
 /// What follows from a step is out after this time.
 const SOON: Duration = Duration::from_millis(25);
@@ -232,9 +232,9 @@ impl History {
             }
             Step::Reload(reload) => self.reload(reload),
             Step::Freeze if writer.is_frozen() => return false,
-            Step::Freeze => writer.command(Command::Freeze { lasting: None }),
+            Step::Freeze => writer.command(OperatorCommand::Freeze { lasting: None }),
             Step::Thaw if !writer.is_frozen() => return false,
-            Step::Thaw => writer.command(Command::Thaw),
+            Step::Thaw => writer.command(OperatorCommand::Thaw),
             Step::Wall(seconds) => {
                 writer.set += seconds;
                 writer.set_wall();
@@ -313,7 +313,7 @@ impl History {
         let writer = self.writer.as_mut().unwrap();
         let now = writer.time();
         let brakes = [0, 1].map(|federation| {
-            let brake = writer.core.world.states.brake(federation);
+            let brake = writer.core.world.members.states.brake(federation);
             brake.map(|(on, _)| now - writer.ago(on))
         });
         let probed: Vec<bool> = (0..MEMBERS.len())
@@ -339,8 +339,8 @@ impl History {
         let held: Vec<(bool, bool)> = (0..MEMBERS.len())
             .map(|who| {
                 let (world, index) = (&writer.core.world, writer.rules.index(who));
-                let is_lost = world.states.state(index) == Some(MemberState::Lost);
-                (is_lost, world.brake.of(index).is_some())
+                let is_lost = world.members.states.state(index) == Some(MemberState::Lost);
+                (is_lost, world.shards.held_back(index).is_some())
             })
             .collect();
         let view = View {

@@ -9,11 +9,6 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::super::super::begin::FOLDER;
-use super::super::super::run::Core;
-use super::super::super::thread::prepare;
-use super::super::super::{Command, Order, Storage};
-use super::super::fixture::{config, federation, label, named, service};
 use super::step::{Reload, Said};
 use crate::config::Config;
 use crate::decide::{Eligible, eligible};
@@ -21,6 +16,11 @@ use crate::model::{
     Change, Check, Delta, Epoch, Fleet, HttpCheck, MemberIdx, MemberSet, NamespacedName, Pattern,
     Probe, Service, Target, Targets, UnixSeconds,
 };
+use crate::publish::tests::fixture::{config, federation, label, named, service};
+use crate::publish::world::begin::FOLDER;
+use crate::publish::writer::run::Core;
+use crate::publish::writer::thread::prepare;
+use crate::publish::{CommandRequest, OperatorCommand, Storage};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
 use crate::wire::NameBuf;
@@ -172,7 +172,7 @@ impl Writer {
         let (mut core, handle) =
             prepare(config, metrics, Storage::default(), &facts, wall).unwrap();
         let now = core.now();
-        core.world.count_shards(now);
+        core.world.shards.count(&mut core.world.out, now);
         (core, handle.targets)
     }
 
@@ -205,8 +205,8 @@ impl Writer {
         if is_clean {
             core.finish();
         }
-        core.world.disk.close();
-        core.world.known.record.close();
+        core.world.out.disk.close();
+        core.world.out.record.close();
         let (core, targets) = Self::core(&rules, folder);
         Self {
             core,
@@ -220,8 +220,8 @@ impl Writer {
 
     /// Ends the last process.
     pub(super) fn end(self) {
-        self.core.world.disk.close();
-        self.core.world.known.record.close();
+        self.core.world.out.disk.close();
+        self.core.world.out.record.close();
     }
 
     /// Milliseconds since the history began.
@@ -270,13 +270,13 @@ impl Writer {
             let now = self.core.now();
             self.core.turn(now);
             let mut again = false;
-            while self.core.world.known.record.wait(now.instant).is_some() {
+            while self.core.world.out.record.wait(now.instant).is_some() {
                 again = true;
                 std::thread::yield_now();
             }
-            if self.core.world.overruling.is_saving() {
+            if self.core.world.overrides.is_saving() {
                 again = true;
-                let saved = self.core.world.overruling.saved().await;
+                let saved = self.core.world.overrides.saved().await;
                 self.core.saved(saved);
             }
             if !again && self.core.deadline(now.instant) > now.instant {
@@ -310,15 +310,15 @@ impl Writer {
     }
 
     /// An operator gives a command.
-    pub(super) fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: OperatorCommand) {
         let (reply, _) = oneshot::channel();
         let by = None;
-        self.core.obey(Order { command, by, reply });
+        self.core.execute(CommandRequest { command, by, reply });
     }
 
     /// Whether answers are frozen.
     pub(super) fn is_frozen(&self) -> bool {
-        self.core.world.overruling.is_frozen()
+        self.core.world.overrides.is_frozen()
     }
 
     /// The target of `s` in a member.
@@ -337,7 +337,7 @@ impl Writer {
     /// The present answers, one for each federation.
     pub(super) fn answers(&self) -> Vec<Answer> {
         let snapshot = self.core.snapshots.load_full();
-        let (damping, now) = (&self.core.world.damping, self.core.now());
+        let (damping, now) = (&self.core.world.shards.damping, self.core.now());
         let left = |who: &usize| {
             let key = (self.rules.index(*who), named("s"));
             let until = damping.condition(&key, now)?.damped_until?;

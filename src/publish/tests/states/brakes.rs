@@ -1,6 +1,6 @@
 //! The brake on lost members: when it goes on, what it keeps from passing, and how it ends.
 
-use super::*;
+use crate::publish::tests::states::*;
 
 #[test]
 fn the_brake_is_on_for_a_minute_beside_a_member_in_contact() {

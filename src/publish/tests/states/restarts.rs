@@ -1,6 +1,6 @@
 //! What a restart and a reload make of members: they take nothing back.
 
-use super::*;
+use crate::publish::tests::states::*;
 
 #[test]
 fn restored_facts_are_held_from_the_start() {

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::super::states::Happening;
-use super::super::fixture::{federation, fleet};
 use crate::model::{Fleet, MemberIdx, Pattern};
+use crate::publish::members::states::ContactEvent;
+use crate::publish::tests::fixture::{federation, fleet};
 
 /// At most so many members.
 pub(super) const MEMBERS: usize = 3;
@@ -22,7 +22,7 @@ const LONGER: u64 = 45;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     /// Something happens to a member.
-    Happens(usize, Happening),
+    Happens(usize, ContactEvent),
     /// So many seconds pass.
     Passes(u64),
     /// Time passes until something changes by itself.
@@ -116,7 +116,7 @@ impl Case {
 
     /// Every step.
     pub(super) fn steps(&self) -> Vec<Step> {
-        use Happening::{Forgotten, Lost, Resumed, Returning, Synced};
+        use ContactEvent::{Forgotten, Lost, Resumed, Returning, Synced};
         let mut steps = vec![Step::Deadline, Step::Passes(1), Step::Passes(59)];
         for member in 0..self.members {
             let all = [Lost, Returning, Synced, Resumed, Forgotten];

@@ -3,12 +3,12 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use super::super::super::states::States;
-use super::super::super::world::Now;
 use super::case::{Case, FEDERATIONS, Form, MEMBERS, Step};
 use super::rules;
 use super::witness::Witness;
 use crate::model::{Joined, MemberIdx, MemberSet, MemberState, UnixSeconds};
+use crate::publish::members::states::States;
+use crate::publish::now::Now;
 
 /// What can be seen of the states: members and federations by the numbers of the [`Case`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,7 +108,7 @@ impl Node {
                 self.witness.happens(case, &before, member, happening);
                 let index = case.index(member, self.form);
                 let now = case.second(self.now);
-                self.states.happen(index, happening, now);
+                self.states.on_contact_event(index, happening, now);
             }
             Step::Passes(seconds) => return self.pass(case, seconds),
             Step::Deadline => {

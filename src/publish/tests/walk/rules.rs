@@ -1,11 +1,11 @@
 //! What holds of every step and at every moment, whatever happens. The numbers are those of the
 //! invariants in `tests/walk.rs`.
 
-use super::super::super::states::Happening;
 use super::case::{Case, Step};
 use super::node::{Node, Seen};
 use super::witness::{Told, WINDOW};
 use crate::model::MemberState;
+use crate::publish::members::states::ContactEvent;
 
 /// How long a brake is on at most, in seconds.
 const LONGEST_BRAKE: u64 = 600;
@@ -90,7 +90,7 @@ pub(super) fn of_moment(case: &Case, node: &Node) -> Result<(), String> {
 pub(super) fn all_is_well_in_time(case: &Case, node: &Node) -> Result<(), String> {
     let mut node = node.clone();
     for member in 0..case.members {
-        node.step(case, Step::Happens(member, Happening::Synced))?;
+        node.step(case, Step::Happens(member, ContactEvent::Synced))?;
     }
     node.step(case, Step::Passes(DAMPED))?;
     let is_well = (0..case.members)
@@ -124,7 +124,7 @@ fn nothing_within_its_hold(case: &Case, before: &Node, after: &Node, step: Optio
 
 /// W12: a member that begins to list is no more back than before.
 fn back_when_listed(case: &Case, before: &Node, after: &Node, step: Option<Step>) -> bool {
-    let Some(Step::Happens(member, Happening::Returning)) = step else {
+    let Some(Step::Happens(member, ContactEvent::Returning)) = step else {
         return true;
     };
     case.pairs().all(|(m, f)| {
@@ -218,7 +218,7 @@ fn restart_keeps_damping(case: &Case, before: &Node, after: &Node, step: Option<
         let mut states = node.states.clone();
         for member in 0..case.members {
             let (index, now) = (case.index(member, node.form), case.second(node.now));
-            states.happen(index, Happening::Synced, now);
+            states.on_contact_event(index, ContactEvent::Synced, now);
         }
         Node {
             states,

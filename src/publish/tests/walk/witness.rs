@@ -1,9 +1,9 @@
 //! What somebody knows who has seen every step, and what is to follow from that: written down apart
 //! from the states, so that both can be compared.
 
-use super::super::super::states::Happening;
 use super::case::{Case, FEDERATIONS, Form, MEMBERS};
 use super::node::{Node, Seen};
+use crate::publish::members::states::ContactEvent;
 
 /// Losses within this time may put a brake on, in seconds; contact for so long takes it off, and for
 /// so long at most no hold passes while a member lists.
@@ -102,18 +102,18 @@ impl Witness {
         case: &Case,
         before: &Node,
         index: usize,
-        happening: Happening,
+        happening: ContactEvent,
     ) {
         let (now, shares) = (before.now, &before.seen.shares[index]);
         let member = &mut self.members[index];
         match (member.told, happening) {
-            (_, Happening::Forgotten) => {
+            (_, ContactEvent::Forgotten) => {
                 *member = Member {
                     told: Told::Without,
                     ..*member
                 }
             }
-            (Told::Live { .. }, Happening::Lost) => {
+            (Told::Live { .. }, ContactEvent::Lost) => {
                 member.told = Told::Lost {
                     at: now,
                     is_here: true,
@@ -132,7 +132,7 @@ impl Witness {
                     }
                 }
             }
-            (Told::Presumed, Happening::Lost) => {
+            (Told::Presumed, ContactEvent::Lost) => {
                 member.told = Told::Lost {
                     at: now,
                     is_here: true,
@@ -140,10 +140,15 @@ impl Witness {
                 member.gone.1 = now;
             }
             (Told::Live { .. }, _)
-            | (Told::Lost { .. }, Happening::Lost)
-            | (Told::Without, Happening::Lost | Happening::Resumed | Happening::Returning) => {}
-            (_, Happening::Synced | Happening::Resumed) => member.told = Told::Live { since: now },
-            (_, Happening::Returning) => {
+            | (Told::Lost { .. }, ContactEvent::Lost)
+            | (
+                Told::Without,
+                ContactEvent::Lost | ContactEvent::Resumed | ContactEvent::Returning,
+            ) => {}
+            (_, ContactEvent::Synced | ContactEvent::Resumed) => {
+                member.told = Told::Live { since: now }
+            }
+            (_, ContactEvent::Returning) => {
                 member.listing.get_or_insert(now);
                 return;
             }

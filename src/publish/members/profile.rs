@@ -1,0 +1,66 @@
+//! What is known of a member besides its services and its state, and how it is shown.
+
+use super::states::MemberRecord;
+use crate::model::{Epoch, Loss, MemberState, MemberStatus, UnixSeconds};
+use crate::names::Label;
+use crate::publish::disk::fact::MemberMeta;
+
+/// What is known of a member besides its services and its state.
+#[derive(Debug, Clone, Default)]
+pub(in crate::publish) struct Profile {
+    /// The lifetime of its source.
+    pub(in crate::publish) epoch: Epoch,
+    /// What is on disk besides services.
+    pub(in crate::publish) kept: MemberMeta,
+    /// What of its contact is on disk.
+    pub(in crate::publish) contact: MemberRecord,
+    /// When it came into its state.
+    pub(in crate::publish) since: UnixSeconds,
+    /// Why it is in its state.
+    pub(in crate::publish) reason: Option<String>,
+    /// Things an operator should know.
+    pub(in crate::publish) warnings: Vec<String>,
+    /// What the brake holds back of it.
+    pub(in crate::publish) held_back: Option<String>,
+    /// When it is withdrawn if nothing else happens, while it is held.
+    pub(in crate::publish) outlook: Option<String>,
+    /// Which other members are the same cluster.
+    pub(in crate::publish) twin: Option<String>,
+    /// It is lost since its facts file lacks the mark at its end.
+    pub(in crate::publish) lacks_mark: bool,
+}
+
+/// A member as it is shown.
+pub(in crate::publish) fn status(
+    name: &Label,
+    profile: &Profile,
+    state: MemberState,
+) -> MemberStatus {
+    let identity = profile.kept.identity.as_ref();
+    MemberStatus {
+        name: name.clone(),
+        state,
+        reason: profile.reason.clone(),
+        outlook: profile.outlook.clone(),
+        since: profile.since,
+        version: identity.and_then(|identity| identity.version.clone()),
+        first_synced: profile.kept.first_synced,
+        warnings: [
+            &profile.warnings[..],
+            profile.held_back.as_slice(),
+            profile.twin.as_slice(),
+        ]
+        .concat(),
+    }
+}
+
+/// What is shown of a loss.
+pub(in crate::publish) fn reason(loss: &Loss) -> String {
+    match loss {
+        Loss::Watch(text) => format!("watch: {text}"),
+        Loss::Heartbeat(text) => format!("heartbeat: {text}"),
+        Loss::Refused(text) => format!("refused: {text}"),
+        Loss::File(text) | Loss::Mark(text) => format!("file: {text}"),
+        Loss::Client(text) => format!("client: {text}"),
+    }
+}

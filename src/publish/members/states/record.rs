@@ -1,0 +1,136 @@
+//! What of a member outlives the process.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use super::contact::{MemberContact, Told};
+use super::member::{BEGUN, Tracked};
+use crate::model::{Damper, Fleet, UnixSeconds};
+use crate::publish::now::Now;
+
+/// What of a member's contact outlives the process, whatever else is known of it. Times are those of
+/// the wall clock, in Unix seconds: the only one that two processes share. One that was set back makes
+/// holds longer, and never shorter than nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::publish) struct MemberRecord {
+    /// Since when its facts are not live; `None` while they are.
+    pub(in crate::publish) lost: Option<u64>,
+    /// Its holds that run or have passed, one for each federation.
+    pub(in crate::publish) holds: Vec<HoldRecord>,
+    /// How often it was withdrawn of late, and when last.
+    pub(in crate::publish) withdrawals: Option<(u32, u64)>,
+}
+
+/// The hold of a member in a federation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::publish) struct HoldRecord {
+    /// The name of the federation.
+    pub(in crate::publish) federation: String,
+    /// When it passes; `None` where a brake keeps it from passing: it begins anew.
+    pub(in crate::publish) until: Option<u64>,
+    /// It has passed.
+    pub(in crate::publish) has_passed: bool,
+}
+
+impl MemberRecord {
+    /// In how many federations its hold has passed.
+    pub(in crate::publish) fn withdrawn(&self) -> usize {
+        self.holds.iter().filter(|hold| hold.has_passed).count()
+    }
+}
+
+impl Tracked {
+    /// What is to be kept of it now.
+    pub(super) fn record(
+        &self,
+        fleet: &Fleet,
+        is_braked: impl Fn(usize) -> bool,
+        now: Now,
+    ) -> MemberRecord {
+        let wall = |at: Instant| now.wall_of(at).0;
+        // Of one that nothing was heard of nothing is known but which of its holds have passed; once all
+        // have, it is lost.
+        let is_presumed = self.contact.is_presumed() && !self.is_lost();
+        let is_lost = self.contact.is_gone() && !is_presumed;
+        let holds = self.holds.iter().filter(|hold| hold.has_passed || is_lost);
+        let holds = holds.filter_map(|hold| {
+            Some(HoldRecord {
+                federation: fleet.federations.get(hold.federation)?.name.to_string(),
+                // One of a member that lists passes no earlier in the next process either.
+                until: (!is_braked(hold.federation)).then(|| {
+                    let passes = hold.passes(self.contact.returning());
+                    wall(passes.unwrap_or(hold.until))
+                }),
+                has_passed: hold.has_passed,
+            })
+        });
+        let lost = match self.contact {
+            MemberContact::Gone { told, .. } if is_lost => Some(match told {
+                Told::Now(at) => wall(at),
+                Told::Earlier(at) => at.0,
+                Told::Not => now.wall.0,
+            }),
+            _ => None,
+        };
+        let begun = self.begun;
+        let last = self.damper.last();
+        MemberRecord {
+            lost,
+            holds: holds.collect(),
+            withdrawals: (!self.damper.is_over(self.time(now.instant))).then(|| {
+                let (before, since) = (BEGUN.saturating_sub(last), last.saturating_sub(BEGUN));
+                let at = wall(begun + since).saturating_sub(before.as_secs());
+                (self.damper.count(), at)
+            }),
+        }
+    }
+
+    /// Its facts were read from disk, with what was kept of it; nothing kept is as if it had been in
+    /// contact.
+    pub(super) fn restore(&mut self, record: Option<&MemberRecord>, fleet: &Fleet, now: Now) {
+        let told = match record.and_then(|record| record.lost) {
+            // The wall clock may have been set back since.
+            Some(at) => Told::Earlier(UnixSeconds(at.min(now.wall.0))),
+            None => Told::Not,
+        };
+        self.contact = MemberContact::Gone {
+            told,
+            returning: None,
+        };
+        for hold in &mut self.holds {
+            hold.begin(now.instant);
+        }
+        let Some(record) = record else {
+            return;
+        };
+        let left = |at: u64| Duration::from_secs(at.saturating_sub(now.wall.0));
+        for hold in &mut self.holds {
+            let federation = fleet.federations.get(hold.federation);
+            let mut kept = record.holds.iter();
+            let kept =
+                kept.find(|kept| federation.is_some_and(|it| kept.federation == *it.name.as_str()));
+            if let Some(kept) = kept {
+                hold.has_passed = kept.has_passed;
+                // That of one that was in contact, as far as is known, has begun anew just now.
+                if let Some(until) = kept.until.filter(|_| record.lost.is_some()) {
+                    let ago = Duration::from_secs(now.wall.0.saturating_sub(until));
+                    let latest = now.instant + left(until).min(hold.length);
+                    hold.until = latest.checked_sub(ago).unwrap_or(latest);
+                }
+            }
+            if let Some(lost) = record.lost {
+                let proof = Duration::from_secs(lost).saturating_add(hold.tcp_proof);
+                let proof = left(proof.as_secs()).min(hold.tcp_proof);
+                hold.abandoned_at = now.instant + proof;
+            }
+        }
+        if let Some((count, last)) = record.withdrawals {
+            let ago = Duration::from_secs(now.wall.0.saturating_sub(last));
+            let last = self.time(now.instant).saturating_sub(ago);
+            self.damper = Damper::of(count, last);
+        }
+        self.is_counted = self.is_withdrawn();
+    }
+}

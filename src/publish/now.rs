@@ -1,0 +1,24 @@
+//! Both clocks, read once for each turn of the writer.
+
+use tokio::time::Instant;
+
+use crate::model::UnixSeconds;
+
+/// Both clocks, read once for each turn of the writer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For durations.
+    pub(super) instant: Instant,
+    /// For what is shown and kept.
+    pub(super) wall: UnixSeconds,
+}
+
+impl Now {
+    /// What the wall clock says, said or will say at a moment: whole seconds, and never too early.
+    pub(super) fn wall_of(self, at: Instant) -> UnixSeconds {
+        let left = at.saturating_duration_since(self.instant);
+        let left = left.as_secs() + u64::from(left.subsec_nanos() > 0);
+        let passed = self.instant.saturating_duration_since(at).as_secs();
+        UnixSeconds((self.wall.0 + left).saturating_sub(passed))
+    }
+}

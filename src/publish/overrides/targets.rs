@@ -1,0 +1,211 @@
+//! What the targets of operators mean in the present world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    FULL_SHARE, Fleet, MemberIdx, MemberSet, OverrideTarget, Overrides, TopologyFacts, UnixSeconds,
+};
+use crate::names::Label;
+use crate::publish::command::{ActiveOverrides, CommandRefused, OperatorCommand};
+use crate::publish::outbox::Outbox;
+use crate::snapshot::{Shares, SnapshotBuilder};
+
+/// How many known names an error tells.
+const NEAR: usize = 3;
+
+/// Among how many services they are sought at most: the writer has other things to do.
+const NEAR_AMONG: usize = 10_000;
+
+/// The members that a target means now; none for a service.
+pub(in crate::publish) fn meant(
+    target: &OverrideTarget,
+    fleet: &Fleet,
+    builder: &SnapshotBuilder,
+) -> MemberSet {
+    let stands = |index: MemberIdx, is_there: &dyn Fn(&TopologyFacts) -> bool| {
+        builder.topology(index).is_some_and(is_there)
+    };
+    let is_meant = |index: MemberIdx, name: &Label| match target {
+        OverrideTarget::Member(member) => name == member,
+        OverrideTarget::Region(region) => {
+            stands(index, &|place| place.region.as_ref() == Some(region))
+        }
+        OverrideTarget::Zone(zone) => stands(index, &|place| place.zones.contains(zone)),
+        OverrideTarget::Service(_) => false,
+    };
+    let members = MemberIdx::all().zip(&fleet.members);
+    let those = members.filter(|(index, member)| is_meant(*index, &member.name));
+    those.map(|(index, _)| index).collect()
+}
+
+/// The shares that are left at a moment: of what several drains mean, the least.
+pub(in crate::publish) fn shares(
+    overrides: &Overrides,
+    at: UnixSeconds,
+    fleet: &Fleet,
+    builder: &SnapshotBuilder,
+) -> Shares {
+    let mut shares = Shares::default();
+    let mut members = BTreeMap::new();
+    for drain in &overrides.drains {
+        if drain.begun.is_none() {
+            continue;
+        }
+        // From its first second something that is drained has less than all: TTLs are short then.
+        let share = drain.share(at).min(FULL_SHARE - 1);
+        if let OverrideTarget::Service(name) = &drain.target {
+            shares.services.insert(name.clone(), share);
+        }
+        for member in meant(&drain.target, fleet, builder).iter() {
+            let least = members.entry(member).or_insert(share);
+            *least = share.min(*least);
+        }
+    }
+    shares.members = members.into_iter().collect();
+    shares
+}
+
+/// Fails for a target that means nothing here.
+pub(in crate::publish) fn check_known(
+    target: &OverrideTarget,
+    out: &Outbox,
+) -> Result<(), CommandRefused> {
+    let fleet = out.builder.fleet();
+    let members = || MemberIdx::all().take(fleet.members.len());
+    let unknown = |kind, name: String, known: BTreeSet<String>| {
+        Err(CommandRefused::Unknown {
+            kind,
+            near: near(&name, known),
+            name,
+        })
+    };
+    match target {
+        OverrideTarget::Member(member) if fleet.members.iter().all(|it| it.name != *member) => {
+            let names = fleet.members.iter().map(|member| member.name.to_string());
+            let known = names.collect();
+            unknown("member", member.to_string(), known)
+        }
+        OverrideTarget::Region(region) => {
+            let known = places(out)
+                .map(|(region, _)| region)
+                .collect::<BTreeSet<_>>();
+            if known.contains(region) {
+                return Ok(());
+            }
+            let known = known.into_iter().map(|region| region.to_string()).collect();
+            unknown("region", region.to_string(), known)
+        }
+        OverrideTarget::Zone(zone) => {
+            let zones = places(out).filter_map(|(_, zone)| zone);
+            let known = zones.collect::<BTreeSet<_>>();
+            if known.contains(zone) {
+                return Ok(());
+            }
+            let known = known.into_iter().map(|zone| zone.to_string()).collect();
+            unknown("zone", zone.to_string(), known)
+        }
+        OverrideTarget::Service(name) => {
+            let mut services = members().flat_map(|member| {
+                let facts = out.builder.facts(member);
+                facts.map(|(name, _)| name)
+            });
+            let is_known = |member| out.builder.fact(member, name).is_some();
+            if members().any(is_known) {
+                return Ok(());
+            }
+            let known = services.by_ref().take(NEAR_AMONG);
+            let known = known.map(ToString::to_string).collect();
+            unknown("service", name.to_string(), known)
+        }
+        OverrideTarget::Member(_) => Ok(()),
+    }
+}
+
+/// What an operator should know of a command that was obeyed.
+pub(in crate::publish) fn notes(
+    command: &OperatorCommand,
+    standing: &ActiveOverrides,
+    out: &Outbox,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    let is_frozen = standing.frozen.is_some();
+    match command {
+        OperatorCommand::Drain { target, .. } => {
+            if is_frozen {
+                notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+            }
+            let is_place = matches!(target, OverrideTarget::Region(_) | OverrideTarget::Zone(_));
+            if is_place && meant(target, out.builder.fleet(), &out.builder).is_empty() {
+                notes.push("no member stands there now; one that comes is out".to_owned());
+            }
+            let pinned = match target {
+                OverrideTarget::Service(_) => "its members".to_owned(),
+                OverrideTarget::Member(member) => member.to_string(),
+                _ => "these members".to_owned(),
+            };
+            notes.push(format!(
+                "pinned names of {pinned} give their addresses all the same"
+            ));
+        }
+        OperatorCommand::Uncordon(target) => {
+            if is_frozen {
+                notes.push("answers are frozen: it takes effect at `gazetteer thaw`".to_owned());
+            }
+            let freed = meant(target, out.builder.fleet(), &out.builder);
+            for other in &standing.drains {
+                let others = meant(&other.drain.target, out.builder.fleet(), &out.builder);
+                for member in (freed & others).iter().filter(|_| !is_frozen) {
+                    if let Some(member) = out.name(member) {
+                        let other = &other.drain.target;
+                        notes.push(format!("{member} is still drained, by {other}"));
+                    }
+                }
+            }
+        }
+        OperatorCommand::Freeze { .. } => {
+            notes.push(
+                "members, configuration and drains take effect at `gazetteer thaw`".to_owned(),
+            );
+        }
+        OperatorCommand::Thaw | OperatorCommand::Confirm(_) => {}
+    }
+    notes
+}
+
+/// Every known region, and zone with its region.
+fn places(out: &Outbox) -> impl Iterator<Item = (Label, Option<Label>)> {
+    let fleet = out.builder.fleet();
+    let configured = fleet.regions.iter().flat_map(|region| {
+        let zones = region.zones.iter().cloned().map(Some);
+        let places = [None].into_iter().chain(zones);
+        places.map(|zone| (region.name.clone(), zone))
+    });
+    let topologies = MemberIdx::all().zip(&fleet.members);
+    let topologies = topologies.filter_map(|(index, _)| out.builder.topology(index));
+    configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
+}
+
+/// The known names that are most like one, the most similar first.
+fn near(name: &str, known: BTreeSet<String>) -> Vec<String> {
+    let mut scored: Vec<_> = known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&known, name), known))
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    scored.truncate(NEAR);
+    scored.into_iter().map(|(_, known)| known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_similar_names_come_first() {
+        let known = ["gce-asia", "gce-europe", "gce-us", "on-premises"];
+        let known = known.map(str::to_owned).into_iter().collect();
+        let near = near("gce-eurpoe", known);
+        assert_eq!(near.len(), 3);
+        assert_eq!(near[0], "gce-europe");
+    }
+}

@@ -1,0 +1,152 @@
+//! A new configuration over the same facts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tracing::{info, warn};
+
+use super::begin::{kept_networks, members, settings};
+use crate::config::{Config, Source};
+use crate::model::{Member, MemberIdx};
+use crate::names::Label;
+use crate::publish::disk::files::FileOwner;
+use crate::publish::members::identity;
+use crate::publish::members::profile::Profile;
+use crate::publish::now::Now;
+use crate::publish::world::World;
+use crate::snapshot::{Gathering, SnapshotBuilder, share_out};
+
+impl World {
+    /// Takes a new configuration. Members keep their facts while they keep their name, and their
+    /// source may still be the same cluster; a member that is gone loses its facts and files.
+    pub(in crate::publish) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
+        self.fold_all(now);
+        let old = std::mem::replace(&mut self.config, config);
+        let config = Arc::clone(&self.config);
+        if old.fleet != config.fleet || settings(&old) != settings(&config) {
+            self.rebuild(&old, now);
+        }
+        if old.geoip != config.geoip {
+            self.locate(None);
+        }
+        for (index, member) in members(&config) {
+            let Some(profile) = self.members.profiles.get(index.get()) else {
+                continue;
+            };
+            let Some(origin) = profile
+                .kept
+                .identity
+                .as_ref()
+                .map(|identity| &identity.origin)
+            else {
+                continue;
+            };
+            if source_of(&config, &member.name).is_some_and(|s| !identity::may_be(origin, s)) {
+                warn!(member = %member.name, origin, "another source: facts are discarded");
+                self.discard(index, now);
+            }
+        }
+        self.members.find_twins(&mut self.out);
+        info!(members = config.fleet.members.len(), "configuration taken");
+        self.out.is_dirty = true;
+    }
+
+    /// Moves all facts into a builder for the present configuration.
+    fn rebuild(&mut self, old: &Config, now: Now) {
+        let config = Arc::clone(&self.config);
+        let builder = SnapshotBuilder::new(Arc::clone(&config.fleet), settings(&config));
+        let before = std::mem::replace(&mut self.out.builder, builder);
+        self.out.builder.set_database(self.database.clone());
+        let mut profiles = std::mem::take(&mut self.members.profiles);
+        self.renumber(old, now);
+        self.overrides.applied = None;
+        let braked = self.members.states.braked();
+        self.members.states =
+            self.members
+                .states
+                .reconfigured(&old.fleet, &config.fleet, now.instant);
+        let mut facts: BTreeMap<_, (_, Vec<_>)> = BTreeMap::new();
+        for (index, member) in members(&config) {
+            let Some(was) = self.members.index.remove(&member.name) else {
+                info!(member = %member.name, "member added");
+                self.members.profiles.push(Profile {
+                    since: now.wall,
+                    ..Profile::default()
+                });
+                continue;
+            };
+            facts.insert(was, (index, Vec::with_capacity(before.count(was))));
+            let profile = profiles
+                .get_mut(was.get())
+                .map(std::mem::take)
+                .unwrap_or_default();
+            self.out
+                .builder
+                .set_topology(index, profile.kept.learnt.facts());
+            let networks = kept_networks(&config, index, &profile.kept);
+            self.out.builder.set_networks(index, networks);
+            self.members.profiles.push(profile);
+        }
+        before.for_each_fact(|member, name, service| {
+            if let Some((_, services)) = facts.get_mut(&member) {
+                services.push((name.clone(), Arc::clone(service)));
+            }
+        });
+        let gathering = Gathering::new(Arc::clone(&config.fleet));
+        let mut gathered = Vec::new();
+        share_out(
+            facts.into_values(),
+            |(index, services)| gathering.divide(index, services),
+            |divided| gathered.push(divided),
+        );
+        self.out.builder.restore(gathering, gathered);
+        for (name, resolved) in self.shards.addresses.hostnames() {
+            self.out.builder.set_hostname(name, Some(resolved.clone()));
+        }
+        for (gone, _) in std::mem::take(&mut self.members.index) {
+            info!(member = %gone, "member removed");
+            self.out.metrics.remove_member(gone.as_str());
+            self.out.disk.remove(&FileOwner::Member(gone));
+        }
+        self.members.index = members(&config)
+            .map(|(index, member)| (member.name.clone(), index))
+            .collect();
+        self.out
+            .builder
+            .set_findings(self.shards.addresses.findings.findings().clone());
+        for (target, evidence) in before.all_evidence() {
+            self.out
+                .builder
+                .set_evidence(target, Some(evidence.clone()));
+        }
+        self.shards.count(&mut self.out, now);
+        let transitions = self.members.states.settle(now.instant);
+        let Self {
+            members,
+            shards,
+            out,
+            ..
+        } = self;
+        members.follow(&transitions, &braked, shards, out, now);
+        members.show_all(out);
+    }
+
+    /// Gives what is remembered of shards the numbers that members have now.
+    fn renumber(&mut self, old: &Config, now: Now) {
+        let config = Arc::clone(&self.config);
+        let number = |was: MemberIdx| {
+            let name = &old.fleet.members.get(was.get())?.name;
+            let is_it = |(_, member): &(MemberIdx, &Member)| member.name == *name;
+            members(&config).find(is_it).map(|(index, _)| index)
+        };
+        self.shards.renumber(&config.fleet, number, now.instant);
+    }
+}
+
+/// The source of a member.
+fn source_of<'a>(config: &'a Config, member: &Label) -> Option<&'a Source> {
+    let mut sources = config.sources.iter();
+    sources
+        .find(|source| source.member == *member)
+        .map(|source| &source.source)
+}
