@@ -288,7 +288,7 @@ impl FleetMembers {
             return None;
         }
         for index in MemberIdx::all().take(self.profiles.len()) {
-            let held = shards.held_back(index);
+            let held = shards.held_back_of(index);
             let count = held.map_or(0, HeldBack::len);
             let text =
                 held.map(|held| format!("{count} withdrawals wait for confirmation: {}", held.why));

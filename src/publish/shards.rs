@@ -131,7 +131,7 @@ impl FleetShards {
     }
 
     /// What is held back of a member.
-    pub(super) fn held_back(&self, member: MemberIdx) -> Option<&HeldBack> {
+    pub(super) fn held_back_of(&self, member: MemberIdx) -> Option<&HeldBack> {
         self.brake.of(member)
     }
 

@@ -340,7 +340,7 @@ impl History {
             .map(|who| {
                 let (world, index) = (&writer.core.world, writer.rules.index(who));
                 let is_lost = world.members.states.state(index) == Some(MemberState::Lost);
-                (is_lost, world.shards.held_back(index).is_some())
+                (is_lost, world.shards.held_back_of(index).is_some())
             })
             .collect();
         let view = View {
