@@ -19,8 +19,7 @@
 //! What a member's state means for answers is told per federation ([`States::contact`]), as `hold`
 //! belongs to a federation and a state to a member: a member is shown as `Lost` when its hold has
 //! passed in every federation that it takes part in. A member that was withdrawn counts again once
-//! its list is complete, and not when it begins; no hold passes while it lists, for [`LISTING`] at
-//! most.
+//! its list is complete, and not when it begins; no hold passes while it lists, for 60 s at most.
 //!
 //! A member that was withdrawn and comes back counts at once the first time. When that happens again
 //! and again ([`Damper`](crate::model::Damper)), it is shown as `Returning` until its quiet time is
