@@ -17,8 +17,8 @@
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -73,10 +73,12 @@ impl Runtimes {
 /// A runtime of `threads`, called `name`, and of at most `waits` more for blocking work.
 fn runtime(name: &'static str, threads: usize, waits: usize) -> io::Result<Runtime> {
     let started = Arc::new(AtomicUsize::new(0));
-    let runtime = Builder::new_multi_thread()
+    Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(waits)
-        // Those for tasks are started first, and live as long as the runtime.
+        // Those for tasks are started first, and live as long as the runtime. Work that blocks in
+        // the first moments may be taken by one of them, and a task's place by a later thread:
+        // names are for people.
         .thread_name_fn(move || {
             if started.fetch_add(1, Ordering::Relaxed) < threads {
                 name.to_owned()
@@ -85,16 +87,7 @@ fn runtime(name: &'static str, threads: usize, waits: usize) -> io::Result<Runti
             }
         })
         .enable_all()
-        .build()?;
-    // A thread takes the first work that there is: each of these has taken tasks before there is
-    // anything that blocks.
-    let begun = Arc::new(Barrier::new(threads + 1));
-    for _ in 0..threads {
-        let begun = Arc::clone(&begun);
-        runtime.spawn(async move { begun.wait() });
-    }
-    begun.wait();
-    Ok(runtime)
+        .build()
 }
 
 #[cfg(test)]
@@ -102,15 +95,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tasks_and_blocking_work_have_threads_of_their_own_kind() {
+    fn tasks_and_blocking_work_have_threads_of_their_own() {
         let runtimes = Runtimes::start().unwrap();
-        let name = || std::thread::current().name().map(str::to_owned);
+        let thread = || {
+            let thread = std::thread::current();
+            (thread.id(), thread.name().map(str::to_owned))
+        };
         let sources = runtimes.sources();
-        let names = runtimes.run(async move {
-            let task = sources.spawn(async move { name() }).await.unwrap();
-            let waits = sources.spawn_blocking(name).await.unwrap();
-            [task, waits].map(Option::unwrap)
+        let [task, waits] = runtimes.run(async move {
+            let task = sources.spawn(async move { thread() }).await.unwrap();
+            let waits = sources.spawn_blocking(thread).await.unwrap();
+            [task, waits]
         });
-        assert_eq!(names, ["sources", "sources-wait"]);
+        assert_ne!(task.0, waits.0);
+        for name in [task.1, waits.1].map(Option::unwrap) {
+            assert!(["sources", "sources-wait"].contains(&&*name), "{name}");
+        }
     }
 }
