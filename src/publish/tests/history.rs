@@ -3,7 +3,8 @@
 //! held against what must be known by then. A history that breaks a rule is shrunk to the shortest
 //! one that does.
 //!
-//! Every run of the suite follows some of [`SEEDS`]. By hand, `HISTORIES` is how many are followed instead, and `HISTORY_SEED` is where to begin:
+//! Every run of the suite follows some of [`SEEDS`]. By hand, `HISTORIES` is how many are followed
+//! instead, and `HISTORY_SEED` is where to begin:
 //! `HISTORIES=1000 cargo test --lib random_histories_break -- --nocapture`.
 
 mod model;
