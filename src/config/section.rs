@@ -202,8 +202,7 @@ impl<'a> Section<'a> {
 
     /// Reports a value of a wrong type.
     fn wrong(&self, at: &Spanned<DeValue<'_>>, subject: &str, wanted: &str, found: &DeValue<'_>) {
-        let message = format!("{subject}: expected {wanted}, found {}", type_name(found));
-        self.report.add(at.span().start, message);
+        wrong_type(self.report, at.span().start, subject, wanted, found);
     }
 }
 
@@ -237,8 +236,7 @@ pub(super) fn read_text<T>(
 ) -> Option<Placed<T>> {
     let at = value.span().start;
     let DeValue::String(text) = value.get_ref() else {
-        let found = type_name(value.get_ref());
-        report.add(at, format!("{subject}: expected a string, found {found}"));
+        wrong_type(report, at, subject, "a string", value.get_ref());
         return None;
     };
     match read(text) {
@@ -260,9 +258,14 @@ pub(super) fn as_table<'a>(
     if let DeValue::Table(table) = value.get_ref() {
         return Some(Section::new(report, table, at));
     }
-    let found = type_name(value.get_ref());
-    report.add(at, format!("{subject}: expected a table, found {found}"));
+    wrong_type(report, at, subject, "a table", value.get_ref());
     None
+}
+
+/// Reports a value of a wrong type.
+fn wrong_type(report: &Report<'_>, at: usize, subject: &str, wanted: &str, found: &DeValue<'_>) {
+    let found = type_name(found);
+    report.add(at, format!("{subject}: expected {wanted}, found {found}"));
 }
 
 /// The type of a value in words.

@@ -72,9 +72,7 @@ impl FleetShards {
         let builder = &out.builder;
         let Self { brake, damping, .. } = &mut *self;
         builder.for_each_fact(|member, name, facts| {
-            let has_gateway = builder.fleet().has_gateway(member);
-            let policy = builder.fleet().addresses;
-            let standing = ShardReadiness::of(Some(facts), has_gateway, policy);
+            let standing = standing_of(member, Some(facts), out);
             if standing == ShardReadiness::Ready {
                 let federations = builder.federations_of(member, name, facts);
                 brake.count(member, &federations);

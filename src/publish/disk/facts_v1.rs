@@ -56,6 +56,12 @@ impl Decoder {
         service.spec = self.shared.share(spec);
     }
 
+    /// Keeps the spec of a service by the octets that were looked for last.
+    fn remember(&mut self, service: &Service) {
+        let octets = self.octets.as_slice().into();
+        self.specs.insert(octets, Arc::clone(&service.spec));
+    }
+
     /// A service with what [`RecordV1::Srv`] and [`RecordV1::Named`] say of it beside.
     fn extended(
         &mut self,
@@ -294,8 +300,7 @@ pub(in crate::publish) fn decode(
             let name = known.name(namespace, name)?;
             let service = service.read(&mut known.labels)?;
             if is_service {
-                let spec = Arc::clone(&service.spec);
-                known.specs.insert(known.octets.as_slice().into(), spec);
+                known.remember(&service);
             }
             Fact::Service(name, Arc::new(service))
         }
@@ -316,8 +321,7 @@ pub(in crate::publish) fn decode(
             let mut service = service.read(&mut known.labels)?;
             known.share(&mut service, probe);
             if is_service {
-                let spec = Arc::clone(&service.spec);
-                known.specs.insert(known.octets.as_slice().into(), spec);
+                known.remember(&service);
             }
             service.inside = Some(Arc::new(inside.read(&mut known.labels)?));
             Fact::Service(name, Arc::new(service))
