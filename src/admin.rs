@@ -9,6 +9,7 @@
 //! GET /metrics      telemetry, in Prometheus' text format
 //! GET /livez        200 while the process serves; never depends on members
 //! GET /readyz       200 once ready (docs/names.md, decision 10), 503 before that and while ending
+//! GET /v1/status    version, readiness, state folder
 //! GET /v1/clusters  the members, as `gazetteer clusters` shows them
 //! GET /v1/explain   how one query is answered and why
 //! GET /v1/overrides what operators have decided
@@ -27,12 +28,15 @@ mod host;
 mod overrides;
 mod rest;
 mod server;
+mod status;
 mod view;
 
 pub use clusters::{Cluster, clusters};
+pub use connections::SERVER;
 pub use control::{Asked, Control, bind_control, control_path};
 pub use error::{Error, QuestionError};
 pub use explain::{Explained, Level, MemberPart, Question, explain};
 pub use overrides::{Drained, Frozen, Giver, InForceNow, Obeyed, Transition};
 pub use server::{Bound, bind};
+pub use status::Status;
 pub use view::View;

@@ -19,6 +19,7 @@ mod completions;
 mod control_client;
 mod events;
 mod explain;
+mod find_daemon;
 mod locating;
 mod order;
 mod output;

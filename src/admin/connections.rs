@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -36,6 +36,10 @@ const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long to wait after the system had no socket to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The `Server` of every response, by which the command line knows a daemon from whatever else listens
+/// at an address (RFC 9110, 10.2.4).
+pub const SERVER: &str = "gazetteer";
 
 /// A socket that connections come from.
 pub(super) trait Listener: Send + 'static {
@@ -186,13 +190,22 @@ async fn answer(
             "busy: {} requests are being answered\n",
             ADMIN_CONNECTIONS.most - ADMIN_KEPT.most
         );
-        return Ok((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
+        return Ok(named(
+            (StatusCode::SERVICE_UNAVAILABLE, text).into_response(),
+        ));
     };
     rest.begin(place, is_protected);
     request.extensions_mut().insert(peer);
-    let answered = site.router.clone().oneshot(request).await;
+    let Ok(answered) = site.router.clone().oneshot(request).await;
     rest.answered();
-    answered
+    Ok(named(answered))
+}
+
+/// Says who answers.
+fn named(mut response: Response) -> Response {
+    let server = HeaderValue::from_static(SERVER);
+    response.headers_mut().insert(header::SERVER, server);
+    response
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ use super::error::Error;
 use super::explain::{Question, explain};
 use super::host;
 use super::overrides::{InForceNow, Transition};
+use super::status::Status;
 use super::view::View;
 use crate::model::Peer;
 use crate::publish::ActiveOverrides;
@@ -104,6 +105,7 @@ fn router(view: View) -> Router {
         metrics: Arc::new(Semaphore::new(1)),
     };
     Router::new()
+        .route("/v1/status", get(status))
         .route("/v1/clusters", get(all_clusters))
         .route("/v1/explain", get(explained))
         .route("/v1/overrides", get(in_force))
@@ -193,6 +195,15 @@ fn readiness(view: &View) -> (StatusCode, String) {
     };
     let text = format!("not ready: waiting for {names}\n");
     (StatusCode::SERVICE_UNAVAILABLE, text)
+}
+
+/// `/v1/status`
+async fn status(State(Context { view, .. }): State<Context>) -> Json<Status> {
+    Json(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ready: readiness(&view).0 == StatusCode::OK,
+        state_dir: view.state_dir.to_string_lossy().into_owned(),
+    })
 }
 
 /// `/v1/clusters`

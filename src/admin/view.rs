@@ -1,5 +1,6 @@
 //! What the admin address shows.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -28,4 +29,6 @@ pub struct View {
     /// Names in lower case under which the admin address is asked, beside those that
     /// [`super::bind`] tells.
     pub hosts: Arc<[String]>,
+    /// The state folder, from the root: where the control socket is.
+    pub state_dir: Arc<Path>,
 }

@@ -364,9 +364,9 @@ fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
 /// Whom a command is given to, and how the outcome is shown.
 #[derive(Debug, Args)]
 pub(super) struct Order {
-    /// Its state folder.
+    /// Where the daemon is.
     #[command(flatten)]
-    pub(super) state: State,
+    pub(super) daemon: Daemon,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
@@ -375,7 +375,8 @@ pub(super) struct Order {
 /// Where the daemon is.
 #[derive(Debug, Args)]
 pub(super) struct Daemon {
-    /// Admin address of the daemon; without it, the one that the daemon left in its state folder
+    /// Admin address of the daemon; without it, the one that the daemon left in its state folder, or
+    /// 127.0.0.1:9153
     #[arg(
         long,
         value_name = "ADDRESS",

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::admin_client::{get, locate};
+use super::admin_client::get;
 use super::age::age;
 use super::arguments::{Daemon, Output};
 use super::output;
@@ -19,7 +19,7 @@ const HEADS: [&str; 7] = [
 
 /// Prints the members of the running daemon.
 pub(super) fn clusters(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCode> {
-    let body = get(locate(daemon)?, "/v1/clusters", &[])?;
+    let body = get(daemon, "/v1/clusters", &[])?;
     let clusters: Vec<Cluster> = serde_json::from_str(&body).context("answer of the daemon")?;
     output::print(&match form {
         Output::Text => {

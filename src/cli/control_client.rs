@@ -1,7 +1,8 @@
 //! Gives commands to the running daemon, over its control socket.
 
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -10,11 +11,12 @@ use hyper::Request;
 use hyper::client::conn::http1;
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-use super::state_dir;
+use super::admin_client::told_state_dir;
+use super::arguments::Daemon;
+use super::find_daemon::{Candidate, candidates, find};
 use crate::admin::{Asked, Obeyed, control_path};
 
 /// How long the daemon may take: it answers once the command is on disk.
@@ -23,21 +25,20 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// The longest answer, in octets: it has a note for each member at most.
 const LONGEST_ANSWER: usize = 1 << 20;
 
-/// Gives a command to the daemon of a state folder, and waits until it is obeyed.
-pub(super) fn give(state_dir: Option<&Path>, asked: &Asked) -> anyhow::Result<Obeyed> {
-    let path = control_path(&state_dir::folder(state_dir)?);
-    let shown = path.display();
+/// Gives a command to the daemon, and waits until it is obeyed.
+pub(super) fn give(daemon: &Daemon, asked: &Asked) -> anyhow::Result<Obeyed> {
     let command = serde_json::to_string(asked)?;
+    let (stream, path) = connect(daemon)?;
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()?;
     let (status, body) = runtime.block_on(async {
-        let stream = UnixStream::connect(&path).await;
-        let stream = stream.map_err(|error| not_connected(error, &path))?;
+        let stream = tokio::net::UnixStream::from_std(stream)?;
         let exchanged = timeout(TIMEOUT, exchange(stream, command)).await;
         let exchanged = exchanged.unwrap_or_else(|_| Err(anyhow!("no answer in {TIMEOUT:?}")));
         exchanged.with_context(|| {
+            let shown = path.display();
             format!(
                 "the daemon does not answer at {shown}; it may obey later: see `gazetteer overrides`"
             )
@@ -49,22 +50,35 @@ pub(super) fn give(state_dir: Option<&Path>, asked: &Asked) -> anyhow::Result<Ob
     }
 }
 
-/// Why the control socket takes no connection.
-fn not_connected(error: io::Error, path: &Path) -> anyhow::Error {
-    let shown = path.display();
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            anyhow!("no running daemon found: {shown} (give --state-dir)")
-        }
-        ErrorKind::PermissionDenied => {
-            anyhow!("{shown}: only the user that runs the daemon may give commands")
-        }
-        _ => anyhow::Error::new(error).context(format!("{shown}")),
-    }
+/// The control socket of the daemon, and where it is: in a state folder, or in that of which a daemon
+/// at an admin address says that it uses it.
+fn connect(daemon: &Daemon) -> anyhow::Result<(UnixStream, PathBuf)> {
+    let mut candidates = candidates(daemon);
+    candidates.sort_by_key(|candidate| matches!(candidate, Candidate::Address(_)));
+    find(&candidates, |candidate| {
+        let folder = match candidate {
+            Candidate::Folder(folder) => folder.clone(),
+            Candidate::Address(admin) => told_state_dir(*admin)?,
+        };
+        let path = control_path(&folder);
+        let connected = UnixStream::connect(&path);
+        let stream = connected.map_err(|error| match error.kind() {
+            ErrorKind::PermissionDenied => {
+                anyhow!("only the user that runs the daemon may give commands")
+            }
+            _ => error.into(),
+        });
+        let stream = stream.with_context(|| path.display().to_string())?;
+        stream.set_nonblocking(true)?;
+        Ok((stream, path))
+    })
 }
 
 /// Sends a command; gives the status and the body of the response.
-async fn exchange(stream: UnixStream, command: String) -> anyhow::Result<(u16, Vec<u8>)> {
+async fn exchange(
+    stream: tokio::net::UnixStream,
+    command: String,
+) -> anyhow::Result<(u16, Vec<u8>)> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::post("/v1/command")
         .header(HOST, "control")

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use super::admin_client::{get, locate};
+use super::admin_client::get;
 use super::arguments::{Daemon, Events, Output};
 use super::output;
 use super::table::table;
@@ -55,11 +55,7 @@ pub(super) fn events(arguments: &Events) -> anyhow::Result<ExitCode> {
 
 /// The events after number `after`.
 fn since(daemon: &Daemon, after: u64) -> anyhow::Result<Vec<Transition>> {
-    let body = get(
-        locate(daemon)?,
-        "/v1/events",
-        &[("after", &after.to_string())],
-    )?;
+    let body = get(daemon, "/v1/events", &[("after", &after.to_string())])?;
     serde_json::from_str(&body).context("answer of the daemon")
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
-use super::admin_client::{get, locate};
+use super::admin_client::get;
 use super::age::age;
 use super::arguments::{Explain, Output};
 use super::output;
@@ -30,7 +30,7 @@ pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
         let name = question.name.to_string();
         let mut parameters = vec![("name", &*name), ("type", &*qtype), ("from", &*from)];
         parameters.extend(listener.map(|member| ("listener", member)));
-        let body = get(locate(&arguments.daemon)?, "/v1/explain", &parameters)?;
+        let body = get(&arguments.daemon, "/v1/explain", &parameters)?;
         serde_json::from_str(&body).context("answer of the daemon")?
     };
     output::print(&match arguments.output {

@@ -10,7 +10,7 @@ use crate::admin::{Asked, Obeyed};
 
 /// Gives a command, waits until clients see what it does, and says what that is.
 pub(super) fn order(order: &Order, asked: &Asked) -> anyhow::Result<ExitCode> {
-    let obeyed = give(order.state.state_dir.as_deref(), asked)?;
+    let obeyed = give(&order.daemon, asked)?;
     output::print(&match order.output {
         Output::Text => text(asked, &obeyed),
         Output::Json => serde_json::to_string_pretty(&obeyed)? + "\n",

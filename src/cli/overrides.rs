@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use jiff::Timestamp;
 
-use super::admin_client::{get, locate};
+use super::admin_client::get;
 use super::age::age;
 use super::arguments::{Daemon, Output};
 use super::output;
@@ -30,7 +30,7 @@ pub(super) fn overrides(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCod
 
 /// What is in force.
 pub(super) fn in_force(daemon: &Daemon) -> anyhow::Result<InForceNow> {
-    let body = get(locate(daemon)?, "/v1/overrides", &[])?;
+    let body = get(daemon, "/v1/overrides", &[])?;
     serde_json::from_str(&body).context("answer of the daemon")
 }
 

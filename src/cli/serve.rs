@@ -137,6 +137,7 @@ async fn daemon(
             overrides: handle.overrides.clone(),
             events: handle.events.clone(),
             hosts: config.listen.admin_hosts.clone().into(),
+            state_dir: state.absolute().into(),
         };
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }

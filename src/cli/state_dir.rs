@@ -5,10 +5,9 @@ use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::bail;
 
 use super::predecessor::unless_taken;
-use crate::config;
 use crate::publish::{self, LockError, Storage};
 
 /// Holds the admin address of the running daemon.
@@ -50,9 +49,14 @@ impl StateDir {
         Ok((state, storage))
     }
 
+    /// The folder, from the root.
+    pub(super) fn absolute(&self) -> PathBuf {
+        std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone())
+    }
+
     /// Leaves the admin address for the command line; `None` removes what an earlier daemon left.
     pub(super) fn set_address(&self, address: Option<SocketAddr>) {
-        let file = self.path.join(ADDRESS);
+        let file = address_file(&self.path);
         let result = match address {
             None => match fs::remove_file(&file) {
                 Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
@@ -70,19 +74,7 @@ impl StateDir {
     }
 }
 
-/// A state folder as said, else the platform's.
-pub(super) fn folder(said: Option<&Path>) -> anyhow::Result<PathBuf> {
-    let folder = said.map(Path::to_owned).or_else(config::default_state_dir);
-    folder.ok_or_else(|| anyhow!("no state folder: give --state-dir"))
-}
-
-/// The admin address of the daemon that uses a state folder.
-pub(super) fn address(state_dir: &Path) -> anyhow::Result<SocketAddr> {
-    let file = state_dir.join(ADDRESS);
-    let text = fs::read_to_string(&file).with_context(|| {
-        let file = file.display();
-        format!("no running daemon found: {file} (give --admin or --state-dir; the daemon needs listen.admin)")
-    })?;
-    let address = text.trim().parse();
-    address.with_context(|| format!("{}: no address", file.display()))
+/// Where the daemon that uses a state folder leaves its admin address.
+pub(super) fn address_file(state_dir: &Path) -> PathBuf {
+    state_dir.join(ADDRESS)
 }
