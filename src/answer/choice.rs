@@ -154,12 +154,13 @@ pub(super) fn choose_own<'s, T: Trace>(
     };
     let endpoints = |member| entry.endpoints(member);
     let decision = decide::choose(plan, [view], || reply.draw(entry), endpoints, trace);
-    let own = decision.own?;
-    let chosen = Chosen::new(reply.snapshot, entry, MemberSet::from_iter([own]))
-        .with_own(Some(within.at))
+    let is_drawn = decision.is_drawn || within.eligible.is_drawn;
+    let chosen = Chosen::new(reply.snapshot, entry, decision.members)
+        .with_own(decision.own.map(|_| within.at))
         .limited(plan.max_addresses);
-    depend(reply, &chosen, Some(vantage), false, trace);
-    Some(chosen)
+    // Also when a draw has left it out: others are answered for that reason.
+    depend(reply, &chosen, Some(vantage), is_drawn, trace);
+    decision.own.map(|_| chosen)
 }
 
 /// Chooses every eligible member of a headless service whose pods everybody reaches, whatever the plan
@@ -217,7 +218,7 @@ fn depend<T: Trace>(
 ) {
     if let Some(vantage) = vantage {
         trace.vantage(&vantage);
-        reply.scope = vantage.scope;
+        reply.scope = reply.scope.max(vantage.scope);
     }
     if is_drawn || chosen.is_limited() {
         trace.draw(|| reply.draw(chosen.entry));
