@@ -182,6 +182,32 @@ proptest! {
     }
 
     #[test]
+    fn a_scope_holds_in_every_tree_also_for_clients_inside(
+        world in prop_oneof![world().prop_map(World::with_drains), world().prop_map(World::with_nearest)],
+        clients in prop::collection::vec((world::client(), any::<u32>()), 4),
+    ) {
+        let snapshot = world.build();
+        let oracle = Oracle::new(&world);
+        let views = [View::from(&snapshot), View::inside(&snapshot, 0), View::inside(&snapshot, 3)];
+        for fed in &world.federations {
+            let names = oracle.known(fed).into_iter().flat_map(|key| trees::services(fed, key));
+            for (name, view) in names.flat_map(|name| views.map(|view| (name.clone(), view))) {
+                for (client, other) in &clients {
+                    let one = ask::ask_for(view, &name, "A", *client);
+                    let scope = u32::from(one.scope.expect("a client subnet is answered"));
+                    let kept = u32::MAX.checked_shl(32 - scope).unwrap_or(0);
+                    let sharing = std::net::Ipv4Addr::from(u32::from(*client) & kept | other & !kept);
+                    let same = ask::ask_for(view, &name, "A", sharing);
+                    prop_assert_eq!(
+                        one.records(), same.records(),
+                        "{} for {} and {} at {:?}\n{:#?}", name, client, sharing, view.client.listener, world
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn the_nearest_answer_and_their_scope_holds(world in world().prop_map(World::with_nearest), clients in prop::collection::vec((world::client(), any::<u32>()), 20)) {
         let snapshot = world.build();
         let oracle = Oracle::new(&world);

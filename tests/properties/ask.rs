@@ -100,12 +100,17 @@ pub(crate) fn octets(name: &str, rrtype: &str) -> Vec<u8> {
 }
 
 /// Asks for a name and type on behalf of one address.
-pub(crate) fn ask_for(snapshot: &Snapshot, name: &str, rrtype: &str, client: Ipv4Addr) -> Answer {
+pub(crate) fn ask_for<'a>(
+    view: impl Into<View<'a>>,
+    name: &str,
+    rrtype: &str,
+    client: Ipv4Addr,
+) -> Answer {
     let mut query = octets(name, rrtype);
     query.truncate(query.len() - 2);
     query.extend([0, 12, 0, 8, 0, 8, 0, 1, 32, 0]);
     query.extend(client.octets());
-    read(&respond(snapshot, &query))
+    read(&respond(view, &query))
 }
 
 /// The response's octets.

@@ -12,6 +12,13 @@ use crate::model::{index, key_of, member_name};
 use crate::world::{Change, Fed, Shard, World};
 
 impl World {
+    /// The same world, with every member drained in part.
+    pub(crate) fn with_drains(mut self) -> Self {
+        let drained = (0..self.members.len()).map(|member| (member, FULL_SHARE / 2));
+        self.shares = drained.collect();
+        self
+    }
+
     /// Tells a builder everything.
     pub(crate) fn caution(&self, builder: &mut SnapshotBuilder) {
         for (address, verdict) in &self.verdicts {

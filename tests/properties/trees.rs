@@ -40,7 +40,7 @@ fn prefixes(world: &World, key: Key) -> BTreeSet<String> {
 }
 
 /// The names of a service in all trees.
-fn services(fed: &Fed, (namespace, name): Key) -> [String; 6] {
+pub(crate) fn services(fed: &Fed, (namespace, name): Key) -> [String; 6] {
     let (fed, apex) = (fed.name, fed.apex);
     let service = format!("{name}.{namespace}");
     [
