@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::health;
-use gazetteer::model::{Delta, Evidence, Findings, Probe, Target, Targets, UnixSeconds, Verdict};
+use gazetteer::model::{
+    Delta, Evidence, Findings, Probe, ProbeTarget, ProbeTargets, UnixSeconds, Verdict,
+};
 use gazetteer::telemetry::{Metrics, clock};
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
@@ -43,13 +45,13 @@ async fn measure() {
         .iter()
         .map(|listener| listener.local_addr().expect("bound").port())
         .collect();
-    let mut targets = Targets::new();
+    let mut targets = ProbeTargets::new();
     for (net, (count, port)) in (1..).zip(TARGETS.into_iter().zip(ports)) {
         for n in 0..count {
             let [high, low] = n.to_be_bytes();
             let address = SocketAddr::from((Ipv4Addr::new(127, net, high, low), port));
             let probe = Arc::clone(&probe);
-            targets.insert(Target { address, probe });
+            targets.insert(ProbeTarget { address, probe });
         }
     }
     let [staying, closing, silent] = listeners;

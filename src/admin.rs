@@ -33,10 +33,10 @@ mod view;
 
 pub use clusters::{Cluster, clusters};
 pub use connections::SERVER;
-pub use control::{Asked, Control, bind_control, control_path};
-pub use error::{Error, QuestionError};
-pub use explain::{Explained, Level, MemberPart, Question, explain};
+pub use control::{Control, ControlRequest, bind_control, control_path};
+pub use error::{AdminError, QuestionError};
+pub use explain::{Explained, ExplainedLevel, MemberPart, Question, explain};
 pub use overrides::{Drained, Frozen, Giver, InForceNow, Obeyed, Transition};
-pub use server::{Bound, bind};
+pub use server::{AdminSocket, bind};
 pub use status::Status;
 pub use view::View;

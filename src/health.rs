@@ -15,7 +15,7 @@ mod check;
 mod connect;
 mod driver;
 mod history;
-mod network;
+mod reachability;
 mod thread;
 
-pub use thread::{Health, spawn};
+pub use thread::{Prober, spawn};

@@ -37,8 +37,8 @@ pub use member::{Fleet, Gateway, Member, MemberIdx, MemberSet, RegionCost, Stati
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
 pub use probe::{
-    Check, Evidence, Finding, Findings, HttpCheck, Probe, ProbeSettings, Target, Targets, Tls,
-    Verdict,
+    Check, Evidence, Finding, Findings, HttpCheck, Probe, ProbeSettings, ProbeTarget, ProbeTargets,
+    Tls, Verdict,
 };
 pub use service::{
     Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol, Service,

@@ -39,6 +39,6 @@ mod tcp;
 mod udp;
 
 pub use bind::{Sockets, bind};
-pub use error::Error;
+pub use error::ServeError;
 pub use respond::Respond;
 pub use running::Serving;

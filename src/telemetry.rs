@@ -19,8 +19,8 @@ mod members;
 mod metrics;
 mod serve;
 
-pub use counters::{Counters, RCODES, Tally, Totals, Transport, WorkerCounters};
-pub use health::{Family, Health, Probed};
+pub use counters::{Counters, RCODES, Tally, Totals, TransportLabel, WorkerCounters};
+pub use health::{AddressFamily, HealthMetrics, Probed};
 pub use logs::{LogError, LogFormat, LogThread, Logs, init};
 pub use members::{MemberGauges, SourceEvent};
 pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};

@@ -18,13 +18,14 @@
 )]
 
 mod codes;
+mod cursor;
 mod edns;
 mod finish;
 mod header;
 mod name;
+mod name_parts;
 mod opt;
 mod patch;
-mod place;
 mod qname;
 mod query;
 mod rdata;
@@ -32,7 +33,6 @@ mod record;
 mod reject;
 mod rejected;
 mod response;
-mod target;
 mod tsig;
 
 #[cfg(test)]
@@ -41,6 +41,7 @@ mod tests;
 pub use codes::{class, ede, opcode, rcode, rrtype};
 pub use edns::{ClientSubnet, Edns};
 pub use name::{MAX_NAME, NameBuf, NameError};
+pub use name_parts::{NameParts, Owner, Soa};
 pub use opt::{EdeList, OptReply};
 pub use patch::Mark;
 pub use qname::Qname;
@@ -48,4 +49,3 @@ pub use query::Query;
 pub use reject::Reject;
 pub use rejected::reject;
 pub use response::{ResponseWriter, udp_limit};
-pub use target::{Owner, Soa, Target};

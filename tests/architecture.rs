@@ -10,7 +10,7 @@ mod pages;
 #[path = "architecture/source.rs"]
 mod source;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use files::Files;
 use pages::pages;
@@ -399,6 +399,26 @@ fn files_of_a_room_import_each_other_in_no_circle() {
 }
 
 #[test]
+fn a_type_name_means_one_thing() {
+    let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        for (line, name) in source.visible_types() {
+            let place = format!("{}:{line}", source.path);
+            places.entry(name).or_default().push(place);
+        }
+    }
+    assert!(places.len() > 300, "{} types", places.len());
+    let repeated = places.iter().filter(|(_, places)| places.len() > 1);
+    let findings: Vec<_> = repeated
+        .map(|(name, places)| format!("{name}: {}", places.join(", ")))
+        .collect();
+    report(
+        "no two types that other files may name are called alike",
+        &findings,
+    );
+}
+
+#[test]
 fn methods_of_a_type_are_in_few_files() {
     let files = Files::new(&sources("src"));
     let mut findings = Vec::new();
@@ -449,6 +469,15 @@ fn the_source_reader_sees_what_the_rules_need() {
     assert_eq!(
         items.last(),
         Some(&(5, "pub struct D { e: u8 }".to_owned()))
+    );
+    let types = Source::new(
+        "src/a/b.rs",
+        "#[derive(Debug)]\npub(in crate::a) struct B<'x>(&'x u8);\npub type C = u8;\n\
+         pub(super) trait D: E {}\nenum F { G }\npub fn h() {}\npub const I: J = 1;\n",
+    );
+    assert_eq!(
+        types.visible_types(),
+        [(2, "B"), (3, "C"), (4, "D")].map(|(line, name)| (line, name.to_owned()))
     );
     let grouped = Source::new("src/a/b.rs", "use std::{net::{IpAddr, UdpSocket}, fmt};\n");
     assert_eq!(grouped.mentions("std::net::UdpSocket"), [1]);

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::warn;
 
-use super::rest::{Rest, Watched};
+use super::rest::{Rest, TrackedStream};
 use crate::model::Peer;
 use crate::model::limits::{
     ADMIN_CONNECTIONS, ADMIN_HEAD, ADMIN_HEAD_SIZE, ADMIN_KEPT, ADMIN_REQUEST,
@@ -42,7 +42,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub const SERVER: &str = "gazetteer";
 
 /// A socket that connections come from.
-pub(super) trait Listener: Send + 'static {
+pub(super) trait Acceptor: Send + 'static {
     /// One connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
@@ -81,7 +81,7 @@ struct Places {
 }
 
 /// Serves until `cancel`, after which open connections may take [`END_TIMEOUT`].
-pub(super) async fn serve<L: Listener>(mut listener: L, site: Site, cancel: &CancellationToken) {
+pub(super) async fn serve<L: Acceptor>(mut listener: L, site: Site, cancel: &CancellationToken) {
     let site = Arc::new(site);
     let most = ADMIN_CONNECTIONS.length();
     let places = Places {
@@ -119,7 +119,7 @@ pub(super) async fn serve<L: Listener>(mut listener: L, site: Site, cancel: &Can
         }
         let rest = Arc::new(Rest::default());
         let connection = connection(
-            Watched::new(stream, Arc::clone(&rest)),
+            TrackedStream::new(stream, Arc::clone(&rest)),
             (Arc::clone(&rest), peer),
             (Arc::clone(&site), places.clone()),
             cancel.clone(),
@@ -135,7 +135,7 @@ pub(super) async fn serve<L: Listener>(mut listener: L, site: Site, cancel: &Can
 
 /// Serves the one request of a connection.
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: Watched<S>,
+    stream: TrackedStream<S>,
     (rest, peer): (Arc<Rest>, Option<Peer>),
     (site, places): (Arc<Site>, Places),
     cancel: CancellationToken,

@@ -2,7 +2,7 @@
 //! only the user of the daemon may open (docs/operations.md, Drain).
 //!
 //! ```text
-//! POST /v1/command  one command, as [`Asked`]; the answer comes once clients see what it does
+//! POST /v1/command  one command, as [`ControlRequest`]; the answer comes once clients see what it does
 //! ```
 //!
 //! The event and the log line of a command say which process gave it.
@@ -24,8 +24,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{Listener, Site, serve};
-use super::error::Error;
+use super::connections::{Acceptor, Site, serve};
+use super::error::AdminError;
 use super::overrides::Obeyed;
 use crate::model::Peer;
 use crate::model::limits::CONTROL_COMMAND;
@@ -38,7 +38,7 @@ const NAME: &str = "control";
 /// A command as it comes over the socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Asked {
+pub enum ControlRequest {
     /// Take something out of answers.
     Drain {
         /// `MEMBER`, `region/REGION`, `zone/ZONE` or `service/NAMESPACE/NAME`.
@@ -67,17 +67,17 @@ pub enum Asked {
     },
 }
 
-impl TryFrom<Asked> for OperatorCommand {
+impl TryFrom<ControlRequest> for OperatorCommand {
     type Error = String;
 
-    fn try_from(asked: Asked) -> Result<Self, String> {
+    fn try_from(asked: ControlRequest) -> Result<Self, String> {
         let lasting = |seconds: Option<u64>| seconds.map(Duration::from_secs);
         let target = |text: String| {
             let read = text.parse();
             read.map_err(|error| format!("target {text:?}: {error}"))
         };
         Ok(match asked {
-            Asked::Drain {
+            ControlRequest::Drain {
                 target: text,
                 over_seconds,
                 for_seconds,
@@ -86,12 +86,12 @@ impl TryFrom<Asked> for OperatorCommand {
                 over: Duration::from_secs(over_seconds),
                 lasting: lasting(for_seconds),
             },
-            Asked::Uncordon { target: text } => Self::Uncordon(target(text)?),
-            Asked::Freeze { for_seconds } => Self::Freeze {
+            ControlRequest::Uncordon { target: text } => Self::Uncordon(target(text)?),
+            ControlRequest::Freeze { for_seconds } => Self::Freeze {
                 lasting: lasting(for_seconds),
             },
-            Asked::Thaw => Self::Thaw,
-            Asked::Confirm { member } => {
+            ControlRequest::Thaw => Self::Thaw,
+            ControlRequest::Confirm { member } => {
                 let read = member.parse();
                 Self::Confirm(read.map_err(|error| format!("member {member:?}: {error}"))?)
             }
@@ -126,7 +126,7 @@ impl Drop for Removed {
 
 /// Binds the control socket in a state folder that this process has locked; one that an earlier
 /// process has left is replaced. Nobody but the user of this process may open it.
-pub fn bind_control(state_dir: &Path) -> Result<Control, Error> {
+pub fn bind_control(state_dir: &Path) -> Result<Control, AdminError> {
     let path = control_path(state_dir);
     let bind = || -> io::Result<UnixListener> {
         // Made where nobody else can look, so that it is never open to others.
@@ -147,7 +147,7 @@ pub fn bind_control(state_dir: &Path) -> Result<Control, Error> {
             listener,
             file: Removed(path),
         }),
-        Err(source) => Err(Error::Control { path, source }),
+        Err(source) => Err(AdminError::Control { path, source }),
     }
 }
 
@@ -174,7 +174,7 @@ impl Control {
     }
 }
 
-impl Listener for UnixListener {
+impl Acceptor for UnixListener {
     type Stream = UnixStream;
 
     async fn accept(&mut self) -> io::Result<(UnixStream, Option<Peer>)> {
@@ -192,7 +192,7 @@ impl Listener for UnixListener {
 async fn obey(
     State((commands, metrics)): State<(mpsc::Sender<CommandRequest>, Arc<Metrics>)>,
     Extension(by): Extension<Option<Peer>>,
-    asked: Result<Json<Asked>, JsonRejection>,
+    asked: Result<Json<ControlRequest>, JsonRejection>,
 ) -> Result<Json<Obeyed>, (StatusCode, String)> {
     let say = |status, text: String| (status, text + "\n");
     let Json(asked) = asked.map_err(|rejection| {
@@ -233,21 +233,21 @@ mod tests {
     fn commands_are_read_as_they_are_written() {
         for (asked, text) in [
             (
-                Asked::Drain {
+                ControlRequest::Drain {
                     target: "region/eu".to_owned(),
                     over_seconds: 60,
                     for_seconds: None,
                 },
                 r#"{"command":"drain","target":"region/eu","over_seconds":60,"for_seconds":null}"#,
             ),
-            (Asked::Thaw, r#"{"command":"thaw"}"#),
+            (ControlRequest::Thaw, r#"{"command":"thaw"}"#),
         ] {
             assert_eq!(serde_json::to_string(&asked).unwrap(), text);
-            assert_eq!(serde_json::from_str::<Asked>(text).unwrap(), asked);
+            assert_eq!(serde_json::from_str::<ControlRequest>(text).unwrap(), asked);
             assert!(OperatorCommand::try_from(asked).is_ok());
         }
         let target = "regions/eu".to_owned();
-        assert!(OperatorCommand::try_from(Asked::Uncordon { target }).is_err());
+        assert!(OperatorCommand::try_from(ControlRequest::Uncordon { target }).is_err());
     }
 
     #[tokio::test]

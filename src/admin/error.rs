@@ -9,7 +9,7 @@ use crate::wire::NameError;
 
 /// Why the admin address or the control socket is not served.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum AdminError {
     /// Another process has the address. Stop it, or choose another.
     #[error("{address} (admin) is already served by another process")]
     InUse {

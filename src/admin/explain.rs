@@ -85,7 +85,7 @@ pub struct Explained {
     /// What the name is.
     pub subject: String,
     /// The levels that were looked at, the one asked first.
-    pub levels: Vec<Level>,
+    pub levels: Vec<ExplainedLevel>,
     /// Every member of the federation.
     pub members: Vec<MemberPart>,
     /// What else an operator should know.
@@ -98,7 +98,7 @@ pub struct Explained {
 
 /// A level that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Level {
+pub struct ExplainedLevel {
     /// `global`, or the region or zone.
     pub level: String,
     /// Members eligible there.
@@ -161,7 +161,11 @@ pub fn explain(
         generation: explanation.generation.0,
         serial: explanation.serial.0,
         subject: explanation.subject,
-        levels: explanation.levels.into_iter().map(Level::from).collect(),
+        levels: explanation
+            .levels
+            .into_iter()
+            .map(ExplainedLevel::from)
+            .collect(),
         members: explanation
             .candidates
             .into_iter()
@@ -188,7 +192,7 @@ fn listener_of(snapshot: &Snapshot, member: &Label) -> Result<ListenerIdx, Quest
     })
 }
 
-impl From<LevelStep> for Level {
+impl From<LevelStep> for ExplainedLevel {
     fn from(step: LevelStep) -> Self {
         Self {
             level: step.level,

@@ -71,21 +71,21 @@ impl Rest {
 }
 
 /// A stream that says when octets move.
-pub(super) struct Watched<S> {
+pub(super) struct TrackedStream<S> {
     /// The stream.
     stream: S,
     /// Told of each move.
     rest: Arc<Rest>,
 }
 
-impl<S> Watched<S> {
+impl<S> TrackedStream<S> {
     /// Watches a stream.
     pub(super) fn new(stream: S, rest: Arc<Rest>) -> Self {
         Self { stream, rest }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -100,7 +100,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::clusters::clusters;
-use super::connections::{Listener, Site, serve};
-use super::error::Error;
+use super::connections::{Acceptor, Site, serve};
+use super::error::AdminError;
 use super::explain::{Question, explain};
 use super::host;
 use super::overrides::{InForceNow, Transition};
@@ -47,7 +47,7 @@ struct Context {
 
 /// The admin address, bound and not yet served.
 #[derive(Debug)]
-pub struct Bound {
+pub struct AdminSocket {
     /// The socket.
     listener: std::net::TcpListener,
     /// Where it listens, with its real port.
@@ -55,18 +55,18 @@ pub struct Bound {
 }
 
 /// Binds the admin address. Port 0 takes a free one. Needs no runtime.
-pub fn bind(address: SocketAddr) -> Result<Bound, Error> {
+pub fn bind(address: SocketAddr) -> Result<AdminSocket, AdminError> {
     let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => Error::InUse { address },
-        _ => Error::Bind { address, source },
+        io::ErrorKind::AddrInUse => AdminError::InUse { address },
+        _ => AdminError::Bind { address, source },
     };
     let listener = std::net::TcpListener::bind(address).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Bound { listener, address })
+    Ok(AdminSocket { listener, address })
 }
 
-impl Bound {
+impl AdminSocket {
     /// Where it listens, with its real port.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -88,7 +88,7 @@ impl Bound {
     }
 }
 
-impl Listener for TcpListener {
+impl Acceptor for TcpListener {
     type Stream = TcpStream;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, Option<Peer>)> {

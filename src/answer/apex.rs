@@ -9,7 +9,7 @@ use super::records::names::WrittenNames;
 use super::records::soa;
 use super::reply::Reply;
 use crate::snapshot::{Apex, FixedName, Tree};
-use crate::wire::{Owner, Qname, Target, rrtype};
+use crate::wire::{NameParts, Owner, Qname, rrtype};
 
 /// What `dns-version.<apex>` says (docs/names.md, D.10).
 const VERSION: &[u8] = b"1.1.0";
@@ -56,7 +56,7 @@ fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
             continue;
         };
         if !(ipv4.is_empty() && ipv6.is_empty()) {
-            let name = || Target::name(server.name.as_wire());
+            let name = || NameParts::name(server.name.as_wire());
             let owner = written.get(place);
             let owner = owner.unwrap_or_else(|| reply.response.owner_name(&name()));
             addresses(reply, owner, holder.ttl, ipv4, ipv6);

@@ -7,7 +7,7 @@
 //! the federation's own apex.
 
 use super::choice::choose_pods;
-use super::level::{Level, Start};
+use super::level::{LevelAnswer, Start};
 use super::records::clusterset::{write_all_pods, write_pods_of_port};
 use super::records::ending::Ending;
 use super::reply::Reply;
@@ -26,7 +26,7 @@ pub(super) fn answer<'s, T: Trace>(
         return answer_pods(reply, apex, entry, port, trace);
     }
     let start = Start::at(Scopes::GLOBAL);
-    let level = Level {
+    let level = LevelAnswer {
         apex,
         entry,
         start,

@@ -1,6 +1,6 @@
 //! Who answers for what a name is.
 
-use super::level::{Level, Start};
+use super::level::{LevelAnswer, Start};
 use super::records::ending::{self, Ending};
 use super::reply::Reply;
 use super::subject::Subject;
@@ -21,7 +21,7 @@ pub(super) fn answer<'s, T: Trace>(
         Subject::EmptyNonTerminal => Ending::NoData(apex, None),
         Subject::Level { entry, scope, port } => {
             let start = Start::at(scope);
-            let level = Level {
+            let level = LevelAnswer {
                 apex,
                 entry,
                 start,
@@ -31,7 +31,7 @@ pub(super) fn answer<'s, T: Trace>(
         }
         Subject::Prefixed { entry } => {
             let start = Start::alias(Scopes::GLOBAL, None);
-            let level = Level {
+            let level = LevelAnswer {
                 apex,
                 entry,
                 start,

@@ -4,14 +4,14 @@ use super::choice::{LEVELS, Levels};
 use super::records::addresses::Chosen;
 use super::records::ending::Ending;
 use super::records::srv::Srv;
-use super::records::targets::Targets;
+use super::records::srv_targets::SrvTargets;
 use super::records::{addresses, clusterset};
 use super::reply::Reply;
 use crate::decide::{Plan, Trace};
 use crate::model::{MemberSet, SrvForm};
 use crate::snapshot::{Apex, NamedPort, Scope, ScopeIdx, ServiceEntry, Tree};
 use crate::vantage::Vantage;
-use crate::wire::{MAX_NAME, Owner, Target, rrtype};
+use crate::wire::{MAX_NAME, NameParts, Owner, rrtype};
 
 /// Where the chain of a name begins.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Start {
 }
 
 /// A service at a level of an apex, or the SRV owner of one of its ports there.
-pub(super) struct Level<'s> {
+pub(super) struct LevelAnswer<'s> {
     /// The apex.
     pub(super) apex: &'s Apex,
     /// The service.
@@ -56,7 +56,7 @@ pub(super) struct Level<'s> {
     pub(super) port: Option<&'s NamedPort>,
 }
 
-impl<'s> Level<'s> {
+impl<'s> LevelAnswer<'s> {
     /// Answers: chooses members, and writes the chain to their level and their records there.
     pub(super) fn answer<T: Trace>(&self, reply: &mut Reply<'s, '_>, trace: &mut T) -> Ending<'s> {
         let Self { apex, entry, .. } = *self;
@@ -152,7 +152,7 @@ impl<'s> Level<'s> {
                 Some(_) => &[],
                 None => self.apex.name.without_root(),
             };
-            let target = Target::new([prefix, key, &scope.path, suffix], apex_at);
+            let target = NameParts::new([prefix, key, &scope.path, suffix], apex_at);
             owner = reply.response.cname(owner, ttl, &target);
             if apex_at.is_none() {
                 apex_at = Some(owner.skip(prefix.len() + key.len() + scope.path.len()));
@@ -183,7 +183,7 @@ impl<'s> Level<'s> {
             },
             Some(port) if is_clusterset => clusterset::write_port(reply, self.apex, chosen, port),
             Some(port) => {
-                let targets = Targets::at(reply.snapshot, self.apex, self.entry, scope);
+                let targets = SrvTargets::at(reply.snapshot, self.apex, self.entry, scope);
                 let srv = Srv::asked(reply, targets, chosen, owner)?;
                 if is_listed {
                     srv.write_by_member(reply, port)

@@ -2,7 +2,7 @@
 //! where its member stands (docs/names.md, D.8).
 
 use super::choice::choose_own;
-use super::level::{Level, Start};
+use super::level::{LevelAnswer, Start};
 use super::records::ending::Ending;
 use super::records::{addresses, srv};
 use super::reply::Reply;
@@ -37,7 +37,7 @@ pub(super) fn answer<'s, T: Trace>(
     };
     let scope = |member| snapshot.scopes().narrowest(member);
     let scope = vantage.inside.map_or(Scopes::GLOBAL, scope);
-    let level = Level {
+    let level = LevelAnswer {
         apex: home,
         entry,
         start: Start::alias(scope, Some(vantage)),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 
 use super::arguments::Daemon;
-use super::find_daemon::{Candidate, candidates, find};
+use super::find_daemon::{DaemonCandidate, candidates, find};
 use super::state_dir::address_file;
 use crate::admin::{SERVER, Status, control_path};
 
@@ -23,8 +23,8 @@ pub(super) fn get(
 ) -> anyhow::Result<String> {
     let answer = find(&candidates(daemon), |candidate| {
         let admin = match candidate {
-            Candidate::Address(address) => *address,
-            Candidate::Folder(folder) => left_in(folder)?,
+            DaemonCandidate::Address(address) => *address,
+            DaemonCandidate::Folder(folder) => left_in(folder)?,
         };
         ask(admin, path, parameters)
     });

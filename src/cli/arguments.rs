@@ -127,7 +127,7 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Serve DNS as configured
     #[command(after_help = SERVE_EXAMPLES)]
-    Serve(Serve),
+    Serve(ServeArguments),
     /// Check a configuration and list every problem
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
@@ -146,13 +146,13 @@ pub(super) enum Command {
     },
     /// Explain how a query is answered
     #[command(after_help = EXPLAIN_EXAMPLES)]
-    Explain(Explain),
+    Explain(ExplainArguments),
     /// Gradually remove a member, region, zone or service from answers
     #[command(after_help = help::DRAIN)]
-    Drain(Drain),
+    Drain(DrainArguments),
     /// Remove a member, region, zone or service from answers immediately
     #[command(after_help = help::CORDON)]
-    Cordon(Cordon),
+    Cordon(CordonArguments),
     /// Revert a drain or cordon
     #[command(after_help = help::UNCORDON)]
     Uncordon {
@@ -200,10 +200,10 @@ pub(super) enum Command {
     },
     /// Show recent state changes
     #[command(after_help = help::EVENTS)]
-    Events(Events),
+    Events(EventsArguments),
     /// Print what the DNS server of a member needs to forward names to gazetteer
     #[command(after_help = STUB_EXAMPLES)]
-    Stub(Stub),
+    Stub(StubArguments),
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"
@@ -216,7 +216,7 @@ pub(super) enum Command {
 
 /// The arguments of `serve`.
 #[derive(Debug, Args)]
-pub(super) struct Serve {
+pub(super) struct ServeArguments {
     /// The configuration
     pub(super) file: PathBuf,
     /// Format of the logs on standard error
@@ -227,7 +227,7 @@ pub(super) struct Serve {
         env = "GAZETTEER_LOG_FORMAT",
         hide_env_values = true
     )]
-    pub(super) log_format: LogFormat,
+    pub(super) log_format: LogFormatArgument,
     /// Log level, or levels by module as in `gazetteer=debug,kube=warn`
     #[arg(
         long,
@@ -241,7 +241,7 @@ pub(super) struct Serve {
 
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
-pub(super) struct Explain {
+pub(super) struct ExplainArguments {
     /// The name that is asked
     pub(super) name: String,
     /// The type that is asked
@@ -267,18 +267,18 @@ pub(super) struct Explain {
 
 /// The arguments of `drain`.
 #[derive(Debug, Args)]
-pub(super) struct Drain {
+pub(super) struct DrainArguments {
     /// How long its share takes to fall from all to none
     #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = help::over)]
     pub(super) over: Duration,
     /// What, and for how long.
     #[command(flatten)]
-    pub(super) cordon: Cordon,
+    pub(super) cordon: CordonArguments,
 }
 
 /// The arguments of `cordon`.
 #[derive(Debug, Args)]
-pub(super) struct Cordon {
+pub(super) struct CordonArguments {
     /// What: MEMBER, region/REGION, zone/ZONE or service/NAMESPACE/NAME
     pub(super) target: OverrideTarget,
     /// Revert it after this time
@@ -291,7 +291,7 @@ pub(super) struct Cordon {
 
 /// The arguments of `events`.
 #[derive(Debug, Args)]
-pub(super) struct Events {
+pub(super) struct EventsArguments {
     /// Number of events
     #[arg(short = 'n', value_name = "NUMBER", default_value_t = 20)]
     pub(super) last: usize,
@@ -308,7 +308,7 @@ pub(super) struct Events {
 
 /// The arguments of `stub`.
 #[derive(Debug, Args)]
-pub(super) struct Stub {
+pub(super) struct StubArguments {
     /// The DNS server
     #[arg(value_enum, value_name = "SERVER")]
     pub(super) server: StubServer,
@@ -414,7 +414,7 @@ pub(super) enum Output {
 
 /// A form of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum LogFormat {
+pub(super) enum LogFormatArgument {
     /// For people
     #[default]
     Text,
@@ -422,11 +422,11 @@ pub(super) enum LogFormat {
     Json,
 }
 
-impl From<LogFormat> for telemetry::LogFormat {
-    fn from(format: LogFormat) -> Self {
+impl From<LogFormatArgument> for telemetry::LogFormat {
+    fn from(format: LogFormatArgument) -> Self {
         match format {
-            LogFormat::Text => Self::Text,
-            LogFormat::Json => Self::Json,
+            LogFormatArgument::Text => Self::Text,
+            LogFormatArgument::Json => Self::Json,
         }
     }
 }

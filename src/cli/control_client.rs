@@ -16,8 +16,8 @@ use tokio::time::timeout;
 
 use super::admin_client::told_state_dir;
 use super::arguments::Daemon;
-use super::find_daemon::{Candidate, candidates, find};
-use crate::admin::{Asked, Obeyed, control_path};
+use super::find_daemon::{DaemonCandidate, candidates, find};
+use crate::admin::{ControlRequest, Obeyed, control_path};
 
 /// How long the daemon may take: it answers once the command is on disk.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Gives a command to the daemon, and waits until it is obeyed.
-pub(super) fn give(daemon: &Daemon, asked: &Asked) -> anyhow::Result<Obeyed> {
+pub(super) fn give(daemon: &Daemon, asked: &ControlRequest) -> anyhow::Result<Obeyed> {
     let command = serde_json::to_string(asked)?;
     let (stream, path) = connect(daemon)?;
     let runtime = Builder::new_current_thread()
@@ -54,11 +54,11 @@ pub(super) fn give(daemon: &Daemon, asked: &Asked) -> anyhow::Result<Obeyed> {
 /// at an admin address says that it uses it.
 fn connect(daemon: &Daemon) -> anyhow::Result<(UnixStream, PathBuf)> {
     let mut candidates = candidates(daemon);
-    candidates.sort_by_key(|candidate| matches!(candidate, Candidate::Address(_)));
+    candidates.sort_by_key(|candidate| matches!(candidate, DaemonCandidate::Address(_)));
     find(&candidates, |candidate| {
         let folder = match candidate {
-            Candidate::Folder(folder) => folder.clone(),
-            Candidate::Address(admin) => told_state_dir(*admin)?,
+            DaemonCandidate::Folder(folder) => folder.clone(),
+            DaemonCandidate::Address(admin) => told_state_dir(*admin)?,
         };
         let path = control_path(&folder);
         let connected = UnixStream::connect(&path);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 
 use super::admin_client::get;
-use super::arguments::{Daemon, Events, Output};
+use super::arguments::{Daemon, EventsArguments, Output};
 use super::output;
 use super::table::table;
 use crate::admin::Transition;
@@ -16,7 +16,7 @@ use crate::admin::Transition;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// Prints the last transitions, and new ones when asked to.
-pub(super) fn events(arguments: &Events) -> anyhow::Result<ExitCode> {
+pub(super) fn events(arguments: &EventsArguments) -> anyhow::Result<ExitCode> {
     let mut events = since(&arguments.daemon, 0)?;
     let mut seen = events.last().cloned();
     let first = events.len().saturating_sub(arguments.last);

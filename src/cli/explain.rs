@@ -8,7 +8,7 @@ use anyhow::Context;
 
 use super::admin_client::get;
 use super::age::age;
-use super::arguments::{Explain, Output};
+use super::arguments::{ExplainArguments, Output};
 use super::output;
 use crate::admin::{self, Explained, Question, QuestionError};
 use crate::config::{self, Source, facts};
@@ -17,7 +17,7 @@ use crate::publish;
 use crate::telemetry::clock;
 
 /// Prints how a query is answered, and why.
-pub(super) fn explain(arguments: &Explain) -> anyhow::Result<ExitCode> {
+pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> {
     let listener = arguments.listener.as_ref().map(Label::as_str);
     let question = Question::new(&arguments.name, &arguments.qtype, arguments.from, listener)?;
     let explained = if let Some(file) = &arguments.config {

@@ -14,7 +14,7 @@ const DEFAULT_ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST
 
 /// A place where a daemon may be found.
 #[derive(Debug, Clone)]
-pub(super) enum Candidate {
+pub(super) enum DaemonCandidate {
     /// An admin address.
     Address(SocketAddr),
     /// A state folder: the daemon leaves its admin address there, and has its control socket there.
@@ -23,29 +23,29 @@ pub(super) enum Candidate {
 
 /// The candidates to look at, in order: those that are given, else the platform's state folder and
 /// [`DEFAULT_ADMIN`].
-pub(super) fn candidates(daemon: &Daemon) -> Vec<Candidate> {
-    let folder = daemon.state.state_dir.clone().map(Candidate::Folder);
+pub(super) fn candidates(daemon: &Daemon) -> Vec<DaemonCandidate> {
+    let folder = daemon.state.state_dir.clone().map(DaemonCandidate::Folder);
     let given = daemon
         .admin
-        .map(Candidate::Address)
+        .map(DaemonCandidate::Address)
         .into_iter()
         .chain(folder);
     let given: Vec<_> = given.collect();
     if !given.is_empty() {
         return given;
     }
-    let folder = config::default_state_dir().map(Candidate::Folder);
+    let folder = config::default_state_dir().map(DaemonCandidate::Folder);
     let candidates = folder
         .into_iter()
-        .chain([Candidate::Address(DEFAULT_ADMIN)]);
+        .chain([DaemonCandidate::Address(DEFAULT_ADMIN)]);
     candidates.collect()
 }
 
 /// What `look` finds at the first place where it finds something; else an error of one line that says
 /// what was tried.
 pub(super) fn find<T>(
-    candidates: &[Candidate],
-    mut look: impl FnMut(&Candidate) -> anyhow::Result<T>,
+    candidates: &[DaemonCandidate],
+    mut look: impl FnMut(&DaemonCandidate) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let mut tried = Vec::new();
     for candidate in candidates {

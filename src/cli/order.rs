@@ -6,10 +6,10 @@ use super::arguments::{Order, Output};
 use super::control_client::give;
 use super::output;
 use super::overrides::{drained, frozen_line};
-use crate::admin::{Asked, Obeyed};
+use crate::admin::{ControlRequest, Obeyed};
 
 /// Gives a command, waits until clients see what it does, and says what that is.
-pub(super) fn order(order: &Order, asked: &Asked) -> anyhow::Result<ExitCode> {
+pub(super) fn order(order: &Order, asked: &ControlRequest) -> anyhow::Result<ExitCode> {
     let obeyed = give(&order.daemon, asked)?;
     output::print(&match order.output {
         Output::Text => text(asked, &obeyed),
@@ -19,14 +19,16 @@ pub(super) fn order(order: &Order, asked: &Asked) -> anyhow::Result<ExitCode> {
 }
 
 /// What a command has brought about.
-fn text(asked: &Asked, obeyed: &Obeyed) -> String {
+fn text(asked: &ControlRequest, obeyed: &Obeyed) -> String {
     let text = match (asked, &obeyed.drain) {
-        (Asked::Drain { .. }, Some(drain)) => drained(drain),
-        (Asked::Drain { target, .. }, None) => format!("{target}: drained\n"),
-        (Asked::Uncordon { target }, _) => format!("{target}: drain or cordon reverted\n"),
-        (Asked::Freeze { .. }, _) => obeyed.frozen.as_ref().map(frozen_line).unwrap_or_default(),
-        (Asked::Thaw, _) => "answers change again\n".to_owned(),
-        (Asked::Confirm { member }, _) => format!("{member}: removals applied\n"),
+        (ControlRequest::Drain { .. }, Some(drain)) => drained(drain),
+        (ControlRequest::Drain { target, .. }, None) => format!("{target}: drained\n"),
+        (ControlRequest::Uncordon { target }, _) => format!("{target}: drain or cordon reverted\n"),
+        (ControlRequest::Freeze { .. }, _) => {
+            obeyed.frozen.as_ref().map(frozen_line).unwrap_or_default()
+        }
+        (ControlRequest::Thaw, _) => "answers change again\n".to_owned(),
+        (ControlRequest::Confirm { member }, _) => format!("{member}: removals applied\n"),
     };
     let notes = obeyed.notes.iter();
     let notes: Vec<_> = notes.map(|note| format!("note: {note}\n")).collect();

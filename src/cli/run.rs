@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::arguments::{Arguments, Command, Cordon};
+use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{check, clusters, completions, events, explain, output, overrides, serve, stub};
-use crate::admin::Asked;
+use crate::admin::ControlRequest;
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
 pub fn run() -> ExitCode {
@@ -20,16 +20,16 @@ pub fn run() -> ExitCode {
         Command::Cordon(arguments) => drain(&arguments, Duration::ZERO),
         Command::Uncordon { target, order: to } => {
             let target = target.to_string();
-            order(&to, &Asked::Uncordon { target })
+            order(&to, &ControlRequest::Uncordon { target })
         }
         Command::Freeze { lasting, order: to } => {
             let for_seconds = seconds(lasting);
-            order(&to, &Asked::Freeze { for_seconds })
+            order(&to, &ControlRequest::Freeze { for_seconds })
         }
-        Command::Thaw { order: to } => order(&to, &Asked::Thaw),
+        Command::Thaw { order: to } => order(&to, &ControlRequest::Thaw),
         Command::Confirm { member, order: to } => {
             let member = member.to_string();
-            order(&to, &Asked::Confirm { member })
+            order(&to, &ControlRequest::Confirm { member })
         }
         Command::Overrides { daemon, output } => overrides::overrides(&daemon, output),
         Command::Events(arguments) => events::events(&arguments),
@@ -44,8 +44,8 @@ pub fn run() -> ExitCode {
 }
 
 /// Takes something out of answers: its share falls to none in `over`.
-fn drain(arguments: &Cordon, over: Duration) -> anyhow::Result<ExitCode> {
-    let asked = Asked::Drain {
+fn drain(arguments: &CordonArguments, over: Duration) -> anyhow::Result<ExitCode> {
+    let asked = ControlRequest::Drain {
         target: arguments.target.to_string(),
         over_seconds: over.as_secs(),
         for_seconds: seconds(arguments.lasting),

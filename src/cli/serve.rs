@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-use super::arguments::Serve;
+use super::arguments::ServeArguments;
 use super::locating::Locating;
 use super::output;
 use super::predecessor::unless_taken;
@@ -22,7 +22,7 @@ use super::reload::Running;
 use super::resolving::Resolving;
 use super::rights;
 use super::runtimes::Runtimes;
-use super::signals::{Asked, Signals};
+use super::signals::{SignalAction, Signals};
 use super::state_dir::StateDir;
 use crate::config::{self, Config, Listen, Source};
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
@@ -42,7 +42,7 @@ enum End {
 }
 
 /// Serves until a signal.
-pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
+pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let logs = telemetry::init(&arguments.log, arguments.log_format.into())?;
     let (config, octets) = match config::load_with_octets(&arguments.file) {
         Ok(loaded) => loaded,
@@ -57,12 +57,12 @@ pub(super) fn serve(arguments: &Serve) -> anyhow::Result<ExitCode> {
     let listen = with_workers(&config.listen);
     let sockets = unless_taken(
         || serve::bind(&listen),
-        |error| matches!(error, serve::Error::InUse { .. }),
+        |error| matches!(error, serve::ServeError::InUse { .. }),
     )?;
     let bind = |address| {
         unless_taken(
             || admin::bind(address),
-            |error| matches!(error, admin::Error::InUse { .. }),
+            |error| matches!(error, admin::AdminError::InUse { .. }),
         )
     };
     let admin = config.listen.admin.map(bind).transpose()?;
@@ -96,7 +96,7 @@ struct Daemon {
     /// Reads the GeoIP database.
     locating: Locating,
     /// Probes published addresses.
-    health: health::Health,
+    health: health::Prober,
     /// Publishes snapshots.
     writer: publish::Writer,
     /// Shows all of it.
@@ -112,7 +112,7 @@ async fn daemon(
     config: Arc<Config>,
     octets: Vec<u8>,
     sources: Handle,
-    (sockets, admin): (serve::Sockets, Option<admin::Bound>),
+    (sockets, admin): (serve::Sockets, Option<admin::AdminSocket>),
     (state, storage): (StateDir, publish::Storage),
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<End> {
@@ -122,7 +122,7 @@ async fn daemon(
     let serving = sockets.run(&handle.snapshots, metrics.counters())?;
     let ready_line = ReadyLine {
         dns: serving.addresses().to_vec(),
-        admin: admin.as_ref().map(admin::Bound::address),
+        admin: admin.as_ref().map(admin::AdminSocket::address),
     };
     state.set_address(ready_line.admin);
 
@@ -180,8 +180,8 @@ async fn daemon(
     let asked = loop {
         let new = tokio::select! {
             asked = signals.next() => match asked {
-                Asked::Reload => running.reload(),
-                Asked::End | Asked::EndNow => break asked,
+                SignalAction::Reload => running.reload(),
+                SignalAction::End | SignalAction::EndNow => break asked,
             },
             new = running.changed() => new,
             became = ready.wait_for(|ready| *ready), if !is_ready => {
@@ -202,8 +202,8 @@ async fn daemon(
     };
     ending.cancel();
     let delay = match asked {
-        Asked::End => running.config().shutdown_delay,
-        Asked::EndNow | Asked::Reload => Duration::ZERO,
+        SignalAction::End => running.config().shutdown_delay,
+        SignalAction::EndNow | SignalAction::Reload => Duration::ZERO,
     };
     info!(?delay, "shutting down");
     daemon.end_after(delay, &mut signals).await
@@ -217,15 +217,15 @@ impl Daemon {
         config: &Arc<Config>,
         handle: &publish::Handle,
         signals: &mut Signals,
-    ) -> Option<Asked> {
+    ) -> Option<SignalAction> {
         let mut taken = pin!(self.take(config, handle));
         loop {
             tokio::select! {
                 () = &mut taken => return None,
                 asked = signals.next() => match asked {
                     // The file is watched: what it says now is not missed.
-                    Asked::Reload => {}
-                    Asked::End | Asked::EndNow => return Some(asked),
+                    SignalAction::Reload => {}
+                    SignalAction::End | SignalAction::EndNow => return Some(asked),
                 },
             }
         }
@@ -303,7 +303,7 @@ fn serve_control(
 }
 
 /// Starts to probe what is published.
-fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<health::Health> {
+fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<health::Prober> {
     let (targets, findings) = (handle.targets.clone(), handle.findings.clone());
     let deltas = handle.deltas.clone();
     let cancel = CancellationToken::new();

@@ -4,7 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum SignalAction {
     /// SIGHUP: read the configuration again.
     Reload,
     /// SIGTERM: end, after serving on for `shutdown-delay`.
@@ -35,17 +35,17 @@ impl Signals {
     }
 
     /// Waits for the next one. Safe to cancel.
-    pub(super) async fn next(&mut self) -> Asked {
+    pub(super) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            Some(()) = self.terminate.recv() => Asked::End,
-            Some(()) = self.interrupt.recv() => Asked::EndNow,
-            Some(()) = self.hangup.recv() => Asked::Reload,
+            Some(()) = self.terminate.recv() => SignalAction::End,
+            Some(()) = self.interrupt.recv() => SignalAction::EndNow,
+            Some(()) = self.hangup.recv() => SignalAction::Reload,
             else => std::future::pending().await,
         }
     }
 
     /// Waits for one that asks to end. Safe to cancel.
     pub(super) async fn next_end(&mut self) {
-        while self.next().await == Asked::Reload {}
+        while self.next().await == SignalAction::Reload {}
     }
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use self::zones::{PORT, Zones};
-use super::arguments::{Stub, StubServer};
+use super::arguments::{StubArguments, StubServer};
 use super::output;
 use crate::config::{self, Config, DnsListener};
 use crate::model::Member;
@@ -17,7 +17,7 @@ use crate::names::Label;
 use crate::wire::NameBuf;
 
 /// Prints what the DNS server of a member needs.
-pub(super) fn stub(arguments: &Stub) -> anyhow::Result<ExitCode> {
+pub(super) fn stub(arguments: &StubArguments) -> anyhow::Result<ExitCode> {
     let config = match config::load(&arguments.config) {
         Ok(config) => config,
         Err(problems) => {
@@ -60,7 +60,10 @@ fn listeners<'c>(config: &'c Config, member: &Label) -> Vec<&'c DnsListener> {
 }
 
 /// The addresses that a DNS server forwards to: as given, else those of `listeners`.
-fn servers(arguments: &Stub, listeners: &[&DnsListener]) -> anyhow::Result<Vec<SocketAddr>> {
+fn servers(
+    arguments: &StubArguments,
+    listeners: &[&DnsListener],
+) -> anyhow::Result<Vec<SocketAddr>> {
     let mut ports = listeners.iter().map(|listener| listener.address.port());
     let port = ports.find(|port| *port != 0);
     if !arguments.addresses.is_empty() {

@@ -4,19 +4,19 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::federation::FederationDraft;
-use super::problem::{Placed, Report};
+use super::problem::{PartProblems, Placed};
 use crate::model::NameServer;
 use crate::wire::NameBuf;
 
 /// The federations with an apex, and the apexes: one for the federations that share it.
-pub(super) struct Apexes<'a> {
+pub(super) struct ApexDrafts<'a> {
     /// In file order.
     federations: Vec<(&'a FederationDraft, &'a Placed<NameBuf>)>,
     /// The first federation of each apex, and the names of the name servers of all of them.
     by_name: HashMap<&'a NameBuf, (usize, HashSet<&'a NameBuf>)>,
 }
 
-impl<'a> Apexes<'a> {
+impl<'a> ApexDrafts<'a> {
     /// Those of federations.
     pub(super) fn of(federations: &'a [FederationDraft]) -> Self {
         let with_apex = federations.iter();
@@ -38,7 +38,7 @@ impl<'a> Apexes<'a> {
     }
 
     /// Reports apexes that disagree with, or reach into, each other.
-    pub(super) fn check(&self, report: &Report<'_>) {
+    pub(super) fn check(&self, report: &PartProblems<'_>) {
         // Of each first federation once, however many share its apex.
         let mut servers = HashMap::new();
         for (index, (federation, apex)) in self.federations.iter().enumerate() {
@@ -100,7 +100,7 @@ impl<'a> Apexes<'a> {
     }
 
     /// Reports a name server whose name cannot have addresses where it stands.
-    fn check_name_server(&self, report: &Report<'_>, server: &Placed<NameServer>) {
+    fn check_name_server(&self, report: &PartProblems<'_>, server: &Placed<NameServer>) {
         let name = &server.value.name;
         let Some(apex) = self.around(name).next() else {
             return;

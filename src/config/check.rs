@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::apexes::Apexes;
+use super::apexes::ApexDrafts;
 use super::federation::FederationDraft;
 use super::geography::CostDraft;
 use super::listen::ListenDraft;
 use super::member::MemberDraft;
-use super::problem::{Placed, Report};
-use super::topology::{NetworkDraft, Place, RegionDraft, Topology, check_places};
+use super::problem::{PartProblems, Placed};
+use super::topology::{NetworkDraft, RegionAndZones, RegionDraft, TopologyLabel, check_places};
 use super::trees;
 use crate::model::limits::FEDERATIONS;
 use crate::model::{GeoCode, MemberSet};
@@ -27,13 +27,13 @@ pub(super) struct Drafts {
     /// `[[network]]`
     pub(super) networks: Vec<NetworkDraft>,
     /// `locality`
-    pub(super) locality: Option<Place>,
+    pub(super) locality: Option<RegionAndZones>,
     /// `[[cost]]`
     pub(super) costs: Vec<CostDraft>,
 }
 
 /// Reports everything that no section can see alone.
-pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
+pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
     check_unique(
         report,
         "federation",
@@ -64,7 +64,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
         return;
     }
     check_member_names(report, drafts);
-    let apexes = Apexes::of(&drafts.federations);
+    let apexes = ApexDrafts::of(&drafts.federations);
     apexes.check(report);
     trees::check(report, &drafts.federations, &drafts.members);
     let regions = drafts.regions.iter().map(|draft| &draft.place);
@@ -120,7 +120,7 @@ pub(super) fn check(report: &Report<'_>, drafts: &Drafts) {
 
 /// Reports names that were used before.
 fn check_unique<'a>(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     kind: &str,
     names: impl Iterator<Item = &'a Placed<Label>>,
 ) {
@@ -139,7 +139,7 @@ fn check_unique<'a>(
 }
 
 /// Reports members that are named and do not exist.
-fn check_member_names(report: &Report<'_>, drafts: &Drafts) {
+fn check_member_names(report: &PartProblems<'_>, drafts: &Drafts) {
     let members = drafts
         .members
         .iter()
@@ -173,7 +173,7 @@ fn check_member_names(report: &Report<'_>, drafts: &Drafts) {
 
 /// Reports countries or continents that are listed more than once.
 fn check_codes<'a>(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     kind: &str,
     codes: impl Iterator<Item = &'a Placed<GeoCode>>,
 ) {
@@ -189,7 +189,7 @@ fn check_codes<'a>(
 }
 
 /// Reports pairs of regions that are given twice, in whatever order.
-fn check_costs(report: &Report<'_>, costs: &[CostDraft]) {
+fn check_costs(report: &PartProblems<'_>, costs: &[CostDraft]) {
     let mut first = HashMap::new();
     for cost in costs {
         let [one, other] = cost.between.as_slice() else {
@@ -211,7 +211,10 @@ fn check_costs(report: &Report<'_>, costs: &[CostDraft]) {
 }
 
 /// Reports regions that are listed more than once.
-fn check_static_regions<'a>(report: &Report<'_>, places: impl Iterator<Item = &'a Place>) {
+fn check_static_regions<'a>(
+    report: &PartProblems<'_>,
+    places: impl Iterator<Item = &'a RegionAndZones>,
+) {
     let mut first: HashMap<&Label, usize> = HashMap::new();
     for region in places.filter_map(|place| place.region.as_ref()) {
         let earlier = *first.entry(&region.label).or_insert(region.at);
@@ -230,10 +233,10 @@ fn check_static_regions<'a>(report: &Report<'_>, places: impl Iterator<Item = &'
 
 /// Reports a region or zone with a reserved label.
 fn check_reserved(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     reserved: &HashMap<&str, String>,
     kind: &str,
-    topology: &Topology,
+    topology: &TopologyLabel,
 ) {
     if let Some(owner) = reserved.get(topology.label.as_str()) {
         let message = format!("{kind} {:?}: reserved for {owner}", topology.written);

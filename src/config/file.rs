@@ -12,12 +12,12 @@ use super::federation::federation;
 use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::member;
-use super::problem::{Findings, Problem, Report};
+use super::problem::{FileProblems, PartProblems, Problem};
 use super::read::{self, read};
 use super::section::Section;
 use super::settings::{Account, Config};
 use super::state_dir::default_state_dir;
-use super::topology::{NetworkDraft, Place, locality, network, region};
+use super::topology::{NetworkDraft, RegionAndZones, locality, network, region};
 use super::values;
 use crate::model::Fleet;
 use crate::model::limits::CONFIGURATION_FILE;
@@ -57,8 +57,8 @@ fn parse_table<T>(
     path: &Path,
     read: impl FnOnce(Section<'_>) -> Option<T>,
 ) -> Result<T, Vec<Problem>> {
-    let findings = Findings::new(text, path);
-    let value = read_part(&Report::new(&findings, 0), text, read);
+    let findings = FileProblems::new(text, path);
+    let value = read_part(&PartProblems::new(&findings, 0), text, read);
     if findings.is_empty() {
         value.ok_or_else(|| vec![Problem::whole(path, "incomplete".to_owned())])
     } else {
@@ -68,7 +68,7 @@ fn parse_table<T>(
 
 /// Parses a part of a file, which is TOML by itself, and reads its root table if it is.
 pub(super) fn read_part<T>(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     text: &str,
     read: impl FnOnce(Section<'_>) -> Option<T>,
 ) -> Option<T> {
@@ -184,7 +184,7 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
                 .filter_map(|draft| draft.whole)
                 .collect(),
             networks,
-            locality: drafts.locality.as_ref().map(Place::standing),
+            locality: drafts.locality.as_ref().map(RegionAndZones::standing),
             costs: drafts
                 .costs
                 .into_iter()

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::section::Section;
-use super::topology::{Topology, topology_value};
+use super::topology::{TopologyLabel, topology_value};
 use super::values;
 use crate::model::RegionCost;
 
@@ -13,7 +13,7 @@ const MOST_COST: u64 = 80_000;
 /// A pair of regions as it is written.
 pub(super) struct CostDraft {
     /// The regions, two when it is right.
-    pub(super) between: Vec<Topology>,
+    pub(super) between: Vec<TopologyLabel>,
     /// The pair, when it is whole.
     pub(super) whole: Option<RegionCost>,
 }
@@ -26,7 +26,11 @@ pub(super) fn cost(section: Section<'_>) -> CostDraft {
     let between = section.texts("between", topology_value);
     let cost = section.integer("cost", 0..=MOST_COST);
     let written = section.array("between").map(<[_]>::len);
-    let between: Vec<Topology> = between.into_iter().flatten().map(Topology::from).collect();
+    let between: Vec<TopologyLabel> = between
+        .into_iter()
+        .flatten()
+        .map(TopologyLabel::from)
+        .collect();
     let is_pair = matches!(between.as_slice(), [one, other] if one.label != other.label);
     if written.is_some_and(|written| written != 2) || (between.len() == 2 && !is_pair) {
         section

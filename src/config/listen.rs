@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::problem::{Placed, Report};
+use super::problem::{PartProblems, Placed};
 use super::section::{Section, as_table, read_text};
 use super::settings::{DnsListener, Listen};
 use super::values;
@@ -140,7 +140,7 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
 
 /// Reports sockets that would share an address with one before: also when one of them takes every
 /// address of its family.
-fn check_overlaps(report: &Report<'_>, bound: &[Placed<SocketAddr>]) {
+fn check_overlaps(report: &PartProblems<'_>, bound: &[Placed<SocketAddr>]) {
     /// The first sockets of a port and a family: of all, of those that take every address, and of
     /// each address.
     struct Taken {

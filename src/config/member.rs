@@ -5,7 +5,7 @@ use std::path::Path;
 use super::problem::Placed;
 use super::section::Section;
 use super::settings::{MemberSource, Source};
-use super::topology::{Place, place_of};
+use super::topology::{RegionAndZones, place_of};
 use super::values;
 use crate::model::limits::MEMBER_FACTS;
 use crate::model::{self, AddressPolicy, Gateway, Member, Network, Pattern};
@@ -17,7 +17,7 @@ pub(super) struct MemberDraft {
     /// Its name, also when the rest of it is wrong.
     pub(super) name: Option<Placed<Label>>,
     /// Its region and zones, as written.
-    pub(super) place: Place,
+    pub(super) place: RegionAndZones,
     /// The domain of its own DNS.
     pub(super) cluster_domain: Option<Placed<NameBuf>>,
     /// Networks whose clients are in it.

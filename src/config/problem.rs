@@ -80,7 +80,7 @@ const LONGEST_MESSAGE: usize = 512;
 
 /// The problems of one file.
 #[derive(Debug)]
-pub(super) struct Findings<'a> {
+pub(super) struct FileProblems<'a> {
     /// The file's text, which places point into.
     text: &'a str,
     /// The file.
@@ -100,7 +100,7 @@ struct Found {
     others: usize,
 }
 
-impl<'a> Findings<'a> {
+impl<'a> FileProblems<'a> {
     /// No problems yet.
     pub(super) fn new(text: &'a str, path: &'a Path) -> Self {
         Self {
@@ -230,16 +230,16 @@ fn newlines(octets: &[u8]) -> usize {
 
 /// Takes the problems of one part of a file, whose places count from the start of the part.
 #[derive(Debug)]
-pub(super) struct Report<'a> {
+pub(super) struct PartProblems<'a> {
     /// The problems of the file.
-    findings: &'a Findings<'a>,
+    findings: &'a FileProblems<'a>,
     /// Where the part starts in the file.
     base: usize,
 }
 
-impl<'a> Report<'a> {
+impl<'a> PartProblems<'a> {
     /// For the part of a file that starts at `base`.
-    pub(super) fn new(findings: &'a Findings<'a>, base: usize) -> Self {
+    pub(super) fn new(findings: &'a FileProblems<'a>, base: usize) -> Self {
         Self { findings, base }
     }
 
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn the_first_problems_are_listed_and_the_rest_is_counted() {
         let text = "é\n".repeat(10_000);
-        let findings = Findings::new(&text, Path::new("f"));
+        let findings = FileProblems::new(&text, Path::new("f"));
         for line in (0..10_000).rev() {
             findings.add(line * 3 + 2, format!("{line}"));
         }
@@ -292,17 +292,17 @@ mod tests {
     #[test]
     fn lines_are_counted_across_steps() {
         let text = format!("{}\n\nx", "a".repeat(2 * STEP));
-        let findings = Findings::new(&text, Path::new("f"));
+        let findings = FileProblems::new(&text, Path::new("f"));
         assert_eq!(findings.line(STEP), 1);
         assert_eq!(findings.line(2 * STEP), 1);
         assert_eq!(findings.line(2 * STEP + 1), 2);
         assert_eq!(findings.line(usize::MAX), 3);
-        assert_eq!(Findings::new("", Path::new("f")).line(7), 1);
+        assert_eq!(FileProblems::new("", Path::new("f")).line(7), 1);
     }
 
     #[test]
     fn a_message_is_cut() {
-        let findings = Findings::new("", Path::new("f"));
+        let findings = FileProblems::new("", Path::new("f"));
         findings.add(0, "é".repeat(1000));
         let problems = findings.into_problems();
         assert_eq!(problems[0].message, format!("{}…", "é".repeat(256)));

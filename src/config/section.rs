@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Placed, Report};
+use super::problem::{PartProblems, Placed};
 use crate::model::kept;
 
 /// How close a known key must be to an unknown one to be suggested (Jaro-Winkler, 0 to 1).
@@ -19,7 +19,7 @@ const NEAR: f64 = 0.75;
 #[derive(Debug)]
 pub(super) struct Section<'a> {
     /// Where its problems go.
-    pub(super) report: &'a Report<'a>,
+    pub(super) report: &'a PartProblems<'a>,
     /// Where it starts.
     pub(super) at: usize,
     /// Its keys and values.
@@ -30,7 +30,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     /// A table that starts at `at`.
-    pub(super) fn new(report: &'a Report<'a>, table: &'a DeTable<'a>, at: usize) -> Self {
+    pub(super) fn new(report: &'a PartProblems<'a>, table: &'a DeTable<'a>, at: usize) -> Self {
         Self {
             report,
             at,
@@ -208,7 +208,7 @@ impl<'a> Section<'a> {
 
 /// The values of a list; those that were there before are reported as `problem` says.
 pub(super) fn unique<T: Clone + Eq + Hash>(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     values: impl Iterator<Item = Placed<T>>,
     problem: impl Fn(&T) -> String,
 ) -> Vec<T> {
@@ -229,7 +229,7 @@ pub(super) fn unique<T: Clone + Eq + Hash>(
 
 /// A text that `read` takes.
 pub(super) fn read_text<T>(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     value: &Spanned<DeValue<'_>>,
     subject: &str,
     read: impl Fn(&str) -> Result<T, String>,
@@ -250,7 +250,7 @@ pub(super) fn read_text<T>(
 
 /// A value that must be a table.
 pub(super) fn as_table<'a>(
-    report: &'a Report<'a>,
+    report: &'a PartProblems<'a>,
     value: &'a Spanned<DeValue<'a>>,
     subject: &str,
 ) -> Option<Section<'a>> {
@@ -263,7 +263,13 @@ pub(super) fn as_table<'a>(
 }
 
 /// Reports a value of a wrong type.
-fn wrong_type(report: &Report<'_>, at: usize, subject: &str, wanted: &str, found: &DeValue<'_>) {
+fn wrong_type(
+    report: &PartProblems<'_>,
+    at: usize,
+    subject: &str,
+    wanted: &str,
+    found: &DeValue<'_>,
+) {
     let found = type_name(found);
     report.add(at, format!("{subject}: expected {wanted}, found {found}"));
 }

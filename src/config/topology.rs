@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::countries::{continents, countries};
-use super::problem::{Placed, Report};
+use super::problem::{PartProblems, Placed};
 use super::section::Section;
 use super::values;
 use crate::model::{self, GeoCode, Location, Network, StaticRegion};
@@ -13,7 +13,7 @@ use crate::names::Label;
 
 /// A region or zone as it is written and as it is published.
 #[derive(Debug, Clone)]
-pub(super) struct Topology {
+pub(super) struct TopologyLabel {
     /// What names hold.
     pub(super) label: Label,
     /// What the file says, in lower case.
@@ -24,26 +24,26 @@ pub(super) struct Topology {
 
 /// A region and its zones.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct RegionAndZones {
     /// The region.
-    pub(super) region: Option<Topology>,
+    pub(super) region: Option<TopologyLabel>,
     /// The zones.
-    pub(super) zones: Vec<Topology>,
+    pub(super) zones: Vec<TopologyLabel>,
 }
 
 /// Reads a region, from `region_key`, and `zones`.
-pub(super) fn place_of(section: &Section<'_>, region_key: &'static str) -> Place {
+pub(super) fn place_of(section: &Section<'_>, region_key: &'static str) -> RegionAndZones {
     let region = section
         .text(region_key, "region", topology_value)
-        .map(Topology::from);
+        .map(TopologyLabel::from);
     let zones = section.texts("zones", topology_value).unwrap_or_default();
-    let zones: Vec<_> = zones.into_iter().map(Topology::from).collect();
+    let zones: Vec<_> = zones.into_iter().map(TopologyLabel::from).collect();
     if let Some(zone) = zones.first().filter(|_| !section.has(region_key)) {
         section
             .report
             .add(zone.at, format!("zones {:?}: need a region", zone.written));
     }
-    Place { region, zones }
+    RegionAndZones { region, zones }
 }
 
 /// A region or zone value.
@@ -51,7 +51,7 @@ pub(super) fn topology_value(text: &str) -> Result<(Label, String), String> {
     Ok((values::place(text)?, text.to_ascii_lowercase()))
 }
 
-impl From<Placed<(Label, String)>> for Topology {
+impl From<Placed<(Label, String)>> for TopologyLabel {
     fn from(read: Placed<(Label, String)>) -> Self {
         let (label, written) = read.value;
         Self {
@@ -65,7 +65,7 @@ impl From<Placed<(Label, String)>> for Topology {
 /// What a `[[region]]` says.
 pub(super) struct RegionDraft {
     /// Its region and zones, as written.
-    pub(super) place: Place,
+    pub(super) place: RegionAndZones,
     /// Countries.
     pub(super) countries: Vec<Placed<GeoCode>>,
     /// Continents.
@@ -115,7 +115,7 @@ pub(super) struct NetworkDraft {
     /// Its member.
     pub(super) member: Option<Placed<Label>>,
     /// Its region and zone.
-    pub(super) place: Place,
+    pub(super) place: RegionAndZones,
 }
 
 /// Reads one `[[network]]`.
@@ -156,7 +156,7 @@ impl NetworkDraft {
     }
 }
 
-impl Place {
+impl RegionAndZones {
     /// Where a client in it stands.
     pub(super) fn standing(&self) -> model::Place {
         model::Place {
@@ -168,7 +168,7 @@ impl Place {
 }
 
 /// Reads `locality`.
-pub(super) fn locality(section: Section<'_>) -> Place {
+pub(super) fn locality(section: Section<'_>) -> RegionAndZones {
     section.require("region");
     let place = client_place(&section);
     section.finish();
@@ -176,29 +176,32 @@ pub(super) fn locality(section: Section<'_>) -> Place {
 }
 
 /// Reads `region` and `zone`.
-fn client_place(section: &Section<'_>) -> Place {
+fn client_place(section: &Section<'_>) -> RegionAndZones {
     let region = section
         .text("region", "region", topology_value)
-        .map(Topology::from);
+        .map(TopologyLabel::from);
     let zone = section
         .text("zone", "zone", topology_value)
-        .map(Topology::from);
+        .map(TopologyLabel::from);
     if let Some(zone) = zone.as_ref().filter(|_| !section.has("region")) {
         section.report.add(
             zone.at,
             format!("zone {:?}: requires a region", zone.written),
         );
     }
-    Place {
+    RegionAndZones {
         region,
         zones: zone.into_iter().collect(),
     }
 }
 
 /// Reports labels that two different values would share, and zones listed more than once in one list.
-pub(super) fn check_places<'a>(report: &Report<'_>, places: impl Iterator<Item = &'a Place>) {
-    let mut regions: HashMap<&Label, &Topology> = HashMap::new();
-    let mut zones: HashMap<(Option<&Label>, &Label), &Topology> = HashMap::new();
+pub(super) fn check_places<'a>(
+    report: &PartProblems<'_>,
+    places: impl Iterator<Item = &'a RegionAndZones>,
+) {
+    let mut regions: HashMap<&Label, &TopologyLabel> = HashMap::new();
+    let mut zones: HashMap<(Option<&Label>, &Label), &TopologyLabel> = HashMap::new();
     for place in places {
         let region = place.region.as_ref();
         if let Some(region) = region {
@@ -221,7 +224,7 @@ pub(super) fn check_places<'a>(report: &Report<'_>, places: impl Iterator<Item =
 }
 
 /// Reports two different values that are published as one label.
-fn collide(report: &Report<'_>, kind: &str, known: &Topology, other: &Topology) {
+fn collide(report: &PartProblems<'_>, kind: &str, known: &TopologyLabel, other: &TopologyLabel) {
     if known.written != other.written {
         let line = report.line(known.at);
         let message = format!(

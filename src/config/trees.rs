@@ -2,13 +2,17 @@
 
 use super::federation::FederationDraft;
 use super::member::MemberDraft;
-use super::problem::{Placed, Report};
+use super::problem::{PartProblems, Placed};
 use crate::model::local_apex;
 use crate::wire::NameBuf;
 
 /// Reports zones of cluster domains and domains of clustersets that are no names, or that reach into
 /// another zone.
-pub(super) fn check(report: &Report<'_>, federations: &[FederationDraft], members: &[MemberDraft]) {
+pub(super) fn check(
+    report: &PartProblems<'_>,
+    federations: &[FederationDraft],
+    members: &[MemberDraft],
+) {
     let mut seen: Vec<&NameBuf> = Vec::new();
     for domain in members.iter().filter_map(|m| m.cluster_domain.as_ref()) {
         // What many members share is reported once.
@@ -31,7 +35,7 @@ pub(super) fn check(report: &Report<'_>, federations: &[FederationDraft], member
 /// Reports what is wrong with the domain of a clusterset (docs/names.md, D.3, N8). `local` are the
 /// cluster domains, and `earlier` the federations before its own.
 fn check_clusterset<'a>(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     domain: &Placed<NameBuf>,
     federations: &[FederationDraft],
     local: &[&NameBuf],
@@ -75,7 +79,7 @@ fn check_clusterset<'a>(
 
 /// Reports what is wrong with the zone of one federation in a cluster domain (docs/names.md, D.8).
 fn check_cluster_domain(
-    report: &Report<'_>,
+    report: &PartProblems<'_>,
     federation: &FederationDraft,
     federations: &[FederationDraft],
     domain: &Placed<NameBuf>,

@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 
 use super::connect::connect;
-use super::history::Outcome;
-use crate::model::{Check, Target};
+use super::history::ProbeOutcome;
+use crate::model::{Check, ProbeTarget};
 use crate::telemetry::clock;
 
 /// What all probes share.
@@ -26,26 +26,26 @@ pub(super) struct Checks {
 
 impl Checks {
     /// Probes a target once. Takes no longer than its time-out.
-    pub(super) async fn ask(self: Arc<Self>, target: Target) -> Outcome {
+    pub(super) async fn ask(self: Arc<Self>, target: ProbeTarget) -> ProbeOutcome {
         let deadline = clock::monotonic() + target.probe.timeout;
         let stream = match timeout_at(deadline, connect(target.address)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(outcome)) => return outcome,
-            Err(_) => return Outcome::Silent(timed_out(target.probe.timeout)),
+            Err(_) => return ProbeOutcome::Silent(timed_out(target.probe.timeout)),
         };
         if target.probe.check == Check::Tcp {
-            return Outcome::Passed("connected".into());
+            return ProbeOutcome::Passed("connected".into());
         }
         // In a box, so that TCP probes, of which there are most, stay small.
         let talk = Box::pin(self.talk(stream, &target));
         let talked = timeout_at(deadline, talk).await;
-        talked.unwrap_or_else(|_| Outcome::Answered(timed_out(target.probe.timeout)))
+        talked.unwrap_or_else(|_| ProbeOutcome::Answered(timed_out(target.probe.timeout)))
     }
 
     /// Probes over a connection that is open.
-    async fn talk(&self, stream: TcpStream, target: &Target) -> Outcome {
+    async fn talk(&self, stream: TcpStream, target: &ProbeTarget) -> ProbeOutcome {
         match &target.probe.check {
-            Check::None | Check::Tcp => Outcome::Passed("connected".into()),
+            Check::None | Check::Tcp => ProbeOutcome::Passed("connected".into()),
             Check::Grpc { service } => grpc::ask(stream, service, target.address).await,
             Check::Http(check) => match check.tls {
                 None => http::ask(stream, check, target.address).await,

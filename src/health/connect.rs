@@ -8,15 +8,15 @@ use std::time::Duration;
 use socket2::{Domain, Socket, Type};
 use tokio::net::TcpStream;
 
-use super::history::Outcome;
+use super::history::ProbeOutcome;
 
 /// Opens a connection. It ends by RST when it is dropped, so that no port waits in TIME-WAIT.
 /// Errors are what came of the probe.
-pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, Outcome> {
+pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, ProbeOutcome> {
     let stream = begin(address).map_err(|error| match error.kind() {
         ErrorKind::ConnectionRefused => answered(&error),
         // Nothing was sent: no route, no port, no file, a rule of our own.
-        _ => Outcome::Local(seen(&error)),
+        _ => ProbeOutcome::Local(seen(&error)),
     })?;
     let connected = async {
         stream.writable().await?;
@@ -30,7 +30,7 @@ pub(super) async fn connect(address: SocketAddr) -> Result<TcpStream, Outcome> {
         Err(error) => Err(match error.kind() {
             ErrorKind::ConnectionRefused | ErrorKind::ConnectionReset => answered(&error),
             // Also unreachable networks: a router on the way says so of a cluster that is gone.
-            _ => Outcome::Silent(seen(&error)),
+            _ => ProbeOutcome::Silent(seen(&error)),
         }),
     }
 }
@@ -47,8 +47,8 @@ fn begin(address: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// A failure of a connection that was open, or that the other side refused.
-pub(super) fn answered(error: &io::Error) -> Outcome {
-    Outcome::Answered(seen(error))
+pub(super) fn answered(error: &io::Error) -> ProbeOutcome {
+    ProbeOutcome::Answered(seen(error))
 }
 
 /// An error, for people.

@@ -16,9 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::history::{Change, Confirmation, History, Outcome};
-use super::network::{Id, Network, family};
-use crate::model::{Check, Delta, Evidence, Findings, Target, Targets};
+use super::history::{Confirmation, History, ProbeOutcome, VerdictChange};
+use super::reachability::{Id, Reachability, family};
+use crate::model::{Check, Delta, Evidence, Findings, ProbeTarget, ProbeTargets};
 use crate::telemetry::{Metrics, Probed, clock};
 
 /// How long changes of the set are collected: taking them in costs as much as the set is long.
@@ -51,7 +51,7 @@ pub(super) struct Driver {
     /// Targets by number.
     entries: HashMap<Id, Entry, RandomState>,
     /// Numbers of targets.
-    ids: HashMap<Target, Id, RandomState>,
+    ids: HashMap<ProbeTarget, Id, RandomState>,
     /// The last number given: none is given twice.
     last_id: Id,
     /// Targets that are not being probed, by when to probe them.
@@ -60,11 +60,11 @@ pub(super) struct Driver {
     /// again then, and not moved at every pass.
     lapses: BTreeSet<(Instant, Id)>,
     /// What is heard.
-    network: Network,
+    reachability: Reachability,
     /// What is still to be said: the last of each target.
-    news: HashMap<Target, Option<Evidence>, RandomState>,
+    news: HashMap<ProbeTarget, Option<Evidence>, RandomState>,
     /// What was still to be said of targets that are gone.
-    parting: Vec<(Target, Option<Evidence>)>,
+    parting: Vec<(ProbeTarget, Option<Evidence>)>,
     /// What is known of addresses from other probes, and from an earlier process.
     findings: watch::Receiver<Findings>,
     /// Targets of the beginning that are known to have passed and were not judged since; `None` once
@@ -79,7 +79,7 @@ pub(super) struct Driver {
 /// A target.
 struct Entry {
     /// What it is.
-    target: Target,
+    target: ProbeTarget,
     /// What its probes add up to.
     history: History,
     /// What was last said of it.
@@ -99,7 +99,7 @@ struct Done {
     /// When it began.
     started: Instant,
     /// What came of it.
-    outcome: Outcome,
+    outcome: ProbeOutcome,
 }
 
 impl Driver {
@@ -121,7 +121,7 @@ impl Driver {
             last_id: 0,
             due: BTreeSet::new(),
             lapses: BTreeSet::new(),
-            network: Network::default(),
+            reachability: Reachability::default(),
             news: HashMap::default(),
             parting: Vec::new(),
             findings,
@@ -134,10 +134,10 @@ impl Driver {
     /// Probes until there is no sender of `wanted` or nobody receives. `ask` is one probe.
     pub(super) async fn run<F>(
         mut self,
-        mut wanted: watch::Receiver<Targets>,
-        ask: impl Fn(Target) -> F,
+        mut wanted: watch::Receiver<ProbeTargets>,
+        ask: impl Fn(ProbeTarget) -> F,
     ) where
-        F: Future<Output = Outcome>,
+        F: Future<Output = ProbeOutcome>,
     {
         let mut asked = FuturesUnordered::new();
         self.want(&wanted.borrow_and_update().clone());
@@ -195,7 +195,7 @@ impl Driver {
     /// Makes `wanted` the targets. New ones are first probed within their interval; one that differs
     /// from one that went only in when it is probed goes on where that one was, and one of whose
     /// address something is known goes on from that, and is probed soon.
-    fn want(&mut self, wanted: &Targets) {
+    fn want(&mut self, wanted: &ProbeTargets) {
         let Self { ids, entries, .. } = self;
         let gone: Vec<_> = ids
             .extract_if(|target, _| !wanted.contains(target))
@@ -209,7 +209,7 @@ impl Driver {
             if let Some(lapse) = entry.lapse {
                 self.lapses.remove(&(lapse, id));
             }
-            if self.network.of(entry.target.address).loses(id) {
+            if self.reachability.of(entry.target.address).loses(id) {
                 let family = family(entry.target.address);
                 self.metrics.health().set_held(family, false);
             }
@@ -266,7 +266,7 @@ impl Driver {
                 awaited.insert(id);
             }
             let due = now + within.mul_f64(self.fraction(id, now));
-            self.network.of(target.address).gains();
+            self.reachability.of(target.address).gains();
             self.metrics.health().came(history.verdict());
             let entry = Entry {
                 target: target.clone(),
@@ -290,7 +290,7 @@ impl Driver {
     }
 
     /// A target whose time has come, and when that was.
-    fn next_due(&mut self, now: Instant) -> Option<(Instant, Id, Target)> {
+    fn next_due(&mut self, now: Instant) -> Option<(Instant, Id, ProbeTarget)> {
         let (due, id) = self.due.first().copied()?;
         if due > now {
             return None;
@@ -324,24 +324,24 @@ impl Driver {
         self.schedule(id, now.max(started + interval.mul_f64(fraction)));
 
         let result = match &outcome {
-            Outcome::Passed(_) => Probed::Passed,
-            Outcome::Answered(_) => Probed::Answered,
-            Outcome::Silent(_) => Probed::Silent,
-            Outcome::Local(_) => Probed::Local,
+            ProbeOutcome::Passed(_) => Probed::Passed,
+            ProbeOutcome::Answered(_) => Probed::Answered,
+            ProbeOutcome::Silent(_) => Probed::Silent,
+            ProbeOutcome::Local(_) => Probed::Local,
         };
         self.metrics.health().probed(result, lateness);
         self.tell_trouble(&outcome, now);
         let (started, at) = (started - self.begin, now - self.begin);
         match outcome {
-            Outcome::Local(_) => {}
-            Outcome::Passed(seen) => {
+            ProbeOutcome::Local(_) => {}
+            ProbeOutcome::Passed(seen) => {
                 self.hears(id, address, at);
                 self.judge(id, &seen, |history, target, _| {
                     history.passed(&target.probe, at)
                 });
                 self.judge_waiting(address, at);
             }
-            Outcome::Answered(seen) => {
+            ProbeOutcome::Answered(seen) => {
                 self.hears(id, address, at);
                 self.judge(id, &seen, |history, target, _| {
                     // It is its own witness.
@@ -349,10 +349,10 @@ impl Driver {
                 });
                 self.judge_waiting(address, at);
             }
-            Outcome::Silent(seen) => {
-                self.network.of(address).misses(id);
-                self.judge(id, &seen, |history, target, network| {
-                    let confirm = |failing| network.of(address).confirms(failing);
+            ProbeOutcome::Silent(seen) => {
+                self.reachability.of(address).misses(id);
+                self.judge(id, &seen, |history, target, reachability| {
+                    let confirm = |failing| reachability.of(address).confirms(failing);
                     history.failed(&target.probe, started, at, confirm)
                 });
                 self.ask_witness(address, now);
@@ -362,7 +362,7 @@ impl Driver {
 
     /// A target answered.
     fn hears(&mut self, id: Id, address: SocketAddr, at: Duration) {
-        if self.network.of(address).hears(id, at) {
+        if self.reachability.of(address).hears(id, at) {
             let family = family(address);
             self.metrics.health().set_held(family, false);
             info!(?family, "targets answer again: verdicts change again");
@@ -371,9 +371,9 @@ impl Driver {
 
     /// Judges those that waited for any answer.
     fn judge_waiting(&mut self, address: SocketAddr, at: Duration) {
-        for id in self.network.of(address).waited() {
-            self.judge(id, "", |history, target, network| {
-                let confirm = |failing| network.of(address).confirms(failing);
+        for id in self.reachability.of(address).waited() {
+            self.judge(id, "", |history, target, reachability| {
+                let confirm = |failing| reachability.of(address).confirms(failing);
                 history.judge(&target.probe, at, confirm)
             });
         }
@@ -381,7 +381,7 @@ impl Driver {
 
     /// Probes one at once that answered last time, when others wait for that.
     fn ask_witness(&mut self, address: SocketAddr, now: Instant) {
-        let Some(id) = self.network.of(address).witness() else {
+        let Some(id) = self.reachability.of(address).witness() else {
             return;
         };
         // One that is being probed is a witness already.
@@ -410,14 +410,14 @@ impl Driver {
         &mut self,
         id: Id,
         seen: &str,
-        change: impl FnOnce(&mut History, &Target, &mut Network) -> Change,
+        change: impl FnOnce(&mut History, &ProbeTarget, &mut Reachability) -> VerdictChange,
     ) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
         let from = entry.history.verdict();
         let address = entry.target.address;
-        let change = change(&mut entry.history, &entry.target, &mut self.network);
+        let change = change(&mut entry.history, &entry.target, &mut self.reachability);
         let to = entry.history.verdict();
         let is_first_failure = to.is_none() && entry.told.is_none();
         if from != to {
@@ -438,8 +438,8 @@ impl Driver {
             self.schedule(id, clock::monotonic());
         }
         match change.unconfirmed {
-            Some(Confirmation::Ask) => self.network.of(address).wait(id),
-            Some(Confirmation::No) if self.network.of(address).hold() => {
+            Some(Confirmation::Ask) => self.reachability.of(address).wait(id),
+            Some(Confirmation::No) if self.reachability.of(address).hold() => {
                 let family = family(address);
                 self.metrics.health().set_held(family, true);
                 warn!(
@@ -452,8 +452,8 @@ impl Driver {
     }
 
     /// Logs when our own host cannot ask, when the reason changes, and when it is over.
-    fn tell_trouble(&mut self, outcome: &Outcome, now: Instant) {
-        if let Outcome::Local(why) = outcome {
+    fn tell_trouble(&mut self, outcome: &ProbeOutcome, now: Instant) {
+        if let ProbeOutcome::Local(why) = outcome {
             if self
                 .trouble
                 .as_ref()
@@ -476,7 +476,7 @@ impl Driver {
 
 /// Waits for a change of the set, and until `collected` in any case.
 async fn changed(
-    wanted: &mut watch::Receiver<Targets>,
+    wanted: &mut watch::Receiver<ProbeTargets>,
     collected: Instant,
 ) -> Result<(), watch::error::RecvError> {
     tokio::time::sleep_until(collected).await;

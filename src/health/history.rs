@@ -7,7 +7,7 @@ use crate::model::{Damper, Finding, Probe, Verdict};
 
 /// What came of one probe, with what was seen, for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ProbeOutcome {
     /// It passed.
     Passed(Cow<'static, str>),
     /// It failed, and something answered: the network works.
@@ -32,7 +32,7 @@ pub(super) enum Confirmation {
 
 /// What the result of a probe changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Change {
+pub(super) struct VerdictChange {
     /// The verdict is another.
     pub(super) is_new: bool,
     /// Why it is not down, though it has failed often enough.
@@ -129,14 +129,14 @@ impl History {
     }
 
     /// A probe passed at `now`.
-    pub(super) fn passed(&mut self, probe: &Probe, now: Duration) -> Change {
+    pub(super) fn passed(&mut self, probe: &Probe, now: Duration) -> VerdictChange {
         self.failures = 0;
         self.passes = self.passes.saturating_add(1);
         self.passed = Some(now);
         if std::mem::take(&mut self.is_inherited) {
             // It was not this probe that found it down: neither `up` nor a quiet time holds it.
             self.verdict = Some(Verdict::Up);
-            return Change {
+            return VerdictChange {
                 is_new: true,
                 unconfirmed: None,
             };
@@ -158,7 +158,7 @@ impl History {
         started: Duration,
         now: Duration,
         confirm: impl FnOnce(Failing) -> Confirmation,
-    ) -> Change {
+    ) -> VerdictChange {
         if self.failures == 0 {
             self.failing.first = started;
         }
@@ -178,9 +178,9 @@ impl History {
         probe: &Probe,
         now: Duration,
         confirm: impl FnOnce(Failing) -> Confirmation,
-    ) -> Change {
+    ) -> VerdictChange {
         if self.is_inherited && self.verdict == Some(Verdict::Down) {
-            return Change {
+            return VerdictChange {
                 // Said once, as its own.
                 is_new: self.failures == 1,
                 unconfirmed: None,
@@ -189,7 +189,7 @@ impl History {
         let (Some(verdict @ (Verdict::Up | Verdict::Suspect | Verdict::Damped)), 1..) =
             (self.verdict, self.failures)
         else {
-            return Change::default();
+            return VerdictChange::default();
         };
         // What is kept back stays so until it is down.
         let doubted = match verdict {
@@ -203,7 +203,7 @@ impl History {
         if confirmation == Confirmation::Yes && self.is_inherited && self.is_another {
             // A new check that nothing passes, as one with a wrong path, withdraws nothing.
             *self = Self::default();
-            return Change {
+            return VerdictChange {
                 is_new: true,
                 unconfirmed: None,
             };
@@ -216,15 +216,15 @@ impl History {
             self.is_inherited = false;
             return self.change_to(Verdict::Down);
         }
-        Change {
+        VerdictChange {
             unconfirmed: Some(confirmation),
             ..self.change_to(doubted)
         }
     }
 
     /// Takes a verdict.
-    fn change_to(&mut self, new: Verdict) -> Change {
-        Change {
+    fn change_to(&mut self, new: Verdict) -> VerdictChange {
+        VerdictChange {
             is_new: self.verdict.replace(new) != Some(new),
             unconfirmed: None,
         }

@@ -13,8 +13,8 @@ use tracing::{debug, error};
 
 use super::check::Checks;
 use super::driver::Driver;
-use super::history::Outcome;
-use crate::model::{Delta, Findings, Target, Targets};
+use super::history::ProbeOutcome;
+use crate::model::{Delta, Findings, ProbeTarget, ProbeTargets};
 use crate::telemetry::Metrics;
 
 /// How many probes may run at once. At a second for a probe that nobody answers, this is as many
@@ -29,14 +29,14 @@ const RESTART_DELAY: Duration = Duration::from_secs(5);
 
 /// The thread that probes. Dropping it lets it go on until it is cancelled.
 #[derive(Debug)]
-pub struct Health {
+pub struct Prober {
     /// Ends it.
     cancel: CancellationToken,
     /// The thread.
     thread: JoinHandle<()>,
 }
 
-impl Health {
+impl Prober {
     /// Ends it, with every probe that runs. Blocks, for a moment.
     pub fn stop(self) {
         self.cancel.cancel();
@@ -55,12 +55,12 @@ impl Health {
 /// [`Delta::FirstProbes`] once. When it is full, probes go on, and the last state of each target is
 /// sent as soon as there is room.
 pub fn spawn(
-    targets: watch::Receiver<Targets>,
+    targets: watch::Receiver<ProbeTargets>,
     findings: watch::Receiver<Findings>,
     deltas: mpsc::Sender<Delta>,
     metrics: Arc<Metrics>,
     cancel: CancellationToken,
-) -> io::Result<Health> {
+) -> io::Result<Prober> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -76,7 +76,7 @@ pub fn spawn(
             };
             runtime.block_on(keep(targets, driver, ask, until));
         })?;
-    Ok(Health { cancel, thread })
+    Ok(Prober { cancel, thread })
 }
 
 /// How many probes may run at once.
@@ -91,12 +91,12 @@ fn at_once() -> usize {
 
 /// Probes until `cancel`. After a failure of its own it begins anew, with every target unknown.
 pub(super) async fn keep<F>(
-    targets: watch::Receiver<Targets>,
+    targets: watch::Receiver<ProbeTargets>,
     driver: impl Fn() -> Driver,
-    ask: impl Fn(Target) -> F + Clone + Send + 'static,
+    ask: impl Fn(ProbeTarget) -> F + Clone + Send + 'static,
     cancel: CancellationToken,
 ) where
-    F: Future<Output = Outcome> + Send + 'static,
+    F: Future<Output = ProbeOutcome> + Send + 'static,
 {
     let run = async {
         loop {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Evidence, GeoDatabase, NamespacedName, Service, Target};
+use super::{Evidence, GeoDatabase, NamespacedName, ProbeTarget, Service};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -54,7 +54,7 @@ pub enum Delta {
     },
     /// What probes have found. A target that never passed has no evidence, and `None` takes back
     /// what was said of one that is probed no more.
-    Probed(Vec<(Target, Option<Evidence>)>),
+    Probed(Vec<(ProbeTarget, Option<Evidence>)>),
     /// Every target that was known to have passed when probing began has been judged anew.
     FirstProbes,
     /// The GeoIP database has been read.

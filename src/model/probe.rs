@@ -115,7 +115,7 @@ impl Probe {
 
 /// Something that is probed, once, however many services share it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct ProbeTarget {
     /// Where.
     pub address: SocketAddr,
     /// How.
@@ -123,7 +123,7 @@ pub struct Target {
 }
 
 /// Everything that is to be probed: a persistent set, so that handing it on costs nothing.
-pub type Targets = imbl::HashSet<Target>;
+pub type ProbeTargets = imbl::HashSet<ProbeTarget>;
 
 /// What the probes of a target say of it.
 #[derive(Debug, Clone, PartialEq, Eq)]

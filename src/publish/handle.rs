@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::command::{ActiveOverrides, CommandRequest};
 use crate::config::Config;
-use crate::model::{Delta, Findings, MemberSet, Targets};
+use crate::model::{Delta, Findings, MemberSet, ProbeTargets};
 use crate::names::Label;
 use crate::publish::EventLog;
 use crate::snapshot::Snapshot;
@@ -38,7 +38,7 @@ pub struct Handle {
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub confirmed: watch::Receiver<Arc<BTreeMap<Label, u64>>>,
     /// What is to be probed.
-    pub targets: watch::Receiver<Targets>,
+    pub targets: watch::Receiver<ProbeTargets>,
     /// What is known of addresses, for those who probe. Nobody is woken when it changes.
     pub findings: watch::Receiver<Findings>,
 }

@@ -29,7 +29,7 @@ use self::readiness::ShardReadiness;
 use self::releases::Releases;
 use super::now::Now;
 use super::outbox::Outbox;
-use crate::model::{EventKind, Evidence, Fleet, MemberIdx, NamespacedName, Service, Target};
+use crate::model::{EventKind, Evidence, Fleet, MemberIdx, NamespacedName, ProbeTarget, Service};
 use crate::names::Label;
 use crate::publish::disk::fact::Fact;
 use crate::publish::disk::findings_file::ShardRecords;
@@ -354,7 +354,7 @@ impl FleetShards {
     /// Folds what probes have found, and makes the withdrawals that it confirms.
     pub(super) fn probed(
         &mut self,
-        found: Vec<(Target, Option<Evidence>)>,
+        found: Vec<(ProbeTarget, Option<Evidence>)>,
         out: &mut Outbox,
         now: Now,
     ) {

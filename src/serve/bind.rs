@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::config::Listen;
 use crate::model::ListenerIdx;
 
-use super::Error;
+use super::ServeError;
 use super::tcp::{self, Limits};
 use super::{open_files, udp};
 
@@ -29,7 +29,7 @@ const UDP_BUFFER: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Sockets {
     /// In the order of the configuration.
-    pub(super) listeners: Vec<Bound>,
+    pub(super) listeners: Vec<AddressSockets>,
     /// Limits of TCP connections, over all addresses.
     pub(super) limits: Limits,
     /// UDP threads of each address, and threads of the TCP side.
@@ -38,7 +38,7 @@ pub struct Sockets {
 
 /// The sockets of one address.
 #[derive(Debug)]
-pub(super) struct Bound {
+pub(super) struct AddressSockets {
     /// The address bound, with its real port.
     pub(super) address: SocketAddr,
     /// Its place in the configuration, if it is bound to a member.
@@ -73,13 +73,13 @@ impl Sockets {
 /// know its family, as without IPv6.
 ///
 /// Raises the limit of open files where `listen.tcp_connections` need it.
-pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
+pub fn bind(listen: &Listen) -> Result<Sockets, ServeError> {
     open_files::raise(listen.tcp_connections);
     let workers = listen.workers.max(1);
     let (mut listeners, mut left_out) = (Vec::new(), None);
     for (listener, index) in listen.dns.iter().zip((0..).map(ListenerIdx)) {
         match bind_address(listener.address, workers, listen.udp_receive_buffer) {
-            Ok(bound) => listeners.push(Bound {
+            Ok(bound) => listeners.push(AddressSockets {
                 listener: listener.member.as_ref().map(|_| index),
                 ..bound
             }),
@@ -104,7 +104,7 @@ pub fn bind(listen: &Listen) -> Result<Sockets, Error> {
 }
 
 /// Warns when the kernel gives smaller receive buffers than the configuration asks for.
-fn tell_less(wanted: usize, listeners: &[Bound]) {
+fn tell_less(wanted: usize, listeners: &[AddressSockets]) {
     let sockets = listeners.iter().flat_map(|bound| &bound.udp);
     let given = sockets.filter_map(|socket| SockRef::from(socket).recv_buffer_size().ok());
     // The kernel doubles what it gives, for what it keeps beside the octets.
@@ -118,7 +118,11 @@ fn tell_less(wanted: usize, listeners: &[Bound]) {
 }
 
 /// Binds one address.
-fn bind_address(asked: SocketAddr, workers: usize, buffer: Option<usize>) -> Result<Bound, Error> {
+fn bind_address(
+    asked: SocketAddr,
+    workers: usize,
+    buffer: Option<usize>,
+) -> Result<AddressSockets, ServeError> {
     let tries = if asked.port() == 0 { PORT_TRIES } else { 1 };
     for _ in 0..tries {
         let first =
@@ -134,14 +138,14 @@ fn bind_address(asked: SocketAddr, workers: usize, buffer: Option<usize>) -> Res
         while udp.len() < workers {
             udp.push(bind_udp(address, buffer, udp.first()).map_err(failed)?);
         }
-        return Ok(Bound {
+        return Ok(AddressSockets {
             address,
             listener: None,
             udp,
             tcp,
         });
     }
-    Err(Error::NoFreePort { address: asked })
+    Err(ServeError::NoFreePort { address: asked })
 }
 
 /// Binds a UDP socket: alone, or beside the `first` one of its address.
@@ -196,11 +200,11 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Says why an address was not bound.
-fn refusal(address: SocketAddr, protocol: &'static str, source: io::Error) -> Error {
+fn refusal(address: SocketAddr, protocol: &'static str, source: io::Error) -> ServeError {
     if source.kind() == io::ErrorKind::AddrInUse {
-        Error::InUse { address, protocol }
+        ServeError::InUse { address, protocol }
     } else {
-        Error::Bind {
+        ServeError::Bind {
             address,
             protocol,
             source,

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 /// Why nothing is served. After the start nothing in this room fails as a whole.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ServeError {
     /// Another process, or an earlier entry of the configuration, serves this address. Stop the
     /// other one, or choose another address or port.
     #[error("{address} ({protocol}) is already served by another process or an earlier entry")]
@@ -49,7 +49,7 @@ pub enum Error {
     Threads(#[source] io::Error),
 }
 
-impl Error {
+impl ServeError {
     /// Whether the kernel does not know addresses of this family.
     pub(super) fn is_unknown_family(&self) -> bool {
         let Self::Bind { source, .. } = self else {

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::answer::Client;
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Tally, Transport, WorkerCounters};
+use crate::telemetry::{Tally, TransportLabel, WorkerCounters};
 use crate::wire::Qname;
 
 use super::Respond;
@@ -89,8 +89,8 @@ pub(super) fn complete<R: Respond>(
         return None;
     };
     tally.query(match client.transport {
-        crate::answer::Transport::Udp => Transport::Udp,
-        crate::answer::Transport::Tcp { .. } => Transport::Tcp,
+        crate::answer::Transport::Udp => TransportLabel::Udp,
+        crate::answer::Transport::Tcp { .. } => TransportLabel::Tcp,
     });
     tally.response(rcode(response));
     if response.get(FLAGS).is_some_and(|flags| flags & 0x02 != 0) {

@@ -15,11 +15,11 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::{Counters, Tally};
 use crate::wire::Qname;
 
-use super::bind::Bound;
+use super::bind::AddressSockets;
 use super::respond::Respond;
 use super::tcp::{self, Listener};
 use super::udp::{Stop, Worker};
-use super::{Error, Sockets};
+use super::{ServeError, Sockets};
 
 /// Counts what an answer had to ignore.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Sockets {
         self,
         snapshots: &Arc<ArcSwap<Snapshot>>,
         counters: &Counters,
-    ) -> Result<Serving, Error> {
+    ) -> Result<Serving, ServeError> {
         self.run_with(snapshots, counters, Answers)
     }
 
@@ -124,12 +124,12 @@ impl Sockets {
         snapshots: &Arc<ArcSwap<Snapshot>>,
         counters: &Counters,
         respond: R,
-    ) -> Result<Serving, Error> {
-        let streams = streams(self.workers).map_err(Error::Threads)?;
+    ) -> Result<Serving, ServeError> {
+        let streams = streams(self.workers).map_err(ServeError::Threads)?;
         let runs = streams.handle().clone();
         let mut serving = Serving {
             addresses: self.addresses(),
-            stop: Arc::new(Stop::new().map_err(Error::Threads)?),
+            stop: Arc::new(Stop::new().map_err(ServeError::Threads)?),
             cancel: CancellationToken::new(),
             workers: Vec::new(),
             tasks: TaskTracker::new(),
@@ -138,13 +138,13 @@ impl Sockets {
         let open = Arc::new(tcp::Open::new(self.limits));
         let turns = tcp::Turns::new(self.workers);
         for bound in self.listeners {
-            let Bound {
+            let AddressSockets {
                 address,
                 listener,
                 udp,
                 tcp,
             } = bound;
-            let failed = |source| Error::Start { address, source };
+            let failed = |source| ServeError::Start { address, source };
             for socket in udp {
                 let worker = Worker {
                     socket,
@@ -165,7 +165,7 @@ impl Sockets {
             let accepting = Listener {
                 socket,
                 address,
-                service: Arc::new(tcp::Service::new(
+                shared: Arc::new(tcp::ListenerContext::new(
                     listener,
                     respond.clone(),
                     Arc::clone(snapshots),

@@ -1,7 +1,7 @@
 //! TCP: a task per listener accepts, a task per connection answers (RFC 7766).
 //!
 //! ```text
-//! Listener ── accepts, sets options ──▶ Open ── a place, or refused ──▶ Session over any stream
+//! Listener ── accepts, sets options ──▶ Open ── a place, or refused ──▶ StreamSession
 //! ```
 //!
 //! A front of another kind, as TLS, accepts its own way, and gives its streams to the same sessions
@@ -9,8 +9,8 @@
 
 mod budget;
 mod limits;
+mod listener_context;
 mod messages;
-mod service;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -29,9 +29,9 @@ use tracing::{info, warn};
 use super::Respond;
 pub(super) use budget::{EVENT_INTERVAL, Turns};
 pub(super) use limits::{Limits, Open};
+pub(super) use listener_context::ListenerContext;
 use messages::KERNEL_UNSENT;
-pub(super) use service::Service;
-use session::{End, Session};
+use session::{End, StreamSession};
 
 /// How long accepting rests when the system gives no connection, as when files run out.
 const REST: Duration = Duration::from_millis(50);
@@ -57,7 +57,7 @@ pub(super) struct Listener<R> {
     /// The address that it is bound to.
     pub(super) address: SocketAddr,
     /// What its connections share.
-    pub(super) service: Arc<Service<R>>,
+    pub(super) shared: Arc<ListenerContext<R>>,
     /// The connections open on all listeners.
     pub(super) open: Arc<Open>,
     /// Owns the connections' tasks.
@@ -99,12 +99,12 @@ impl<R: Respond> Listener<R> {
     /// Starts the task of one connection, or closes it at once when a limit is reached.
     fn serve(&self, stream: TcpStream, client: SocketAddr) {
         let Some(slot) = self.open.enter(client.ip()) else {
-            self.service.counters.refused();
+            self.shared.counters.refused();
             return;
         };
         // Without it a response could wait for the acknowledgement of the one before.
         let _ = stream.set_nodelay(true);
-        let session = Session::new(stream, client.ip(), Arc::clone(&self.service), slot);
+        let session = StreamSession::new(stream, client.ip(), Arc::clone(&self.shared), slot);
         let cancel = self.cancel.clone();
         self.tasks.spawn(async move {
             let (stream, end) = session.run(&cancel).await;

@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
-use super::endings::Ending;
 use super::families::{ipv4, ipv6};
+use super::shared_suffix::SharedSuffix;
 use super::ttl::seconds;
 
 use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer, Pattern};
@@ -57,11 +57,11 @@ pub struct Apex {
     /// The NS RRset.
     pub nameservers: Vec<NameServer>,
     /// What of each name server's name stands in a message behind the apex and those before it.
-    pub server_endings: Vec<Ending>,
+    pub server_endings: Vec<SharedSuffix>,
     /// SOA RNAME.
     pub hostmaster: NameBuf,
     /// What of it stands in a message behind the apex and the first name server.
-    pub hostmaster_ending: Option<Ending>,
+    pub hostmaster_ending: Option<SharedSuffix>,
     /// TTL and MINIMUM of the SOA in negative answers, in seconds.
     pub negative_ttl: u32,
     /// TTL of its own RRsets and of its infrastructure names, in seconds.
@@ -364,11 +364,12 @@ impl Apex {
     fn find_endings(&mut self) {
         let mut earlier = vec![&self.name];
         for server in &self.nameservers {
-            self.server_endings.push(Ending::of(&server.name, &earlier));
+            self.server_endings
+                .push(SharedSuffix::of(&server.name, &earlier));
             earlier.push(&server.name);
         }
         earlier.truncate(2);
-        self.hostmaster_ending = Some(Ending::of(&self.hostmaster, &earlier));
+        self.hostmaster_ending = Some(SharedSuffix::of(&self.hostmaster, &earlier));
     }
 
     /// The names between a name inside it and the apex exist (RFC 4592 section 2.2.2).

@@ -1,9 +1,9 @@
 //! The working copy of the one writer.
 
 mod cautions;
+mod compilation;
 mod compiler;
 mod crew;
-mod outcome;
 mod places;
 mod recompile;
 
@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use self::outcome::Outcome;
+use self::compilation::Compilation;
 use super::apexes::{Apexes, FederationIdx};
 use super::cautions::Cautions;
-use super::facts::{Facts, ServiceFacts, TOGETHER, of_member};
+use super::facts::{Facts, ServiceRecord, TOGETHER, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::{FederationContact, FleetState};
 use super::hostnames::{Hostnames, Resolved};
@@ -66,7 +66,7 @@ pub struct SnapshotBuilder {
     /// Where members stand, their networks or the database have changed since `vantages` and `nearest` were compiled.
     has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
-    outcome: Outcome,
+    outcome: Compilation,
 }
 
 impl SnapshotBuilder {
@@ -96,12 +96,12 @@ impl SnapshotBuilder {
             ..Cautions::default()
         };
         let state = FleetState::compile(&fleet, &apexes, status, &[], &cautions);
-        let outcome = Outcome {
+        let outcome = Compilation {
             counts: Arc::new(Counts {
                 exported: vec![0; fleet.members.len()],
                 ..Counts::default()
             }),
-            ..Outcome::default()
+            ..Compilation::default()
         };
         let mut builder = Self {
             settings: Arc::new(settings),
@@ -343,7 +343,7 @@ impl SnapshotBuilder {
     /// Looks at all facts, in no order.
     pub fn for_each_fact(&self, mut look: impl FnMut(MemberIdx, &NamespacedName, &Arc<Service>)) {
         for batch in self.facts.in_memory_order().chunks(TOGETHER) {
-            ServiceFacts::prefetch(batch);
+            ServiceRecord::prefetch(batch);
             for said in batch {
                 for (member, facts) in &said.shards {
                     look(*member, &said.name, facts);

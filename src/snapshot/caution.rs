@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::decide::ShardCaution;
 use crate::model::{
-    Evidence, FULL_SHARE, MemberIdx, MemberSet, NamespacedName, Target, UnixSeconds,
+    Evidence, FULL_SHARE, MemberIdx, MemberSet, NamespacedName, ProbeTarget, UnixSeconds,
 };
 
 /// TTL at most while things are in motion, in seconds: a member of the federation is in its first
@@ -69,7 +69,7 @@ pub struct Caution {
     /// Shards some of whose addresses are withheld, with all of them: pinned names have them.
     pub whole: Box<[Whole]>,
     /// Targets that are not up, with the members that they are of.
-    pub probed: Box<[(MemberIdx, Target, Evidence)]>,
+    pub probed: Box<[(MemberIdx, ProbeTarget, Evidence)]>,
     /// Why shards are out, or kept back.
     pub conditions: Box<[(MemberIdx, Condition)]>,
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use super::caution::{Condition, Shares};
 use super::targets::Map;
-use crate::model::{Evidence, Finding, Findings, MemberIdx, NamespacedName, Target, Verdict};
+use crate::model::{Evidence, Finding, Findings, MemberIdx, NamespacedName, ProbeTarget, Verdict};
 
 /// What counts of a target.
 pub(super) struct Counting<'a> {
@@ -31,7 +31,7 @@ impl<'a> From<&'a Evidence> for Counting<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Cautions {
     /// What probes say.
-    pub(super) evidence: Map<Target, Evidence>,
+    pub(super) evidence: Map<ProbeTarget, Evidence>,
     /// What is known of addresses whose targets say nothing themselves.
     pub(super) findings: Findings,
     /// Conditions of shards.
@@ -44,7 +44,11 @@ pub(super) struct Cautions {
 
 impl Cautions {
     /// Sets or takes back what probes say of a target. Returns whether that changes anything.
-    pub(super) fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
+    pub(super) fn set_evidence(
+        &mut self,
+        target: &ProbeTarget,
+        evidence: Option<Evidence>,
+    ) -> bool {
         if self.evidence.get(target) == evidence.as_ref() {
             return false;
         }
@@ -57,7 +61,7 @@ impl Cautions {
 
     /// What counts of a target: what its own probes say, before they have a verdict what is known of
     /// its address. That others pass there is nothing to one that has failed itself.
-    pub(super) fn of(&self, target: &Target) -> Option<Counting<'_>> {
+    pub(super) fn of(&self, target: &ProbeTarget) -> Option<Counting<'_>> {
         let own = self.evidence.get(target).map(Counting::from);
         let is_judged = own
             .as_ref()

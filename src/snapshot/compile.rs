@@ -15,7 +15,7 @@ use super::plans::PlanIdx;
 use super::service::{NewEntry, ServiceEntry};
 use super::ttl::seconds;
 use crate::decide::PlanKey;
-use crate::model::{Federation, MemberIdx, Policy, Service, Steering, Target};
+use crate::model::{Federation, MemberIdx, Policy, ProbeTarget, Service, Steering};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -26,7 +26,7 @@ pub(super) fn compile<'h>(
     resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
     intern: impl FnOnce(PlanKey) -> PlanIdx,
     judge: impl FnOnce(&mut [NewShard]) -> Judged,
-) -> Option<(ServiceEntry, Vec<(MemberIdx, Target)>)> {
+) -> Option<(ServiceEntry, Vec<(MemberIdx, ProbeTarget)>)> {
     let mut known: SmallVec<[_; 4]> = SmallVec::new();
     let mut ignored = Vec::new();
     for (member, facts) in input.facts {

@@ -22,14 +22,14 @@ pub(super) const TOGETHER: usize = 32;
 
 /// One service that a member at least knows.
 #[derive(Debug)]
-pub(super) struct ServiceFacts {
+pub(super) struct ServiceRecord {
     /// Which.
     pub(super) name: NamespacedName,
     /// Never empty.
     pub(super) shards: Box<Shards>,
 }
 
-impl ServiceFacts {
+impl ServiceRecord {
     /// Prefetches what compiling these services reads, so that the cache misses of all overlap.
     pub(super) fn prefetch(services: &[&Self]) {
         for said in services {
@@ -45,7 +45,7 @@ impl ServiceFacts {
 /// What all members say.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    table: HashTable<Box<ServiceFacts>>,
+    table: HashTable<Box<ServiceRecord>>,
     /// How many services each member has.
     counts: BTreeMap<MemberIdx, usize>,
     hasher: RandomState,
@@ -56,7 +56,7 @@ impl Facts {
     /// has.
     pub(super) fn of_all(
         hasher: RandomState,
-        services: Vec<Vec<(u64, Box<ServiceFacts>)>>,
+        services: Vec<Vec<(u64, Box<ServiceRecord>)>>,
         counts: Vec<(MemberIdx, usize)>,
     ) -> Self {
         let mut table = HashTable::with_capacity(services.iter().map(Vec::len).sum());
@@ -84,8 +84,8 @@ impl Facts {
 
     /// Every service, in the order in which they lie in memory, which is much that in which they
     /// came: whoever goes through all waits less. Costs a pointer for each.
-    pub(super) fn in_memory_order(&self) -> Vec<&ServiceFacts> {
-        let mut all: Vec<&ServiceFacts> = self.table.iter().map(|said| &**said).collect();
+    pub(super) fn in_memory_order(&self) -> Vec<&ServiceRecord> {
+        let mut all: Vec<&ServiceRecord> = self.table.iter().map(|said| &**said).collect();
         all.sort_unstable_by_key(|said| ptr::from_ref(*said).addr());
         all
     }
@@ -105,12 +105,12 @@ impl Facts {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(name);
         let Some(said) = self.table.find_mut(hash, |said| said.name == *name) else {
-            let said = Box::new(ServiceFacts {
+            let said = Box::new(ServiceRecord {
                 name: name.clone(),
                 shards: Box::new([(member, service)]),
             });
             #[expect(clippy::borrowed_box, reason = "the table hashes what it holds")]
-            let hash_of = |said: &Box<ServiceFacts>| hasher.hash_one(&said.name);
+            let hash_of = |said: &Box<ServiceRecord>| hasher.hash_one(&said.name);
             self.table.insert_unique(hash, said, hash_of);
             *self.counts.entry(member).or_default() += 1;
             return Ok(None);

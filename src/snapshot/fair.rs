@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use super::targets::{Map, User};
-use crate::model::{MemberIdx, Target};
+use crate::model::{MemberIdx, ProbeTarget};
 
 /// Who holds room, and who waits for some: while there is none, a member that holds less gets that
 /// of one that holds more.
@@ -22,14 +22,14 @@ pub(super) struct Fair {
 #[derive(Debug, Default)]
 struct Share {
     /// Its targets, in the order in which they came.
-    held: BTreeMap<u64, Target>,
+    held: BTreeMap<u64, ProbeTarget>,
     /// Users that wait for room for its targets, the one that has waited longest first.
     waiting: BTreeMap<u64, User>,
 }
 
 impl Fair {
     /// A member holds room for a target from now on. Returns the number to give it back with.
-    pub(super) fn hold(&mut self, member: MemberIdx, target: Target) -> u64 {
+    pub(super) fn hold(&mut self, member: MemberIdx, target: ProbeTarget) -> u64 {
         self.last += 1;
         let share = self.members.entry(member).or_default();
         share.held.insert(self.last, target);
@@ -55,7 +55,7 @@ impl Fair {
     /// The target that has to go for a new one of a member: the last that came of the member that
     /// holds most, if that holds at least two more. So every such exchange brings the members closer
     /// together, and none is ever taken back.
-    pub(super) fn in_place_of(&self, member: MemberIdx) -> Option<Target> {
+    pub(super) fn in_place_of(&self, member: MemberIdx) -> Option<ProbeTarget> {
         let held = self.members.get(&member).map_or(0, |own| own.held.len());
         let most = self.members.values().max_by_key(|share| share.held.len())?;
         let is_owed = most.held.len() > held + 1;

@@ -10,7 +10,7 @@ use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
 
 use super::builder::share_out;
-use super::facts::{Facts, ServiceFacts};
+use super::facts::{Facts, ServiceRecord};
 use super::namesakes::is_namesake;
 use crate::model::{Fleet, MemberIdx, NamespacedName, Service};
 
@@ -134,7 +134,7 @@ fn part_of(hash: u64) -> usize {
 }
 
 /// Puts together what members say about the services of a part; with the hashes of their names.
-fn unite(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<ServiceFacts>)> {
+fn unite(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<ServiceRecord>)> {
     members.sort_unstable_by_key(|(member, _)| *member);
     let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
     let mut places: HashTable<usize> = HashTable::new();
@@ -161,7 +161,7 @@ fn unite(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<Servic
     }
     let said = services.into_iter().map(|(hash, name, shards)| {
         let shards = shards.into_iter().collect();
-        (hash, Box::new(ServiceFacts { name, shards }))
+        (hash, Box::new(ServiceRecord { name, shards }))
     });
     said.collect()
 }

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::apexes::{ApexIdx, Apexes};
 use super::health::FleetState;
 use super::naming::Published;
-use super::plans::{Compiled, PlanIdx};
+use super::plans::{CompiledPlans, PlanIdx};
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
 use super::table::{Seek, Table};
@@ -80,7 +80,7 @@ pub struct Snapshot {
     pub(super) scopes: Arc<Scopes>,
     pub(super) topology: Arc<Vec<TopologyFacts>>,
     pub(super) state: Arc<FleetState>,
-    pub(super) plans: Compiled,
+    pub(super) plans: CompiledPlans,
     pub(super) vantages: Arc<VantageTable>,
     /// The tiers of `nearest` for each place of `vantages`.
     pub(super) nearest: Arc<Vec<Box<[MemberSet]>>>,

@@ -13,7 +13,7 @@ use super::new_shard::NewShard;
 use super::probing::Probes;
 use crate::decide::{Halves, ShardCaution};
 use crate::model::limits::SHARD_ADDRESSES;
-use crate::model::{Check, FULL_SHARE, IgnoredProbe, MemberIdx, MemberSet, Target, Verdict};
+use crate::model::{Check, FULL_SHARE, IgnoredProbe, MemberIdx, MemberSet, ProbeTarget, Verdict};
 
 /// What is said of members, in words.
 pub(super) type Warnings = Vec<(MemberIdx, Box<str>)>;
@@ -23,7 +23,7 @@ pub(super) struct Judged {
     /// What is to be kept of it.
     pub(super) caution: Option<Box<Caution>>,
     /// What is to be probed, with the members that it is of.
-    pub(super) targets: Vec<(MemberIdx, Target)>,
+    pub(super) targets: Vec<(MemberIdx, ProbeTarget)>,
     /// What is said of members that ask for what they do not get.
     pub(super) warnings: Warnings,
     /// How many shards exceed a limit.
@@ -146,7 +146,7 @@ impl Cautions {
         input: &Input<'_>,
         probes: &Probes,
         shard: &mut NewShard,
-        (targets, warnings): (&mut Vec<(MemberIdx, Target)>, &mut Warnings),
+        (targets, warnings): (&mut Vec<(MemberIdx, ProbeTarget)>, &mut Warnings),
         exceeded: &mut Exceeded,
     ) {
         if !shard.has_address() {
@@ -160,7 +160,7 @@ impl Cautions {
         });
         let target = |address: IpAddr| {
             let (probe, port) = probe.as_ref()?;
-            Some(Target {
+            Some(ProbeTarget {
                 address: SocketAddr::new(address, *port),
                 probe: Arc::clone(probe),
             })

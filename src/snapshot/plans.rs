@@ -29,7 +29,7 @@ impl PlanIdx {
 
 /// Compiled plans by their place, a persistent list: handing it on costs nothing, and a change what
 /// a few plans cost. A place may be free.
-pub(super) type Compiled = imbl::Vector<Option<Arc<Plan>>>;
+pub(super) type CompiledPlans = imbl::Vector<Option<Arc<Plan>>>;
 
 /// The plans that are wanted. Several threads may ask for them at the first compilation.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl PlanUses {
 struct Known {
     places: HashMap<Arc<PlanKey>, PlanIdx, foldhash::fast::RandomState>,
     keys: Vec<Option<Arc<PlanKey>>>,
-    plans: Compiled,
+    plans: CompiledPlans,
     free: Vec<PlanIdx>,
     /// Places that were given since the last look at who uses them.
     fresh: Vec<PlanIdx>,
@@ -130,7 +130,7 @@ impl Plans {
     }
 
     /// All of them.
-    pub(super) fn compiled(&mut self) -> Compiled {
+    pub(super) fn compiled(&mut self) -> CompiledPlans {
         self.0.get_mut().plans.clone()
     }
 

@@ -12,18 +12,18 @@ use super::fair::Fair;
 use super::new_shard::NewShard;
 use super::targets::{MOST_TARGETS, Map, User};
 use crate::model::{
-    Federation, Fleet, IgnoredProbe, MemberIdx, NamespacedName, Probe, Target, Targets,
+    Federation, Fleet, IgnoredProbe, MemberIdx, NamespacedName, Probe, ProbeTarget, ProbeTargets,
 };
 
 /// What is to be probed, and who uses it.
 #[derive(Debug, Default)]
 pub(super) struct Probing {
     /// Who uses each target.
-    users: Map<Target, Used>,
+    users: Map<ProbeTarget, Used>,
     /// The targets of each user that has some.
-    of: Map<User, Box<[Target]>>,
+    of: Map<User, Box<[ProbeTarget]>>,
     /// The keys of `users`.
-    targets: Targets,
+    targets: ProbeTargets,
     /// How each address and port is probed: the keys of `users`, by where they are.
     at: Map<SocketAddr, HashSet<Arc<Probe>>>,
     /// How room is shared out among members.
@@ -44,7 +44,7 @@ struct Used {
 
 impl Probing {
     /// The services that use a target.
-    pub(super) fn users_of(&self, target: &Target) -> impl Iterator<Item = &NamespacedName> {
+    pub(super) fn users_of(&self, target: &ProbeTarget) -> impl Iterator<Item = &NamespacedName> {
         let users = self.users.get(target).into_iter().flat_map(|used| &used.by);
         users.map(|(_, name)| name)
     }
@@ -52,7 +52,7 @@ impl Probing {
     /// The services that use any target at an address and port.
     pub(super) fn users_at(&self, address: SocketAddr) -> impl Iterator<Item = &NamespacedName> {
         let probes = self.at.get(&address).into_iter().flatten();
-        let targets = probes.map(move |probe| Target {
+        let targets = probes.map(move |probe| ProbeTarget {
             address,
             probe: Arc::clone(probe),
         });
@@ -61,7 +61,7 @@ impl Probing {
     }
 
     /// A target of a member is there now, for a first user.
-    fn add(&mut self, member: MemberIdx, target: &Target, user: &User) {
+    fn add(&mut self, member: MemberIdx, target: &ProbeTarget, user: &User) {
         self.targets.insert(target.clone());
         let probes = self.at.entry(target.address).or_default();
         probes.insert(Arc::clone(&target.probe));
@@ -72,7 +72,7 @@ impl Probing {
     }
 
     /// A target that nothing uses any more goes, or one that has to. Returns who used it.
-    fn remove(&mut self, target: &Target) -> Option<Used> {
+    fn remove(&mut self, target: &ProbeTarget) -> Option<Used> {
         let used = self.users.remove(target)?;
         self.fair.release(used.member, used.number);
         self.targets.remove(target);
@@ -101,7 +101,7 @@ impl Probing {
     }
 
     /// Everything that is to be probed.
-    pub(super) fn targets(&self) -> &Targets {
+    pub(super) fn targets(&self) -> &ProbeTargets {
         &self.targets
     }
 
@@ -111,7 +111,7 @@ impl Probing {
         &mut self,
         federation: FederationIdx,
         name: &NamespacedName,
-        wanted: Vec<(MemberIdx, Target)>,
+        wanted: Vec<(MemberIdx, ProbeTarget)>,
     ) -> Vec<MemberIdx> {
         let mut refused = Vec::new();
         if self.of.is_empty() && self.fair.is_calm() && wanted.is_empty() {
@@ -123,7 +123,7 @@ impl Probing {
             self.fair.wait(&user, &[]);
             return refused;
         }
-        let kept: HashSet<&Target> = if old.is_empty() {
+        let kept: HashSet<&ProbeTarget> = if old.is_empty() {
             HashSet::new()
         } else {
             wanted.iter().map(|(_, target)| target).collect()
@@ -255,7 +255,7 @@ mod tests {
         fn set(&mut self, member: u8, number: u32, has: bool) -> bool {
             let name = Self::name(member, number);
             let address = Ipv4Addr::from(0x0b00_0000 + (u32::from(member) << 20) + number);
-            let target = Target {
+            let target = ProbeTarget {
                 address: (address, 80).into(),
                 probe: Arc::clone(&self.probe),
             };
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn a_target_of_several_members_is_one_and_counts_for_the_first() {
         let mut world = World::new();
-        let shared = Target {
+        let shared = ProbeTarget {
             address: (Ipv4Addr::LOCALHOST, 80).into(),
             probe: Arc::clone(&world.probe),
         };

@@ -1,7 +1,7 @@
 //! The table of services: found by key, shared between generations, one change costs O(change).
 //!
 //! ```text
-//! Branch ─▶ Branch ─▶ Leaf: 7 lines ─▶ Line: 7 tags and 7 entries in one cache line
+//! Branch ─▶ Branch ─▶ Leaf: 7 lines ─▶ CacheLine: 7 tags and 7 entries in one cache line
 //! ```
 //!
 //! Branches of 64 take six bits of the hash each. A leaf is split in two when one of its lines is
@@ -71,13 +71,13 @@ enum Node<T> {
 /// Entries whose hashes begin alike.
 #[derive(Debug)]
 struct Leaf<T> {
-    lines: [Line<T>; LINES],
+    lines: [CacheLine<T>; LINES],
 }
 
 /// Entries of which another part of the hash is alike too, in one cache line.
 #[derive(Debug)]
 #[repr(align(64))]
-pub(super) struct Line<T> {
+pub(super) struct CacheLine<T> {
     /// Eight bits of each entry's hash, 0 for none; the last is always 0.
     tags: [u8; SLOTS + 1],
     entries: [Option<Arc<T>>; SLOTS],
@@ -89,9 +89,9 @@ pub(super) enum Seek<'t, T> {
     /// The hash of the key.
     Hashed(u64),
     /// The line that has the entry if any has.
-    Line(u64, &'t Line<T>),
+    Line(u64, &'t CacheLine<T>),
     /// The entry of the line whose tag is that of the key, or the first of several.
-    TagMatch(u64, &'t Line<T>, Option<&'t Arc<T>>),
+    TagMatch(u64, &'t CacheLine<T>, Option<&'t Arc<T>>),
     /// The outcome.
     Found(Option<&'t Arc<T>>),
 }
@@ -151,7 +151,7 @@ impl<T: Keyed, S: BuildHasher> Table<T, S> {
 
     /// The line for a hash.
     #[inline]
-    fn line(&self, hash: u64) -> Option<&Line<T>> {
+    fn line(&self, hash: u64) -> Option<&CacheLine<T>> {
         let mut branch = &*self.root;
         let mut rest = hash;
         loop {
@@ -397,7 +397,7 @@ impl<T: Keyed> Leaf<T> {
     }
 }
 
-impl<T: Keyed> Line<T> {
+impl<T: Keyed> CacheLine<T> {
     /// A bit in the octet of each tag that is that of `hash`, and perhaps in some after it.
     #[inline]
     fn matches(&self, hash: u64) -> u64 {

@@ -10,10 +10,10 @@
 //! A and AAAA are asked for apart, again at their TTL. A failure keeps the last good addresses; a
 //! negative removes them after five minutes, and so does a chain of aliases that leads to ourselves.
 
+mod fair_queue;
 mod known;
-mod lookup;
+mod resolver;
 mod rules;
-mod turns;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -29,10 +29,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::fair_queue::FairQueue;
 use self::known::{Answers, Known};
-use self::lookup::Lookup;
+use self::resolver::HostNameResolver;
 pub use self::rules::Rules;
-use self::turns::Turns;
 use crate::model::{Delta, MemberSet};
 use crate::wire::NameBuf;
 
@@ -62,12 +62,12 @@ pub async fn run(
         let first = resolvers.borrow_and_update().clone();
         let lookup = ArcSwap::from_pointee(build(&first, &rules).await);
         let swapped = Notify::new();
-        let ask = |hostname| Lookup::clone(&lookup.load()).ask(hostname);
+        let ask = |hostname| HostNameResolver::clone(&lookup.load()).ask(hostname);
         let names = Names::new(rules.own_zones.clone(), deltas).run(wanted, ask, &swapped);
         let swapping = async {
             while resolvers.changed().await.is_ok() {
                 let resolvers = resolvers.borrow_and_update().clone();
-                match Lookup::new(&resolvers, &rules) {
+                match HostNameResolver::new(&resolvers, &rules) {
                     Ok(new) => {
                         lookup.store(Arc::new(new));
                         swapped.notify_one();
@@ -87,10 +87,10 @@ pub async fn run(
 }
 
 /// Builds the lookup, however often that fails.
-async fn build(resolvers: &[SocketAddr], rules: &Arc<Rules>) -> Lookup {
+async fn build(resolvers: &[SocketAddr], rules: &Arc<Rules>) -> HostNameResolver {
     let mut is_told = false;
     loop {
-        match Lookup::new(resolvers, rules) {
+        match HostNameResolver::new(resolvers, rules) {
             Ok(lookup) => return lookup,
             Err(error) if !is_told => warn!(%error, "no resolvers, load balancer names wait"),
             Err(_) => {}
@@ -109,7 +109,7 @@ struct Names {
     /// Wanted names.
     hostnames: BTreeMap<NameBuf, Hostname>,
     /// When names that are not being asked for are due, and whose turn it is.
-    turns: Turns,
+    turns: FairQueue,
     /// Seeds jitter.
     random: foldhash::fast::RandomState,
 }
@@ -139,7 +139,7 @@ impl Names {
             own_zones,
             deltas,
             hostnames: BTreeMap::new(),
-            turns: Turns::default(),
+            turns: FairQueue::default(),
             random: foldhash::fast::RandomState::default(),
         }
     }

@@ -5,7 +5,7 @@
 //! symlink on the way to it are watched, an event there is only a reason to look, and a change is
 //! a difference of content.
 
-mod places;
+mod entries;
 mod stamp;
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use self::places::{Places, folders, matters, places};
+use self::entries::{WatchedEntries, entries_of, folders, matters};
 use self::stamp::Stamp;
 pub use self::stamp::Written;
 use super::blocking::blocking;
@@ -72,9 +72,9 @@ pub struct FileWatch {
     /// What each file looked like just before it was read, if another change is sure to show.
     stamps: Option<Vec<Stamp>>,
     /// What is watched now.
-    places: Places,
+    entries: WatchedEntries,
     /// The same for the thread that gets events: others in the same folders are no reason to look.
-    shared: Arc<Mutex<Places>>,
+    shared: Arc<Mutex<WatchedEntries>>,
     /// Says when to look; `None` when the platform gives no events, which leaves the poll.
     events: Option<RecommendedWatcher>,
     /// Set by an event.
@@ -99,10 +99,10 @@ impl FileWatch {
         pace: Pace,
     ) -> Self {
         let look = Arc::new(Notify::new());
-        let shared = Arc::new(Mutex::new(Places::new()));
-        let (wake, places) = (Arc::clone(&look), Arc::clone(&shared));
+        let shared = Arc::new(Mutex::new(WatchedEntries::new()));
+        let (wake, entries) = (Arc::clone(&look), Arc::clone(&shared));
         let events = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| matters(&event, &places.lock())) {
+            if event.map_or(true, |event| matters(&event, &entries.lock())) {
                 wake.notify_one();
             }
         });
@@ -112,7 +112,7 @@ impl FileWatch {
         Self {
             seen: paths.into_iter().map(|path| (path, None)).collect(),
             stamps: None,
-            places: Places::new(),
+            entries: WatchedEntries::new(),
             shared,
             events: events.ok(),
             look,
@@ -209,17 +209,18 @@ impl FileWatch {
             let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
             let (now, coarse, limit) = (clock::now(), self.pace.coarse, self.limit);
             let read = move || {
-                let places: Places = paths.iter().flat_map(|path| places(path)).collect();
+                let entries: WatchedEntries =
+                    paths.iter().flat_map(|path| entries_of(path)).collect();
                 let stamps: Vec<_> = paths.iter().map(|path| Stamp::of(path)).collect();
                 let files = paths.into_iter().map(|path| Found::read(path, limit));
                 let files: Vec<_> = files.collect();
-                (places, stamps, files)
+                (entries, stamps, files)
             };
-            let (places, stamps, files) = blocking(read).await;
+            let (entries, stamps, files) = blocking(read).await;
             let are_settled = stamps.iter().all(|stamp| stamp.is_settled(now, coarse));
             self.stamps = are_settled.then_some(stamps);
-            let known = places == self.places;
-            self.watch(places);
+            let known = entries == self.entries;
+            self.watch(entries);
             // What changed before its folder was watched gave no event: look again.
             if known || self.events.is_none() {
                 return files;
@@ -227,15 +228,15 @@ impl FileWatch {
         }
     }
 
-    /// Watches the folders of `places` and no others. A folder that was replaced by another of its
+    /// Watches the folders of `entries` and no others. A folder that was replaced by another of its
     /// name needs a new watch, which looks the same from here, so all are watched again.
-    fn watch(&mut self, places: Places) {
+    fn watch(&mut self, entries: WatchedEntries) {
         let Some(events) = &mut self.events else {
             return;
         };
-        self.shared.lock().clone_from(&places);
-        let before = folders(&self.places);
-        let now = folders(&places);
+        self.shared.lock().clone_from(&entries);
+        let before = folders(&self.entries);
+        let now = folders(&entries);
         for gone in before.difference(&now) {
             // It may be gone already, and its watch with it.
             let _ = events.unwatch(gone);
@@ -247,7 +248,7 @@ impl FileWatch {
                     "no file events for a folder, its files are polled");
             }
         }
-        self.places = places;
+        self.entries = entries;
     }
 }
 
@@ -255,7 +256,7 @@ impl std::fmt::Debug for FileWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FileWatch")
             .field("files", &self.seen)
-            .field("places", &self.places)
+            .field("entries", &self.entries)
             .finish_non_exhaustive()
     }
 }

@@ -8,14 +8,14 @@ use parking_lot::Mutex;
 
 /// How a query came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub enum TransportLabel {
     /// A datagram.
     Udp,
     /// A message on a connection.
     Tcp,
 }
 
-impl Transport {
+impl TransportLabel {
     /// Every transport, in the order of [`Totals::queries`].
     pub const ALL: [Self; 2] = [Self::Udp, Self::Tcp];
 
@@ -60,7 +60,7 @@ const TALLIED: usize = QUERIES + RCODES.len() + 5;
 const SELDOM: usize = 4;
 
 /// How many of a tally count queries.
-const QUERIES: usize = Transport::ALL.len();
+const QUERIES: usize = TransportLabel::ALL.len();
 
 /// What a worker counted and has yet to add: numbers of its own cost nothing, shared ones do.
 #[derive(Debug, Default)]
@@ -108,10 +108,10 @@ impl WorkerCounters {
 impl Tally {
     /// A message came in that will be answered.
     #[inline]
-    pub fn query(&mut self, transport: Transport) {
+    pub fn query(&mut self, transport: TransportLabel) {
         self.count(match transport {
-            Transport::Udp => 0,
-            Transport::Tcp => 1,
+            TransportLabel::Udp => 0,
+            TransportLabel::Tcp => 1,
         });
     }
 
@@ -160,7 +160,7 @@ impl Tally {
 /// The sums over all workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
-    /// Queries received, in the order of [`Transport::ALL`].
+    /// Queries received, in the order of [`TransportLabel::ALL`].
     pub queries: [u64; 2],
     /// Responses made, in the order of [`RCODES`].
     pub responses: [u64; RCODES.len()],
@@ -245,12 +245,12 @@ mod tests {
         let counters = Counters::default();
         let (first, second) = (counters.worker(), counters.worker());
         let mut tally = Tally::default();
-        tally.query(Transport::Udp);
+        tally.query(TransportLabel::Udp);
         tally.response(16);
         first.add(&mut tally);
         drop(first);
-        tally.query(Transport::Udp);
-        tally.query(Transport::Tcp);
+        tally.query(TransportLabel::Udp);
+        tally.query(TransportLabel::Tcp);
         tally.response(4242);
         tally.truncated();
         second.add(&mut tally);

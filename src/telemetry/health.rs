@@ -22,7 +22,7 @@ pub enum Probed {
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
+pub enum AddressFamily {
     /// IPv4.
     Ipv4,
     /// IPv6.
@@ -31,7 +31,7 @@ pub enum Family {
 
 /// The metrics of probes.
 #[derive(Debug)]
-pub struct Health {
+pub struct HealthMetrics {
     /// Targets that have not passed yet, then by verdict.
     targets: [IntGauge; 5],
     /// Probes, by what came of them.
@@ -42,7 +42,7 @@ pub struct Health {
     held: [IntGauge; 2],
 }
 
-impl Health {
+impl HealthMetrics {
     /// All at zero.
     pub(super) fn new(declare: &Declare) -> Self {
         let targets = declare.gauges(
@@ -106,11 +106,11 @@ impl Health {
     }
 
     /// Whether verdicts of a family are held.
-    pub fn set_held(&self, family: Family, is_held: bool) {
+    pub fn set_held(&self, family: AddressFamily, is_held: bool) {
         let [ipv4, ipv6] = &self.held;
         let gauge = match family {
-            Family::Ipv4 => ipv4,
-            Family::Ipv6 => ipv6,
+            AddressFamily::Ipv4 => ipv4,
+            AddressFamily::Ipv6 => ipv6,
         };
         gauge.set(i64::from(is_held));
     }

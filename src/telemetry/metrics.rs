@@ -7,10 +7,10 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use super::counters::Counters;
 use super::declare::{Declare, signed};
-use super::health::Health;
+use super::health::HealthMetrics;
 use super::logs::{DroppedLines, LogThread};
 use super::members::{MemberGauges, Members, SourceEvent};
-use super::serve::Serve;
+use super::serve::ServeMetrics;
 use crate::model::limits::{LIMITS, Limit, MESSAGE, TCP_UNSENT};
 use crate::model::{EventKind, UnixSeconds};
 
@@ -54,11 +54,11 @@ pub struct Metrics {
     /// The DNS counters.
     counters: Counters,
     /// The same, as they were last shown.
-    serve: Serve,
+    serve: ServeMetrics,
     /// What is shown of members.
     members: Members,
     /// What is shown of probes.
-    health: Health,
+    health: HealthMetrics,
     /// Which publication the present snapshot is.
     generation: IntGauge,
     /// Its SOA serial.
@@ -130,13 +130,13 @@ impl Metrics {
         }
         Self {
             counters: Counters::default(),
-            serve: Serve::new(
+            serve: ServeMetrics::new(
                 &declare,
                 limits.with_label_values(&[TCP_UNSENT.name]),
                 limits.with_label_values(&[MESSAGE.name]),
             ),
             members: Members::new(&declare),
-            health: Health::new(&declare),
+            health: HealthMetrics::new(&declare),
             generation: declare.gauge(
                 "gazetteer_snapshot_generation",
                 "Publications of this process.",
@@ -223,7 +223,7 @@ impl Metrics {
     }
 
     /// What is shown of probes.
-    pub fn health(&self) -> &Health {
+    pub fn health(&self) -> &HealthMetrics {
         &self.health
     }
 
@@ -340,7 +340,7 @@ mod tests {
     use super::*;
     use crate::model::MemberState;
     use crate::telemetry::Tally;
-    use crate::telemetry::Transport;
+    use crate::telemetry::TransportLabel;
 
     #[test]
     fn a_member_and_the_workers_show_and_a_removed_member_does_not() {
@@ -356,7 +356,7 @@ mod tests {
         metrics.source_event(member, SourceEvent::Stall);
         let worker = metrics.counters().worker();
         let mut tally = Tally::default();
-        tally.query(Transport::Udp);
+        tally.query(TransportLabel::Udp);
         tally.response(3);
         worker.add(&mut tally);
         for _ in 0..2 {

@@ -3,12 +3,12 @@
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
 
-use super::counters::{Counters, RCODES, Transport};
+use super::counters::{Counters, RCODES, TransportLabel};
 use super::declare::Declare;
 
 /// The sums of the workers' counters, as they were last shown.
 #[derive(Debug)]
-pub(super) struct Serve {
+pub(super) struct ServeMetrics {
     /// Held while the sums are brought up, so that two who look at once count nothing twice.
     one_at_a_time: Mutex<()>,
     /// Queries, by transport.
@@ -35,7 +35,7 @@ pub(super) struct Serve {
     over_message: IntCounter,
 }
 
-impl Serve {
+impl ServeMetrics {
     /// All at zero. `unread` is the counter of the limit that clients meet who do not take their
     /// responses, `over_message` that of responses that have not all records.
     pub(super) fn new(declare: &Declare, unread: IntCounter, over_message: IntCounter) -> Self {
@@ -89,7 +89,7 @@ impl Serve {
         let _guard = self.one_at_a_time.lock();
         let totals = counters.totals();
         let raise = |counter: &IntCounter, to: u64| counter.inc_by(to - counter.get());
-        for (transport, to) in Transport::ALL.into_iter().zip(totals.queries) {
+        for (transport, to) in TransportLabel::ALL.into_iter().zip(totals.queries) {
             raise(&self.queries.with_label_values(&[transport.as_str()]), to);
         }
         for ((_, rcode), to) in RCODES.into_iter().zip(totals.responses) {

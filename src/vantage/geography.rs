@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::places::Places;
-use super::prefixes::Found;
+use super::prefixes::PrefixMatch;
 use crate::model::{
     Fleet, GeoCode, GeoDatabase, GeoRecord, Location, Place, TopologyFacts, VantageIdx,
 };
@@ -72,8 +72,8 @@ impl Geography {
     /// The region of the clients in a prefix, if the database says one thing of all of them: that
     /// of their country, else of their continent, else the one nearest to their location.
     #[inline]
-    pub(super) fn find(&self, address: IpAddr, length: u8) -> Found<VantageIdx> {
-        let nothing = Found {
+    pub(super) fn find(&self, address: IpAddr, length: u8) -> PrefixMatch<VantageIdx> {
+        let nothing = PrefixMatch {
             says: None,
             scope: 0,
         };
@@ -87,14 +87,14 @@ impl Geography {
 
     /// What a record says of the clients in a prefix.
     #[inline(never)]
-    fn read(&self, record: &GeoRecord<'_>, address: IpAddr, length: u8) -> Found<VantageIdx> {
+    fn read(&self, record: &GeoRecord<'_>, address: IpAddr, length: u8) -> PrefixMatch<VantageIdx> {
         let scope = record.prefix(address);
         let says = (scope <= length).then(|| {
             listed(&self.countries, || record.country())
                 .or_else(|| listed(&self.continents, || record.continent()))
                 .or_else(|| self.nearest(record.location()?))
         });
-        Found {
+        PrefixMatch {
             says: says.flatten(),
             scope,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::places::Places;
-use super::prefixes::{Bits, Found, Prefix, Prefixes};
+use super::prefixes::{Bits, IpPrefix, PrefixMatch, Prefixes};
 use crate::model::{Fleet, MemberSet, VantageIdx};
 
 /// A network that several members claim, so that it decides nothing (docs/names.md, decision 11).
@@ -121,7 +121,7 @@ impl<T: Copy> Networks<T> {
 
     /// What the longest network around a prefix says.
     #[inline]
-    pub(super) fn find(&self, address: IpAddr, length: u8) -> Found<T> {
+    pub(super) fn find(&self, address: IpAddr, length: u8) -> PrefixMatch<T> {
         match address {
             IpAddr::V4(address) => self.ipv4.find(prefix(address.to_bits(), length)),
             IpAddr::V6(address) => self.ipv6.find(prefix(address.to_bits(), length)),
@@ -130,7 +130,7 @@ impl<T: Copy> Networks<T> {
 
     /// What the longest network around one address says.
     #[inline]
-    pub(super) fn of(&self, address: IpAddr) -> Found<T> {
+    pub(super) fn of(&self, address: IpAddr) -> PrefixMatch<T> {
         self.find(address, width(address))
     }
 }
@@ -143,8 +143,8 @@ pub(super) fn width(address: IpAddr) -> u8 {
 
 /// A prefix of an address.
 #[inline]
-fn prefix<A: Bits>(address: A, length: u8) -> Prefix<A> {
-    Prefix {
+fn prefix<A: Bits>(address: A, length: u8) -> IpPrefix<A> {
+    IpPrefix {
         first: address.without(A::behind(length)),
         length,
     }

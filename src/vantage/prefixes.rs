@@ -66,14 +66,14 @@ bits!(u128);
 
 /// A prefix: its first address and its length in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Prefix<A> {
+pub(super) struct IpPrefix<A> {
     /// The first address; bits beyond `length` are zero.
     pub(super) first: A,
     /// How many leading bits count.
     pub(super) length: u8,
 }
 
-impl<A: Bits> Prefix<A> {
+impl<A: Bits> IpPrefix<A> {
     /// The last address.
     #[inline]
     fn last(self) -> A {
@@ -96,7 +96,7 @@ const NONE: Place = Place::MAX;
 /// A prefix and what it says, linked to the next shorter prefix around it.
 #[derive(Debug, Clone, Copy)]
 struct Entry<A, T> {
-    prefix: Prefix<A>,
+    prefix: IpPrefix<A>,
     says: T,
     around: Place,
 }
@@ -123,7 +123,7 @@ impl<A: Bits, T> Default for Prefixes<A, T> {
 
 /// What a lookup finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Found<T> {
+pub(super) struct PrefixMatch<T> {
     /// What the longest prefix around the whole of what was asked says.
     pub(super) says: Option<T>,
     /// The shortest prefix, in bits, around the first address that no longer prefix divides.
@@ -132,7 +132,7 @@ pub(super) struct Found<T> {
 
 impl<A: Bits, T: Copy> Prefixes<A, T> {
     /// Compiles prefixes, of which no two are equal.
-    pub(super) fn compile(mut prefixes: Vec<(Prefix<A>, T)>) -> Self {
+    pub(super) fn compile(mut prefixes: Vec<(IpPrefix<A>, T)>) -> Self {
         // Outer prefixes come before what they hold.
         prefixes.sort_by_key(|(prefix, _)| *prefix);
         let mut compiled = Self {
@@ -163,7 +163,7 @@ impl<A: Bits, T: Copy> Prefixes<A, T> {
     }
 
     /// Ends the open prefixes that do not hold `next`.
-    fn close(&mut self, open: &mut Vec<Place>, next: Option<Prefix<A>>) {
+    fn close(&mut self, open: &mut Vec<Place>, next: Option<IpPrefix<A>>) {
         while let Some(entry) = open.last().and_then(|index| self.entry(*index)) {
             if next.is_some_and(|next| entry.prefix.holds(next)) {
                 return;
@@ -188,7 +188,7 @@ impl<A: Bits, T: Copy> Prefixes<A, T> {
 
     /// Looks up the addresses of `asked`.
     #[inline]
-    pub(super) fn find(&self, asked: Prefix<A>) -> Found<T> {
+    pub(super) fn find(&self, asked: IpPrefix<A>) -> PrefixMatch<T> {
         let after = self.starts.partition_point(|start| *start <= asked.first);
         let place = after.saturating_sub(1);
         let first = self.starts.get(place).copied().unwrap_or(A::ZERO);
@@ -201,7 +201,7 @@ impl<A: Bits, T: Copy> Prefixes<A, T> {
                 None => break None,
             }
         };
-        Found {
+        PrefixMatch {
             says,
             scope: scope(asked.first, first, next),
         }
@@ -226,16 +226,16 @@ mod tests {
 
     use super::*;
 
-    fn prefix(first: u128, length: u8) -> Prefix<u128> {
+    fn prefix(first: u128, length: u8) -> IpPrefix<u128> {
         let mask = u128::MAX.checked_shl(128 - u32::from(length)).unwrap_or(0);
-        Prefix {
+        IpPrefix {
             first: first & mask,
             length,
         }
     }
 
     /// Prefixes over the first 8 bits only, so that random ones meet.
-    fn prefixes() -> impl Strategy<Value = Vec<Prefix<u128>>> {
+    fn prefixes() -> impl Strategy<Value = Vec<IpPrefix<u128>>> {
         let one = (any::<u8>(), 0u8..=8)
             .prop_map(|(first, length)| prefix(u128::from(first) << 120, length));
         proptest::collection::vec(one, 0..12).prop_map(|mut all| {
@@ -264,7 +264,7 @@ mod tests {
             };
             let expected = (0..=128u8).find(|length| {
                 let around = prefix(asked.first, *length);
-                let inside = |p: &&Prefix<u128>| p.holds(around);
+                let inside = |p: &&IpPrefix<u128>| p.holds(around);
                 // The longest prefix around the address has to hold all of it.
                 let deciding = all.iter().filter(|p| p.holds(asked)).map(|p| p.length).max();
                 !divides(length) && all.iter().filter(inside).map(|p| p.length).max() == deciding

@@ -2,7 +2,7 @@
 
 use super::header::{HEADER, flag};
 use super::opt::{Extent, OptReply};
-use super::response::{Partial, ResponseWriter, Section};
+use super::response::{MessageSection, Partial, ResponseWriter};
 
 /// How much of the records is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +73,8 @@ impl ResponseWriter<'_> {
         match kept {
             Kept::All => self.position,
             Kept::NoAdditional => match self.section {
-                Section::Additional => self.additional_start,
-                Section::Answer | Section::Authority => self.position,
+                MessageSection::Additional => self.additional_start,
+                MessageSection::Answer | MessageSection::Authority => self.position,
             },
             Kept::Partial { end, .. } => end,
             Kept::Nothing => self.question_end,
@@ -88,7 +88,9 @@ impl ResponseWriter<'_> {
         let Some(Partial {
             start,
             record_length,
-        }) = self.partial.filter(|_| self.section == Section::Answer)
+        }) = self
+            .partial
+            .filter(|_| self.section == MessageSection::Answer)
         else {
             return Kept::Nothing;
         };

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::cursor::Cursor;
 use super::edns::{ClientSubnet, Edns, option};
-use super::place::Place;
 
 /// Octets of an OPT record without options.
 const EMPTY: usize = 11;
@@ -137,9 +137,9 @@ impl OptReply<'_> {
 
     /// Fills `rest`, which is as long as the options.
     fn write_options(&self, rest: &mut [u8], extent: Extent) -> Option<()> {
-        let place = &mut Place(rest);
+        let cursor = &mut Cursor(rest);
         if let Some(nsid) = self.nsid {
-            put_option(place, option::NSID, [nsid, &[]])?;
+            put_option(cursor, option::NSID, [nsid, &[]])?;
         }
         if let Some((subnet, scope)) = &self.client_subnet {
             let [family0, family1] = subnet.family.to_be_bytes();
@@ -162,14 +162,14 @@ impl OptReply<'_> {
                     sixteen.get(..length)?
                 }
             };
-            put_option(place, option::CLIENT_SUBNET, [&head, octets])?;
+            put_option(cursor, option::CLIENT_SUBNET, [&head, octets])?;
         }
         if let Some(timeout) = self.keepalive {
-            put_option(place, option::TCP_KEEPALIVE, [&timeout.to_be_bytes(), &[]])?;
+            put_option(cursor, option::TCP_KEEPALIVE, [&timeout.to_be_bytes(), &[]])?;
         }
         for (code, text) in self.ede.iter() {
             let parts = [&code.to_be_bytes()[..], shown(text, extent).as_bytes()];
-            put_option(place, option::EXTENDED_ERROR, parts)?;
+            put_option(cursor, option::EXTENDED_ERROR, parts)?;
         }
         Some(())
     }
@@ -184,9 +184,9 @@ fn shown(text: &str, extent: Extent) -> &str {
 }
 
 /// Writes one option, its content in two parts.
-fn put_option(place: &mut Place<'_>, code: u16, parts: [&[u8]; 2]) -> Option<()> {
+fn put_option(cursor: &mut Cursor<'_>, code: u16, parts: [&[u8]; 2]) -> Option<()> {
     let length = u16::try_from(parts.iter().map(|part| part.len()).sum::<usize>()).ok()?;
-    place.put(&code.to_be_bytes())?;
-    place.put(&length.to_be_bytes())?;
-    parts.into_iter().try_for_each(|part| place.put(part))
+    cursor.put(&code.to_be_bytes())?;
+    cursor.put(&length.to_be_bytes())?;
+    parts.into_iter().try_for_each(|part| cursor.put(part))
 }

@@ -1,7 +1,7 @@
 //! Changes to records of a response that are written already.
 
-use super::response::{HEAD, POINTER, Partial, ResponseWriter, Section};
-use super::target::Owner;
+use super::name_parts::Owner;
+use super::response::{HEAD, MessageSection, POINTER, Partial, ResponseWriter};
 
 /// Where records were about to be written: where the next one would start if its owner were a pointer.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ impl ResponseWriter<'_> {
     /// drop them (RFC 2181 section 9; docs/names.md, decision 18).
     #[inline]
     pub fn may_be_partial(&mut self, mark: Mark, record_length: usize) {
-        if self.section == Section::Answer && !mark.is_behind_a_gap {
+        if self.section == MessageSection::Answer && !mark.is_behind_a_gap {
             self.partial = Some(Partial {
                 start: mark.start,
                 record_length,
@@ -49,8 +49,8 @@ impl ResponseWriter<'_> {
     #[inline]
     pub fn is_full(&self) -> bool {
         match self.section {
-            Section::Answer | Section::Authority => self.is_over,
-            Section::Additional => self.is_additional_over,
+            MessageSection::Answer | MessageSection::Authority => self.is_over,
+            MessageSection::Additional => self.is_additional_over,
         }
     }
 

@@ -3,10 +3,10 @@
 use super::codes::{opcode, rrtype};
 use super::edns::Edns;
 use super::header::{HEADER, flag};
+use super::name_parts::Owner;
 use super::qname::Qname;
 use super::record::Record;
 use super::reject::Reject;
-use super::target::Owner;
 use super::tsig;
 
 /// A well-formed request of operation QUERY with one question.

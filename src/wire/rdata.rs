@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::codes::rrtype;
-use super::place::Place;
+use super::cursor::Cursor;
+use super::name_parts::{NameParts, Owner, Soa};
 use super::qname::Qname;
 use super::response::{POINTER, ResponseWriter};
-use super::target::{Owner, Soa, Target};
 
 /// What follows the labels of a name in the message.
 enum Tail {
@@ -31,7 +31,7 @@ impl Tail {
 impl ResponseWriter<'_> {
     /// Writes an owner name that is not in the message yet. The very next record has to have the
     /// owner that this returns; those after it point to it.
-    pub fn owner_name(&mut self, name: &Target<'_>) -> Owner {
+    pub fn owner_name(&mut self, name: &NameParts<'_>) -> Owner {
         self.drop_pending();
         if let ([[], [], [], [], []], Some(owner)) = (name.parts, name.end) {
             return owner;
@@ -43,7 +43,7 @@ impl ResponseWriter<'_> {
             self.overflow();
             return Owner::QUESTION;
         };
-        put_name(&mut Place(place), name, tail.octets());
+        put_name(&mut Cursor(place), name, tail.octets());
         self.position = end;
         let owner = Owner::at(start);
         self.pending = Some(owner);
@@ -72,13 +72,13 @@ impl ResponseWriter<'_> {
 
     /// Writes a CNAME record; returns where its target is.
     #[inline]
-    pub fn cname(&mut self, owner: Owner, ttl: u32, target: &Target<'_>) -> Owner {
+    pub fn cname(&mut self, owner: Owner, ttl: u32, target: &NameParts<'_>) -> Owner {
         self.named(owner, rrtype::CNAME, ttl, &[], target)
     }
 
     /// Writes an NS record; returns where the name server's name is.
     #[inline]
-    pub fn ns(&mut self, owner: Owner, ttl: u32, target: &Target<'_>) -> Owner {
+    pub fn ns(&mut self, owner: Owner, ttl: u32, target: &NameParts<'_>) -> Owner {
         self.named(owner, rrtype::NS, ttl, &[], target)
     }
 
@@ -91,7 +91,7 @@ impl ResponseWriter<'_> {
         priority: u16,
         weight: u16,
         port: u16,
-        target: &Target<'_>,
+        target: &NameParts<'_>,
     ) -> Owner {
         let [priority0, priority1] = priority.to_be_bytes();
         let [weight0, weight1] = weight.to_be_bytes();
@@ -117,12 +117,12 @@ impl ResponseWriter<'_> {
         let Some(rdata) = self.record(owner, rrtype::SOA, ttl, length) else {
             return;
         };
-        let place = &mut Place(rdata);
-        put_name(place, &soa.mname, mname_tail.octets());
-        put_name(place, &soa.rname, rname_tail.octets());
+        let cursor = &mut Cursor(rdata);
+        put_name(cursor, &soa.mname, mname_tail.octets());
+        put_name(cursor, &soa.rname, rname_tail.octets());
         let times = [soa.serial, soa.refresh, soa.retry, soa.expire, soa.minimum];
         for number in times {
-            place.put(&number.to_be_bytes());
+            cursor.put(&number.to_be_bytes());
         }
     }
 
@@ -132,11 +132,11 @@ impl ResponseWriter<'_> {
         let Some(rdata) = self.record(owner, rrtype::TXT, ttl, text.len() + strings) else {
             return;
         };
-        let place = &mut Place(rdata);
+        let cursor = &mut Cursor(rdata);
         let mut rest = text;
         for _ in 0..strings {
             let (string, tail) = rest.split_at_checked(255).unwrap_or((rest, &[]));
-            place.put_string(string);
+            cursor.put_string(string);
             rest = tail;
         }
     }
@@ -147,9 +147,9 @@ impl ResponseWriter<'_> {
         let os = os.get(..255).unwrap_or(os);
         let length = cpu.len() + os.len() + 2;
         if let Some(rdata) = self.record(owner, rrtype::HINFO, ttl, length) {
-            let place = &mut Place(rdata);
-            place.put_string(cpu);
-            place.put_string(os);
+            let cursor = &mut Cursor(rdata);
+            cursor.put_string(cpu);
+            cursor.put_string(os);
         }
     }
 
@@ -161,7 +161,7 @@ impl ResponseWriter<'_> {
         rrtype: u16,
         ttl: u32,
         fixed: &[u8],
-        target: &Target<'_>,
+        target: &NameParts<'_>,
     ) -> Owner {
         let tail = self.tail(target);
         self.named_with_tail(owner, rrtype, ttl, fixed, target, tail.octets())
@@ -175,22 +175,22 @@ impl ResponseWriter<'_> {
         rrtype: u16,
         ttl: u32,
         fixed: &[u8],
-        target: &Target<'_>,
+        target: &NameParts<'_>,
         tail: &[u8],
     ) -> Owner {
         let length = target.labels_length() + tail.len();
         let Some(rdata) = self.record(owner, rrtype, ttl, fixed.len() + length) else {
             return Owner::QUESTION;
         };
-        let place = &mut Place(rdata);
-        place.put(fixed);
-        put_name(place, target, tail);
+        let cursor = &mut Cursor(rdata);
+        cursor.put(fixed);
+        put_name(cursor, target, tail);
         Owner::at(self.position - length)
     }
 
     /// What follows the labels of a name.
     #[inline]
-    fn tail(&mut self, target: &Target<'_>) -> Tail {
+    fn tail(&mut self, target: &NameParts<'_>) -> Tail {
         let Some(owner) = target.end else {
             return Tail::Root;
         };
@@ -204,7 +204,7 @@ impl ResponseWriter<'_> {
     /// Reads a name that is in the message, following its pointers, in lower case.
     fn expand(&self, owner: Owner) -> Option<Qname> {
         let mut octets = [0; 256];
-        let mut place = Place(&mut octets);
+        let mut cursor = Cursor(&mut octets);
         let mut at = owner.offset();
         let written = self.out.get(..self.position)?;
         loop {
@@ -220,7 +220,7 @@ impl ResponseWriter<'_> {
                 }
                 [length, ..] => {
                     let next = at + 1 + usize::from(*length);
-                    place.put(written.get(at..next)?)?;
+                    cursor.put(written.get(at..next)?)?;
                     at = next;
                 }
                 [] => return None,
@@ -234,11 +234,11 @@ impl ResponseWriter<'_> {
 
 /// Writes the labels of a name and its tail.
 #[inline]
-fn put_name(place: &mut Place<'_>, name: &Target<'_>, tail: &[u8]) {
+fn put_name(cursor: &mut Cursor<'_>, name: &NameParts<'_>, tail: &[u8]) {
     for part in &name.parts {
         if !part.is_empty() {
-            place.put(part);
+            cursor.put(part);
         }
     }
-    place.put(tail);
+    cursor.put(tail);
 }

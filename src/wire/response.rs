@@ -1,9 +1,9 @@
 //! The writer of one response.
 
 use super::header::{HEADER, flag};
+use super::name_parts::Owner;
 use super::opt::UDP_SIZE;
 use super::query::Query;
-use super::target::Owner;
 
 /// Octets of a record with a pointer as owner, before its rdata.
 pub(super) const HEAD: usize = 12;
@@ -20,7 +20,7 @@ pub fn udp_limit(query: &Query<'_>) -> usize {
 
 /// The sections of a response, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Section {
+pub(super) enum MessageSection {
     /// What was asked for.
     Answer,
     /// The SOA record of a negative answer.
@@ -56,7 +56,7 @@ pub struct ResponseWriter<'b> {
     /// Where the additional section starts.
     pub(super) additional_start: usize,
     /// The section that is being written.
-    pub(super) section: Section,
+    pub(super) section: MessageSection,
     /// Records in each section.
     pub(super) counts: [u16; 3],
     /// The RRset of addresses at the end of the answer section, of which a part may be sent.
@@ -96,7 +96,7 @@ impl<'b> ResponseWriter<'b> {
             pending: None,
             question_end,
             additional_start: question_end,
-            section: Section::Answer,
+            section: MessageSection::Answer,
             counts: [0; 3],
             partial: None,
             is_over: false,
@@ -130,7 +130,7 @@ impl<'b> ResponseWriter<'b> {
     #[inline]
     pub fn begin_authority(&mut self) {
         self.drop_pending();
-        self.section = Section::Authority;
+        self.section = MessageSection::Authority;
     }
 
     /// Ends the answer and authority sections. What is written from here is left out whole, without
@@ -138,8 +138,8 @@ impl<'b> ResponseWriter<'b> {
     #[inline]
     pub fn begin_additional(&mut self) {
         self.drop_pending();
-        if self.section != Section::Additional {
-            self.section = Section::Additional;
+        if self.section != MessageSection::Additional {
+            self.section = MessageSection::Additional;
             self.additional_start = self.position;
         }
     }
@@ -149,9 +149,9 @@ impl<'b> ResponseWriter<'b> {
     pub fn count(&self) -> u16 {
         let [answer, authority, additional] = self.counts;
         match self.section {
-            Section::Answer => answer,
-            Section::Authority => authority,
-            Section::Additional => additional,
+            MessageSection::Answer => answer,
+            MessageSection::Authority => authority,
+            MessageSection::Additional => additional,
         }
     }
 
@@ -217,9 +217,9 @@ impl<'b> ResponseWriter<'b> {
         self.position = end;
         let [answer, authority, additional] = &mut self.counts;
         let count = match self.section {
-            Section::Answer => answer,
-            Section::Authority => authority,
-            Section::Additional => additional,
+            MessageSection::Answer => answer,
+            MessageSection::Authority => authority,
+            MessageSection::Additional => additional,
         };
         *count = count.saturating_add(1);
         let (head, rdata) = self
@@ -248,8 +248,8 @@ impl<'b> ResponseWriter<'b> {
     #[cold]
     pub(super) fn overflow(&mut self) {
         match self.section {
-            Section::Answer | Section::Authority => self.is_over = true,
-            Section::Additional => self.is_additional_over = true,
+            MessageSection::Answer | MessageSection::Authority => self.is_over = true,
+            MessageSection::Additional => self.is_additional_over = true,
         }
     }
 }

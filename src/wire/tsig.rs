@@ -2,9 +2,9 @@
 //! the error BADKEY, in a record that is not signed (sections 5.2.1 and 5.3.2).
 
 use super::codes::{class, rrtype};
+use super::cursor::Cursor;
 use super::header::HEADER;
 use super::name::MAX_NAME;
-use super::place::Place;
 use super::record::Record;
 
 /// The error of a key that is not known (RFC 8945 section 3).
@@ -74,18 +74,18 @@ pub(super) fn write_bad_key(
     let key = expand(request, at, &mut name)?;
     let length = signature.algorithm.len() + BEFORE_MAC + BEHIND_MAC;
     let free = out.len();
-    let place = &mut Place(out);
-    place.put(key)?;
+    let cursor = &mut Cursor(out);
+    cursor.put(key)?;
     for number in [rrtype::TSIG, class::ANY, 0, 0, u16::try_from(length).ok()?] {
-        place.put(&number.to_be_bytes())?;
+        cursor.put(&number.to_be_bytes())?;
     }
-    place.put(signature.algorithm)?;
-    place.put(&signature.time_and_fudge)?;
-    place.put(&[0; 2])?;
-    place.put(&signature.original_id)?;
-    place.put(&BADKEY.to_be_bytes())?;
-    place.put(&[0; 2])?;
-    Some(free - place.0.len())
+    cursor.put(signature.algorithm)?;
+    cursor.put(&signature.time_and_fudge)?;
+    cursor.put(&[0; 2])?;
+    cursor.put(&signature.original_id)?;
+    cursor.put(&BADKEY.to_be_bytes())?;
+    cursor.put(&[0; 2])?;
+    Some(free - cursor.0.len())
 }
 
 /// Where an uncompressed name at the start of `octets` ends; `None` if it is none.

@@ -27,9 +27,7 @@ struct File {
 impl Files {
     /// Those of these sources.
     pub(crate) fn new(sources: &[Source]) -> Self {
-        let is_test =
-            |source: &Source| source.path.contains("/tests/") || source.path.ends_with("/tests.rs");
-        let files = sources.iter().filter(|source| !is_test(source));
+        let files = sources.iter().filter(|source| !source.is_test());
         Self {
             files: files
                 .map(|source| (module(source), File::new(source)))

@@ -63,6 +63,31 @@ impl Source {
         self.room().is_some() && self.path.matches('/').count() == 1
     }
 
+    /// Whether it holds tests alone.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.contains("/tests/") || self.path.ends_with("/tests.rs")
+    }
+
+    /// The types that other files may name, each with its line.
+    pub(crate) fn visible_types(&self) -> Vec<(usize, String)> {
+        let items = self.items().into_iter();
+        let types = items.filter_map(|(line, item)| {
+            let rest = item.strip_prefix("pub")?;
+            let rest = match rest.strip_prefix('(') {
+                Some(within) => within.split_once(')')?.1,
+                None => rest,
+            };
+            let mut words = rest
+                .split(|c: char| !is_word(c))
+                .filter(|word| !word.is_empty());
+            let kind = words.next()?;
+            let is_type = ["struct", "enum", "union", "trait", "type"].contains(&kind);
+            let name = words.next().filter(|_| is_type)?;
+            Some((line, name.to_owned()))
+        });
+        types.collect()
+    }
+
     /// The first segment after every `crate::`, with its line.
     pub(crate) fn crate_paths(&self) -> Vec<(usize, String)> {
         self.paths()

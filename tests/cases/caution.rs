@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use gazetteer::config::Config;
 use gazetteer::model::{
-    Evidence, FULL_SHARE, MemberIdx, NamespacedName, Target, UnixSeconds, Verdict,
+    Evidence, FULL_SHARE, MemberIdx, NamespacedName, ProbeTarget, UnixSeconds, Verdict,
 };
 use gazetteer::snapshot::{Condition, Generation, Serial, Shares, SnapshotBuilder};
 
@@ -99,7 +99,7 @@ impl Cautions {
         if !self.probes.is_empty() {
             // What is to be probed is known with a snapshot.
             drop(builder.snapshot(Generation(0), Serial(0)));
-            let targets: Vec<Target> = builder.targets().iter().cloned().collect();
+            let targets: Vec<ProbeTarget> = builder.targets().iter().cloned().collect();
             for target in targets {
                 let Some(found) = self.probes.get(&target.address) else {
                     continue;

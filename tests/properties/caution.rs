@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use gazetteer::model::{Evidence, FULL_SHARE, Probe, Target, UnixSeconds, Verdict};
+use gazetteer::model::{Evidence, FULL_SHARE, Probe, ProbeTarget, UnixSeconds, Verdict};
 use gazetteer::snapshot::{Condition, Shares, SnapshotBuilder};
 
 use crate::ask::CLIENT;
@@ -249,7 +249,7 @@ fn mix(hash: u64) -> u64 {
 /// Tells a builder what probes say of an address, at both ports that shards have.
 fn tell(builder: &mut SnapshotBuilder, address: IpAddr, verdict: Option<Verdict>) {
     for port in [80, 8080] {
-        let target = Target {
+        let target = ProbeTarget {
             address: SocketAddr::new(address, port),
             probe: Arc::new(Probe::default()),
         };

@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
-use gazetteer::serve::{Error, bind};
+use gazetteer::serve::{ServeError, bind};
 
 use crate::fixture::{Service, ask_tcp, ask_udp, listen, said, say, tcp, udp};
 
@@ -20,7 +20,7 @@ fn port_0_takes_one_port_for_both_protocols() {
 }
 
 /// Binds `second` while `first` is served; its port 0 stands for the port of `first`.
-fn bind_beside(first: &str, second: &str) -> Result<(), Error> {
+fn bind_beside(first: &str, second: &str) -> Result<(), ServeError> {
     let held = bind(&listen(&[first])).unwrap();
     let mut second: SocketAddr = second.parse().unwrap();
     second.set_port(held.addresses()[0].port());
@@ -40,7 +40,7 @@ fn an_address_that_is_served_is_refused() {
         assert!(
             matches!(
                 refused,
-                Err(Error::InUse {
+                Err(ServeError::InUse {
                     protocol: "UDP",
                     ..
                 })
@@ -73,7 +73,7 @@ fn an_address_that_another_program_shares_is_refused() {
     other.bind(&any.into()).unwrap();
     let other = UdpSocket::from(other);
     let refused = bind(&listen(&[&other.local_addr().unwrap().to_string()]));
-    assert!(matches!(refused, Err(Error::InUse { .. })));
+    assert!(matches!(refused, Err(ServeError::InUse { .. })));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_address_with_a_tcp_listener_is_refused() {
     let refused = bind(&listen(&[&other.local_addr().unwrap().to_string()]));
     assert!(matches!(
         refused,
-        Err(Error::InUse {
+        Err(ServeError::InUse {
             protocol: "TCP",
             ..
         })
@@ -94,7 +94,7 @@ fn an_address_of_another_machine_is_refused() {
     let refused = bind(&listen(&["192.0.2.1:0"]));
     assert!(matches!(
         refused,
-        Err(Error::Bind {
+        Err(ServeError::Bind {
             protocol: "UDP",
             ..
         })

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gazetteer::answer::Client;
 use gazetteer::config::{DnsListener, Listen};
-use gazetteer::serve::{Error, Respond, Serving, Sockets, bind};
+use gazetteer::serve::{Respond, ServeError, Serving, Sockets, bind};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::{Counters, Totals};
 use tokio::runtime::Runtime;
@@ -74,7 +74,7 @@ impl Service {
     /// Serves as `run` says.
     fn start(
         listen: &Listen,
-        run: impl FnOnce(Sockets, &Arc<ArcSwap<Snapshot>>, &Counters) -> Result<Serving, Error>,
+        run: impl FnOnce(Sockets, &Arc<ArcSwap<Snapshot>>, &Counters) -> Result<Serving, ServeError>,
     ) -> Self {
         let runtime = Runtime::new().unwrap();
         let counters = Counters::default();

@@ -11,7 +11,7 @@ use crate::model::UnixSeconds;
 /// Takes streams from a test.
 struct Given(mpsc::Receiver<DuplexStream>);
 
-impl Listener for Given {
+impl Acceptor for Given {
     type Stream = DuplexStream;
 
     async fn accept(&mut self) -> io::Result<(DuplexStream, Option<Peer>)> {

@@ -3,7 +3,7 @@
 use super::recorder::Recorder;
 use crate::decide::weight;
 use crate::model::{
-    Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, Target, UnixSeconds,
+    Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, ProbeTarget, UnixSeconds,
     Verdict,
 };
 use crate::names::Label;
@@ -145,7 +145,7 @@ pub(super) fn draw(
 }
 
 /// What is probed, and how.
-fn probe(target: &Target) -> String {
+fn probe(target: &ProbeTarget) -> String {
     let kind = match &target.probe.check {
         Check::None => "no",
         Check::Tcp => "tcp",

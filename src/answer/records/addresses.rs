@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::address_cap::AddressCap;
 use super::family::Address;
-use super::limit::Limit;
 use super::many::{self, FEW, turn};
 use crate::answer::reply::Reply;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
@@ -152,7 +152,7 @@ impl<'s> Chosen<'s> {
 
     /// The highest draw within a limit, of the addresses of a family: those that the client reaches from
     /// inside, and those of `outside`.
-    fn last_of<A: Address>(&self, limit: &Limit<'_>, outside: MemberSet) -> u64 {
+    fn last_of<A: Address>(&self, limit: &AddressCap<'_>, outside: MemberSet) -> u64 {
         let own = self.own.iter().flat_map(Own::addresses);
         let outside = A::of_members(self.entry, outside).flat_map(|(_, all)| all);
         let all = own.filter_map(A::of).chain(outside.copied());
@@ -196,7 +196,7 @@ impl<'s> Chosen<'s> {
         reply: &mut Reply<'_, '_>,
         owner: Owner,
     ) -> MemberSet {
-        let limit = Limit::new(most, reply.draw(self.entry));
+        let limit = AddressCap::new(most, reply.draw(self.entry));
         let last = self.last_of::<A>(&limit, self.outside());
         self.write_those::<A>(reply, owner, |address| limit.takes(address.as_ref(), last))
     }

@@ -4,7 +4,7 @@
 use super::addresses::{self, Chosen};
 use super::ports::Ports;
 use super::srv::Srv;
-use super::targets::Targets;
+use super::srv_targets::SrvTargets;
 use crate::answer::reply::Reply;
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::{Apex, NamedPort, ServiceEntry};
@@ -82,6 +82,6 @@ fn srv<'r, 's>(reply: &Reply<'s, '_>, apex: &Apex, chosen: &'r Chosen<'s>) -> Op
     let left = reply.qname.label_count().checked_sub(apex.labels)?;
     let first = left.checked_sub(SERVICE_LABELS)?;
     let name = reply.qname.between(first, reply.qname.label_count());
-    let targets = Targets::global(snapshot, home, entry).called(name);
+    let targets = SrvTargets::global(snapshot, home, entry).called(name);
     Srv::asked(reply, targets, chosen, Owner::QUESTION)
 }

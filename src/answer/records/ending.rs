@@ -5,7 +5,7 @@ use crate::answer::reply::Reply;
 use crate::decide::Plan;
 use crate::model::{MemberSet, WhenAllDown};
 use crate::snapshot::{Apex, FederationIdx, ServiceEntry};
-use crate::wire::{Owner, Target, ede, rcode, rrtype};
+use crate::wire::{NameParts, Owner, ede, rcode, rrtype};
 
 /// How an answer ends. The federation of a negative one is that whose facts it rests on, if any.
 pub(in crate::answer) enum Ending<'s> {
@@ -115,7 +115,7 @@ fn apex_owner(reply: &mut Reply<'_, '_>, apex: &Apex) -> Owner {
     }
     let written = reply.asked_apex(apex).or(reply.chain_apex);
     written.unwrap_or_else(|| {
-        let name = Target::name(apex.name.as_wire());
+        let name = NameParts::name(apex.name.as_wire());
         reply.response.owner_name(&name)
     })
 }

@@ -1,8 +1,8 @@
 //! Where the names of SOA and NS records are in a message, so that later ones point to earlier ones
 //! (RFC 1035 section 4.1.4).
 
-use crate::snapshot::Ending;
-use crate::wire::{NameBuf, Owner, Target};
+use crate::snapshot::SharedSuffix;
+use crate::wire::{NameBuf, NameParts, Owner};
 
 /// Names of an apex and of its name servers: at most 13 may be configured.
 const MOST: usize = 1 + 13;
@@ -28,19 +28,19 @@ impl WrittenNames {
     pub(in crate::answer) fn shortened<'n>(
         &self,
         name: &'n NameBuf,
-        ending: Option<&Ending>,
-    ) -> Target<'n> {
+        ending: Option<&SharedSuffix>,
+    ) -> NameParts<'n> {
         let wire = name.as_wire();
         let place = ending.and_then(|ending| Some((ending.own, ending.place?)));
         let found = place.and_then(|(own, (index, at))| {
             let owner = self.get(index)?.skip(at);
-            Some(Target::new([wire.get(..own)?], Some(owner)))
+            Some(NameParts::new([wire.get(..own)?], Some(owner)))
         });
-        found.unwrap_or_else(|| Target::name(wire))
+        found.unwrap_or_else(|| NameParts::name(wire))
     }
 
     /// The next name is written at `owner`.
-    pub(in crate::answer) fn push(&mut self, owner: Owner, ending: Option<&Ending>) {
+    pub(in crate::answer) fn push(&mut self, owner: Owner, ending: Option<&SharedSuffix>) {
         // One that was written whole has the apex at its end.
         if let (Some(apex @ None), Some(ending)) = (self.owners.first_mut(), ending)
             && ending.place == Some((0, 0))

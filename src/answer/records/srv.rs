@@ -2,11 +2,11 @@
 
 use super::addresses::{Chosen, Own};
 use super::many;
-use super::targets::Targets;
+use super::srv_targets::SrvTargets;
 use crate::answer::reply::Reply;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod, PodName};
 use crate::snapshot::{Apex, NamedPort, ServiceEntry, Shard};
-use crate::wire::{MAX_NAME, Owner, Target, rrtype};
+use crate::wire::{MAX_NAME, NameParts, Owner, rrtype};
 
 /// SRV priority of every record.
 const PRIORITY: u16 = 0;
@@ -30,7 +30,7 @@ const PORT_LABELS: usize = 2;
 /// An SRV RRset that is asked for: the chosen members, the owner, and what the targets can be. What
 /// writes it returns the members in it, `None` for no record.
 pub(in crate::answer) struct Srv<'r, 's> {
-    targets: Targets<'s>,
+    targets: SrvTargets<'s>,
     chosen: &'r Chosen<'s>,
     owner: Owner,
 }
@@ -40,7 +40,7 @@ impl<'r, 's> Srv<'r, 's> {
     #[inline]
     pub(in crate::answer) fn asked(
         reply: &Reply<'_, '_>,
-        targets: Targets<'s>,
+        targets: SrvTargets<'s>,
         chosen: &'r Chosen<'s>,
         owner: Owner,
     ) -> Option<Self> {
@@ -276,7 +276,7 @@ pub(in crate::answer) fn write_pinned(
     }
     let snapshot = reply.snapshot;
     let label = snapshot.apexes().member_label(shard.member);
-    let name = Targets::global(snapshot, apex, chosen.entry).pinned(label)?;
+    let name = SrvTargets::global(snapshot, apex, chosen.entry).pinned(label)?;
     write_shared(reply, chosen, Owner::QUESTION, [port], &name)
 }
 
@@ -292,7 +292,7 @@ pub(in crate::answer) fn write_own(
     }
     let own = chosen.own.as_ref()?;
     let number = chosen.entry.port_inside(port, own.member)?;
-    let name = Target::name(reply.qname.suffix(PORT_LABELS));
+    let name = NameParts::name(reply.qname.suffix(PORT_LABELS));
     write_shared(reply, chosen, Owner::QUESTION, [number], &name)
 }
 
@@ -310,7 +310,7 @@ fn write_shared(
     chosen: &Chosen<'_>,
     owner: Owner,
     numbers: impl IntoIterator<Item = u16>,
-    name: &Target<'_>,
+    name: &NameParts<'_>,
 ) -> Option<MemberSet> {
     let mut at = None;
     for number in numbers {
@@ -331,7 +331,7 @@ fn write_shared(
 fn write_target(
     reply: &mut Reply<'_, '_>,
     chosen: &Chosen<'_>,
-    name: &Target<'_>,
+    name: &NameParts<'_>,
     at: Option<Owner>,
 ) {
     let at = at.unwrap_or_else(|| reply.response.owner_name(name));

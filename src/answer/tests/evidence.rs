@@ -9,8 +9,8 @@ use super::{federation, label, name, service, set_state, world_of};
 use crate::answer::{Candidate, Explanation, explain};
 use crate::model::{
     Check, Evidence, Export, FULL_SHARE, Fleet, HttpCheck, Inside, ListenerIdx, MemberIdx,
-    MemberSet, MemberState, MemberStatus, Network, Place, Pod, Policy, Probe, Service, ServiceKind,
-    SrvForm, Target, UnixSeconds, Verdict,
+    MemberSet, MemberState, MemberStatus, Network, Place, Pod, Policy, Probe, ProbeTarget, Service,
+    ServiceKind, SrvForm, UnixSeconds, Verdict,
 };
 use crate::snapshot::{Condition, Generation, Serial, Settings, Shares, SnapshotBuilder};
 use crate::wire::NameBuf;
@@ -175,7 +175,7 @@ fn what_only_tcp_proves_is_told_from_what_more_proves() {
             ..federation()
         });
         drop(world.snapshot(Generation(1), Serial(1)));
-        let targets: Vec<Target> = world.targets().iter().cloned().collect();
+        let targets: Vec<ProbeTarget> = world.targets().iter().cloned().collect();
         for (last, verdict) in verdicts {
             let address = IpAddr::from([203, 0, 113, *last]);
             let mut targets = targets.iter();

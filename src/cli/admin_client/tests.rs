@@ -25,10 +25,10 @@ fn nobody() -> SocketAddr {
 
 /// What is found at two addresses.
 fn look(first: SocketAddr, second: SocketAddr) -> anyhow::Result<(u16, String)> {
-    let candidates = [first, second].map(Candidate::Address);
+    let candidates = [first, second].map(DaemonCandidate::Address);
     find(&candidates, |candidate| match candidate {
-        Candidate::Address(admin) => ask(*admin, "/v1/status", &[]),
-        Candidate::Folder(_) => unreachable!(),
+        DaemonCandidate::Address(admin) => ask(*admin, "/v1/status", &[]),
+        DaemonCandidate::Folder(_) => unreachable!(),
     })
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
-use super::pieces::{Kind, Piece, pieces};
+use super::pieces::{Piece, PieceKind, pieces};
 use super::service::service;
 use crate::config::file::read_part;
-use crate::config::problem::{Findings, Problem, Report};
+use crate::config::problem::{FileProblems, PartProblems, Problem};
 use crate::config::section::Section;
 use crate::model::limits::FACTS_TABLE;
 use crate::model::{Change, NamespacedName, Service, Specs};
@@ -82,7 +82,7 @@ impl FactsFile {
     /// Takes a new text of the file, if it is right. A wrong text changes nothing. Takes time that
     /// is linear in the text, and memory for what differs.
     pub fn read(&mut self, text: &str, path: &Path) -> Result<Differences, Vec<Problem>> {
-        let findings = Findings::new(text, path);
+        let findings = FileProblems::new(text, path);
         if text.is_empty() {
             // A writer that was interrupted leaves this; one who means it writes a comment.
             findings.add(0, "0 octets long; a file without services holds a comment");
@@ -150,7 +150,7 @@ impl FactsFile {
     }
 
     /// Parses what is not as it was.
-    fn look(&mut self, text: &str, findings: &Findings<'_>) -> Reading {
+    fn look(&mut self, text: &str, findings: &FileProblems<'_>) -> Reading {
         let mut reading = Reading {
             same: Bits::of(self.entries.len()),
             ..Reading::default()
@@ -169,7 +169,7 @@ impl FactsFile {
             if reading.is_whole {
                 findings.add(piece.at, "[end]: must be the last table of the file");
             }
-            if piece.kind == Kind::Service {
+            if piece.kind == PieceKind::Service {
                 if let Some(at) = inline.take() {
                     let line = findings.line(at);
                     findings.add(piece.at, format!("service: already defined on line {line}"));
@@ -178,13 +178,13 @@ impl FactsFile {
                     continue;
                 }
             }
-            let report = Report::new(findings, piece.at);
+            let report = PartProblems::new(findings, piece.at);
             read_part(&report, piece.text, |root| {
-                if piece.kind == Kind::End {
+                if piece.kind == PieceKind::End {
                     end(root.table("end"));
                     reading.is_whole = true;
                 } else {
-                    let given = root.has("service") && piece.kind == Kind::Root;
+                    let given = root.has("service") && piece.kind == PieceKind::Root;
                     inline = inline.or(given.then_some(piece.at));
                     self.parse(&piece, &root, &mut reading.parsed);
                 }
@@ -218,7 +218,7 @@ impl FactsFile {
                 name.namespace = last.clone();
             }
             let piece = match piece.kind {
-                Kind::Service => self.hasher.hash_one(piece.text),
+                PieceKind::Service => self.hasher.hash_one(piece.text),
                 // Parsed again whenever the file is.
                 _ => self.hasher.hash_one(&name),
             };
@@ -236,7 +236,7 @@ impl FactsFile {
 
     /// Whether something that was parsed has the name of something that is as it was. Reports what
     /// was parsed twice.
-    fn is_repeated(&self, reading: &Reading, findings: &Findings<'_>) -> bool {
+    fn is_repeated(&self, reading: &Reading, findings: &FileProblems<'_>) -> bool {
         let mut names: HashTable<&Parsed> = HashTable::with_capacity(reading.parsed.len());
         let hash = |name: &NamespacedName| self.hasher.hash_one(name);
         let mut is_repeated = false;

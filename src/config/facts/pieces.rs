@@ -8,7 +8,7 @@ use toml_parser::lexer::{Lexer, TokenKind};
 
 /// What a piece of a facts file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PieceKind {
     /// What stands before the first header.
     Root,
     /// One `[[service]]`.
@@ -23,7 +23,7 @@ pub(super) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Piece<'a> {
     /// What it is.
-    pub(super) kind: Kind,
+    pub(super) kind: PieceKind,
     /// Where it starts in the file, in octets.
     pub(super) at: usize,
     /// Its text.
@@ -34,7 +34,7 @@ pub(super) struct Piece<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Header {
     /// A piece of its own.
-    Piece(Kind),
+    Piece(PieceKind),
     /// A table inside the service before it.
     Inside,
 }
@@ -46,7 +46,7 @@ pub(super) struct Pieces<'a> {
     /// Its tokens from the next on.
     tokens: Lexer<'a>,
     /// The piece that the next token belongs to, and where it starts; `None` after the end.
-    next: Option<(Kind, usize)>,
+    next: Option<(PieceKind, usize)>,
     /// Brackets and braces that are open.
     depth: usize,
     /// Nothing but white space has come since the last end of a line.
@@ -58,7 +58,7 @@ pub(super) fn pieces(text: &str) -> Pieces<'_> {
     Pieces {
         text,
         tokens: Source::new(text).lex(),
-        next: Some((Kind::Root, 0)),
+        next: Some((PieceKind::Root, 0)),
         depth: 0,
         is_line_start: true,
     }
@@ -114,7 +114,7 @@ impl Pieces<'_> {
         let bare = inner.strip_prefix("service");
         if self.depth > 0 {
             let rest = bare.filter(|_| is_array)?.strip_prefix("]]")?;
-            return ends_line(rest).then_some(Header::Piece(Kind::Service));
+            return ends_line(rest).then_some(Header::Piece(PieceKind::Service));
         }
         let quoted = || {
             let double = inner.strip_prefix("\"service\"");
@@ -122,12 +122,12 @@ impl Pieces<'_> {
         };
         let end = || inner.strip_prefix("end").map(after_blanks);
         Some(match bare.or_else(quoted).map(after_blanks) {
-            Some(rest) if is_array && rest.starts_with(']') => Header::Piece(Kind::Service),
+            Some(rest) if is_array && rest.starts_with(']') => Header::Piece(PieceKind::Service),
             Some(rest) if rest.starts_with('.') => Header::Inside,
             _ if !is_array && end().is_some_and(|rest| rest.starts_with(']')) => {
-                Header::Piece(Kind::End)
+                Header::Piece(PieceKind::End)
             }
-            _ => Header::Piece(Kind::Other),
+            _ => Header::Piece(PieceKind::Other),
         })
     }
 }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     /// The kinds and texts of the pieces; they are all of the text.
-    fn divided(text: &str) -> Vec<(Kind, &str)> {
+    fn divided(text: &str) -> Vec<(PieceKind, &str)> {
         let all: Vec<_> = pieces(text).collect();
         let whole: String = all.iter().map(|piece| piece.text).collect();
         assert_eq!(whole, text);
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn headers_divide_and_what_looks_like_one_in_a_value_does_not() {
-        use Kind::{End, Other, Root, Service};
+        use PieceKind::{End, Other, Root, Service};
         assert_eq!(divided(""), []);
         assert_eq!(
             divided(
@@ -206,7 +206,7 @@ c = """
 
     #[test]
     fn a_list_that_was_left_open_ends_at_the_next_service() {
-        use Kind::Service;
+        use PieceKind::Service;
         assert_eq!(
             divided("[[service]]\na = [\n[[service]]\r\nb = {\n[[service]]\n"),
             [

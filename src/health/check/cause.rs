@@ -1,16 +1,16 @@
 //! What is seen of errors of other libraries.
 
 use crate::health::connect::answered;
-use crate::health::history::Outcome;
+use crate::health::history::ProbeOutcome;
 
 /// What is seen of an error of another library: the error below it, if there is one.
-pub(super) fn deepest(error: &(dyn std::error::Error + 'static)) -> Outcome {
+pub(super) fn deepest(error: &(dyn std::error::Error + 'static)) -> ProbeOutcome {
     let mut deepest = error;
     while let Some(below) = deepest.source() {
         deepest = below;
     }
     match deepest.downcast_ref() {
         Some(error) => answered(error),
-        None => Outcome::Answered(deepest.to_string().into()),
+        None => ProbeOutcome::Answered(deepest.to_string().into()),
     }
 }

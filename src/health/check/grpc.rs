@@ -14,7 +14,7 @@ use hyper::{Request, StatusCode};
 use tokio::net::TcpStream;
 
 use super::cause::deepest;
-use crate::health::history::Outcome;
+use crate::health::history::ProbeOutcome;
 
 /// The longest list of headers or trailers, in octets (RFC 9113, 6.5.2).
 const LONGEST_HEADERS: u32 = 16 * 1024;
@@ -32,7 +32,7 @@ const STATUS_FIELD: u8 = 0x08;
 const STATUSES: [&str; 4] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 
 /// Asks over a connection that is open.
-pub(super) async fn ask(stream: TcpStream, service: &str, address: SocketAddr) -> Outcome {
+pub(super) async fn ask(stream: TcpStream, service: &str, address: SocketAddr) -> ProbeOutcome {
     let opened = client::Builder::new()
         .enable_push(false)
         .max_header_list_size(LONGEST_HEADERS)
@@ -56,7 +56,7 @@ async fn exchange(
     sender: client::SendRequest<Bytes>,
     service: &str,
     address: SocketAddr,
-) -> Outcome {
+) -> ProbeOutcome {
     let request = Request::post(format!("http://{address}/grpc.health.v1.Health/Check"))
         .header(CONTENT_TYPE, "application/grpc")
         .header(TE, "trailers")
@@ -64,7 +64,7 @@ async fn exchange(
         .body(());
     let request = match request {
         Ok(request) => request,
-        Err(error) => return Outcome::Local(error.to_string().into()),
+        Err(error) => return ProbeOutcome::Local(error.to_string().into()),
     };
     match respond(sender, request, service).await {
         Ok(outcome) => outcome,
@@ -77,21 +77,21 @@ async fn respond(
     sender: client::SendRequest<Bytes>,
     request: Request<()>,
     service: &str,
-) -> Result<Outcome, h2::Error> {
+) -> Result<ProbeOutcome, h2::Error> {
     let mut sender = sender.ready().await?;
     let (response, mut body) = sender.send_request(request, false)?;
     body.send_data(message(service).into(), true)?;
     let (head, mut body) = response.await?.into_parts();
     if head.status != StatusCode::OK {
         let seen = format!("status {}", head.status.as_u16());
-        return Ok(Outcome::Answered(seen.into()));
+        return Ok(ProbeOutcome::Answered(seen.into()));
     }
     let mut octets = Vec::new();
     while let Some(data) = body.data().await {
         let data = data?;
         octets.extend_from_slice(&data);
         if octets.len() > LONGEST_RESPONSE {
-            return Ok(Outcome::Answered("the response is too long".into()));
+            return Ok(ProbeOutcome::Answered("the response is too long".into()));
         }
         body.flow_control().release_capacity(data.len())?;
     }
@@ -100,19 +100,19 @@ async fn respond(
 }
 
 /// What a whole response means.
-fn judge(trailers: &HeaderMap, octets: &[u8]) -> Outcome {
+fn judge(trailers: &HeaderMap, octets: &[u8]) -> ProbeOutcome {
     let code = trailers.get("grpc-status");
     match code.map(|code| code.to_str().unwrap_or("unreadable")) {
         Some("0") => match status(octets) {
-            Some("SERVING") => Outcome::Passed("SERVING".into()),
-            Some(status) => Outcome::Answered(status.into()),
-            None => Outcome::Answered("not a health response".into()),
+            Some("SERVING") => ProbeOutcome::Passed("SERVING".into()),
+            Some(status) => ProbeOutcome::Answered(status.into()),
+            None => ProbeOutcome::Answered("not a health response".into()),
         },
         // NOT_FOUND, of a service that the server does not know.
-        Some("5") => Outcome::Answered("grpc-status 5, no such service".into()),
-        Some("12") => Outcome::Answered("grpc-status 12, no health service".into()),
-        Some(code) => Outcome::Answered(format!("grpc-status {code}").into()),
-        None => Outcome::Answered("no grpc-status".into()),
+        Some("5") => ProbeOutcome::Answered("grpc-status 5, no such service".into()),
+        Some("12") => ProbeOutcome::Answered("grpc-status 12, no health service".into()),
+        Some(code) => ProbeOutcome::Answered(format!("grpc-status {code}").into()),
+        None => ProbeOutcome::Answered("no grpc-status".into()),
     }
 }
 
@@ -152,7 +152,7 @@ fn status(octets: &[u8]) -> Option<&'static str> {
 }
 
 /// What a failed exchange means.
-fn failure(error: &h2::Error) -> Outcome {
+fn failure(error: &h2::Error) -> ProbeOutcome {
     if error.is_go_away() || error.is_reset() {
         let what = if error.is_go_away() {
             "GOAWAY"
@@ -160,7 +160,7 @@ fn failure(error: &h2::Error) -> Outcome {
             "RST_STREAM"
         };
         let reason = error.reason().map(|reason| format!(" {reason:?}"));
-        return Outcome::Answered(format!("{what}{}", reason.unwrap_or_default()).into());
+        return ProbeOutcome::Answered(format!("{what}{}", reason.unwrap_or_default()).into());
     }
     match error.get_io() {
         Some(error) => crate::health::connect::answered(error),

@@ -10,14 +10,14 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::cause::deepest;
-use crate::health::history::Outcome;
+use crate::health::history::ProbeOutcome;
 use crate::model::HttpCheck;
 
 /// The longest head of a response, in octets. The body is not read.
 const LONGEST_HEAD: usize = 16 * 1024;
 
 /// Asks over a connection that is open.
-pub(super) async fn ask<S>(stream: S, check: &HttpCheck, address: SocketAddr) -> Outcome
+pub(super) async fn ask<S>(stream: S, check: &HttpCheck, address: SocketAddr) -> ProbeOutcome
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -31,7 +31,7 @@ where
     let request = match request.body(String::new()) {
         Ok(request) => request,
         // The configuration is wrong, not the target.
-        Err(error) => return Outcome::Local(error.to_string().into()),
+        Err(error) => return ProbeOutcome::Local(error.to_string().into()),
     };
     let io = TokioIo::new(stream);
     let opened = http1::Builder::new()
@@ -55,9 +55,9 @@ where
             let seen = format!("status {status}").into();
             let (first, last) = check.status;
             if (first..=last).contains(&status) {
-                Outcome::Passed(seen)
+                ProbeOutcome::Passed(seen)
             } else {
-                Outcome::Answered(seen)
+                ProbeOutcome::Answered(seen)
             }
         }
         Err(error) => failure(&error),
@@ -65,13 +65,13 @@ where
 }
 
 /// What a failed exchange means.
-fn failure(error: &hyper::Error) -> Outcome {
+fn failure(error: &hyper::Error) -> ProbeOutcome {
     if error.is_parse_too_large() {
-        Outcome::Answered("the head of the response is too long".into())
+        ProbeOutcome::Answered("the head of the response is too long".into())
     } else if error.is_parse() {
-        Outcome::Answered("not HTTP/1.1".into())
+        ProbeOutcome::Answered("not HTTP/1.1".into())
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Outcome::Answered("closed".into())
+        ProbeOutcome::Answered("closed".into())
     } else {
         deepest(error)
     }

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use tracing::warn;
 
 use crate::health::connect::answered;
-use crate::health::history::Outcome;
+use crate::health::history::ProbeOutcome;
 use crate::model::{HttpCheck, Tls};
 
 /// The settings of both kinds of TLS, each made when it is first needed; errors stay.
@@ -36,12 +36,12 @@ impl Clients {
         how: Tls,
         check: &HttpCheck,
         address: SocketAddr,
-    ) -> Result<TlsStream<TcpStream>, Outcome> {
+    ) -> Result<TlsStream<TcpStream>, ProbeOutcome> {
         let config = match how {
             Tls::Verified => self.verified.get_or_init(|| client(Some(roots()?))),
             Tls::Unverified => self.unverified.get_or_init(|| client(None)),
         };
-        let local = |message: &str| Outcome::Local(message.to_owned().into());
+        let local = |message: &str| ProbeOutcome::Local(message.to_owned().into());
         let config = config.as_ref().map_err(|error| local(error))?;
         let name = name(check, address).ok_or_else(|| local("host: not a name for TLS"))?;
         let connector = TlsConnector::from(Arc::clone(config));
@@ -105,7 +105,7 @@ fn roots() -> Result<RootCertStore, String> {
 }
 
 /// What a failed handshake means.
-fn failure(error: &io::Error) -> Outcome {
+fn failure(error: &io::Error) -> ProbeOutcome {
     let below = error.get_ref().and_then(|error| error.downcast_ref());
     let seen = match below {
         Some(Error::InvalidCertificate(why)) => format!("certificate: {why}"),
@@ -113,7 +113,7 @@ fn failure(error: &io::Error) -> Outcome {
         Some(other) => format!("TLS: {other}"),
         None => return answered(error),
     };
-    Outcome::Answered(seen.into())
+    ProbeOutcome::Answered(seen.into())
 }
 
 /// Takes every certificate.

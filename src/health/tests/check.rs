@@ -68,18 +68,23 @@ async fn read_request(stream: &mut TcpStream) -> String {
 }
 
 /// What comes of a probe that may take so many milliseconds.
-async fn ask_within(checks: Checks, address: SocketAddr, check: Check, timeout: u64) -> Outcome {
+async fn ask_within(
+    checks: Checks,
+    address: SocketAddr,
+    check: Check,
+    timeout: u64,
+) -> ProbeOutcome {
     let probe = Probe {
         check,
         timeout: Duration::from_millis(timeout),
         ..Probe::default()
     };
     let probe = Arc::new(probe);
-    Arc::new(checks).ask(Target { address, probe }).await
+    Arc::new(checks).ask(ProbeTarget { address, probe }).await
 }
 
 /// What comes of a probe with time enough.
-async fn ask(address: SocketAddr, check: Check) -> Outcome {
+async fn ask(address: SocketAddr, check: Check) -> ProbeOutcome {
     ask_within(Checks::default(), address, check, 20_000).await
 }
 
@@ -94,13 +99,13 @@ fn http(tls: Option<Tls>, host: Option<&str>) -> Check {
 }
 
 /// A pass.
-fn passed(seen: &'static str) -> Outcome {
-    Outcome::Passed(seen.into())
+fn passed(seen: &'static str) -> ProbeOutcome {
+    ProbeOutcome::Passed(seen.into())
 }
 
 /// A failure that was heard.
-fn answered(seen: &'static str) -> Outcome {
-    Outcome::Answered(seen.into())
+fn answered(seen: &'static str) -> ProbeOutcome {
+    ProbeOutcome::Answered(seen.into())
 }
 
 /// An address that nobody listens at.
@@ -134,7 +139,7 @@ async fn what_our_own_host_refuses_is_not_the_targets_failure() {
     // A multicast address is no peer of a TCP connection: no packet is sent.
     let address = SocketAddr::from(([224, 0, 0, 1], 9));
     let outcome = ask(address, Check::Tcp).await;
-    assert!(matches!(outcome, Outcome::Local(_)), "{outcome:?}");
+    assert!(matches!(outcome, ProbeOutcome::Local(_)), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -146,11 +151,11 @@ async fn a_full_listener_is_silent() {
     let address = listener.local_addr().unwrap();
     let silent = loop {
         match ask_within(Checks::default(), address, Check::Tcp, 50).await {
-            Outcome::Passed(_) => {}
+            ProbeOutcome::Passed(_) => {}
             other => break other,
         }
     };
-    assert_eq!(silent, Outcome::Silent("timed out after 50ms".into()));
+    assert_eq!(silent, ProbeOutcome::Silent("timed out after 50ms".into()));
 }
 
 #[tokio::test]
@@ -311,7 +316,7 @@ async fn https_judges_certificates_by_roots_and_name() {
         passed("status 200")
     );
     assert_eq!(verified(None).await, passed("status 200"));
-    let Outcome::Answered(seen) = verified(Some("other.example")).await else {
+    let ProbeOutcome::Answered(seen) = verified(Some("other.example")).await else {
         panic!("a wrong name passed");
     };
     assert!(seen.starts_with("certificate: "), "{seen}");
@@ -319,7 +324,7 @@ async fn https_judges_certificates_by_roots_and_name() {
     let (_, others) = tls_server(&["web.example"]).await;
     let check = http(Some(Tls::Verified), None);
     let outcome = ask_within(with_roots(&others), server.address, check, 20_000).await;
-    let Outcome::Answered(seen) = outcome else {
+    let ProbeOutcome::Answered(seen) = outcome else {
         panic!("{outcome:?}");
     };
     assert!(seen.starts_with("certificate: "), "{seen}");
@@ -333,7 +338,7 @@ async fn https_judges_certificates_by_roots_and_name() {
     })
     .await;
     let outcome = ask(clear.address, http(Some(Tls::Unverified), None)).await;
-    let Outcome::Answered(seen) = outcome else {
+    let ProbeOutcome::Answered(seen) = outcome else {
         panic!("{outcome:?}");
     };
     assert!(seen.starts_with("TLS: "), "{seen}");
@@ -459,5 +464,5 @@ async fn grpc_of_what_is_none_fails() {
     assert_eq!(outcome, answered("GOAWAY ENHANCE_YOUR_CALM"));
     let http1 = respond("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let outcome = ask(http1.address, web()).await;
-    assert!(matches!(outcome, Outcome::Answered(_)), "{outcome:?}");
+    assert!(matches!(outcome, ProbeOutcome::Answered(_)), "{outcome:?}");
 }

@@ -11,12 +11,12 @@ use crate::health::thread::keep;
 use crate::model::{Probe, UnixSeconds, Verdict};
 
 /// What comes of probes, by address, and how long that takes.
-type Answers = Arc<Mutex<HashMap<SocketAddr, (Outcome, Duration)>>>;
+type Answers = Arc<Mutex<HashMap<SocketAddr, (ProbeOutcome, Duration)>>>;
 
 /// The thing under test, with its surroundings.
 struct World {
     /// What is wanted.
-    wanted: watch::Sender<Targets>,
+    wanted: watch::Sender<ProbeTargets>,
     /// What is known from before.
     known: watch::Sender<Findings>,
     /// It was said that first probes are through, and when.
@@ -37,39 +37,39 @@ struct World {
 const SILENCE: Duration = Duration::from_secs(1);
 
 /// A pass.
-fn pass() -> (Outcome, Duration) {
-    (Outcome::Passed("connected".into()), Duration::ZERO)
+fn pass() -> (ProbeOutcome, Duration) {
+    (ProbeOutcome::Passed("connected".into()), Duration::ZERO)
 }
 
 /// A failure that says something.
-fn refused() -> (Outcome, Duration) {
-    (Outcome::Answered("refused".into()), Duration::ZERO)
+fn refused() -> (ProbeOutcome, Duration) {
+    (ProbeOutcome::Answered("refused".into()), Duration::ZERO)
 }
 
 /// A failure that says nothing.
-fn silent() -> (Outcome, Duration) {
-    (Outcome::Silent("timed out after 1s".into()), SILENCE)
+fn silent() -> (ProbeOutcome, Duration) {
+    (ProbeOutcome::Silent("timed out after 1s".into()), SILENCE)
 }
 
 /// Target number `n`, probed every `seconds`.
-fn target(n: u16, seconds: u64) -> Target {
+fn target(n: u16, seconds: u64) -> ProbeTarget {
     let probe = Probe {
         interval: Duration::from_secs(seconds),
         ..Probe::default()
     };
-    Target {
+    ProbeTarget {
         address: SocketAddr::from(([127, 0, 0, 1], n)),
         probe: Arc::new(probe),
     }
 }
 
 /// Starts with these targets, all of which pass; those without an answer panic.
-fn world(targets: &[Target], at_once: usize, room: usize) -> World {
+fn world(targets: &[ProbeTarget], at_once: usize, room: usize) -> World {
     knowing(targets, Findings::default(), at_once, room)
 }
 
 /// The same, when something is known from before.
-fn knowing(targets: &[Target], findings: Findings, at_once: usize, room: usize) -> World {
+fn knowing(targets: &[ProbeTarget], findings: Findings, at_once: usize, room: usize) -> World {
     let answers: Answers = Arc::default();
     for target in targets {
         answers.lock().insert(target.address, pass());
@@ -79,7 +79,7 @@ fn knowing(targets: &[Target], findings: Findings, at_once: usize, room: usize) 
     let (wanted, receiver) = watch::channel(targets.iter().cloned().collect());
     let metrics = Arc::new(Metrics::new());
     let script = Arc::clone(&answers);
-    let ask = move |target: Target| {
+    let ask = move |target: ProbeTarget| {
         let (script, asking) = (Arc::clone(&script), asking.clone());
         async move {
             asking.send((target.address, Instant::now())).unwrap();
@@ -139,7 +139,7 @@ impl World {
     }
 
     /// Makes probes of a port come out so.
-    fn answer(&self, port: u16, answer: (Outcome, Duration)) {
+    fn answer(&self, port: u16, answer: (ProbeOutcome, Duration)) {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         self.answers.lock().insert(address, answer);
     }
@@ -250,7 +250,7 @@ async fn nothing_worsens_while_nothing_is_heard() {
     (1..=4).for_each(|n| world.answer(n, silent()));
     world.said_within(10).await;
     assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 1"));
-    world.wanted.send_replace(Targets::new());
+    world.wanted.send_replace(ProbeTargets::new());
     assert_eq!(world.said_within(1).await.len(), 4);
     assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 0"));
 }
@@ -290,7 +290,7 @@ async fn a_slow_target_is_asked_early_when_others_need_it_as_a_witness() {
 async fn what_our_own_host_cannot_do_says_nothing() {
     let mut world = world(&[target(1, 2)], 10, 10);
     assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
-    world.answer(1, (Outcome::Local("no file".into()), Duration::ZERO));
+    world.answer(1, (ProbeOutcome::Local("no file".into()), Duration::ZERO));
     // Nothing but that its last pass is no proof any more.
     let Some(Delta::Probed(said)) = world.deltas.recv().await else {
         panic!("nothing is said any more");
@@ -314,7 +314,10 @@ async fn a_target_that_is_asked_too_late_loses_its_proof_by_time() {
     // Its probe does not end, as nothing does on an overloaded machine.
     world.answer(
         1,
-        (Outcome::Passed("late".into()), Duration::from_secs(100)),
+        (
+            ProbeOutcome::Passed("late".into()),
+            Duration::from_secs(100),
+        ),
     );
     let Some(Delta::Probed(said)) = world.deltas.recv().await else {
         panic!("nothing is said any more");

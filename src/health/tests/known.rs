@@ -26,7 +26,7 @@ fn passing() -> Finding {
 }
 
 /// The same address and port, asked by another kind of probe.
-fn asked_otherwise(target: &Target) -> Target {
+fn asked_otherwise(target: &ProbeTarget) -> ProbeTarget {
     let check = Check::Grpc {
         service: Box::default(),
     };
@@ -34,7 +34,7 @@ fn asked_otherwise(target: &Target) -> Target {
         check,
         ..Probe::default()
     };
-    Target {
+    ProbeTarget {
         address: target.address,
         probe: Arc::new(probe),
     }
@@ -71,10 +71,10 @@ async fn a_target_that_comes_back_or_is_probed_otherwise_goes_on_from_what_is_kn
     world
         .known
         .send_replace([(first.address, down())].into_iter().collect());
-    world.wanted.send_replace(Targets::new());
+    world.wanted.send_replace(ProbeTargets::new());
     assert_eq!(world.said_within(5).await, [(1, None)]);
     let other = asked_otherwise(&first);
-    world.wanted.send_replace(Targets::unit(other));
+    world.wanted.send_replace(ProbeTargets::unit(other));
     assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Down))]);
     world.answer(1, pass());
     assert_eq!(world.said_within(5).await, [(1, Some(Verdict::Up))]);
@@ -105,7 +105,7 @@ async fn what_passed_before_proves_until_its_own_first_failure_or_too_long() {
     assert_eq!(said, [Some((Verdict::Suspect, false))]);
 
     let mut world = knowing(std::slice::from_ref(&one), known, 10, 10);
-    let local = Outcome::Local("no route".into());
+    let local = ProbeOutcome::Local("no route".into());
     world.answer(1, (local, Duration::ZERO));
     assert_eq!(proofs(&mut world, 6).await, []);
     assert_eq!(
@@ -120,13 +120,13 @@ async fn another_kind_of_probe_proves_no_longer_than_the_one_before() {
     let first = target(1, 2);
     let mut world = world(std::slice::from_ref(&first), 10, 10);
     world.said_within(3).await;
-    let local = Outcome::Local("no route".into());
+    let local = ProbeOutcome::Local("no route".into());
     world.answer(1, (local, Duration::ZERO));
     world.said_within(4).await;
     let known = [(first.address, passing())].into_iter().collect();
     world.known.send_replace(known);
     let other = asked_otherwise(&first);
-    world.wanted.send_replace(Targets::unit(other));
+    world.wanted.send_replace(ProbeTargets::unit(other));
     // The last pass was some 4 s to 6 s ago, and proves for 7 s.
     let said = proofs(&mut world, 4).await;
     assert_eq!(said, [None, Some((Verdict::Up, false))]);
@@ -141,7 +141,7 @@ async fn what_another_kind_of_probe_never_passes_is_not_down() {
     world.known.send_replace(known);
     let other = asked_otherwise(&first);
     world.answer(1, refused());
-    world.wanted.send_replace(Targets::unit(other));
+    world.wanted.send_replace(ProbeTargets::unit(other));
     let said = world.said_within(20).await;
     assert_eq!(said.last(), Some(&(1, Some(Verdict::Unknown))), "{said:?}");
     assert!(!said.contains(&(1, Some(Verdict::Down))), "{said:?}");

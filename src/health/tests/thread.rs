@@ -13,11 +13,11 @@ async fn a_listener_that_closes_is_down_and_the_thread_ends_when_told() {
         timeout: Duration::from_millis(20),
         ..Probe::default()
     };
-    let target = Target {
+    let target = ProbeTarget {
         address: listener.local_addr().unwrap(),
         probe: Arc::new(probe),
     };
-    let (wanted, targets) = watch::channel(Targets::unit(target.clone()));
+    let (wanted, targets) = watch::channel(ProbeTargets::unit(target.clone()));
     let (said, mut heard) = mpsc::channel(1);
     let health = spawn(
         targets,
@@ -47,7 +47,7 @@ async fn a_listener_that_closes_is_down_and_the_thread_ends_when_told() {
     };
     assert_eq!((last.verdict, &*last.seen), (Verdict::Down, "refused"));
     assert!(last.since.0 > 0);
-    wanted.send_replace(Targets::new());
+    wanted.send_replace(ProbeTargets::new());
     assert_eq!(
         heard.recv().await,
         Some(Delta::Probed(vec![(target, None)]))

@@ -9,7 +9,7 @@ use tracing::debug;
 
 use super::findings::KnownFindings;
 use crate::model::{
-    EventKind, Evidence, MemberIdx, MemberSet, NamespacedName, Service, Target, Verdict,
+    EventKind, Evidence, MemberIdx, MemberSet, NamespacedName, ProbeTarget, Service, Verdict,
 };
 use crate::publish::disk::fact::Fact;
 use crate::publish::disk::files::FileOwner;
@@ -47,7 +47,7 @@ impl KnownAddresses {
     /// Folds what probes have found. Returns whether anything is down.
     pub(in crate::publish) fn probed(
         &mut self,
-        found: Vec<(Target, Option<Evidence>)>,
+        found: Vec<(ProbeTarget, Option<Evidence>)>,
         out: &mut Outbox,
         now: Now,
     ) -> bool {
@@ -180,7 +180,7 @@ impl KnownAddresses {
 /// Shows what a new verdict changes. Being suspect is counted, and no event: most suspects pass
 /// the next probe. Neither is the first pass of a target: everything passes once at a start.
 fn show_verdict(
-    target: &Target,
+    target: &ProbeTarget,
     before: Option<Verdict>,
     evidence: &Evidence,
     out: &mut Outbox,

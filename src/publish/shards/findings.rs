@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::model::{Evidence, Finding, Findings, Target, Targets, UnixSeconds, Verdict};
+use crate::model::{Evidence, Finding, Findings, ProbeTarget, ProbeTargets, UnixSeconds, Verdict};
 use crate::publish::disk::findings_file::{LastAsked, MOST_KEPT};
 use crate::publish::now::Now;
 use crate::publish::outbox::Outbox;
@@ -27,7 +27,7 @@ const FIRST_PROBES: Duration = Duration::from_secs(2);
 /// that proves anything yet. Of one that nobody is to ask as long as of any.
 pub(in crate::publish) fn left_of_proofs(
     asked: &LastAsked,
-    targets: &Targets,
+    targets: &ProbeTargets,
     now: UnixSeconds,
 ) -> impl Iterator<Item = (SocketAddr, UnixSeconds, Duration)> {
     let mut proofs: HashMap<SocketAddr, Duration> = HashMap::new();
@@ -153,7 +153,7 @@ impl KnownFindings {
     /// now, if that has changed.
     fn fold(
         &mut self,
-        target: &Target,
+        target: &ProbeTarget,
         before: Option<&Evidence>,
         evidence: Option<&Evidence>,
         now: Now,
@@ -247,7 +247,7 @@ impl KnownFindings {
     /// Folds what is found of the address of a target that said another thing before.
     pub(in crate::publish) fn find(
         &mut self,
-        target: &Target,
+        target: &ProbeTarget,
         before: Option<&Evidence>,
         evidence: Option<&Evidence>,
         out: &mut Outbox,
@@ -300,7 +300,7 @@ impl KnownFindings {
     }
 
     /// Waits at a start for first probes of the targets of which something is known.
-    pub(in crate::publish) fn await_first_probes(&mut self, targets: &Targets, now: Instant) {
+    pub(in crate::publish) fn await_first_probes(&mut self, targets: &ProbeTargets, now: Instant) {
         let mut targets = targets.iter();
         let findings = &self.findings;
         let is_any = targets.any(|target| findings.contains_key(&target.address));

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::fixture::{Running, after, available, config, exists, label, named, paused, service};
 use crate::config::Config;
 use crate::model::{
-    Change, Delta, Event, EventKind, Evidence, Loss, NamespacedName, Probe, Service, Target,
+    Change, Delta, Event, EventKind, Evidence, Loss, NamespacedName, Probe, ProbeTarget, Service,
     UnixSeconds, Verdict,
 };
 use crate::publish::{CommandRefused, OperatorCommand};
@@ -72,7 +72,7 @@ impl Running {
 
     /// Says that probes of `s<n>` found this.
     async fn probed(&self, n: u8, verdict: Verdict) {
-        let target = Target {
+        let target = ProbeTarget {
             address: SocketAddr::from(([192, 0, 2, n], 80)),
             probe: Arc::new(Probe::default()),
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::fixture::{Running, after, available, config, named, service};
 use crate::config::Config;
 use crate::model::{
-    Change, Check, Delta, Evidence, MemberIdx, Place, Probe, Target, UnixSeconds, Verdict,
+    Change, Check, Delta, Evidence, MemberIdx, Place, Probe, ProbeTarget, UnixSeconds, Verdict,
 };
 use crate::publish::disk::findings_file;
 use crate::snapshot::Snapshot;
@@ -24,8 +24,8 @@ fn probed(folder: &Path) -> Config {
 }
 
 /// The target at `192.0.2.<n>`.
-fn target(n: u8) -> Target {
-    Target {
+fn target(n: u8) -> ProbeTarget {
+    ProbeTarget {
         address: SocketAddr::from(([192, 0, 2, n], 80)),
         probe: Arc::new(Probe::default()),
     }

@@ -14,7 +14,7 @@ use super::pace::PublicationPace;
 use super::retire::Retired;
 use super::serial::SerialClock;
 use crate::config::Config;
-use crate::model::{Delta, MemberSet, Targets, UnixSeconds};
+use crate::model::{Delta, MemberSet, ProbeTargets, UnixSeconds};
 use crate::names::Label;
 use crate::publish::command::CommandRequest;
 use crate::publish::disk::fact::Fact;
@@ -58,7 +58,7 @@ pub(in crate::publish) struct Core {
     /// Operators who have confirmed what is not published as a whole.
     pub(in crate::publish) confirming: Vec<Confirming>,
     /// What is to be probed.
-    pub(in crate::publish) targets: watch::Sender<Targets>,
+    pub(in crate::publish) targets: watch::Sender<ProbeTargets>,
     /// When to look after things next.
     pub(in crate::publish) housekeeping: Instant,
     /// What the wall clock says.

@@ -15,7 +15,7 @@ use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
 use crate::config::Config;
-use crate::model::{Delta, Targets, UnixSeconds};
+use crate::model::{Delta, ProbeTargets, UnixSeconds};
 use crate::publish::disk::findings_log::FindingsLog;
 use crate::publish::disk::{Disk, findings_file};
 use crate::publish::now::Now;
@@ -151,7 +151,7 @@ pub(in crate::publish) fn prepare(
     let (ready_to, ready) = watch::channel(false);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
     let (confirmed_to, confirmed) = watch::channel(Arc::default());
-    let (targets_to, targets) = watch::channel(Targets::default());
+    let (targets_to, targets) = watch::channel(ProbeTargets::default());
     let mut core = Core {
         world: World::new(
             config,

@@ -20,7 +20,7 @@ use crate::telemetry::clock;
 use super::super::Respond;
 use super::super::exchange::exchange;
 use super::budget::Budget;
-use super::service::Service;
+use super::listener_context::ListenerContext;
 
 /// The largest message with its length (RFC 1035 section 4.2.2).
 const FRAME: usize = 2 + 65_535;
@@ -53,7 +53,7 @@ thread_local! {
 
 /// What a turn found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Received {
     /// Whole queries, and perhaps more to read.
     Queries,
     /// Octets, but no whole query yet.
@@ -69,7 +69,7 @@ pub(super) struct Messages<S, R> {
     /// Who is at the other end.
     client: Client,
     /// What the session shares with others.
-    service: Arc<Service<R>>,
+    shared: Arc<ListenerContext<R>>,
     /// Octets received and not yet answered; no room is kept when there are none.
     unanswered: Vec<u8>,
     /// Octets of responses not yet sent; no room is kept when there are none.
@@ -84,19 +84,19 @@ pub(super) struct Messages<S, R> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
     /// None yet.
-    pub(super) fn new(stream: S, address: IpAddr, service: Arc<Service<R>>) -> Self {
+    pub(super) fn new(stream: S, address: IpAddr, shared: Arc<ListenerContext<R>>) -> Self {
         let client = Client {
             address,
-            listener: service.listener,
+            listener: shared.listener,
             transport: Transport::Tcp {
-                idle: service.idle_units,
+                idle: shared.idle_units,
             },
             now: clock::now(),
         };
         Self {
             stream,
             client,
-            service,
+            shared,
             unanswered: Vec::new(),
             unsent: Vec::new(),
             sent: 0,
@@ -135,7 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
 
     /// Reads once, and answers whole queries until the budget is spent or responses do not go.
     /// Everything whole that was received before is to be answered and sent.
-    pub(super) fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Found>> {
+    pub(super) fn poll_turn(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Received>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let kept = self.unanswered.len();
             let free = scratch.input.get_mut(kept..).unwrap_or_default();
@@ -150,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             }
             let read = free.filled().len();
             if read == 0 {
-                return Poll::Ready(Ok(Found::End));
+                return Poll::Ready(Ok(Received::End));
             }
             self.budget.get_or_insert_with(Budget::new).spend();
             Poll::Ready(self.answer(context, scratch, read))
@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
     }
 
     /// Answers whole queries that were received and are not answered yet, as [`Self::poll_turn`].
-    pub(super) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Found>> {
+    pub(super) fn poll_answer(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Received>> {
         SCRATCH.with_borrow_mut(|scratch| Poll::Ready(self.answer(context, scratch, 0)))
     }
 
@@ -170,20 +170,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         context: &mut Context<'_>,
         scratch: &mut Scratch,
         read: usize,
-    ) -> io::Result<Found> {
+    ) -> io::Result<Received> {
         let Scratch { input, output } = scratch;
         let kept = self.unanswered.len();
         if let Some(place) = input.get_mut(..kept) {
             place.copy_from_slice(&self.unanswered);
         }
         let mut rest = input.get(..kept + read).unwrap_or_default();
-        let (mut filled, mut found) = (0, Found::Part);
+        let (mut filled, mut found) = (0, Received::Part);
         // One generation for all of them, and the guard ends with this function.
-        let snapshot = self.service.snapshots.load();
+        let snapshot = self.shared.snapshots.load();
         self.client.now = clock::now();
         let mut budget = self.budget.take().unwrap_or_else(Budget::new);
         while let Some((request, after)) = split_frame(rest) {
-            found = Found::Queries;
+            found = Received::Queries;
             if budget.is_spent() {
                 break;
             }
@@ -212,11 +212,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             return 0;
         };
         let response = exchange(
-            &self.service.respond,
+            &self.shared.respond,
             snapshot,
             request,
             &self.client,
-            &self.service.counters,
+            &self.shared.counters,
             out,
         );
         let Some(octets) = response.and_then(|octets| u16::try_from(octets).ok()) else {
@@ -254,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
                 Ok(written)
             }
             Err(error) => {
-                self.service.counters.send_error();
+                self.shared.counters.send_error();
                 Err(error)
             }
         })

@@ -26,8 +26,8 @@ use crate::telemetry::clock::monotonic;
 
 use super::super::Respond;
 use super::limits::Slot;
-use super::messages::{Found, Messages};
-use super::service::Service;
+use super::listener_context::ListenerContext;
+use super::messages::{Messages, Received};
 
 /// How long a client may take to accept responses.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,22 +73,27 @@ impl From<io::Error> for Stop {
 }
 
 /// One session.
-pub(super) struct Session<S, R> {
+pub(super) struct StreamSession<S, R> {
     /// What is read and written.
     messages: Messages<S, R>,
     /// Its place among the open connections.
     slot: Slot,
     /// What it shares with the other sessions.
-    service: Arc<Service<R>>,
+    shared: Arc<ListenerContext<R>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
+impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> StreamSession<S, R> {
     /// A new session over `stream`, at rest.
-    pub(super) fn new(stream: S, address: IpAddr, service: Arc<Service<R>>, slot: Slot) -> Self {
+    pub(super) fn new(
+        stream: S,
+        address: IpAddr,
+        shared: Arc<ListenerContext<R>>,
+        slot: Slot,
+    ) -> Self {
         Self {
-            messages: Messages::new(stream, address, Arc::clone(&service)),
+            messages: Messages::new(stream, address, Arc::clone(&shared)),
             slot,
-            service,
+            shared,
         }
     }
 
@@ -106,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
                 End::Closed
             }
             Err(Stop::Unread) => {
-                self.service.counters.unread();
+                self.shared.counters.unread();
                 End::Unread
             }
             Err(Stop::Broken) => End::Broken,
@@ -116,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
 
     /// Answers as long as there is something to answer.
     async fn answer_all(&mut self, cancel: &CancellationToken) -> Result<(), Stop> {
-        let mut deadline = monotonic() + self.service.idle;
+        let mut deadline = monotonic() + self.shared.idle;
         let ending = loop {
             let Self { messages, slot, .. } = self;
             let found = tokio::select! {
@@ -129,9 +134,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
             };
             self.settle().await?;
             match found {
-                Found::Queries => deadline = monotonic() + self.service.idle,
-                Found::Part => {}
-                Found::End => return Ok(()),
+                Received::Queries => deadline = monotonic() + self.shared.idle,
+                Received::Part => {}
+                Received::End => return Ok(()),
             }
         };
         // The service ends: what the client has sent by now is answered.
@@ -140,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
             let found = timeout_at(ending, turn).await;
             let found = found.map_err(|_idle| Stop::Closed)??;
             self.settle().await?;
-            if found == Found::End {
+            if found == Received::End {
                 break;
             }
         }
@@ -156,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
             }
             if self.messages.is_spent() {
                 let spent = self.messages.give_back();
-                let budget = self.service.turns.next(spent).await;
+                let budget = self.shared.turns.next(spent).await;
                 self.messages.renew(budget);
             }
             if !self.messages.has_unanswered() {
@@ -172,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
         let Self {
             messages,
             slot,
-            service,
+            shared,
         } = self;
         let deadline = monotonic() + WRITE_TIMEOUT;
         while messages.has_unsent() {
@@ -181,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Session<S, R> {
                 biased;
                 sent = timeout_at(deadline, poll_fn(|context| messages.poll_send(context))) => {
                     sent.map_err(|_slow| {
-                        service.counters.send_error();
+                        shared.counters.send_error();
                         Stop::Unread
                     })??;
                 }

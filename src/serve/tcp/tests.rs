@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::budget::{EVENT_INTERVAL, Turns};
 use super::limits::{Limits, Open};
-use super::session::{End, Session};
-use super::{Service, messages::KERNEL_UNSENT};
+use super::session::{End, StreamSession};
+use super::{ListenerContext, messages::KERNEL_UNSENT};
 use crate::answer::Client;
 use crate::model::{Fleet, limits};
 use crate::serve::Respond;
@@ -30,7 +30,7 @@ const QUIET: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 /// Sessions with `respond`.
 struct Fixture<R> {
     /// What they share.
-    service: Arc<Service<R>>,
+    shared: Arc<ListenerContext<R>>,
     /// The places for them.
     open: Arc<Open>,
     /// What is counted of them.
@@ -45,7 +45,7 @@ impl<R: Respond> Fixture<R> {
         let mut builder = SnapshotBuilder::new(Arc::new(Fleet::default()), Settings::default());
         let snapshot = builder.snapshot(Generation(0), Serial(0));
         let counters = Counters::default();
-        let service = Service::new(
+        let shared = ListenerContext::new(
             None,
             respond,
             Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -59,7 +59,7 @@ impl<R: Respond> Fixture<R> {
             idle: Duration::from_secs(10),
         };
         Self {
-            service: Arc::new(service),
+            shared: Arc::new(shared),
             open: Arc::new(Open::new(limits)),
             counters,
             sessions: JoinSet::new(),
@@ -70,7 +70,7 @@ impl<R: Respond> Fixture<R> {
     fn connect(&mut self, address: IpAddr, octets: usize) -> Option<DuplexStream> {
         let slot = self.open.enter(address)?;
         let (near, far) = duplex(octets);
-        let session = Session::new(far, address, Arc::clone(&self.service), slot);
+        let session = StreamSession::new(far, address, Arc::clone(&self.shared), slot);
         self.sessions.spawn(async move {
             let (_stream, end) = session.run(&CancellationToken::new()).await;
             end

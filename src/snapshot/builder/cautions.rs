@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 
 use super::SnapshotBuilder;
-use crate::model::{Evidence, Finding, Findings, MemberIdx, NamespacedName, Target, Targets};
+use crate::model::{
+    Evidence, Finding, Findings, MemberIdx, NamespacedName, ProbeTarget, ProbeTargets,
+};
 use crate::snapshot::caution::{Condition, Shares};
 
 impl SnapshotBuilder {
     /// What probes say of a target; `None` takes it back. Returns whether any service uses the
     /// target and anything changed.
-    pub fn set_evidence(&mut self, target: &Target, evidence: Option<Evidence>) -> bool {
+    pub fn set_evidence(&mut self, target: &ProbeTarget, evidence: Option<Evidence>) -> bool {
         if !self.cautions.set_evidence(target, evidence) {
             return false;
         }
@@ -37,12 +39,12 @@ impl SnapshotBuilder {
     }
 
     /// What probes say of a target.
-    pub fn evidence(&self, target: &Target) -> Option<&Evidence> {
+    pub fn evidence(&self, target: &ProbeTarget) -> Option<&Evidence> {
         self.cautions.evidence.get(target)
     }
 
     /// Everything that probes say, in no order.
-    pub fn all_evidence(&self) -> impl Iterator<Item = (&Target, &Evidence)> {
+    pub fn all_evidence(&self) -> impl Iterator<Item = (&ProbeTarget, &Evidence)> {
         self.cautions.evidence.iter()
     }
 
@@ -85,7 +87,7 @@ impl SnapshotBuilder {
 
     /// The addresses to probe, each once, as of the last snapshot: at most 65,536. The rest is in
     /// [`crate::snapshot::Counts::unprobed`], and has its turn when there is room.
-    pub fn targets(&self) -> &Targets {
+    pub fn targets(&self) -> &ProbeTargets {
         self.outcome.probing.targets()
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::model::{Fleet, MemberIdx, NamespacedName, Target};
+use crate::model::{Fleet, MemberIdx, NamespacedName, ProbeTarget};
 use crate::snapshot::apexes::{Apexes, FederationIdx};
 use crate::snapshot::cautions::Cautions;
 use crate::snapshot::compile::compile;
@@ -30,9 +30,9 @@ pub(super) struct Compiler<'b> {
 }
 
 /// An entry, and what is to be probed for it, with the members that it is of.
-pub(super) struct Compiled {
+pub(super) struct CompiledService {
     pub(super) entry: Arc<ServiceEntry>,
-    pub(super) targets: Vec<(MemberIdx, Target)>,
+    pub(super) targets: Vec<(MemberIdx, ProbeTarget)>,
     /// It asks for a prefix.
     pub(super) has_prefix: bool,
 }
@@ -40,7 +40,7 @@ pub(super) struct Compiled {
 /// A service that is compiled for the first time, in each federation that has it.
 pub(super) struct First<'f> {
     pub(super) name: &'f NamespacedName,
-    pub(super) compiled: SmallVec<[(FederationIdx, Compiled); 1]>,
+    pub(super) compiled: SmallVec<[(FederationIdx, CompiledService); 1]>,
 }
 
 impl Compiler<'_> {
@@ -51,7 +51,7 @@ impl Compiler<'_> {
         federation: FederationIdx,
         (name, facts): (&NamespacedName, &Shards),
         published: &NamespacedName,
-    ) -> Option<Compiled> {
+    ) -> Option<CompiledService> {
         let rules = self.fleet.federations.get(federation.get())?;
         let input = Input {
             fleet: self.fleet,
@@ -75,7 +75,7 @@ impl Compiler<'_> {
             |key| self.plans.intern(key, self.scopes, self.fleet),
             |shards| self.cautions.judge(&input, self.probes, shards),
         )?;
-        Some(Compiled {
+        Some(CompiledService {
             has_prefix: prefix_of(Some(&entry)).is_some(),
             entry: Arc::new(entry),
             targets,

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use super::SnapshotBuilder;
+use super::compilation::Compilation;
 use super::compiler::Compiler;
 use super::crew::share_out;
-use super::outcome::Outcome;
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::{FederationIdx, inline_labels};
-use crate::snapshot::facts::{Facts, ServiceFacts, Shards, TOGETHER};
+use crate::snapshot::facts::{Facts, ServiceRecord, Shards, TOGETHER};
 use crate::snapshot::gather::{Gathered, Gathering};
 use crate::snapshot::service::ServiceEntry;
 
@@ -38,7 +38,7 @@ impl SnapshotBuilder {
             |chunk| {
                 let mut services = Vec::with_capacity(chunk.len());
                 for batch in chunk.chunks(TOGETHER) {
-                    ServiceFacts::prefetch(batch);
+                    ServiceRecord::prefetch(batch);
                     let all = batch.iter().map(|said| (&said.name, &*said.shards));
                     services.extend(all.map(|service| compiler.compile_everywhere(service)));
                 }
@@ -52,7 +52,7 @@ impl SnapshotBuilder {
     }
 
     /// What compiling reads, and where it goes.
-    pub(super) fn compiler(&mut self) -> (Compiler<'_>, &mut Outcome) {
+    pub(super) fn compiler(&mut self) -> (Compiler<'_>, &mut Compilation) {
         let compiler = Compiler {
             fleet: &self.fleet,
             apexes: &self.apexes,

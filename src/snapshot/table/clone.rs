@@ -1,6 +1,6 @@
 //! `Clone` and `Default` of the parts of a table: derived ones would ask them of the entries too.
 
-use super::{Branch, Leaf, Line, Node, SLOTS, Table};
+use super::{Branch, CacheLine, Leaf, Node, SLOTS, Table};
 
 impl<T, S: Clone> Clone for Table<T, S> {
     fn clone(&self) -> Self {
@@ -33,7 +33,7 @@ impl<T> Clone for Node<T> {
 impl<T> Clone for Leaf<T> {
     fn clone(&self) -> Self {
         Self {
-            lines: self.lines.each_ref().map(|line| Line {
+            lines: self.lines.each_ref().map(|line| CacheLine {
                 tags: line.tags,
                 entries: line.entries.clone(),
             }),
@@ -43,7 +43,7 @@ impl<T> Clone for Leaf<T> {
 
 impl<T> Default for Leaf<T> {
     fn default() -> Self {
-        let empty = || Line {
+        let empty = || CacheLine {
             tags: [0; SLOTS + 1],
             entries: [const { None }; SLOTS],
         };

@@ -87,6 +87,6 @@ proptest! {
 
 #[test]
 fn a_line_is_one_cache_line_and_a_leaf_of_a_usual_size() {
-    assert_eq!(size_of::<Line<Entry>>(), 64);
+    assert_eq!(size_of::<CacheLine<Entry>>(), 64);
     assert_eq!(size_of::<Leaf<Entry>>() + 64, 512);
 }

@@ -30,7 +30,7 @@ pub(super) type Why = Box<str>;
 
 /// What came of one question.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome<A> {
+pub(super) enum QueryOutcome<A> {
     /// Addresses, and the smallest TTL of the records that led to them.
     Found(Vec<A>, Duration),
     /// NXDOMAIN, NODATA, or a name that leads to ourselves; with which of these.
@@ -43,14 +43,14 @@ pub(super) enum Outcome<A> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Answers {
     /// A
-    pub(super) ipv4: Outcome<Ipv4Addr>,
+    pub(super) ipv4: QueryOutcome<Ipv4Addr>,
     /// AAAA
-    pub(super) ipv6: Outcome<Ipv6Addr>,
+    pub(super) ipv6: QueryOutcome<Ipv6Addr>,
 }
 
 /// What is to be said of a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Resolved {
+pub(super) struct ResolvedAddresses {
     /// From A records, sorted.
     pub(super) ipv4: Box<[Ipv4Addr]>,
     /// From AAAA records, sorted.
@@ -75,12 +75,12 @@ pub(super) struct Known {
     /// Why there is no address, when there is none.
     trouble: Option<Why>,
     /// What was said last; `None` before anything was.
-    said: Option<Resolved>,
+    said: Option<ResolvedAddresses>,
 }
 
 impl Known {
     /// Takes in what came of both questions. Returns what is to be said, if that is news.
-    pub(super) fn learn(&mut self, answers: Answers, now: Instant) -> Option<Resolved> {
+    pub(super) fn learn(&mut self, answers: Answers, now: Instant) -> Option<ResolvedAddresses> {
         if answers.ipv4.has_failed() || answers.ipv6.has_failed() {
             self.failures = self.failures.saturating_add(1);
             self.retry = self.pauses.get_or_insert_with(pauses).next();
@@ -90,7 +90,7 @@ impl Known {
         let why = why(&answers);
         self.ipv4.learn(answers.ipv4, now);
         self.ipv6.learn(answers.ipv6, now);
-        let resolved = Resolved {
+        let resolved = ResolvedAddresses {
             ipv4: self.ipv4.addresses(),
             ipv6: self.ipv6.addresses(),
             ttl: self.ttl().unwrap_or_default(),
@@ -150,7 +150,7 @@ fn pauses() -> ExponentialBackoff {
     builder.without_max_times().build()
 }
 
-impl<A> Outcome<A> {
+impl<A> QueryOutcome<A> {
     /// Whether nothing is known anew.
     fn has_failed(&self) -> bool {
         matches!(self, Self::Failed(_))
@@ -198,23 +198,23 @@ impl<A> Default for Family<A> {
 
 impl<A: Ord + Copy> Family<A> {
     /// Takes in what came of a question. A failure neither confirms nor ends a negative.
-    fn learn(&mut self, outcome: Outcome<A>, now: Instant) {
+    fn learn(&mut self, outcome: QueryOutcome<A>, now: Instant) {
         match outcome {
-            Outcome::Found(mut addresses, ttl) => {
+            QueryOutcome::Found(mut addresses, ttl) => {
                 addresses.sort_unstable();
                 addresses.dedup();
                 self.good = Some((addresses, ttl));
                 self.absent_since = None;
                 self.is_gone = false;
             }
-            Outcome::Absent(_) => {
+            QueryOutcome::Absent(_) => {
                 let since = *self.absent_since.get_or_insert(now);
                 if now.duration_since(since) >= ABSENT_FOR {
                     self.good = None;
                     self.is_gone = true;
                 }
             }
-            Outcome::Failed(_) => {}
+            QueryOutcome::Failed(_) => {}
         }
     }
 
@@ -246,35 +246,35 @@ mod tests {
     type Step = (u64, Answers, Option<(&'static [u8], &'static [u16], u64)>);
 
     /// Addresses 192.0.2.x with a TTL.
-    fn found4(hosts: &[u8], ttl: u64) -> Outcome<Ipv4Addr> {
+    fn found4(hosts: &[u8], ttl: u64) -> QueryOutcome<Ipv4Addr> {
         let address = |host: &u8| Ipv4Addr::new(192, 0, 2, *host);
-        Outcome::Found(
+        QueryOutcome::Found(
             hosts.iter().map(address).collect(),
             Duration::from_secs(ttl),
         )
     }
 
     /// Addresses `2001:db8::x` with a TTL.
-    fn found6(hosts: &[u16], ttl: u64) -> Outcome<Ipv6Addr> {
+    fn found6(hosts: &[u16], ttl: u64) -> QueryOutcome<Ipv6Addr> {
         let address = |host: &u16| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, *host);
-        Outcome::Found(
+        QueryOutcome::Found(
             hosts.iter().map(address).collect(),
             Duration::from_secs(ttl),
         )
     }
 
     /// A negative.
-    fn absent<A>() -> Outcome<A> {
-        Outcome::Absent("NXDOMAIN".into())
+    fn absent<A>() -> QueryOutcome<A> {
+        QueryOutcome::Absent("NXDOMAIN".into())
     }
 
     /// A failure.
-    fn failed<A>() -> Outcome<A> {
-        Outcome::Failed("SERVFAIL".into())
+    fn failed<A>() -> QueryOutcome<A> {
+        QueryOutcome::Failed("SERVFAIL".into())
     }
 
     /// Both answers.
-    fn both(ipv4: Outcome<Ipv4Addr>, ipv6: Outcome<Ipv6Addr>) -> Answers {
+    fn both(ipv4: QueryOutcome<Ipv4Addr>, ipv6: QueryOutcome<Ipv6Addr>) -> Answers {
         Answers { ipv4, ipv6 }
     }
 
@@ -285,12 +285,12 @@ mod tests {
         for (at, answers, expected) in steps {
             let said = known.learn(answers.clone(), start + Duration::from_secs(*at));
             let expected = expected.map(|(ipv4, ipv6, ttl)| {
-                let (Outcome::Found(ipv4, _), Outcome::Found(ipv6, _)) =
+                let (QueryOutcome::Found(ipv4, _), QueryOutcome::Found(ipv6, _)) =
                     (found4(ipv4, 0), found6(ipv6, 0))
                 else {
                     unreachable!("both are found");
                 };
-                Resolved {
+                ResolvedAddresses {
                     ipv4: ipv4.into(),
                     ipv6: ipv6.into(),
                     ttl: Duration::from_secs(ttl),

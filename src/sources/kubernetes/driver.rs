@@ -3,9 +3,9 @@
 //! ```text
 //! follow(Services) ───┐
 //! follow(Slices) ─────┤
-//! follow(Nodes) ──────┼─Report─▶ session ──▶ index, contact ──Delta──▶ the writer
-//! follow(Exports) ────┤              │
-//! heartbeat, identity ┘              └─ a new client when credentials change
+//! follow(Nodes) ──────┼─TaskReport─▶ session ──▶ index, contact ──Delta──▶ the writer
+//! follow(Exports) ────┤                  │
+//! heartbeat, identity ┘                  └─ a new client when credentials change
 //! ```
 //!
 //! Lists and watches are driven here and not by `kube::runtime::watcher`: that one says neither

@@ -11,10 +11,10 @@
 //! removes what the completed list lacks, and nothing of another kind. Each event costs as much as
 //! the objects it names, not as the member.
 
+mod endpoint_tally;
 mod objects;
 mod observation;
 mod size;
-mod tally;
 mod topology;
 
 use std::collections::HashMap;
@@ -22,9 +22,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use self::endpoint_tally::EndpointTally;
 use self::objects::{Diff, Objects};
-pub(super) use self::observation::{Kind, Observation, Warning};
-use self::tally::Tally;
+pub(super) use self::observation::{ObjectKind, Observation, Warning};
 use self::topology::Topology;
 use super::convert::{NodeFacts, ServiceFacts, SliceFacts};
 use crate::model::{
@@ -56,7 +56,7 @@ pub(super) struct Index {
     /// Exported services.
     exports: Objects<NamespacedName>,
     /// Endpoints of each service, counted over its slices.
-    tallies: HashMap<NamespacedName, Tally>,
+    tallies: HashMap<NamespacedName, EndpointTally>,
     /// Labels of the nodes, counted.
     topology: Topology,
     /// What services say alike.
@@ -77,10 +77,10 @@ impl Index {
         Self {
             topology_source,
             is_synced: false,
-            services: Objects::new(Kind::Services),
-            slices: Objects::new(Kind::Slices),
-            nodes: Objects::new(Kind::Nodes),
-            exports: Objects::new(Kind::Exports),
+            services: Objects::new(ObjectKind::Services),
+            slices: Objects::new(ObjectKind::Slices),
+            nodes: Objects::new(ObjectKind::Nodes),
+            exports: Objects::new(ObjectKind::Exports),
             tallies: HashMap::new(),
             topology: Topology::default(),
             specs: Specs::default(),
@@ -238,7 +238,7 @@ impl Index {
             return None;
         }
         let tally = self.tallies.get(name);
-        let mut endpoints = tally.map(Tally::endpoints).unwrap_or_default();
+        let mut endpoints = tally.map(EndpointTally::endpoints).unwrap_or_default();
         if said.publish_not_ready {
             endpoints.ready = endpoints.total;
         }
@@ -269,7 +269,7 @@ impl Index {
 
 /// Counts the endpoints of a slice that came, went or changed.
 fn count_endpoints(
-    tallies: &mut HashMap<NamespacedName, Tally>,
+    tallies: &mut HashMap<NamespacedName, EndpointTally>,
     diff: Diff<'_, SliceFacts>,
     touched: &mut Vec<NamespacedName>,
 ) {

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use super::known::Outcome;
-use super::turns::AT_ONCE;
+use super::fair_queue::AT_ONCE;
+use super::known::QueryOutcome;
 use super::*;
 use crate::model::MemberIdx;
 
@@ -25,7 +25,7 @@ fn name(label: &str) -> NameBuf {
 #[derive(Clone)]
 struct Script {
     /// The answer to A; AAAA is absent.
-    ipv4: Arc<Mutex<Outcome<Ipv4Addr>>>,
+    ipv4: Arc<Mutex<QueryOutcome<Ipv4Addr>>>,
     /// How long an answer takes.
     delay: Duration,
     /// Every question: the name and its time.
@@ -39,7 +39,7 @@ impl Script {
         tokio::time::sleep(self.delay).await;
         Answers {
             ipv4: self.ipv4.lock().clone(),
-            ipv6: Outcome::Absent("NODATA".into()),
+            ipv6: QueryOutcome::Absent("NODATA".into()),
         }
     }
 }
@@ -51,7 +51,7 @@ struct World {
     /// What is wanted.
     wanted: watch::Sender<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// The answer to A.
-    ipv4: Arc<Mutex<Outcome<Ipv4Addr>>>,
+    ipv4: Arc<Mutex<QueryOutcome<Ipv4Addr>>>,
     /// What was asked.
     asked: mpsc::UnboundedReceiver<(NameBuf, Instant)>,
     /// What was said.
@@ -91,8 +91,8 @@ fn world(labels: &[&str], delay: Duration) -> World {
 }
 
 /// One address.
-fn found(host: u8, ttl: u64) -> Outcome<Ipv4Addr> {
-    Outcome::Found(vec![[192, 0, 2, host].into()], Duration::from_secs(ttl))
+fn found(host: u8, ttl: u64) -> QueryOutcome<Ipv4Addr> {
+    QueryOutcome::Found(vec![[192, 0, 2, host].into()], Duration::from_secs(ttl))
 }
 
 /// What is said of the name `a`.
@@ -131,13 +131,13 @@ async fn a_vanished_name_loses_its_addresses_after_five_minutes() {
     let mut world = world(&["a"], Duration::ZERO);
     assert_eq!(world.deltas.recv().await, Some(said(&[1], 60)));
     let (_, start) = world.asked.recv().await.unwrap();
-    *world.ipv4.lock() = Outcome::Failed("SERVFAIL".into());
+    *world.ipv4.lock() = QueryOutcome::Failed("SERVFAIL".into());
     for _ in 0..50 {
         world.asked.recv().await.unwrap();
     }
     assert!(world.deltas.try_recv().is_err());
     assert!(start.elapsed() > Duration::from_secs(600));
-    *world.ipv4.lock() = Outcome::Absent("NODATA".into());
+    *world.ipv4.lock() = QueryOutcome::Absent("NODATA".into());
     let (_, absent) = world.asked.recv().await.unwrap();
     let why = Delta::Unresolved {
         hostname: name("a"),
@@ -217,7 +217,7 @@ async fn no_member_waits_for_the_many_names_of_others() {
 #[tokio::test(start_paused = true)]
 async fn what_has_no_address_is_told_once_with_why() {
     let mut world = world(&["a"], Duration::ZERO);
-    *world.ipv4.lock() = Outcome::Failed("SERVFAIL".into());
+    *world.ipv4.lock() = QueryOutcome::Failed("SERVFAIL".into());
     let why = |why: Option<&str>| Delta::Unresolved {
         hostname: name("a"),
         why: why.map(Into::into),
@@ -241,7 +241,7 @@ async fn other_resolvers_are_asked_at_once_for_what_waits_or_failed() {
     world.swapped.notify_one();
     let (_, second) = world.asked.recv().await.unwrap();
     assert_eq!(second.duration_since(first), Duration::from_secs(2));
-    *world.ipv4.lock() = Outcome::Failed("SERVFAIL".into());
+    *world.ipv4.lock() = QueryOutcome::Failed("SERVFAIL".into());
     tokio::time::sleep(Duration::from_secs(9)).await;
     world.swapped.notify_one();
     let (_, third) = world.asked.recv().await.unwrap();

@@ -134,7 +134,8 @@ async fn answers_become_outcomes() {
     let mut tasks = JoinSet::new();
     tasks.spawn(serve(socket, by_type.collect()));
     let rules = rules();
-    let lookup = Lookup::with_timeout(&[address], &rules, Duration::from_millis(300)).unwrap();
+    let lookup =
+        HostNameResolver::with_timeout(&[address], &rules, Duration::from_millis(300)).unwrap();
     let check = async |name: &str, ipv4, ipv6| {
         let hostname = NameBuf::from_labels([name, "test"]).unwrap();
         let expected = Answers { ipv4, ipv6 };
@@ -142,12 +143,12 @@ async fn answers_become_outcomes() {
     };
     let found = |hosts: &[u8], ttl| {
         let address = |host: &u8| Ipv4Addr::new(192, 0, 2, *host);
-        Outcome::Found(
+        QueryOutcome::Found(
             hosts.iter().map(address).collect(),
             Duration::from_secs(ttl),
         )
     };
-    let one = Outcome::Found(
+    let one = QueryOutcome::Found(
         vec!["2001:db8::1".parse().unwrap()],
         Duration::from_secs(50),
     );
@@ -156,7 +157,7 @@ async fn answers_become_outcomes() {
     let target = "leads to own.test. in own.test., which is answered from here";
     // What does not count is left out where facts are compiled; nobody is asked every 2 s.
     let mixed = vec![[127, 0, 0, 1].into(), [192, 0, 2, 5].into()];
-    let mixed = Outcome::Found(mixed, Duration::from_secs(5));
+    let mixed = QueryOutcome::Found(mixed, Duration::from_secs(5));
     tokio::join!(
         check("plain", found(&[1, 2], 60), one),
         check("alias", found(&[3], 10), absent("no address (NODATA)")),
@@ -190,11 +191,11 @@ fn rules() -> Arc<Rules> {
 }
 
 /// A negative.
-fn absent<A>(why: &str) -> Outcome<A> {
-    Outcome::Absent(why.into())
+fn absent<A>(why: &str) -> QueryOutcome<A> {
+    QueryOutcome::Absent(why.into())
 }
 
 /// A failure.
-fn failed<A>(why: &str) -> Outcome<A> {
-    Outcome::Failed(why.into())
+fn failed<A>(why: &str) -> QueryOutcome<A> {
+    QueryOutcome::Failed(why.into())
 }

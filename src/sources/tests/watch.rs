@@ -5,7 +5,7 @@ use std::path::Path;
 
 use notify::EventKind;
 
-use super::places::matters;
+use super::entries::matters;
 use super::*;
 use crate::model::limits::FACTS_FILE;
 
@@ -91,12 +91,12 @@ async fn other_files_in_the_folder_are_no_reason_to_look() {
     write(&path, "1");
     let mut watch = FileWatch::with_pace([path.clone()], &FACTS_FILE, EVENTS_ONLY);
     next(&mut watch).await;
-    let places = watch.shared.lock().clone();
+    let entries = watch.shared.lock().clone();
     let event = |path: &Path| notify::Event::new(EventKind::Any).add_path(path.to_owned());
-    assert!(!matters(&event(&other), &places));
-    assert!(matters(&event(&path), &places));
-    assert!(matters(&event(folder.path()), &places));
-    assert!(matters(&notify::Event::new(EventKind::Any), &places));
+    assert!(!matters(&event(&other), &entries));
+    assert!(matters(&event(&path), &entries));
+    assert!(matters(&event(folder.path()), &entries));
+    assert!(matters(&notify::Event::new(EventKind::Any), &entries));
 }
 
 #[tokio::test]

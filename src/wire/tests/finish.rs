@@ -108,7 +108,7 @@ fn an_rrset_of_addresses_is_sent_as_far_as_it_fits() {
         let query = Query::parse(&request, &mut qname).unwrap();
         let mut out = [0xee; 2000];
         let mut writer = ResponseWriter::new(&mut out, limit, &query);
-        let target = Target::new([b"\x01t"], Some(Owner::QUESTION));
+        let target = NameParts::new([b"\x01t"], Some(Owner::QUESTION));
         let owner = writer.cname(Owner::QUESTION, 1, &target);
         let mark = writer.mark();
         for last in 0..10 {
@@ -155,9 +155,9 @@ fn nothing_is_written_where_the_question_does_not_fit() {
     for limit in 0..START {
         let mut out = [0xee; 64];
         let mut writer = ResponseWriter::new(&mut out, limit, &query);
-        let owner = writer.owner_name(&Target::name(b"\0"));
+        let owner = writer.owner_name(&NameParts::name(b"\0"));
         writer.a(owner, 1, [192, 0, 2, 1].into());
-        writer.cname(Owner::QUESTION, 1, &Target::name(b"\0"));
+        writer.cname(Owner::QUESTION, 1, &NameParts::name(b"\0"));
         assert!(writer.is_over);
         assert_eq!(writer.finish(Some(&full())), 0);
         assert_eq!(out, [0xee; 64]);
@@ -225,7 +225,7 @@ fn owners_beyond_the_reach_of_pointers_overflow() {
     }
     assert!(!writer.is_over);
     writer.begin_additional();
-    let far = writer.owner_name(&Target::name(b"\x03far\0"));
+    let far = writer.owner_name(&NameParts::name(b"\x03far\0"));
     writer.a(far, 1, [192, 0, 2, 1].into());
     assert!(writer.is_additional_over);
     let length = writer.finish(None);

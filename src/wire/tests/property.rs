@@ -121,15 +121,15 @@ fn write(
     };
     let (owner, owner_text) = known.resolve(place, query, qname);
     let owner = owner.unwrap_or_else(|| {
-        let owner = writer.owner_name(&Target::name(&wire(&owner_text)));
+        let owner = writer.owner_name(&NameParts::name(&wire(&owner_text)));
         known.earlier.push((owner, owner_text.clone()));
         owner
     });
     let end_wire = wire(&end.1);
-    let target = |label: &[u8], then: &mut dyn FnMut(&Target<'_>) -> Owner| {
+    let target = |label: &[u8], then: &mut dyn FnMut(&NameParts<'_>) -> Owner| {
         then(&match end.0 {
-            Some(end) => Target::new([label], Some(end)),
-            None => Target::below(label, &end_wire),
+            Some(end) => NameParts::new([label], Some(end)),
+            None => NameParts::below(label, &end_wire),
         })
     };
     let data = match rdata {
@@ -168,12 +168,12 @@ fn write(
         Rdata::Soa(times, _) => {
             let [serial, refresh, retry, expire, minimum] = *times;
             let mname = match end.0 {
-                Some(end) => Target::from(end),
-                None => Target::name(&end_wire),
+                Some(end) => NameParts::from(end),
+                None => NameParts::name(&end_wire),
             };
             let soa = Soa {
                 mname,
-                rname: Target::new([b"\x01x"], Some(Owner::QUESTION)),
+                rname: NameParts::new([b"\x01x"], Some(Owner::QUESTION)),
                 serial,
                 refresh,
                 retry,
@@ -344,7 +344,11 @@ fn exercise(request: &[u8], room: usize) {
             assert_eq!(qname.as_wire().len() + 4, query.question.len());
             let mut writer = ResponseWriter::new(&mut out, room, &query);
             let end = query.suffix_owner(&qname, 1);
-            let owner = writer.cname(Owner::QUESTION, 1, &Target::new([qname.between(0, 1)], end));
+            let owner = writer.cname(
+                Owner::QUESTION,
+                1,
+                &NameParts::new([qname.between(0, 1)], end),
+            );
             let mark = writer.mark();
             writer.a(owner, 1, [192, 0, 2, 1].into());
             writer.a(owner, 1, [192, 0, 2, 2].into());

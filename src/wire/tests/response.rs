@@ -12,7 +12,7 @@ fn chain_points_back_into_the_question() {
     let mut out = [0; 1232];
     let mut writer = ResponseWriter::new(&mut out, udp_limit(&query), &query);
     let region = query.suffix_owner(&qname, 5);
-    let target = Target::new([qname.between(0, 4)], region);
+    let target = NameParts::new([qname.between(0, 4)], region);
     let owner = writer.cname(Owner::QUESTION, 30, &target);
     let mark = writer.mark();
     for last in 1..=3 {
@@ -76,12 +76,12 @@ fn flags_are_set_and_copied() {
 fn owner_name_is_written_once_and_pointed_to() {
     let message = written("A.example.com", |_, qname, writer| {
         writer.begin_authority();
-        let apex = writer.owner_name(&Target::name(qname.suffix(1)));
-        let name_server = writer.ns(apex, 60, &Target::new([b"\x03ns1"], Some(apex)));
-        writer.ns(apex, 60, &Target::new([b"\x03ns2"], Some(apex)));
+        let apex = writer.owner_name(&NameParts::name(qname.suffix(1)));
+        let name_server = writer.ns(apex, 60, &NameParts::new([b"\x03ns1"], Some(apex)));
+        writer.ns(apex, 60, &NameParts::new([b"\x03ns2"], Some(apex)));
         writer.begin_additional();
         writer.a(name_server, 60, [192, 0, 2, 1].into());
-        let other = writer.owner_name(&Target::below(b"\x02n3", qname.suffix(1)));
+        let other = writer.owner_name(&NameParts::below(b"\x02n3", qname.suffix(1)));
         let mark = writer.mark();
         for last in 1..=3 {
             writer.a(other, 60, [192, 0, 2, last].into());
@@ -110,11 +110,11 @@ fn owner_name_is_written_once_and_pointed_to() {
 #[test]
 fn owner_names_without_a_record_are_taken_back() {
     let message = written("a.example.com", |_, _, writer| {
-        writer.owner_name(&Target::name(b"\x03one\0"));
-        let two = writer.owner_name(&Target::name(b"\x03two\0"));
+        writer.owner_name(&NameParts::name(b"\x03one\0"));
+        let two = writer.owner_name(&NameParts::name(b"\x03two\0"));
         writer.a(Owner::QUESTION, 1, [192, 0, 2, 1].into());
         writer.begin_additional();
-        writer.owner_name(&Target::name(b"\x05three\0"));
+        writer.owner_name(&NameParts::name(b"\x05three\0"));
         assert_eq!(two, Owner::QUESTION.skip(wire("a.example.com").len() + 4));
     });
     assert_eq!(texts(&message.answers), ["a.example.com. 1 IN A 192.0.2.1"]);
@@ -125,7 +125,7 @@ fn owner_names_without_a_record_are_taken_back() {
 fn root_can_own_records() {
     let message = written("a", |_, _, writer| {
         writer.a(Owner::QUESTION, 1, [192, 0, 2, 9].into());
-        let root = writer.owner_name(&Target::name(b"\0"));
+        let root = writer.owner_name(&NameParts::name(b"\0"));
         let mark = writer.mark();
         writer.a(root, 1, [192, 0, 2, 1].into());
         writer.a(root, 1, [192, 0, 2, 2].into());
@@ -151,9 +151,9 @@ fn srv_targets_have_no_pointers() {
             0,
             100,
             80,
-            &Target::new([b"\x01s"], apex),
+            &NameParts::new([b"\x01s"], apex),
         );
-        writer.srv(Owner::QUESTION, 5, 1, 2, 3, &Target::from(target));
+        writer.srv(Owner::QUESTION, 5, 1, 2, 3, &NameParts::from(target));
         answers = Some(writer.records_since(mark, 12 + 6 + wire("s.example.com").len()));
     });
     assert_eq!(answers, Some(2), "both have whole names");

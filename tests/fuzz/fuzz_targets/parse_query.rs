@@ -8,7 +8,7 @@ mod judge;
 
 use decode::decode;
 use gazetteer::wire::{
-    EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, Target, ede, reject, udp_limit,
+    EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, NameParts, ede, reject, udp_limit,
 };
 use judge::Reading;
 use libfuzzer_sys::fuzz_target;
@@ -79,8 +79,8 @@ fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
             &qname.suffix(middle)[..octets_of(qname, middle)],
         ];
         let target = match end {
-            Some(_) => Target::new([qname.between(1, middle)], end),
-            None => Target::new(whole, None),
+            Some(_) => NameParts::new([qname.between(1, middle)], end),
+            None => NameParts::new(whole, None),
         };
         owner = writer.cname(owner, 30, &target);
     }
@@ -92,8 +92,8 @@ fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
     }
     writer.rotate(mark, 16, usize::from(query.qtype));
     writer.begin_additional();
-    let name = writer.owner_name(&Target::below(b"\x01x", b"\x07example\0"));
-    writer.srv(name, 30, 0, 0, 1, &Target::from(owner));
+    let name = writer.owner_name(&NameParts::below(b"\x01x", b"\x07example\0"));
+    writer.srv(name, 30, 0, 0, 1, &NameParts::from(owner));
 
     let mut list = EdeList::default();
     list.push(ede::STALE_ANSWER, "held");

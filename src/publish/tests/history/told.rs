@@ -7,7 +7,7 @@ use super::model::{Link, Model, SECOND};
 use super::rules::{Counts, Verdict, View};
 use super::step::{Found, List, Reload, Said, Step};
 use super::writer::{Answer, FEDERATIONS, MEMBERS, OTHERS, Writer, facts, other, others};
-use crate::model::{Change, Delta, Evidence, Loss, MemberState, Target, UnixSeconds};
+use crate::model::{Change, Delta, Evidence, Loss, MemberState, ProbeTarget, UnixSeconds};
 use crate::publish::OperatorCommand;
 use crate::publish::tests::fixture::named;
 
@@ -25,7 +25,7 @@ pub(super) struct History {
     /// The same as it was when answers were frozen: that is on disk.
     frozen: Option<Model>,
     /// The targets that have verdicts.
-    probed: BTreeMap<usize, Target>,
+    probed: BTreeMap<usize, ProbeTarget>,
     /// What was done and looked at.
     counts: Counts,
 }
@@ -301,7 +301,7 @@ impl History {
         loop {
             self.writer().settle().await;
             let writer = self.writer.as_mut().unwrap();
-            let is_gone = |(_, target): &(&usize, &Target)| !writer.is_probed(target);
+            let is_gone = |(_, target): &(&usize, &ProbeTarget)| !writer.is_probed(target);
             let gone = self.probed.iter().find(is_gone);
             let Some((who, target)) = gone.map(|(who, target)| (*who, target.clone())) else {
                 break;

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::decide::{Eligible, eligible};
 use crate::model::{
     Change, Check, Delta, Epoch, Fleet, HttpCheck, MemberIdx, MemberSet, NamespacedName, Pattern,
-    Probe, Service, Target, Targets, UnixSeconds,
+    Probe, ProbeTarget, ProbeTargets, Service, UnixSeconds,
 };
 use crate::publish::tests::fixture::{config, federation, label, named, service};
 use crate::publish::world::begin::FOLDER;
@@ -151,7 +151,7 @@ pub(super) struct Writer {
     /// What it does.
     pub(super) core: Core,
     /// What it wants probed.
-    targets: watch::Receiver<Targets>,
+    targets: watch::Receiver<ProbeTargets>,
     /// Its configuration.
     pub(super) rules: Rules,
     /// When the history began.
@@ -164,7 +164,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Begins a process on what is in a folder.
-    fn core(rules: &Rules, folder: &Path) -> (Core, watch::Receiver<Targets>) {
+    fn core(rules: &Rules, folder: &Path) -> (Core, watch::Receiver<ProbeTargets>) {
         let config = rules.config(folder);
         let facts = folder.join(FOLDER);
         std::fs::create_dir_all(&facts).unwrap();
@@ -322,15 +322,15 @@ impl Writer {
     }
 
     /// The target of `s` in a member.
-    pub(super) fn target(&self, who: usize) -> Target {
-        Target {
+    pub(super) fn target(&self, who: usize) -> ProbeTarget {
+        ProbeTarget {
             address: (address(who), 80).into(),
             probe: Arc::new(self.rules.probe()),
         }
     }
 
     /// Whether a target is to be probed.
-    pub(super) fn is_probed(&self, target: &Target) -> bool {
+    pub(super) fn is_probed(&self, target: &ProbeTarget) -> bool {
         self.targets.borrow().contains(target)
     }
 

@@ -30,7 +30,7 @@ use self::excess::Excess;
 pub(super) use self::news::News;
 use self::watch::Watch;
 use super::super::failure::Failure;
-use super::super::index::Kind;
+use super::super::index::ObjectKind;
 use crate::model::{Change, Loss};
 
 /// Failed heartbeats in a row that make a loss (docs/names.md, decision 5).
@@ -67,7 +67,7 @@ pub(super) struct Contact {
     /// `Synced` was said before.
     has_synced: bool,
     /// The kinds that are needed.
-    watches: BTreeMap<Kind, Watch>,
+    watches: BTreeMap<ObjectKind, Watch>,
     /// ServiceExports, an extra: nothing waits for them for long.
     exports: Watch,
     /// Whether it is known which services are exported, or that it cannot be known.
@@ -102,7 +102,7 @@ enum State {
 impl Contact {
     /// A member that nothing is known of.
     pub(super) fn new(
-        kinds: &[Kind],
+        kinds: &[ObjectKind],
         patience: Duration,
         exports_wait: Duration,
         stall: Duration,
@@ -134,7 +134,7 @@ impl Contact {
 
     /// A new client speaks with another API: everything is listed anew. What was said stands.
     pub(super) fn restart(&mut self, now: Instant) {
-        let kinds: Vec<Kind> = self.watches.keys().copied().collect();
+        let kinds: Vec<ObjectKind> = self.watches.keys().copied().collect();
         let fresh = Self::new(&kinds, self.patience, self.exports_wait, self.stall, now);
         *self = Self {
             state: self.state,
@@ -147,8 +147,8 @@ impl Contact {
     }
 
     /// Takes in what a watch says.
-    pub(super) fn hear(&mut self, kind: Kind, news: News, now: Instant) {
-        if kind == Kind::Exports {
+    pub(super) fn hear(&mut self, kind: ObjectKind, news: News, now: Instant) {
+        if kind == ObjectKind::Exports {
             let settled = match news {
                 News::Up | News::Failed(Failure::Refused { .. }) => true,
                 _ => self.are_exports_settled,
@@ -167,8 +167,8 @@ impl Contact {
     }
 
     /// Takes in that the list of a kind is complete.
-    pub(super) fn listed(&mut self, kind: Kind) {
-        if kind == Kind::Exports {
+    pub(super) fn listed(&mut self, kind: ObjectKind) {
+        if kind == ObjectKind::Exports {
             self.exports.end_list();
         } else if let Some(watch) = self.watches.get_mut(&kind) {
             watch.end_list();
@@ -381,8 +381,9 @@ impl Contact {
         if let Some(excess) = &self.excess {
             return Some(Loss::Watch(excess.why.clone()));
         }
-        let down =
-            |kind: &Kind, watch: &Watch| format!("{}: {}", kind.resource(), watch.failure.text());
+        let down = |kind: &ObjectKind, watch: &Watch| {
+            format!("{}: {}", kind.resource(), watch.failure.text())
+        };
         let barred = self.watches.iter().find(|(_, watch)| watch.is_barred());
         if let Some((kind, watch)) = barred {
             let text = down(kind, watch);

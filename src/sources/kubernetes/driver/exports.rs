@@ -2,7 +2,7 @@
 //! kind arrives later, it is picked up. What was exported stays until a list says otherwise.
 
 use super::super::failure::Failure;
-use super::super::index::Kind;
+use super::super::index::ObjectKind;
 use super::contact::News;
 use super::follow::cycle;
 use super::link::{Link, Over};
@@ -34,7 +34,7 @@ async fn follow(link: &mut Link) -> Result<Never, Over> {
         let failure = match served(link).await {
             Ok(path) => cycle::<ExportMetadata>(link, path, &mut pauses).await?,
             Err(failure) => {
-                link.say(Kind::Exports, News::Failed(failure.clone()))
+                link.say(ObjectKind::Exports, News::Failed(failure.clone()))
                     .await?;
                 if !matches!(failure, Failure::Refused { .. }) {
                     pauses.wait_after(&failure, link).await;

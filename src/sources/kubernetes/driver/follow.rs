@@ -14,10 +14,10 @@ use tracing::debug;
 
 use super::super::failure::Failure;
 use super::contact::News;
-use super::link::{Link, Over, Report};
+use super::link::{Link, Over, TaskReport};
 use super::list::{Listed, list, next_line, start_watch, version_now};
 use super::pauses::Pauses;
-use super::read::{Line, Watched};
+use super::read::{WatchLine, Watched};
 use super::request::Lines;
 
 /// Failed starts of a watch, while the API lives, after which it is listed anew.
@@ -226,7 +226,7 @@ async fn pump<W: Watched>(
             }
             next = tokio::time::timeout(wait, next_line::<W>(link, &mut lines)) => next,
         };
-        let has_said = matches!(&next, Ok(Some(Ok(line))) if !matches!(line, Line::Error(_)));
+        let has_said = matches!(&next, Ok(Some(Ok(line))) if !matches!(line, WatchLine::Error(_)));
         let stands = next.is_err() && lines.is_between();
         if has_said || stands {
             pauses.set_doubted(false);
@@ -256,16 +256,16 @@ async fn pump<W: Watched>(
             Ok(Some(Ok(line))) => line,
         };
         let (object, event) = match line {
-            Line::Applied(read) => (read.version, Event::Apply(read.seen)),
-            Line::Deleted(read) => (read.version, Event::Delete(read.seen)),
-            Line::Bookmark { version: at, .. } => {
+            WatchLine::Applied(read) => (read.version, Event::Apply(read.seen)),
+            WatchLine::Deleted(read) => (read.version, Event::Delete(read.seen)),
+            WatchLine::Bookmark { version: at, .. } => {
                 *version = at;
                 continue;
             }
-            Line::Error(Failure::Expired(why)) => return Ok(Ended::Expired(why)),
-            Line::Error(failure) => return Ok(Ended::Early(failure.text().to_owned())),
+            WatchLine::Error(Failure::Expired(why)) => return Ok(Ended::Expired(why)),
+            WatchLine::Error(failure) => return Ok(Ended::Early(failure.text().to_owned())),
         };
-        link.report(Report::Objects(vec![W::observe(event)]))
+        link.report(TaskReport::Objects(vec![W::observe(event)]))
             .await?;
         if object.is_empty() {
             return Ok(Ended::Expired(

@@ -10,7 +10,7 @@ use super::super::client::fuzzing::secrets;
 use super::super::failure::Failure;
 use super::super::index::{Index, Observation, TopologySource};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
-use super::read::{self, ExportMetadata, Line, Watched};
+use super::read::{self, ExportMetadata, WatchLine, Watched};
 use crate::model::{Change, NamespacedName, Service};
 
 /// What the client sends, which no failure shows.
@@ -91,10 +91,10 @@ impl Member {
     /// Reads a line.
     fn line<W: Watched>(&mut self, octets: &[u8]) {
         match read::line::<W>("a line", octets, &self.secrets) {
-            Ok(Line::Applied(read)) => self.observe(W::observe(Event::Apply(read.seen))),
-            Ok(Line::Deleted(read)) => self.observe(W::observe(Event::Delete(read.seen))),
-            Ok(Line::Bookmark { .. }) => {}
-            Ok(Line::Error(failure)) | Err(failure) => assert_shows_no_secret(&failure),
+            Ok(WatchLine::Applied(read)) => self.observe(W::observe(Event::Apply(read.seen))),
+            Ok(WatchLine::Deleted(read)) => self.observe(W::observe(Event::Delete(read.seen))),
+            Ok(WatchLine::Bookmark { .. }) => {}
+            Ok(WatchLine::Error(failure)) | Err(failure) => assert_shows_no_secret(&failure),
         }
     }
 

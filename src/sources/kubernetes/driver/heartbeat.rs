@@ -8,8 +8,8 @@ use kube::core::Request;
 use tokio::time::Instant;
 
 use super::super::failure::Failure;
-use super::link::{Link, Over, Report};
-use super::request::{self, Asked};
+use super::link::{Link, Over, TaskReport};
+use super::request::{self, ExpectedBody};
 use crate::model::limits::SMALL_BODY;
 
 /// What became of a request for `/readyz`.
@@ -52,13 +52,13 @@ pub(super) async fn run(link: Link) -> Over {
             Answer::Ready | Answer::Unready => (is_beat || was_silent).then_some(Ok(())),
         };
         if let Some(beat) = beat
-            && let Err(over) = link.report(Report::Beat(beat)).await
+            && let Err(over) = link.report(TaskReport::Beat(beat)).await
         {
             return over;
         }
         if is_ready
             && !was_ready
-            && let Err(over) = link.report(Report::Returned).await
+            && let Err(over) = link.report(TaskReport::Returned).await
         {
             return over;
         }
@@ -80,7 +80,7 @@ pub(super) async fn run(link: Link) -> Over {
 /// Asks once.
 async fn ask(link: &Link, limit: Duration) -> Answer {
     let request = Request::new("").get("readyz", &GetParams::default());
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "/readyz",
         limit: &SMALL_BODY,
     };

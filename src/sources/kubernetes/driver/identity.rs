@@ -15,9 +15,9 @@ use tracing::warn;
 
 use super::super::failure::Failure;
 use super::super::objects::ServiceObject;
-use super::link::{IdentityError, Link, Report};
+use super::link::{IdentityError, Link, TaskReport};
 use super::pauses::Pauses;
-use super::request::{self, Asked};
+use super::request::{self, ExpectedBody};
 use super::timing::Timing;
 use crate::model::limits::{SMALL_BODY, WATCH_LINE};
 use crate::model::{Identity, Shown, kept};
@@ -86,7 +86,7 @@ impl Identification {
         tasks.spawn(async move {
             let identity = identify(&link, url, link.timing.answer).await;
             // When the session is over, nobody needs to know.
-            let _ = link.report(Report::Identity(identity)).await;
+            let _ = link.report(TaskReport::Identity(identity)).await;
         });
     }
 
@@ -117,13 +117,13 @@ struct Version {
 async fn identify(link: &Link, origin: String, limit: Duration) -> Result<Identity, IdentityError> {
     let services = Request::new("/api/v1/namespaces/default/services");
     let service = services.get("kubernetes", &GetParams::default());
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "the Service default/kubernetes",
         limit: &WATCH_LINE,
     };
     let service = request::value::<ServiceObject>(link, service, asked);
     let service = within(limit, service).await?;
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "/version",
         limit: &SMALL_BODY,
     };

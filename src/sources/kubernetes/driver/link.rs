@@ -6,17 +6,17 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::super::client::{Access, ClientError, Connection};
-use super::super::index::{Kind, Observation};
+use super::super::index::{ObjectKind, Observation};
 use super::contact::News;
 use super::timing::Timing;
 use crate::model::Identity;
 
 /// What a task says to the session.
-pub(super) enum Report {
+pub(super) enum TaskReport {
     /// Objects of one kind, in the order seen.
     Objects(Vec<Observation>),
     /// The state of a watch.
-    Watch(Kind, News),
+    Watch(ObjectKind, News),
     /// A heartbeat.
     Beat(Result<(), String>),
     /// The API is ready after it was not: pauses end.
@@ -38,7 +38,7 @@ pub(super) struct Link {
     /// The client; replaced when credentials change.
     pub(super) access: watch::Receiver<Access>,
     /// Where reports go. Bounded: a full queue makes the task wait.
-    pub(super) reports: mpsc::Sender<Report>,
+    pub(super) reports: mpsc::Sender<TaskReport>,
     /// Counts what ends pauses: returns of the API, and new credentials. Each clone sees each once.
     pub(super) returns: watch::Receiver<u64>,
     /// Asks the heartbeat to look at once whether the API answers: something else has failed.
@@ -68,12 +68,12 @@ impl Link {
     }
 
     /// Reports to the session.
-    pub(super) async fn report(&self, report: Report) -> Result<(), Over> {
+    pub(super) async fn report(&self, report: TaskReport) -> Result<(), Over> {
         self.reports.send(report).await.map_err(|_| Over)
     }
 
     /// Reports the state of a watch.
-    pub(super) async fn say(&self, kind: Kind, news: News) -> Result<(), Over> {
-        self.report(Report::Watch(kind, news)).await
+    pub(super) async fn say(&self, kind: ObjectKind, news: News) -> Result<(), Over> {
+        self.report(TaskReport::Watch(kind, news)).await
     }
 }

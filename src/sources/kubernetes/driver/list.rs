@@ -15,9 +15,9 @@ use tracing::debug;
 use super::super::super::blocking;
 use super::super::failure::Failure;
 use super::contact::News;
-use super::link::{Link, Over, Report};
-use super::read::{self, Line, Page, Watched};
-use super::request::{self, Asked, Lines, or_lost};
+use super::link::{Link, Over, TaskReport};
+use super::read::{self, Page, WatchLine, Watched};
+use super::request::{self, ExpectedBody, Lines, or_lost};
 use crate::model::limits::{LIST_PAGE, MEMBER_OBJECTS, SMALL_BODY, WATCH_LINE};
 
 /// Objects in one page of a list.
@@ -92,7 +92,7 @@ pub(super) async fn list<W: Watched>(
 /// It is asked each time, since the answer also shows that the API lives: one that does not takes no
 /// place among those that list.
 async fn can_stream(link: &Link) -> Result<bool, Failure> {
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "/version",
         limit: &SMALL_BODY,
     };
@@ -137,7 +137,7 @@ pub(super) async fn start_watch<W: Watched>(
     } else {
         request.watch(&parameters, version)
     };
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "a line of the watch",
         limit: &WATCH_LINE,
     };
@@ -148,7 +148,7 @@ pub(super) async fn start_watch<W: Watched>(
 pub(super) async fn next_line<W: Watched>(
     link: &Link,
     lines: &mut Lines,
-) -> Option<Result<Line<W>, Failure>> {
+) -> Option<Result<WatchLine<W>, Failure>> {
     let what = "a line of the watch";
     let octets = match lines.next().await? {
         Ok(octets) => octets,
@@ -189,7 +189,7 @@ async fn paged<W: Watched>(
         } else if !is_empty {
             link.say(W::KIND, News::Progress).await?;
         }
-        link.report(Report::Objects(batch)).await?;
+        link.report(TaskReport::Objects(batch)).await?;
         let Some(token) = page.more else {
             return Ok(Ok(Listed {
                 version: page.version.unwrap_or_default(),
@@ -226,21 +226,23 @@ async fn streamed<W: Watched>(
     let mut events = 0;
     loop {
         match giving_place(place, next_line::<W>(link, &mut lines)).await {
-            Some(Ok(Line::Applied(read))) => {
+            Some(Ok(WatchLine::Applied(read))) => {
                 objects.push(W::observe(Event::InitApply(read.seen)));
             }
             // Events come before the end bookmark, too: an object that was sent may go again.
-            Some(Ok(Line::Deleted(read))) => objects.push(W::observe(Event::Delete(read.seen))),
-            Some(Ok(Line::Bookmark { ends_list, .. })) if !ends_list => continue,
-            Some(Ok(Line::Bookmark { version, .. })) => {
+            Some(Ok(WatchLine::Deleted(read))) => {
+                objects.push(W::observe(Event::Delete(read.seen)));
+            }
+            Some(Ok(WatchLine::Bookmark { ends_list, .. })) if !ends_list => continue,
+            Some(Ok(WatchLine::Bookmark { version, .. })) => {
                 objects.push(W::observe(Event::InitDone));
-                link.report(Report::Objects(objects)).await?;
+                link.report(TaskReport::Objects(objects)).await?;
                 return Ok(Ok(Listed {
                     version,
                     watch: Some(lines),
                 }));
             }
-            Some(Ok(Line::Error(failure)) | Err(failure)) => return Ok(Err(failure)),
+            Some(Ok(WatchLine::Error(failure)) | Err(failure)) => return Ok(Err(failure)),
             None => {
                 let why = "the streamed list broke off".to_owned();
                 return Ok(Err(Failure::Transport(why)));
@@ -252,7 +254,7 @@ async fn streamed<W: Watched>(
         }
         if objects.len() >= BATCH {
             link.say(W::KIND, News::Progress).await?;
-            link.report(Report::Objects(std::mem::take(&mut objects)))
+            link.report(TaskReport::Objects(std::mem::take(&mut objects)))
                 .await?;
         }
     }
@@ -270,7 +272,7 @@ async fn request_page<W: Watched>(
     } else {
         request.list(parameters)
     };
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "a page of the list",
         limit: &LIST_PAGE,
     };

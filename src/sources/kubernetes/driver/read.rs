@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use super::super::client::Secrets;
 use super::super::convert::{self, NodeFacts, Seen, ServiceFacts, SliceFacts};
 use super::super::failure::{Failure, place};
-use super::super::index::{Kind, Observation};
+use super::super::index::{ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use crate::model::NamespacedName;
 use crate::model::limits::MEMBER_OBJECTS;
@@ -31,7 +31,7 @@ pub(super) trait Watched: DeserializeOwned + Send + 'static {
     type Facts: Send;
 
     /// Which kind.
-    const KIND: Kind;
+    const KIND: ObjectKind;
 
     /// Only metadata is asked for.
     const IS_METADATA: bool = false;
@@ -55,7 +55,7 @@ pub(super) struct ExportMetadata {
 
 impl Watched for ServiceObject {
     type Facts = ServiceFacts;
-    const KIND: Kind = Kind::Services;
+    const KIND: ObjectKind = ObjectKind::Services;
 
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
@@ -72,7 +72,7 @@ impl Watched for ServiceObject {
 
 impl Watched for SliceObject {
     type Facts = SliceFacts;
-    const KIND: Kind = Kind::Slices;
+    const KIND: ObjectKind = ObjectKind::Slices;
 
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
@@ -89,7 +89,7 @@ impl Watched for SliceObject {
 
 impl Watched for NodeObject {
     type Facts = NodeFacts;
-    const KIND: Kind = Kind::Nodes;
+    const KIND: ObjectKind = ObjectKind::Nodes;
 
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
@@ -106,7 +106,7 @@ impl Watched for NodeObject {
 
 impl Watched for ExportMetadata {
     type Facts = NamespacedName;
-    const KIND: Kind = Kind::Exports;
+    const KIND: ObjectKind = ObjectKind::Exports;
     const IS_METADATA: bool = true;
 
     fn metadata(&self) -> &ObjectMeta {
@@ -291,7 +291,7 @@ impl<'de, W: Watched> Visitor<'de> for Items<'_, W> {
 }
 
 /// What a line of a watch says.
-pub(super) enum Line<W: Watched> {
+pub(super) enum WatchLine<W: Watched> {
     /// An object is there, or is as it says now.
     Applied(Read<W>),
     /// An object is gone.
@@ -330,23 +330,27 @@ pub(super) fn line<W: Watched>(
     what: &str,
     octets: &[u8],
     secrets: &Secrets,
-) -> Result<Line<W>, Failure> {
+) -> Result<WatchLine<W>, Failure> {
     let undecodable = |error: serde_json::Error| Failure::undecodable(what, &error);
     let Written { kind, object: text } = serde_json::from_slice(octets).map_err(undecodable)?;
     match kind.as_str() {
-        "ADDED" | "MODIFIED" => object(text.get()).map(Line::Applied).map_err(undecodable),
-        "DELETED" => object(text.get()).map(Line::Deleted).map_err(undecodable),
+        "ADDED" | "MODIFIED" => object(text.get())
+            .map(WatchLine::Applied)
+            .map_err(undecodable),
+        "DELETED" => object(text.get())
+            .map(WatchLine::Deleted)
+            .map_err(undecodable),
         "BOOKMARK" => {
             let Bookmark { metadata } = serde_json::from_str(text.get()).map_err(undecodable)?;
             let annotations = metadata.annotations.unwrap_or_default();
-            Ok(Line::Bookmark {
+            Ok(WatchLine::Bookmark {
                 version: metadata.resource_version.unwrap_or_default(),
                 ends_list: annotations.contains_key(END),
             })
         }
         "ERROR" => {
             let status: Status = serde_json::from_str(text.get()).map_err(undecodable)?;
-            Ok(Line::Error(Failure::of_status(&status, secrets)))
+            Ok(WatchLine::Error(Failure::of_status(&status, secrets)))
         }
         _ => Err(Failure::Answer(format!(
             "{what}: an event of no known type"

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::client::{Connection, connect};
-use super::link::{Link, Over, Report};
+use super::link::{Link, Over, TaskReport};
 use super::pauses::Pauses;
 use crate::config::Source;
 
@@ -58,7 +58,7 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
             }
             Err(error) => Err(error),
         };
-        if let Err(over) = link.report(Report::Connection(report)).await {
+        if let Err(over) = link.report(TaskReport::Connection(report)).await {
             return over;
         }
         let pause = pauses.longer();

@@ -22,7 +22,7 @@ const SPARE: usize = 256 << 10;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct ExpectedBody {
     /// As it is called, for people.
     pub(super) what: &'static str,
     /// The longest answer.
@@ -33,7 +33,11 @@ pub(super) struct Asked {
 type Request = Result<http::Request<Vec<u8>>, BuildError>;
 
 /// The body of an answer. The time-out is the caller's.
-pub(super) async fn body(link: &Link, request: Request, asked: Asked) -> Result<Vec<u8>, Failure> {
+pub(super) async fn body(
+    link: &Link,
+    request: Request,
+    asked: ExpectedBody,
+) -> Result<Vec<u8>, Failure> {
     let body = start(link, request).await?;
     whole(body, asked).await
 }
@@ -42,14 +46,18 @@ pub(super) async fn body(link: &Link, request: Request, asked: Asked) -> Result<
 pub(super) async fn value<T: DeserializeOwned>(
     link: &Link,
     request: Request,
-    asked: Asked,
+    asked: ExpectedBody,
 ) -> Result<T, Failure> {
     let octets = body(link, request, asked).await?;
     serde_json::from_slice(&octets).map_err(|error| Failure::undecodable(asked.what, &error))
 }
 
 /// The lines of an answer that goes on.
-pub(super) async fn lines(link: &Link, request: Request, asked: Asked) -> Result<Lines, Failure> {
+pub(super) async fn lines(
+    link: &Link,
+    request: Request,
+    asked: ExpectedBody,
+) -> Result<Lines, Failure> {
     let body = start(link, request).await?;
     Ok(Lines {
         body,
@@ -92,7 +100,7 @@ async fn start(link: &Link, request: Request) -> Result<Body, Failure> {
     if !head.status.is_client_error() && !head.status.is_server_error() {
         return Ok(body);
     }
-    let asked = Asked {
+    let asked = ExpectedBody {
         what: "an error",
         limit: &SMALL_BODY,
     };
@@ -115,7 +123,7 @@ async fn start(link: &Link, request: Request) -> Result<Body, Failure> {
 }
 
 /// All of a body.
-async fn whole(mut body: Body, asked: Asked) -> Result<Vec<u8>, Failure> {
+async fn whole(mut body: Body, asked: ExpectedBody) -> Result<Vec<u8>, Failure> {
     let mut octets = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failure::of(&error))?;
@@ -135,7 +143,7 @@ pub(super) struct Lines {
     /// The body.
     body: Body,
     /// What was asked for.
-    asked: Asked,
+    asked: ExpectedBody,
     /// What has come.
     buffer: Vec<u8>,
     /// Where the next line begins in it.

@@ -11,11 +11,11 @@ use tracing::{Instrument, debug, info, warn};
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Access, Connection};
 use super::super::failure::Failure;
-use super::super::index::{Index, Kind, Observation};
+use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, News};
 use super::identity::Identification;
-use super::link::{Link, Over, Report};
+use super::link::{Link, Over, TaskReport};
 use super::speaker::Speaker;
 use super::timing::Timing;
 use super::{exports, follow, heartbeat, renew};
@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
     pub(super) async fn run(
         &mut self,
         connection: Connection,
-        kinds: &[Kind],
+        kinds: &[ObjectKind],
         unconfirmed: &mut Unconfirmed,
         lists: Arc<Semaphore>,
         timing: &Timing,
@@ -179,21 +179,21 @@ impl<'a> Session<'a> {
     }
 
     /// Starts the tasks.
-    fn start(&mut self, link: &Link, kinds: &[Kind]) {
+    fn start(&mut self, link: &Link, kinds: &[ObjectKind]) {
         for kind in kinds {
             let path = kind.path();
             let link = link.clone();
             match kind {
-                Kind::Services => {
+                ObjectKind::Services => {
                     self.spawn(follow::run::<ServiceObject>(link, path));
                 }
-                Kind::Slices => {
+                ObjectKind::Slices => {
                     self.spawn(follow::run::<SliceObject>(link, path));
                 }
-                Kind::Nodes => {
+                ObjectKind::Nodes => {
                     self.spawn(follow::run::<NodeObject>(link, path));
                 }
-                Kind::Exports => {}
+                ObjectKind::Exports => {}
             }
         }
         self.spawn(exports::run(link.clone()));
@@ -211,12 +211,12 @@ impl<'a> Session<'a> {
     /// Takes in what a task reports. A connection to elsewhere ends the session.
     async fn hear(
         &mut self,
-        report: Report,
+        report: TaskReport,
         link: &Link,
         controls: &Controls,
     ) -> Result<Option<Connection>, Over> {
         match report {
-            Report::Objects(objects) => {
+            TaskReport::Objects(objects) => {
                 for object in objects {
                     self.observe(object).await?;
                 }
@@ -229,7 +229,7 @@ impl<'a> Session<'a> {
                     warn!(resource, %object, "{text}");
                 }
             }
-            Report::Watch(kind, news) => {
+            TaskReport::Watch(kind, news) => {
                 match &news {
                     News::Listing => self.speaker.count(SourceEvent::Relist),
                     News::Failed(failure) => {
@@ -242,13 +242,13 @@ impl<'a> Session<'a> {
                     }
                     _ => {}
                 }
-                if kind == Kind::Exports {
+                if kind == ObjectKind::Exports {
                     self.notice_exports(&news);
                 }
                 debug!(resource = kind.resource(), ?news, "watch");
                 self.contact.hear(kind, news, Instant::now());
             }
-            Report::Beat(result) => {
+            TaskReport::Beat(result) => {
                 if result.is_err() {
                     self.speaker.count(SourceEvent::Heartbeat);
                 }
@@ -256,12 +256,12 @@ impl<'a> Session<'a> {
                     controls.restarts.send_modify(|count| *count += 1);
                 }
             }
-            Report::Returned => {
+            TaskReport::Returned => {
                 debug!("the API is ready again");
                 controls.returns.send_modify(|count| *count += 1);
                 self.identification.hurry();
             }
-            Report::Identity(result) => {
+            TaskReport::Identity(result) => {
                 let failure = result.as_ref().err().map(ToString::to_string);
                 self.contact.hear_identity(failure, Instant::now());
                 if let Some(identity) = self.identification.hear(result)
@@ -271,7 +271,7 @@ impl<'a> Session<'a> {
                     self.speaker.say(Change::Identity(identity)).await?;
                 }
             }
-            Report::Connection(Err(error)) => {
+            TaskReport::Connection(Err(error)) => {
                 if let Some(limit) = error.limit() {
                     self.speaker.count_excess(limit);
                 }
@@ -281,10 +281,10 @@ impl<'a> Session<'a> {
                     self.credentials = Some(error);
                 }
             }
-            Report::Connection(Ok(connection)) if connection.url != self.url => {
+            TaskReport::Connection(Ok(connection)) if connection.url != self.url => {
                 return Ok(Some(*connection));
             }
-            Report::Connection(Ok(connection)) => {
+            TaskReport::Connection(Ok(connection)) => {
                 info!("credentials renewed");
                 self.credentials = None;
                 controls.access.send_replace(connection.access);

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Connection, connect};
 use super::super::failure::Failure;
-use super::super::index::{Index, Kind, TopologySource};
+use super::super::index::{Index, ObjectKind, TopologySource};
 use super::contact::Contact;
 use super::link::Over;
 use super::pauses::Pauses;
@@ -37,9 +37,9 @@ pub(super) async fn run(
     } else {
         TopologySource::Nodes
     };
-    let kinds: &[Kind] = match topology_source {
-        TopologySource::Configuration => &[Kind::Services, Kind::Slices],
-        TopologySource::Nodes => &[Kind::Services, Kind::Slices, Kind::Nodes],
+    let kinds: &[ObjectKind] = match topology_source {
+        TopologySource::Configuration => &[ObjectKind::Services, ObjectKind::Slices],
+        TopologySource::Nodes => &[ObjectKind::Services, ObjectKind::Slices, ObjectKind::Nodes],
     };
     let mut contact = Contact::new(
         kinds,

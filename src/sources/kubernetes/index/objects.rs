@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use kube::runtime::watcher::Event;
 
 use super::super::convert::{ObjectKey, Said, Seen};
-use super::observation::{Kind, Warning};
+use super::observation::{ObjectKind, Warning};
 use super::size::{ENTRY, Size, key_size};
 use crate::model::kept;
 
@@ -13,7 +13,7 @@ use crate::model::kept;
 #[derive(Debug)]
 pub(super) struct Objects<T> {
     /// Which kind.
-    kind: Kind,
+    kind: ObjectKind,
     /// What each says.
     facts: HashMap<ObjectKey, T>,
     /// The objects of a list that has begun and not ended.
@@ -37,7 +37,7 @@ pub(super) struct Diff<'a, T> {
 
 impl<T: PartialEq + Size> Objects<T> {
     /// No objects.
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: ObjectKind) -> Self {
         Self {
             kind,
             facts: HashMap::new(),

@@ -7,7 +7,7 @@ use crate::model::NamespacedName;
 
 /// A kind of object that is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in super::super) enum Kind {
+pub(in super::super) enum ObjectKind {
     /// Services: needed.
     Services,
     /// EndpointSlices: needed.
@@ -18,7 +18,7 @@ pub(in super::super) enum Kind {
     Exports,
 }
 
-impl Kind {
+impl ObjectKind {
     /// Its name in the API.
     pub(in super::super) fn resource(self) -> &'static str {
         match self {
@@ -55,12 +55,12 @@ pub(in super::super) enum Observation {
 
 impl Observation {
     /// The kind of which a list is complete with this.
-    pub(in super::super) fn ends_list(&self) -> Option<Kind> {
+    pub(in super::super) fn ends_list(&self) -> Option<ObjectKind> {
         match self {
-            Self::Services(Event::InitDone) => Some(Kind::Services),
-            Self::Slices(Event::InitDone) => Some(Kind::Slices),
-            Self::Nodes(Event::InitDone) => Some(Kind::Nodes),
-            Self::Exports(Event::InitDone) => Some(Kind::Exports),
+            Self::Services(Event::InitDone) => Some(ObjectKind::Services),
+            Self::Slices(Event::InitDone) => Some(ObjectKind::Slices),
+            Self::Nodes(Event::InitDone) => Some(ObjectKind::Nodes),
+            Self::Exports(Event::InitDone) => Some(ObjectKind::Exports),
             _ => None,
         }
     }
@@ -70,7 +70,7 @@ impl Observation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in super::super) struct Warning {
     /// Of which kind the object is.
-    pub(in super::super) kind: Kind,
+    pub(in super::super) kind: ObjectKind,
     /// Which object.
     pub(in super::super) object: ObjectKey,
     /// What.

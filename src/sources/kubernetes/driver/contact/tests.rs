@@ -23,7 +23,7 @@ impl Member {
     /// A member that nothing is known of.
     fn new() -> Self {
         let now = Instant::now();
-        let kinds = [Kind::Services, Kind::Slices];
+        let kinds = [ObjectKind::Services, ObjectKind::Slices];
         Self {
             contact: Contact::new(&kinds, PATIENCE, EXPORTS_WAIT, STALL, now),
             now,
@@ -33,8 +33,10 @@ impl Member {
     /// A member that has synced.
     fn live() -> Self {
         let mut member = Self::new();
-        member.list(Kind::Services).list(Kind::Slices);
-        member.contact.hear(Kind::Exports, News::Up, member.now);
+        member.list(ObjectKind::Services).list(ObjectKind::Slices);
+        member
+            .contact
+            .hear(ObjectKind::Exports, News::Up, member.now);
         assert!(member.contact.may_sync(member.now));
         member.contact.synced();
         assert_eq!(member.said(), None);
@@ -48,13 +50,13 @@ impl Member {
     }
 
     /// A watch says something.
-    fn hear(&mut self, kind: Kind, news: News) -> &mut Self {
+    fn hear(&mut self, kind: ObjectKind, news: News) -> &mut Self {
         self.contact.hear(kind, news, self.now);
         self
     }
 
     /// A watch lists and starts.
-    fn list(&mut self, kind: Kind) -> &mut Self {
+    fn list(&mut self, kind: ObjectKind) -> &mut Self {
         self.hear(kind, News::Queued)
             .hear(kind, News::Listing)
             .hear(kind, News::Up)
@@ -99,9 +101,9 @@ fn refused() -> News {
 #[test]
 fn a_watch_that_is_down_for_five_seconds_is_a_loss() {
     let mut member = Member::live();
-    member.hear(Kind::Slices, News::Ended("cut".to_owned()));
+    member.hear(ObjectKind::Slices, News::Ended("cut".to_owned()));
     assert_eq!(member.wait(4).said(), None);
-    member.hear(Kind::Slices, transport());
+    member.hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(1).lost(), "watch");
     assert_eq!(member.wait(60).said(), None, "it is said once");
 }
@@ -109,8 +111,8 @@ fn a_watch_that_is_down_for_five_seconds_is_a_loss() {
 #[test]
 fn a_watch_that_starts_again_in_time_is_no_loss() {
     let mut member = Member::live();
-    member.hear(Kind::Slices, News::Ended("cut".to_owned()));
-    member.wait(4).hear(Kind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, News::Ended("cut".to_owned()));
+    member.wait(4).hear(ObjectKind::Slices, News::Up);
     assert_eq!(member.wait(10).said(), None);
     assert!(member.contact.passes_changes());
 }
@@ -134,9 +136,9 @@ fn watches_must_prove_themselves_after_lost_heartbeats() {
         "they are told to start again"
     );
     assert_eq!(member.said(), None);
-    member.hear(Kind::Services, News::Up);
+    member.hear(ObjectKind::Services, News::Up);
     assert_eq!(member.said(), None);
-    member.hear(Kind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, News::Up);
     assert_eq!(member.said(), Some(Change::Resumed));
     assert!(member.contact.passes_changes());
 }
@@ -145,17 +147,17 @@ fn watches_must_prove_themselves_after_lost_heartbeats() {
 fn a_member_that_lists_anew_returns_and_must_sync() {
     let mut member = Member::live();
     member
-        .hear(Kind::Services, transport())
-        .hear(Kind::Slices, transport());
+        .hear(ObjectKind::Services, transport())
+        .hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
-    member.wait(60).hear(Kind::Services, News::Listing);
+    member.wait(60).hear(ObjectKind::Services, News::Listing);
     assert!(!member.contact.passes_changes());
     assert_eq!(member.said(), None, "slices are still down");
-    member.hear(Kind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, News::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
-    member.hear(Kind::Services, News::Up);
+    member.hear(ObjectKind::Services, News::Up);
     assert!(!member.contact.may_sync(member.now));
-    member.hear(Kind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, News::Up);
     assert!(member.contact.may_sync(member.now));
     member.contact.synced();
     assert_eq!(member.said(), None);
@@ -164,11 +166,11 @@ fn a_member_that_lists_anew_returns_and_must_sync() {
 #[test]
 fn a_return_that_breaks_off_is_a_loss_again() {
     let mut member = Member::live();
-    member.hear(Kind::Slices, transport());
+    member.hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
-    member.hear(Kind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, News::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
-    member.hear(Kind::Slices, transport());
+    member.hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
     assert!(!member.contact.may_sync(member.now));
 }
@@ -176,11 +178,11 @@ fn a_return_that_breaks_off_is_a_loss_again() {
 #[test]
 fn a_long_list_with_progress_is_no_loss() {
     let mut member = Member::live();
-    member.hear(Kind::Slices, News::Ended("expired".to_owned()));
-    member.hear(Kind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, News::Ended("expired".to_owned()));
+    member.hear(ObjectKind::Slices, News::Listing);
     for _ in 0..5 {
         assert_eq!(member.wait(4).said(), None);
-        member.hear(Kind::Slices, News::Progress);
+        member.hear(ObjectKind::Slices, News::Progress);
     }
     assert_eq!(member.wait(5).lost(), "watch");
 }
@@ -189,17 +191,17 @@ fn a_long_list_with_progress_is_no_loss() {
 fn lists_that_lead_to_no_watch_are_a_loss() {
     let mut member = Member::live();
     let broken = || News::Failed(Failure::Answer("500".to_owned()));
-    member.hear(Kind::Slices, broken());
+    member.hear(ObjectKind::Slices, broken());
     member
         .wait(3)
-        .hear(Kind::Slices, News::Listing)
-        .hear(Kind::Slices, broken());
+        .hear(ObjectKind::Slices, News::Listing)
+        .hear(ObjectKind::Slices, broken());
     member
         .wait(3)
-        .hear(Kind::Slices, News::Listing)
-        .hear(Kind::Slices, broken());
+        .hear(ObjectKind::Slices, News::Listing)
+        .hear(ObjectKind::Slices, broken());
     assert_eq!(member.lost(), "watch");
-    member.hear(Kind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, News::Listing);
     assert_eq!(
         member.wait(1).said(),
         None,
@@ -211,12 +213,12 @@ fn lists_that_lead_to_no_watch_are_a_loss() {
 fn a_member_that_waits_for_its_turn_is_not_lost() {
     let mut member = Member::new();
     member
-        .hear(Kind::Services, News::Queued)
-        .hear(Kind::Slices, News::Queued);
+        .hear(ObjectKind::Services, News::Queued)
+        .hear(ObjectKind::Slices, News::Queued);
     assert_eq!(member.wait(60).said(), None);
     member
-        .hear(Kind::Services, News::Turn)
-        .hear(Kind::Slices, News::Turn);
+        .hear(ObjectKind::Services, News::Turn)
+        .hear(ObjectKind::Slices, News::Turn);
     assert_eq!(member.wait(4).said(), None);
     assert_eq!(member.wait(1).lost(), "watch");
 }
@@ -224,15 +226,15 @@ fn a_member_that_waits_for_its_turn_is_not_lost() {
 #[test]
 fn a_refused_kind_is_a_loss_at_once_until_it_is_watched() {
     let mut member = Member::live();
-    member.hear(Kind::Slices, refused());
+    member.hear(ObjectKind::Slices, refused());
     assert_eq!(member.lost(), "refused");
-    member.wait(1).hear(Kind::Slices, News::Listing);
+    member.wait(1).hear(ObjectKind::Slices, News::Listing);
     assert_eq!(
         member.said(),
         None,
         "a list without a watch would freeze the view"
     );
-    member.hear(Kind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, News::Up);
     assert_eq!(member.said(), Some(Change::Returning));
     assert!(member.contact.may_sync(member.now));
 }
@@ -241,7 +243,7 @@ fn a_refused_kind_is_a_loss_at_once_until_it_is_watched() {
 fn credentials_that_are_not_accepted_are_a_loss_of_the_client() {
     let mut member = Member::live();
     let failure = Failure::Unauthorized("401".to_owned());
-    member.hear(Kind::Services, News::Failed(failure));
+    member.hear(ObjectKind::Services, News::Failed(failure));
     assert_eq!(member.wait(5).lost(), "client");
 }
 
@@ -249,15 +251,15 @@ fn credentials_that_are_not_accepted_are_a_loss_of_the_client() {
 fn service_exports_are_no_reason_for_a_loss() {
     let mut member = Member::live();
     member
-        .hear(Kind::Exports, refused())
-        .hear(Kind::Exports, transport());
+        .hear(ObjectKind::Exports, refused())
+        .hear(ObjectKind::Exports, transport());
     assert_eq!(member.wait(60).said(), None);
 }
 
 #[test]
 fn a_first_sync_waits_for_service_exports_a_while() {
     let mut member = Member::new();
-    member.list(Kind::Services).list(Kind::Slices);
+    member.list(ObjectKind::Services).list(ObjectKind::Slices);
     assert!(!member.contact.may_sync(member.now));
     member.wait(9);
     assert!(!member.contact.may_sync(member.now));
@@ -266,9 +268,9 @@ fn a_first_sync_waits_for_service_exports_a_while() {
 
     let mut denied = Member::new();
     denied
-        .list(Kind::Services)
-        .list(Kind::Slices)
-        .hear(Kind::Exports, refused());
+        .list(ObjectKind::Services)
+        .list(ObjectKind::Slices)
+        .hear(ObjectKind::Exports, refused());
     assert!(denied.contact.may_sync(denied.now));
 }
 
@@ -276,12 +278,12 @@ fn a_first_sync_waits_for_service_exports_a_while() {
 fn a_member_that_never_synced_says_why_and_then_why_else() {
     let mut member = Member::new();
     member
-        .hear(Kind::Services, transport())
-        .hear(Kind::Slices, transport());
+        .hear(ObjectKind::Services, transport())
+        .hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
     member.miss().miss().miss();
     assert_eq!(member.said(), None, "the watch is reason enough");
-    member.hear(Kind::Services, refused());
+    member.hear(ObjectKind::Services, refused());
     assert_eq!(member.lost(), "refused");
 }
 
@@ -296,7 +298,7 @@ fn a_client_that_cannot_be_built_is_said_once() {
     );
     member.contact.restart(member.now);
     assert_eq!(member.said(), None, "nothing has answered yet");
-    member.hear(Kind::Services, News::Listing);
+    member.hear(ObjectKind::Services, News::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
 }
 
@@ -305,7 +307,10 @@ fn a_list_that_is_wanted_is_void_once_the_member_is_lost() {
     let mut member = Member::live();
     assert!(member.contact.want_lists(member.now));
     assert!(!member.contact.want_lists(member.now), "it is under way");
-    member.list(Kind::Services).contact.listed(Kind::Services);
+    member
+        .list(ObjectKind::Services)
+        .contact
+        .listed(ObjectKind::Services);
     assert!(!member.contact.take_lists(member.now));
     member.miss().miss().miss();
     assert_eq!(member.lost(), "heartbeat");
@@ -313,7 +318,9 @@ fn a_list_that_is_wanted_is_void_once_the_member_is_lost() {
     assert!(!member.contact.passes_changes(), "it has to say everything");
     assert!(!member.contact.want_lists(member.now));
     member.contact.beat(Ok(()), member.now);
-    member.hear(Kind::Services, News::Up).list(Kind::Slices);
+    member
+        .hear(ObjectKind::Services, News::Up)
+        .list(ObjectKind::Slices);
     assert_eq!(member.said(), Some(Change::Returning));
     assert!(member.contact.may_sync(member.now));
 }
@@ -325,14 +332,14 @@ fn a_member_that_lists_without_progress_begins_from_nothing_more_and_more_rarely
     member.wait(59);
     assert!(!member.contact.is_stuck(member.now));
     member
-        .hear(Kind::Slices, News::Ended("wanted".to_owned()))
-        .hear(Kind::Slices, News::Queued)
+        .hear(ObjectKind::Slices, News::Ended("wanted".to_owned()))
+        .hear(ObjectKind::Slices, News::Queued)
         .wait(600);
     assert!(
         !member.contact.is_stuck(member.now),
         "it waits for its turn"
     );
-    member.hear(Kind::Slices, News::Listing).wait(59);
+    member.hear(ObjectKind::Slices, News::Listing).wait(59);
     assert!(!member.contact.is_stuck(member.now), "a page has come");
     let mut waits = Vec::new();
     for _ in 0..8 {
@@ -343,7 +350,7 @@ fn a_member_that_lists_without_progress_begins_from_nothing_more_and_more_rarely
         member.contact.give_up();
         member.contact.restart(member.now);
         // Everything is listed, and what else it takes to sync does not come.
-        member.list(Kind::Services).list(Kind::Slices);
+        member.list(ObjectKind::Services).list(ObjectKind::Slices);
     }
     assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 64]);
     member.contact.synced();
@@ -359,7 +366,10 @@ fn a_member_that_said_too_much_is_believed_once_it_has_kept_within_it_for_longer
         let now = member.now;
         let said = member.contact.exceed("its facts".to_owned(), now);
         member.contact.restart(now);
-        member.wait(1).list(Kind::Services).list(Kind::Slices);
+        member
+            .wait(1)
+            .list(ObjectKind::Services)
+            .list(ObjectKind::Slices);
         said
     };
     assert!(matches!(flood(&mut member, 2), Some(Change::Lost(_))));
@@ -378,13 +388,13 @@ fn a_member_that_grew_for_long_is_believed_a_minute_after_it_shrank() {
     let now = member.wait(100_000).now;
     assert!(member.contact.exceed("its facts".to_owned(), now).is_some());
     member.contact.restart(now);
-    member.list(Kind::Services);
+    member.list(ObjectKind::Services);
     assert_eq!(member.wait(600).said(), None, "slices are not listed");
-    member.list(Kind::Slices);
+    member.list(ObjectKind::Slices);
     assert_eq!(member.wait(59).said(), None);
     // A watch that starts again in time begins nothing anew.
-    member.hear(Kind::Slices, News::Ended("its time".to_owned()));
+    member.hear(ObjectKind::Slices, News::Ended("its time".to_owned()));
     assert_eq!(member.wait(1).said(), None);
-    member.hear(Kind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, News::Up);
     assert_eq!(member.said(), Some(Change::Returning));
 }

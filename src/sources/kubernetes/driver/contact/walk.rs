@@ -21,7 +21,7 @@ const PROOF: usize = 60;
 const STEP: Duration = Duration::from_secs(5);
 
 /// The needed kinds.
-const KINDS: [Kind; 2] = [Kind::Services, Kind::Slices];
+const KINDS: [ObjectKind; 2] = [ObjectKind::Services, ObjectKind::Slices];
 
 /// Where the task that follows a kind is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,14 +138,15 @@ impl Model {
             }
             Event::Page(kind) => self.contact.hear(KINDS[kind], News::Progress, self.now),
             Event::Exports(true) => {
-                self.contact.hear(Kind::Exports, News::Listing, self.now);
-                self.end_list(Kind::Exports);
-                self.contact.hear(Kind::Exports, News::Up, self.now);
+                self.contact
+                    .hear(ObjectKind::Exports, News::Listing, self.now);
+                self.end_list(ObjectKind::Exports);
+                self.contact.hear(ObjectKind::Exports, News::Up, self.now);
             }
             Event::Exports(false) => {
                 let failure = Failure::Transport(String::new());
                 self.contact
-                    .hear(Kind::Exports, News::Failed(failure), self.now);
+                    .hear(ObjectKind::Exports, News::Failed(failure), self.now);
             }
             Event::Excess => {
                 let _ = self.contact.exceed(String::new(), self.now);
@@ -182,7 +183,7 @@ impl Model {
     }
 
     /// A list is complete, as the session takes it in.
-    fn end_list(&mut self, kind: Kind) {
+    fn end_list(&mut self, kind: ObjectKind) {
         self.contact.listed(kind);
         if !self.contact.passes_changes() || self.contact.awaits_lists() {
             self.is_owed = true;

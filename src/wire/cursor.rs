@@ -1,15 +1,15 @@
-//! Octets that are yet to be written.
+//! Writes octets into a buffer of fixed length, one piece after the other.
 
 /// The part of a buffer that is still free.
 #[derive(Debug)]
-pub(super) struct Place<'a>(pub(super) &'a mut [u8]);
+pub(super) struct Cursor<'a>(pub(super) &'a mut [u8]);
 
-impl Place<'_> {
+impl Cursor<'_> {
     /// Writes octets and goes past them; `None`, and nothing more fits, if they do not fit.
     #[inline]
     pub(super) fn put(&mut self, octets: &[u8]) -> Option<()> {
-        let (place, rest) = std::mem::take(&mut self.0).split_at_mut_checked(octets.len())?;
-        place.copy_from_slice(octets);
+        let (written, rest) = std::mem::take(&mut self.0).split_at_mut_checked(octets.len())?;
+        written.copy_from_slice(octets);
         self.0 = rest;
         Some(())
     }

@@ -11,7 +11,7 @@ use crate::names::Label;
 ///
 /// While an endpoint moves between slices it may be in both or, for a moment, in none.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct EndpointTally {
     /// How often each endpoint is listed.
     endpoints: HashMap<(IpAddr, u64), Copies>,
     /// How many endpoints have a ready copy.
@@ -29,7 +29,7 @@ struct Copies {
     ready: u32,
 }
 
-impl Tally {
+impl EndpointTally {
     /// The numbers.
     pub(super) fn endpoints(&self) -> Endpoints {
         Endpoints {

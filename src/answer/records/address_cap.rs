@@ -6,14 +6,14 @@ use crate::model::MOST_ADDRESSES;
 /// A cap on the addresses of one type in an answer. A client gets the same ones for the length of a time
 /// slot, and when an address goes, one takes its place and the others stay.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limit<'s> {
+pub(super) struct AddressCap<'s> {
     /// How many.
     most: usize,
     /// The draw of the service for the client.
     draw: Draw<'s>,
 }
 
-impl<'s> Limit<'s> {
+impl<'s> AddressCap<'s> {
     /// At most `most`, which is no more than [`MOST_ADDRESSES`].
     pub(super) fn new(most: u8, draw: Draw<'s>) -> Self {
         Self {

@@ -5,14 +5,14 @@ use crate::wire::NameBuf;
 
 /// The part of a name that needs not be written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
+pub struct SharedSuffix {
     /// Octets of the name before it, without a root where there is an ending.
     pub own: usize,
     /// Which of the earlier names has it, and at which offset; `None` where none has a label of it.
     pub place: Option<(usize, usize)>,
 }
 
-impl Ending {
+impl SharedSuffix {
     /// The longest ending that a name has in common with one of the names before it.
     pub(super) fn of(name: &NameBuf, earlier: &[&NameBuf]) -> Self {
         let wire = name.as_wire();
@@ -50,8 +50,8 @@ mod tests {
         let earlier: Vec<_> = earlier.iter().collect();
         let check = |text: &str, own, place| {
             assert_eq!(
-                Ending::of(&name(text), &earlier),
-                Ending { own, place },
+                SharedSuffix::of(&name(text), &earlier),
+                SharedSuffix { own, place },
                 "{text}"
             );
         };

@@ -45,14 +45,14 @@ impl Owner {
 /// A name in rdata, or an owner: up to five runs of labels in wire form, then a name that is in
 /// the message already, or the root.
 #[derive(Debug, Clone, Copy)]
-pub struct Target<'a> {
+pub struct NameParts<'a> {
     /// Labels with their length octets, without the root; leftmost first.
     pub(super) parts: [&'a [u8]; 5],
     /// What follows; `None` is the root.
     pub(super) end: Option<Owner>,
 }
 
-impl<'a> Target<'a> {
+impl<'a> NameParts<'a> {
     /// `parts`, each whole labels in wire form without the root, then `end`; `None` is the root.
     #[inline]
     pub fn new<const N: usize>(parts: [&'a [u8]; N], end: Option<Owner>) -> Self {
@@ -88,7 +88,7 @@ impl<'a> Target<'a> {
     }
 }
 
-impl From<Owner> for Target<'_> {
+impl From<Owner> for NameParts<'_> {
     /// A name that is in the message already.
     #[inline]
     fn from(owner: Owner) -> Self {
@@ -100,9 +100,9 @@ impl From<Owner> for Target<'_> {
 #[derive(Debug, Clone, Copy)]
 pub struct Soa<'a> {
     /// The first name server.
-    pub mname: Target<'a>,
+    pub mname: NameParts<'a>,
     /// The mailbox of whoever is responsible, as a name.
-    pub rname: Target<'a>,
+    pub rname: NameParts<'a>,
     /// Serial (RFC 1982).
     pub serial: u32,
     /// When a secondary asks again.

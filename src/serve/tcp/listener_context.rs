@@ -11,7 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::WorkerCounters;
 
 /// What the connections of one listener share.
-pub(in super::super) struct Service<R> {
+pub(in super::super) struct ListenerContext<R> {
     /// The place of the listener in the configuration, if it is bound to a member.
     pub(super) listener: Option<ListenerIdx>,
     /// Answers.
@@ -28,7 +28,7 @@ pub(in super::super) struct Service<R> {
     pub(super) idle_units: u16,
 }
 
-impl<R> Service<R> {
+impl<R> ListenerContext<R> {
     /// Gathers what connections share.
     pub(in super::super) fn new(
         listener: Option<ListenerIdx>,

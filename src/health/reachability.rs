@@ -12,7 +12,7 @@ pub(super) type Id = u64;
 
 /// What is heard of the targets of one address family.
 #[derive(Debug, Default)]
-pub(super) struct Family {
+pub(super) struct FamilyReachability {
     /// How many targets there are.
     targets: usize,
     /// Targets that answered when they were last asked.
@@ -27,7 +27,7 @@ pub(super) struct Family {
     is_held: bool,
 }
 
-impl Family {
+impl FamilyReachability {
     /// A target is new.
     pub(super) fn gains(&mut self) {
         self.targets += 1;
@@ -92,25 +92,25 @@ impl Family {
 }
 
 /// The name in metrics of the family of an address.
-pub(super) fn family(address: SocketAddr) -> telemetry::Family {
+pub(super) fn family(address: SocketAddr) -> telemetry::AddressFamily {
     match address {
-        SocketAddr::V4(_) => telemetry::Family::Ipv4,
-        SocketAddr::V6(_) => telemetry::Family::Ipv6,
+        SocketAddr::V4(_) => telemetry::AddressFamily::Ipv4,
+        SocketAddr::V6(_) => telemetry::AddressFamily::Ipv6,
     }
 }
 
 /// Both address families.
 #[derive(Debug, Default)]
-pub(super) struct Network {
+pub(super) struct Reachability {
     /// IPv4.
-    ipv4: Family,
+    ipv4: FamilyReachability,
     /// IPv6.
-    ipv6: Family,
+    ipv6: FamilyReachability,
 }
 
-impl Network {
+impl Reachability {
     /// What is heard of the family of an address.
-    pub(super) fn of(&mut self, address: SocketAddr) -> &mut Family {
+    pub(super) fn of(&mut self, address: SocketAddr) -> &mut FamilyReachability {
         match address {
             SocketAddr::V4(_) => &mut self.ipv4,
             SocketAddr::V6(_) => &mut self.ipv6,

@@ -12,7 +12,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::{Name, RData, RecordType};
 use tracing::debug;
 
-use super::known::{Answers, Outcome, SHORTEST};
+use super::known::{Answers, QueryOutcome, SHORTEST};
 use super::rules::Rules;
 use crate::model::kept;
 use crate::wire::NameBuf;
@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Asks the resolvers.
 #[derive(Clone)]
-pub(super) struct Lookup {
+pub(super) struct HostNameResolver {
     /// Sends questions; caches nothing, so that an answer is as new as its resolver has it.
     resolver: TokioResolver,
     /// What answers have to keep to.
@@ -34,7 +34,7 @@ pub(super) struct Lookup {
     own_zones: Arc<[Name]>,
 }
 
-impl Lookup {
+impl HostNameResolver {
     /// Asks `resolvers`, or the system's when there are none: an error when those cannot be read.
     pub(super) fn new(resolvers: &[SocketAddr], rules: &Arc<Rules>) -> Result<Self, NetError> {
         Self::with_timeout(resolvers, rules, TIMEOUT)
@@ -76,7 +76,8 @@ impl Lookup {
             RData::AAAA(address) => Some(address.0),
             _ => None,
         });
-        let (ipv4, ipv6): (Outcome<Ipv4Addr>, Outcome<Ipv6Addr>) = tokio::join!(ipv4, ipv6);
+        let (ipv4, ipv6): (QueryOutcome<Ipv4Addr>, QueryOutcome<Ipv6Addr>) =
+            tokio::join!(ipv4, ipv6);
         Answers { ipv4, ipv6 }
     }
 
@@ -86,16 +87,16 @@ impl Lookup {
         hostname: &NameBuf,
         kind: RecordType,
         address: impl Fn(&RData) -> Option<A>,
-    ) -> Outcome<A> {
+    ) -> QueryOutcome<A> {
         let Some(name) = absolute(hostname) else {
-            return Outcome::Failed("not a name that can be asked for".into());
+            return QueryOutcome::Failed("not a name that can be asked for".into());
         };
         let answer = tokio::time::timeout(LIMIT, self.resolver.lookup(name, kind)).await;
         match answer.unwrap_or(Err(NetError::Timeout)) {
             Ok(lookup) => {
                 let records = lookup.answers();
                 if let Some(why) = records.iter().find_map(|record| self.is_ours(&record.data)) {
-                    return Outcome::Absent(why.into());
+                    return QueryOutcome::Absent(why.into());
                 }
                 let addresses: Vec<A> = records.iter().filter_map(|it| address(&it.data)).collect();
                 // The last good ones are better than what nobody can reach
@@ -108,22 +109,22 @@ impl Lookup {
                 });
                 let refused = judged.reduce(Result::or);
                 if let Some(Err(why)) = refused {
-                    return Outcome::Failed(why.into());
+                    return QueryOutcome::Failed(why.into());
                 }
                 // CNAMEs on the way count too.
                 let ttl = records.iter().map(|record| record.ttl).min();
                 match ttl {
                     Some(ttl) if !addresses.is_empty() => {
                         let ttl = Duration::from_secs(ttl.into());
-                        Outcome::Found(addresses, ttl.max(SHORTEST))
+                        QueryOutcome::Found(addresses, ttl.max(SHORTEST))
                     }
-                    _ => Outcome::Failed("an answer without addresses".into()),
+                    _ => QueryOutcome::Failed("an answer without addresses".into()),
                 }
             }
-            Err(error) if is_negative(&error) => Outcome::Absent(why(&error)),
+            Err(error) if is_negative(&error) => QueryOutcome::Absent(why(&error)),
             Err(error) => {
                 debug!(%hostname, %kind, %error, "lookup failed");
-                Outcome::Failed(why(&error))
+                QueryOutcome::Failed(why(&error))
             }
         }
     }

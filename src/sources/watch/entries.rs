@@ -9,18 +9,18 @@ use notify::EventKind;
 const MAX_LINKS: usize = 40;
 
 /// Folders, and the entries in them that matter.
-pub(super) type Places = BTreeSet<(PathBuf, PathBuf)>;
+pub(super) type WatchedEntries = BTreeSet<(PathBuf, PathBuf)>;
 
 /// The folders alone.
-pub(super) fn folders(places: &Places) -> BTreeSet<&Path> {
-    places.iter().map(|(folder, _)| folder.as_path()).collect()
+pub(super) fn folders(entries: &WatchedEntries) -> BTreeSet<&Path> {
+    entries.iter().map(|(folder, _)| folder.as_path()).collect()
 }
 
 /// Whether an event is a reason to look. Our own reading is an event too.
-pub(super) fn matters(event: &notify::Event, places: &Places) -> bool {
+pub(super) fn matters(event: &notify::Event, entries: &WatchedEntries) -> bool {
     let concerns = |path: &PathBuf| {
         let is = |(folder, entry): &(PathBuf, PathBuf)| path == entry || path == folder;
-        places.iter().any(is)
+        entries.iter().any(is)
     };
     let is_read = matches!(event.kind, EventKind::Access(_));
     let is_anywhere = event.paths.is_empty() || event.need_rescan();
@@ -29,10 +29,10 @@ pub(super) fn matters(event: &notify::Event, places: &Places) -> bool {
 
 /// Where a change can give `path` another content: the entries of the file itself, and of every
 /// symlink on the way to it. Where one is missing, the place where it would be.
-pub(super) fn places(path: &Path) -> Places {
-    let mut places = Places::new();
+pub(super) fn entries_of(path: &Path) -> WatchedEntries {
+    let mut entries = WatchedEntries::new();
     let Ok(path) = std::path::absolute(path) else {
-        return places;
+        return entries;
     };
     let mut rest: Vec<_> = path.components().rev().map(owned).collect();
     let mut at = PathBuf::new();
@@ -41,7 +41,7 @@ pub(super) fn places(path: &Path) -> Places {
         let parent = at.clone();
         at.push(&part);
         if let Ok(target) = std::fs::read_link(&at) {
-            places.insert((parent.clone(), at));
+            entries.insert((parent.clone(), at));
             links += 1;
             if links > MAX_LINKS {
                 break;
@@ -52,11 +52,11 @@ pub(super) fn places(path: &Path) -> Places {
         } else if part.as_os_str() == ".." {
             at = parent.parent().map_or(parent.clone(), Path::to_path_buf);
         } else if !at.exists() || rest.is_empty() {
-            places.insert((parent, at));
+            entries.insert((parent, at));
             break;
         }
     }
-    places
+    entries
 }
 
 /// A component that outlives its path.

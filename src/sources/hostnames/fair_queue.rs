@@ -17,7 +17,7 @@ pub(super) const AT_ONCE: usize = 32;
 /// member has fewer of them than are free: so there is always one for a member that has none, however
 /// long the names of others take.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct FairQueue {
     /// The members that have names.
     members: BTreeMap<MemberIdx, Turn>,
     /// How many names are being asked for.
@@ -37,7 +37,7 @@ struct Turn {
     served: u64,
 }
 
-impl Turns {
+impl FairQueue {
     /// A name is due at a time.
     pub(super) fn insert(&mut self, at: Instant, hostname: &NameBuf, members: MemberSet) {
         for member in members.iter() {

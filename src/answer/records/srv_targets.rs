@@ -2,11 +2,11 @@
 
 use crate::model::PodName;
 use crate::snapshot::{Apex, Scope, Scopes, ServiceEntry, Snapshot};
-use crate::wire::{MAX_NAME, Target};
+use crate::wire::{MAX_NAME, NameParts};
 
 /// Names that SRV records of a service have as targets: labels without a root, in three parts.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::answer) struct Targets<'t> {
+pub(in crate::answer) struct SrvTargets<'t> {
     /// The name of the service where it was asked.
     service: [&'t [u8]; 3],
     /// What follows a pod and its member.
@@ -15,7 +15,7 @@ pub(in crate::answer) struct Targets<'t> {
     pinned: [&'t [u8]; 3],
 }
 
-impl<'t> Targets<'t> {
+impl<'t> SrvTargets<'t> {
     /// Those of a service at a level of an apex.
     pub(in crate::answer) fn at(
         snapshot: &'t Snapshot,
@@ -58,18 +58,18 @@ impl<'t> Targets<'t> {
     }
 
     /// The name of the service.
-    pub(super) fn service(&self) -> Target<'t> {
-        Target::new(self.service, None)
+    pub(super) fn service(&self) -> NameParts<'t> {
+        NameParts::new(self.service, None)
     }
 
     /// The name of a pod; `None` if it would be over 255 octets.
-    pub(super) fn pod(&self, member: &'t [u8], name: &'t PodName) -> Option<Target<'t>> {
+    pub(super) fn pod(&self, member: &'t [u8], name: &'t PodName) -> Option<NameParts<'t>> {
         let [first, second, third] = self.pods;
         fitting([name.as_wire(), member, first, second, third])
     }
 
     /// The pinned name of a member; `None` if it would be over 255 octets.
-    pub(super) fn pinned(&self, member: &'t [u8]) -> Option<Target<'t>> {
+    pub(super) fn pinned(&self, member: &'t [u8]) -> Option<NameParts<'t>> {
         let [first, second, third] = self.pinned;
         fitting([member, first, second, third, &[]])
     }
@@ -77,7 +77,7 @@ impl<'t> Targets<'t> {
 
 /// A target of these labels; `None` if it would be over 255 octets. Never compressed: RFC 2782 forbids
 /// it.
-fn fitting(labels: [&[u8]; 5]) -> Option<Target<'_>> {
+fn fitting(labels: [&[u8]; 5]) -> Option<NameParts<'_>> {
     let length = labels.iter().map(|labels| labels.len()).sum::<usize>() + 1;
-    (length <= MAX_NAME).then(|| Target::new(labels, None))
+    (length <= MAX_NAME).then(|| NameParts::new(labels, None))
 }

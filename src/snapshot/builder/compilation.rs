@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::compiler::{Compiled, Compiler, First};
+use super::compiler::{CompiledService, Compiler, First};
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::FederationIdx;
 use crate::snapshot::generation::{Counts, Namespaces};
@@ -18,7 +18,7 @@ use crate::wire::MAX_NAME;
 
 /// What was compiled, and what is counted of it.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct Compilation {
     pub(super) services: Table<ServiceEntry>,
     pub(super) namespaces: Namespaces,
     pub(super) counts: Arc<Counts>,
@@ -33,7 +33,7 @@ pub(super) struct Outcome {
     pub(super) left: Vec<Arc<ServiceEntry>>,
 }
 
-impl Outcome {
+impl Compilation {
     /// Takes in services that were not there before, under their own names. The fewer, the longer it
     /// waits for each.
     pub(super) fn add(&mut self, compiler: &Compiler<'_>, services: Vec<First<'_>>) {
@@ -62,7 +62,7 @@ impl Outcome {
         &mut self,
         federation: FederationIdx,
         name: &NamespacedName,
-        compiled: Compiled,
+        compiled: CompiledService,
     ) -> Arc<ServiceEntry> {
         let mut entry = compiled.entry;
         let probing = &mut self.probing;
