@@ -31,7 +31,7 @@ pub struct ServiceEntry {
     pub federation: FederationIdx,
     /// How to choose.
     pub plan: PlanIdx,
-    /// TTL of its CNAMEs and SRV records, and at most of its addresses, in seconds.
+    /// TTL of its records, in seconds: at most, as a shard may have a shorter one.
     pub ttl: u32,
     /// Some shard may be kept back, which its caution says.
     keeps_back: bool,
@@ -106,7 +106,7 @@ pub(super) struct NewEntry {
     pub(super) federation: FederationIdx,
     /// How to choose.
     pub(super) plan: PlanIdx,
-    /// TTL of its CNAMEs and SRV records, in seconds.
+    /// TTL of its records at most, in seconds.
     pub(super) ttl: u32,
     /// Members whose facts have the service without counting as an export, with why.
     pub(super) ignored: Vec<Ignored>,
