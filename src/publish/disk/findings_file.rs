@@ -57,6 +57,8 @@ enum FindingsRecord {
     /// A process has begun at this time, in Unix seconds: what passes by the records before was last
     /// asked before then.
     Begun(u64),
+    /// The wall clock was set by so many seconds: all times of the records before are later by as many.
+    ClockSet(i64),
 }
 
 /// Why an address is out.
@@ -124,6 +126,9 @@ pub(in crate::publish) struct RestoredFindings {
     pub(in crate::publish) shards: ShardRecords,
     /// The octets of the file after which writing goes on; `None` where it is to be written anew.
     pub(in crate::publish) good: Option<u64>,
+    /// By how many seconds the wall clock was set, at least, while nobody looked; all times here are by
+    /// the present one. Zero where it seems to have gone on.
+    pub(in crate::publish) clock_set: i64,
 }
 
 /// The path of the file in a state folder.
@@ -152,9 +157,12 @@ pub(in crate::publish) fn read(
     }
 }
 
-/// The file as it says.
+/// The file as it says. While it is read, times are by the wall clock of its beginning, however often
+/// that was set since; they may be negative there, and wrap.
 #[derive(Debug, Default)]
 struct FindingsFile {
+    /// By how many seconds the wall clock was set since the beginning.
+    clock_set: i64,
     /// What is known of each address.
     findings: Findings,
     /// How many processes had begun when each was written.
@@ -178,9 +186,11 @@ struct FindingsFile {
 impl FindingsFile {
     /// Folds a record.
     fn fold(&mut self, record: FindingsRecord) {
+        let by = self.clock_set.wrapping_neg();
+        let then = |at: u64| at.wrapping_add_signed(by);
         match record {
             FindingsRecord::Stood(region, zone) => self.stood = (region, zone),
-            FindingsRecord::Held(at) => self.held = at,
+            FindingsRecord::Held(at) => self.held = then(at),
             FindingsRecord::Found(address, down) => {
                 let out = down.map(|(since, seen)| Out {
                     is_damped: false,
@@ -193,17 +203,25 @@ impl FindingsFile {
                 if self.findings.len() >= MOST_KEPT && !self.findings.contains_key(&address) {
                     return;
                 }
-                let down = out.map(Out::evidence);
+                let mut down = out.map(Out::evidence);
+                if let Some(down) = &mut down {
+                    down.since = UnixSeconds(then(down.since.0));
+                }
                 self.findings.insert(address, Finding { down, is_passing });
                 self.written.insert(address, self.begun.len());
             }
-            FindingsRecord::Begun(at) => self.begun.push(at),
+            FindingsRecord::Begun(at) => self.begun.push(then(at)),
+            FindingsRecord::ClockSet(by) => self.clock_set = self.clock_set.wrapping_add(by),
             FindingsRecord::Forgotten(address) => drop(self.findings.remove(&address)),
             FindingsRecord::Member(name, record) if record == MemberRecord::default() => {
                 self.members.remove(&name);
             }
-            FindingsRecord::Member(name, record) => drop(self.members.insert(name, record)),
-            FindingsRecord::Shard(key, record) => {
+            FindingsRecord::Member(name, mut record) => {
+                record.redate(then);
+                self.members.insert(name, record);
+            }
+            FindingsRecord::Shard(key, mut record) => {
+                record.redate(then);
                 if self.shards.len() < MOST_SHARDS || self.shards.contains_key(&key) {
                     self.shards.insert(key, record);
                 }
@@ -211,8 +229,43 @@ impl FindingsFile {
         }
     }
 
+    /// Gives all times by the present wall clock. One that says less than when all was last so was set
+    /// back while nobody looked: then no time has passed since. Returns by how many seconds it was.
+    fn date(&mut self, now: UnixSeconds) -> i64 {
+        let at = |by: i64| {
+            move |at: u64| {
+                let at = at.wrapping_add_signed(by).cast_signed();
+                at.max(0).cast_unsigned()
+            }
+        };
+        let held = at(self.clock_set)(self.held);
+        let by = now.0.min(held).wrapping_sub(held).cast_signed();
+        let date = at(self.clock_set.wrapping_add(by));
+        self.held = date(self.held);
+        for at in &mut self.begun {
+            *at = date(*at);
+        }
+        for record in self.members.values_mut() {
+            record.redate(date);
+        }
+        for record in self.shards.values_mut() {
+            record.redate(date);
+        }
+        let down = self.findings.iter();
+        let down = down.filter(|(_, known)| known.down.is_some());
+        let down: Vec<_> = down.map(|(at, known)| (*at, known.clone())).collect();
+        for (address, mut known) in down {
+            if let Some(down) = &mut known.down {
+                down.since = UnixSeconds(date(down.since.0));
+            }
+            self.findings.insert(address, known);
+        }
+        by
+    }
+
     /// What counts of it.
     fn count(mut self, here: Option<&Place>, now: UnixSeconds) -> RestoredFindings {
+        let clock_set = self.date(now);
         let is_elsewhere = self.stood != place(here);
         let is_old = now.0.saturating_sub(self.held) > FRESH;
         if is_elsewhere || is_old {
@@ -239,6 +292,7 @@ impl FindingsFile {
             members: self.members,
             shards: self.shards,
             good: is_whole.then_some(self.good),
+            clock_set,
         }
     }
 }
@@ -312,6 +366,11 @@ pub(in crate::publish) fn push_shard(buffer: &mut Vec<u8>, key: &[String; 3], sh
 /// Appends that a process has begun.
 pub(in crate::publish) fn push_begun(buffer: &mut Vec<u8>, at: UnixSeconds) {
     append(buffer, &FindingsRecord::Begun(at.0));
+}
+
+/// Appends that the wall clock was set by so many seconds.
+pub(in crate::publish) fn push_clock_set(buffer: &mut Vec<u8>, by: i64) {
+    append(buffer, &FindingsRecord::ClockSet(by));
 }
 
 /// Appends that all is so at a time.

@@ -154,6 +154,13 @@ impl States {
         })
     }
 
+    /// The wall clock was set by so many seconds.
+    pub(in crate::publish) fn clock_set(&mut self, by: i64) {
+        for tracked in &mut self.members {
+            tracked.contact.clock_set(by);
+        }
+    }
+
     /// Derives every state anew. Returns what has changed.
     pub(in crate::publish) fn settle(&mut self, now: Instant) -> Vec<StateTransition> {
         for federation in 0..self.brakes.len() {

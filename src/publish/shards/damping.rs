@@ -83,6 +83,15 @@ pub(in crate::publish) struct ShardRecord {
     since: u64,
 }
 
+impl ShardRecord {
+    /// Gives its times as another clock has them.
+    pub(in crate::publish) fn redate(&mut self, date: impl Fn(u64) -> u64) {
+        for at in [&mut self.last, &mut self.since] {
+            *at = date(*at);
+        }
+    }
+}
+
 /// The shards that are out or were of late.
 #[derive(Debug)]
 pub(in crate::publish) struct Damping {

@@ -127,6 +127,9 @@ pub(in crate::publish) fn prepare(
     let kept = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
     let record = FindingsLog::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
     let mut record = record.map_err(StartError::Thread)?;
+    if kept.clock_set != 0 {
+        record.clock_set(kept.clock_set, now.instant);
+    }
     let (findings_to, findings) = watch::channel(kept.findings.clone());
     let overrides_path = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&overrides_path);

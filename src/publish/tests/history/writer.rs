@@ -16,13 +16,14 @@ use crate::model::{
     Change, Check, Delta, Epoch, Fleet, HttpCheck, MemberIdx, MemberSet, NamespacedName, Pattern,
     Probe, ProbeTarget, ProbeTargets, Service, UnixSeconds,
 };
+use crate::publish::now::Now;
 use crate::publish::tests::fixture::{config, federation, label, named, service};
 use crate::publish::world::begin::FOLDER;
 use crate::publish::writer::run::Core;
 use crate::publish::writer::thread::prepare;
 use crate::publish::{CommandRequest, OperatorCommand, Storage};
 use crate::snapshot::Snapshot;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, clock};
 use crate::wire::NameBuf;
 
 /// The members.
@@ -181,7 +182,7 @@ impl Writer {
         let rules = Rules::new();
         WALL.set(1_800_000_000);
         let (core, targets) = Self::core(&rules, folder);
-        let begun = core.now().instant;
+        let begun = clock::monotonic();
         Self {
             core,
             targets,
@@ -226,19 +227,19 @@ impl Writer {
 
     /// Milliseconds since the history began.
     pub(super) fn time(&self) -> u64 {
-        let since = self.core.now().instant.duration_since(self.begun);
+        let since = clock::monotonic().duration_since(self.begun);
         u64::try_from(since.as_millis()).unwrap()
     }
 
     /// How many milliseconds ago a moment was.
     pub(super) fn ago(&self, at: Instant) -> u64 {
-        let ago = self.core.now().instant.duration_since(at);
+        let ago = clock::monotonic().duration_since(at);
         u64::try_from(ago.as_millis()).unwrap()
     }
 
     /// Whether something is folded and not published.
     pub(super) fn is_unpublished(&self) -> bool {
-        self.core.pace.due(self.core.now().instant).is_some()
+        self.core.pace.due(clock::monotonic()).is_some()
     }
 
     /// Sets the wall clock.
@@ -337,7 +338,11 @@ impl Writer {
     /// The present answers, one for each federation.
     pub(super) fn answers(&self) -> Vec<Answer> {
         let snapshot = self.core.snapshots.load_full();
-        let (damping, now) = (&self.core.world.shards.damping, self.core.now());
+        let damping = &self.core.world.shards.damping;
+        let now = Now {
+            instant: clock::monotonic(),
+            wall: wall(),
+        };
         let left = |who: &usize| {
             let key = (self.rules.index(*who), named("s"));
             let until = damping.condition(&key, now)?.damped_until?;
