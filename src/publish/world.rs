@@ -113,16 +113,15 @@ impl World {
     }
 
     /// Looks whether the wall clock was set. All times that another process goes by are given anew then,
-    /// on disk and here, so that nothing lasts longer or shorter for it.
-    pub(super) fn compare_clocks(&mut self, now: Now) {
+    /// on disk and here, so that nothing lasts longer or shorter for it. Returns whether it was.
+    pub(super) fn compare_clocks(&mut self, now: Now) -> bool {
         let by = self.overrides.clock.compare(now);
-        if by == 0 {
-            return;
+        if by != 0 {
+            self.out.record.clock_set(by, now.instant);
+            self.shards.addresses.findings.clock_set(by);
+            self.members.clock_set(by);
         }
-        self.out.record.clock_set(by, now.instant);
-        self.shards.addresses.findings.clock_set(by);
-        self.members.states.clock_set(by);
-        self.overrides.catch_up(now.instant);
+        by != 0
     }
 
     /// Folds a change, or keeps it back for a moment.

@@ -49,6 +49,8 @@ use self::brake::MemberLossBrake;
 pub(in crate::publish) use self::contact::ContactEvent;
 pub(in crate::publish) use self::member::BEGUN;
 use self::member::Tracked;
+#[cfg(test)]
+pub(in crate::publish) use self::record::HoldRecord;
 pub(in crate::publish) use self::record::MemberRecord;
 use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState};
 use crate::names::Label;

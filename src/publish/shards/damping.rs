@@ -76,11 +76,11 @@ pub(in crate::publish) enum Came {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::publish) struct ShardRecord {
     /// How often it went out of late.
-    count: u32,
+    pub(in crate::publish) count: u32,
     /// When last, in Unix seconds.
-    last: u64,
+    pub(in crate::publish) last: u64,
     /// Since when it was out, in Unix seconds.
-    since: u64,
+    pub(in crate::publish) since: u64,
 }
 
 impl ShardRecord {

@@ -144,7 +144,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 4] = [
+    let histories: [&[Step]; 5] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -171,6 +171,8 @@ fn histories_that_broke_a_rule_break_none_any_more() {
             Step::Freeze,
             Step::Restart,
         ],
+        // A hold that had passed by the start of a process was not on disk.
+        &[Step::Lost(0), Step::Away(1800), Step::Freeze, Step::Restart],
     ];
     let mut counts = Counts::default();
     for steps in histories {

@@ -138,7 +138,10 @@ impl Core {
             instant: clock::monotonic(),
             wall: (self.wall)(),
         };
-        self.world.compare_clocks(now);
+        if self.world.compare_clocks(now) {
+            // What operators have decided is dated anew with the rest that is looked after.
+            self.housekeeping = now.instant;
+        }
         now
     }
 

@@ -193,8 +193,8 @@ impl Writer {
         }
     }
 
-    /// Ends the process, and begins another.
-    pub(super) fn restart(self, folder: &Path, is_clean: bool) -> Self {
+    /// Ends the process, sets the wall clock by so many seconds, and begins another.
+    pub(super) fn restart(self, folder: &Path, is_clean: bool, by: i64) -> Self {
         let Self {
             mut core,
             rules,
@@ -208,6 +208,7 @@ impl Writer {
         }
         core.world.out.disk.close();
         core.world.out.record.close();
+        WALL.set(WALL.get().checked_add_signed(by).unwrap());
         let (core, targets) = Self::core(&rules, folder);
         Self {
             core,
@@ -215,7 +216,7 @@ impl Writer {
             rules,
             begun,
             housekeeping,
-            set,
+            set: set + by,
         }
     }
 
@@ -229,12 +230,6 @@ impl Writer {
     pub(super) fn time(&self) -> u64 {
         let since = clock::monotonic().duration_since(self.begun);
         u64::try_from(since.as_millis()).unwrap()
-    }
-
-    /// How many milliseconds ago a moment was.
-    pub(super) fn ago(&self, at: Instant) -> u64 {
-        let ago = clock::monotonic().duration_since(at);
-        u64::try_from(ago.as_millis()).unwrap()
     }
 
     /// Whether something is folded and not published.
@@ -355,6 +350,12 @@ impl Writer {
         });
         all.collect()
     }
+}
+
+/// How many milliseconds ago a moment was.
+pub(super) fn ago(at: Instant) -> u64 {
+    let ago = clock::monotonic().duration_since(at);
+    u64::try_from(ago.as_millis()).unwrap()
 }
 
 /// The answer in a federation: as answers are made.
