@@ -308,6 +308,14 @@ impl FleetMembers {
         Some(members.filter_map(|member| out.name(member)).collect())
     }
 
+    /// The wall clock was set by so many seconds.
+    pub(super) fn clock_set(&mut self, by: i64) {
+        self.states.clock_set(by);
+        for profile in &mut self.profiles {
+            profile.contact.redate(|at| at.saturating_add_signed(by));
+        }
+    }
+
     /// What of the contact to members is to be kept, by their names.
     pub(super) fn records(&self, out: &Outbox) -> MemberRecords {
         let members = out.builder.fleet().members.iter().zip(&self.profiles);

@@ -112,6 +112,18 @@ impl World {
         }
     }
 
+    /// Looks whether the wall clock was set. All times that another process goes by are given anew then,
+    /// on disk and here, so that nothing lasts longer or shorter for it. Returns whether it was.
+    pub(super) fn compare_clocks(&mut self, now: Now) -> bool {
+        let by = self.overrides.clock.compare(now);
+        if by != 0 {
+            self.out.record.clock_set(by, now.instant);
+            self.shards.addresses.findings.clock_set(by);
+            self.members.clock_set(by);
+        }
+        by != 0
+    }
+
     /// Folds a change, or keeps it back for a moment.
     pub(super) fn fold(&mut self, delta: Delta, now: Now) -> Folded {
         let Self { shards, out, .. } = self;

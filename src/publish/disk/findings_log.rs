@@ -81,6 +81,8 @@ enum FindingsWrite {
     Held(UnixSeconds),
     /// This process has begun at this time.
     Begun(UnixSeconds),
+    /// The wall clock was set by so many seconds.
+    ClockSet(i64),
     /// Everything.
     Whole(Box<AllFindings>),
 }
@@ -251,6 +253,12 @@ impl FindingsLog {
         self.is_frozen = is_frozen;
     }
 
+    /// Writes down that the wall clock was set by so many seconds, before anything that has a time by
+    /// it: what was written before counts by the other one.
+    pub(in crate::publish) fn clock_set(&mut self, by: i64, now: Instant) {
+        self.order(FindingsWrite::ClockSet(by), now);
+    }
+
     /// Writes down that all is so now.
     pub(in crate::publish) fn hold(&mut self, now: Instant, wall: UnixSeconds) {
         self.order(FindingsWrite::Held(wall), now);
@@ -378,6 +386,7 @@ impl FindingsThread {
             }
             FindingsWrite::Held(at) => findings_file::push_held(&mut self.buffer, at),
             FindingsWrite::Begun(at) => findings_file::push_begun(&mut self.buffer, at),
+            FindingsWrite::ClockSet(by) => findings_file::push_clock_set(&mut self.buffer, by),
             FindingsWrite::Whole(whole) => {
                 self.buffer.clear();
                 let AllFindings {

@@ -92,7 +92,7 @@ impl FleetMembers {
 
     /// Has what has changed of the contact to members written. What withdraws one is on disk before
     /// answers follow.
-    fn keep_contacts(&mut self, out: &mut Outbox, now: Now) {
+    pub(in crate::publish) fn keep_contacts(&mut self, out: &mut Outbox, now: Now) {
         let fleet = Arc::clone(out.builder.fleet());
         let members = MemberIdx::all().zip(&fleet.members);
         for ((index, member), profile) in members.zip(&mut self.profiles) {

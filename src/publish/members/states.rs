@@ -49,6 +49,8 @@ use self::brake::MemberLossBrake;
 pub(in crate::publish) use self::contact::ContactEvent;
 pub(in crate::publish) use self::member::BEGUN;
 use self::member::Tracked;
+#[cfg(test)]
+pub(in crate::publish) use self::record::HoldRecord;
 pub(in crate::publish) use self::record::MemberRecord;
 use crate::model::{Fleet, Joined, MemberIdx, MemberSet, MemberState};
 use crate::names::Label;
@@ -152,6 +154,13 @@ impl States {
             let is_braked = |federation| self.is_braked(federation);
             tracked.record(fleet, is_braked, now)
         })
+    }
+
+    /// The wall clock was set by so many seconds.
+    pub(in crate::publish) fn clock_set(&mut self, by: i64) {
+        for tracked in &mut self.members {
+            tracked.contact.clock_set(by);
+        }
     }
 
     /// Derives every state anew. Returns what has changed.

@@ -275,8 +275,7 @@ impl OverrideState {
         now: Now,
     ) -> bool {
         let overrides = &*self;
-        let mut clock = overrides.clock;
-        clock.compare(now);
+        let clock = overrides.clock;
         let moment = overrides.now.moment(clock.now(now.instant));
         let troubles = overrides.storage.troubles();
         let applied = overrides.applied.as_ref();
@@ -287,7 +286,6 @@ impl OverrideState {
             return false;
         }
         self.follow_drains(published, out, now);
-        self.clock = clock;
         let standing = self.standing(out, now);
         out.metrics.set_frozen(standing.frozen.is_some());
         out.metrics.set_drained(standing.drains.len());

@@ -44,16 +44,19 @@ impl Steady {
         self.ahead
     }
 
-    /// Compares it with the wall clock.
-    pub(in crate::publish) fn compare(&mut self, now: Now) {
+    /// Compares it with the wall clock. Returns by how many seconds that was set since it was last
+    /// compared; zero if it was not.
+    pub(in crate::publish) fn compare(&mut self, now: Now) -> i64 {
         let ahead = now
             .wall
             .0
             .wrapping_sub(self.now(now.instant).0)
             .cast_signed();
-        if ahead.abs_diff(self.ahead) > PLAY.unsigned_abs() {
-            self.ahead = ahead;
+        if ahead.abs_diff(self.ahead) <= PLAY.unsigned_abs() {
+            return 0;
         }
+        let before = std::mem::replace(&mut self.ahead, ahead);
+        ahead.saturating_sub(before)
     }
 }
 
@@ -87,15 +90,16 @@ mod tests {
             wall: UnixSeconds(wall),
         };
         let mut steady = Steady::new(at(0, 1000), None);
-        for (seconds, wall, ahead) in [
-            (10, 1010, 0),
-            (20, 1021, 0),
-            (30, 9030, 8000),
-            (40, 40, -1000),
+        for (seconds, wall, set, ahead) in [
+            (10, 1010, 0, 0),
+            (20, 1021, 0, 0),
+            (30, 9030, 8000, 8000),
+            (40, 40, -9000, -1000),
         ] {
-            steady.compare(at(seconds, wall));
+            let by = steady.compare(at(seconds, wall));
             let now = steady.now(at(seconds, wall).instant);
-            assert_eq!((now.0, steady.ahead()), (1000 + seconds, ahead));
+            let found = (now.0, by, steady.ahead());
+            assert_eq!(found, (1000 + seconds, set, ahead));
         }
         let behind = Steady::new(at(0, 1000), Some(UnixSeconds(5000)));
         assert_eq!((behind.now(begun).0, behind.ahead()), (5000, -4000));

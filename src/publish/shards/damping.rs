@@ -76,11 +76,20 @@ pub(in crate::publish) enum Came {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::publish) struct ShardRecord {
     /// How often it went out of late.
-    count: u32,
+    pub(in crate::publish) count: u32,
     /// When last, in Unix seconds.
-    last: u64,
+    pub(in crate::publish) last: u64,
     /// Since when it was out, in Unix seconds.
-    since: u64,
+    pub(in crate::publish) since: u64,
+}
+
+impl ShardRecord {
+    /// Gives its times as another clock has them.
+    pub(in crate::publish) fn redate(&mut self, date: impl Fn(u64) -> u64) {
+        for at in [&mut self.last, &mut self.since] {
+            *at = date(*at);
+        }
+    }
 }
 
 /// The shards that are out or were of late.

@@ -225,6 +225,14 @@ impl KnownFindings {
         ended.collect()
     }
 
+    /// The wall clock was set by so many seconds.
+    pub(in crate::publish) fn clock_set(&mut self, by: i64) {
+        for unbacked in self.unbacked.values_mut() {
+            let asked = unbacked.asked.0.saturating_add_signed(by);
+            unbacked.asked = UnixSeconds(asked);
+        }
+    }
+
     /// Sets or takes back what is known of an address.
     fn set(&mut self, address: SocketAddr, finding: Option<Finding>) {
         let is_down = finding.as_ref().is_some_and(|known| known.down.is_some());

@@ -144,7 +144,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 3] = [
+    let histories: [&[Step]; 5] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -163,6 +163,16 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         ],
         // A hold passed at the start of a process whose answers were frozen.
         &[Step::Lost(0), Step::Freeze, pass(11), Step::Restart],
+        // What went out too often did so just now to a process that began after the clock was set back.
+        &[
+            Step::Flap(0),
+            pass(11),
+            Step::Wall(-3600),
+            Step::Freeze,
+            Step::Restart,
+        ],
+        // A hold that had passed by the start of a process was not on disk.
+        &[Step::Lost(0), Step::Away(1800), Step::Freeze, Step::Restart],
     ];
     let mut counts = Counts::default();
     for steps in histories {

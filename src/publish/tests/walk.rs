@@ -195,7 +195,7 @@ fn shrunk(case: &Case, mut history: Vec<Step>) -> (Vec<Step>, String) {
 fn histories_that_were_found() {
     use ContactEvent::{Lost, Resumed, Returning, Synced};
     let synced = [Step::Happens(0, Synced), Step::Happens(1, Synced)];
-    let found: [&[Step]; 5] = [
+    let found: [&[Step]; 6] = [
         // A brake went on with no deadline, once the other one's hold had passed.
         &[
             Step::Restart(0),
@@ -245,6 +245,16 @@ fn histories_that_were_found() {
             Step::Happens(2, Lost),
             Step::Deadline,
             Step::Passes(1),
+        ],
+        // Longer holds took back that one had passed, and so took the brake off, which made that hold
+        // begin anew: it does so once.
+        &[
+            Step::Restart(0),
+            Step::Deadline,
+            Step::Happens(0, Lost),
+            Step::ReloadHolds,
+            Step::Deadline,
+            Step::Deadline,
         ],
     ];
     for case in Case::all() {

@@ -92,7 +92,10 @@ impl Core {
                 saved = self.world.overrides.saved() => self.saved(saved),
                 () = self.world.out.record.progress(), if is_waiting => {}
                 Some(order) = commands.recv(), if !is_saving => self.execute(order),
-                Some(config) = configs.recv() => self.world.reconfigure(config, self.now()),
+                Some(config) = configs.recv() => {
+                    let now = self.now();
+                    self.world.reconfigure(config, now);
+                }
                 Some(delta) = deltas.recv() => {
                     let now = self.now();
                     self.fold(delta, &mut configs, now);
@@ -129,12 +132,17 @@ impl Core {
         self.answer_confirmed();
     }
 
-    /// Both clocks.
-    pub(in crate::publish) fn now(&self) -> Now {
-        Now {
+    /// Both clocks. That the wall clock was set is noted before anything is dated by it.
+    pub(in crate::publish) fn now(&mut self) -> Now {
+        let now = Now {
             instant: clock::monotonic(),
             wall: (self.wall)(),
+        };
+        if self.world.compare_clocks(now) {
+            // What operators have decided is dated anew with the rest that is looked after.
+            self.housekeeping = now.instant;
         }
+        now
     }
 
     /// Folds a change. One of an unknown member may be ahead of the configuration that adds it,
@@ -237,7 +245,7 @@ impl Core {
         let before = self.snapshots.swap(Arc::clone(&snapshot));
         self.world
             .count_exceeded(before.counts(), snapshot.counts());
-        let replaced = self.now().instant;
+        let replaced = clock::monotonic();
         let World { overrides, out, .. } = &mut self.world;
         overrides
             .lingering

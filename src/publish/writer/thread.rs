@@ -127,11 +127,16 @@ pub(in crate::publish) fn prepare(
     let kept = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
     let record = FindingsLog::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
     let mut record = record.map_err(StartError::Thread)?;
+    if kept.clock_set != 0 {
+        record.clock_set(kept.clock_set, now.instant);
+    }
     let (findings_to, findings) = watch::channel(kept.findings.clone());
     let overrides_path = overrides_file::path(&config.state_dir);
     let decided = overrides_file::read(&overrides_path);
     let frozen = decided.overrides.frozen.as_ref();
-    let (is_frozen, frozen) = (frozen.is_some(), frozen.map(|freeze| freeze.since));
+    let is_frozen = frozen.is_some();
+    let frozen =
+        frozen.map(|freeze| UnixSeconds(freeze.since.0.saturating_add_signed(kept.clock_set)));
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
     let known = KnownFindings::new(kept.findings.clone(), findings_to, now.instant);
     if is_frozen {
@@ -214,11 +219,16 @@ fn restore(
         ..now
     };
     let World {
+        members,
         shards,
         overrides,
         out,
         ..
     } = world;
+    // Holds may have passed while nobody looked.
+    if frozen.is_none() {
+        members.keep_contacts(out, now);
+    }
     shards.restore(&kept.shards, out, then);
     overrides.announce_restored();
     let known = &mut shards.addresses.findings;

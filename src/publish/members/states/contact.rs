@@ -80,6 +80,17 @@ impl MemberContact {
         }
     }
 
+    /// The wall clock was set by so many seconds.
+    pub(super) fn clock_set(&mut self, by: i64) {
+        if let Self::Gone {
+            told: Told::Earlier(at),
+            ..
+        } = self
+        {
+            *at = UnixSeconds(at.0.saturating_add_signed(by));
+        }
+    }
+
     /// When its source reported the loss, while it is lost and does not answer.
     pub(super) fn lost(self) -> Option<Instant> {
         match self {

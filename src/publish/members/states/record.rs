@@ -11,8 +11,7 @@ use crate::model::{Damper, Fleet, UnixSeconds};
 use crate::publish::now::Now;
 
 /// What of a member's contact outlives the process, whatever else is known of it. Times are those of
-/// the wall clock, in Unix seconds: the only one that two processes share. One that was set back makes
-/// holds longer, and never shorter than nothing.
+/// the wall clock, in Unix seconds: the only one that two processes share.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::publish) struct MemberRecord {
     /// Since when its facts are not live; `None` while they are.
@@ -38,6 +37,15 @@ impl MemberRecord {
     /// In how many federations its hold has passed.
     pub(in crate::publish) fn withdrawn(&self) -> usize {
         self.holds.iter().filter(|hold| hold.has_passed).count()
+    }
+
+    /// Gives its times as another clock has them.
+    pub(in crate::publish) fn redate(&mut self, date: impl Fn(u64) -> u64) {
+        let until = self.holds.iter_mut().filter_map(|hold| hold.until.as_mut());
+        let last = self.withdrawals.as_mut().map(|(_, last)| last);
+        for at in until.chain(&mut self.lost).chain(last) {
+            *at = date(*at);
+        }
     }
 }
 

@@ -14,9 +14,6 @@ pub(super) const DOUBT: u64 = 60 * SECOND;
 /// How long a brake is on at most.
 pub(super) const LONGEST: u64 = 600 * SECOND;
 
-/// How often at most a process notes that it lives, with what it takes.
-const NOTED: u64 = 75 * SECOND;
-
 /// For how long an address that is probed no more is known to be down, with some play.
 const KNOWN: u64 = 3500 * SECOND;
 
@@ -156,8 +153,8 @@ pub(super) struct Model {
     pub(super) members: Vec<Member>,
     /// Since when the brake of each federation is on.
     pub(super) brakes: [Option<u64>; 2],
-    /// When the wall clock was last set, and when it was last set forward.
-    pub(super) set: [Option<u64>; 2],
+    /// The last process has forgotten everything, and could not write that down.
+    pub(super) is_forgotten: bool,
     /// Withdrawals of late: of whom, when, how many.
     pub(super) bursts: Vec<(usize, u64, usize)>,
 }
@@ -183,7 +180,7 @@ impl Model {
         Self {
             members: vec![member; MEMBERS.len()],
             brakes: [None; 2],
-            set: [None; 2],
+            is_forgotten: false,
             bursts: Vec::new(),
         }
     }
@@ -325,32 +322,27 @@ impl Model {
         }
     }
 
-    /// Whether nobody seems to have looked for an hour to the next process.
-    pub(super) fn is_old(&self, is_clean: bool, now: u64) -> bool {
-        let [_, forward] = self.set;
-        !is_clean && forward.is_some_and(|at| now < at + NOTED)
-    }
-
     /// Another process begins, on what the last one has kept.
     pub(super) fn restart(
         &mut self,
-        (is_clean, is_frozen): (bool, bool),
+        (set, is_frozen): (i64, bool),
         served: impl Fn(usize) -> [bool; 2],
         rules: &Rules,
         now: u64,
     ) {
-        let is_old = self.is_old(is_clean, now);
-        let [set, _] = self.set;
+        let (is_old, is_set) = (is_old(set), set != 0);
         for who in 0..self.members.len() {
             self.unprobed(who, now);
             let member = &mut self.members[who];
-            member.restart_proof(is_old, is_frozen, set.is_some(), now);
+            member.restart_proof(is_old, is_frozen, is_set, now);
             if is_old {
                 member.holds = [Hold::default(); 2];
             }
             match self.members[who].link {
                 Link::Never => {}
-                Link::Lost(_) | Link::Listing(..) if !is_old => self.carry_on(who, set, rules, now),
+                Link::Lost(_) | Link::Listing(..) if !is_old => {
+                    self.carry_on(who, is_set, rules, now);
+                }
                 Link::Live(_) | Link::Presumed | Link::Lost(_) | Link::Listing(..) => {
                     let served = if is_old { [false; 2] } else { served(who) };
                     self.begin_holds(who, served, rules, now);
@@ -358,16 +350,23 @@ impl Model {
                 }
             }
             let member = &mut self.members[who];
+            if is_set && member.went[0] > 1 {
+                // Its quiet time is another one.
+                for hold in &mut member.holds {
+                    hold.is_guarded = false;
+                }
+            }
             member.is_heard = false;
             member.out = None;
             member.sure = None;
         }
         self.brakes = [None; 2];
         self.bursts.clear();
+        self.is_forgotten = is_frozen && (is_old || self.is_forgotten);
     }
 
     /// A lost member is so to the next process too.
-    fn carry_on(&mut self, who: usize, set: Option<u64>, rules: &Rules, now: u64) {
+    fn carry_on(&mut self, who: usize, was_set: bool, rules: &Rules, now: u64) {
         let brakes = self.brakes;
         let member = &mut self.members[who];
         let listed = match member.link {
@@ -375,7 +374,6 @@ impl Model {
             _ => 0,
         };
         member.link = Link::Lost(None);
-        let was_set = set.is_some_and(|at| member.gone.is_some_and(|gone| at >= gone));
         for (federation, hold) in member.holds.iter_mut().enumerate() {
             // Whole seconds are kept.
             let anew = now + length(rules, federation) + 2 * SECOND;
@@ -452,7 +450,7 @@ impl Member {
             if !passed.is_written || was_set {
                 passed.most = most;
             }
-            if is_old || (passed.is_written && was_set) {
+            if is_old || was_set {
                 passed.surely = 0;
             }
             passed.is_written = !is_frozen;
@@ -461,6 +459,12 @@ impl Member {
             self.known = Known::MaybeDown;
         }
     }
+}
+
+/// Whether nobody seems to have looked for an hour to a process before which the wall clock was set by
+/// so many seconds while nobody looked. It may not seem so.
+pub(super) fn is_old(set: i64) -> bool {
+    set >= 3600
 }
 
 /// For how long a pass proves something.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::model::{DOUBT, Known, LONGEST, Link, Member, Model, Passed, Proof, SECOND};
+use super::model::{DOUBT, Known, LONGEST, Link, Member, Model, Passed, Proof, SECOND, is_old};
 use super::step::Said;
 use super::writer::{Answer, FEDERATIONS, MEMBERS, SIZES};
 
@@ -110,10 +110,6 @@ impl View<'_> {
         counts: &mut Counts,
     ) -> Verdict {
         for (who, member) in self.model.of(federation) {
-            // A clock that was set makes the quiet time of what went out too often another one.
-            if self.model.set[0].is_some() && member.went[0] > 1 {
-                continue;
-            }
             let hold = member.holds[federation];
             let until = match member.link {
                 Link::Listing(since, _) if since < hold.earliest => {
@@ -211,20 +207,21 @@ impl View<'_> {
     pub(super) fn restart_changes_nothing(
         &self,
         before: &[Answer],
-        (kept, is_frozen, is_clean): (&Model, bool, bool),
+        (kept, is_frozen, set): (&Model, bool, i64),
         counts: &mut Counts,
     ) -> Verdict {
-        if kept.is_old(is_clean, self.now) {
+        // What is forgotten while answers are frozen is still on disk, and may count again.
+        if is_old(set) || (is_frozen && kept.is_forgotten) {
             return Ok(());
         }
         for (federation, (before, after)) in before.iter().zip(self.answers).enumerate() {
             let is_due = kept
                 .of(federation)
-                .any(|(_, member)| self.is_due(kept, member, federation));
+                .any(|(_, member)| self.is_due(set, member, federation));
             let is_damped = !before.damped.is_empty();
-            // A clock that was set makes the quiet time of what went out too often another one.
+            // A clock that was set while nobody looked makes the quiet time of what went out too often another one.
             let is_often = |(_, member): (_, &Member)| member.went[0] > 1;
-            let is_redated = kept.set[0].is_some() && kept.of(federation).any(is_often);
+            let is_redated = set != 0 && kept.of(federation).any(is_often);
             let is_let_back = before.undamped.is_some_and(|left| left <= 2) || is_redated;
             if !is_frozen && (is_due || is_let_back) {
                 continue;
@@ -249,13 +246,11 @@ impl View<'_> {
 
     /// Whether something of a member is due as another process starts, within what whole seconds
     /// leave open.
-    fn is_due(&self, kept: &Model, member: &Member, federation: usize) -> bool {
+    fn is_due(&self, set: i64, member: &Member, federation: usize) -> bool {
         let hold = member.holds[federation];
         let is_soon = hold.earliest <= self.now + 2 * SECOND && self.now <= hold.latest + PLAY;
-        let [set, _] = kept.set;
-        let was_set = set.zip(member.gone).is_some_and(|(at, gone)| at >= gone);
-        let is_hold = member.gone.is_some() && (is_soon || was_set);
-        let is_ending = |passed: Passed| passed.surely <= self.now + 2 * SECOND || set.is_some();
+        let is_hold = member.gone.is_some() && (is_soon || set != 0);
+        let is_ending = |passed: Passed| passed.surely <= self.now + 2 * SECOND || set != 0;
         let is_proof = member.proof == Proof::Maybe || member.passed.is_some_and(is_ending);
         is_hold || (is_proof && member.may_be_proven()) || member.known == Known::MaybeDown
     }

@@ -87,6 +87,8 @@ pub(super) enum Step {
     Restart,
     /// The process is killed, and another begins.
     Crash,
+    /// The process is killed, the wall clock is set by so many seconds, and another begins.
+    Away(i64),
     /// The wall clock is set, by so many seconds.
     Wall(i64),
 }
@@ -109,6 +111,7 @@ impl Step {
             Self::Thaw => "thaw",
             Self::Restart => "restart",
             Self::Crash => "crash",
+            Self::Away(_) => "away",
             Self::Wall(_) => "wall",
         }
     }
@@ -161,6 +164,7 @@ pub(super) fn steps() -> impl Strategy<Value = Step> {
         2 => Just(Step::Thaw),
         2 => Just(Step::Restart),
         1 => Just(Step::Crash),
-        1 => select(vec![-3600, 3600]).prop_map(Step::Wall),
+        1 => select(vec![-3600, 1800, 3600]).prop_map(Step::Away),
+        2 => select(vec![-3600, 3600]).prop_map(Step::Wall),
     ]
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::model::{Link, Model, SECOND};
 use super::rules::{Counts, Verdict, View};
 use super::step::{Found, List, Reload, Said, Step};
-use super::writer::{Answer, FEDERATIONS, MEMBERS, OTHERS, Writer, facts, other, others};
+use super::writer::{Answer, FEDERATIONS, MEMBERS, OTHERS, Writer, ago, facts, other, others};
 use crate::model::{Change, Delta, Evidence, Loss, MemberState, ProbeTarget, UnixSeconds};
 use crate::publish::OperatorCommand;
 use crate::publish::tests::fixture::named;
@@ -85,8 +85,8 @@ impl History {
                 self.pass(time).await?;
                 (true, None)
             }
-            Step::Restart | Step::Crash => {
-                self.restart(step == Step::Restart, now)?;
+            Step::Restart | Step::Crash | Step::Away(_) => {
+                self.restart(step, now)?;
                 (true, None)
             }
             Step::Flap(who) => {
@@ -156,7 +156,7 @@ impl History {
         let now = writer.time();
         let model = &mut self.model;
         match step {
-            Step::Pass(_) | Step::Restart | Step::Crash | Step::Flap(_) => {}
+            Step::Pass(_) | Step::Restart | Step::Crash | Step::Away(_) | Step::Flap(_) => {}
             Step::Lost(who) => {
                 let served = served(&writer.answers(), who);
                 model.lost(who, served, &writer.rules, now);
@@ -238,11 +238,6 @@ impl History {
             Step::Wall(seconds) => {
                 writer.set += seconds;
                 writer.set_wall();
-                let forward = if seconds > 0 { Some(now) } else { model.set[1] };
-                model.set = [Some(now), forward];
-                if let Some(frozen) = &mut self.frozen {
-                    frozen.set = model.set;
-                }
             }
         }
         true
@@ -261,23 +256,27 @@ impl History {
     }
 
     /// Another process begins.
-    fn restart(&mut self, is_clean: bool, now: u64) -> Verdict {
+    fn restart(&mut self, step: Step, now: u64) -> Verdict {
         let writer = self.writer.take().unwrap();
         let before = writer.answers();
-        let writer = writer.restart(self.folder.path(), is_clean);
+        let set = match step {
+            Step::Away(set) => set,
+            _ => 0,
+        };
+        let writer = writer.restart(self.folder.path(), step == Step::Restart, set);
         // What is on disk is what was known when answers were frozen.
         let kept = self.frozen.clone().unwrap_or_else(|| self.model.clone());
         self.model = kept.clone();
         let served = |who| served(&before, who);
         let is_frozen = writer.is_frozen();
         self.model
-            .restart((is_clean, is_frozen), served, &writer.rules, now);
+            .restart((set, is_frozen), served, &writer.rules, now);
         self.probed.clear();
         if self.frozen.is_some() {
             self.frozen = Some(self.model.clone());
         }
         self.writer = Some(writer);
-        let kept = (&kept, is_frozen, is_clean);
+        let kept = (&kept, is_frozen, set);
         self.view(|view, counts| view.restart_changes_nothing(&before, kept, counts))
     }
 
@@ -314,7 +313,7 @@ impl History {
         let now = writer.time();
         let brakes = [0, 1].map(|federation| {
             let brake = writer.core.world.members.states.brake(federation);
-            brake.map(|(on, _)| now - writer.ago(on))
+            brake.map(|(on, _)| now - ago(on))
         });
         let probed: Vec<bool> = (0..MEMBERS.len())
             .map(|who| writer.is_probed(&writer.target(who)))

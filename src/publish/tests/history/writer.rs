@@ -16,13 +16,14 @@ use crate::model::{
     Change, Check, Delta, Epoch, Fleet, HttpCheck, MemberIdx, MemberSet, NamespacedName, Pattern,
     Probe, ProbeTarget, ProbeTargets, Service, UnixSeconds,
 };
+use crate::publish::now::Now;
 use crate::publish::tests::fixture::{config, federation, label, named, service};
 use crate::publish::world::begin::FOLDER;
 use crate::publish::writer::run::Core;
 use crate::publish::writer::thread::prepare;
 use crate::publish::{CommandRequest, OperatorCommand, Storage};
 use crate::snapshot::Snapshot;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, clock};
 use crate::wire::NameBuf;
 
 /// The members.
@@ -181,7 +182,7 @@ impl Writer {
         let rules = Rules::new();
         WALL.set(1_800_000_000);
         let (core, targets) = Self::core(&rules, folder);
-        let begun = core.now().instant;
+        let begun = clock::monotonic();
         Self {
             core,
             targets,
@@ -192,8 +193,8 @@ impl Writer {
         }
     }
 
-    /// Ends the process, and begins another.
-    pub(super) fn restart(self, folder: &Path, is_clean: bool) -> Self {
+    /// Ends the process, sets the wall clock by so many seconds, and begins another.
+    pub(super) fn restart(self, folder: &Path, is_clean: bool, by: i64) -> Self {
         let Self {
             mut core,
             rules,
@@ -207,6 +208,7 @@ impl Writer {
         }
         core.world.out.disk.close();
         core.world.out.record.close();
+        WALL.set(WALL.get().checked_add_signed(by).unwrap());
         let (core, targets) = Self::core(&rules, folder);
         Self {
             core,
@@ -214,7 +216,7 @@ impl Writer {
             rules,
             begun,
             housekeeping,
-            set,
+            set: set + by,
         }
     }
 
@@ -226,19 +228,13 @@ impl Writer {
 
     /// Milliseconds since the history began.
     pub(super) fn time(&self) -> u64 {
-        let since = self.core.now().instant.duration_since(self.begun);
+        let since = clock::monotonic().duration_since(self.begun);
         u64::try_from(since.as_millis()).unwrap()
-    }
-
-    /// How many milliseconds ago a moment was.
-    pub(super) fn ago(&self, at: Instant) -> u64 {
-        let ago = self.core.now().instant.duration_since(at);
-        u64::try_from(ago.as_millis()).unwrap()
     }
 
     /// Whether something is folded and not published.
     pub(super) fn is_unpublished(&self) -> bool {
-        self.core.pace.due(self.core.now().instant).is_some()
+        self.core.pace.due(clock::monotonic()).is_some()
     }
 
     /// Sets the wall clock.
@@ -337,7 +333,11 @@ impl Writer {
     /// The present answers, one for each federation.
     pub(super) fn answers(&self) -> Vec<Answer> {
         let snapshot = self.core.snapshots.load_full();
-        let (damping, now) = (&self.core.world.shards.damping, self.core.now());
+        let damping = &self.core.world.shards.damping;
+        let now = Now {
+            instant: clock::monotonic(),
+            wall: wall(),
+        };
         let left = |who: &usize| {
             let key = (self.rules.index(*who), named("s"));
             let until = damping.condition(&key, now)?.damped_until?;
@@ -350,6 +350,12 @@ impl Writer {
         });
         all.collect()
     }
+}
+
+/// How many milliseconds ago a moment was.
+pub(super) fn ago(at: Instant) -> u64 {
+    let ago = clock::monotonic().duration_since(at);
+    u64::try_from(ago.as_millis()).unwrap()
 }
 
 /// The answer in a federation: as answers are made.

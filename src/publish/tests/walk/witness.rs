@@ -247,7 +247,9 @@ impl Witness {
             let those = (0..case.members).filter(|member| case.takes_part(*member, federation));
             if was.is_some() {
                 for index in those.clone() {
-                    let is_out = before.seen.shares[index][federation].is_out();
+                    // Longer holds may have taken that back before the brake went off.
+                    let share = |seen: &Seen| seen.shares[index][federation];
+                    let is_out = share(&before.seen).is_out() && share(seen).is_out();
                     let member = &mut self.members[index];
                     let belongs =
                         matches!(member.told, Told::Lost { at, is_here: true } if at >= from);
