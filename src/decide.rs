@@ -25,7 +25,7 @@ mod spill;
 
 pub use choose::{Decision, LevelView, NoTrace, Trace, choose, choose_all};
 pub use distances::Distances;
-pub use eligible::{Eligible, FleetHealth, Halves, ShardCaution, ShardHealth, eligible};
+pub use eligible::{Eligible, FleetHealth, PartialFamilies, ShardHealth, ShardOverlay, eligible};
 pub use nearest::nearest;
 pub use plan::{Plan, PlanKey};
 pub use rendezvous::{Draw, Seeds, draw_of_address, weight};

@@ -9,53 +9,53 @@
 //!
 //! Names are never stored: an owner name is a key and a scope, put together when it is asked.
 
+mod address_draw;
+mod address_family;
 mod apexes;
 mod builder;
-mod caution;
-mod cautions;
+mod cache_lifetime;
 mod compile;
 mod diagnostics;
-mod drawn;
 mod facts;
-mod fair;
-mod families;
-mod gather;
+mod fair_share;
 mod generation;
 mod health;
+mod health_inputs;
+mod health_overlay;
 mod hostnames;
 mod ignored;
 mod input;
 mod inside;
 mod judge;
-mod longest;
-mod namesakes;
 mod naming;
 mod new_shard;
 mod outside;
+mod partition;
 mod plans;
 mod ports;
 mod probing;
 mod scopes;
 mod service;
+mod service_warnings;
+mod shadowed_namespaces;
 mod shared_suffix;
 mod table;
-mod targets;
+mod target_users;
 mod ttl;
-mod warned;
 
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
-pub use builder::{SnapshotBuilder, share_out};
-pub use caution::{Caution, Condition, Shares, UNSETTLED_TTL, Whole};
+pub use builder::{SnapshotBuilder, map_in_parallel};
+pub use cache_lifetime::renumbered;
 pub use diagnostics::{Disagreement, Ignored, IgnoredReason};
-pub use gather::{Gathered, Gathering};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationContact, FederationSync, FleetState};
+pub use health_overlay::{AllAddresses, Condition, HealthOverlay, Shares, UNSETTLED_TTL};
 pub use hostnames::Resolved;
-pub use longest::renumbered;
+pub use partition::{PartitionedFacts, Partitioner};
 pub use plans::PlanIdx;
 pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{ServiceEntry, Shard};
 pub use shared_suffix::SharedSuffix;
 
-pub(crate) use families::{ipv4, ipv6};
+pub(crate) use address_family::{ipv4, ipv6};

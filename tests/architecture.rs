@@ -118,12 +118,12 @@ const ALLOWED: &[(&str, &str, &str)] = &[
         "the default number of workers is that of the cores",
     ),
     (
-        "src/snapshot/builder/crew.rs",
+        "src/snapshot/builder/parallel.rs",
         "std::thread",
         "the first compilation takes every processor, and returns when all is done",
     ),
     (
-        "src/snapshot/builder/crew.rs",
+        "src/snapshot/builder/parallel.rs",
         "parking_lot",
         "its threads take their work from one list",
     ),

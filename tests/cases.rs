@@ -6,8 +6,6 @@
 
 #[path = "cases/ask.rs"]
 mod ask;
-#[path = "cases/caution.rs"]
-mod caution;
 #[path = "cases/dig.rs"]
 mod dig;
 #[path = "cases/edit.rs"]
@@ -16,6 +14,8 @@ mod edit;
 mod expect;
 #[path = "mmdb/mod.rs"]
 mod mmdb;
+#[path = "cases/overlay.rs"]
+mod overlay;
 #[path = "cases/run.rs"]
 mod run;
 #[path = "cases/script.rs"]

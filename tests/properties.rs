@@ -5,8 +5,6 @@
 
 #[path = "properties/ask.rs"]
 mod ask;
-#[path = "properties/caution.rs"]
-mod caution;
 #[path = "properties/digest.rs"]
 mod digest;
 #[path = "properties/geo.rs"]
@@ -19,6 +17,8 @@ mod mmdb;
 mod model;
 #[path = "properties/oracle.rs"]
 mod oracle;
+#[path = "properties/overlay.rs"]
+mod overlay;
 #[path = "properties/rules.rs"]
 mod rules;
 #[path = "properties/trees.rs"]

@@ -6,7 +6,7 @@
   run.py check [--only RE]        starts each server once, compares every answer, tells its memory
   run.py run [--mix M] [--tag T]  interleaved rounds
   run.py report [--tag T]         their table, in Markdown
-  run.py latency [--only RE]      latency at a fixed rate: many short phases, their order by lot
+  run.py latency [--only RE]      latency at a fixed rate: many short phases in random order
   run.py profile NAME             where the time of a server goes, by symbol
   run.py instructions [--only RE] instructions for each answer outside the kernel, by callgrind
   run.py memory [--only RE]       start-up time and memory
@@ -144,7 +144,7 @@ def report(options):
 
 
 def latency(options):
-    """Latency at a fixed rate: many short phases, their order by lot, so that what other guests of the
+    """Latency at a fixed rate: many short phases in random order, so that what other guests of the
     host do meets all alike."""
     running, seen = [], {}
     try:

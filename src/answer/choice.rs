@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::records::addresses::{Chosen, Own};
 use super::reply::Reply;
 use crate::decide::{
-    self, Eligible, Halves, LevelView, Plan, ShardCaution, ShardHealth, Trace, choose_all,
+    self, Eligible, LevelView, PartialFamilies, Plan, ShardHealth, ShardOverlay, Trace, choose_all,
 };
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::{Scope, ServiceEntry};
@@ -82,8 +82,8 @@ impl<'s> Levels<'s> {
     ) -> Choice<'s> {
         let Self { entry, plan, .. } = *self;
         let snapshot = reply.snapshot;
-        let caution = || entry.caution().map(|caution| &caution.sets);
-        let outside = eligible(reply, entry, plan, &entry.health(), caution);
+        let overlay = || entry.overlay().map(|overlay| &overlay.sets);
+        let outside = eligible(reply, entry, plan, &entry.health(), overlay);
         let own = inside.and_then(|(member, _)| Within::new(reply, entry, plan, member));
         let at_end = own.as_ref().map_or(&outside, |own| &own.eligible);
         let mut vantage = self.vantage;
@@ -172,12 +172,12 @@ pub(super) fn choose_pods<'s, T: Trace>(
     trace: &mut T,
 ) -> Choice<'s> {
     // Probes are of addresses outside.
-    let caution = entry.caution().map(|caution| ShardCaution {
-        halves: Halves::default(),
-        ..caution.sets
+    let overlay = entry.overlay().map(|overlay| ShardOverlay {
+        partial: PartialFamilies::default(),
+        ..overlay.sets
     });
     let shards = entry.health_of_pods();
-    let eligible = eligible(reply, entry, plan, &shards, || caution.as_ref());
+    let eligible = eligible(reply, entry, plan, &shards, || overlay.as_ref());
     let members = choose_all(&eligible, trace);
     let chosen = Chosen::new(reply.snapshot, entry, members);
     depend(reply, &chosen, None, eligible.is_drawn, trace);
@@ -189,7 +189,7 @@ pub(super) fn choose_pods<'s, T: Trace>(
     }
 }
 
-/// Who is eligible of shards. `caution` is what is known of them beyond their facts.
+/// Who is eligible of shards. `overlay` is what is known of them beyond their facts.
 #[expect(
     clippy::inline_always,
     reason = "most of what it says is asked for by explanations alone"
@@ -200,10 +200,10 @@ fn eligible<'c>(
     entry: &ServiceEntry,
     plan: &Plan,
     shards: &ShardHealth,
-    caution: impl Fn() -> Option<&'c ShardCaution>,
+    overlay: impl Fn() -> Option<&'c ShardOverlay>,
 ) -> Eligible {
     let health = reply.snapshot.state().health_in(entry.federation);
-    decide::eligible(plan, shards, caution, health, || reply.draw(entry))
+    decide::eligible(plan, shards, overlay, health, || reply.draw(entry))
 }
 
 /// Tells the reply and the trace what the answer depends on: where the client stands, if that counts,
@@ -257,12 +257,12 @@ impl<'s> Within<'s> {
         let inside = entry.inside(member)?;
         let has = |is_family: fn(&IpAddr) -> bool| inside.addresses().any(|ip| is_family(&ip));
         let families = (has(IpAddr::is_ipv4), has(IpAddr::is_ipv6));
-        let caution = entry.caution().map(|caution| &caution.sets);
-        let caution = caution.map(|sets| sets.inside(member, families.0, families.1));
+        let overlay = entry.overlay().map(|overlay| &overlay.sets);
+        let overlay = overlay.map(|sets| sets.inside(member, families.0, families.1));
         let shards = entry.health_inside(member);
         Some(Self {
             at: Own::new(member, inside),
-            eligible: eligible(reply, entry, plan, &shards, || caution.as_ref()),
+            eligible: eligible(reply, entry, plan, &shards, || overlay.as_ref()),
         })
     }
 }

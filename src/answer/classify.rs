@@ -100,13 +100,14 @@ fn above_services<'s>(
 
 /// One or two topology labels that are no known region or zone (docs/names.md, D.11.6).
 fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
-    let unplaced = |federation: &FederationIdx| snapshot.state().federation(*federation).unplaced;
-    let unplaced = apex
+    let without_location =
+        |federation: &FederationIdx| snapshot.state().federation(*federation).without_location;
+    let without_location = apex
         .federations
         .iter()
-        .map(unplaced)
+        .map(without_location)
         .fold(MemberSet::EMPTY, |a, b| a | b);
-    if unplaced.is_empty() {
+    if without_location.is_empty() {
         Subject::Absent { federation: None }
     } else {
         Subject::NotReady

@@ -66,7 +66,7 @@ impl<'a> Reply<'a, '_> {
     /// The draw among the members and addresses of a service for this client at this time.
     pub(super) fn draw(&self, entry: &'a ServiceEntry) -> Draw<'a> {
         let state = self.snapshot.state();
-        let weights = entry.caution().map(|caution| &*caution.weights);
+        let weights = entry.overlay().map(|overlay| &*overlay.weights);
         Draw::new(
             &entry.key,
             self.prefix(),

@@ -18,7 +18,7 @@ pub struct FleetHealth {
     /// their addresses may be somebody else's by now.
     pub abandoned: MemberSet,
     /// Members that are back in contact, and kept back since they were withdrawn too often.
-    pub kept_back: MemberSet,
+    pub suppressed: MemberSet,
     /// Members that an operator has taken out.
     pub drained: MemberSet,
     /// Members that an operator is taking out: some of their share is left.
@@ -32,13 +32,13 @@ pub struct ShardHealth {
     pub available: MemberSet,
     /// Members with a shard that is publishable and not drained, ready or not.
     pub last_known: MemberSet,
-    /// Some shard may be kept back: see [`ShardCaution::keeps_back`].
-    pub keeps_back: bool,
+    /// Some shard may be kept back: see [`ShardOverlay::may_suppress`].
+    pub may_suppress: bool,
 }
 
 /// What holds for few services beside [`ShardHealth`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ShardCaution {
+pub struct ShardOverlay {
     /// Members whose shard is kept back since it went out too often.
     pub damped: MemberSet,
     /// Those of them whose shard is kept back since probes found all that is left of a family of its
@@ -50,14 +50,14 @@ pub struct ShardCaution {
     /// may answer.
     pub by_tcp: MemberSet,
     /// Shards that have lost all addresses of one family to probes.
-    pub halves: Halves,
+    pub partial: PartialFamilies,
 }
 
 /// Shards that have lost all addresses of one family to probes. The level that answers does not
 /// depend on the type that is asked (docs/names.md, decision 4), so such a shard would leave
 /// clients of the lost family with nothing where others have something for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Halves {
+pub struct PartialFamilies {
     /// Members that have IPv4 addresses left.
     pub ipv4: MemberSet,
     /// Members that have IPv6 addresses left.
@@ -68,10 +68,10 @@ pub struct Halves {
     pub whole_ipv6: MemberSet,
 }
 
-impl ShardCaution {
+impl ShardOverlay {
     /// Whether a shard may be kept back, since it is damped or has lost a family of addresses.
-    pub fn keeps_back(&self) -> bool {
-        !self.damped.is_empty() || self.halves != Halves::default()
+    pub fn may_suppress(&self) -> bool {
+        !self.damped.is_empty() || self.partial != PartialFamilies::default()
     }
 
     /// The same for a client inside a member, who has what is of these families there whatever
@@ -82,10 +82,10 @@ impl ShardCaution {
             self.damped_by_probes.remove(member);
             self.damped.remove(member);
         }
-        let halves = &mut self.halves;
+        let partial = &mut self.partial;
         for (half, whole, has_family) in [
-            (&mut halves.ipv4, &mut halves.whole_ipv4, has_ipv4),
-            (&mut halves.ipv6, &mut halves.whole_ipv6, has_ipv6),
+            (&mut partial.ipv4, &mut partial.whole_ipv4, has_ipv4),
+            (&mut partial.ipv6, &mut partial.whole_ipv6, has_ipv6),
         ] {
             half.remove(member);
             whole.remove(member);
@@ -97,9 +97,9 @@ impl ShardCaution {
     }
 }
 
-impl Halves {
+impl PartialFamilies {
     /// Those of `members` that are kept back: others have addresses of the family that they have.
-    pub(super) fn kept_back(&self, members: MemberSet) -> MemberSet {
+    pub(super) fn suppressed(&self, members: MemberSet) -> MemberSet {
         let pairs = [(self.ipv4, self.whole_ipv4), (self.ipv6, self.whole_ipv6)];
         let covered = pairs
             .into_iter()
@@ -120,11 +120,11 @@ pub struct Eligible {
     pub withdrawn: MemberSet,
     /// Members that are left out for a while because they were withdrawn too often, and something sure
     /// is left.
-    pub kept_back: MemberSet,
+    pub suppressed: MemberSet,
     /// Members that are left out because they went out too often and something sure is left.
     pub damped: MemberSet,
     /// Members that are left out because they have lost a family of addresses and others have it.
-    pub halved: MemberSet,
+    pub lost_family: MemberSet,
     /// Members that are left out for now because they are being drained and something sure is left.
     pub parted: MemberSet,
     /// A draw was made: the answer depends on the client's prefix and on the time.
@@ -140,7 +140,7 @@ pub struct Eligible {
 /// late; else it is *doubtful*. Where any is sure, some of those that are sure answer: whatever
 /// leaves shards out leaves a sure one in.
 ///
-/// `caution` is looked up only where it counts, as it lies far off: where shards are kept back, or
+/// `overlay` is looked up only where it counts, as it lies far off: where shards are kept back, or
 /// members are doubtful.
 ///
 /// `draw` makes the draw of the service for the client and the time; it is called only if a member
@@ -153,7 +153,7 @@ pub struct Eligible {
 pub fn eligible<'c, 'l>(
     plan: &Plan,
     shards: &ShardHealth,
-    caution: impl Fn() -> Option<&'c ShardCaution>,
+    overlay: impl Fn() -> Option<&'c ShardOverlay>,
     fleet: &FleetHealth,
     draw: impl FnOnce() -> Draw<'l>,
 ) -> Eligible {
@@ -164,9 +164,9 @@ pub fn eligible<'c, 'l>(
         fenced_off: available & !plan.fence,
         ..Eligible::default()
     };
-    let in_question = within & (fleet.doubtful | fleet.kept_back | fleet.draining);
-    if shards.keeps_back || !in_question.is_empty() {
-        leave_out(&mut eligible, shards, caution, fleet, draw);
+    let in_question = within & (fleet.doubtful | fleet.suppressed | fleet.draining);
+    if shards.may_suppress || !in_question.is_empty() {
+        leave_out(&mut eligible, shards, overlay, fleet, draw);
     }
     if eligible.members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown {
         eligible.is_last_known = true;
@@ -181,16 +181,16 @@ pub fn eligible<'c, 'l>(
 fn leave_out<'c, 'l>(
     eligible: &mut Eligible,
     shards: &ShardHealth,
-    caution: impl Fn() -> Option<&'c ShardCaution>,
+    overlay: impl Fn() -> Option<&'c ShardOverlay>,
     fleet: &FleetHealth,
     draw: impl FnOnce() -> Draw<'l>,
 ) {
     let within = eligible.members;
     let mut doubtful = within & fleet.doubtful;
     if !doubtful.is_empty()
-        && let Some(caution) = caution()
+        && let Some(overlay) = overlay()
     {
-        doubtful = doubtful & !(caution.proven & !(caution.by_tcp & fleet.abandoned));
+        doubtful = doubtful & !(overlay.proven & !(overlay.by_tcp & fleet.abandoned));
     }
     let sure = within & !doubtful;
     if !sure.is_empty() {
@@ -200,12 +200,12 @@ fn leave_out<'c, 'l>(
         members: within & !eligible.withdrawn,
         sure,
     };
-    eligible.kept_back = left.set_aside(fleet.kept_back);
-    if shards.keeps_back
-        && let Some(caution) = caution()
+    eligible.suppressed = left.set_aside(fleet.suppressed);
+    if shards.may_suppress
+        && let Some(overlay) = overlay()
     {
-        eligible.damped = left.set_aside(caution.damped);
-        eligible.halved = left.set_aside(caution.halves.kept_back(left.members));
+        eligible.damped = left.set_aside(overlay.damped);
+        eligible.lost_family = left.set_aside(overlay.partial.suppressed(left.members));
     }
     let draining = left.members & fleet.draining;
     eligible.is_drawn = !draining.is_empty();

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use smallvec::SmallVec;
 
-use super::families::{ipv4, ipv6};
+use super::address_family::{ipv4, ipv6};
 use super::shared_suffix::SharedSuffix;
 use super::ttl::seconds;
 

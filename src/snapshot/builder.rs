@@ -1,13 +1,13 @@
 //! The working copy of the one writer.
 
-mod cautions;
 mod compilation;
 mod compiler;
-mod crew;
-mod places;
+mod health_inputs;
+mod locations;
+mod parallel;
 mod recompile;
 
-pub use crew::share_out;
+pub use parallel::map_in_parallel;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use ipnet::IpNet;
 
 use self::compilation::Compilation;
 use super::apexes::{Apexes, FederationIdx};
-use super::cautions::Cautions;
-use super::facts::{Facts, ServiceRecord, TOGETHER, of_member};
+use super::facts::{Facts, PREFETCH_BATCH, ServiceRecord, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::{FederationContact, FleetState};
+use super::health_inputs::HealthInputs;
 use super::hostnames::{Hostnames, Resolved};
 use super::input::Input;
-use super::namesakes::Namesakes;
 use super::plans::Plans;
 use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
+use super::shadowed_namespaces::ShadowedNamespaces;
 use crate::model::{
     Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
     Service, TopologyFacts, UnixSeconds,
@@ -54,8 +54,8 @@ pub struct SnapshotBuilder {
     /// There was no snapshot yet.
     is_new: bool,
     hostnames: Hostnames,
-    namesakes: Namesakes,
-    cautions: Cautions,
+    shadowed_namespaces: ShadowedNamespaces,
+    health_inputs: HealthInputs,
     probes: Probes,
     plans: Plans,
     vantages: Arc<VantageTable>,
@@ -66,7 +66,7 @@ pub struct SnapshotBuilder {
     /// Where members stand, their networks or the database have changed since `vantages` and `nearest` were compiled.
     has_moved: bool,
     nearest: Arc<Vec<Box<[MemberSet]>>>,
-    outcome: Compilation,
+    compilation: Compilation,
 }
 
 impl SnapshotBuilder {
@@ -91,12 +91,12 @@ impl SnapshotBuilder {
             warnings: Vec::new(),
         };
         let status = fleet.members.iter().map(status).collect();
-        let cautions = Cautions {
+        let health_inputs = HealthInputs {
             hold_left: vec![None; fleet.federations.len()],
-            ..Cautions::default()
+            ..HealthInputs::default()
         };
-        let state = FleetState::compile(&fleet, &apexes, status, &[], &cautions);
-        let outcome = Compilation {
+        let state = FleetState::compile(&fleet, &apexes, status, &[], &health_inputs);
+        let compilation = Compilation {
             counts: Arc::new(Counts {
                 exported: vec![0; fleet.members.len()],
                 ..Counts::default()
@@ -114,8 +114,8 @@ impl SnapshotBuilder {
             changed: HashSet::default(),
             is_new: true,
             hostnames: Hostnames::default(),
-            namesakes: Namesakes::default(),
-            cautions,
+            shadowed_namespaces: ShadowedNamespaces::default(),
+            health_inputs,
             probes: Probes::compile(&fleet),
             plans: Plans::default(),
             vantages: Arc::default(),
@@ -123,7 +123,7 @@ impl SnapshotBuilder {
             learnt: fleet.members.iter().map(|_| Arc::default()).collect(),
             has_moved: true,
             nearest: Arc::default(),
-            outcome,
+            compilation,
             fleet,
         };
         for (index, member) in MemberIdx::all().zip(builder.fleet.clone().members.iter()) {
@@ -163,7 +163,8 @@ impl SnapshotBuilder {
         new: &Service,
     ) {
         if old.is_none() {
-            self.namesakes.add(&self.fleet, member, &name.namespace);
+            self.shadowed_namespaces
+                .add(&self.fleet, member, &name.namespace);
         }
         self.rename_hosts(member, name, old, Some(new));
         self.note(name, Some(new));
@@ -174,7 +175,8 @@ impl SnapshotBuilder {
         let Some(old) = self.facts.remove(member, name) else {
             return false;
         };
-        self.namesakes.remove(&self.fleet, member, &name.namespace);
+        self.shadowed_namespaces
+            .remove(&self.fleet, member, &name.namespace);
         self.rename_hosts(member, name, Some(&old), None);
         self.note(name, None);
         true
@@ -248,7 +250,7 @@ impl SnapshotBuilder {
             &self.apexes,
             members,
             &self.contacts,
-            &self.cautions,
+            &self.health_inputs,
         );
         self.state = Arc::new(state);
     }
@@ -298,14 +300,14 @@ impl SnapshotBuilder {
     /// The entries of the snapshot before the last of which caches may hold more than the last one
     /// says: those that are gone or have a lower TTL, lack a member, or are another service now. Each
     /// is given once. What a builder before this one has had is not known here; see
-    /// [`Snapshot::left_by`].
-    pub fn take_left(&mut self) -> Vec<Arc<ServiceEntry>> {
-        std::mem::take(&mut self.outcome.left)
+    /// [`Snapshot::superseded_by`].
+    pub fn take_superseded(&mut self) -> Vec<Arc<ServiceEntry>> {
+        std::mem::take(&mut self.compilation.superseded)
     }
 
     /// The longest TTL of an address in the last snapshot, at any name that is not pinned, in seconds.
     pub fn longest_ttl(&self) -> u32 {
-        let longest = self.outcome.ttls.last_key_value();
+        let longest = self.compilation.ttls.last_key_value();
         longest.map_or(0, |(ttl, _)| *ttl)
     }
 
@@ -316,8 +318,8 @@ impl SnapshotBuilder {
             self.recompile_vantages();
         }
         let unresolved = self.hostnames.beyond();
-        if self.outcome.counts.unresolved != unresolved {
-            Arc::make_mut(&mut self.outcome.counts).unresolved = unresolved;
+        if self.compilation.counts.unresolved != unresolved {
+            Arc::make_mut(&mut self.compilation.counts).unresolved = unresolved;
         }
         Snapshot {
             generation,
@@ -331,18 +333,21 @@ impl SnapshotBuilder {
             plans: self.plans.compiled(),
             vantages: self.vantages.clone(),
             nearest: self.nearest.clone(),
-            services: self.outcome.services.clone(),
-            namespaces: self.outcome.namespaces.clone(),
-            namesakes: self.namesakes.warnings().clone(),
-            warned: self.outcome.warned.published(),
-            naming: self.outcome.naming.published(&self.apexes, &self.scopes),
-            counts: self.outcome.counts.clone(),
+            services: self.compilation.services.clone(),
+            namespaces: self.compilation.namespaces.clone(),
+            shadowed_namespaces: self.shadowed_namespaces.warnings().clone(),
+            warned: self.compilation.warned.published(),
+            naming: self
+                .compilation
+                .naming
+                .published(&self.apexes, &self.scopes),
+            counts: self.compilation.counts.clone(),
         }
     }
 
     /// Looks at all facts, in no order.
     pub fn for_each_fact(&self, mut look: impl FnMut(MemberIdx, &NamespacedName, &Arc<Service>)) {
-        for batch in self.facts.in_memory_order().chunks(TOGETHER) {
+        for batch in self.facts.in_memory_order().chunks(PREFETCH_BATCH) {
             ServiceRecord::prefetch(batch);
             for said in batch {
                 for (member, facts) in &said.shards {

@@ -90,7 +90,7 @@ pub(super) fn compile<'h>(
         ttl,
         ignored,
         disagreements,
-        caution: judged.caution,
+        overlay: judged.overlay,
         warnings,
         exceeded: judged.exceeded,
         inside,

@@ -18,7 +18,7 @@ use crate::model::{MemberIdx, NamespacedName, Service};
 pub(super) type Shards = [(MemberIdx, Arc<Service>)];
 
 /// How many services are read ahead by whoever goes through all: they wait for memory together.
-pub(super) const TOGETHER: usize = 32;
+pub(super) const PREFETCH_BATCH: usize = 32;
 
 /// One service that a member at least knows.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Facts {
         member: MemberIdx,
         name: &NamespacedName,
         service: Arc<Service>,
-    ) -> Result<Option<Arc<Service>>, Same> {
+    ) -> Result<Option<Arc<Service>>, Unchanged> {
         let hasher = &self.hasher;
         let hash = hasher.hash_one(name);
         let Some(said) = self.table.find_mut(hash, |said| said.name == *name) else {
@@ -117,7 +117,7 @@ impl Facts {
         };
         match place_of(&said.shards, member) {
             Ok(place) => match said.shards.get_mut(place) {
-                Some((_, before)) if *before == service => Err(Same),
+                Some((_, before)) if *before == service => Err(Unchanged),
                 shard => Ok(shard.map(|(_, before)| std::mem::replace(before, service))),
             },
             Err(place) => {
@@ -158,7 +158,7 @@ impl Facts {
 
 /// Nothing has changed.
 #[derive(Debug)]
-pub(super) struct Same;
+pub(super) struct Unchanged;
 
 /// What one member says, of what all say.
 pub(super) fn of_member(shards: &Shards, member: MemberIdx) -> Option<&Arc<Service>> {

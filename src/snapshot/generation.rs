@@ -87,7 +87,7 @@ pub struct Snapshot {
     pub(super) services: Table<ServiceEntry>,
     pub(super) namespaces: Namespaces,
     /// Warnings of members for namespaces that are called as a federation.
-    pub(super) namesakes: Arc<Vec<(MemberIdx, String)>>,
+    pub(super) shadowed_namespaces: Arc<Vec<(MemberIdx, String)>>,
     /// What is said of members whose facts do not count as they say them.
     pub(super) warned: Arc<Vec<(MemberIdx, String)>>,
     /// Names that services ask for beside or instead of their own.
@@ -213,7 +213,11 @@ impl Snapshot {
 
     /// Labels and names of a member that are not published, and namespaces that are hidden, and why.
     pub fn scope_warnings(&self, member: MemberIdx) -> impl Iterator<Item = &str> {
-        let warnings = self.scopes.warnings.iter().chain(&*self.namesakes);
+        let warnings = self
+            .scopes
+            .warnings
+            .iter()
+            .chain(&*self.shadowed_namespaces);
         let warnings = warnings.chain(&self.naming.warnings).chain(&*self.warned);
         let warnings = warnings.filter(move |(of, _)| *of == member);
         warnings.map(|(_, warning)| warning.as_str())

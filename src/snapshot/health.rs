@@ -1,7 +1,7 @@
 //! What the states of the members mean for all names at once.
 
 use super::apexes::{Apexes, FederationIdx};
-use super::cautions::Cautions;
+use super::health_inputs::HealthInputs;
 use crate::decide::{FleetHealth, Seeds};
 use crate::model::{FULL_SHARE, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus};
 
@@ -35,7 +35,7 @@ pub struct FederationContact {
     /// is believed until their source says something, or their hold has passed.
     pub presumed: MemberSet,
     /// Members that are back in contact, and kept back since they were withdrawn too often.
-    pub kept_back: MemberSet,
+    pub suppressed: MemberSet,
 }
 
 /// What a federation knows of its members (docs/names.md, decisions 8 and 10).
@@ -47,7 +47,7 @@ pub struct FederationSync {
     pub syncing_from_start: MemberSet,
     /// Members whose place is neither configured nor heard of: those in their first sync, and all
     /// while none has facts.
-    pub unplaced: MemberSet,
+    pub without_location: MemberSet,
     /// Members whose facts are not live.
     pub stale: MemberSet,
     /// Those of them whose hold has passed here: `hold` belongs to a federation, a state to a
@@ -55,11 +55,11 @@ pub struct FederationSync {
     pub expired: MemberSet,
     /// Members whose answers have a short TTL: those whose facts are not live, and those that are
     /// being drained.
-    pub wary: MemberSet,
+    pub short_ttl: MemberSet,
     /// How many seconds are left of the hold that passes next.
     pub hold_left: Option<u32>,
     /// It has members, and none of them has facts.
-    pub is_blind: bool,
+    pub has_no_facts: bool,
 }
 
 impl FleetState {
@@ -70,9 +70,9 @@ impl FleetState {
         apexes: &Apexes,
         members: Vec<MemberStatus>,
         contacts: &[FederationContact],
-        cautions: &Cautions,
+        health_inputs: &HealthInputs,
     ) -> Self {
-        let shares = &cautions.shares.members;
+        let shares = &health_inputs.shares.members;
         let with_share = |wanted: &dyn Fn(u16) -> bool| -> MemberSet {
             let those = shares.iter().filter(|(_, share)| wanted(*share));
             those.map(|(member, _)| *member).collect()
@@ -89,31 +89,35 @@ impl FleetState {
         let from_start = having(&|state| state == MemberState::Syncing(Joined::AtStart));
         let never = having(&|state| state == MemberState::NeverSynced);
         let expired = having(&|state| state == MemberState::Lost);
-        let kept_back = contacts.iter().map(|contact| contact.kept_back);
-        let kept_back = kept_back.fold(MemberSet::EMPTY, |all, some| all | some);
-        let returning = having(&|state| state == MemberState::Returning) & !kept_back;
+        let suppressed = contacts.iter().map(|contact| contact.suppressed);
+        let suppressed = suppressed.fold(MemberSet::EMPTY, |all, some| all | some);
+        let returning = having(&|state| state == MemberState::Returning) & !suppressed;
         let stale = expired | returning | having(&|state| state == MemberState::Held);
-        let unplaced = MemberIdx::all()
+        let without_location = MemberIdx::all()
             .zip(&fleet.members)
             .filter(|(_, member)| member.region.is_none());
-        let unplaced: MemberSet = unplaced.map(|(index, _)| index).collect();
+        let without_location: MemberSet = without_location.map(|(index, _)| index).collect();
         let sync = |index| {
             let mine = apexes
                 .federation(FederationIdx::new(index))
                 .map_or(MemberSet::EMPTY, |f| f.members);
             let mine = mine & MemberIdx::all().take(members.len()).collect();
-            let is_blind = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
+            let has_no_facts = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
             let contact = contacts.get(index).copied().unwrap_or_default();
-            let unheard = if is_blind { syncing | never } else { syncing };
+            let unheard = if has_no_facts {
+                syncing | never
+            } else {
+                syncing
+            };
             FederationSync {
                 syncing: mine & syncing,
                 syncing_from_start: mine & from_start,
-                unplaced: mine & unheard & unplaced,
+                without_location: mine & unheard & without_location,
                 stale: mine & stale,
                 expired: mine & stale & (expired | contact.expired),
-                wary: mine & (stale | kept_back | draining),
-                hold_left: cautions.hold_left.get(index).copied().flatten(),
-                is_blind,
+                short_ttl: mine & (stale | suppressed | draining),
+                hold_left: health_inputs.hold_left.get(index).copied().flatten(),
+                has_no_facts,
             }
         };
         let federations: Vec<_> = (0..fleet.federations.len()).map(sync).collect();
@@ -122,7 +126,7 @@ impl FleetState {
             doubtful: stale,
             expired,
             abandoned: MemberSet::EMPTY,
-            kept_back,
+            suppressed,
             drained,
             draining,
         };
@@ -133,7 +137,7 @@ impl FleetState {
                 doubtful,
                 expired: federation.expired & doubtful,
                 abandoned: contact.abandoned,
-                kept_back: contact.kept_back,
+                suppressed: contact.suppressed,
                 ..health
             }
         });
@@ -159,12 +163,12 @@ impl FleetState {
         const NOTHING: &FederationSync = &FederationSync {
             syncing: MemberSet::EMPTY,
             syncing_from_start: MemberSet::EMPTY,
-            unplaced: MemberSet::EMPTY,
+            without_location: MemberSet::EMPTY,
             stale: MemberSet::EMPTY,
             expired: MemberSet::EMPTY,
-            wary: MemberSet::EMPTY,
+            short_ttl: MemberSet::EMPTY,
             hold_left: None,
-            is_blind: false,
+            has_no_facts: false,
         };
         self.federations.get(federation.get()).unwrap_or(NOTHING)
     }

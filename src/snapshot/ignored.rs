@@ -2,7 +2,7 @@
 
 use super::diagnostics::{Disagreement, Exceeded, Ignored};
 use super::service::ServiceEntry;
-use super::targets::MOST_TARGETS;
+use super::target_users::MOST_TARGETS;
 use crate::model::{Inside, MemberIdx};
 
 impl ServiceEntry {

@@ -23,7 +23,7 @@ impl ServiceEntry {
     pub fn health_inside(&self, member: MemberIdx) -> ShardHealth {
         let mut health = self.health();
         if let Some(facts) = self.facts(member)
-            && !is_drained(facts, self.caution())
+            && !is_drained(facts, self.overlay())
         {
             health.last_known.insert(member);
             if facts.is_ready() {
@@ -37,7 +37,7 @@ impl ServiceEntry {
     pub fn health_of_pods(&self) -> ShardHealth {
         let is_in = |member: MemberIdx| {
             let facts = self.facts(member);
-            facts.is_some_and(|facts| !is_drained(facts, self.caution()))
+            facts.is_some_and(|facts| !is_drained(facts, self.overlay()))
         };
         let ready = self.members().iter();
         let ready = ready.filter(|member| self.has_ready_pod(*member) && is_in(*member));
@@ -45,7 +45,7 @@ impl ServiceEntry {
         ShardHealth {
             available,
             last_known: available,
-            keeps_back: self.health().keeps_back,
+            may_suppress: self.health().may_suppress,
         }
     }
 

@@ -1,17 +1,18 @@
-//! What becomes of the shards of a service by what is known of them beyond their facts.
+//! Computes the health overlay of a service: which addresses are withheld, which shards are
+//! suppressed, proven or draining.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use super::caution::{Caution, UNSETTLED_TTL, Whole};
-use super::cautions::Cautions;
+use super::address_draw::draw_addresses;
 use super::diagnostics::Exceeded;
-use super::drawn::draw;
+use super::health_inputs::HealthInputs;
+use super::health_overlay::{AllAddresses, HealthOverlay, UNSETTLED_TTL};
 use super::input::Input;
 use super::new_shard::NewShard;
 use super::probing::Probes;
-use crate::decide::{Halves, ShardCaution};
+use crate::decide::{PartialFamilies, ShardOverlay};
 use crate::model::limits::SHARD_ADDRESSES;
 use crate::model::{Check, FULL_SHARE, IgnoredProbe, MemberIdx, MemberSet, ProbeTarget, Verdict};
 
@@ -21,7 +22,7 @@ pub(super) type Warnings = Vec<(MemberIdx, Box<str>)>;
 /// What was found of the shards of a service.
 pub(super) struct Judged {
     /// What is to be kept of it.
-    pub(super) caution: Option<Box<Caution>>,
+    pub(super) overlay: Option<Box<HealthOverlay>>,
     /// What is to be probed, with the members that it is of.
     pub(super) targets: Vec<(MemberIdx, ProbeTarget)>,
     /// What is said of members that ask for what they do not get.
@@ -30,7 +31,7 @@ pub(super) struct Judged {
     pub(super) exceeded: Exceeded,
 }
 
-impl Cautions {
+impl HealthInputs {
     /// Judges the shards of a service, which come with all their addresses: withholds those that are
     /// down, and damped ones where others of their family are left, and shortens TTLs while things
     /// are in motion.
@@ -40,12 +41,12 @@ impl Cautions {
         probes: &Probes,
         shards: &mut [NewShard],
     ) -> Judged {
-        let mut caution = Caution::none();
+        let mut overlay = HealthOverlay::none();
         let (mut targets, mut warnings, mut exceeded) = (vec![], vec![], Exceeded::default());
         let (mut whole, mut probed) = (Vec::new(), Vec::new());
         let mut by_probes = MemberSet::EMPTY;
         let name = input.name;
-        caution.share = self.shares.of_service(name);
+        overlay.share = self.shares.of_service(name);
         for shard in &mut *shards {
             let first = targets.len();
             let found = (&mut targets, &mut warnings);
@@ -57,7 +58,7 @@ impl Cautions {
                 };
                 if counting.proves {
                     let is_tcp = target.probe.check == Check::Tcp;
-                    note_proof(&mut caution.sets, shard.member, is_tcp);
+                    note_proof(&mut overlay.sets, shard.member, is_tcp);
                 }
                 match counting.verdict {
                     Verdict::Unknown | Verdict::Up => {}
@@ -76,19 +77,27 @@ impl Cautions {
             if is_damped {
                 by_probes.insert(shard.member);
             }
-            let halves = &mut caution.sets.halves;
+            let partial = &mut overlay.sets.partial;
             if withheld.is_empty() {
-                note(&mut halves.whole_ipv4, shard.member, !shard.ipv4.is_empty());
-                note(&mut halves.whole_ipv6, shard.member, !shard.ipv6.is_empty());
+                note(
+                    &mut partial.whole_ipv4,
+                    shard.member,
+                    !shard.ipv4.is_empty(),
+                );
+                note(
+                    &mut partial.whole_ipv6,
+                    shard.member,
+                    !shard.ipv6.is_empty(),
+                );
                 continue;
             }
-            let all = Whole {
+            let all = AllAddresses {
                 member: shard.member,
                 ipv4: shard.ipv4.as_slice().into(),
                 ipv6: shard.ipv6.as_slice().into(),
             };
             if all.ipv4.len() + all.ipv6.len() == withheld.len() {
-                caution.dead.insert(shard.member);
+                overlay.dead.insert(shard.member);
                 continue;
             }
             let is_left = |address: IpAddr| !withheld.contains(&address);
@@ -97,42 +106,39 @@ impl Cautions {
             let is_half = shard.ipv4.is_empty() != all.ipv4.is_empty()
                 || shard.ipv6.is_empty() != all.ipv6.is_empty();
             let (with_ipv4, with_ipv6) = if is_half {
-                (&mut halves.ipv4, &mut halves.ipv6)
+                (&mut partial.ipv4, &mut partial.ipv6)
             } else {
-                (&mut halves.whole_ipv4, &mut halves.whole_ipv6)
+                (&mut partial.whole_ipv4, &mut partial.whole_ipv6)
             };
             note(with_ipv4, shard.member, !shard.ipv4.is_empty());
             note(with_ipv6, shard.member, !shard.ipv6.is_empty());
             whole.push(all);
         }
-        let halves = &mut caution.sets.halves;
-        if (halves.ipv4 | halves.ipv6).is_empty() {
-            // Only beside half a shard does it count who is whole.
-            *halves = Halves::default();
+        let partial = &mut overlay.sets.partial;
+        if (partial.ipv4 | partial.ipv6).is_empty() {
+            // Who has both families counts only beside a shard that has lost one.
+            *partial = PartialFamilies::default();
         }
-        if caution.share < FULL_SHARE {
+        if overlay.share < FULL_SHARE {
             for shard in &mut *shards {
                 shard.ttl = shard.ttl.min(UNSETTLED_TTL);
             }
         }
-        let weights = shards
-            .iter()
-            .map(|shard| (shard.member, shard.facts.steering.weight.unwrap_or(1)));
-        caution.weights = weights.filter(|(_, weight)| *weight != 1).collect();
+        overlay.weights = weights(shards);
         let known: MemberSet = shards.iter().map(|shard| shard.member).collect();
         if let Some(conditions) = self.conditions.get(name) {
             let mine = conditions.iter().filter(|(of, _)| known.contains(*of));
-            caution.conditions = mine.cloned().collect();
+            overlay.conditions = mine.cloned().collect();
         }
-        let damped = caution.conditions.iter();
+        let damped = overlay.conditions.iter();
         let damped = damped.filter(|(_, condition)| condition.damped_until.is_some());
         let by_condition: MemberSet = damped.map(|(of, _)| *of).collect();
-        caution.sets.damped = by_condition | by_probes;
-        caution.sets.damped_by_probes = by_probes & !by_condition;
-        caution.whole = whole.into();
-        caution.probed = probed.into();
+        overlay.sets.damped = by_condition | by_probes;
+        overlay.sets.damped_by_probes = by_probes & !by_condition;
+        overlay.whole = whole.into();
+        overlay.probed = probed.into();
         Judged {
-            caution: (caution != Caution::none()).then(|| Box::new(caution)),
+            overlay: (overlay != HealthOverlay::none()).then(|| Box::new(overlay)),
             targets,
             warnings,
             exceeded,
@@ -179,7 +185,9 @@ impl Cautions {
                 Some(Verdict::Damped) => ipv6,
                 other => other == Some(Verdict::Down),
             };
-            draw(shard, &input.key(), is_dead).into_iter().for_each(say);
+            draw_addresses(shard, &input.key(), is_dead)
+                .into_iter()
+                .for_each(say);
         }
         let ipv4 = shard.ipv4.iter().copied().map(IpAddr::V4);
         let addresses = ipv4.chain(shard.ipv6.iter().copied().map(IpAddr::V6));
@@ -215,8 +223,16 @@ fn withheld(
     (down, is_damped)
 }
 
+/// The weights of members that do not have weight 1.
+fn weights(shards: &[NewShard]) -> Box<[(MemberIdx, u32)]> {
+    let weights = shards
+        .iter()
+        .map(|shard| (shard.member, shard.facts.steering.weight.unwrap_or(1)));
+    weights.filter(|(_, weight)| *weight != 1).collect()
+}
+
 /// Notes that an address of a member's shard passes, and by what.
-fn note_proof(sets: &mut ShardCaution, member: MemberIdx, is_tcp: bool) {
+fn note_proof(sets: &mut ShardOverlay, member: MemberIdx, is_tcp: bool) {
     let is_first = !sets.proven.contains(member);
     sets.proven.insert(member);
     if !is_tcp {
@@ -240,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_proven_by_more_than_tcp_anywhere_is_not_by_tcp_alone() {
         let check = |proofs: &[bool], by_tcp: bool| {
-            let (mut sets, member) = (ShardCaution::default(), MemberIdx(3));
+            let (mut sets, member) = (ShardOverlay::default(), MemberIdx(3));
             for is_tcp in proofs {
                 note_proof(&mut sets, member, *is_tcp);
             }

@@ -152,7 +152,7 @@ impl Naming {
     }
 
     /// Whether a service wants no other name, and no other wants its name.
-    pub(super) fn is_called_as_it_is(&self, name: &NamespacedName) -> bool {
+    pub(super) fn keeps_its_name(&self, name: &NamespacedName) -> bool {
         self.wanted.is_empty()
             || !(self.wanted.contains_key(name) || self.wanting.contains_key(name))
     }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::apexes::FederationIdx;
-use super::fair::Fair;
+use super::fair_share::FairShare;
 use super::new_shard::NewShard;
-use super::targets::{MOST_TARGETS, Map, User};
+use super::target_users::{MOST_TARGETS, Map, TargetUser};
 use crate::model::{
     Federation, Fleet, IgnoredProbe, MemberIdx, NamespacedName, Probe, ProbeTarget, ProbeTargets,
 };
@@ -21,13 +21,13 @@ pub(super) struct Probing {
     /// Who uses each target.
     users: Map<ProbeTarget, Used>,
     /// The targets of each user that has some.
-    of: Map<User, Box<[ProbeTarget]>>,
+    of: Map<TargetUser, Box<[ProbeTarget]>>,
     /// The keys of `users`.
     targets: ProbeTargets,
     /// How each address and port is probed: the keys of `users`, by where they are.
     at: Map<SocketAddr, HashSet<Arc<Probe>>>,
     /// How room is shared out among members.
-    fair: Fair,
+    fair: FairShare,
     /// Users that have lost a target to another member.
     displaced: Vec<NamespacedName>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Probing {
 /// Who uses a target.
 #[derive(Debug)]
 struct Used {
-    by: HashSet<User, foldhash::fast::RandomState>,
+    by: HashSet<TargetUser, foldhash::fast::RandomState>,
     /// The member that it counts for: the first one that had it.
     member: MemberIdx,
     /// The number under which that member holds room for it.
@@ -61,7 +61,7 @@ impl Probing {
     }
 
     /// A target of a member is there now, for a first user.
-    fn add(&mut self, member: MemberIdx, target: &ProbeTarget, user: &User) {
+    fn add(&mut self, member: MemberIdx, target: &ProbeTarget, user: &TargetUser) {
         self.targets.insert(target.clone());
         let probes = self.at.entry(target.address).or_default();
         probes.insert(Arc::clone(&target.probe));
@@ -91,7 +91,7 @@ impl Probing {
         if self.users.len() < MOST_TARGETS {
             return true;
         }
-        let Some(target) = self.fair.in_place_of(member) else {
+        let Some(target) = self.fair.to_displace(member) else {
             return false;
         };
         let used = self.remove(&target);
@@ -114,7 +114,7 @@ impl Probing {
         wanted: Vec<(MemberIdx, ProbeTarget)>,
     ) -> Vec<MemberIdx> {
         let mut refused = Vec::new();
-        if self.of.is_empty() && self.fair.is_calm() && wanted.is_empty() {
+        if self.of.is_empty() && self.fair.is_idle() && wanted.is_empty() {
             return refused;
         }
         let user = (federation, name.clone());
@@ -304,7 +304,7 @@ mod tests {
         }
         world.settle();
         assert_eq!(world.held(0), 62_000);
-        assert!(world.probing.fair.is_calm());
+        assert!(world.probing.fair.is_idle());
     }
 
     #[test]
@@ -357,7 +357,7 @@ mod tests {
             world.set(1, number, false);
         }
         assert_eq!(world.settle(), 0);
-        assert!(world.probing.targets().is_empty() && world.probing.fair.is_calm());
+        assert!(world.probing.targets().is_empty() && world.probing.fair.is_idle());
     }
 
     #[test]

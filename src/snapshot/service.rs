@@ -11,8 +11,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::apexes::FederationIdx;
-use super::caution::{Caution, Whole};
 use super::diagnostics::{Diagnostics, Disagreement, Exceeded, Ignored};
+use super::health_overlay::{AllAddresses, HealthOverlay};
 use super::new_shard::NewShard;
 use super::plans::PlanIdx;
 use super::ports::{NamedPort, named_ports};
@@ -33,8 +33,8 @@ pub struct ServiceEntry {
     pub plan: PlanIdx,
     /// TTL of its records, in seconds: at most, as a shard may have a shorter one.
     pub ttl: u32,
-    /// Some shard may be kept back, which its caution says.
-    keeps_back: bool,
+    /// Some shard may be kept back, which its overlay says.
+    may_suppress: bool,
     /// The first member that exports it says that it is headless.
     is_headless: bool,
     /// The shards of the members that export it, in configuration order; the service exists when
@@ -73,7 +73,7 @@ struct Rest {
     /// What the members say, in the order of the shards.
     facts: Box<[Arc<Service>]>,
     /// What is known of it beyond its facts.
-    caution: Option<Box<Caution>>,
+    overlay: Option<Box<HealthOverlay>>,
     /// What few services have.
     diagnostics: Option<Box<Diagnostics>>,
 }
@@ -113,7 +113,7 @@ pub(super) struct NewEntry {
     /// What its members disagree about.
     pub(super) disagreements: BTreeSet<Disagreement>,
     /// What is known of it beyond its facts.
-    pub(super) caution: Option<Box<Caution>>,
+    pub(super) overlay: Option<Box<HealthOverlay>>,
     /// What members say of it that does not count as they say it, in words.
     pub(super) warnings: Vec<(MemberIdx, Box<str>)>,
     /// How many of its shards exceed a limit.
@@ -125,7 +125,7 @@ pub(super) struct NewEntry {
 impl NewEntry {
     /// The entry with these shards, in configuration order.
     pub(super) fn with(self, shards: &[NewShard]) -> ServiceEntry {
-        let caution = self.caution.as_deref();
+        let overlay = self.overlay.as_deref();
         let diagnostics = Diagnostics {
             ignored: self.ignored.into(),
             disagreements: self.disagreements.into_iter().collect(),
@@ -141,11 +141,11 @@ impl NewEntry {
             federation: self.federation,
             plan: self.plan,
             ttl: self.ttl,
-            keeps_back: caution.is_some_and(|caution| caution.sets.keeps_back()),
+            may_suppress: overlay.is_some_and(|overlay| overlay.sets.may_suppress()),
             is_headless: shards
                 .first()
                 .is_some_and(|first| first.facts.kind == ServiceKind::Headless),
-            heads: shards.iter().map(|shard| head(shard, caution)).collect(),
+            heads: shards.iter().map(|shard| head(shard, overlay)).collect(),
             ipv4: shards
                 .iter()
                 .flat_map(|s| fitting(&s.ipv4))
@@ -155,7 +155,7 @@ impl NewEntry {
             rest: Box::new(Rest {
                 ports: named_ports(shards),
                 facts: shards.iter().map(|shard| shard.facts.clone()).collect(),
-                caution: self.caution,
+                overlay: self.overlay,
                 diagnostics: (diagnostics != Diagnostics::default()).then(|| Box::new(diagnostics)),
             }),
         }
@@ -164,10 +164,10 @@ impl NewEntry {
 
 /// The shard without its addresses. Who is available, and who would be if neither readiness nor
 /// probes mattered: docs/names.md, D.1, decision 15.
-fn head(shard: &NewShard, caution: Option<&Caution>) -> Head {
+fn head(shard: &NewShard, overlay: Option<&HealthOverlay>) -> Head {
     let count = |addresses: usize| u16::try_from(addresses).unwrap_or(u16::MAX);
-    let is_dead = caution.is_some_and(|caution| caution.dead.contains(shard.member));
-    let is_last_known = shard.has_address() && !is_drained(&shard.facts, caution);
+    let is_dead = overlay.is_some_and(|overlay| overlay.dead.contains(shard.member));
+    let is_last_known = shard.has_address() && !is_drained(&shard.facts, overlay);
     Head {
         ttl: shard.ttl,
         ipv4: count(shard.ipv4.len()),
@@ -179,8 +179,8 @@ fn head(shard: &NewShard, caution: Option<&Caution>) -> Head {
 }
 
 /// Whether its weight or an operator has taken a shard out.
-pub(super) fn is_drained(facts: &Service, caution: Option<&Caution>) -> bool {
-    facts.steering.weight == Some(0) || caution.is_some_and(|caution| caution.share == 0)
+pub(super) fn is_drained(facts: &Service, overlay: Option<&HealthOverlay>) -> bool {
+    facts.steering.weight == Some(0) || overlay.is_some_and(|overlay| overlay.share == 0)
 }
 
 /// The addresses of a shard that an entry holds.
@@ -228,7 +228,7 @@ impl ServiceEntry {
     #[inline]
     pub fn health(&self) -> ShardHealth {
         let mut health = ShardHealth {
-            keeps_back: self.keeps_back,
+            may_suppress: self.may_suppress,
             ..ShardHealth::default()
         };
         for head in &self.heads {
@@ -324,13 +324,13 @@ impl ServiceEntry {
     }
 
     /// What is known of it beyond its facts. It lies far off, and few answers need it.
-    pub fn caution(&self) -> Option<&Caution> {
-        self.rest.caution.as_deref()
+    pub fn overlay(&self) -> Option<&HealthOverlay> {
+        self.rest.overlay.as_deref()
     }
 
     /// Every address of a shard some of whose addresses are withheld.
-    pub fn whole(&self, member: MemberIdx) -> Option<&Whole> {
-        let mut whole = self.caution()?.whole.iter();
+    pub fn whole(&self, member: MemberIdx) -> Option<&AllAddresses> {
+        let mut whole = self.overlay()?.whole.iter();
         whole.find(|whole| whole.member == member)
     }
 

@@ -79,7 +79,7 @@ pub async fn run(
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            Over = names => {}
+            Stopped = names => {}
             () = swapping => {}
         }
     };
@@ -130,7 +130,7 @@ struct Hostname {
 }
 
 /// Nobody receives, or nobody wants names any more.
-struct Over;
+struct Stopped;
 
 impl Names {
     /// No names yet.
@@ -150,7 +150,7 @@ impl Names {
         mut wanted: Wanted,
         ask: impl Fn(NameBuf) -> F,
         swapped: &Notify,
-    ) -> Over
+    ) -> Stopped
     where
         F: Future<Output = Answers>,
     {
@@ -167,7 +167,7 @@ impl Names {
             tokio::select! {
                 changed = wanted.changed() => {
                     if changed.is_err() {
-                        return Over;
+                        return Stopped;
                     }
                     self.want(&wanted.borrow_and_update().clone());
                 }
@@ -249,7 +249,7 @@ impl Names {
 
     /// Takes in answers, and says what is news. Answers for a name that is not wanted any more are
     /// dropped.
-    async fn learn(&mut self, hostname: NameBuf, answers: Answers) -> Result<(), Over> {
+    async fn learn(&mut self, hostname: NameBuf, answers: Answers) -> Result<(), Stopped> {
         let Some(entry) = self.hostnames.get_mut(&hostname) else {
             return Ok(());
         };
@@ -269,7 +269,7 @@ impl Names {
                 hostname: hostname.clone(),
                 why: trouble,
             };
-            self.deltas.send(delta).await.map_err(|_| Over)?;
+            self.deltas.send(delta).await.map_err(|_| Stopped)?;
         }
         let Some(resolved) = news else {
             return Ok(());
@@ -280,7 +280,7 @@ impl Names {
             ipv6: resolved.ipv6,
             ttl: resolved.ttl,
         };
-        self.deltas.send(delta).await.map_err(|_| Over)
+        self.deltas.send(delta).await.map_err(|_| Stopped)
     }
 }
 

@@ -13,15 +13,15 @@ use gazetteer::model::{
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{
-    Gathering, Generation, Resolved, Serial, Settings, Snapshot, SnapshotBuilder,
+    Generation, Partitioner, Resolved, Serial, Settings, Snapshot, SnapshotBuilder,
 };
 use gazetteer::wire::NameBuf;
 use ipnet::IpNet;
 use toml::{Table, Value};
 
-use crate::caution::Cautions;
 use crate::edit;
 use crate::mmdb;
+use crate::overlay::HealthEvents;
 
 /// The serial of the first snapshot; each change adds one.
 const FIRST_SERIAL: u32 = 1001;
@@ -40,7 +40,7 @@ pub(crate) struct World {
     hostnames: BTreeMap<NameBuf, Option<Resolved>>,
     networks: BTreeMap<String, Vec<IpNet>>,
     database: Option<GeoDatabase>,
-    cautions: Cautions,
+    health_events: HealthEvents,
     changed: bool,
     published: Option<Published>,
 }
@@ -77,7 +77,7 @@ impl World {
             hostnames: BTreeMap::new(),
             networks: BTreeMap::new(),
             database: None,
-            cautions: Cautions::new(),
+            health_events: HealthEvents::new(),
             changed: true,
             published: None,
         };
@@ -102,7 +102,7 @@ impl World {
 
     /// The time.
     pub(crate) fn now(&self) -> UnixSeconds {
-        self.cautions.now
+        self.health_events.now
     }
 
     /// Applies one event.
@@ -113,7 +113,7 @@ impl World {
             return Ok(());
         }
         let (verb, rest) = words.split_once(' ').ok_or("an event of one word")?;
-        if self.cautions.apply(verb, rest)? {
+        if self.health_events.apply(verb, rest)? {
             return Ok(());
         }
         match verb {
@@ -294,17 +294,17 @@ impl World {
             builder.set_hostname(hostname, resolved.clone());
         }
         builder.set_database(self.database.clone());
-        self.cautions.fill(builder, config);
+        self.health_events.fill(builder, config);
     }
 }
 
 /// Gives a builder all facts at once, as a start does.
 fn restore(builder: &mut SnapshotBuilder, config: &Config, facts: &[Facts]) {
-    let gathering = Gathering::new(Arc::clone(&config.fleet));
+    let partitioner = Partitioner::new(Arc::clone(&config.fleet));
     let members = (0u8..).map(MemberIdx).zip(facts);
-    let gathered = members.map(|(index, facts)| gathering.divide(index, facts.clone()));
-    let gathered = gathered.collect();
-    builder.restore(gathering, gathered);
+    let partitioned = members.map(|(index, facts)| partitioner.partition(index, facts.clone()));
+    let partitioned = partitioned.collect();
+    builder.restore(partitioner, partitioned);
 }
 
 /// Problems, one on a line.

@@ -88,11 +88,11 @@ async fn a_server_is_trusted_by_its_authority_alone() {
         "server": api.url(), "certificate-authority": folder.path().join("ca.pem"),
     });
     kubeconfig(folder.path(), "c", &cluster, &json!({}));
-    let mut wary = member(folder);
-    wary.until_said("lost watch").await;
-    api.kubeconfig(wary.folder.path());
-    kubeconfig(wary.folder.path(), "c", &cluster, &json!({}));
-    wary.until_said("synced").await;
+    let mut short_ttl = member(folder);
+    short_ttl.until_said("lost watch").await;
+    api.kubeconfig(short_ttl.folder.path());
+    kubeconfig(short_ttl.folder.path(), "c", &cluster, &json!({}));
+    short_ttl.until_said("synced").await;
 
     let folder = tempfile::tempdir().unwrap();
     let cluster = json!({ "server": api.url(), "insecure-skip-tls-verify": true });

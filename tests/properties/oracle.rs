@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use gazetteer::model::WhenAllDown;
 
 use crate::ask::Answer;
-use crate::caution::{heaviest, keep_if_any};
 use crate::inside::pod_names;
 use crate::model::member_name;
+use crate::overlay::{heaviest, keep_if_any};
 use crate::world::{Fed, Said, Shard, State, World};
 
 /// What is answered.

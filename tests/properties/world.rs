@@ -8,7 +8,7 @@ use gazetteer::model::{
     FULL_SHARE, Fleet, Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, Verdict,
     WhenAllDown,
 };
-use gazetteer::snapshot::{Gathering, Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use gazetteer::snapshot::{Generation, Partitioner, Serial, Settings, Snapshot, SnapshotBuilder};
 use ipnet::Ipv4Net;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -309,13 +309,13 @@ pub(crate) fn world() -> impl Strategy<Value = World> {
         ),
     )
         .prop_map(
-            |((a, b, c, count), members, extra, shards, networks, longitudes, cautions)| World {
+            |((a, b, c, count), members, extra, shards, networks, longitudes, health)| World {
                 networks,
                 longitudes,
-                verdicts: cautions.0,
-                damped: cautions.1,
-                shares: cautions.2,
-                service_shares: cautions.3,
+                verdicts: health.0,
+                damped: health.1,
+                shares: health.2,
+                service_shares: health.3,
                 federations: [a, b, c].into_iter().take(count).collect(),
                 members,
                 static_regions: extra.map(|zones| ("r9", zones)).into_iter().collect(),
@@ -389,19 +389,19 @@ impl World {
         let fleet = Arc::new(fleet);
         let mut builder = SnapshotBuilder::new(Arc::clone(&fleet), self.settings());
         // All facts at once, as a start gives them.
-        let gathering = Gathering::new(fleet);
+        let partitioner = Partitioner::new(fleet);
         let divide = |member| {
             let known = self.shards.iter();
             let known = known.filter(|(key, _)| key.2 == member && self.has_facts(member));
             let services = known.map(|(key, shard)| (key_of(*key), Arc::new(shard.model())));
-            gathering.divide(index(member), services.collect())
+            partitioner.partition(index(member), services.collect())
         };
-        let gathered = (0..self.members.len()).map(divide).collect();
-        builder.restore(gathering.clone(), gathered);
+        let partitioned = (0..self.members.len()).map(divide).collect();
+        builder.restore(partitioner.clone(), partitioned);
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }
-        self.caution(&mut builder);
+        self.overlay(&mut builder);
         builder.snapshot(Generation(1), Serial(1))
     }
 
@@ -412,7 +412,7 @@ impl World {
         for member in 0..self.members.len() {
             self.fill(&mut builder, member);
         }
-        world.caution(&mut builder);
+        world.overlay(&mut builder);
         for change in changes {
             match change {
                 Change::Shard(key, Some(shard)) => {

@@ -1,4 +1,4 @@
-//! Events by lot, the same for the same seed.
+//! Random events, the same for the same seed.
 
 use std::time::Duration;
 

@@ -123,7 +123,7 @@ pub(super) fn pinned<'s>(
 /// A namespace, service or port that no member's facts have.
 pub(super) fn unknown(snapshot: &Snapshot, federation: FederationIdx) -> Subject<'_> {
     let sync = snapshot.state().federation(federation);
-    if sync.is_blind || !sync.syncing.is_empty() {
+    if sync.has_no_facts || !sync.syncing.is_empty() {
         return Subject::NotReady;
     }
     Subject::Absent {

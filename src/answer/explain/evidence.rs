@@ -20,10 +20,10 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
     {
         lines.push("it has externalIPs, which are not used: Kubernetes deprecates them".to_owned());
     }
-    let caution = entry.caution();
-    for (_, target, evidence) in caution
+    let overlay = entry.overlay();
+    for (_, target, evidence) in overlay
         .iter()
-        .flat_map(|caution| &caution.probed)
+        .flat_map(|overlay| &overlay.probed)
         .filter(|(of, ..)| *of == member)
     {
         let verdict = match evidence.verdict {
@@ -49,7 +49,7 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
             probe(target)
         ));
     }
-    let conditions = caution.map(|caution| &*caution.conditions);
+    let conditions = overlay.map(|overlay| &*overlay.conditions);
     let condition = conditions
         .iter()
         .flat_map(|all| all.iter())
@@ -67,8 +67,8 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
         let left = percent(u64::from(share), u64::from(FULL_SHARE));
         lines.push(format!("the operator drains the member: {left} left"));
     }
-    if let Some(share) = caution
-        .map(|caution| caution.share)
+    if let Some(share) = overlay
+        .map(|overlay| overlay.share)
         .filter(|s| *s < FULL_SHARE)
     {
         let left = percent(u64::from(share), u64::from(FULL_SHARE));
@@ -78,7 +78,7 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
         lines.extend(contact(status));
         lines.extend(status.outlook.clone());
     }
-    let is_proven = caution.is_some_and(|caution| caution.sets.proven.contains(member));
+    let is_proven = overlay.is_some_and(|overlay| overlay.sets.proven.contains(member));
     if is_proven && snapshot.state().health.stale.contains(member) {
         lines.push("probes of its addresses pass: its hold does not withdraw it".to_owned());
     }
@@ -126,7 +126,7 @@ pub(super) fn draw(
             spill.needed, spill.ready
         ));
     }
-    let weights = entry.caution().map(|caution| &*caution.weights);
+    let weights = entry.overlay().map(|overlay| &*overlay.weights);
     let of = |member| u64::from(weight(weights.unwrap_or_default(), member));
     let (among, _) = recorder.levels.last().copied().unwrap_or_default();
     if is_weighted && among != MemberSet::EMPTY {

@@ -431,10 +431,10 @@ fn verdict(
         return (false, "not known".to_owned());
     };
     let drained = snapshot.state().health.drained;
-    let caution = entry.caution();
+    let overlay = entry.overlay();
     let reason = if at_level.contains(member) {
         "eligible, but the policy prefers another"
-    } else if drained.contains(member) || caution.is_some_and(|caution| caution.share == 0) {
+    } else if drained.contains(member) || overlay.is_some_and(|overlay| overlay.share == 0) {
         "drained by the operator"
     } else if eligible.members.contains(member) {
         "eligible, but not at this level"
@@ -442,7 +442,7 @@ fn verdict(
         "withdrawn: held for longer than hold, and another shard is live"
     } else if eligible.damped.contains(member) {
         "kept back: it went out too often, and another shard is there"
-    } else if eligible.halved.contains(member) {
+    } else if eligible.lost_family.contains(member) {
         "kept back: probes fail at every address of one family, and another shard is there"
     } else if eligible.parted.contains(member) {
         "being drained: left out for this client at this time"
@@ -464,7 +464,7 @@ fn verdict(
         "no address of its load balancer counts"
     } else if !shard.has_address() {
         "its load balancer has no address yet"
-    } else if caution.is_some_and(|caution| caution.dead.contains(member)) {
+    } else if overlay.is_some_and(|overlay| overlay.dead.contains(member)) {
         "every address fails its probes"
     } else if !entry.health().available.contains(member) {
         return (

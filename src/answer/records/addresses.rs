@@ -7,7 +7,7 @@ use super::family::Address;
 use super::many::{self, FEW, turn};
 use crate::answer::reply::Reply;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod};
-use crate::snapshot::{ServiceEntry, Shard, Snapshot, UNSETTLED_TTL, Whole};
+use crate::snapshot::{AllAddresses, ServiceEntry, Shard, Snapshot, UNSETTLED_TTL};
 use crate::wire::{Mark, Owner, ResponseWriter, rrtype};
 
 /// The shards whose addresses one owner name has, and their TTL.
@@ -22,7 +22,7 @@ pub(in crate::answer) struct Chosen<'s> {
     /// Only so many addresses of each type are in an answer, as the members have more.
     limit: Option<u8>,
     /// All addresses of the member, if the owner is its pinned name and some are withheld at other names.
-    whole: Option<&'s Whole>,
+    whole: Option<&'s AllAddresses>,
     /// The client is inside one of the members, and its shard is reached there.
     pub(in crate::answer) own: Option<Own<'s>>,
 }
@@ -379,15 +379,15 @@ fn write_each<A: Address>(
 #[inline]
 fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) -> u32 {
     let sync = snapshot.state().federation(entry.federation);
-    let wary = members & sync.wary;
-    if wary.is_empty() {
+    let short_ttl = members & sync.short_ttl;
+    if short_ttl.is_empty() {
         return if sync.syncing.is_empty() {
             u32::MAX
         } else {
             UNSETTLED_TTL
         };
     }
-    let held = wary & sync.stale & !sync.expired;
+    let held = short_ttl & sync.stale & !sync.expired;
     let left = sync.hold_left.filter(|_| !held.is_empty());
     left.map_or(UNSETTLED_TTL, |left| left.min(UNSETTLED_TTL))
 }

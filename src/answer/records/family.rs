@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::model::{MemberIdx, MemberSet};
-use crate::snapshot::{ServiceEntry, Whole, ipv4, ipv6};
+use crate::snapshot::{AllAddresses, ServiceEntry, ipv4, ipv6};
 use crate::wire::{Owner, ResponseWriter};
 
 /// An address of one family.
@@ -33,7 +33,7 @@ pub(in crate::answer) trait Address: Copy + Eq + 'static {
     ) -> impl Iterator<Item = (MemberIdx, &[Self])>;
 
     /// Those of a shard some of whose addresses are withheld.
-    fn of_whole(whole: &Whole) -> &[Self];
+    fn of_whole(whole: &AllAddresses) -> &[Self];
 
     /// Writes its record.
     fn write(self, response: &mut ResponseWriter<'_>, owner: Owner, ttl: u32);
@@ -70,7 +70,7 @@ impl Address for Ipv4Addr {
     }
 
     #[inline]
-    fn of_whole(whole: &Whole) -> &[Self] {
+    fn of_whole(whole: &AllAddresses) -> &[Self] {
         &whole.ipv4
     }
 
@@ -111,7 +111,7 @@ impl Address for Ipv6Addr {
     }
 
     #[inline]
-    fn of_whole(whole: &Whole) -> &[Self] {
+    fn of_whole(whole: &AllAddresses) -> &[Self] {
         &whole.ipv6
     }
 

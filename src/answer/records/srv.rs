@@ -107,8 +107,8 @@ impl<'r, 's> Srv<'r, 's> {
         }
         let numbers = |member: MemberIdx, _| numbers.get(member.get()).copied().flatten();
         let mut weights = [1_u32; MEMBERS];
-        let caution = chosen.entry.caution();
-        for (member, weight) in caution.iter().flat_map(|caution| &caution.weights) {
+        let overlay = chosen.entry.overlay();
+        for (member, weight) in overlay.iter().flat_map(|overlay| &overlay.weights) {
             if let Some(place) = weights.get_mut(member.get()) {
                 *place = *weight;
             }

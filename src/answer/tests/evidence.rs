@@ -185,8 +185,8 @@ fn what_only_tcp_proves_is_told_from_what_more_proves() {
         let snapshot = world.snapshot(Generation(2), Serial(2));
         let key: NameBuf = "s.n.fed".parse().unwrap();
         let key = key.as_wire().strip_suffix(&[0]).unwrap();
-        let caution = snapshot.entry(key).unwrap().caution();
-        let sets = caution.map(|caution| caution.sets).unwrap_or_default();
+        let overlay = snapshot.entry(key).unwrap().overlay();
+        let sets = overlay.map(|overlay| overlay.sets).unwrap_or_default();
         let members = |of: &[u8]| of.iter().copied().map(MemberIdx).collect::<MemberSet>();
         assert_eq!(
             (sets.proven, sets.by_tcp),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::{FleetHealth, Halves, Seeds, ShardCaution, ShardHealth, eligible};
+use super::super::{FleetHealth, PartialFamilies, Seeds, ShardHealth, ShardOverlay, eligible};
 use super::*;
 use crate::model::{FULL_SHARE, SrvForm, UnixSeconds, WhenAllDown};
 use crate::vantage::ClientPrefix;
@@ -30,7 +30,7 @@ fn check(plan: &Plan, available: &[u8], stale: &[u8], expired: &[u8], expected: 
     let shards = ShardHealth {
         available: set(available),
         last_known: set(&[0, 1, 2, 3]),
-        keeps_back: false,
+        may_suppress: false,
     };
     let fleet = FleetHealth {
         stale: set(stale),
@@ -46,7 +46,7 @@ fn check(plan: &Plan, available: &[u8], stale: &[u8], expired: &[u8], expected: 
 fn decide(
     plan: &Plan,
     shards: &ShardHealth,
-    caution: Option<&ShardCaution>,
+    overlay: Option<&ShardOverlay>,
     fleet: &FleetHealth,
     shares: &[(MemberIdx, u16)],
 ) -> (usize, MemberSet) {
@@ -54,10 +54,10 @@ fn decide(
     let prefix = ClientPrefix::of(None, IpAddr::from([192, 0, 2, 1]));
     let draw = || Draw::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], shares);
     let shards = ShardHealth {
-        keeps_back: caution.is_some_and(ShardCaution::keeps_back),
+        may_suppress: overlay.is_some_and(ShardOverlay::may_suppress),
         ..*shards
     };
-    let eligible = eligible(plan, &shards, || caution, fleet, draw);
+    let eligible = eligible(plan, &shards, || overlay, fleet, draw);
     let levels = [set(&[0]), set(&[0, 1]), MemberSet::ALL].map(|members| LevelView {
         members,
         nearest: None,
@@ -120,7 +120,7 @@ fn last_known_members_stand_in_at_every_level() {
     check(&open, &[2], &[], &[], (2, &[2]));
 }
 
-/// Members 0 to 3 under `spread`, some with a caution or a drain; levels as above.
+/// Members 0 to 3 under `spread`, some with an overlay or a drain; levels as above.
 #[expect(clippy::too_many_arguments, reason = "a table of sets")]
 fn check_cautious(
     available: &[u8],
@@ -136,14 +136,14 @@ fn check_cautious(
     let shards = ShardHealth {
         available: set(available),
         last_known: set(&[0, 1, 2, 3]),
-        keeps_back: false,
+        may_suppress: false,
     };
-    let caution = ShardCaution {
+    let overlay = ShardOverlay {
         damped: set(damped),
         damped_by_probes: MemberSet::EMPTY,
         proven: set(proven),
         by_tcp: MemberSet::EMPTY,
-        halves: Halves::default(),
+        partial: PartialFamilies::default(),
     };
     let fleet = FleetHealth {
         stale: set(stale),
@@ -159,7 +159,7 @@ fn check_cautious(
     let shares: Vec<_> = (draining.iter())
         .map(|(member, share)| (MemberIdx(*member), *share))
         .collect();
-    let got = decide(&plan, &shards, Some(&caution), &fleet, &shares);
+    let got = decide(&plan, &shards, Some(&overlay), &fleet, &shares);
     assert_eq!(got, (expected.0, set(expected.1)));
 }
 
@@ -207,13 +207,13 @@ fn a_damped_shard_counts_where_no_other_does() {
 #[test]
 fn half_a_shard_is_kept_back_where_others_have_what_it_has() {
     let check = |ipv4: &[u8], ipv6: &[u8], expected: &[u8]| {
-        let halves = Halves {
+        let partial = PartialFamilies {
             ipv4: set(&[]),
             ipv6: set(&[0]),
             whole_ipv4: set(ipv4),
             whole_ipv6: set(ipv6),
         };
-        assert_eq!(halves.kept_back(set(&[0, 1, 2])), set(expected));
+        assert_eq!(partial.suppressed(set(&[0, 1, 2])), set(expected));
     };
     check(&[1], &[1], &[0]);
     check(&[1], &[2], &[0]);

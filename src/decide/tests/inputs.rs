@@ -110,12 +110,12 @@ fn decided(inputs: &Inputs) -> Eligible {
         those.map(|(member, _)| member).collect()
     };
     let all = those(|_| true);
-    let caution = ShardCaution {
+    let overlay = ShardOverlay {
         damped: those(|input| input.is_damped),
         damped_by_probes: MemberSet::EMPTY,
         proven: those(|input| input.proof != Proof::None),
         by_tcp: those(|input| input.proof == Proof::Tcp),
-        halves: Halves {
+        partial: PartialFamilies {
             ipv4: those(|input| input.family == Family::Ipv4Left),
             ipv6: those(|input| input.family == Family::Ipv6Left),
             whole_ipv4: those(|input| input.family == Family::Whole),
@@ -125,7 +125,7 @@ fn decided(inputs: &Inputs) -> Eligible {
     let shards = ShardHealth {
         available: all,
         last_known: all,
-        keeps_back: caution.keeps_back(),
+        may_suppress: overlay.may_suppress(),
     };
     let doubtful = those(|input| !matches!(input.contact, Contact::Live | Contact::KeptBack));
     let fleet = FleetHealth {
@@ -133,7 +133,7 @@ fn decided(inputs: &Inputs) -> Eligible {
         doubtful,
         expired: those(|input| input.has_expired()),
         abandoned: those(|input| input.contact == Contact::Abandoned),
-        kept_back: those(|input| input.contact == Contact::KeptBack),
+        suppressed: those(|input| input.contact == Contact::KeptBack),
         drained: MemberSet::EMPTY,
         draining: those(|input| input.is_parted),
     };
@@ -152,7 +152,7 @@ fn decided(inputs: &Inputs) -> Eligible {
     // Of a share of nothing no draw is left.
     let shares: Vec<_> = fleet.draining.iter().map(|member| (member, 0)).collect();
     let draw = || Draw::new(b"", prefix, (UnixSeconds(1), 30), &seeds, &[], &shares);
-    eligible(&plan, &shards, || Some(&caution), &fleet, draw)
+    eligible(&plan, &shards, || Some(&overlay), &fleet, draw)
 }
 
 #[test]
@@ -206,16 +206,16 @@ fn check(inputs: &Inputs) {
     // Beside somebody of whom nothing but good is known, whatever is to be set aside is.
     let aside =
         those(&|input| input.contact == Contact::KeptBack || input.is_damped || input.is_parted);
-    let halved = those(&|input| input.family != Family::Whole);
+    let lost_family = those(&|input| input.family != Family::Whole);
     if !plain.is_empty() {
-        assert!((answers & (aside | halved)).is_empty(), "{}", why());
+        assert!((answers & (aside | lost_family)).is_empty(), "{}", why());
     }
     // Everybody answers or is left out for one reason.
     let reasons = [
         outcome.withdrawn,
-        outcome.kept_back,
+        outcome.suppressed,
         outcome.damped,
-        outcome.halved,
+        outcome.lost_family,
         outcome.parted,
     ];
     let mut seen = answers;

@@ -173,7 +173,7 @@ impl FleetMembers {
     /// A member came into another state, or is withdrawn from another federation.
     fn transit(&mut self, transition: StateTransition, out: &mut Outbox, now: Now) {
         let StateTransition { member, from, to } = transition;
-        let kept_back = self.states.kept_back(member);
+        let suppressed = self.states.suppressed(member);
         let Some(profile) = self.profiles.get_mut(member.get()) else {
             return;
         };
@@ -191,7 +191,7 @@ impl FleetMembers {
                 profile.reason = Some("not one complete list within sync-timeout".into());
             }
             MemberState::Returning => {
-                if let Some((count, until)) = kept_back {
+                if let Some((count, until)) = suppressed {
                     let left = until.duration_since(now.instant).as_secs();
                     profile.reason = Some(format!(
                         "back, and kept back for {left} s since it was withdrawn {count} times"
@@ -218,7 +218,7 @@ impl FleetMembers {
             MemberState::Ready if from == MemberState::Returning => "back in contact".to_owned(),
             MemberState::Ready => "its facts are live".to_owned(),
             MemberState::Returning => reason
-                .filter(|_| kept_back.is_some())
+                .filter(|_| suppressed.is_some())
                 .unwrap_or_else(|| "answers again, and is listing".to_owned()),
             MemberState::Syncing(_) => "its facts were another cluster's".to_owned(),
         };

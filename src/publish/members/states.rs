@@ -225,7 +225,7 @@ impl States {
     }
 
     /// How often a member that is kept back was withdrawn of late, and until when it is.
-    pub(in crate::publish) fn kept_back(&self, member: MemberIdx) -> Option<(u32, Instant)> {
+    pub(in crate::publish) fn suppressed(&self, member: MemberIdx) -> Option<(u32, Instant)> {
         let tracked = self.members.get(member.get())?;
         Some((tracked.damper.count(), tracked.kept_until()?))
     }
@@ -262,7 +262,7 @@ impl States {
             expired: those(&|tracked, hold| hold.has_passed && tracked.contact.is_gone()),
             abandoned: those(&|tracked, hold| hold.is_abandoned && tracked.contact.is_gone()),
             presumed: those(&|tracked, hold| !hold.has_passed && tracked.contact.is_presumed()),
-            kept_back: those(&|tracked, hold| hold.has_passed && tracked.contact.is_live()),
+            suppressed: those(&|tracked, hold| hold.has_passed && tracked.contact.is_live()),
         }
     }
 

@@ -200,7 +200,7 @@ impl Lingering {
         out: &mut Outbox,
         now: Instant,
     ) {
-        let left = out.builder.take_left();
+        let left = out.builder.take_superseded();
         let mut is_full = false;
         if before.is_of_configuration_of(after) {
             for entry in left {
@@ -208,7 +208,7 @@ impl Lingering {
             }
         } else {
             self.renumber(&before.numbers_in(after));
-            for (entry, members) in before.left_by(after) {
+            for (entry, members) in before.superseded_by(after) {
                 is_full |= self.add_entry(entry, members, now);
             }
         }

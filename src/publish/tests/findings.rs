@@ -57,8 +57,8 @@ const NONE: [u8; 0] = [];
 fn proven_and_damped(snapshot: &Arc<Snapshot>) -> (Vec<u8>, Vec<u8>) {
     let key = NameBuf::from_labels(["s", "ns", "f"]).unwrap();
     let entry = snapshot.entry(key.as_wire().strip_suffix(&[0]).unwrap());
-    let caution = entry.and_then(|entry| entry.caution());
-    let sets = caution.map(|caution| caution.sets).unwrap_or_default();
+    let overlay = entry.and_then(|entry| entry.overlay());
+    let sets = overlay.map(|overlay| overlay.sets).unwrap_or_default();
     let members = |of: crate::model::MemberSet| of.iter().map(|MemberIdx(member)| member).collect();
     (members(sets.proven), members(sets.damped))
 }

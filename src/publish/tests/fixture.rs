@@ -296,9 +296,9 @@ pub(super) fn answering(snapshot: &Arc<Snapshot>, name: &str) -> Vec<u8> {
     };
     let plan = snapshot.plan(entry.plan).unwrap();
     let health = snapshot.state().health_in(entry.federation);
-    let caution = || entry.caution().map(|caution| &caution.sets);
+    let overlay = || entry.overlay().map(|overlay| &overlay.sets);
     let draw = || unreachable!("nothing is being drained");
-    let eligible = eligible(plan, &entry.health(), caution, health, draw);
+    let eligible = eligible(plan, &entry.health(), overlay, health, draw);
     let members = eligible.members.iter();
     members.map(|MemberIdx(member)| member).collect()
 }

@@ -287,13 +287,13 @@ fn a_member_that_is_withdrawn_again_and_again_returns_later_and_later() {
     );
     clocked.at(162, 0, Synced);
     clocked.check(164, "rRR");
-    assert_eq!(clocked.states.contact(0).kept_back, withdrawn);
+    assert_eq!(clocked.states.contact(0).suppressed, withdrawn);
     assert_eq!(
-        clocked.states.kept_back(MemberIdx(0)),
+        clocked.states.suppressed(MemberIdx(0)),
         Some((2, clocked.second(165)))
     );
     clocked.check(165, "RRR");
-    assert_eq!(clocked.states.contact(0).kept_back, MemberSet::EMPTY);
+    assert_eq!(clocked.states.contact(0).suppressed, MemberSet::EMPTY);
     clocked.at(200, 0, Lost);
     clocked.check(260, "LRR");
     clocked.at(261, 0, Resumed);

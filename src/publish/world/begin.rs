@@ -20,7 +20,7 @@ use crate::publish::members::states::{MemberRecord, States};
 use crate::publish::members::twins::twins;
 use crate::publish::now::Now;
 use crate::snapshot::{
-    Gathered, Gathering, Resolved, Serial, Settings, SnapshotBuilder, share_out,
+    PartitionedFacts, Partitioner, Resolved, Serial, Settings, SnapshotBuilder, map_in_parallel,
 };
 use crate::wire::NameBuf;
 
@@ -33,8 +33,8 @@ pub(in crate::publish) struct RestoredFiles {
     /// By owner: all but services, and where writing goes on.
     pub(in crate::publish) owners: BTreeMap<FileOwner, (MemberMeta, LogTail)>,
     /// The services of each member.
-    services: BTreeMap<MemberIdx, Gathered>,
-    gathering: Gathering,
+    services: BTreeMap<MemberIdx, PartitionedFacts>,
+    partitioner: Partitioner,
 }
 
 impl RestoredFiles {
@@ -97,12 +97,12 @@ pub(in crate::publish) fn read(config: &Config, folder: &Path) -> RestoredFiles 
     let mut read = RestoredFiles {
         owners: BTreeMap::new(),
         services: BTreeMap::new(),
-        gathering: Gathering::new(Arc::clone(&config.fleet)),
+        partitioner: Partitioner::new(Arc::clone(&config.fleet)),
     };
     let owners = members(config).map(|(index, member)| (Some(index), member));
     let owners = owners.map(|(index, member)| (index, FileOwner::Member(member.name.clone())));
-    let gathering = read.gathering.clone();
-    share_out(
+    let partitioner = read.partitioner.clone();
+    map_in_parallel(
         owners.chain([(None, FileOwner::Fleet)]),
         |(member, owner)| {
             let paths = Paths {
@@ -110,12 +110,13 @@ pub(in crate::publish) fn read(config: &Config, folder: &Path) -> RestoredFiles 
                 owner,
             };
             let (whole, tail) = paths.read();
-            let divided = member.map(|member| (member, gathering.divide(member, whole.services)));
-            (paths.owner, (whole.kept, tail), divided)
+            let partitioned_facts =
+                member.map(|member| (member, partitioner.partition(member, whole.services)));
+            (paths.owner, (whole.kept, tail), partitioned_facts)
         },
-        |(owner, kept, divided)| {
+        |(owner, kept, partitioned_facts)| {
             read.owners.insert(owner, kept);
-            read.services.extend(divided);
+            read.services.extend(partitioned_facts);
         },
     );
     read
@@ -161,7 +162,7 @@ impl Beginning {
         for (index, member) in members(config) {
             let owner = FileOwner::Member(member.name.clone());
             let kept = read.owners.remove(&owner).map(|(kept, _)| kept);
-            let services = read.services.get(&index).map_or(0, Gathered::len);
+            let services = read.services.get(&index).map_or(0, PartitionedFacts::len);
             let kept = kept.unwrap_or_default();
             let contact = found.members.get(member.name.as_str());
             if !beginning.restore(config, (index, member), (kept, contact, services), now) {
@@ -169,7 +170,7 @@ impl Beginning {
             }
         }
         let services = read.services.into_values().collect();
-        beginning.builder.restore(read.gathering, services);
+        beginning.builder.restore(read.partitioner, services);
         let fleet = read.owners.get(&FileOwner::Fleet).map(|(kept, _)| kept);
         for (name, resolved) in fleet.into_iter().flat_map(|kept| &kept.hostnames) {
             let Some(resolved) = resolved else { continue };

@@ -14,7 +14,7 @@ use crate::publish::members::identity;
 use crate::publish::members::profile::Profile;
 use crate::publish::now::Now;
 use crate::publish::world::World;
-use crate::snapshot::{Gathering, SnapshotBuilder, share_out};
+use crate::snapshot::{Partitioner, SnapshotBuilder, map_in_parallel};
 
 impl World {
     /// Takes a new configuration. Members keep their facts while they keep their name, and their
@@ -92,14 +92,14 @@ impl World {
                 services.push((name.clone(), Arc::clone(service)));
             }
         });
-        let gathering = Gathering::new(Arc::clone(&config.fleet));
-        let mut gathered = Vec::new();
-        share_out(
+        let partitioner = Partitioner::new(Arc::clone(&config.fleet));
+        let mut partitioned = Vec::new();
+        map_in_parallel(
             facts.into_values(),
-            |(index, services)| gathering.divide(index, services),
-            |divided| gathered.push(divided),
+            |(index, services)| partitioner.partition(index, services),
+            |partitioned_facts| partitioned.push(partitioned_facts),
         );
-        self.out.builder.restore(gathering, gathered);
+        self.out.builder.restore(partitioner, partitioned);
         for (name, resolved) in self.shards.addresses.hostnames() {
             self.out.builder.set_hostname(name, Some(resolved.clone()));
         }

@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::compiler::{CompiledService, Compiler, First};
+use super::compiler::{CompiledService, Compiler, NewService};
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::FederationIdx;
+use crate::snapshot::cache_lifetime::is_superseded;
 use crate::snapshot::generation::{Counts, Namespaces};
-use crate::snapshot::longest::is_left_by;
 use crate::snapshot::naming::Naming;
 use crate::snapshot::plans::PlanUses;
 use crate::snapshot::probing::Probing;
 use crate::snapshot::service::ServiceEntry;
+use crate::snapshot::service_warnings::ServiceWarnings;
 use crate::snapshot::table::Table;
-use crate::snapshot::warned::Warned;
 use crate::wire::MAX_NAME;
 
 /// What was compiled, and what is counted of it.
@@ -24,23 +24,23 @@ pub(super) struct Compilation {
     pub(super) counts: Arc<Counts>,
     pub(super) naming: Naming,
     pub(super) probing: Probing,
-    pub(super) warned: Warned,
+    pub(super) warned: ServiceWarnings,
     pub(super) plan_uses: PlanUses,
     /// How many entries that exist have each TTL, in seconds.
     pub(super) ttls: BTreeMap<u32, usize>,
     /// Entries of which caches may hold more than those say that took their place since the last
     /// snapshot.
-    pub(super) left: Vec<Arc<ServiceEntry>>,
+    pub(super) superseded: Vec<Arc<ServiceEntry>>,
 }
 
 impl Compilation {
     /// Takes in services that were not there before, under their own names. The fewer, the longer it
     /// waits for each.
-    pub(super) fn add(&mut self, compiler: &Compiler<'_>, services: Vec<First<'_>>) {
+    pub(super) fn add(&mut self, compiler: &Compiler<'_>, services: Vec<NewService<'_>>) {
         let compiled = services.iter().flat_map(|first| &first.compiled);
         self.services
             .prefetch(compiled.map(|(_, compiled)| &*compiled.entry.key));
-        for First { name, compiled } in services {
+        for NewService { name, compiled } in services {
             let mut members = MemberSet::EMPTY;
             for (federation, compiled) in compiled {
                 let has_prefix = compiled.has_prefix;
@@ -87,9 +87,13 @@ impl Compilation {
     }
 
     /// Keeps an entry in mind of which caches may hold more than the one says that takes its place.
-    pub(super) fn leave(&mut self, old: Option<&Arc<ServiceEntry>>, new: Option<&ServiceEntry>) {
-        let old = old.filter(|old| is_left_by(old, new));
-        self.left.extend(old.cloned());
+    pub(super) fn supersede(
+        &mut self,
+        old: Option<&Arc<ServiceEntry>>,
+        new: Option<&ServiceEntry>,
+    ) {
+        let old = old.filter(|old| is_superseded(old, new));
+        self.superseded.extend(old.cloned());
     }
 
     /// Keeps what is said of members when an entry takes the place of another.

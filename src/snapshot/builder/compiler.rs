@@ -7,9 +7,9 @@ use smallvec::SmallVec;
 
 use crate::model::{Fleet, MemberIdx, NamespacedName, ProbeTarget};
 use crate::snapshot::apexes::{Apexes, FederationIdx};
-use crate::snapshot::cautions::Cautions;
 use crate::snapshot::compile::compile;
 use crate::snapshot::facts::Shards;
+use crate::snapshot::health_inputs::HealthInputs;
 use crate::snapshot::hostnames::{HostAddresses, Hostnames};
 use crate::snapshot::input::Input;
 use crate::snapshot::naming::prefix_of;
@@ -24,7 +24,7 @@ pub(super) struct Compiler<'b> {
     pub(super) apexes: &'b Apexes,
     pub(super) scopes: &'b Scopes,
     pub(super) hostnames: &'b Hostnames,
-    pub(super) cautions: &'b Cautions,
+    pub(super) health_inputs: &'b HealthInputs,
     pub(super) plans: &'b Plans,
     pub(super) probes: &'b Probes,
 }
@@ -38,7 +38,7 @@ pub(super) struct CompiledService {
 }
 
 /// A service that is compiled for the first time, in each federation that has it.
-pub(super) struct First<'f> {
+pub(super) struct NewService<'f> {
     pub(super) name: &'f NamespacedName,
     pub(super) compiled: SmallVec<[(FederationIdx, CompiledService); 1]>,
 }
@@ -73,7 +73,7 @@ impl Compiler<'_> {
             &input,
             resolved,
             |key| self.plans.intern(key, self.scopes, self.fleet),
-            |shards| self.cautions.judge(&input, self.probes, shards),
+            |shards| self.health_inputs.judge(&input, self.probes, shards),
         )?;
         Some(CompiledService {
             has_prefix: prefix_of(Some(&entry)).is_some(),
@@ -86,13 +86,13 @@ impl Compiler<'_> {
     pub(super) fn compile_everywhere<'f>(
         &self,
         (name, facts): (&'f NamespacedName, &'f Shards),
-    ) -> First<'f> {
+    ) -> NewService<'f> {
         let federations = (0..self.fleet.federations.len()).map(FederationIdx::new);
         let compiled = federations.filter_map(|federation| {
             let compiled = self.compile(federation, (name, facts), name)?;
             Some((federation, compiled))
         });
         let compiled = compiled.collect();
-        First { name, compiled }
+        NewService { name, compiled }
     }
 }

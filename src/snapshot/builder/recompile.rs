@@ -6,21 +6,21 @@ use std::sync::Arc;
 use super::SnapshotBuilder;
 use super::compilation::Compilation;
 use super::compiler::Compiler;
-use super::crew::share_out;
+use super::parallel::map_in_parallel;
 use crate::model::{MemberSet, NamespacedName};
 use crate::snapshot::apexes::{FederationIdx, inline_labels};
-use crate::snapshot::facts::{Facts, ServiceRecord, Shards, TOGETHER};
-use crate::snapshot::gather::{Gathered, Gathering};
+use crate::snapshot::facts::{Facts, PREFETCH_BATCH, ServiceRecord, Shards};
+use crate::snapshot::partition::{PartitionedFacts, Partitioner};
 use crate::snapshot::service::ServiceEntry;
 
 /// How many services a thread compiles at a time.
-const CHUNK: usize = 8 * TOGETHER;
+const CHUNK: usize = 8 * PREFETCH_BATCH;
 
 impl SnapshotBuilder {
     /// What members said before. To be called when nothing else was said yet, as it takes the place of
     /// that.
-    pub fn restore(&mut self, gathering: Gathering, members: Vec<Gathered>) {
-        let (facts, special) = gathering.unite(members);
+    pub fn restore(&mut self, partitioner: Partitioner, members: Vec<PartitionedFacts>) {
+        let (facts, special) = partitioner.merge(members);
         self.facts = facts;
         for (member, name, service) in special {
             self.learn(member, &name, None, &service);
@@ -29,22 +29,22 @@ impl SnapshotBuilder {
 
     /// Compiles every service for the first time, but for those that want or get another name.
     pub(super) fn compile_all(&mut self, facts: &Facts) {
-        let naming = &self.outcome.naming;
+        let naming = &self.compilation.naming;
         let (named, called): (Vec<_>, Vec<_>) = (facts.in_memory_order().into_iter())
-            .partition(|said| naming.is_called_as_it_is(&said.name));
-        let (compiler, outcome) = self.compiler();
-        share_out(
+            .partition(|said| naming.keeps_its_name(&said.name));
+        let (compiler, compilation) = self.compiler();
+        map_in_parallel(
             named.chunks(CHUNK),
             |chunk| {
                 let mut services = Vec::with_capacity(chunk.len());
-                for batch in chunk.chunks(TOGETHER) {
+                for batch in chunk.chunks(PREFETCH_BATCH) {
                     ServiceRecord::prefetch(batch);
                     let all = batch.iter().map(|said| (&said.name, &*said.shards));
                     services.extend(all.map(|service| compiler.compile_everywhere(service)));
                 }
                 services
             },
-            |services| outcome.add(&compiler, services),
+            |services| compilation.add(&compiler, services),
         );
         for said in called {
             self.recompile(&said.name, &said.shards, facts);
@@ -58,23 +58,23 @@ impl SnapshotBuilder {
             apexes: &self.apexes,
             scopes: &self.scopes,
             hostnames: &self.hostnames,
-            cautions: &self.cautions,
+            health_inputs: &self.health_inputs,
             plans: &self.plans,
             probes: &self.probes,
         };
-        (compiler, &mut self.outcome)
+        (compiler, &mut self.compilation)
     }
 
     /// Compiles everything that changed since the last time.
     pub(super) fn compile_changed(&mut self) {
-        self.outcome.left.clear();
+        self.compilation.superseded.clear();
         // Taken out while they are read, since compiling keeps much else.
         let facts = std::mem::take(&mut self.facts);
         // Whoever is or was called otherwise changes that name, too.
         let mut others = Vec::new();
         if self.is_new {
             for name in &self.changed {
-                others.extend(self.outcome.naming.want(name, facts.of(name)));
+                others.extend(self.compilation.naming.want(name, facts.of(name)));
             }
             self.compile_all(&facts);
             self.is_new = false;
@@ -82,13 +82,13 @@ impl SnapshotBuilder {
         let changed: Vec<_> = std::mem::take(&mut self.changed).into_iter().collect();
         self.recompile_all(&changed, others, &facts);
         loop {
-            let admitted = self.outcome.probing.admit();
+            let admitted = self.compilation.probing.admit();
             if admitted.is_empty() {
                 break;
             }
             self.recompile_all(&admitted, Vec::new(), &facts);
         }
-        self.plans.free_unused(&mut self.outcome.plan_uses);
+        self.plans.free_unused(&mut self.compilation.plan_uses);
         self.facts = facts;
     }
 
@@ -100,7 +100,7 @@ impl SnapshotBuilder {
         facts: &Facts,
     ) {
         for name in changed {
-            others.extend(self.outcome.naming.want(name, facts.of(name)));
+            others.extend(self.compilation.naming.want(name, facts.of(name)));
         }
         others.sort_unstable();
         others.dedup();
@@ -111,7 +111,7 @@ impl SnapshotBuilder {
 
     /// Compiles what has a name anew, in every federation.
     pub(super) fn recompile(&mut self, name: &NamespacedName, shards: &Shards, facts: &Facts) {
-        let names = self.outcome.naming.candidates(name);
+        let names = self.compilation.naming.candidates(name);
         let others: Vec<_> = names
             .iter()
             .flatten()
@@ -129,7 +129,7 @@ impl SnapshotBuilder {
             before = before | old;
             after = after | new;
         }
-        self.outcome.move_exports(before, after);
+        self.compilation.move_exports(before, after);
     }
 
     /// Compiles what has a name anew in one federation: the first of `candidates` that exists. Returns
@@ -145,9 +145,9 @@ impl SnapshotBuilder {
         for (candidate, shards) in candidates {
             let has_it = first.filter(|_| entry.as_ref().is_some_and(|entry| entry.exists()));
             if has_it.is_some() {
-                let probing = &mut self.outcome.probing;
+                let probing = &mut self.compilation.probing;
                 probing.use_targets(federation, candidate, Vec::new());
-                let naming = &mut self.outcome.naming;
+                let naming = &mut self.compilation.naming;
                 naming.settle(federation, candidate, shards, has_it);
                 continue;
             }
@@ -156,7 +156,7 @@ impl SnapshotBuilder {
                 entry = compiled;
                 first = Some(candidate);
             }
-            let naming = &mut self.outcome.naming;
+            let naming = &mut self.compilation.naming;
             naming.settle(federation, candidate, shards, None);
         }
         let Some(rules) = self.fleet.federations.get(federation.get()) else {
@@ -167,18 +167,18 @@ impl SnapshotBuilder {
             name.namespace.as_str(),
             rules.name.as_str(),
         ]);
-        let (compiler, outcome) = self.compiler();
-        let old = outcome.services.get(&key).cloned();
-        outcome.leave(old.as_ref(), entry.as_deref());
+        let (compiler, compilation) = self.compiler();
+        let old = compilation.services.get(&key).cloned();
+        compilation.supersede(old.as_ref(), entry.as_deref());
         let (old, new) = (old.as_deref(), entry.as_deref());
-        outcome.put(&compiler, (name, federation), old, new);
+        compilation.put(&compiler, (name, federation), old, new);
         let known =
             |entry: Option<&ServiceEntry>| entry.map_or(MemberSet::EMPTY, ServiceEntry::members);
         let change = (known(old), known(new));
         if let Some(entry) = entry {
-            outcome.services.insert(entry);
+            compilation.services.insert(entry);
         } else {
-            outcome.services.remove(&key);
+            compilation.services.remove(&key);
         }
         change
     }
@@ -190,12 +190,14 @@ impl SnapshotBuilder {
         service: (&NamespacedName, &Shards),
         published: &NamespacedName,
     ) -> Option<Arc<ServiceEntry>> {
-        let (compiler, outcome) = self.compiler();
+        let (compiler, compilation) = self.compiler();
         let (name, _) = service;
         let Some(compiled) = compiler.compile(federation, service, published) else {
-            outcome.probing.use_targets(federation, name, Vec::new());
+            compilation
+                .probing
+                .use_targets(federation, name, Vec::new());
             return None;
         };
-        Some(outcome.probe(federation, name, compiled))
+        Some(compilation.probe(federation, name, compiled))
     }
 }

@@ -39,20 +39,20 @@ const ZONE_LABELS: [&str; 2] = [
 /// The namespace and name of an object, as the API says them. Cheap to clone.
 pub(super) type ObjectKey = Arc<str>;
 
-/// What one object says.
+/// One object of the API, converted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Seen<T> {
+pub(super) struct ConvertedObject<T> {
     /// Which object.
     pub(super) key: ObjectKey,
-    /// What it says of us.
-    pub(super) said: Said<T>,
+    /// What it says about us.
+    pub(super) content: ObjectContent<T>,
     /// Things an operator should know.
     pub(super) warnings: Vec<String>,
 }
 
-/// What an object says of us.
+/// What an object says that concerns us.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said<T> {
+pub(super) enum ObjectContent<T> {
     /// Facts.
     Facts(T),
     /// Nothing: it is being deleted, or is no evidence.
@@ -124,13 +124,13 @@ pub(super) struct NodeFacts {
 }
 
 /// What a Service says.
-pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
+pub(super) fn service(object: ServiceObject) -> ConvertedObject<ServiceFacts> {
     let key = object_key(&object.metadata);
     if is_gone(&object.metadata) || is_copy(&object.metadata) {
-        return Seen::nothing(key);
+        return ConvertedObject::nothing(key);
     }
     let Some(name) = namespaced_name(&object.metadata, object.metadata.name.as_deref()) else {
-        return Seen::nothing(key).warn("its name is invalid DNS label, ignored");
+        return ConvertedObject::nothing(key).warn("its name is an invalid DNS label, ignored");
     };
     let Annotations {
         mut export,
@@ -179,28 +179,29 @@ pub(super) fn service(object: ServiceObject) -> Seen<ServiceFacts> {
         has_external_ips,
         steering,
     };
-    Seen {
+    ConvertedObject {
         key,
-        said: Said::Facts(facts),
+        content: ObjectContent::Facts(facts),
         warnings,
     }
 }
 
 /// What an EndpointSlice says.
-pub(super) fn slice(object: &SliceObject) -> Seen<SliceFacts> {
+pub(super) fn slice(object: &SliceObject) -> ConvertedObject<SliceFacts> {
     let key = object_key(&object.metadata);
     let labels = object.metadata.labels.as_ref();
     let Some(service) = labels.and_then(|labels| labels.get(SERVICE_NAME)) else {
-        return Seen::nothing(key);
+        return ConvertedObject::nothing(key);
     };
     if is_gone(&object.metadata) || is_copy(&object.metadata) {
-        return Seen::nothing(key);
+        return ConvertedObject::nothing(key);
     }
     if object.address_type.as_deref() == Some("FQDN") {
-        return Seen::nothing(key).warn("addresses of type FQDN are ignored");
+        return ConvertedObject::nothing(key).warn("addresses of type FQDN are ignored");
     }
     let Some(service) = namespaced_name(&object.metadata, Some(service)) else {
-        return Seen::nothing(key).warn("the name of its service is invalid DNS label, ignored");
+        return ConvertedObject::nothing(key)
+            .warn("the name of its service is an invalid DNS label, ignored");
     };
     let mut warnings = Vec::new();
     let (mut endpoints, mut hostnames) = (Vec::new(), Vec::new());
@@ -224,18 +225,18 @@ pub(super) fn slice(object: &SliceObject) -> Seen<SliceFacts> {
         endpoints: endpoints.into(),
         hostnames: hostnames.into(),
     };
-    Seen {
+    ConvertedObject {
         key,
-        said: Said::Facts(facts),
+        content: ObjectContent::Facts(facts),
         warnings,
     }
 }
 
 /// What a Node says.
-pub(super) fn node(object: &NodeObject) -> Seen<NodeFacts> {
+pub(super) fn node(object: &NodeObject) -> ConvertedObject<NodeFacts> {
     let key = object_key(&object.metadata);
     if is_gone(&object.metadata) {
-        return Seen::nothing(key);
+        return ConvertedObject::nothing(key);
     }
     let label = |names: [&str; 2]| {
         let labels = object.metadata.labels.as_ref()?;
@@ -250,44 +251,44 @@ pub(super) fn node(object: &NodeObject) -> Seen<NodeFacts> {
         zone: label(ZONE_LABELS),
         networks: nodes::networks(object, &mut warnings),
     };
-    Seen {
+    ConvertedObject {
         key,
-        said: Said::Facts(facts),
+        content: ObjectContent::Facts(facts),
         warnings,
     }
 }
 
 /// What a ServiceExport says: that the service of its name is exported.
-pub(super) fn export(metadata: &ObjectMeta) -> Seen<NamespacedName> {
+pub(super) fn export(metadata: &ObjectMeta) -> ConvertedObject<NamespacedName> {
     let key = object_key(metadata);
     if is_gone(metadata) {
-        return Seen::nothing(key);
+        return ConvertedObject::nothing(key);
     }
     match namespaced_name(metadata, metadata.name.as_deref()) {
-        Some(name) => Seen {
+        Some(name) => ConvertedObject {
             key,
-            said: Said::Facts(name),
+            content: ObjectContent::Facts(name),
             warnings: Vec::new(),
         },
-        None => Seen::nothing(key).warn("its name is invalid DNS label, ignored"),
+        None => ConvertedObject::nothing(key).warn("its name is an invalid DNS label, ignored"),
     }
 }
 
 /// An object that could not be read.
-pub(super) fn unreadable<T>(metadata: &ObjectMeta, error: &str) -> Seen<T> {
-    Seen {
+pub(super) fn unreadable<T>(metadata: &ObjectMeta, error: &str) -> ConvertedObject<T> {
+    ConvertedObject {
         key: object_key(metadata),
-        said: Said::Unreadable,
+        content: ObjectContent::Unreadable,
         warnings: vec![format!("cannot be read: {error}")],
     }
 }
 
-impl<T> Seen<T> {
+impl<T> ConvertedObject<T> {
     /// An object that says nothing of us.
     fn nothing(key: ObjectKey) -> Self {
         Self {
             key,
-            said: Said::Nothing,
+            content: ObjectContent::Nothing,
             warnings: Vec::new(),
         }
     }

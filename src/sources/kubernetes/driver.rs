@@ -13,6 +13,7 @@
 //! (docs/names.md, decision 5), and it repeats a failed start from the same version for ever.
 
 mod contact;
+mod delta_sender;
 mod exports;
 mod follow;
 #[cfg(fuzzing)]
@@ -27,7 +28,6 @@ mod renew;
 mod request;
 mod session;
 mod sessions;
-mod speaker;
 mod timing;
 
 use std::sync::Arc;
@@ -64,9 +64,9 @@ pub async fn run_with(
         cancel,
     } = lifetime;
     let span = info_span!("source", member = %source.member);
-    let speaker = speaker::Speaker::new(source.member.clone(), epoch, deltas, metrics);
+    let sender = delta_sender::DeltaSender::new(source.member.clone(), epoch, deltas, metrics);
     let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
-    let run = sessions::run(&source, speaker, unconfirmed, lists, timing).instrument(span);
+    let run = sessions::run(&source, sender, unconfirmed, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;
 }

@@ -57,7 +57,7 @@ struct World {
     /// What was said.
     deltas: mpsc::Receiver<Delta>,
     /// Runs it.
-    tasks: JoinSet<Over>,
+    tasks: JoinSet<Stopped>,
 }
 
 /// Starts with `labels` wanted and `own.example` an own apex.

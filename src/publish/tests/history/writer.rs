@@ -374,14 +374,14 @@ fn answer(snapshot: &Snapshot, federation: &str) -> Answer {
     };
     let plan = snapshot.plan(entry.plan).unwrap();
     let health = snapshot.state().health_in(entry.federation);
-    let caution = || entry.caution().map(|caution| &caution.sets);
+    let overlay = || entry.overlay().map(|overlay| &overlay.sets);
     let draw = || unreachable!("no member is being drained");
-    let found: Eligible = eligible(plan, &entry.health(), caution, health, draw);
+    let found: Eligible = eligible(plan, &entry.health(), overlay, health, draw);
     Answer {
         eligible: whose(found.members),
         withdrawn: whose(found.withdrawn),
         available: whose(entry.health().available),
-        damped: whose(caution().map_or(MemberSet::EMPTY, |caution| caution.damped)),
+        damped: whose(overlay().map_or(MemberSet::EMPTY, |overlay| overlay.damped)),
         undamped: None,
     }
 }

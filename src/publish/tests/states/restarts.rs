@@ -67,8 +67,8 @@ fn a_restart_forgets_no_withdrawal_that_counts() {
     clocked.at(363, 1, Synced);
     clocked.at(364, 0, Synced);
     clocked.check(369, "rR");
-    let kept_back = MemberSet::from_iter([MemberIdx(0)]);
-    assert_eq!(clocked.states.contact(0).kept_back, kept_back);
+    let suppressed = MemberSet::from_iter([MemberIdx(0)]);
+    assert_eq!(clocked.states.contact(0).suppressed, suppressed);
     clocked.check(370, "RR");
 }
 

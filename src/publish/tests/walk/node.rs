@@ -78,7 +78,7 @@ impl Node {
         for member in 0..case.members {
             let index = case.index(member, self.form);
             seen.states[member] = self.states.state(index);
-            let kept = self.states.kept_back(index);
+            let kept = self.states.suppressed(index);
             seen.kept_until[member] = kept.map(|(_, until)| case.seconds(until));
         }
         for federation in 0..case.federations {
@@ -91,7 +91,7 @@ impl Node {
                 let index = case.index(member, self.form);
                 seen.shares[member][federation] = Share {
                     is_expired: of(contact.expired, index),
-                    is_kept_back: of(contact.kept_back, index),
+                    is_kept_back: of(contact.suppressed, index),
                     is_presumed: of(contact.presumed, index),
                     is_abandoned: of(contact.abandoned, index),
                 };

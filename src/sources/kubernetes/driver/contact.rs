@@ -18,8 +18,8 @@
 //! than [`Contact::is_stuck`] allows, everything is listed from nothing.
 
 mod excess;
-mod news;
 mod watch;
+mod watch_status;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,8 +27,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use self::excess::Excess;
-pub(super) use self::news::News;
 use self::watch::Watch;
+pub(super) use self::watch_status::WatchStatus;
 use super::super::failure::Failure;
 use super::super::index::ObjectKind;
 use crate::model::{Change, Loss};
@@ -147,21 +147,21 @@ impl Contact {
     }
 
     /// Takes in what a watch says.
-    pub(super) fn hear(&mut self, kind: ObjectKind, news: News, now: Instant) {
+    pub(super) fn hear(&mut self, kind: ObjectKind, status: WatchStatus, now: Instant) {
         if kind == ObjectKind::Exports {
-            let settled = match news {
-                News::Up | News::Failed(Failure::Refused { .. }) => true,
+            let settled = match status {
+                WatchStatus::Up | WatchStatus::Failed(Failure::Refused { .. }) => true,
                 _ => self.are_exports_settled,
             };
             self.are_exports_settled = settled;
-            self.exports.hear(news, now);
+            self.exports.hear(status, now);
             return;
         }
-        if matches!(news, News::Listing) && self.state != State::Live {
+        if matches!(status, WatchStatus::Listing) && self.state != State::Live {
             self.needs_sync = true;
         }
         if let Some(watch) = self.watches.get_mut(&kind) {
-            watch.hear(news, now);
+            watch.hear(status, now);
         }
         self.notice_up(now);
     }

@@ -3,9 +3,9 @@
 
 use super::super::failure::Failure;
 use super::super::index::ObjectKind;
-use super::contact::News;
+use super::contact::WatchStatus;
 use super::follow::cycle;
-use super::link::{Link, Over};
+use super::link::{Link, Stopped};
 use super::list::version_now;
 use super::pauses::Pauses;
 use super::read::ExportMetadata;
@@ -17,7 +17,7 @@ const PATHS: [&str; 2] = [
 ];
 
 /// Follows ServiceExports for as long as the session lasts.
-pub(super) async fn run(mut link: Link) -> Over {
+pub(super) async fn run(mut link: Link) -> Stopped {
     match follow(&mut link).await {
         Err(over) => over,
         Ok(never) => match never {},
@@ -28,13 +28,13 @@ pub(super) async fn run(mut link: Link) -> Over {
 enum Never {}
 
 /// Follows ServiceExports.
-async fn follow(link: &mut Link) -> Result<Never, Over> {
+async fn follow(link: &mut Link) -> Result<Never, Stopped> {
     let mut pauses = Pauses::new(&link.timing);
     loop {
         let failure = match served(link).await {
             Ok(path) => cycle::<ExportMetadata>(link, path, &mut pauses).await?,
             Err(failure) => {
-                link.say(ObjectKind::Exports, News::Failed(failure.clone()))
+                link.report_watch(ObjectKind::Exports, WatchStatus::Failed(failure.clone()))
                     .await?;
                 if !matches!(failure, Failure::Refused { .. }) {
                     pauses.wait_after(&failure, link).await;

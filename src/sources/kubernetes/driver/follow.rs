@@ -13,8 +13,8 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::failure::Failure;
-use super::contact::News;
-use super::link::{Link, Over, TaskReport};
+use super::contact::WatchStatus;
+use super::link::{Link, Stopped, TaskReport};
 use super::list::{Listed, list, next_line, start_watch, version_now};
 use super::pauses::Pauses;
 use super::read::{WatchLine, Watched};
@@ -50,7 +50,7 @@ enum Next {
 }
 
 /// Follows a needed kind for as long as the session lasts.
-pub(super) async fn run<W: Watched>(mut link: Link, path: &'static str) -> Over {
+pub(super) async fn run<W: Watched>(mut link: Link, path: &'static str) -> Stopped {
     let mut pauses = Pauses::new(&link.timing);
     loop {
         match cycle::<W>(&mut link, path, &mut pauses).await {
@@ -71,7 +71,7 @@ pub(super) async fn cycle<W: Watched>(
     link: &mut Link,
     path: &str,
     pauses: &mut Pauses,
-) -> Result<Failure, Over> {
+) -> Result<Failure, Stopped> {
     let mut relists = link.relists.clone();
     relists.mark_unchanged();
     let Listed {
@@ -80,7 +80,8 @@ pub(super) async fn cycle<W: Watched>(
     } = match list::<W>(link, path).await? {
         Ok(listed) => listed,
         Err(failure) => {
-            link.say(W::KIND, News::Failed(failure.clone())).await?;
+            link.report_watch(W::KIND, WatchStatus::Failed(failure.clone()))
+                .await?;
             pauses.wait_after(&failure, link).await;
             return Ok(failure);
         }
@@ -97,7 +98,8 @@ pub(super) async fn cycle<W: Watched>(
             Err(failure) => {
                 failures += 1;
                 let since = *failing_since.get_or_insert_with(Instant::now);
-                link.say(W::KIND, News::Failed(failure.clone())).await?;
+                link.report_watch(W::KIND, WatchStatus::Failed(failure.clone()))
+                    .await?;
                 pauses.wait_after(&failure, link).await;
                 let is_stuck = failures >= STARTS || since.elapsed() >= link.timing.restart;
                 match next(&failure) {
@@ -115,19 +117,20 @@ pub(super) async fn cycle<W: Watched>(
         match ended {
             Ended::Regularly => {
                 let why = "the watch has ended".to_owned();
-                link.say(W::KIND, News::Ended(why)).await?;
+                link.report_watch(W::KIND, WatchStatus::Ended(why)).await?;
                 pauses.reset();
             }
             Ended::Early(why) => {
                 debug!(resource = W::KIND.resource(), reason = %why, "watch ended early");
-                link.say(W::KIND, News::Ended(why)).await?;
+                link.report_watch(W::KIND, WatchStatus::Ended(why)).await?;
                 if began.elapsed() < SHORT {
                     pauses.wait_longer(link).await;
                 } else {
                     pauses.reset();
                 }
                 if let Some(failure) = look_back::<W>(link, path, &version).await {
-                    link.say(W::KIND, News::Failed(failure.clone())).await?;
+                    link.report_watch(W::KIND, WatchStatus::Failed(failure.clone()))
+                        .await?;
                     if !matches!(failure, Failure::Expired(_)) {
                         pauses.wait_after(&failure, link).await;
                     }
@@ -135,12 +138,14 @@ pub(super) async fn cycle<W: Watched>(
                 }
             }
             Ended::TooMuch(failure) => {
-                link.say(W::KIND, News::Failed(failure.clone())).await?;
+                link.report_watch(W::KIND, WatchStatus::Failed(failure.clone()))
+                    .await?;
                 pauses.wait_after(&failure, link).await;
                 return Ok(failure);
             }
             Ended::Expired(why) => {
-                link.say(W::KIND, News::Ended(why.clone())).await?;
+                link.report_watch(W::KIND, WatchStatus::Ended(why.clone()))
+                    .await?;
                 if began.elapsed() < SHORT {
                     pauses.wait_longer(link).await;
                 } else {
@@ -192,7 +197,7 @@ async fn pump<W: Watched>(
     version: &mut String,
     relists: &mut watch::Receiver<u64>,
     pauses: &mut Pauses,
-) -> Result<Ended, Over> {
+) -> Result<Ended, Stopped> {
     let began = Instant::now();
     let mut restarts = link.restarts.clone();
     restarts.mark_unchanged();
@@ -205,7 +210,7 @@ async fn pump<W: Watched>(
     // Until it has shown otherwise.
     pauses.set_doubted(true);
     if !is_doubted {
-        link.say(W::KIND, News::Up).await?;
+        link.report_watch(W::KIND, WatchStatus::Up).await?;
     }
     let is_over = || began.elapsed() + EARLY >= link.timing.watch;
     loop {
@@ -234,7 +239,7 @@ async fn pump<W: Watched>(
         if is_doubted && (has_said || stands) {
             is_doubted = false;
             pauses.reset();
-            link.say(W::KIND, News::Up).await?;
+            link.report_watch(W::KIND, WatchStatus::Up).await?;
             if next.is_err() {
                 continue;
             }

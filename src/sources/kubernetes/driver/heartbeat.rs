@@ -8,7 +8,7 @@ use kube::core::Request;
 use tokio::time::Instant;
 
 use super::super::failure::Failure;
-use super::link::{Link, Over, TaskReport};
+use super::link::{Link, Stopped, TaskReport};
 use super::request::{self, ExpectedBody};
 use crate::model::limits::SMALL_BODY;
 
@@ -30,7 +30,7 @@ enum Answer {
 /// Between heartbeats it looks whether the API answers when something else has failed, and again
 /// every [`Timing::look`](super::timing::Timing::look) while it is not ready: whatever the pauses of others
 /// have grown to, they end when it is. Such looks are no heartbeats: their failure counts nowhere.
-pub(super) async fn run(link: Link) -> Over {
+pub(super) async fn run(link: Link) -> Stopped {
     let mut due = Instant::now();
     let (mut is_ready, mut is_silent) = (true, false);
     loop {

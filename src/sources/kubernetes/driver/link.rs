@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::super::client::{Access, ClientError, Connection};
 use super::super::index::{ObjectKind, Observation};
-use super::contact::News;
+use super::contact::WatchStatus;
 use super::timing::Timing;
 use crate::model::Identity;
 
@@ -16,7 +16,7 @@ pub(super) enum TaskReport {
     /// Objects of one kind, in the order seen.
     Objects(Vec<Observation>),
     /// The state of a watch.
-    Watch(ObjectKind, News),
+    Watch(ObjectKind, WatchStatus),
     /// A heartbeat.
     Beat(Result<(), String>),
     /// The API is ready after it was not: pauses end.
@@ -59,7 +59,7 @@ pub(super) struct Link {
 
 /// The session is over: tasks that report to it end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Over;
+pub(super) struct Stopped;
 
 impl Link {
     /// The present client.
@@ -68,12 +68,16 @@ impl Link {
     }
 
     /// Reports to the session.
-    pub(super) async fn report(&self, report: TaskReport) -> Result<(), Over> {
-        self.reports.send(report).await.map_err(|_| Over)
+    pub(super) async fn report(&self, report: TaskReport) -> Result<(), Stopped> {
+        self.reports.send(report).await.map_err(|_| Stopped)
     }
 
     /// Reports the state of a watch.
-    pub(super) async fn say(&self, kind: ObjectKind, news: News) -> Result<(), Over> {
-        self.report(TaskReport::Watch(kind, news)).await
+    pub(super) async fn report_watch(
+        &self,
+        kind: ObjectKind,
+        status: WatchStatus,
+    ) -> Result<(), Stopped> {
+        self.report(TaskReport::Watch(kind, status)).await
     }
 }

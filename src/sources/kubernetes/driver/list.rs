@@ -14,8 +14,8 @@ use tracing::debug;
 
 use super::super::super::blocking;
 use super::super::failure::Failure;
-use super::contact::News;
-use super::link::{Link, Over, TaskReport};
+use super::contact::WatchStatus;
+use super::link::{Link, Stopped, TaskReport};
 use super::read::{self, Page, WatchLine, Watched};
 use super::request::{self, ExpectedBody, Lines, or_lost};
 use crate::model::limits::{LIST_PAGE, MEMBER_OBJECTS, SMALL_BODY, WATCH_LINE};
@@ -60,15 +60,15 @@ pub(super) struct Listed {
 pub(super) async fn list<W: Watched>(
     link: &Link,
     path: &str,
-) -> Result<Result<Listed, Failure>, Over> {
+) -> Result<Result<Listed, Failure>, Stopped> {
     let can_stream = match can_stream(link).await {
         Ok(can_stream) => can_stream,
         Err(failure) => return Ok(Err(failure)),
     };
-    link.say(W::KIND, News::Queued).await?;
+    link.report_watch(W::KIND, WatchStatus::Queued).await?;
     // The semaphore is never closed: at worst everything lists at once.
     let mut place = link.lists.acquire().await.ok();
-    link.say(W::KIND, News::Turn).await?;
+    link.report_watch(W::KIND, WatchStatus::Turn).await?;
     if can_stream {
         let streamed = streamed::<W>(link, path, &mut place);
         let streamed = match tokio::time::timeout(link.timing.streamed_list, streamed).await {
@@ -167,7 +167,7 @@ async fn paged<W: Watched>(
     link: &Link,
     path: &str,
     place: &mut Option<SemaphorePermit<'_>>,
-) -> Result<Result<Listed, Failure>, Over> {
+) -> Result<Result<Listed, Failure>, Stopped> {
     let mut parameters = ListParams::default().limit(PAGE);
     let (mut pages, mut objects) = (0_u64, 0_u64);
     loop {
@@ -185,9 +185,9 @@ async fn paged<W: Watched>(
         batch.extend(page.objects);
         batch.extend(page.more.is_none().then(|| W::observe(Event::InitDone)));
         if is_first {
-            link.say(W::KIND, News::Listing).await?;
+            link.report_watch(W::KIND, WatchStatus::Listing).await?;
         } else if !is_empty {
-            link.say(W::KIND, News::Progress).await?;
+            link.report_watch(W::KIND, WatchStatus::Progress).await?;
         }
         link.report(TaskReport::Objects(batch)).await?;
         let Some(token) = page.more else {
@@ -214,14 +214,14 @@ async fn streamed<W: Watched>(
     link: &Link,
     path: &str,
     place: &mut Option<SemaphorePermit<'_>>,
-) -> Result<Result<Listed, Failure>, Over> {
+) -> Result<Result<Listed, Failure>, Stopped> {
     let start = start_watch::<W>(link, path, "", true);
     let mut lines = match giving_place(place, start).await {
         Ok(lines) => lines,
         // 422 and the like: the server does not stream.
         Err(failure) => return Ok(Err(failure)),
     };
-    link.say(W::KIND, News::Listing).await?;
+    link.report_watch(W::KIND, WatchStatus::Listing).await?;
     let mut objects = vec![W::observe(Event::Init)];
     let mut events = 0;
     loop {
@@ -253,7 +253,7 @@ async fn streamed<W: Watched>(
             return Ok(Err(Failure::too_much("the streamed list", &MEMBER_OBJECTS)));
         }
         if objects.len() >= BATCH {
-            link.say(W::KIND, News::Progress).await?;
+            link.report_watch(W::KIND, WatchStatus::Progress).await?;
             link.report(TaskReport::Objects(std::mem::take(&mut objects)))
                 .await?;
         }

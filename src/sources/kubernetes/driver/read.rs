@@ -12,7 +12,7 @@ use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqA
 use serde_json::value::RawValue;
 
 use super::super::client::Secrets;
-use super::super::convert::{self, NodeFacts, Seen, ServiceFacts, SliceFacts};
+use super::super::convert::{self, ConvertedObject, NodeFacts, ServiceFacts, SliceFacts};
 use super::super::failure::{Failure, place};
 use super::super::index::{ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
@@ -40,10 +40,10 @@ pub(super) trait Watched: DeserializeOwned + Send + 'static {
     fn metadata(&self) -> &ObjectMeta;
 
     /// What it says.
-    fn convert(self) -> Seen<Self::Facts>;
+    fn convert(self) -> ConvertedObject<Self::Facts>;
 
     /// An event of this kind.
-    fn observe(event: Event<Seen<Self::Facts>>) -> Observation;
+    fn observe(event: Event<ConvertedObject<Self::Facts>>) -> Observation;
 }
 
 /// A ServiceExport: its name says all.
@@ -61,11 +61,11 @@ impl Watched for ServiceObject {
         &self.metadata
     }
 
-    fn convert(self) -> Seen<ServiceFacts> {
+    fn convert(self) -> ConvertedObject<ServiceFacts> {
         convert::service(self)
     }
 
-    fn observe(event: Event<Seen<ServiceFacts>>) -> Observation {
+    fn observe(event: Event<ConvertedObject<ServiceFacts>>) -> Observation {
         Observation::Services(event)
     }
 }
@@ -78,11 +78,11 @@ impl Watched for SliceObject {
         &self.metadata
     }
 
-    fn convert(self) -> Seen<SliceFacts> {
+    fn convert(self) -> ConvertedObject<SliceFacts> {
         convert::slice(&self)
     }
 
-    fn observe(event: Event<Seen<SliceFacts>>) -> Observation {
+    fn observe(event: Event<ConvertedObject<SliceFacts>>) -> Observation {
         Observation::Slices(event)
     }
 }
@@ -95,11 +95,11 @@ impl Watched for NodeObject {
         &self.metadata
     }
 
-    fn convert(self) -> Seen<NodeFacts> {
+    fn convert(self) -> ConvertedObject<NodeFacts> {
         convert::node(&self)
     }
 
-    fn observe(event: Event<Seen<NodeFacts>>) -> Observation {
+    fn observe(event: Event<ConvertedObject<NodeFacts>>) -> Observation {
         Observation::Nodes(event)
     }
 }
@@ -113,21 +113,21 @@ impl Watched for ExportMetadata {
         &self.metadata
     }
 
-    fn convert(self) -> Seen<NamespacedName> {
+    fn convert(self) -> ConvertedObject<NamespacedName> {
         convert::export(&self.metadata)
     }
 
-    fn observe(event: Event<Seen<NamespacedName>>) -> Observation {
+    fn observe(event: Event<ConvertedObject<NamespacedName>>) -> Observation {
         Observation::Exports(event)
     }
 }
 
 /// One object, read.
-pub(super) struct Read<W: Watched> {
+pub(super) struct ReadObject<W: Watched> {
     /// Its version; empty when it has none.
     pub(super) version: String,
     /// What it says.
-    pub(super) seen: Seen<W::Facts>,
+    pub(super) seen: ConvertedObject<W::Facts>,
 }
 
 /// Enough of an object that cannot be read to say which one it is.
@@ -151,11 +151,11 @@ struct Identifiers {
 
 /// Reads one object. One that is not as it should be says nothing but that; only one without a
 /// name is an error.
-fn object<W: Watched>(text: &str) -> Result<Read<W>, serde_json::Error> {
+fn object<W: Watched>(text: &str) -> Result<ReadObject<W>, serde_json::Error> {
     let error = match serde_json::from_str::<W>(text) {
         Ok(object) => {
             let version = object.metadata().resource_version.clone();
-            return Ok(Read {
+            return Ok(ReadObject {
                 version: version.unwrap_or_default(),
                 seen: object.convert(),
             });
@@ -168,7 +168,7 @@ fn object<W: Watched>(text: &str) -> Result<Read<W>, serde_json::Error> {
         name: metadata.name,
         ..ObjectMeta::default()
     };
-    Ok(Read {
+    Ok(ReadObject {
         version: metadata.resource_version.unwrap_or_default(),
         seen: convert::unreadable(&named, &place(&error)),
     })
@@ -293,9 +293,9 @@ impl<'de, W: Watched> Visitor<'de> for Items<'_, W> {
 /// What a line of a watch says.
 pub(super) enum WatchLine<W: Watched> {
     /// An object is there, or is as it says now.
-    Applied(Read<W>),
+    Applied(ReadObject<W>),
     /// An object is gone.
-    Deleted(Read<W>),
+    Deleted(ReadObject<W>),
     /// Nothing has changed up to this version.
     Bookmark {
         /// The version.

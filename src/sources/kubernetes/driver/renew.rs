@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::client::{Connection, connect};
-use super::link::{Link, Over, TaskReport};
+use super::link::{Link, Stopped, TaskReport};
 use super::pauses::Pauses;
 use crate::config::Source;
 
@@ -18,7 +18,7 @@ const PROVEN: Duration = Duration::from_secs(60);
 ///
 /// A plugin whose credentials are refused is asked again and again, but after growing pauses: it
 /// may be slow, cost money, or be what is refused.
-pub(super) async fn run(link: Link, source: Source, mut connection: Connection) -> Over {
+pub(super) async fn run(link: Link, source: Source, mut connection: Connection) -> Stopped {
     let mut pauses = Pauses::new(&link.timing);
     let mut has_failed = false;
     let mut built_at = Instant::now();
@@ -38,7 +38,7 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
         });
         // A panic ends this task; the session goes on with the client that it has.
         let Ok((files, is_changed)) = looked.await else {
-            return Over;
+            return Stopped;
         };
         connection.files = files;
         let is_due = connection.renew_at.is_some_and(|at| Instant::now() >= at);

@@ -13,10 +13,10 @@ use super::super::client::{Access, Connection};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
-use super::contact::{Contact, News};
+use super::contact::{Contact, WatchStatus};
+use super::delta_sender::DeltaSender;
 use super::identity::Identification;
-use super::link::{Link, Over, TaskReport};
-use super::speaker::Speaker;
+use super::link::{Link, Stopped, TaskReport};
 use super::timing::Timing;
 use super::{exports, follow, heartbeat, renew};
 use crate::config::{MemberSource, Source};
@@ -31,7 +31,7 @@ const REPORTS: usize = 64;
 const TICK: Duration = Duration::from_millis(250);
 
 /// How a session ends while somebody receives.
-pub(super) enum Ended {
+pub(super) enum SessionEnd {
     /// The API has moved: the connection to where it is now.
     Moved(Connection),
     /// There is more than is kept.
@@ -42,8 +42,8 @@ pub(super) enum Ended {
 
 /// A session with one API.
 pub(super) struct Session<'a> {
-    /// Says what comes of it.
-    speaker: &'a Speaker,
+    /// Sends what comes of it to the writer.
+    sender: &'a DeltaSender,
     /// Where clients are built from.
     source: &'a Source,
     /// Whether the member is in contact.
@@ -79,7 +79,7 @@ struct Controls {
 impl<'a> Session<'a> {
     /// A session with the API at `url`, of which nothing is known.
     pub(super) fn new(
-        speaker: &'a Speaker,
+        sender: &'a DeltaSender,
         source: &'a MemberSource,
         contact: &'a mut Contact,
         index: Index,
@@ -87,7 +87,7 @@ impl<'a> Session<'a> {
         timing: &Timing,
     ) -> Self {
         Self {
-            speaker,
+            sender,
             source: &source.source,
             facts_limit: source.facts_limit,
             contact,
@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         unconfirmed: &mut Unconfirmed,
         lists: Arc<Semaphore>,
         timing: &Timing,
-    ) -> Result<Ended, Over> {
+    ) -> Result<SessionEnd, Stopped> {
         let (reports, mut heard) = mpsc::channel(REPORTS);
         let (access, accesses) = watch::channel(connection.access.clone());
         let (restarts, restart) = watch::channel(0);
@@ -148,14 +148,14 @@ impl<'a> Session<'a> {
             if let Some(report) = report
                 && let Some(moved) = self.hear(report, &link, &controls).await?
             {
-                return Ok(Ended::Moved(moved));
+                return Ok(SessionEnd::Moved(moved));
             }
             if let Some(failure) = self.excess() {
-                return Ok(Ended::TooMuch(failure));
+                return Ok(SessionEnd::TooMuch(failure));
             }
             self.judge(&link).await?;
             if self.contact.is_stuck(Instant::now()) {
-                return Ok(Ended::Stuck);
+                return Ok(SessionEnd::Stuck);
             }
         }
     }
@@ -201,7 +201,7 @@ impl<'a> Session<'a> {
     }
 
     /// Runs a task of this session.
-    fn spawn(&mut self, task: impl Future<Output = Over> + Send + 'static) {
+    fn spawn(&mut self, task: impl Future<Output = Stopped> + Send + 'static) {
         let task = async {
             task.await;
         };
@@ -214,7 +214,7 @@ impl<'a> Session<'a> {
         report: TaskReport,
         link: &Link,
         controls: &Controls,
-    ) -> Result<Option<Connection>, Over> {
+    ) -> Result<Option<Connection>, Stopped> {
         match report {
             TaskReport::Objects(objects) => {
                 for object in objects {
@@ -222,35 +222,35 @@ impl<'a> Session<'a> {
                 }
                 for warning in self.index.take_warnings() {
                     if warning.is_malformed {
-                        self.speaker.count(SourceEvent::Malformed);
+                        self.sender.count(SourceEvent::Malformed);
                     }
                     let resource = warning.kind.resource();
                     let (object, text) = (Shown(&warning.object), Shown(&warning.text));
                     warn!(resource, %object, "{text}");
                 }
             }
-            TaskReport::Watch(kind, news) => {
-                match &news {
-                    News::Listing => self.speaker.count(SourceEvent::Relist),
-                    News::Failed(failure) => {
-                        self.speaker.count(SourceEvent::Failure);
+            TaskReport::Watch(kind, status) => {
+                match &status {
+                    WatchStatus::Listing => self.sender.count(SourceEvent::Relist),
+                    WatchStatus::Failed(failure) => {
+                        self.sender.count(SourceEvent::Failure);
                         match failure {
                             Failure::Unauthorized(_) => link.renew.notify_one(),
-                            Failure::TooMuch { limit, .. } => self.speaker.count_excess(limit),
+                            Failure::TooMuch { limit, .. } => self.sender.count_excess(limit),
                             _ => {}
                         }
                     }
                     _ => {}
                 }
                 if kind == ObjectKind::Exports {
-                    self.notice_exports(&news);
+                    self.notice_exports(&status);
                 }
-                debug!(resource = kind.resource(), ?news, "watch");
-                self.contact.hear(kind, news, Instant::now());
+                debug!(resource = kind.resource(), ?status, "watch");
+                self.contact.hear(kind, status, Instant::now());
             }
             TaskReport::Beat(result) => {
                 if result.is_err() {
-                    self.speaker.count(SourceEvent::Heartbeat);
+                    self.sender.count(SourceEvent::Heartbeat);
                 }
                 if self.contact.beat(result, Instant::now()) {
                     controls.restarts.send_modify(|count| *count += 1);
@@ -268,12 +268,12 @@ impl<'a> Session<'a> {
                     && self.contact.passes_changes()
                 {
                     // A version that is new while in contact is said at once.
-                    self.speaker.say(Change::Identity(identity)).await?;
+                    self.sender.send(Change::Identity(identity)).await?;
                 }
             }
             TaskReport::Connection(Err(error)) => {
                 if let Some(limit) = error.limit() {
-                    self.speaker.count_excess(limit);
+                    self.sender.count_excess(limit);
                 }
                 let error = error.to_string();
                 if self.credentials.as_ref() != Some(&error) {
@@ -297,7 +297,7 @@ impl<'a> Session<'a> {
     /// Takes in an object, or the end of a list. What a complete list lacks is said as one list, so
     /// that the writer sees how much that is; and while it waits for another one, not before every
     /// kind was listed.
-    async fn observe(&mut self, observation: Observation) -> Result<(), Over> {
+    async fn observe(&mut self, observation: Observation) -> Result<(), Stopped> {
         let listed = observation.ends_list();
         let changes = self.index.observe(observation);
         if let Some(kind) = listed {
@@ -312,15 +312,15 @@ impl<'a> Session<'a> {
             return self.say_all().await;
         }
         for change in changes {
-            self.speaker.say(change).await?;
+            self.sender.send(change).await?;
         }
         Ok(())
     }
 
     /// Says everything that is known.
-    async fn say_all(&mut self) -> Result<(), Over> {
+    async fn say_all(&mut self) -> Result<(), Stopped> {
         for change in self.index.sync().into_iter().flatten() {
-            self.speaker.say(change).await?;
+            self.sender.send(change).await?;
         }
         Ok(())
     }
@@ -328,19 +328,19 @@ impl<'a> Session<'a> {
     /// Has every kind listed again, to say everything once more.
     fn list_again(&mut self, controls: &Controls) {
         if self.contact.want_lists(Instant::now()) {
-            info!(member = %self.speaker.member, "listed again, for confirmation");
+            info!(member = %self.sender.member, "listed again, for confirmation");
             controls.relists.send_modify(|count| *count += 1);
         }
     }
 
     /// Says a loss, a return or a sync, if it is time.
-    async fn judge(&mut self, link: &Link) -> Result<(), Over> {
+    async fn judge(&mut self, link: &Link) -> Result<(), Stopped> {
         let now = Instant::now();
         while let Some(change) = self.contact.evaluate(now) {
             if matches!(change, Change::Lost(_)) {
                 self.identification.forget();
             }
-            self.speaker.say_contact(change).await?;
+            self.sender.send_contact(change).await?;
         }
         if self.contact.take_lists(now) {
             self.say_all().await?;
@@ -357,20 +357,22 @@ impl<'a> Session<'a> {
             return Ok(());
         };
         if let Some(changes) = self.index.sync() {
-            self.speaker.say(Change::Identity(identity)).await?;
+            self.sender.send(Change::Identity(identity)).await?;
             for change in changes {
-                self.speaker.say(change).await?;
+                self.sender.send(change).await?;
             }
             self.contact.synced();
-            debug!(member = %self.speaker.member, services = self.index.published(), "listed");
+            debug!(member = %self.sender.member, services = self.index.published(), "listed");
         }
         Ok(())
     }
 
     /// Logs when service exports cannot be watched, and when they can again.
-    fn notice_exports(&mut self, news: &News) {
-        match news {
-            News::Failed(failure @ Failure::Refused { .. }) if self.has_exports != Some(false) => {
+    fn notice_exports(&mut self, status: &WatchStatus) {
+        match status {
+            WatchStatus::Failed(failure @ Failure::Refused { .. })
+                if self.has_exports != Some(false) =>
+            {
                 let reason = Shown(failure.text());
                 warn!(
                     %reason,
@@ -378,7 +380,7 @@ impl<'a> Session<'a> {
                 );
                 self.has_exports = Some(false);
             }
-            News::Up if self.has_exports != Some(true) => {
+            WatchStatus::Up if self.has_exports != Some(true) => {
                 info!("service exports are watched");
                 self.has_exports = Some(true);
             }

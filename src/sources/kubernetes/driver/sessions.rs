@@ -13,10 +13,10 @@ use super::super::client::{Connection, connect};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, TopologySource};
 use super::contact::Contact;
-use super::link::Over;
+use super::delta_sender::DeltaSender;
+use super::link::Stopped;
 use super::pauses::Pauses;
-use super::session::{Ended, Session};
-use super::speaker::Speaker;
+use super::session::{Session, SessionEnd};
 use super::timing::Timing;
 use crate::config::MemberSource;
 use crate::model::Shown;
@@ -26,12 +26,12 @@ use crate::telemetry::SourceEvent;
 /// Runs the sessions of a member, one after another, while somebody receives.
 pub(super) async fn run(
     source: &MemberSource,
-    speaker: Speaker,
+    sender: DeltaSender,
     mut unconfirmed: Unconfirmed,
     lists: Arc<Semaphore>,
     timing: &Timing,
-) -> Over {
-    tokio::time::sleep(jitter(&speaker.member, timing.jitter)).await;
+) -> Stopped {
+    tokio::time::sleep(jitter(&sender.member, timing.jitter)).await;
     let topology_source = if source.has_topology {
         TopologySource::Configuration
     } else {
@@ -48,7 +48,7 @@ pub(super) async fn run(
         timing.stall,
         Instant::now(),
     );
-    let mut connection = match first_connection(source, &speaker, &mut contact, timing).await {
+    let mut connection = match first_connection(source, &sender, &mut contact, timing).await {
         Ok(connection) => connection,
         Err(over) => return over,
     };
@@ -56,7 +56,7 @@ pub(super) async fn run(
     loop {
         contact.restart(Instant::now());
         let mut session = Session::new(
-            &speaker,
+            &sender,
             source,
             &mut contact,
             Index::new(topology_source),
@@ -77,33 +77,27 @@ pub(super) async fn run(
         drop(session);
         connection = match ended {
             Err(over) => return over,
-            Ok(Ended::Moved(moved)) => {
+            Ok(SessionEnd::Moved(moved)) => {
                 let url = Shown(&moved.url);
-                info!(member = %speaker.member, %url, "the API has moved");
+                info!(member = %sender.member, %url, "the API has moved");
                 moved
             }
-            Ok(Ended::Stuck) => {
+            Ok(SessionEnd::Stuck) => {
                 let waited = contact.longest_stall();
-                warn!(member = %speaker.member, ?waited, "listed without progress: begins from nothing");
-                speaker.count(SourceEvent::Stall);
+                warn!(member = %sender.member, ?waited, "listed without progress: begins from nothing");
+                sender.count(SourceEvent::Stall);
                 contact.give_up();
-                match first_connection(source, &speaker, &mut contact, timing).await {
+                match first_connection(source, &sender, &mut contact, timing).await {
                     Ok(connection) => connection,
                     Err(over) => return over,
                 }
             }
-            Ok(Ended::TooMuch(failure)) => {
+            Ok(SessionEnd::TooMuch(failure)) => {
                 if began.elapsed() >= timing.longest_rare_pause {
                     pauses = Pauses::new(timing);
                 }
-                let again = after_excess(
-                    source,
-                    &speaker,
-                    &mut contact,
-                    &failure,
-                    &mut pauses,
-                    timing,
-                );
+                let again =
+                    after_excess(source, &sender, &mut contact, &failure, &mut pauses, timing);
                 match again.await {
                     Ok(connection) => connection,
                     Err(over) => return over,
@@ -116,39 +110,39 @@ pub(super) async fn run(
 /// Holds a member that has said more than is kept, and connects again after a pause.
 async fn after_excess(
     source: &MemberSource,
-    speaker: &Speaker,
+    sender: &DeltaSender,
     contact: &mut Contact,
     failure: &Failure,
     pauses: &mut Pauses,
     timing: &Timing,
-) -> Result<Connection, Over> {
+) -> Result<Connection, Stopped> {
     if let Failure::TooMuch { limit, .. } = failure {
-        speaker.count_excess(limit);
+        sender.count_excess(limit);
     }
     if let Some(lost) = contact.exceed(failure.text().to_owned(), Instant::now()) {
-        speaker.say_contact(lost).await?;
+        sender.send_contact(lost).await?;
     }
     tokio::time::sleep(pauses.after(failure)).await;
-    first_connection(source, speaker, contact, timing).await
+    first_connection(source, sender, contact, timing).await
 }
 
 /// Builds the first client, however long that takes.
 async fn first_connection(
     source: &MemberSource,
-    speaker: &Speaker,
+    sender: &DeltaSender,
     contact: &mut Contact,
     timing: &Timing,
-) -> Result<Connection, Over> {
+) -> Result<Connection, Stopped> {
     let mut pauses = Pauses::new(timing);
     loop {
         match connect(&source.source).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
                 if let Some(limit) = error.limit() {
-                    speaker.count_excess(limit);
+                    sender.count_excess(limit);
                 }
                 if let Some(lost) = contact.lose_client(error.to_string()) {
-                    speaker.say_contact(lost).await?;
+                    sender.send_contact(lost).await?;
                 }
             }
         }

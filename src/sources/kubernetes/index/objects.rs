@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use kube::runtime::watcher::Event;
 
-use super::super::convert::{ObjectKey, Said, Seen};
+use super::super::convert::{ConvertedObject, ObjectContent, ObjectKey};
 use super::observation::{ObjectKind, Warning};
 use super::size::{ENTRY, Size, key_size};
 use crate::model::kept;
@@ -79,7 +79,7 @@ impl<T: PartialEq + Size> Objects<T> {
     /// A list that begins again before it ended starts over; what it lacks goes only when it ends.
     pub(super) fn take(
         &mut self,
-        event: Event<Seen<T>>,
+        event: Event<ConvertedObject<T>>,
         warnings: &mut Vec<Warning>,
     ) -> Vec<Diff<'_, T>> {
         match event {
@@ -126,15 +126,19 @@ impl<T: PartialEq + Size> Objects<T> {
     }
 
     /// Takes what one object says now.
-    fn apply(&mut self, mut seen: Seen<T>, warnings: &mut Vec<Warning>) -> Vec<Diff<'_, T>> {
+    fn apply(
+        &mut self,
+        mut seen: ConvertedObject<T>,
+        warnings: &mut Vec<Warning>,
+    ) -> Vec<Diff<'_, T>> {
         keep_few(&mut seen.warnings);
         self.warn(&seen, warnings);
-        let Seen { key, said, .. } = seen;
-        match said {
-            Said::Unreadable => Vec::new(),
-            Said::Nothing => gone(self.remove(&key)).collect(),
-            Said::Facts(new) if self.facts.get(&key) == Some(&new) => Vec::new(),
-            Said::Facts(new) => {
+        let ConvertedObject { key, content, .. } = seen;
+        match content {
+            ObjectContent::Unreadable => Vec::new(),
+            ObjectContent::Nothing => gone(self.remove(&key)).collect(),
+            ObjectContent::Facts(new) if self.facts.get(&key) == Some(&new) => Vec::new(),
+            ObjectContent::Facts(new) => {
                 let old = self.remove(&key);
                 self.octets += facts_size(&key, &new);
                 self.facts.insert(key.clone(), new);
@@ -167,7 +171,7 @@ impl<T: PartialEq + Size> Objects<T> {
     }
 
     /// Passes on the warnings of an object, if they are not those of last time.
-    fn warn(&mut self, seen: &Seen<T>, warnings: &mut Vec<Warning>) {
+    fn warn(&mut self, seen: &ConvertedObject<T>, warnings: &mut Vec<Warning>) {
         if seen.warnings.is_empty() {
             self.forget_warnings(&seen.key);
             return;
@@ -182,7 +186,7 @@ impl<T: PartialEq + Size> Objects<T> {
             kind: self.kind,
             object: seen.key.clone(),
             text: text.clone(),
-            is_malformed: matches!(seen.said, Said::Unreadable),
+            is_malformed: matches!(seen.content, ObjectContent::Unreadable),
         }));
     }
 }

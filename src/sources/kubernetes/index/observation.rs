@@ -2,7 +2,7 @@
 
 use kube::runtime::watcher::Event;
 
-use super::super::convert::{NodeFacts, ObjectKey, Seen, ServiceFacts, SliceFacts};
+use super::super::convert::{ConvertedObject, NodeFacts, ObjectKey, ServiceFacts, SliceFacts};
 use crate::model::NamespacedName;
 
 /// A kind of object that is watched.
@@ -44,13 +44,13 @@ impl ObjectKind {
 #[derive(Debug)]
 pub(in super::super) enum Observation {
     /// Of a Service.
-    Services(Event<Seen<ServiceFacts>>),
+    Services(Event<ConvertedObject<ServiceFacts>>),
     /// Of an EndpointSlice.
-    Slices(Event<Seen<SliceFacts>>),
+    Slices(Event<ConvertedObject<SliceFacts>>),
     /// Of a Node.
-    Nodes(Event<Seen<NodeFacts>>),
+    Nodes(Event<ConvertedObject<NodeFacts>>),
     /// Of a ServiceExport.
-    Exports(Event<Seen<NamespacedName>>),
+    Exports(Event<ConvertedObject<NamespacedName>>),
 }
 
 impl Observation {

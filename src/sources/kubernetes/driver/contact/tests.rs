@@ -36,7 +36,7 @@ impl Member {
         member.list(ObjectKind::Services).list(ObjectKind::Slices);
         member
             .contact
-            .hear(ObjectKind::Exports, News::Up, member.now);
+            .hear(ObjectKind::Exports, WatchStatus::Up, member.now);
         assert!(member.contact.may_sync(member.now));
         member.contact.synced();
         assert_eq!(member.said(), None);
@@ -50,16 +50,16 @@ impl Member {
     }
 
     /// A watch says something.
-    fn hear(&mut self, kind: ObjectKind, news: News) -> &mut Self {
-        self.contact.hear(kind, news, self.now);
+    fn hear(&mut self, kind: ObjectKind, status: WatchStatus) -> &mut Self {
+        self.contact.hear(kind, status, self.now);
         self
     }
 
     /// A watch lists and starts.
     fn list(&mut self, kind: ObjectKind) -> &mut Self {
-        self.hear(kind, News::Queued)
-            .hear(kind, News::Listing)
-            .hear(kind, News::Up)
+        self.hear(kind, WatchStatus::Queued)
+            .hear(kind, WatchStatus::Listing)
+            .hear(kind, WatchStatus::Up)
     }
 
     /// A heartbeat fails.
@@ -86,13 +86,13 @@ impl Member {
 }
 
 /// A connection that is refused.
-fn transport() -> News {
-    News::Failed(Failure::Transport("connection refused".to_owned()))
+fn transport() -> WatchStatus {
+    WatchStatus::Failed(Failure::Transport("connection refused".to_owned()))
 }
 
 /// A right that is missing.
-fn refused() -> News {
-    News::Failed(Failure::Refused {
+fn refused() -> WatchStatus {
+    WatchStatus::Failed(Failure::Refused {
         is_absent: false,
         said: "403: forbidden".to_owned(),
     })
@@ -101,7 +101,7 @@ fn refused() -> News {
 #[test]
 fn a_watch_that_is_down_for_five_seconds_is_a_loss() {
     let mut member = Member::live();
-    member.hear(ObjectKind::Slices, News::Ended("cut".to_owned()));
+    member.hear(ObjectKind::Slices, WatchStatus::Ended("cut".to_owned()));
     assert_eq!(member.wait(4).said(), None);
     member.hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(1).lost(), "watch");
@@ -111,8 +111,8 @@ fn a_watch_that_is_down_for_five_seconds_is_a_loss() {
 #[test]
 fn a_watch_that_starts_again_in_time_is_no_loss() {
     let mut member = Member::live();
-    member.hear(ObjectKind::Slices, News::Ended("cut".to_owned()));
-    member.wait(4).hear(ObjectKind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, WatchStatus::Ended("cut".to_owned()));
+    member.wait(4).hear(ObjectKind::Slices, WatchStatus::Up);
     assert_eq!(member.wait(10).said(), None);
     assert!(member.contact.passes_changes());
 }
@@ -136,9 +136,9 @@ fn watches_must_prove_themselves_after_lost_heartbeats() {
         "they are told to start again"
     );
     assert_eq!(member.said(), None);
-    member.hear(ObjectKind::Services, News::Up);
+    member.hear(ObjectKind::Services, WatchStatus::Up);
     assert_eq!(member.said(), None);
-    member.hear(ObjectKind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, WatchStatus::Up);
     assert_eq!(member.said(), Some(Change::Resumed));
     assert!(member.contact.passes_changes());
 }
@@ -150,14 +150,16 @@ fn a_member_that_lists_anew_returns_and_must_sync() {
         .hear(ObjectKind::Services, transport())
         .hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
-    member.wait(60).hear(ObjectKind::Services, News::Listing);
+    member
+        .wait(60)
+        .hear(ObjectKind::Services, WatchStatus::Listing);
     assert!(!member.contact.passes_changes());
     assert_eq!(member.said(), None, "slices are still down");
-    member.hear(ObjectKind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, WatchStatus::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
-    member.hear(ObjectKind::Services, News::Up);
+    member.hear(ObjectKind::Services, WatchStatus::Up);
     assert!(!member.contact.may_sync(member.now));
-    member.hear(ObjectKind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, WatchStatus::Up);
     assert!(member.contact.may_sync(member.now));
     member.contact.synced();
     assert_eq!(member.said(), None);
@@ -168,7 +170,7 @@ fn a_return_that_breaks_off_is_a_loss_again() {
     let mut member = Member::live();
     member.hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
-    member.hear(ObjectKind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, WatchStatus::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
     member.hear(ObjectKind::Slices, transport());
     assert_eq!(member.wait(5).lost(), "watch");
@@ -178,11 +180,11 @@ fn a_return_that_breaks_off_is_a_loss_again() {
 #[test]
 fn a_long_list_with_progress_is_no_loss() {
     let mut member = Member::live();
-    member.hear(ObjectKind::Slices, News::Ended("expired".to_owned()));
-    member.hear(ObjectKind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, WatchStatus::Ended("expired".to_owned()));
+    member.hear(ObjectKind::Slices, WatchStatus::Listing);
     for _ in 0..5 {
         assert_eq!(member.wait(4).said(), None);
-        member.hear(ObjectKind::Slices, News::Progress);
+        member.hear(ObjectKind::Slices, WatchStatus::Progress);
     }
     assert_eq!(member.wait(5).lost(), "watch");
 }
@@ -190,18 +192,18 @@ fn a_long_list_with_progress_is_no_loss() {
 #[test]
 fn lists_that_lead_to_no_watch_are_a_loss() {
     let mut member = Member::live();
-    let broken = || News::Failed(Failure::Answer("500".to_owned()));
+    let broken = || WatchStatus::Failed(Failure::Answer("500".to_owned()));
     member.hear(ObjectKind::Slices, broken());
     member
         .wait(3)
-        .hear(ObjectKind::Slices, News::Listing)
+        .hear(ObjectKind::Slices, WatchStatus::Listing)
         .hear(ObjectKind::Slices, broken());
     member
         .wait(3)
-        .hear(ObjectKind::Slices, News::Listing)
+        .hear(ObjectKind::Slices, WatchStatus::Listing)
         .hear(ObjectKind::Slices, broken());
     assert_eq!(member.lost(), "watch");
-    member.hear(ObjectKind::Slices, News::Listing);
+    member.hear(ObjectKind::Slices, WatchStatus::Listing);
     assert_eq!(
         member.wait(1).said(),
         None,
@@ -213,12 +215,12 @@ fn lists_that_lead_to_no_watch_are_a_loss() {
 fn a_member_that_waits_for_its_turn_is_not_lost() {
     let mut member = Member::new();
     member
-        .hear(ObjectKind::Services, News::Queued)
-        .hear(ObjectKind::Slices, News::Queued);
+        .hear(ObjectKind::Services, WatchStatus::Queued)
+        .hear(ObjectKind::Slices, WatchStatus::Queued);
     assert_eq!(member.wait(60).said(), None);
     member
-        .hear(ObjectKind::Services, News::Turn)
-        .hear(ObjectKind::Slices, News::Turn);
+        .hear(ObjectKind::Services, WatchStatus::Turn)
+        .hear(ObjectKind::Slices, WatchStatus::Turn);
     assert_eq!(member.wait(4).said(), None);
     assert_eq!(member.wait(1).lost(), "watch");
 }
@@ -228,13 +230,15 @@ fn a_refused_kind_is_a_loss_at_once_until_it_is_watched() {
     let mut member = Member::live();
     member.hear(ObjectKind::Slices, refused());
     assert_eq!(member.lost(), "refused");
-    member.wait(1).hear(ObjectKind::Slices, News::Listing);
+    member
+        .wait(1)
+        .hear(ObjectKind::Slices, WatchStatus::Listing);
     assert_eq!(
         member.said(),
         None,
         "a list without a watch would freeze the view"
     );
-    member.hear(ObjectKind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, WatchStatus::Up);
     assert_eq!(member.said(), Some(Change::Returning));
     assert!(member.contact.may_sync(member.now));
 }
@@ -243,7 +247,7 @@ fn a_refused_kind_is_a_loss_at_once_until_it_is_watched() {
 fn credentials_that_are_not_accepted_are_a_loss_of_the_client() {
     let mut member = Member::live();
     let failure = Failure::Unauthorized("401".to_owned());
-    member.hear(ObjectKind::Services, News::Failed(failure));
+    member.hear(ObjectKind::Services, WatchStatus::Failed(failure));
     assert_eq!(member.wait(5).lost(), "client");
 }
 
@@ -298,7 +302,7 @@ fn a_client_that_cannot_be_built_is_said_once() {
     );
     member.contact.restart(member.now);
     assert_eq!(member.said(), None, "nothing has answered yet");
-    member.hear(ObjectKind::Services, News::Listing);
+    member.hear(ObjectKind::Services, WatchStatus::Listing);
     assert_eq!(member.said(), Some(Change::Returning));
 }
 
@@ -319,7 +323,7 @@ fn a_list_that_is_wanted_is_void_once_the_member_is_lost() {
     assert!(!member.contact.want_lists(member.now));
     member.contact.beat(Ok(()), member.now);
     member
-        .hear(ObjectKind::Services, News::Up)
+        .hear(ObjectKind::Services, WatchStatus::Up)
         .list(ObjectKind::Slices);
     assert_eq!(member.said(), Some(Change::Returning));
     assert!(member.contact.may_sync(member.now));
@@ -332,14 +336,16 @@ fn a_member_that_lists_without_progress_begins_from_nothing_more_and_more_rarely
     member.wait(59);
     assert!(!member.contact.is_stuck(member.now));
     member
-        .hear(ObjectKind::Slices, News::Ended("wanted".to_owned()))
-        .hear(ObjectKind::Slices, News::Queued)
+        .hear(ObjectKind::Slices, WatchStatus::Ended("wanted".to_owned()))
+        .hear(ObjectKind::Slices, WatchStatus::Queued)
         .wait(600);
     assert!(
         !member.contact.is_stuck(member.now),
         "it waits for its turn"
     );
-    member.hear(ObjectKind::Slices, News::Listing).wait(59);
+    member
+        .hear(ObjectKind::Slices, WatchStatus::Listing)
+        .wait(59);
     assert!(!member.contact.is_stuck(member.now), "a page has come");
     let mut waits = Vec::new();
     for _ in 0..8 {
@@ -393,8 +399,11 @@ fn a_member_that_grew_for_long_is_believed_a_minute_after_it_shrank() {
     member.list(ObjectKind::Slices);
     assert_eq!(member.wait(59).said(), None);
     // A watch that starts again in time begins nothing anew.
-    member.hear(ObjectKind::Slices, News::Ended("its time".to_owned()));
+    member.hear(
+        ObjectKind::Slices,
+        WatchStatus::Ended("its time".to_owned()),
+    );
     assert_eq!(member.wait(1).said(), None);
-    member.hear(ObjectKind::Slices, News::Up);
+    member.hear(ObjectKind::Slices, WatchStatus::Up);
     assert_eq!(member.said(), Some(Change::Returning));
 }

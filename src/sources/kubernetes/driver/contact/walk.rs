@@ -122,7 +122,11 @@ impl Model {
                     for kind in 0..KINDS.len() {
                         let is_watching = self.followers[kind].place == Place::Watching;
                         if is_watching && !self.followers[kind].is_told {
-                            self.become_at(kind, Place::Starting, News::Ended(String::new()));
+                            self.become_at(
+                                kind,
+                                Place::Starting,
+                                WatchStatus::Ended(String::new()),
+                            );
                         }
                     }
                 }
@@ -134,19 +138,22 @@ impl Model {
                     _ => Place::Idle,
                 };
                 let failure = Failure::Transport(String::new());
-                self.become_at(kind, next, News::Failed(failure));
+                self.become_at(kind, next, WatchStatus::Failed(failure));
             }
-            Event::Page(kind) => self.contact.hear(KINDS[kind], News::Progress, self.now),
+            Event::Page(kind) => self
+                .contact
+                .hear(KINDS[kind], WatchStatus::Progress, self.now),
             Event::Exports(true) => {
                 self.contact
-                    .hear(ObjectKind::Exports, News::Listing, self.now);
+                    .hear(ObjectKind::Exports, WatchStatus::Listing, self.now);
                 self.end_list(ObjectKind::Exports);
-                self.contact.hear(ObjectKind::Exports, News::Up, self.now);
+                self.contact
+                    .hear(ObjectKind::Exports, WatchStatus::Up, self.now);
             }
             Event::Exports(false) => {
                 let failure = Failure::Transport(String::new());
                 self.contact
-                    .hear(ObjectKind::Exports, News::Failed(failure), self.now);
+                    .hear(ObjectKind::Exports, WatchStatus::Failed(failure), self.now);
             }
             Event::Excess => {
                 let _ = self.contact.exceed(String::new(), self.now);
@@ -161,25 +168,25 @@ impl Model {
         match self.followers[kind].place {
             Place::Idle => {
                 self.followers[kind].is_told = false;
-                self.become_at(kind, Place::Queued, News::Queued);
+                self.become_at(kind, Place::Queued, WatchStatus::Queued);
             }
-            Place::Queued => self.become_at(kind, Place::Listing, News::Listing),
+            Place::Queued => self.become_at(kind, Place::Listing, WatchStatus::Listing),
             Place::Listing => {
                 self.followers[kind].place = Place::Starting;
                 self.end_list(KINDS[kind]);
             }
-            Place::Starting => self.become_at(kind, Place::Watching, News::Up),
+            Place::Starting => self.become_at(kind, Place::Watching, WatchStatus::Up),
             Place::Watching if self.followers[kind].is_told => {
-                self.become_at(kind, Place::Idle, News::Ended(String::new()));
+                self.become_at(kind, Place::Idle, WatchStatus::Ended(String::new()));
             }
             Place::Watching => {}
         }
     }
 
     /// The task of a kind says something.
-    fn become_at(&mut self, kind: usize, place: Place, news: News) {
+    fn become_at(&mut self, kind: usize, place: Place, status: WatchStatus) {
         self.followers[kind].place = place;
-        self.contact.hear(KINDS[kind], news, self.now);
+        self.contact.hear(KINDS[kind], status, self.now);
     }
 
     /// A list is complete, as the session takes it in.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::super::failure::Failure;
-use super::news::News;
+use super::watch_status::WatchStatus;
 
-/// A list whose pages still come after this time leaves its member without news for too long.
+/// A list whose pages still come after this time leaves its member without status for too long.
 const LONGEST_LIST: Duration = Duration::from_secs(300);
 
 /// The watch of one kind.
@@ -50,19 +50,19 @@ impl Watch {
     }
 
     /// Takes in what the watch says.
-    pub(super) fn hear(&mut self, news: News, now: Instant) {
+    pub(super) fn hear(&mut self, status: WatchStatus, now: Instant) {
         if let Some(at) = self.queued_at.take()
             && let Some(since) = &mut self.down_since
         {
             *since += now.duration_since(at);
         }
-        if !matches!(news, News::Ended(_) | News::Failed(_)) {
+        if !matches!(status, WatchStatus::Ended(_) | WatchStatus::Failed(_)) {
             self.progress_at = now;
         }
-        match news {
-            News::Queued => self.queued_at = Some(now),
-            News::Turn => {}
-            News::Listing => {
+        match status {
+            WatchStatus::Queued => self.queued_at = Some(now),
+            WatchStatus::Turn => {}
+            WatchStatus::Listing => {
                 self.began_at = Some(now);
                 self.lists = self.lists.saturating_add(1);
                 self.page_at = Some(now);
@@ -70,18 +70,18 @@ impl Watch {
                     self.failure = Failure::Transport("the list does not go on".to_owned());
                 }
             }
-            News::Progress => self.page_at = Some(now),
-            News::Up => {
+            WatchStatus::Progress => self.page_at = Some(now),
+            WatchStatus::Up => {
                 self.is_followed = true;
                 self.down_since = None;
                 self.lists = 0;
                 self.page_at = None;
             }
-            News::Ended(why) => {
+            WatchStatus::Ended(why) => {
                 self.down_since.get_or_insert(now);
                 self.failure = Failure::Transport(why);
             }
-            News::Failed(failure) => {
+            WatchStatus::Failed(failure) => {
                 self.is_followed = false;
                 self.down_since.get_or_insert(now);
                 self.failure = failure;

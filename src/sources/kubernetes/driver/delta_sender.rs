@@ -1,18 +1,18 @@
-//! What is said of a member: to the writer, and where it matters to people also in the log.
+//! Sends the changes of a member to the writer, and logs those that matter to people.
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracing::{info, warn};
 
-use super::link::Over;
+use super::link::Stopped;
 use crate::model::limits::Limit;
 use crate::model::{Change, Delta, Epoch, Loss, Shown};
 use crate::names::Label;
 use crate::telemetry::{Metrics, SourceEvent};
 
-/// Speaks for a member.
-pub(super) struct Speaker {
+/// Sends the changes of one member.
+pub(super) struct DeltaSender {
     /// The member.
     pub(super) member: Label,
     /// The lifetime of its source.
@@ -23,8 +23,8 @@ pub(super) struct Speaker {
     metrics: Arc<Metrics>,
 }
 
-impl Speaker {
-    /// Speaks for `member`.
+impl DeltaSender {
+    /// For `member`.
     pub(super) fn new(
         member: Label,
         epoch: Epoch,
@@ -49,24 +49,24 @@ impl Speaker {
         self.metrics.limit_exceeded(limit);
     }
 
-    /// Says a change. Waits while the queue is full.
-    pub(super) async fn say(&self, change: Change) -> Result<(), Over> {
+    /// Sends a change. Waits while the queue is full.
+    pub(super) async fn send(&self, change: Change) -> Result<(), Stopped> {
         let delta = Delta::Member {
             member: self.member.clone(),
             epoch: self.epoch,
             change,
         };
-        self.deltas.send(delta).await.map_err(|_| Over)
+        self.deltas.send(delta).await.map_err(|_| Stopped)
     }
 
-    /// Says a loss or a return, and logs it.
-    pub(super) async fn say_contact(&self, change: Change) -> Result<(), Over> {
+    /// Sends a loss or a return, and logs it.
+    pub(super) async fn send_contact(&self, change: Change) -> Result<(), Stopped> {
         match &change {
             Change::Lost(loss) => warn!(member = %self.member, reason = %Shown(text(loss)), "lost"),
             Change::Returning => info!(member = %self.member, "returning"),
             _ => info!(member = %self.member, "resumed"),
         }
-        self.say(change).await
+        self.send(change).await
     }
 }
 

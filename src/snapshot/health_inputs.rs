@@ -1,14 +1,14 @@
-//! What is known of shards beyond their facts, by targets, addresses and names.
+//! What health overlays are computed from: evidence of probes, conditions of shards, shares, holds.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::caution::{Condition, Shares};
-use super::targets::Map;
+use super::health_overlay::{Condition, Shares};
+use super::target_users::Map;
 use crate::model::{Evidence, Finding, Findings, MemberIdx, NamespacedName, ProbeTarget, Verdict};
 
 /// What counts of a target.
-pub(super) struct Counting<'a> {
+pub(super) struct TargetVerdict<'a> {
     /// The verdict.
     pub(super) verdict: Verdict,
     /// It proves that the target works.
@@ -17,7 +17,7 @@ pub(super) struct Counting<'a> {
     pub(super) evidence: Option<&'a Evidence>,
 }
 
-impl<'a> From<&'a Evidence> for Counting<'a> {
+impl<'a> From<&'a Evidence> for TargetVerdict<'a> {
     fn from(evidence: &'a Evidence) -> Self {
         Self {
             verdict: evidence.verdict,
@@ -27,9 +27,9 @@ impl<'a> From<&'a Evidence> for Counting<'a> {
     }
 }
 
-/// What is known of shards beyond their facts.
+/// What health overlays are computed from.
 #[derive(Debug, Default)]
-pub(super) struct Cautions {
+pub(super) struct HealthInputs {
     /// What probes say.
     pub(super) evidence: Map<ProbeTarget, Evidence>,
     /// What is known of addresses whose targets say nothing themselves.
@@ -42,7 +42,7 @@ pub(super) struct Cautions {
     pub(super) hold_left: Vec<Option<u32>>,
 }
 
-impl Cautions {
+impl HealthInputs {
     /// Sets or takes back what probes say of a target. Returns whether that changes anything.
     pub(super) fn set_evidence(
         &mut self,
@@ -61,15 +61,15 @@ impl Cautions {
 
     /// What counts of a target: what its own probes say, before they have a verdict what is known of
     /// its address. That others pass there is nothing to one that has failed itself.
-    pub(super) fn of(&self, target: &ProbeTarget) -> Option<Counting<'_>> {
-        let own = self.evidence.get(target).map(Counting::from);
+    pub(super) fn of(&self, target: &ProbeTarget) -> Option<TargetVerdict<'_>> {
+        let own = self.evidence.get(target).map(TargetVerdict::from);
         let is_judged = own
             .as_ref()
             .is_some_and(|own| own.verdict != Verdict::Unknown);
         let known = self.findings.get(&target.address).filter(|_| !is_judged);
         let known =
             known.filter(|known| known.down.is_some() || (known.is_passing && own.is_none()));
-        let known = known.map(|known| Counting {
+        let known = known.map(|known| TargetVerdict {
             verdict: known.verdict(),
             proves: known.proves(),
             evidence: known.down.as_ref(),

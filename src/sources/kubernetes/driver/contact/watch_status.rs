@@ -1,10 +1,10 @@
-//! What watches say of themselves.
+//! The status that the task of a watch reports.
 
 use super::super::super::failure::Failure;
 
-/// What a watch says of itself.
+/// The status of a watch.
 #[derive(Debug)]
-pub(in super::super) enum News {
+pub(in super::super) enum WatchStatus {
     /// It waits for its turn to list.
     Queued,
     /// It has its turn.

@@ -1,4 +1,4 @@
-//! How long an answer of a snapshot may live in a cache.
+//! How long answers of a snapshot may live in caches, and which entries a later one supersedes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Snapshot {
     /// The entries of which caches may hold more than `next`, which is of another configuration, says,
     /// with their members by the numbers of `next`; all members where one is gone. Costs O(all
     /// services).
-    pub fn left_by<'s>(
+    pub fn superseded_by<'s>(
         &'s self,
         next: &'s Self,
     ) -> impl Iterator<Item = (&'s ServiceEntry, MemberSet)> {
@@ -78,7 +78,7 @@ pub fn renumbered(members: MemberSet, numbers: &[Option<MemberIdx>]) -> MemberSe
 }
 
 /// Whether caches may hold more of an entry than the one says that takes its place.
-pub(super) fn is_left_by(old: &ServiceEntry, new: Option<&ServiceEntry>) -> bool {
+pub(super) fn is_superseded(old: &ServiceEntry, new: Option<&ServiceEntry>) -> bool {
     old.exists() && (is_less(new, old.ttl, old.members()) || is_other(old, new))
 }
 

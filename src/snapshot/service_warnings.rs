@@ -1,4 +1,4 @@
-//! What is said of members whose facts do not count as they say them.
+//! Warnings about services whose facts do not count as their members say them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,15 +12,15 @@ const NAMED: usize = 10;
 /// What is said of one service, by federation.
 type ServiceFacts = Vec<(FederationIdx, Box<[Box<str>]>)>;
 
-/// Services that something is said of, by member.
+/// Warnings about services, by member.
 #[derive(Debug, Default)]
-pub(super) struct Warned {
+pub(super) struct ServiceWarnings {
     members: BTreeMap<MemberIdx, BTreeMap<NamespacedName, ServiceFacts>>,
     published: Arc<Vec<(MemberIdx, String)>>,
     has_changed: bool,
 }
 
-impl Warned {
+impl ServiceWarnings {
     /// What was said of a service in one federation, and what is said of it now.
     pub(super) fn replace(
         &mut self,
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn the_first_services_are_named_and_the_rest_is_counted() {
-        let mut warned = Warned::default();
+        let mut warned = ServiceWarnings::default();
         let name = |number: usize| NamespacedName {
             namespace: "n".parse().unwrap(),
             name: format!("s{number:02}").parse().unwrap(),

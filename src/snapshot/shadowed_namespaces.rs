@@ -1,5 +1,5 @@
-//! Namespaces that are called as a federation, in members with a cluster domain: the zone of the
-//! federation takes the names of their services there away from the member's own DNS
+//! Namespaces with the name of a federation, in members with a cluster domain: the zone of the
+//! federation shadows the names that their services have in the member's own DNS
 //! (docs/names.md, D.8).
 
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use crate::names::Label;
 
 /// How many services of such namespaces each member has.
 #[derive(Debug, Default)]
-pub(super) struct Namesakes {
+pub(super) struct ShadowedNamespaces {
     counts: BTreeMap<(MemberIdx, Label), usize>,
     /// What is said of them.
     warnings: Arc<Vec<(MemberIdx, String)>>,
 }
 
-impl Namesakes {
+impl ShadowedNamespaces {
     /// What is said of them, and of which member.
     pub(super) fn warnings(&self) -> &Arc<Vec<(MemberIdx, String)>> {
         &self.warnings
@@ -24,7 +24,7 @@ impl Namesakes {
 
     /// A member has a service in a namespace that it did not have.
     pub(super) fn add(&mut self, fleet: &Fleet, member: MemberIdx, namespace: &Label) {
-        if !is_namesake(fleet, member, namespace) {
+        if !is_shadowed(fleet, member, namespace) {
             return;
         }
         let count = self.counts.entry((member, namespace.clone())).or_default();
@@ -62,7 +62,7 @@ impl Namesakes {
 }
 
 /// Whether names of a namespace are in the zone of a federation.
-pub(super) fn is_namesake(fleet: &Fleet, member: MemberIdx, namespace: &Label) -> bool {
+pub(super) fn is_shadowed(fleet: &Fleet, member: MemberIdx, namespace: &Label) -> bool {
     let member = fleet.members.get(member.get());
     member.is_some_and(|member| member.cluster_domain.is_some())
         && fleet

@@ -1,4 +1,4 @@
-//! Work on everything at once, by every processor.
+//! Runs a function over many items on all cores.
 
 use std::num::NonZero;
 use std::sync::mpsc;
@@ -6,10 +6,10 @@ use std::thread;
 
 use parking_lot::Mutex;
 
-/// Does `work` on each item, on as many threads as there are processors. What comes of each is
-/// given to `take` on this thread as it comes, in no order; not more than a few wait for it. Returns
-/// when all is done.
-pub fn share_out<T: Send, R: Send>(
+/// Runs `work` on each item, on as many threads as there are cores. Each result is given to `take`
+/// on this thread as it comes, in no order; only a few results wait for it. Returns when all is
+/// done.
+pub fn map_in_parallel<T: Send, R: Send>(
     items: impl IntoIterator<Item = T, IntoIter: Send>,
     work: impl Fn(T) -> R + Sync,
     mut take: impl FnMut(R),
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn every_item_is_worked_on_once() {
         let mut taken = Vec::new();
-        share_out(0..1000, |item| item * 2, |outcome| taken.push(outcome));
+        map_in_parallel(0..1000, |item| item * 2, |outcome| taken.push(outcome));
         taken.sort_unstable();
         assert_eq!(taken, (0..1000).map(|item| item * 2).collect::<Vec<_>>());
     }

@@ -1,4 +1,4 @@
-//! Who uses targets.
+//! Which services use a probe target.
 
 use std::collections::HashMap;
 
@@ -12,4 +12,4 @@ pub(super) const MOST_TARGETS: usize = 65_536;
 pub(super) type Map<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A service in a federation.
-pub(super) type User = (FederationIdx, NamespacedName);
+pub(super) type TargetUser = (FederationIdx, NamespacedName);

@@ -13,7 +13,7 @@ use gazetteer::snapshot::{Condition, Generation, Serial, Shares, SnapshotBuilder
 const BEGINNING: UnixSeconds = UnixSeconds(1_800_000_000);
 
 /// What the events so far said.
-pub(crate) struct Cautions {
+pub(crate) struct HealthEvents {
     /// The time.
     pub(crate) now: UnixSeconds,
     probes: BTreeMap<SocketAddr, Option<(Verdict, String)>>,
@@ -22,7 +22,7 @@ pub(crate) struct Cautions {
     hold_left: BTreeMap<String, u32>,
 }
 
-impl Cautions {
+impl HealthEvents {
     /// Nothing was said.
     pub(crate) fn new() -> Self {
         Self {

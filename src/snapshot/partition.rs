@@ -1,5 +1,6 @@
-//! The first facts on their way into the table: divided by the hash of the name where they are read,
-//! and put together part by part, so that all processors can take part and wait little for memory.
+//! The first facts on their way into the table: each reader partitions those of its member by the
+//! hash of the name, and the partitions are merged one by one, so that all cores can work and wait
+//! little for memory.
 
 use std::hash::BuildHasher;
 use std::hint::black_box;
@@ -9,24 +10,24 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use smallvec::{SmallVec, smallvec};
 
-use super::builder::share_out;
+use super::builder::map_in_parallel;
 use super::facts::{Facts, ServiceRecord};
-use super::namesakes::is_namesake;
+use super::shadowed_namespaces::is_shadowed;
 use crate::model::{Fleet, MemberIdx, NamespacedName, Service};
 
-/// Into how many parts they are divided: one of a million services fits the caches of a processor.
+/// How many partitions there are: one of a million services fits the caches of a core.
 const PARTS: usize = 256;
 
-/// What the facts of all members are divided by.
+/// Partitions the facts of all members in the same way.
 #[derive(Debug, Clone)]
-pub struct Gathering {
+pub struct Partitioner {
     fleet: Arc<Fleet>,
     hasher: RandomState,
 }
 
-/// Facts of one member, divided.
+/// Facts of one member, partitioned.
 #[derive(Debug)]
-pub struct Gathered {
+pub struct PartitionedFacts {
     member: MemberIdx,
     parts: Vec<Vec<ShardFacts>>,
     /// Those from which more follows than an entry.
@@ -45,7 +46,7 @@ struct ShardFacts {
 /// A service from which more follows than an entry, as one member says it.
 pub(super) type Special = (MemberIdx, NamespacedName, Arc<Service>);
 
-impl Gathering {
+impl Partitioner {
     /// Of a fleet.
     pub fn new(fleet: Arc<Fleet>) -> Self {
         Self {
@@ -54,12 +55,12 @@ impl Gathering {
         }
     }
 
-    /// Divides the services of a member, of which each is there once.
-    pub fn divide(
+    /// Partitions the services of a member, of which each is there once.
+    pub fn partition(
         &self,
         member: MemberIdx,
         services: Vec<(NamespacedName, Arc<Service>)>,
-    ) -> Gathered {
+    ) -> PartitionedFacts {
         let names = services.iter().map(|(name, _)| name);
         let hashes: Vec<u64> = names.map(|name| self.hasher.hash_one(name)).collect();
         let mut counts = [0; PARTS];
@@ -82,7 +83,7 @@ impl Gathering {
                 });
             }
         }
-        Gathered {
+        PartitionedFacts {
             member,
             parts,
             special,
@@ -93,30 +94,30 @@ impl Gathering {
     fn is_special(&self, member: MemberIdx, name: &NamespacedName, service: &Service) -> bool {
         !service.hostnames.is_empty()
             || service.steering.external_name.is_some()
-            || is_namesake(&self.fleet, member, &name.namespace)
+            || is_shadowed(&self.fleet, member, &name.namespace)
     }
 
-    /// Puts together what members say, and what of it is special.
-    pub(super) fn unite(self, members: Vec<Gathered>) -> (Facts, Vec<Special>) {
+    /// Merges the partitions of all members; beside them, the services that are special.
+    pub(super) fn merge(self, members: Vec<PartitionedFacts>) -> (Facts, Vec<Special>) {
         let mut parts: Vec<_> = (0..PARTS).map(|_| Vec::new()).collect();
         let mut special = Vec::new();
         let mut counts = Vec::new();
-        for gathered in members {
-            let member = gathered.member;
-            counts.push((member, gathered.len()));
-            for (part, facts) in parts.iter_mut().zip(gathered.parts) {
+        for partitioned in members {
+            let member = partitioned.member;
+            counts.push((member, partitioned.len()));
+            for (part, facts) in parts.iter_mut().zip(partitioned.parts) {
                 part.push((member, facts));
             }
-            let found = gathered.special.into_iter();
+            let found = partitioned.special.into_iter();
             special.extend(found.map(|(name, service)| (member, name, service)));
         }
-        let mut united = Vec::with_capacity(PARTS);
-        share_out(parts, unite, |part| united.push(part));
-        (Facts::of_all(self.hasher, united, counts), special)
+        let mut merged = Vec::with_capacity(PARTS);
+        map_in_parallel(parts, merge, |part| merged.push(part));
+        (Facts::of_all(self.hasher, merged, counts), special)
     }
 }
 
-impl Gathered {
+impl PartitionedFacts {
     /// How many services there are.
     pub fn len(&self) -> usize {
         self.parts.iter().map(Vec::len).sum()
@@ -134,7 +135,7 @@ fn part_of(hash: u64) -> usize {
 }
 
 /// Puts together what members say about the services of a part; with the hashes of their names.
-fn unite(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<ServiceRecord>)> {
+fn merge(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<ServiceRecord>)> {
     members.sort_unstable_by_key(|(member, _)| *member);
     let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
     let mut places: HashTable<usize> = HashTable::new();

@@ -1,4 +1,4 @@
-//! Where members and clients stand, and what follows.
+//! The locations of members and clients, and what follows from them.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl SnapshotBuilder {
         }
         *place = facts;
         self.scopes = Arc::new(Scopes::compile(&self.fleet, &self.apexes, &self.topology));
-        self.outcome.naming.scopes_changed();
+        self.compilation.naming.scopes_changed();
         self.plans.recompile(&self.scopes, &self.fleet);
         self.has_moved = true;
     }

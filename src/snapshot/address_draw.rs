@@ -1,4 +1,4 @@
-//! Shards with more outside addresses than an answer could ever hold: which ones count, by a draw
+//! Which addresses count of a shard that has more of them than an answer could ever hold: a draw
 //! that every replica makes alike.
 
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::model::limits::SHARD_ADDRESSES;
 /// Keeps, of each family of which a shard has more than [`SHARD_ADDRESSES`], as many addresses that
 /// are not found dead, and the dead ones that were drawn before the last of these: they stay probed,
 /// and come back. Returns what is said of it. Costs O(n log n) of a shard that is too large.
-pub(super) fn draw(
+pub(super) fn draw_addresses(
     shard: &mut NewShard,
     key: &[u8],
     is_dead: impl Fn(IpAddr) -> bool,

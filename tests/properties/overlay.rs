@@ -20,7 +20,7 @@ impl World {
     }
 
     /// Tells a builder everything.
-    pub(crate) fn caution(&self, builder: &mut SnapshotBuilder) {
+    pub(crate) fn overlay(&self, builder: &mut SnapshotBuilder) {
         for (address, verdict) in &self.verdicts {
             tell(builder, *address, Some(*verdict));
         }

@@ -1,9 +1,9 @@
-//! What is known of one service beyond its facts: probes, damping, drains.
+//! The health overlay of a service: what probes, damping and drains say on top of its facts.
 
 use std::collections::{HashMap, HashSet};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::decide::ShardCaution;
+use crate::decide::ShardOverlay;
 use crate::model::{
     Evidence, FULL_SHARE, MemberIdx, MemberSet, NamespacedName, ProbeTarget, UnixSeconds,
 };
@@ -55,19 +55,20 @@ impl Shares {
     }
 }
 
-/// What is known of one service beyond its facts. Most services have none.
+/// What probes, damping and drains say of one service on top of its facts. Most services have none.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Caution {
+pub struct HealthOverlay {
     /// What choosing members needs.
-    pub sets: ShardCaution,
+    pub sets: ShardOverlay,
     /// Members all of whose addresses are withheld: not available, but last known.
     pub dead: MemberSet,
     /// What operators leave of the service, of [`FULL_SHARE`].
     pub share: u16,
     /// Weights of members that do not have weight 1.
     pub weights: Box<[(MemberIdx, u32)]>,
-    /// Shards some of whose addresses are withheld, with all of them: pinned names have them.
-    pub whole: Box<[Whole]>,
+    /// Shards some of whose addresses are withheld, with all of their addresses: pinned names have
+    /// all.
+    pub whole: Box<[AllAddresses]>,
     /// Targets that are not up, with the members that they are of.
     pub probed: Box<[(MemberIdx, ProbeTarget, Evidence)]>,
     /// Why shards are out, or kept back.
@@ -76,7 +77,7 @@ pub struct Caution {
 
 /// Every address of a shard.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Whole {
+pub struct AllAddresses {
     /// The member.
     pub member: MemberIdx,
     /// IPv4 addresses.
@@ -85,11 +86,11 @@ pub struct Whole {
     pub ipv6: Box<[Ipv6Addr]>,
 }
 
-impl Caution {
+impl HealthOverlay {
     /// Nothing in particular.
     pub(super) fn none() -> Self {
         Self {
-            sets: ShardCaution::default(),
+            sets: ShardOverlay::default(),
             dead: MemberSet::EMPTY,
             share: FULL_SHARE,
             weights: Box::default(),

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::targets::{Map, User};
+use super::target_users::{Map, TargetUser};
 use crate::model::{MemberIdx, ProbeTarget};
 
 /// Who holds room, and who waits for some: while there is none, a member that holds less gets that
 /// of one that holds more.
 #[derive(Debug, Default)]
-pub(super) struct Fair {
+pub(super) struct FairShare {
     members: BTreeMap<MemberIdx, Share>,
     /// The turns of users that wait, with the members for whose targets they do.
-    turns: Map<User, SmallVec<[(MemberIdx, u64); 1]>>,
+    turns: Map<TargetUser, SmallVec<[(MemberIdx, u64); 1]>>,
     /// The last number given.
     last: u64,
 }
@@ -24,10 +24,10 @@ struct Share {
     /// Its targets, in the order in which they came.
     held: BTreeMap<u64, ProbeTarget>,
     /// Users that wait for room for its targets, the one that has waited longest first.
-    waiting: BTreeMap<u64, User>,
+    waiting: BTreeMap<u64, TargetUser>,
 }
 
-impl Fair {
+impl FairShare {
     /// A member holds room for a target from now on. Returns the number to give it back with.
     pub(super) fn hold(&mut self, member: MemberIdx, target: ProbeTarget) -> u64 {
         self.last += 1;
@@ -55,7 +55,7 @@ impl Fair {
     /// The target that has to go for a new one of a member: the last that came of the member that
     /// holds most, if that holds at least two more. So every such exchange brings the members closer
     /// together, and none is ever taken back.
-    pub(super) fn in_place_of(&self, member: MemberIdx) -> Option<ProbeTarget> {
+    pub(super) fn to_displace(&self, member: MemberIdx) -> Option<ProbeTarget> {
         let held = self.members.get(&member).map_or(0, |own| own.held.len());
         let most = self.members.values().max_by_key(|share| share.held.len())?;
         let is_owed = most.held.len() > held + 1;
@@ -64,7 +64,7 @@ impl Fair {
     }
 
     /// A user waits for room for targets of these members, and of no others.
-    pub(super) fn wait(&mut self, user: &User, members: &[MemberIdx]) {
+    pub(super) fn wait(&mut self, user: &TargetUser, members: &[MemberIdx]) {
         let before = self.turns.remove(user).unwrap_or_default();
         let mut turns = SmallVec::new();
         for (member, turn) in before {
@@ -89,13 +89,13 @@ impl Fair {
     }
 
     /// Whether nobody waits.
-    pub(super) fn is_calm(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.turns.is_empty()
     }
 
     /// Users whose turn it is while there is so much room: those of the members that hold least first.
     /// They wait no more for the member whose turn they had.
-    pub(super) fn admit(&mut self, mut room: usize) -> Vec<User> {
+    pub(super) fn admit(&mut self, mut room: usize) -> Vec<TargetUser> {
         let mut admitted = Vec::new();
         if self.turns.is_empty() {
             return admitted;

@@ -1,4 +1,4 @@
-//! What the writer is told beyond facts and states.
+//! How the writer sets what health overlays are computed from.
 
 use std::net::SocketAddr;
 
@@ -6,16 +6,21 @@ use super::SnapshotBuilder;
 use crate::model::{
     Evidence, Finding, Findings, MemberIdx, NamespacedName, ProbeTarget, ProbeTargets,
 };
-use crate::snapshot::caution::{Condition, Shares};
+use crate::snapshot::health_overlay::{Condition, Shares};
 
 impl SnapshotBuilder {
     /// What probes say of a target; `None` takes it back. Returns whether any service uses the
     /// target and anything changed.
     pub fn set_evidence(&mut self, target: &ProbeTarget, evidence: Option<Evidence>) -> bool {
-        if !self.cautions.set_evidence(target, evidence) {
+        if !self.health_inputs.set_evidence(target, evidence) {
             return false;
         }
-        let mut users = self.outcome.probing.users_of(target).cloned().peekable();
+        let mut users = self
+            .compilation
+            .probing
+            .users_of(target)
+            .cloned()
+            .peekable();
         let is_used = users.peek().is_some();
         self.changed.extend(users);
         is_used
@@ -24,10 +29,10 @@ impl SnapshotBuilder {
     /// What is known of an address and port, for targets without a verdict of their own; `None` takes
     /// it back. Returns whether any service may be answered otherwise.
     pub fn set_finding(&mut self, address: SocketAddr, finding: Option<Finding>) -> bool {
-        if !self.cautions.set_finding(address, finding) {
+        if !self.health_inputs.set_finding(address, finding) {
             return false;
         }
-        let users = self.outcome.probing.users_at(address).cloned();
+        let users = self.compilation.probing.users_at(address).cloned();
         let before = self.changed.len();
         self.changed.extend(users);
         self.changed.len() > before
@@ -35,17 +40,17 @@ impl SnapshotBuilder {
 
     /// The same of all addresses at once, before the first snapshot.
     pub fn set_findings(&mut self, findings: Findings) {
-        self.cautions.findings = findings;
+        self.health_inputs.findings = findings;
     }
 
     /// What probes say of a target.
     pub fn evidence(&self, target: &ProbeTarget) -> Option<&Evidence> {
-        self.cautions.evidence.get(target)
+        self.health_inputs.evidence.get(target)
     }
 
     /// Everything that probes say, in no order.
     pub fn all_evidence(&self) -> impl Iterator<Item = (&ProbeTarget, &Evidence)> {
-        self.cautions.evidence.iter()
+        self.health_inputs.evidence.iter()
     }
 
     /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
@@ -55,7 +60,7 @@ impl SnapshotBuilder {
         name: &NamespacedName,
         condition: Option<Condition>,
     ) -> bool {
-        let has_changed = self.cautions.set_condition(member, name, condition);
+        let has_changed = self.health_inputs.set_condition(member, name, condition);
         if has_changed {
             self.changed.insert(name.clone());
         }
@@ -64,11 +69,12 @@ impl SnapshotBuilder {
 
     /// What operators leave of members and services. Returns whether anything changed.
     pub fn set_shares(&mut self, shares: Shares) -> bool {
-        if self.cautions.shares == shares {
+        if self.health_inputs.shares == shares {
             return false;
         }
-        self.changed.extend(self.cautions.shares.changed(&shares));
-        self.cautions.shares = shares;
+        self.changed
+            .extend(self.health_inputs.shares.changed(&shares));
+        self.health_inputs.shares = shares;
         self.compile_state(self.state.members.clone());
         true
     }
@@ -77,10 +83,10 @@ impl SnapshotBuilder {
     /// order: no TTL of an answer that names a held member is longer. Returns whether anything
     /// changed.
     pub fn set_hold_left(&mut self, left: Vec<Option<u32>>) -> bool {
-        if self.cautions.hold_left == left {
+        if self.health_inputs.hold_left == left {
             return false;
         }
-        self.cautions.hold_left = left;
+        self.health_inputs.hold_left = left;
         self.compile_state(self.state.members.clone());
         true
     }
@@ -88,6 +94,6 @@ impl SnapshotBuilder {
     /// The addresses to probe, each once, as of the last snapshot: at most 65,536. The rest is in
     /// [`crate::snapshot::Counts::unprobed`], and has its turn when there is room.
     pub fn targets(&self) -> &ProbeTargets {
-        self.outcome.probing.targets()
+        self.compilation.probing.targets()
     }
 }
