@@ -170,7 +170,17 @@ const CONFINED: &[(&str, &[&str])] = &[
     ),
     ("maxminddb", &["src/model/geo.rs"]),
     ("h2", &["src/health"]),
-    ("hyper", &["src/admin", "src/health", "src/cli"]),
+    (
+        "hyper",
+        &[
+            "src/admin",
+            "src/health",
+            "src/cli",
+            "src/sources/kubernetes/client",
+        ],
+    ),
+    ("hyper_rustls", &["src/sources/kubernetes/client"]),
+    ("x509_parser", &["src/sources/kubernetes/client"]),
     ("socket2", &["src/health", "src/serve"]),
     ("tokio_rustls", &["src/health"]),
 ];

@@ -74,6 +74,10 @@ pub(super) struct Members {
     last_live: Mutex<BTreeMap<Box<str>, Option<UnixSeconds>>>,
     /// Events of sources.
     events: IntCounterVec,
+    /// When what a member is asked with expires.
+    credential_expiry: IntGaugeVec,
+    /// When the certificate that a member's API shows expires.
+    certificate_expiry: IntGaugeVec,
 }
 
 impl Members {
@@ -115,6 +119,16 @@ impl Members {
                 "gazetteer_sources_events_total",
                 "What happened between a source and its member.",
                 &["member", "event"],
+            ),
+            credential_expiry: declare.gauges(
+                "gazetteer_sources_credential_expiry_timestamp_seconds",
+                "When the token or client certificate for a member expires, in seconds since 1970.",
+                &["member"],
+            ),
+            certificate_expiry: declare.gauges(
+                "gazetteer_sources_certificate_expiry_timestamp_seconds",
+                "When the certificate of a member's API expires, in seconds since 1970.",
+                &["member"],
             ),
         }
     }
@@ -164,6 +178,16 @@ impl Members {
         self.events.with_label_values(&[member, event]).inc();
     }
 
+    /// When what a member is asked with expires, if it does.
+    pub(super) fn set_credential_expiry(&self, member: &str, expires: Option<UnixSeconds>) {
+        show_time(&self.credential_expiry, member, expires);
+    }
+
+    /// When the certificate that a member's API shows expires, if it has shown one.
+    pub(super) fn set_certificate_expiry(&self, member: &str, expires: Option<UnixSeconds>) {
+        show_time(&self.certificate_expiry, member, expires);
+    }
+
     /// Forgets a member.
     pub(super) fn remove(&self, member: &str) {
         self.last_live.lock().remove(member);
@@ -180,6 +204,8 @@ impl Members {
             &self.persisted,
             &self.held_back,
             &self.age,
+            &self.credential_expiry,
+            &self.certificate_expiry,
         ];
         for gauges in gauges {
             let _ = gauges.remove_label_values(&[member]);
@@ -192,6 +218,15 @@ impl Members {
             let age = last_live.map_or(0, |at| now.0.saturating_sub(at.0));
             self.age.with_label_values(&[member]).set(signed(age));
         }
+    }
+}
+
+/// Shows a time of a member, or that there is none.
+fn show_time(gauges: &IntGaugeVec, member: &str, at: Option<UnixSeconds>) {
+    match at {
+        Some(at) => gauges.with_label_values(&[member]).set(signed(at.0)),
+        // A series that never was needs no removal.
+        None => drop(gauges.remove_label_values(&[member])),
     }
 }
 

@@ -320,6 +320,16 @@ impl Metrics {
         self.members.count(member, event);
     }
 
+    /// When what a member is asked with expires, if it does.
+    pub fn set_credential_expiry(&self, member: &str, expires: Option<UnixSeconds>) {
+        self.members.set_credential_expiry(member, expires);
+    }
+
+    /// When the certificate that a member's API shows expires, if it has shown one.
+    pub fn set_certificate_expiry(&self, member: &str, expires: Option<UnixSeconds>) {
+        self.members.set_certificate_expiry(member, expires);
+    }
+
     /// Forgets a member that was taken out of the configuration.
     pub fn remove_member(&self, member: &str) {
         self.members.remove(member);

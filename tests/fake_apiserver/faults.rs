@@ -115,6 +115,8 @@ pub(crate) struct Script {
     replies: HashMap<(Resource, Verb), (Reply, Option<usize>)>,
     /// The bearer token that every request must have; `None` asks for none.
     pub(crate) token: Option<String>,
+    /// The `Authorization` that every request must have, whatever its scheme; `None` asks for none.
+    pub(crate) authorization: Option<String>,
     /// A path before every path of the API, such as `/k8s/clusters/c-1`.
     pub(crate) prefix: String,
     /// How many pages after the first are refused with 410 from now on.

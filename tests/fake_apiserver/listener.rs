@@ -7,7 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::serve::Listener;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use parking_lot::Mutex;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::verify_tls13_signature_with_raw_key;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, SubjectPublicKeyInfoDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +23,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Shared, replies};
 
@@ -25,6 +33,8 @@ pub(super) struct Tls {
     pub(super) pem: String,
     /// In DER; it is its own root.
     pub(super) certificate: CertificateDer<'static>,
+    /// The client certificates that it was shown.
+    pub(super) shown: Arc<Mutex<Vec<CertificateDer<'static>>>>,
     /// Accepts connections with it.
     acceptor: TlsAcceptor,
 }
@@ -34,20 +44,83 @@ impl Tls {
     pub(super) fn generate() -> Self {
         let names = ["127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
-        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-        let certificate = made.cert.der().clone();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
+        Self::of(&made.cert.pem(), &made.signing_key.serialize_pem(), false)
+    }
+
+    /// This certificate and key, in PEM. Where it `asks_clients`, who shows no certificate is refused.
+    pub(super) fn of(pem: &str, key: &str, asks_clients: bool) -> Self {
+        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key");
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        // What rustls would not show of itself is shown too.
+        let key = provider.key_provider.load_private_key(key);
+        let pair = CertifiedKey::new(vec![certificate.clone()], key.expect("a usable key"));
+        let shown: Arc<Mutex<Vec<_>>> = Arc::default();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
-            .expect("versions that the provider has")
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate.clone()], key)
-            .expect("a key that fits");
+            .expect("versions that the provider has");
+        let config = if asks_clients {
+            config.with_client_cert_verifier(Arc::new(Asks(Arc::clone(&shown))))
+        } else {
+            config.with_no_client_auth()
+        };
+        let config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
         Self {
-            pem: made.cert.pem(),
+            pem: pem.to_owned(),
             certificate,
+            shown,
             acceptor: TlsAcceptor::from(Arc::new(config)),
         }
+    }
+}
+
+/// Takes every client certificate whose owner has its key, as an API server of Go does before it looks who
+/// signed it: X.509 version 1 too, which rustls alone would refuse.
+#[derive(Debug)]
+struct Asks(Arc<Mutex<Vec<CertificateDer<'static>>>>);
+
+impl ClientCertVerifier for Asks {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.0.lock().push(leaf.clone().into_owned());
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 is spoken here".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let (_, parsed) = X509Certificate::from_der(certificate).expect("a certificate");
+        let key = SubjectPublicKeyInfoDer::from(parsed.public_key().raw);
+        let algorithms =
+            rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms;
+        verify_tls13_signature_with_raw_key(message, &key, signed, &algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 

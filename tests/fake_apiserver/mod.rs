@@ -115,6 +115,18 @@ impl FakeApi {
         Self::on(Some(Tls::generate()))
     }
 
+    /// A server of TLS, with this certificate and key, in PEM. Where it `asks_clients`, who shows no
+    /// certificate is refused.
+    pub(crate) fn start_tls_with(certificate: &str, key: &str, asks_clients: bool) -> Self {
+        Self::on(Some(Tls::of(certificate, key, asks_clients)))
+    }
+
+    /// The client certificates that it was shown, in DER.
+    pub(crate) fn client_certificates(&self) -> Vec<Vec<u8>> {
+        let tls = self.tls.as_ref().expect("a server of TLS");
+        tls.shown.lock().iter().map(|der| der.to_vec()).collect()
+    }
+
     /// A server with no objects.
     fn on(tls: Option<Tls>) -> Self {
         let port = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");

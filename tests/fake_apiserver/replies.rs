@@ -26,6 +26,7 @@ pub(super) async fn handle(
         return text(StatusCode::NOT_FOUND, "404 page not found\n");
     };
     let header = |name| raw.headers.get(name).and_then(|value| value.to_str().ok());
+    let authorization = header(header::AUTHORIZATION).map(str::to_owned);
     let bearer = header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let metadata = header(header::ACCEPT).is_some_and(|it| it.contains("as=PartialObjectMetadata"));
     let form = if metadata {
@@ -38,7 +39,13 @@ pub(super) async fn handle(
         state.requests.push(request.clone());
         let scripted = state.script.next(request.resource, request.verb);
         let wanted = state.script.token.as_deref();
-        let known = wanted.is_none() || wanted == bearer;
+        let is_authorized = |wanted: &String| authorization.as_ref() == Some(wanted);
+        let known = (wanted.is_none() || wanted == bearer)
+            && state
+                .script
+                .authorization
+                .as_ref()
+                .is_none_or(is_authorized);
         (state.script.hangs, known, scripted, number)
     });
     if hangs {

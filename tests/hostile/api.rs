@@ -97,11 +97,17 @@ impl Api {
         program::replace(&folder.join("kubeconfig"), &config.to_string());
     }
 
-    /// Writes a kubeconfig with the context `fake`, whose user has these keys (JSON is YAML).
+    /// Writes a kubeconfig with the context `fake`, whose user has these keys (JSON is YAML). With an exec
+    /// plugin it is said to speak TLS, which it does not: for plain HTTP no plugin is run.
     pub(crate) fn kubeconfig(&self, folder: &Path, user: &Value) {
+        let scheme = if user["exec"].is_null() {
+            "http"
+        } else {
+            "https"
+        };
         let config = json!({
             "apiVersion": "v1", "kind": "Config",
-            "clusters": [{"name": "fake", "cluster": {"server": format!("http://{}", self.address)}}],
+            "clusters": [{"name": "fake", "cluster": {"server": format!("{scheme}://{}", self.address)}}],
             "users": [{"name": "fake", "user": user}],
             "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "fake"}}],
         });

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 
 use serde_json::{Value, json};
 
-use crate::api::{Api, Script, json_reply};
+use crate::api::{Api, Script};
 use crate::daemon::Daemon;
+use crate::fake_apiserver::{FakeApi, Reply, Resource, Verb};
 use crate::program;
 use crate::stage::{NAME, Stage};
 use crate::wait::{SOON, until};
@@ -72,7 +73,7 @@ fn assert_hidden(stage: &Stage, daemon: &Daemon) {
 fn kubeconfig(user: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\n\
-         clusters: [{{ name: c, cluster: {{ server: \"http://127.0.0.1:9\" }} }}]\n\
+         clusters: [{{ name: c, cluster: {{ server: \"https://127.0.0.1:9\" }} }}]\n\
          contexts: [{{ name: fake, context: {{ cluster: c, user: u }} }}]\n\
          users:\n- name: u\n  user: {user}\n"
     )
@@ -126,16 +127,18 @@ fn an_exec_plugin_is_not_quoted() {
 fn a_token_and_the_bodies_of_a_member_are_not_logged() {
     let body = json!({"metadata": {"resourceVersion": "1"}, "items": SECRET}).to_string();
     let line = format!("{{\"metadata\": {SECRET}");
-    let replies: [(&str, String); 3] = [
-        ("services", body),
-        ("version", line.clone()),
-        ("kubernetes", line),
+    let replies = [
+        (Resource::Services, Verb::List, body),
+        (Resource::Version, Verb::Get, line.clone()),
+        (Resource::Services, Verb::Get, line),
     ];
-    for (end, body) in replies {
+    for (resource, verb, body) in replies {
         let stage = Stage::of_api();
-        let script = Script::new().reply(end, false, move |stream| json_reply(stream, &body));
-        let api = Api::start(script);
-        api.kubeconfig(stage.path(), &json!({"token": SECRET}));
+        let api = FakeApi::start_tls();
+        api.script(|script| script.token = Some(SECRET.to_owned()));
+        api.set(resource, verb, Reply::Text(200, body.leak()));
+        program::replace(&stage.path().join("token"), SECRET);
+        api.kubeconfig(stage.path());
         let daemon = stage.start_by(TRACED, &[]);
         assert_hidden(&stage, &daemon);
     }

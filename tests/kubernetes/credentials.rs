@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -14,6 +14,20 @@ use crate::member::{Member, api, fill, kubeconfig, service, short};
 /// A member of the kubeconfig in `folder`.
 fn member(folder: TempDir) -> Member {
     Member::start(folder, "c", &short(), Arc::new(Semaphore::new(4)))
+}
+
+/// A server of TLS with the service `web`, which wants this token.
+fn api_of_token(token: &str) -> FakeApi {
+    let api = FakeApi::start_tls();
+    fill(&api);
+    api.script(|script| script.token = Some(token.to_owned()));
+    api
+}
+
+/// The cluster of `api`, whose certificate is put into `folder`.
+fn cluster(api: &FakeApi, folder: &Path) -> Value {
+    api.kubeconfig(folder);
+    json!({ "server": api.url(), "certificate-authority": "ca.pem" })
 }
 
 /// Writes an exec plugin that gives the token in the file `token` beside it.
@@ -30,8 +44,7 @@ fn plugin(folder: &Path, more: &str) {
 
 #[tokio::test]
 async fn a_rotated_token_is_picked_up() {
-    let api = api();
-    api.script(|script| script.token = Some("one".to_owned()));
+    let api = api_of_token("one");
     let folder = tempfile::tempdir().unwrap();
     write(&folder.path().join("token"), "one\n");
     api.kubeconfig(folder.path());
@@ -61,13 +74,10 @@ async fn a_rotated_token_is_picked_up() {
 
 #[tokio::test]
 async fn a_token_in_the_kubeconfig_is_sent_below_a_path() {
-    let api = api();
-    api.script(|script| {
-        script.token = Some("one".to_owned());
-        script.prefix = "/k8s/clusters/c-1".to_owned();
-    });
+    let api = api_of_token("one");
+    api.script(|script| script.prefix = "/k8s/clusters/c-1".to_owned());
     let folder = tempfile::tempdir().unwrap();
-    let cluster = json!({ "server": api.url() });
+    let cluster = cluster(&api, folder.path());
     kubeconfig(folder.path(), "c", &cluster, &json!({ "token": "one" }));
     member(folder).until_said("synced").await;
 }
@@ -102,8 +112,7 @@ async fn a_server_is_trusted_by_its_authority_alone() {
 
 #[tokio::test]
 async fn exec_plugins_give_tokens() {
-    let api = api();
-    api.script(|script| script.token = Some("from-plugin".to_owned()));
+    let api = api_of_token("from-plugin");
     let folder = tempfile::tempdir().unwrap();
     plugin(folder.path(), "");
     write(&folder.path().join("secret"), "from-plugin");
@@ -111,15 +120,14 @@ async fn exec_plugins_give_tokens() {
         "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
         "env": [{ "name": "TOKEN_FILE", "value": "secret" }], "interactiveMode": "Never",
     });
-    let cluster = json!({ "server": api.url() });
+    let cluster = cluster(&api, folder.path());
     kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
     member(folder).until_said("synced").await;
 }
 
 #[tokio::test]
 async fn exec_plugins_run_again_when_their_token_is_not_accepted() {
-    let api = api();
-    api.script(|script| script.token = Some("one".to_owned()));
+    let api = api_of_token("one");
     let folder = tempfile::tempdir().unwrap();
     plugin(folder.path(), "");
     write(&folder.path().join("secret"), "one");
@@ -127,7 +135,7 @@ async fn exec_plugins_run_again_when_their_token_is_not_accepted() {
         "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
         "env": [{ "name": "TOKEN_FILE", "value": "secret" }],
     });
-    let cluster = json!({ "server": api.url() });
+    let cluster = cluster(&api, folder.path());
     kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
     let mut member = member(folder);
     member.until_said("synced").await;
@@ -140,8 +148,7 @@ async fn exec_plugins_run_again_when_their_token_is_not_accepted() {
 
 #[tokio::test]
 async fn exec_plugins_whose_token_is_refused_run_again_after_pauses() {
-    let api = api();
-    api.script(|script| script.token = Some("right".to_owned()));
+    let api = api_of_token("right");
     let folder = tempfile::tempdir().unwrap();
     plugin(folder.path(), "echo run >> \"$(dirname \"$0\")/runs\"");
     write(&folder.path().join("secret"), "wrong");
@@ -149,7 +156,7 @@ async fn exec_plugins_whose_token_is_refused_run_again_after_pauses() {
         "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
         "env": [{ "name": "TOKEN_FILE", "value": "secret" }],
     });
-    let cluster = json!({ "server": api.url() });
+    let cluster = cluster(&api, folder.path());
     kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
     let mut timing = short();
     timing.longest_pause = std::time::Duration::from_secs(5);
@@ -169,7 +176,7 @@ async fn exec_plugins_that_fail_say_why() {
     let exec = json!({
         "apiVersion": "client.authentication.k8s.io/v1", "command": "./plugin",
     });
-    let cluster = json!({ "server": "http://127.0.0.1:1" });
+    let cluster = json!({ "server": "https://127.0.0.1:1", "insecure-skip-tls-verify": true });
     kubeconfig(folder.path(), "c", &cluster, &json!({ "exec": exec }));
     let mut member = member(folder);
     member.until_said("lost client").await;
@@ -219,4 +226,21 @@ async fn a_member_that_moves_is_listed_anew_and_never_empty() {
         member.identity.as_ref().unwrap().origin,
         format!("{}/", new.url())
     );
+}
+
+#[tokio::test]
+async fn contexts_may_be_called_anything() {
+    let api = FakeApi::start_tls();
+    fill(&api);
+    for name in [
+        "default/a:6443/kube:admin@x y",
+        "arn:aws:eks:eu:1:cluster/a",
+        "\u{e9}",
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let cluster = cluster(&api, folder.path());
+        kubeconfig(folder.path(), name, &cluster, &json!({}));
+        let mut member = Member::start(folder, name, &short(), Arc::new(Semaphore::new(4)));
+        member.until_said("synced").await;
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::fake_apiserver::{FakeApi, Push, Reply, Resource, StreamingLists, Verb};
-use crate::member::{Member, api, service, short, slice};
+use crate::member::{Member, api, fill, service, short, slice};
 
 /// What was said of contact, each shortened to its first two words.
 fn said(member: &Member) -> Vec<String> {
@@ -264,7 +264,8 @@ async fn a_member_whose_identity_cannot_be_asked_says_so_and_asks_with_pauses() 
 
 #[tokio::test]
 async fn credentials_that_never_worked_are_a_loss_of_the_client() {
-    let api = api();
+    let api = FakeApi::start_tls();
+    fill(&api);
     api.script(|script| script.token = Some("right".into()));
     let folder = tempfile::tempdir().unwrap();
     crate::fake_apiserver::write(&folder.path().join("token"), "wrong");

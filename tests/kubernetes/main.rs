@@ -5,9 +5,11 @@ mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
+mod kubeconfigs;
 mod limits;
 mod loss;
 mod member;
+mod proxies;
 mod returns;
 mod smoke;
 mod sync;

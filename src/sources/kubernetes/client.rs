@@ -1,48 +1,50 @@
 //! One client per member, with its own connector and limits.
 //!
 //! Everything that reads files runs off the async workers. Exec plugins are run here and not by
-//! kube, which would run them without a limit. Proxies are not supported: a kubeconfig that asks
-//! for one is an error, and proxies of the environment are ignored.
+//! kube, which would run them without a limit.
+//!
+//! ```text
+//! kubeconfig ──▶ entry ──▶ settings ──▶ transport: TCP, proxy, tls (verifier), kube's layers
+//!   └─ files watched by content
+//! ```
 
+mod entry;
 mod error;
 mod exec;
 mod files;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
 mod kubeconfig;
+mod pem;
+mod proxy;
 mod secrets;
+mod server;
+mod settings;
+mod tls;
+mod token;
+mod transport;
+mod verifier;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper_util::client::legacy::Client as HyperClient;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
+use rustls::pki_types::CertificateDer;
+use secrecy::ExposeSecret;
 use tokio::time::Instant;
-use tower::{BoxError, ServiceBuilder};
 
 pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub use self::kubeconfig::files_named;
 pub(super) use self::secrets::Secrets;
+use self::settings::ClientSettings;
+pub(super) use self::verifier::SeenExpiry;
 use crate::config::Source;
+use crate::model::UnixSeconds;
 use crate::model::limits::EXEC_TIME;
 
 /// How long building a client may take, exec plugin included.
 const LIMIT: Duration = Duration::from_secs(EXEC_TIME.most);
-
-/// How long a TCP connection to an API may take: long enough to send the first packet twice, and
-/// short enough that an attempt from before the return of an API delays nobody.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a connection is silent before it is probed, and how often it is probed then: one that
-/// the network forgot is noticed within a minute and a half.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// Probes without an answer before a connection is given up.
-const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A client, and the secrets that it sends. Cheap to clone.
 #[derive(Clone)]
@@ -51,6 +53,17 @@ pub(super) struct Access {
     pub(super) client: Client,
     /// What nothing that the API says may show.
     pub(super) secrets: Arc<Secrets>,
+    /// Who it says that we are.
+    pub(super) credential: Credential,
+}
+
+/// What is known of credentials without asking an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Credential {
+    /// When they expire, as a token or a client certificate says.
+    pub(super) expires: Option<UnixSeconds>,
+    /// They are not sent: the server is plain HTTP.
+    pub(super) is_withheld: bool,
 }
 
 /// A client and what it was built from.
@@ -66,6 +79,8 @@ pub(super) struct Connection {
     pub(super) renew_at: Option<Instant>,
     /// Its credentials come from a plugin, which may have others.
     pub(super) has_plugin: bool,
+    /// When the certificate that the API shows expires.
+    pub(super) certificate: SeenExpiry,
 }
 
 /// Builds the client of a member.
@@ -79,9 +94,13 @@ pub(super) async fn connect(source: &Source) -> Result<Connection, ClientError> 
 /// same functions as [`connect`], but for the exec plugin, which is not run. Contacts nothing.
 pub async fn check(source: &Source) -> Result<(), String> {
     let built = async {
-        let (mut config, _) = load(source).await?;
-        config.auth_info.exec = None;
-        blocking(move || stack(&config).map_err(|error| kubeconfig::unusable(&error))).await
+        let (mut settings, _) = load(source).await?;
+        settings.user.exec = None;
+        blocking(move || {
+            refuse_unsendable(&settings)?;
+            transport::client(&settings, SeenExpiry::default())
+        })
+        .await
     };
     let built: Result<Client, ClientError> = built.await;
     built.map(drop).map_err(|error| error.to_string())
@@ -89,75 +108,96 @@ pub async fn check(source: &Source) -> Result<(), String> {
 
 /// Builds the client of a member, without a limit.
 async fn build(source: &Source) -> Result<Connection, ClientError> {
-    let (mut config, files) = load(source).await?;
+    let (mut settings, files) = load(source).await?;
     let mut renew_at = None;
-    let has_plugin = config.auth_info.exec.is_some();
-    if let Some(plugin) = config.auth_info.exec.take() {
-        renew_at = exec::authenticate(&plugin, &mut config.auth_info).await?;
+    let user = &mut settings.user;
+    // Who has said who we are is not asked again.
+    let is_settled = user.token.is_some() || user.username.is_some();
+    let plugin = user.exec.take().filter(|_| !is_settled);
+    let has_plugin = plugin.is_some();
+    if let Some(plugin) = plugin {
+        renew_at = exec::authenticate(&plugin, user).await?;
     }
-    if let Some(token) = &config.auth_info.token
-        && !kubeconfig::is_token(token)
-    {
-        return Err(ClientError::Credentials(
-            "the token is not one word of ASCII",
-        ));
-    }
-    let url = kubeconfig::shown_url(&config.cluster_url);
-    let secrets = Arc::new(Secrets::of(&config.auth_info));
-    let client =
-        blocking(move || stack(&config).map_err(|error| kubeconfig::unusable(&error))).await?;
+    refuse_unsendable(&settings)?;
+    let url = settings.server.to_string();
+    let secrets = Arc::new(Secrets::of(&settings.user, settings.proxy.as_ref()));
+    let credential = Credential {
+        expires: expiry(&settings)?,
+        is_withheld: settings.is_withheld,
+    };
+    let certificate = SeenExpiry::default();
+    let seen = certificate.clone();
+    let client = blocking(move || transport::client(&settings, seen)).await?;
     Ok(Connection {
-        access: Access { client, secrets },
+        access: Access {
+            client,
+            secrets,
+            credential,
+        },
         url,
         files,
         renew_at,
         has_plugin,
+        certificate,
     })
 }
 
+/// Refuses a token that cannot be sent.
+fn refuse_unsendable(settings: &ClientSettings) -> Result<(), ClientError> {
+    let token = settings.user.token.as_ref();
+    if token.is_some_and(|token| !kubeconfig::is_token(token)) {
+        return Err(ClientError::Credentials(
+            "the token is not one word of ASCII".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+/// When the credentials expire, as far as they say.
+fn expiry(settings: &ClientSettings) -> Result<Option<UnixSeconds>, ClientError> {
+    let user = &settings.user;
+    let token = user.token.as_ref();
+    let token = token.and_then(|token| token::Claims::of(token.expose_secret())?.expires);
+    let certificate = user.client_certificate_data.as_ref();
+    let chain = certificate
+        .map(|data| kubeconfig::decoded("client-certificate", data))
+        .transpose()?;
+    let chain = pem::certificates(&chain.unwrap_or_default());
+    let certificate = chain.first().and_then(verifier::expiry);
+    Ok(token.into_iter().chain(certificate).min())
+}
+
 /// Reads what the client is built from, and which files that was.
-async fn load(source: &Source) -> Result<(Config, Files), ClientError> {
+async fn load(source: &Source) -> Result<(ClientSettings, Files), ClientError> {
     match source {
         Source::Kubeconfig { path, context } => {
             let (path, context) = (path.clone(), context.clone());
-            let runtime = tokio::runtime::Handle::current();
-            blocking(move || kubeconfig::load(&path, &context, &runtime)).await
+            blocking(move || kubeconfig::load(&path, &context)).await
         }
-        Source::InCluster => {
-            blocking(|| {
-                let mut config = Config::incluster().map_err(Box::new)?;
-                let token = config.auth_info.token_file.as_ref().map(Into::into);
-                let paths = token.into_iter().chain(config.root_cert_file.clone());
-                let files = Files::read(paths.collect());
-                kubeconfig::read_token(&mut config.auth_info)?;
-                Ok((config, files))
-            })
-            .await
-        }
+        Source::InCluster => blocking(in_cluster).await,
         Source::File { .. } => Err(ClientError::NotKubernetes),
     }
 }
 
-/// kube's layers on a connector with TCP keep-alive.
-fn stack(config: &Config) -> Result<Client, kube::Error> {
-    // An error says that a provider is installed already, and there is only one that it can be.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut connector = HttpConnector::new();
-    connector.enforce_http(false);
-    connector.set_nodelay(true);
-    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    connector.set_keepalive(Some(KEEPALIVE));
-    connector.set_keepalive_interval(Some(KEEPALIVE / 2));
-    connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let http: HyperClient<_, Body> = HyperClient::builder(TokioExecutor::new()).build(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .service(http);
-    Ok(Client::new(service, config.default_namespace.clone()))
+/// The settings of the cluster that this process runs in. Blocks.
+fn in_cluster() -> Result<(ClientSettings, Files), ClientError> {
+    let config = Config::incluster().map_err(Box::new)?;
+    let mut user = config.auth_info;
+    let token = user.token_file.as_ref().map(Into::into);
+    let paths = token.into_iter().chain(config.root_cert_file);
+    let files = Files::read(paths.collect());
+    kubeconfig::read_token(&mut user)?;
+    let roots = config.root_cert.unwrap_or_default().into_iter();
+    let settings = ClientSettings {
+        server: config.cluster_url,
+        roots: Some(roots.map(CertificateDer::from).collect()),
+        skips_verification: false,
+        tls_server_name: None,
+        proxy: None,
+        user,
+        is_withheld: false,
+    };
+    Ok((settings, files))
 }
 
 /// Runs what waits for files off the async workers.

@@ -92,6 +92,18 @@ impl Failure {
         }
     }
 
+    /// The same, with `why` before what happened.
+    pub(super) fn with(mut self, why: &str) -> Self {
+        let (Self::Refused { said: text, .. }
+        | Self::Unauthorized(text)
+        | Self::Expired(text)
+        | Self::Transport(text)
+        | Self::Answer(text)
+        | Self::TooMuch { what: text, .. }) = &mut self;
+        *text = kept(&format!("{why}: {text}"));
+        self
+    }
+
     /// What happened, for people.
     pub(super) fn text(&self) -> &str {
         match self {

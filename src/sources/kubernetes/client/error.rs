@@ -19,16 +19,10 @@ pub(in super::super) enum ClientError {
     InCluster(#[from] Box<InClusterError>),
     /// Credentials or certificates cannot be read: correct them.
     #[error("credentials: {0}")]
-    Credentials(&'static str),
+    Credentials(String),
     /// The exec plugin gave no credentials.
     #[error("exec plugin: {0}")]
     Exec(#[from] ExecError),
-    /// The kubeconfig asks for a proxy: give the member an address that needs none.
-    #[error("kubeconfig: proxy-url is not supported")]
-    Proxy,
-    /// The kubeconfig has an auth provider that Kubernetes has removed: use its exec plugin.
-    #[error("kubeconfig: auth-provider is not supported, use an exec plugin")]
-    AuthProvider,
     /// A file system or a plugin does not answer.
     #[error("took longer than {} s", EXEC_TIME.most)]
     Slow,

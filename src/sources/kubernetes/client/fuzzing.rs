@@ -1,10 +1,8 @@
 //! What fuzz targets read of a client: no part of the program.
 
 use std::path::Path;
-use std::sync::LazyLock;
 
 use kube::config::AuthInfo;
-use tokio::runtime::{Builder, Runtime};
 
 use super::{Secrets, kubeconfig};
 
@@ -14,22 +12,15 @@ const CONTEXT: &str = "c";
 /// Shorter words are in texts of our own.
 const SHORTEST: usize = 8;
 
-static RUNTIME: LazyLock<Runtime> =
-    LazyLock::new(|| Builder::new_current_thread().build().expect("a runtime"));
-
 /// Reads a kubeconfig. What may be a secret in it is neither in what is wrong with it nor in the
 /// URL that is shown.
 pub fn read_kubeconfig(text: &str) {
     let path = Path::new("/nowhere/kubeconfig");
-    let error = match kubeconfig::parse(text, path, CONTEXT, RUNTIME.handle()) {
-        Ok((config, _)) => {
-            let shown = kubeconfig::shown_url(&config.cluster_url);
-            let authority = config.cluster_url.authority();
-            if let Some((user, _)) = authority.and_then(|all| all.as_str().rsplit_once('@')) {
-                let user = format!("{user}@");
-                assert!(!shown.contains(&user), "{shown:?} shows {user:?}");
-            }
-            Secrets::of(&config.auth_info).mask(&shown);
+    let error = match kubeconfig::parse(text, path, CONTEXT) {
+        Ok((settings, _)) => {
+            let shown = settings.server.to_string();
+            assert!(!shown.contains('@'), "{shown:?} shows a user");
+            Secrets::of(&settings.user, settings.proxy.as_ref()).mask(&shown);
             return;
         }
         Err(error) => format!("{error} {error:?}"),
@@ -46,8 +37,9 @@ pub fn read_kubeconfig(text: &str) {
 
 /// The secrets of a client that sends this token.
 pub(in super::super) fn secrets(token: &str) -> Secrets {
-    Secrets::of(&AuthInfo {
+    let user = AuthInfo {
         token: Some(token.into()),
         ..AuthInfo::default()
-    })
+    };
+    Secrets::of(&user, None)
 }

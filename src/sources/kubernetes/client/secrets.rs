@@ -5,6 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use kube::config::AuthInfo;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::proxy::Proxy;
+
 /// What is shown instead of a secret.
 const MASK: &str = "[secret]";
 
@@ -17,12 +19,15 @@ const SHORTEST: usize = 4;
 pub(in super::super) struct Secrets(Vec<SecretString>);
 
 impl Secrets {
-    /// Those of `auth_info`.
-    pub(super) fn of(auth_info: &AuthInfo) -> Self {
-        let direct = [&auth_info.token, &auth_info.password];
-        let mut secrets: Vec<SecretString> = direct.into_iter().flatten().cloned().collect();
-        if let (Some(user), Some(password)) = (&auth_info.username, &auth_info.password) {
+    /// Those of `auth_info` and of a proxy.
+    pub(super) fn of(auth_info: &AuthInfo, proxy: Option<&Proxy>) -> Self {
+        let mut secrets: Vec<SecretString> = auth_info.token.iter().cloned().collect();
+        let user = auth_info.username.as_ref().zip(auth_info.password.as_ref());
+        let of_proxy = proxy.and_then(|proxy| proxy.user.as_ref());
+        let of_proxy = of_proxy.map(|(user, password)| (user, password));
+        for (user, password) in user.into_iter().chain(of_proxy) {
             let both = format!("{user}:{}", password.expose_secret());
+            secrets.push(password.clone());
             secrets.push(STANDARD.encode(both).into());
         }
         let provider = auth_info.auth_provider.iter();
@@ -52,11 +57,14 @@ mod tests {
             password: Some("PASS-SECRET".into()),
             ..AuthInfo::default()
         };
-        let secrets = Secrets::of(&auth_info);
-        let said = "Bearer TOKEN-SECRET, Basic bWU6UEFTUy1TRUNSRVQ=, PASS-SECRET";
+        let secrets = Secrets::of(
+            &auth_info,
+            Some(&Proxy::parse("http://p:PROXY-SECRET@p").unwrap()),
+        );
+        let said = "Bearer TOKEN-SECRET, Basic bWU6UEFTUy1TRUNSRVQ=, PASS-SECRET, PROXY-SECRET";
         assert_eq!(
             secrets.mask(said),
-            "Bearer [secret], Basic [secret], [secret]"
+            "Bearer [secret], Basic [secret], [secret], [secret]"
         );
         assert!(!format!("{secrets:?}").contains("SECRET"), "{secrets:?}");
     }

@@ -131,8 +131,8 @@ async fn what_cannot_be_used_is_refused_with_its_reason() {
     let check = |said: String, expected: &str| assert!(said.contains(expected), "{said}");
     let none = || json!({});
     check(refused(json!({}), none()).await, "kubeconfig");
-    let proxy = json!({ "server": "https://127.0.0.1:1", "proxy-url": "http://127.0.0.1:2" });
-    check(refused(proxy, none()).await, "proxy-url");
+    let proxy = json!({ "server": "https://127.0.0.1:1", "proxy-url": "127.0.0.1:2" });
+    check(refused(proxy, none()).await, "proxy-url: expected");
     let provider = json!({ "auth-provider": { "name": "gcp", "config": {} } });
     check(refused(cluster(), provider).await, "auth-provider");
     check(
@@ -159,6 +159,7 @@ async fn nothing_that_is_written_in_credentials_is_told() {
         json!({ "token": ["TOKEN-SECRET"] }),
         json!({ "client-certificate-data": "TOKEN-SECRET", "client-key-data": "TOKEN-SECRET" }),
         json!({ "client-certificate": "TOKEN-SECRET", "client-key": "TOKEN-SECRET" }),
+        json!({ "as": "TOKEN-SECRET\n" }),
         json!({ "auth-provider": { "name": "TOKEN-SECRET", "config": {} } }),
         json!({ "exec": { "command": "TOKEN-SECRET" } }),
         json!({ "exec": { "command": "./TOKEN-SECRET" } }),
@@ -211,18 +212,4 @@ async fn files_that_a_kubeconfig_names_are_read_within_limits() {
             assert!(said.contains("expected a regular file"), "{key}: {said}");
         }
     }
-}
-
-#[test]
-fn a_url_is_shown_without_its_user() {
-    let shown = |url: &str| kubeconfig::shown_url(&url.parse().unwrap());
-    assert_eq!(
-        shown("https://me:word@api:1/k8s?a=b@c"),
-        "https://api:1/k8s?a=b@c"
-    );
-    assert_eq!(shown("https://me:word@[::1]"), "https://[::1]/");
-    assert_eq!(shown("me:word@api:6443"), "api:6443", "without a scheme");
-    assert_eq!(shown("https://api/?a=b@c"), "https://api/?a=b@c");
-    let twice = "https://me:word@s://me:word@api";
-    assert_eq!(shown(twice), "https://s://api", "in the path too");
 }

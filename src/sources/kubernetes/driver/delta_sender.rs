@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::link::Stopped;
 use crate::model::limits::Limit;
-use crate::model::{Change, Delta, Epoch, Loss, Shown};
+use crate::model::{Change, Delta, Epoch, Loss, Shown, UnixSeconds};
 use crate::names::Label;
 use crate::telemetry::{Metrics, SourceEvent};
 
@@ -47,6 +47,17 @@ impl DeltaSender {
     /// Counts that a limit was exceeded.
     pub(super) fn count_excess(&self, limit: &Limit) {
         self.metrics.limit_exceeded(limit);
+    }
+
+    /// Shows when credentials and the API's certificate expire.
+    pub(super) fn show_expiries(
+        &self,
+        credential: Option<UnixSeconds>,
+        certificate: Option<UnixSeconds>,
+    ) {
+        let member = self.member.as_str();
+        self.metrics.set_credential_expiry(member, credential);
+        self.metrics.set_certificate_expiry(member, certificate);
     }
 
     /// Sends a change. Waits while the queue is full.

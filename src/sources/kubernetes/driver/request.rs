@@ -6,16 +6,19 @@
 //! own credentials are taken out.
 
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use kube::client::Body;
 use kube::core::Status;
 use kube::core::request::Error as BuildError;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::super::client::Secrets;
+use super::super::client::{Credential, Secrets};
 use super::super::failure::Failure;
 use super::link::Link;
+use crate::model::UnixSeconds;
 use crate::model::limits::{Limit, SMALL_BODY};
+use crate::telemetry::clock;
 
 /// The room that a buffer of lines keeps when it is empty.
 const SPARE: usize = 256 << 10;
@@ -96,7 +99,8 @@ async fn start(link: &Link, request: Request) -> Result<Body, Failure> {
     let request = request.map_err(|error| Failure::Answer(error.to_string()))?;
     let access = link.access();
     let sent = access.client.send(request.map(Body::from)).await;
-    let (head, body) = sent.map_err(|error| Failure::of(&error))?.into_parts();
+    let sent = sent.map_err(|error| with_credential(Failure::of(&error), access.credential));
+    let (head, body) = sent?.into_parts();
     if !head.status.is_client_error() && !head.status.is_server_error() {
         return Ok(body);
     }
@@ -111,15 +115,46 @@ async fn start(link: &Link, request: Request) -> Result<Body, Failure> {
             if status.code == 0 {
                 status.code = head.status.as_u16();
             }
-            Failure::of_status(&status, &access.secrets)
+            with_credential(
+                Failure::of_status(&status, &access.secrets),
+                access.credential,
+            )
         }
         // What is no `Status` is a proxy's, and may be anything.
         _ => {
             let reason = head.status.canonical_reason().unwrap_or_default();
             let status = Status::failure("", reason).with_code(head.status.as_u16());
-            Failure::of_status(&status, &Secrets::default())
+            with_credential(
+                Failure::of_status(&status, &Secrets::default()),
+                access.credential,
+            )
         }
     })
+}
+
+/// A failure, and what our credentials have to do with it.
+fn with_credential(failure: Failure, credential: Credential) -> Failure {
+    let is_refused = match &failure {
+        Failure::Unauthorized(_) => true,
+        // A certificate is refused while shaking hands.
+        Failure::Transport(text) => text.contains("received fatal alert"),
+        _ => false,
+    };
+    let expired = credential.expires.filter(|at| *at <= clock::now());
+    match expired {
+        Some(at) if is_refused => failure.with(&format!("credential expired at {}", utc(at))),
+        None if is_refused && credential.is_withheld => {
+            failure.with("credentials are not sent over http://")
+        }
+        _ => failure,
+    }
+}
+
+/// A time, as people read it.
+fn utc(at: UnixSeconds) -> String {
+    let seconds = i64::try_from(at.0).ok();
+    let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    at.map_or_else(String::new, |at| at.to_string())
 }
 
 /// All of a body.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::{Access, Connection};
+use super::super::client::{Access, Connection, SeenExpiry};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
@@ -21,7 +21,7 @@ use super::timing::Timing;
 use super::{exports, follow, heartbeat, renew};
 use crate::config::{MemberSource, Source};
 use crate::model::limits::{MEMBER_FACTS, MEMBER_OBJECTS};
-use crate::model::{Change, Shown};
+use crate::model::{Change, Shown, UnixSeconds};
 use crate::telemetry::SourceEvent;
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
@@ -58,10 +58,43 @@ pub(super) struct Session<'a> {
     identification: Identification,
     /// Why new credentials cannot be used.
     credentials: Option<String>,
+    /// When the present ones expire, and the API's certificate as far as it was seen.
+    expiries: Expiries,
     /// Whether service exports are watched, as far as that was logged.
     has_exports: Option<bool>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
+}
+
+/// When what a connection stands on expires.
+#[derive(Default)]
+struct Expiries {
+    /// Our credentials.
+    credential: Option<UnixSeconds>,
+    /// The certificate that the API shows.
+    certificate: SeenExpiry,
+    /// What was shown last.
+    shown: Option<(Option<UnixSeconds>, Option<UnixSeconds>)>,
+}
+
+impl Expiries {
+    /// Those of a connection.
+    fn of(connection: &Connection) -> Self {
+        Self {
+            credential: connection.access.credential.expires,
+            certificate: connection.certificate.clone(),
+            shown: None,
+        }
+    }
+
+    /// Shows what is new.
+    fn show(&mut self, sender: &DeltaSender) {
+        let now = (self.credential, self.certificate.get());
+        if self.shown != Some(now) {
+            self.shown = Some(now);
+            sender.show_expiries(now.0, now.1);
+        }
+    }
 }
 
 /// How the tasks of a session are told things.
@@ -95,6 +128,7 @@ impl<'a> Session<'a> {
             identification: Identification::new(url.clone(), timing),
             url,
             credentials: None,
+            expiries: Expiries::default(),
             has_exports: None,
             tasks: JoinSet::new(),
         }
@@ -132,6 +166,7 @@ impl<'a> Session<'a> {
             relists,
             returns,
         };
+        self.expiries = Expiries::of(&connection);
         self.start(&link, kinds);
         self.spawn(renew::run(link.clone(), self.source.clone(), connection));
         let mut ticks = tokio::time::interval(TICK);
@@ -153,6 +188,7 @@ impl<'a> Session<'a> {
             if let Some(failure) = self.excess() {
                 return Ok(SessionEnd::TooMuch(failure));
             }
+            self.expiries.show(self.sender);
             self.judge(&link).await?;
             if self.contact.is_stuck(Instant::now()) {
                 return Ok(SessionEnd::Stuck);
@@ -287,6 +323,7 @@ impl<'a> Session<'a> {
             TaskReport::Connection(Ok(connection)) => {
                 info!("credentials renewed");
                 self.credentials = None;
+                self.expiries = Expiries::of(&connection);
                 controls.access.send_replace(connection.access);
                 controls.returns.send_modify(|count| *count += 1);
             }
