@@ -4,7 +4,7 @@
 //! costs a number here, not a name and a list. The services of each member are found by those numbers,
 //! so that it can come and go at the cost of its own.
 
-mod places;
+mod place_set;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use self::places::Places;
+use self::place_set::PlaceSet;
 use crate::model::{MemberIdx, NamespacedName, Roster, Service};
 
 /// What each member says about one service, in configuration order.
@@ -55,7 +55,7 @@ pub(super) struct Facts {
     /// The places of `services`, by the names there.
     table: HashTable<u32>,
     /// The places of the services of each member.
-    members: BTreeMap<MemberIdx, Places>,
+    members: BTreeMap<MemberIdx, PlaceSet>,
     hasher: RandomState,
 }
 
@@ -116,7 +116,11 @@ impl Facts {
         &self,
         member: MemberIdx,
     ) -> impl Iterator<Item = (&NamespacedName, &Arc<Service>)> {
-        let places = self.members.get(&member).into_iter().flat_map(Places::iter);
+        let places = self
+            .members
+            .get(&member)
+            .into_iter()
+            .flat_map(PlaceSet::iter);
         let services = places.filter_map(|place| self.services.get(place)?.as_deref());
         services.filter_map(move |said| Some((&said.name, of_member(&said.shards, member)?)))
     }
@@ -132,7 +136,7 @@ impl Facts {
 
     /// How many services a member has.
     pub(super) fn count(&self, member: MemberIdx) -> usize {
-        self.members.get(&member).map_or(0, Places::count)
+        self.members.get(&member).map_or(0, PlaceSet::count)
     }
 
     /// A member says this now. Returns what it said before, or an error when it said the same.

@@ -11,12 +11,12 @@ const PAGE: usize = WORDS * 64;
 
 /// A set of places.
 #[derive(Debug, Default)]
-pub(super) struct Places {
+pub(super) struct PlaceSet {
     pages: Vec<Option<Box<[u64; WORDS]>>>,
     count: usize,
 }
 
-impl Places {
+impl PlaceSet {
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.count
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_set_holds_what_was_put_in() {
-        let mut places = Places::default();
+        let mut places = PlaceSet::default();
         let all = [0, 1, 63, 64, 4095, 4096, 1_000_000];
         for place in all.iter().rev() {
             places.insert(*place);
