@@ -9,6 +9,7 @@ mod damper;
 mod delta;
 mod event;
 mod federation;
+mod fleet;
 mod geo;
 mod inside;
 pub mod limits;
@@ -17,6 +18,7 @@ mod overrides;
 mod place;
 mod probe;
 mod regions;
+mod roster;
 mod service;
 mod state;
 mod text;
@@ -31,15 +33,17 @@ pub use event::{Event, EventKind, Peer};
 pub use federation::{
     ExportMode, Federation, NameServer, Pattern, Policy, SrvForm, WhenAllDown, local_apex,
 };
+pub use fleet::{Fleet, RegionCost, StaticRegion};
 pub use geo::{GeoCode, GeoDatabase, GeoDatabaseError, GeoRecord};
 pub use inside::{Inside, Pod, PodName};
-pub use member::{Fleet, Gateway, Member, MemberIdx, MemberSet, RegionCost, StaticRegion};
+pub use member::{Gateway, Member, MemberIdx, MemberSet};
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
 pub use probe::{
     Check, Evidence, Finding, Findings, HttpCheck, Probe, ProbeSettings, ProbeTarget, ProbeTargets,
     Tls, Verdict,
 };
+pub use roster::Roster;
 pub use service::{
     Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol, Service,
     ServiceKind, Spec, Specs, Steering,

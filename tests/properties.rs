@@ -11,6 +11,8 @@ mod digest;
 mod geo;
 #[path = "properties/inside.rs"]
 mod inside;
+#[path = "properties/members.rs"]
+mod members;
 #[path = "mmdb/mod.rs"]
 mod mmdb;
 #[path = "properties/model.rs"]
@@ -96,6 +98,21 @@ proptest! {
                 prop_assert_eq!(folded, rebuilt, "{} {}\n{:#?}\n{:#?}", name, rrtype, changes, world);
             }
         }
+    }
+
+    #[test]
+    fn members_that_came_and_went_equal_a_new_start(world in world(), steps in members::steps(), picks in picks()) {
+        let (moved, rebuilt) = (world.come_and_go(&steps), world.build());
+        let oracle = Oracle::new(&world);
+        for name in names(&oracle, &picks) {
+            for rrtype in TYPES {
+                let query = octets(&name, rrtype);
+                let (moved, rebuilt) = (ask::respond(&moved, &query), ask::respond(&rebuilt, &query));
+                prop_assert_eq!(moved, rebuilt, "{} {}\n{:#?}\n{:#?}", name, rrtype, steps, world);
+            }
+        }
+        prop_assert_eq!(moved.counts().services, rebuilt.counts().services);
+        prop_assert_eq!(moved.counts().ignored, rebuilt.counts().ignored);
     }
 
     #[test]

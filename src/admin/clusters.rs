@@ -45,7 +45,6 @@ pub fn clusters(snapshot: &Snapshot, standing: &ActiveOverrides, now: UnixSecond
     let troubles = standing.troubles.iter();
     let troubles = troubles.map(|trouble| format!("state-dir: {trouble}"));
     let since = |then: UnixSeconds| now.0.saturating_sub(then.0);
-    let indexes = MemberIdx::all();
     let show = |(index, status): (MemberIdx, &crate::model::MemberStatus)| {
         let topology = snapshot.topology(index);
         let region = topology.and_then(|topology| topology.region.as_ref());
@@ -71,5 +70,5 @@ pub fn clusters(snapshot: &Snapshot, standing: &ActiveOverrides, now: UnixSecond
             warnings: warnings.map(|warning| shown(&warning)).collect(),
         }
     };
-    indexes.zip(snapshot.members()).map(show).collect()
+    snapshot.members().map(show).collect()
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::QuestionError;
 use crate::answer::{self, Candidate, LevelStep};
-use crate::model::{ListenerIdx, MemberIdx, Shown, UnixSeconds};
+use crate::model::{ListenerIdx, Shown, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
@@ -180,7 +180,7 @@ pub fn explain(
 /// The listener that is bound to a member.
 fn listener_of(snapshot: &Snapshot, member: &Label) -> Result<ListenerIdx, QuestionError> {
     let of = |index| snapshot.vantages().listener_of(index);
-    let members = || MemberIdx::all().zip(&snapshot.fleet().members);
+    let members = || snapshot.fleet().members.iter();
     let mut named = members().filter(|(_, other)| other.name == *member);
     let found = named.next().and_then(|(index, _)| of(index));
     found.ok_or_else(|| QuestionError::NoListener {

@@ -35,7 +35,7 @@ pub(super) async fn check(State(view): State<View>, request: Request, next: Next
     };
     let snapshot = view.snapshots.load_full();
     let members = snapshot.fleet().members.iter();
-    let domains = members.filter_map(|member| member.cluster_domain.as_ref());
+    let domains = members.filter_map(|(_, member)| member.cluster_domain.as_ref());
     let domains: Vec<_> = domains.map(ToString::to_string).collect();
     if is_ours(host, &view.hosts, domains.iter().map(String::as_str)) {
         return next.run(request).await;

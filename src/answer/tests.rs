@@ -116,7 +116,7 @@ fn world_of(federation: Federation) -> SnapshotBuilder {
     ];
     let fleet = Fleet {
         federations: vec![federation],
-        members,
+        members: members.into(),
         networks: vec![Network {
             cidr: "198.51.100.0/24".parse().unwrap(),
             place: Place {

@@ -44,7 +44,7 @@ impl Settings {
         let fleet = &config.fleet;
         let federations = fleet.federations.iter();
         let own_zones = federations.flat_map(|federation| {
-            let domains = fleet.members.iter().filter_map(|member| {
+            let domains = fleet.members.iter().filter_map(|(_, member)| {
                 let domain = member.cluster_domain.as_ref()?;
                 federation.local_apex(domain)
             });

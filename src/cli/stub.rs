@@ -28,7 +28,7 @@ pub(super) fn stub(arguments: &StubArguments) -> anyhow::Result<ExitCode> {
         }
     };
     let mut members = config.fleet.members.iter();
-    let Some(member) = members.find(|member| member.name == arguments.member) else {
+    let Some((_, member)) = members.find(|(_, member)| member.name == arguments.member) else {
         bail!("member \"{}\": unknown member", arguments.member);
     };
     let listeners = listeners(&config, &member.name);

@@ -156,7 +156,7 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
                 .flat_map(|draft| draft.networks.clone()),
         )
         .collect();
-    let (members, sources) = drafts
+    let (members, sources): (Vec<_>, _) = drafts
         .members
         .into_iter()
         .filter_map(|draft| draft.whole)
@@ -177,7 +177,7 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
                 .into_iter()
                 .filter_map(|draft| draft.whole)
                 .collect(),
-            members,
+            members: members.into(),
             regions: drafts
                 .regions
                 .into_iter()

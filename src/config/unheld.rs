@@ -23,7 +23,7 @@ impl Config {
         let members = fleet
             .members
             .iter()
-            .filter_map(|member| member.region.as_ref());
+            .filter_map(|(_, member)| member.region.as_ref());
         let fixed = fleet.regions.iter().map(|region| &region.name);
         let held: HashSet<&Label> = members.chain(fixed).collect();
         let mut found: Vec<Unheld> = Vec::new();
@@ -63,7 +63,7 @@ impl Config {
     /// Whether a member has its region from its nodes.
     pub fn has_learners(&self) -> bool {
         let mut members = self.fleet.members.iter();
-        members.any(|member| member.region.is_none())
+        members.any(|(_, member)| member.region.is_none())
     }
 }
 

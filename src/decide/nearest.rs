@@ -8,7 +8,7 @@ use crate::model::{Fleet, MemberIdx, MemberSet, Place, TopologyFacts};
 use crate::names::Label;
 
 /// Tiers for a client at `place`: its member, its zone, its region, then the other regions by their
-/// distance; `topology` has one entry for each member.
+/// distance; `topology` has one entry for each seat.
 ///
 /// Regions whose distance is not known come last, equal distances merge, and where none is known
 /// all other regions are one tier (docs/names.md, D.11.8). The tiers are disjoint and together
@@ -20,11 +20,8 @@ pub fn nearest(
     place: &Place,
 ) -> Box<[MemberSet]> {
     let own = place.member.as_ref().and_then(|name| {
-        let index = fleet
-            .members
-            .iter()
-            .position(|member| member.name == *name)?;
-        Some((MemberIdx(u8::try_from(index).ok()?), topology.get(index)?))
+        let index = fleet.members.find(name)?;
+        Some((index, topology.get(index.get())?))
     });
     let region = own.map_or(place.region.as_ref(), |(_, facts)| facts.region.as_ref());
     let zones: Vec<&Label> = match own {

@@ -1,6 +1,6 @@
 //! Policies compiled to tiers.
 
-use crate::model::{MemberIdx, MemberSet, Policy, SrvForm, WhenAllDown};
+use crate::model::{Fleet, MemberSet, Policy, Roster, SrvForm, WhenAllDown};
 use crate::names::Label;
 
 /// What a service and its federation say about choosing: equal keys share one plan.
@@ -47,11 +47,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Compiles `key` for a fleet: `members` are the names of all members in configuration order,
-    /// `fence` the members that stand in its regions.
-    pub fn compile(key: &PlanKey, members: &[&Label], fence: MemberSet) -> Self {
+    /// Compiles `key` for a fleet: `fence` are the members that stand in its regions.
+    pub fn compile(key: &PlanKey, fleet: &Fleet, fence: MemberSet) -> Self {
         let tiers = match key.policy {
-            Policy::Failover => failover(&key.order, members),
+            Policy::Failover => failover(&key.order, &fleet.members),
             Policy::Nearest | Policy::Spread | Policy::Weighted => Box::new([MemberSet::ALL]),
         };
         Self {
@@ -69,17 +68,12 @@ impl Plan {
 
 /// One tier for each member: the listed ones, then the others in configuration order
 /// (docs/names.md, D.11.9).
-fn failover(order: &[Label], members: &[&Label]) -> Box<[MemberSet]> {
-    let index = |name: &Label| members.iter().position(|member| *member == name);
-    let mut indices: Vec<usize> = order.iter().filter_map(index).collect();
-    indices.extend(0..members.len());
+fn failover(order: &[Label], members: &Roster) -> Box<[MemberSet]> {
+    let listed = order.iter().filter_map(|name| members.find(name));
+    let all = members.iter().map(|(member, _)| member);
     let mut seen = MemberSet::EMPTY;
     let mut tiers = Vec::with_capacity(members.len());
-    for member in indices
-        .into_iter()
-        .filter_map(|index| u8::try_from(index).ok())
-        .map(MemberIdx)
-    {
+    for member in listed.chain(all) {
         if !seen.contains(member) {
             seen.insert(member);
             tiers.push(MemberSet::from_iter([member]));
@@ -91,10 +85,23 @@ fn failover(order: &[Label], members: &[&Label]) -> Box<[MemberSet]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Member;
 
     #[test]
     fn failover_lists_every_member_once() {
         let names: Vec<Label> = ["a", "b", "c"].map(|name| name.parse().unwrap()).into();
+        let member = |name: &Label| Member {
+            name: name.clone(),
+            region: None,
+            zones: Vec::new(),
+            namespaces: Vec::new(),
+            cluster_domain: None,
+            gateway: None,
+        };
+        let fleet = Fleet {
+            members: names.iter().map(member).collect(),
+            ..Fleet::default()
+        };
         let key = PlanKey {
             policy: Policy::Failover,
             order: vec![names[2].clone(), names[2].clone()],
@@ -104,7 +111,7 @@ mod tests {
             srv: SrvForm::Shared,
             when_all_down: WhenAllDown::NoData,
         };
-        let plan = Plan::compile(&key, &names.iter().collect::<Vec<_>>(), MemberSet::ALL);
+        let plan = Plan::compile(&key, &fleet, MemberSet::ALL);
         let tiers: Vec<_> = plan
             .tiers
             .iter()

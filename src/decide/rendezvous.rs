@@ -44,8 +44,10 @@ pub struct Seeds(Box<[u64]>);
 impl Seeds {
     /// The hashes for a fleet.
     pub fn compile(fleet: &Fleet) -> Self {
-        let names = fleet.members.iter().map(|member| member.name.as_str());
-        Self(names.map(|name| fnv(OFFSET, name.as_bytes())).collect())
+        let seats = fleet.members.seats().iter();
+        let names = seats.map(|member| member.as_ref().map(|member| member.name.as_str()));
+        let hash = |name: Option<&str>| fnv(OFFSET, name.unwrap_or_default().as_bytes());
+        Self(names.map(hash).collect())
     }
 
     /// The hash of a member's name.

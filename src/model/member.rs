@@ -3,55 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{AddressPolicy, Federation, GeoCode, Location, Network, Pattern, Place, regions};
+use super::Pattern;
 use crate::names::Label;
 use crate::wire::NameBuf;
-
-/// Everything that the configuration says about names: the fixed part of the world.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fleet {
-    /// In configuration order.
-    pub federations: Vec<Federation>,
-    /// In configuration order, which breaks ties; at most [`MemberSet::CAPACITY`].
-    pub members: Vec<Member>,
-    /// Regions and zones that exist even without a member.
-    pub regions: Vec<StaticRegion>,
-    /// Networks whose clients stand in a known place, those of members included.
-    pub networks: Vec<Network>,
-    /// Where this daemon itself stands.
-    pub locality: Option<Place>,
-    /// How far pairs of regions are from each other, where that is not the distance on the globe.
-    pub costs: Vec<RegionCost>,
-    /// Which addresses count.
-    pub addresses: AddressPolicy,
-}
-
-impl Fleet {
-    /// Where a region lies: as configured, else as the public region of its name does.
-    pub fn location(&self, region: &Label) -> Option<Location> {
-        let configured = self.regions.iter().find(|known| known.name == *region);
-        configured
-            .and_then(|region| region.location)
-            .or_else(|| regions::public(region.as_str()))
-    }
-}
-
-/// How far two regions are from each other, both ways.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RegionCost {
-    /// The regions.
-    pub between: [Label; 2],
-    /// What stands in for the distance in kilometers.
-    pub cost: u32,
-}
-
-impl Fleet {
-    /// Whether clients elsewhere reach all services of a member through its gateway.
-    pub fn has_gateway(&self, member: MemberIdx) -> bool {
-        let member = self.members.get(member.get());
-        member.is_some_and(|member| member.gateway.is_some())
-    }
-}
 
 /// A member cluster, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,27 +34,12 @@ pub struct Gateway {
     pub port: Option<u16>,
 }
 
-/// A region that exists by configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaticRegion {
-    /// The label in names.
-    pub name: Label,
-    /// Its zones.
-    pub zones: Vec<Label>,
-    /// Where it lies, for distances between regions.
-    pub location: Option<Location>,
-    /// Countries whose clients a GeoIP database puts here.
-    pub countries: Vec<GeoCode>,
-    /// Continents whose clients it puts here, countries of other regions left out.
-    pub continents: Vec<GeoCode>,
-}
-
-/// The place of a member in [`Fleet::members`].
+/// The seat of a member in [`Fleet::members`](super::Fleet::members).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberIdx(pub u8);
 
 impl MemberIdx {
-    /// Every index, in configuration order: zip it with anything that has one entry per member.
+    /// Every index: zip it with anything that has one entry for each seat.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..=u8::MAX).map(Self)
     }
@@ -154,7 +93,7 @@ impl MemberSet {
         self.0.iter().map(|word| word.count_ones()).sum()
     }
 
-    /// The members, in configuration order.
+    /// The members, by their seats.
     pub fn iter(self) -> impl Iterator<Item = MemberIdx> {
         let mut words = self.0;
         (0u8..4).flat_map(move |index| {
@@ -224,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sets_keep_configuration_order() {
+    fn sets_are_in_the_order_of_seats() {
         let set: MemberSet = [200, 3, 64, 63].map(MemberIdx).into_iter().collect();
         assert_eq!(
             set.iter().map(|member| member.0).collect::<Vec<_>>(),

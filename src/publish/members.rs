@@ -7,7 +7,7 @@ pub(super) mod profile;
 pub(super) mod states;
 pub(super) mod twins;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -35,8 +35,8 @@ use crate::telemetry::MemberGauges;
 /// The members.
 #[derive(Debug)]
 pub(super) struct FleetMembers {
-    /// In configuration order.
-    pub(super) profiles: Vec<Profile>,
+    /// What is known of each.
+    pub(super) profiles: BTreeMap<MemberIdx, Profile>,
     /// The members by name.
     pub(super) index: HashMap<Label, MemberIdx>,
     /// Their states.
@@ -48,7 +48,7 @@ pub(super) struct FleetMembers {
 impl FleetMembers {
     /// The members of a configuration, as an earlier process has left them.
     pub(super) fn new(
-        profiles: Vec<Profile>,
+        profiles: BTreeMap<MemberIdx, Profile>,
         index: HashMap<Label, MemberIdx>,
         states: States,
     ) -> Self {
@@ -63,7 +63,7 @@ impl FleetMembers {
     /// A source of this lifetime says something of a member. Returns whether it is the newest: what
     /// others say is stale.
     pub(super) fn is_newest(&mut self, member: MemberIdx, epoch: Epoch) -> bool {
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
+        let Some(profile) = self.profiles.get_mut(&member) else {
             return false;
         };
         let is_newest = epoch >= profile.epoch;
@@ -74,7 +74,7 @@ impl FleetMembers {
     /// What is kept of a member besides its services, with a complete list that has just come; and
     /// whether it is its first.
     pub(super) fn listed(&mut self, member: MemberIdx, now: Now) -> Option<(MemberMeta, bool)> {
-        let profile = self.profiles.get_mut(member.get())?;
+        let profile = self.profiles.get_mut(&member)?;
         profile.kept.seen = Some(now.wall);
         let is_first = profile.kept.first_synced.is_none();
         profile.kept.first_synced.get_or_insert(now.wall);
@@ -91,7 +91,7 @@ impl FleetMembers {
         now: Now,
     ) {
         let reason = Some(kept(&reason(loss)));
-        if let Some(profile) = self.profiles.get_mut(member.get()) {
+        if let Some(profile) = self.profiles.get_mut(&member) {
             profile.lacks_mark = matches!(loss, Loss::Mark(_));
             if profile.reason != reason {
                 profile.reason = reason;
@@ -109,7 +109,7 @@ impl FleetMembers {
         out: &mut Outbox,
         now: Now,
     ) {
-        if let Some(profile) = self.profiles.get_mut(member.get()) {
+        if let Some(profile) = self.profiles.get_mut(&member) {
             profile.lacks_mark = false;
         }
         self.on_contact_event(member, ContactEvent::Returning, shards, out, now);
@@ -117,14 +117,14 @@ impl FleetMembers {
 
     /// The cluster that a member was until now, if it is another one.
     pub(super) fn was_other(&self, member: MemberIdx, identity: &Identity) -> Option<&Identity> {
-        let profile = self.profiles.get(member.get())?;
+        let profile = self.profiles.get(&member)?;
         let old = profile.kept.identity.as_ref()?;
         identity::is_other(old, identity).then_some(old)
     }
 
     /// A source says which cluster its member is.
     pub(super) fn identify(&mut self, member: MemberIdx, identity: Identity, out: &mut Outbox) {
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
+        let Some(profile) = self.profiles.get_mut(&member) else {
             return;
         };
         let identity = identity::merge(profile.kept.identity.as_ref(), identity);
@@ -146,7 +146,7 @@ impl FleetMembers {
     ) {
         out.builder.set_topology(member, Learnt::default().facts());
         out.builder.set_networks(member, Arc::default());
-        if let Some(profile) = self.profiles.get_mut(member.get()) {
+        if let Some(profile) = self.profiles.get_mut(&member) {
             profile.kept = MemberMeta::default();
             profile.warnings.clear();
         }
@@ -165,9 +165,8 @@ impl FleetMembers {
         out: &mut Outbox,
     ) -> bool {
         let fleet = Arc::clone(out.builder.fleet());
-        let configured = fleet.members.get(member.get());
-        let (Some(configured), Some(profile)) = (configured, self.profiles.get_mut(member.get()))
-        else {
+        let configured = fleet.members.get(member);
+        let (Some(configured), Some(profile)) = (configured, self.profiles.get_mut(&member)) else {
             return false;
         };
         let before = profile.kept.learnt.clone();
@@ -196,7 +195,7 @@ impl FleetMembers {
         networks: Arc<[IpNet]>,
         out: &mut Outbox,
     ) {
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
+        let Some(profile) = self.profiles.get_mut(&member) else {
             return;
         };
         let known = &mut profile.kept.networks;
@@ -219,14 +218,16 @@ impl FleetMembers {
     /// Tells anew which members are one cluster, once a member has another identity.
     pub(super) fn find_twins(&mut self, out: &mut Outbox) {
         let all = twins(out.builder.fleet(), &self.profiles);
-        for (member, said) in MemberIdx::all().zip(all) {
-            let Some(profile) = self.profiles.get_mut(member.get()) else {
+        let members: Vec<MemberIdx> = self.profiles.keys().copied().collect();
+        for member in members {
+            let said = all.get(&member);
+            let Some(profile) = self.profiles.get_mut(&member) else {
                 continue;
             };
-            if profile.twin == said {
+            if profile.twin.as_ref() == said {
                 continue;
             }
-            profile.twin.clone_from(&said);
+            profile.twin = said.cloned();
             if let (Some(name), Some(said)) = (out.name(member), said) {
                 warn!(member = %name, "{said}");
             }
@@ -237,15 +238,15 @@ impl FleetMembers {
     /// Whether an operator can accept the facts file of a member as it is.
     pub(super) fn lacks_mark(&self, member: &Label) -> bool {
         let index = self.index.get(member);
-        let profile = index.and_then(|index| self.profiles.get(index.get()));
+        let profile = index.and_then(|index| self.profiles.get(index));
         profile.is_some_and(|profile| profile.lacks_mark)
     }
 
     /// Writes down that the facts of all ready members are live now.
     pub(super) fn keep_seen(&mut self, out: &mut Outbox, wall: UnixSeconds) {
         let fleet = Arc::clone(out.builder.fleet());
-        for (index, member) in MemberIdx::all().zip(&fleet.members) {
-            let Some(profile) = self.profiles.get_mut(index.get()) else {
+        for (index, member) in fleet.members.iter() {
+            let Some(profile) = self.profiles.get_mut(&index) else {
                 continue;
             };
             let is_ready = self.states.state(index) == Some(MemberState::Ready);
@@ -260,9 +261,9 @@ impl FleetMembers {
     /// Shows every member's gauges.
     pub(super) fn show_gauges(&self, snapshot: &Snapshot, out: &Outbox) {
         let fleet = out.builder.fleet();
-        for (index, member) in MemberIdx::all().zip(&fleet.members) {
+        for (index, member) in fleet.members.iter() {
             let (Some(state), Some(profile)) =
-                (self.states.state(index), self.profiles.get(index.get()))
+                (self.states.state(index), self.profiles.get(&index))
             else {
                 continue;
             };
@@ -287,12 +288,13 @@ impl FleetMembers {
         if !shards.take_brake_changed() {
             return None;
         }
-        for index in MemberIdx::all().take(self.profiles.len()) {
+        let members: Vec<MemberIdx> = self.profiles.keys().copied().collect();
+        for index in members {
             let held = shards.held_back_of(index);
             let count = held.map_or(0, HeldBack::len);
             let text =
                 held.map(|held| format!("{count} withdrawals wait for confirmation: {}", held.why));
-            let Some(profile) = self.profiles.get_mut(index.get()) else {
+            let Some(profile) = self.profiles.get_mut(&index) else {
                 continue;
             };
             if profile.held_back == text {
@@ -311,22 +313,25 @@ impl FleetMembers {
     /// The wall clock was set by so many seconds.
     pub(super) fn clock_set(&mut self, by: i64) {
         self.states.clock_set(by);
-        for profile in &mut self.profiles {
+        for profile in self.profiles.values_mut() {
             profile.contact.redate(|at| at.saturating_add_signed(by));
         }
     }
 
     /// What of the contact to members is to be kept, by their names.
     pub(super) fn records(&self, out: &Outbox) -> MemberRecords {
-        let members = out.builder.fleet().members.iter().zip(&self.profiles);
-        let records = members.map(|(member, it)| (member.name.to_string(), it.contact.clone()));
+        let members = out.builder.fleet().members.iter();
+        let records = members.filter_map(|(index, member)| {
+            let profile = self.profiles.get(&index)?;
+            Some((member.name.to_string(), profile.contact.clone()))
+        });
         records.collect()
     }
 
     /// Shows every member as it is now.
     pub(super) fn show_all(&self, out: &mut Outbox) {
-        for member in MemberIdx::all().take(self.profiles.len()) {
-            self.show(member, out);
+        for member in self.profiles.keys() {
+            self.show(*member, out);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Outbox {
     /// The name of a member.
     pub(super) fn name(&self, member: MemberIdx) -> Option<Label> {
         let members = &self.builder.fleet().members;
-        members.get(member.get()).map(|member| member.name.clone())
+        members.get(member).map(|member| member.name.clone())
     }
 
     /// Whether what is on disk is to stay as it is. What changes meanwhile is written afterwards.

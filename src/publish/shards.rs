@@ -69,19 +69,9 @@ impl FleetShards {
     /// Counts the facts that are there at the beginning, or under a new configuration. Costs O(all
     /// services).
     pub(super) fn count(&mut self, out: &mut Outbox, now: Now) {
-        let builder = &out.builder;
-        let Self { brake, damping, .. } = &mut *self;
-        builder.for_each_fact(|member, name, facts| {
-            let standing = standing_of(member, Some(facts), out);
-            if standing == ShardReadiness::Ready {
-                let federations = builder.federations_of(member, name, facts);
-                brake.count(member, &federations);
-                return;
-            }
-            let key = (member, name.clone());
-            if damping.condition(&key, now).is_none() {
-                damping.went(&key, (ShardReadiness::Gone, standing), now);
-            }
+        let counted: &Outbox = out;
+        counted.builder.for_each_fact(|member, name, facts| {
+            self.count_one((member, name), facts, counted, now);
         });
         let conditions: Vec<_> = self.damping.conditions(now).collect();
         for ((member, name), condition) in conditions {
@@ -96,7 +86,7 @@ impl FleetShards {
     /// Goes on from what an earlier process knew of shards that go out too often.
     pub(super) fn restore(&mut self, records: &ShardRecords, out: &mut Outbox, now: Now) {
         let fleet = Arc::clone(out.builder.fleet());
-        let members = MemberIdx::all().zip(&fleet.members);
+        let members = fleet.members.iter();
         let index: HashMap<_, _> = members.map(|(index, it)| (&it.name, index)).collect();
         for ([member, namespace, name], record) in records {
             let labels = (member.parse::<Label>(), namespace.parse(), name.parse());
@@ -381,7 +371,59 @@ impl FleetShards {
         for name in names {
             self.replace(&(member, name), None, false, out, now);
         }
-        self.damping.discard(member, now.instant);
+        self.damping.discard(member);
+    }
+
+    /// A member is gone, and all that is known of its shards with it. Costs O(its services).
+    pub(super) fn forget_member(&mut self, member: MemberIdx, out: &mut Outbox) {
+        self.pending.cancel_member(member);
+        self.brake.forget_member(member);
+        self.is_brake_changed = true;
+        let facts = out.builder.facts(member);
+        let names: Vec<_> = facts.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            out.set_condition(&(member, name.clone()), None);
+            out.builder.remove(member, &name);
+        }
+        self.damping.discard(member);
+    }
+
+    /// A member offers other namespaces, or is reached otherwise: counts its shards anew. Costs O(its
+    /// services).
+    pub(super) fn recount(&mut self, member: MemberIdx, out: &mut Outbox, now: Now) {
+        self.brake.uncount(member);
+        let facts = out.builder.facts(member);
+        let facts: Vec<_> = facts.map(|(name, it)| (name.clone(), it.clone())).collect();
+        for (name, facts) in facts {
+            let key = (member, name);
+            if self.count_one((member, &key.1), &facts, out, now) == ShardReadiness::Ready {
+                self.damping.came(&key, now);
+            }
+            let condition = self.damping.condition(&key, now);
+            out.set_condition(&key, condition);
+        }
+    }
+
+    /// Counts the facts of a shard. Returns how it stands.
+    fn count_one(
+        &mut self,
+        (member, name): (MemberIdx, &NamespacedName),
+        facts: &Service,
+        out: &Outbox,
+        now: Now,
+    ) -> ShardReadiness {
+        let standing = standing_of(member, Some(facts), out);
+        if standing == ShardReadiness::Ready {
+            let federations = out.builder.federations_of(member, name, facts);
+            self.brake.count(member, &federations);
+            return standing;
+        }
+        let key = (member, name.clone());
+        if self.damping.condition(&key, now).is_none() {
+            self.damping
+                .went(&key, (ShardReadiness::Gone, standing), now);
+        }
+        standing
     }
 
     /// Gives what is remembered of shards the numbers that members have under a new configuration.

@@ -124,7 +124,7 @@ pub struct Apexes {
     zones: Vec<Apex>,
     federations: Vec<FederationView>,
     by_label: HashMap<Box<[u8]>, FederationIdx, foldhash::fast::RandomState>,
-    /// The label of each member in wire form, in configuration order.
+    /// The label of each member in wire form, by its seat; of a free one none.
     members: Vec<Box<[u8]>>,
 }
 
@@ -166,11 +166,11 @@ impl Apexes {
         apexes.extend(local_apexes(fleet));
         apexes.extend(clustersets(fleet));
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
-        let members = fleet.members.iter();
+        let seats = fleet.members.seats().iter();
         let mut compiled = Self {
             zones: apexes,
-            members: members
-                .map(|member| wire_labels([member.name.as_str()]))
+            members: seats
+                .map(|member| wire_labels(member.iter().map(|member| member.name.as_str())))
                 .collect(),
             ..Self::default()
         };
@@ -244,7 +244,7 @@ impl Apexes {
         else {
             return;
         };
-        let members = MemberIdx::all().zip(&fleet.members);
+        let members = fleet.members.iter();
         let members = members
             .filter(|(_, member)| Pattern::any(&federation.members, &member.name))
             .map(|(index, _)| index)
@@ -278,6 +278,11 @@ impl Apexes {
     /// would be asked of ourselves (docs/names.md, decision 9).
     pub(super) fn holds(&self, name: &NameBuf) -> bool {
         self.zones.iter().any(|apex| name.is_within(&apex.name))
+    }
+
+    /// The names of all apexes, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &NameBuf> {
+        self.zones.iter().map(|apex| &apex.name)
     }
 
     /// An apex.
@@ -395,7 +400,7 @@ fn local_apexes(fleet: &Fleet) -> Vec<Apex> {
     let domains: BTreeSet<&NameBuf> = fleet
         .members
         .iter()
-        .filter_map(|member| member.cluster_domain.as_ref())
+        .filter_map(|(_, member)| member.cluster_domain.as_ref())
         .collect();
     let federations = fleet.federations.iter().enumerate();
     let pairs = federations.flat_map(|pair| domains.iter().map(move |domain| (pair, *domain)));

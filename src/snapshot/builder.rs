@@ -18,7 +18,7 @@ use self::compilation::Compilation;
 use super::apexes::{Apexes, FederationIdx};
 use super::facts::{Facts, PREFETCH_BATCH, ServiceRecord, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
-use super::health::{FederationContact, FleetState};
+use super::health::{FederationContact, FleetState, unheard};
 use super::health_inputs::HealthInputs;
 use super::hostnames::{Hostnames, Resolved};
 use super::input::Input;
@@ -28,8 +28,8 @@ use super::scopes::Scopes;
 use super::service::ServiceEntry;
 use super::shadowed_namespaces::ShadowedNamespaces;
 use crate::model::{
-    Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberState, MemberStatus, NamespacedName,
-    Service, TopologyFacts, UnixSeconds,
+    Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberStatus, NamespacedName, Service,
+    TopologyFacts,
 };
 use crate::vantage::VantageTable;
 use crate::wire::NameBuf;
@@ -40,6 +40,8 @@ use crate::wire::NameBuf;
 /// O(its members × federations); a member's state or topology O(members + scopes + plans).
 #[derive(Debug)]
 pub struct SnapshotBuilder {
+    /// Known to every snapshot of it.
+    token: Arc<()>,
     fleet: Arc<Fleet>,
     settings: Arc<Settings>,
     apexes: Arc<Apexes>,
@@ -74,23 +76,14 @@ impl SnapshotBuilder {
     /// configured to.
     pub fn new(fleet: Arc<Fleet>, settings: Settings) -> Self {
         let apexes = Apexes::compile(&fleet);
-        let topology: Vec<_> = fleet
-            .members
-            .iter()
-            .map(|_| TopologyFacts::default())
-            .collect();
+        let seats = fleet.members.seats();
+        let topology = vec![TopologyFacts::default(); seats.len()];
         let scopes = Scopes::compile(&fleet, &apexes, &topology);
-        let status = |member: &crate::model::Member| MemberStatus {
-            name: member.name.clone(),
-            state: MemberState::Syncing(Joined::AtStart),
-            reason: None,
-            outlook: None,
-            since: UnixSeconds::default(),
-            version: None,
-            first_synced: None,
-            warnings: Vec::new(),
-        };
-        let status = fleet.members.iter().map(status).collect();
+        let status = seats.iter().map(|member| {
+            let member = member.as_ref()?;
+            Some(unheard(member, Joined::AtStart))
+        });
+        let status = status.collect();
         let health_inputs = HealthInputs {
             hold_left: vec![None; fleet.federations.len()],
             ..HealthInputs::default()
@@ -98,12 +91,13 @@ impl SnapshotBuilder {
         let state = FleetState::compile(&fleet, &apexes, status, &[], &health_inputs);
         let compilation = Compilation {
             counts: Arc::new(Counts {
-                exported: vec![0; fleet.members.len()],
+                exported: vec![0; seats.len()],
                 ..Counts::default()
             }),
             ..Compilation::default()
         };
         let mut builder = Self {
+            token: Arc::new(()),
             settings: Arc::new(settings),
             apexes: Arc::new(apexes),
             topology: Arc::new(topology),
@@ -120,13 +114,13 @@ impl SnapshotBuilder {
             plans: Plans::default(),
             vantages: Arc::default(),
             database: None,
-            learnt: fleet.members.iter().map(|_| Arc::default()).collect(),
+            learnt: seats.iter().map(|_| Arc::default()).collect(),
             has_moved: true,
             nearest: Arc::default(),
             compilation,
             fleet,
         };
-        for (index, member) in MemberIdx::all().zip(builder.fleet.clone().members.iter()) {
+        for (index, member) in builder.fleet.clone().members.iter() {
             if member.region.is_some() {
                 builder.set_topology(index, TopologyFacts::default());
             }
@@ -147,7 +141,8 @@ impl SnapshotBuilder {
         service: Arc<Service>,
     ) -> bool {
         let new = service.clone();
-        let Ok(old) = self.facts.insert(member, name, service) else {
+        let seat = (member, &self.fleet.members);
+        let Ok(old) = self.facts.insert(seat, name, service) else {
             return false;
         };
         self.learn(member, name, old.as_deref(), &new);
@@ -204,13 +199,12 @@ impl SnapshotBuilder {
         }
     }
 
-    /// The facts held for a member, in no order. Costs O(all services).
+    /// The facts held for a member, in no order. Costs O(its services).
     pub fn facts(
         &self,
         member: MemberIdx,
     ) -> impl Iterator<Item = (&NamespacedName, &Arc<Service>)> {
-        let all = self.facts.iter();
-        all.filter_map(move |(name, shards)| Some((name, of_member(shards, member)?)))
+        self.facts.of_one(member)
     }
 
     /// How many services a member has facts about.
@@ -227,7 +221,7 @@ impl SnapshotBuilder {
     pub fn set_status(&mut self, member: MemberIdx, status: MemberStatus) {
         let mut members = self.state.members.clone();
         if let Some(place) = members.get_mut(member.get()) {
-            *place = status;
+            *place = Some(status);
         }
         self.compile_state(members);
     }
@@ -244,7 +238,7 @@ impl SnapshotBuilder {
     }
 
     /// Compiles the states of the members.
-    fn compile_state(&mut self, members: Vec<MemberStatus>) {
+    fn compile_state(&mut self, members: Vec<Option<MemberStatus>>) {
         let state = FleetState::compile(
             &self.fleet,
             &self.apexes,
@@ -257,7 +251,7 @@ impl SnapshotBuilder {
 
     /// The state of a member.
     pub fn status(&self, member: MemberIdx) -> Option<&MemberStatus> {
-        self.state.members.get(member.get())
+        self.state.members.get(member.get())?.as_ref()
     }
 
     /// The addresses of a load balancer host name; `None` forgets them. Returns whether any service
@@ -323,6 +317,7 @@ impl SnapshotBuilder {
         }
         Snapshot {
             generation,
+            builder: self.token.clone(),
             serial,
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),

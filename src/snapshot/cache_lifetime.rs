@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::apexes::wire_labels;
 use super::generation::Snapshot;
 use super::service::ServiceEntry;
-use crate::model::{MemberIdx, MemberSet, NamespacedName};
+use crate::model::{Member, MemberIdx, MemberSet, NamespacedName};
 
 impl Snapshot {
     /// The longest TTL of an address of any of `members` at a name that is not pinned, in seconds.
@@ -31,24 +31,23 @@ impl Snapshot {
         entries.map(|entry| entry.ttl).max().unwrap_or(0)
     }
 
-    /// Whether another snapshot is of the same configuration, so that members have the same numbers.
-    pub fn is_of_configuration_of(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.apexes, &other.apexes)
+    /// Whether another snapshot is of the same builder, so that members have the same numbers.
+    pub fn is_of_builder_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.builder, &other.builder)
     }
 
     /// The members of this snapshot by the numbers that they have in `next`; `None` for those that are
     /// gone there.
     pub fn numbers_in(&self, next: &Self) -> Vec<Option<MemberIdx>> {
-        let members = MemberIdx::all().zip(&next.fleet.members);
+        let members = next.fleet.members.iter();
         let numbers = members.map(|(index, member)| (&member.name, index));
         let numbers: HashMap<_, _> = numbers.collect();
-        let members = self.fleet.members.iter();
-        members
-            .map(|member| numbers.get(&member.name).copied())
-            .collect()
+        let seats = self.fleet.members.seats().iter();
+        let number = |member: &Option<Member>| numbers.get(&member.as_ref()?.name).copied();
+        seats.map(number).collect()
     }
 
-    /// The entries of which caches may hold more than `next`, which is of another configuration, says,
+    /// The entries of which caches may hold more than `next`, which is of another builder, says,
     /// with their members by the numbers of `next`; all members where one is gone. Costs O(all
     /// services).
     pub fn superseded_by<'s>(

@@ -108,7 +108,7 @@ fn shard<'h>(
     ttl: u32,
     resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
 ) -> (NewShard, Vec<String>) {
-    let configured = input.fleet.members.get(member.get());
+    let configured = input.fleet.members.get(member);
     let gateway = configured.and_then(|member| member.gateway.as_ref());
     let mut outside = Outside::of(input.fleet.addresses, gateway, facts, resolved);
     let warnings = outside.warnings();

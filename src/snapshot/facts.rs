@@ -1,7 +1,10 @@
 //! What every member says about every service, while the process runs.
 //!
-//! A table of pointers: half of a table's places are empty as a rule, and an empty one costs a
-//! pointer here, not a name and a list.
+//! A table of numbers of pointers: half of a table's places are empty as a rule, and an empty one
+//! costs a number here, not a name and a list. The services of each member are found by those numbers,
+//! so that it can come and go at the cost of its own.
+
+mod place_set;
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -12,7 +15,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::model::{MemberIdx, NamespacedName, Service};
+use self::place_set::PlaceSet;
+use crate::model::{MemberIdx, NamespacedName, Roster, Service};
 
 /// What each member says about one service, in configuration order.
 pub(super) type Shards = [(MemberIdx, Arc<Service>)];
@@ -45,87 +49,126 @@ impl ServiceRecord {
 /// What all members say.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
-    table: HashTable<Box<ServiceRecord>>,
-    /// How many services each member has.
-    counts: BTreeMap<MemberIdx, usize>,
+    /// Every service; a place without one is in `free`.
+    services: Vec<Option<Box<ServiceRecord>>>,
+    free: Vec<usize>,
+    /// The places of `services`, by the names there.
+    table: HashTable<u32>,
+    /// The places of the services of each member.
+    members: BTreeMap<MemberIdx, PlaceSet>,
     hasher: RandomState,
 }
 
 impl Facts {
-    /// Services with the hashes of their names by `hasher`, each once, and how many of them each member
-    /// has.
+    /// Services with the hashes of their names by `hasher`, each once.
     pub(super) fn of_all(
         hasher: RandomState,
         services: Vec<Vec<(u64, Box<ServiceRecord>)>>,
-        counts: Vec<(MemberIdx, usize)>,
     ) -> Self {
-        let mut table = HashTable::with_capacity(services.iter().map(Vec::len).sum());
-        for (hash, said) in services.into_iter().flatten() {
-            table.insert_unique(hash, said, |said| hasher.hash_one(&said.name));
-        }
-        Self {
-            table,
-            counts: counts.into_iter().collect(),
+        let count = services.iter().map(Vec::len).sum();
+        let mut facts = Self {
+            services: Vec::with_capacity(count),
+            table: HashTable::with_capacity(count),
             hasher,
+            ..Self::default()
+        };
+        for (hash, said) in services.into_iter().flatten() {
+            facts.add(hash, said);
         }
+        facts
+    }
+
+    /// Takes in a service that is not there.
+    fn add(&mut self, hash: u64, said: Box<ServiceRecord>) {
+        let place = self.free.pop().unwrap_or(self.services.len());
+        let Ok(short) = u32::try_from(place) else {
+            return;
+        };
+        for (member, _) in &said.shards {
+            self.members.entry(*member).or_default().insert(place);
+        }
+        match self.services.get_mut(place) {
+            Some(free) => *free = Some(said),
+            None => self.services.push(Some(said)),
+        }
+        let (services, hasher) = (&self.services, &self.hasher);
+        let hash_of = |place: &u32| at(services, *place).map_or(0, |it| hasher.hash_one(&it.name));
+        self.table.insert_unique(hash, short, hash_of);
+    }
+
+    /// Where a service is.
+    fn place(&self, name: &NamespacedName) -> Option<usize> {
+        let hash = self.hasher.hash_one(name);
+        let is_it = |place: &u32| at(&self.services, *place).is_some_and(|it| it.name == *name);
+        let place = self.table.find(hash, is_it)?;
+        usize::try_from(*place).ok()
     }
 
     /// What each member says about a service.
     pub(super) fn of(&self, name: &NamespacedName) -> &Shards {
-        let hash = self.hasher.hash_one(name);
-        let said = self.table.find(hash, |said| said.name == *name);
+        let place = self.place(name);
+        let said = place.and_then(|place| self.services.get(place)?.as_deref());
         said.map(|said| &*said.shards).unwrap_or_default()
     }
 
-    /// Every service, in no order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&NamespacedName, &Shards)> {
-        self.table.iter().map(|said| (&said.name, &*said.shards))
+    /// The services of a member, and what it says about each, in no order.
+    pub(super) fn of_one(
+        &self,
+        member: MemberIdx,
+    ) -> impl Iterator<Item = (&NamespacedName, &Arc<Service>)> {
+        let places = self
+            .members
+            .get(&member)
+            .into_iter()
+            .flat_map(PlaceSet::iter);
+        let services = places.filter_map(|place| self.services.get(place)?.as_deref());
+        services.filter_map(move |said| Some((&said.name, of_member(&said.shards, member)?)))
     }
 
     /// Every service, in the order in which they lie in memory, which is much that in which they
     /// came: whoever goes through all waits less. Costs a pointer for each.
     pub(super) fn in_memory_order(&self) -> Vec<&ServiceRecord> {
-        let mut all: Vec<&ServiceRecord> = self.table.iter().map(|said| &**said).collect();
+        let all = self.services.iter();
+        let mut all: Vec<&ServiceRecord> = all.filter_map(Option::as_deref).collect();
         all.sort_unstable_by_key(|said| ptr::from_ref(*said).addr());
         all
     }
 
     /// How many services a member has.
     pub(super) fn count(&self, member: MemberIdx) -> usize {
-        self.counts.get(&member).copied().unwrap_or(0)
+        self.members.get(&member).map_or(0, PlaceSet::count)
     }
 
     /// A member says this now. Returns what it said before, or an error when it said the same.
     pub(super) fn insert(
         &mut self,
-        member: MemberIdx,
+        (member, members): (MemberIdx, &Roster),
         name: &NamespacedName,
         service: Arc<Service>,
     ) -> Result<Option<Arc<Service>>, Unchanged> {
-        let hasher = &self.hasher;
-        let hash = hasher.hash_one(name);
-        let Some(said) = self.table.find_mut(hash, |said| said.name == *name) else {
+        let known = self.place(name);
+        let Some(place) = known else {
             let said = Box::new(ServiceRecord {
                 name: name.clone(),
                 shards: Box::new([(member, service)]),
             });
-            #[expect(clippy::borrowed_box, reason = "the table hashes what it holds")]
-            let hash_of = |said: &Box<ServiceRecord>| hasher.hash_one(&said.name);
-            self.table.insert_unique(hash, said, hash_of);
-            *self.counts.entry(member).or_default() += 1;
+            self.add(self.hasher.hash_one(name), said);
             return Ok(None);
         };
-        match place_of(&said.shards, member) {
-            Ok(place) => match said.shards.get_mut(place) {
-                Some((_, before)) if *before == service => Err(Unchanged),
-                shard => Ok(shard.map(|(_, before)| std::mem::replace(before, service))),
-            },
-            Err(place) => {
+        let Some(said) = self.services.get_mut(place).and_then(Option::as_mut) else {
+            return Ok(None);
+        };
+        match said.shards.iter_mut().find(|(of, _)| *of == member) {
+            Some((_, before)) if *before == service => Err(Unchanged),
+            Some((_, before)) => Ok(Some(std::mem::replace(before, service))),
+            None => {
                 let mut shards = std::mem::take(&mut said.shards).into_vec();
+                let rank = members.rank(member);
+                let after = shards.partition_point(|(of, _)| members.rank(*of) < rank);
                 shards.reserve_exact(1);
-                shards.insert(place, (member, service));
+                shards.insert(after, (member, service));
                 said.shards = shards.into();
-                *self.counts.entry(member).or_default() += 1;
+                self.members.entry(member).or_default().insert(place);
                 Ok(None)
             }
         }
@@ -137,23 +180,36 @@ impl Facts {
         member: MemberIdx,
         name: &NamespacedName,
     ) -> Option<Arc<Service>> {
-        let hash = self.hasher.hash_one(name);
-        let found = self.table.find_entry(hash, |said| said.name == *name);
-        let mut found = found.ok()?;
-        let said = found.get_mut();
-        let place = place_of(&said.shards, member).ok()?;
+        let place = self.place(name)?;
+        let slot = self.services.get_mut(place)?;
+        let said = slot.as_mut()?;
+        let which = said.shards.iter().position(|(of, _)| *of == member)?;
         let mut shards = std::mem::take(&mut said.shards).into_vec();
-        let (_, before) = shards.remove(place);
-        if let Some(count) = self.counts.get_mut(&member) {
-            *count -= 1;
+        let (_, before) = shards.remove(which);
+        said.shards = shards.into();
+        let is_last = said.shards.is_empty();
+        if is_last {
+            let hash = self.hasher.hash_one(name);
+            let is_it = |at: &u32| usize::try_from(*at).is_ok_and(|at| at == place);
+            if let Ok(found) = self.table.find_entry(hash, is_it) {
+                found.remove();
+            }
+            *slot = None;
+            self.free.push(place);
         }
-        if shards.is_empty() {
-            found.remove();
-        } else {
-            said.shards = shards.into();
+        if let Some(places) = self.members.get_mut(&member) {
+            places.remove(place);
+            if places.count() == 0 {
+                self.members.remove(&member);
+            }
         }
         Some(before)
     }
+}
+
+/// The service at a place.
+fn at(services: &[Option<Box<ServiceRecord>>], place: u32) -> Option<&ServiceRecord> {
+    services.get(usize::try_from(place).ok()?)?.as_deref()
 }
 
 /// Nothing has changed.
@@ -162,11 +218,7 @@ pub(super) struct Unchanged;
 
 /// What one member says, of what all say.
 pub(super) fn of_member(shards: &Shards, member: MemberIdx) -> Option<&Arc<Service>> {
-    let (_, service) = shards.get(place_of(shards, member).ok()?)?;
+    let mut shards = shards.iter();
+    let (_, service) = shards.find(|(of, _)| *of == member)?;
     Some(service)
-}
-
-/// Where a member's shard is, or would be.
-fn place_of(shards: &Shards, member: MemberIdx) -> Result<usize, usize> {
-    shards.binary_search_by_key(&member, |(of, _)| *of)
 }

@@ -57,7 +57,7 @@ pub struct Counts {
     pub hurried: usize,
     /// Load balancer host names that are not resolved since their members name too many.
     pub unresolved: usize,
-    /// How many services each member exports.
+    /// How many services each member exports, by its seat.
     pub exported: Vec<usize>,
 }
 
@@ -73,6 +73,8 @@ pub(super) type Namespaces = imbl::GenericHashMap<
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub(super) generation: Generation,
+    /// The same in all snapshots of one builder.
+    pub(super) builder: Arc<()>,
     pub(super) serial: Serial,
     pub(super) fleet: Arc<Fleet>,
     pub(super) settings: Arc<Settings>,
@@ -202,8 +204,14 @@ impl Snapshot {
     }
 
     /// Its members, in configuration order.
-    pub fn members(&self) -> &[MemberStatus] {
-        &self.state.members
+    pub fn members(&self) -> impl Iterator<Item = (MemberIdx, &MemberStatus)> {
+        let members = self.fleet.members.iter();
+        members.filter_map(|(index, _)| Some((index, self.member(index)?)))
+    }
+
+    /// The state of a member, and what is shown of it.
+    pub fn member(&self, member: MemberIdx) -> Option<&MemberStatus> {
+        self.state.members.get(member.get())?.as_ref()
     }
 
     /// Where a member stands.
@@ -232,8 +240,9 @@ impl Snapshot {
         let first = of_member.first()?;
         let all = of_member.iter().map(|contested| contested.members);
         let all = all.fold(MemberSet::EMPTY, |all, members| all | members);
-        let others = all.iter().filter(|other| *other != member);
-        let names = others.filter_map(|other| self.fleet.members.get(other.get()));
+        let others = self.fleet.members.iter();
+        let names = others.filter(|(other, _)| all.contains(*other) && *other != member);
+        let names = names.map(|(_, other)| other);
         let names: Vec<_> = names.map(|other| other.name.as_str()).collect();
         let claim = if names.is_empty() {
             "are given twice".to_owned()

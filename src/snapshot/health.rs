@@ -3,7 +3,9 @@
 use super::apexes::{Apexes, FederationIdx};
 use super::health_inputs::HealthInputs;
 use crate::decide::{FleetHealth, Seeds};
-use crate::model::{FULL_SHARE, Fleet, Joined, MemberIdx, MemberSet, MemberState, MemberStatus};
+use crate::model::{
+    FULL_SHARE, Fleet, Joined, Member, MemberIdx, MemberSet, MemberState, MemberStatus, UnixSeconds,
+};
 
 /// The states of all members, compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +21,8 @@ pub struct FleetState {
     pub seeds: Seeds,
     /// What each federation knows.
     federations: Vec<FederationSync>,
-    /// Each member's status.
-    pub(super) members: Vec<MemberStatus>,
+    /// The status of each member, by its seat.
+    pub(super) members: Vec<Option<MemberStatus>>,
 }
 
 /// What the writer knows of the contact to members, as one federation sees it: beside their states, as
@@ -62,13 +64,27 @@ pub struct FederationSync {
     pub has_no_facts: bool,
 }
 
+/// A member of which nothing is known.
+pub(super) fn unheard(member: &Member, joined: Joined) -> MemberStatus {
+    MemberStatus {
+        name: member.name.clone(),
+        state: MemberState::Syncing(joined),
+        reason: None,
+        outlook: None,
+        since: UnixSeconds::default(),
+        version: None,
+        first_synced: None,
+        warnings: Vec::new(),
+    }
+}
+
 impl FleetState {
-    /// Compiles the states; `members` has one entry for each member, and `contacts` one for each
+    /// Compiles the states; `members` has one entry for each seat, and `contacts` one for each
     /// federation.
     pub(super) fn compile(
         fleet: &Fleet,
         apexes: &Apexes,
-        members: Vec<MemberStatus>,
+        members: Vec<Option<MemberStatus>>,
         contacts: &[FederationContact],
         health_inputs: &HealthInputs,
     ) -> Self {
@@ -80,9 +96,10 @@ impl FleetState {
         let drained = with_share(&|share| share == 0);
         let draining = with_share(&|share| share > 0 && share < FULL_SHARE);
         let having = |wanted: &dyn Fn(MemberState) -> bool| -> MemberSet {
-            let those = MemberIdx::all()
-                .zip(&members)
-                .filter(|(_, member)| wanted(member.state));
+            let those = MemberIdx::all().zip(&members).filter(|(_, member)| {
+                let member = member.as_ref();
+                member.is_some_and(|member| wanted(member.state))
+            });
             those.map(|(index, _)| index).collect()
         };
         let syncing = having(&|state| matches!(state, MemberState::Syncing(_)));
@@ -93,15 +110,15 @@ impl FleetState {
         let suppressed = suppressed.fold(MemberSet::EMPTY, |all, some| all | some);
         let returning = having(&|state| state == MemberState::Returning) & !suppressed;
         let stale = expired | returning | having(&|state| state == MemberState::Held);
-        let without_location = MemberIdx::all()
-            .zip(&fleet.members)
+        let without_location = fleet
+            .members
+            .iter()
             .filter(|(_, member)| member.region.is_none());
         let without_location: MemberSet = without_location.map(|(index, _)| index).collect();
         let sync = |index| {
             let mine = apexes
                 .federation(FederationIdx::new(index))
                 .map_or(MemberSet::EMPTY, |f| f.members);
-            let mine = mine & MemberIdx::all().take(members.len()).collect();
             let has_no_facts = !mine.is_empty() && (mine & !(syncing | never)).is_empty();
             let contact = contacts.get(index).copied().unwrap_or_default();
             let unheard = if has_no_facts {

@@ -169,6 +169,17 @@ impl Hostnames {
         }
     }
 
+    /// The services that name a host name.
+    pub(super) fn users(&self, hostname: &NameBuf) -> Vec<NamespacedName> {
+        let entry = self.names.get(hostname);
+        entry.map(Hostname::user_names).unwrap_or_default()
+    }
+
+    /// The zones are others in which no host name is resolved.
+    pub(super) fn note_zones(&mut self) {
+        self.has_changed = true;
+    }
+
     /// A host name was resolved, or is forgotten. Returns the services that name it.
     pub(super) fn resolve(
         &mut self,

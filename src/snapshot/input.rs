@@ -45,7 +45,7 @@ impl Input<'_> {
         let offered = self
             .fleet
             .members
-            .get(member.get())
+            .get(member)
             .map(|member| &*member.namespaces);
         let namespace = &self.name.namespace;
         if !self.members.contains(member) {

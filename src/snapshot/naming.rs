@@ -94,6 +94,17 @@ impl Naming {
         Arc::clone(&self.published)
     }
 
+    /// Apexes have other places.
+    pub(super) fn move_apexes(&mut self, to: impl Fn(ApexIdx) -> Option<ApexIdx>) {
+        let before = std::mem::take(&mut self.prefixes).into_iter();
+        let moved = before.filter_map(|((apex, prefix), claims)| {
+            let apex = to(ApexIdx::new(apex))?;
+            Some(((apex.get(), prefix), claims))
+        });
+        self.prefixes = moved.collect();
+        self.has_changed = true;
+    }
+
     /// Regions and zones have changed, which come before prefixes.
     pub(super) fn scopes_changed(&mut self) {
         self.has_changed |= !self.prefixes.is_empty();
@@ -268,9 +279,6 @@ impl Naming {
 /// The prefix of a service that exists: that of the first member that sets one.
 pub(super) fn prefix_of(entry: Option<&ServiceEntry>) -> Option<&Label> {
     let entry = entry?;
-    let mut facts = entry
-        .members()
-        .iter()
-        .filter_map(|member| entry.facts(member));
+    let mut facts = entry.all_facts();
     facts.find_map(|facts| facts.steering.dns_prefix.as_ref())
 }

@@ -101,10 +101,8 @@ impl Partitioner {
     pub(super) fn merge(self, members: Vec<PartitionedFacts>) -> (Facts, Vec<Special>) {
         let mut parts: Vec<_> = (0..PARTS).map(|_| Vec::new()).collect();
         let mut special = Vec::new();
-        let mut counts = Vec::new();
         for partitioned in members {
             let member = partitioned.member;
-            counts.push((member, partitioned.len()));
             for (part, facts) in parts.iter_mut().zip(partitioned.parts) {
                 part.push((member, facts));
             }
@@ -112,8 +110,9 @@ impl Partitioner {
             special.extend(found.map(|(name, service)| (member, name, service)));
         }
         let mut merged = Vec::with_capacity(PARTS);
-        map_in_parallel(parts, merge, |part| merged.push(part));
-        (Facts::of_all(self.hasher, merged, counts), special)
+        let fleet = &self.fleet;
+        map_in_parallel(parts, |part| merge(fleet, part), |part| merged.push(part));
+        (Facts::of_all(self.hasher, merged), special)
     }
 }
 
@@ -135,8 +134,11 @@ fn part_of(hash: u64) -> usize {
 }
 
 /// Puts together what members say about the services of a part; with the hashes of their names.
-fn merge(mut members: Vec<(MemberIdx, Vec<ShardFacts>)>) -> Vec<(u64, Box<ServiceRecord>)> {
-    members.sort_unstable_by_key(|(member, _)| *member);
+fn merge(
+    fleet: &Fleet,
+    mut members: Vec<(MemberIdx, Vec<ShardFacts>)>,
+) -> Vec<(u64, Box<ServiceRecord>)> {
+    members.sort_unstable_by_key(|(member, _)| fleet.members.rank(*member));
     let mut services: Vec<(u64, NamespacedName, SmallVec<[_; 4]>)> = Vec::new();
     let mut places: HashTable<usize> = HashTable::new();
     for (member, facts) in members {

@@ -8,7 +8,6 @@ use parking_lot::Mutex;
 use super::scopes::Scopes;
 use crate::decide::{Plan, PlanKey};
 use crate::model::{Fleet, MemberSet};
-use crate::names::Label;
 
 /// The place of a plan in a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,12 +144,11 @@ impl Plans {
 
 /// Compiles a plan.
 fn plan(key: &PlanKey, scopes: &Scopes, fleet: &Fleet) -> Plan {
-    let members: Vec<&Label> = fleet.members.iter().map(|member| &member.name).collect();
     let fence = key
         .fence
         .as_ref()
         .map_or(MemberSet::ALL, |regions| scopes.members_of(regions));
-    Plan::compile(key, &members, fence)
+    Plan::compile(key, fleet, fence)
 }
 
 #[cfg(test)]

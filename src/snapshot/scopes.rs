@@ -51,7 +51,7 @@ pub enum Level {
 pub struct Scopes {
     all: Vec<Scope>,
     by_labels: HashMap<Box<[u8]>, ScopeIdx, foldhash::fast::RandomState>,
-    /// The narrowest scope that holds all of a member, in configuration order.
+    /// The narrowest scope that holds all of a member, by its seat.
     narrowest: Vec<ScopeIdx>,
     /// The longest path, in octets.
     pub(super) longest: usize,
@@ -68,7 +68,7 @@ struct Places {
 }
 
 impl Scopes {
-    /// Compiles what is configured and learnt; `topology` has one entry for each member.
+    /// Compiles what is configured and learnt; `topology` has one entry for each seat.
     pub(super) fn compile(fleet: &Fleet, apexes: &Apexes, topology: &[TopologyFacts]) -> Self {
         let mut places = Places::default();
         for region in &fleet.regions {

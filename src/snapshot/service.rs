@@ -254,6 +254,18 @@ impl ServiceEntry {
         })
     }
 
+    /// Those of `members` that export it, in configuration order.
+    #[inline]
+    pub fn ordered(&self, members: MemberSet) -> impl Iterator<Item = MemberIdx> {
+        let all = self.heads.iter().map(|head| head.member);
+        all.filter(move |member| members.contains(*member))
+    }
+
+    /// What the members that export it say, in configuration order.
+    pub(super) fn all_facts(&self) -> impl Iterator<Item = &Service> {
+        self.rest.facts.iter().map(|facts| &**facts)
+    }
+
     /// The shard of a member.
     #[inline]
     pub fn shard(&self, member: MemberIdx) -> Option<Shard<'_>> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{Fleet, MemberIdx};
+use crate::model::{Fleet, MemberIdx, NamespacedName};
 use crate::names::Label;
 
 /// How many services of such namespaces each member has.
@@ -47,10 +47,26 @@ impl ShadowedNamespaces {
         }
     }
 
+    /// A member that has these services, each named once, may have another cluster domain.
+    pub(super) fn recount<'n>(
+        &mut self,
+        fleet: &Fleet,
+        member: MemberIdx,
+        services: impl Iterator<Item = &'n NamespacedName>,
+    ) {
+        self.counts.retain(|(of, _), _| *of != member);
+        let namesakes = services.filter(|name| is_shadowed(fleet, member, &name.namespace));
+        for name in namesakes {
+            let key = (member, name.namespace.clone());
+            *self.counts.entry(key).or_default() += 1;
+        }
+        self.say(fleet);
+    }
+
     /// Says it anew.
     fn say(&mut self, fleet: &Fleet) {
         let warning = |(member, namespace): &(MemberIdx, Label)| {
-            let domain = fleet.members.get(member.get())?.cluster_domain.as_ref()?;
+            let domain = fleet.members.get(*member)?.cluster_domain.as_ref()?;
             let warning = format!(
                 "namespace \"{namespace}\" is called as a federation: pods do not find its \
                  services below {namespace}.svc.{domain}"
@@ -63,7 +79,7 @@ impl ShadowedNamespaces {
 
 /// Whether names of a namespace are in the zone of a federation.
 pub(super) fn is_shadowed(fleet: &Fleet, member: MemberIdx, namespace: &Label) -> bool {
-    let member = fleet.members.get(member.get());
+    let member = fleet.members.get(member);
     member.is_some_and(|member| member.cluster_domain.is_some())
         && fleet
             .federations

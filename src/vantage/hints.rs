@@ -27,7 +27,7 @@ impl Hints {
         for (region, zone) in topology.iter().flat_map(|facts| &facts.known) {
             hints.know(places, region, zone.as_ref());
         }
-        for member in &fleet.members {
+        for (_, member) in fleet.members.iter() {
             let place = places.intern_member(&member.name);
             hints
                 .0
@@ -78,7 +78,7 @@ mod tests {
             gateway: None,
         };
         let fleet = Fleet {
-            members: ["m1", "eu"].map(member).into(),
+            members: ["m1", "eu"].map(member).into_iter().collect(),
             regions: vec![StaticRegion {
                 name: label("eu"),
                 zones: vec![label("a")],

@@ -41,9 +41,13 @@ pub(super) fn claims(
         let place = places.intern(&network.place);
         claim(&mut claims, network.cidr, place, true, places);
     }
-    for (member, networks) in fleet.members.iter().zip(learnt) {
+    for (index, member) in fleet.members.iter() {
+        let networks = learnt
+            .get(index.get())
+            .into_iter()
+            .flat_map(|all| all.iter());
         let place = places.intern_member(&member.name);
-        for cidr in networks.iter() {
+        for cidr in networks {
             claim(&mut claims, *cidr, place, false, places);
         }
     }

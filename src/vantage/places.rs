@@ -19,9 +19,11 @@ pub(super) struct Places {
 impl Places {
     /// No place yet, of the members of a fleet.
     pub(super) fn new(fleet: &Fleet) -> Self {
-        let names = fleet.members.iter().map(|member| member.name.clone());
+        let members = fleet.members.iter();
         Self {
-            numbers: names.zip(MemberIdx::all()).collect(),
+            numbers: members
+                .map(|(index, member)| (member.name.clone(), index))
+                .collect(),
             ..Self::default()
         }
     }

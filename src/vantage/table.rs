@@ -109,7 +109,7 @@ impl VantageTable {
         let listeners = from.listeners.iter().map(|member| {
             let member = member.as_ref()?;
             // A listener stays when its member goes; then it says nothing.
-            let is_known = fleet.members.iter().any(|known| known.name == *member);
+            let is_known = fleet.members.find(member).is_some();
             is_known.then(|| places.intern_member(member))
         });
         let listeners: Vec<_> = listeners.collect();

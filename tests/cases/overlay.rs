@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use gazetteer::config::Config;
-use gazetteer::model::{
-    Evidence, FULL_SHARE, MemberIdx, NamespacedName, ProbeTarget, UnixSeconds, Verdict,
-};
+use gazetteer::model::{Evidence, FULL_SHARE, NamespacedName, ProbeTarget, UnixSeconds, Verdict};
 use gazetteer::snapshot::{Condition, Generation, Serial, Shares, SnapshotBuilder};
 
 /// The time at which every case begins.
@@ -95,7 +93,7 @@ impl HealthEvents {
 
     /// Brings a builder, which has all facts, to this state.
     pub(crate) fn fill(&self, builder: &mut SnapshotBuilder, config: &Config) {
-        let members = || (0u8..).map(MemberIdx).zip(&config.fleet.members);
+        let members = || config.fleet.members.iter();
         if !self.probes.is_empty() {
             // What is to be probed is known with a snapshot.
             drop(builder.snapshot(Generation(0), Serial(0)));

@@ -219,7 +219,7 @@ impl World {
     /// The facts of every configured member, in configuration order.
     fn parse_facts(&self, config: &Config) -> Result<Vec<Facts>, String> {
         let mut all = Vec::new();
-        for member in &config.fleet.members {
+        for (_, member) in config.fleet.members.iter() {
             let name = member.name.as_str();
             if !self.state(name).1 {
                 all.push(Facts::new());
@@ -256,7 +256,7 @@ impl World {
 
     /// Brings a builder to the present state.
     fn fill(&self, builder: &mut SnapshotBuilder, config: &Config, facts: &[Facts]) {
-        let members = (0u8..).map(MemberIdx).zip(&config.fleet.members);
+        let members = config.fleet.members.iter();
         for ((index, member), facts) in members.zip(facts) {
             let name = member.name.as_str();
             let kept: HashSet<_> = facts.iter().map(|(key, _)| key).collect();

@@ -98,8 +98,11 @@ impl Maker {
             }
             federation.srv = self.one_of(&[SrvForm::Shared, SrvForm::Shared, SrvForm::Members]);
         }
-        for member in &mut fleet.members {
-            if self.below(6) == 0 {
+        let members: Vec<_> = fleet.members.iter().map(|(index, _)| index).collect();
+        for index in members {
+            if self.below(6) == 0
+                && let Some(member) = fleet.members.get_mut(index)
+            {
                 member.gateway = Some(Gateway {
                     addresses: [IpAddr::from([192, 0, 2, 250])].into_iter().collect(),
                     port: self.one_of(&[None, Some(15_443)]),

@@ -8,6 +8,7 @@ use gazetteer::model::{Evidence, FULL_SHARE, Probe, ProbeTarget, UnixSeconds, Ve
 use gazetteer::snapshot::{Condition, Shares, SnapshotBuilder};
 
 use crate::ask::CLIENT;
+use crate::members::seat;
 use crate::model::{index, key_of, member_name};
 use crate::world::{Change, Fed, Shard, World};
 
@@ -25,7 +26,9 @@ impl World {
             tell(builder, *address, Some(*verdict));
         }
         for key in &self.damped {
-            builder.set_condition(index(key.2), &key_of(*key), Some(condition()));
+            if let Some(index) = seat(builder, key.2) {
+                builder.set_condition(index, &key_of(*key), Some(condition()));
+            }
         }
         self.share(builder);
     }
@@ -65,14 +68,15 @@ impl World {
     fn share(&self, builder: &mut SnapshotBuilder) {
         let members = self.shares.iter();
         let services = self.service_shares.iter();
-        builder.set_shares(Shares {
+        let shares = Shares {
             members: members
-                .map(|(member, share)| (index(*member), *share))
+                .filter_map(|(member, share)| Some((seat(builder, *member)?, *share)))
                 .collect(),
             services: services
                 .map(|((namespace, name), share)| (key_of((namespace, name, 0)), *share))
                 .collect(),
-        });
+        };
+        builder.set_shares(shares);
     }
 
     /// Whether a member, or a service in all members, is not taken out.

@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use crate::inside::{Inside, inside};
+use crate::members::seat;
 use crate::model::{index, key_of, label, member_name};
 
 /// The state of a member.
@@ -118,7 +119,7 @@ pub(crate) enum Change {
 }
 
 /// Members of every world.
-const MEMBERS: usize = 5;
+pub(crate) const MEMBERS: usize = 5;
 
 /// Regions; `z0` is a zone too.
 const REGIONS: &[&str] = &["r0", "r1", "r2", "z0"];
@@ -369,7 +370,7 @@ impl World {
     }
 
     /// An address to ask at for each member.
-    fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         let members = 0..self.members.len();
         Settings {
             listeners: members
@@ -456,28 +457,26 @@ impl World {
     }
 
     /// Gives a builder the facts and the state of one member.
-    fn fill(&self, builder: &mut SnapshotBuilder, member: usize) {
-        let Some(place) = self.members.get(member) else {
+    pub(crate) fn fill(&self, builder: &mut SnapshotBuilder, member: usize) {
+        let (Some(place), Some(index)) = (self.members.get(member), seat(builder, member)) else {
             return;
         };
         let kept: BTreeSet<_> = (self.shards.keys())
             .filter(|key| key.2 == member && self.has_facts(member))
             .map(|key| key_of(*key))
             .collect();
-        let held: Vec<_> = (builder.facts(index(member)))
-            .map(|(key, _)| key.clone())
-            .collect();
+        let held: Vec<_> = (builder.facts(index)).map(|(key, _)| key.clone()).collect();
         for key in held.iter().filter(|key| !kept.contains(key)) {
-            builder.remove(index(member), key);
+            builder.remove(index, key);
         }
         for (key, shard) in &self.shards {
             if key.2 == member && self.has_facts(member) {
-                builder.upsert(index(member), &key_of(*key), Arc::new(shard.model()));
+                builder.upsert(index, &key_of(*key), Arc::new(shard.model()));
             }
         }
-        builder.set_topology(index(member), TopologyFacts::default());
+        builder.set_topology(index, TopologyFacts::default());
         builder.set_status(
-            index(member),
+            index,
             MemberStatus {
                 name: label(&member_name(member)),
                 state: match place.state {

@@ -1,7 +1,6 @@
 //! Names of services that exist: what each prefix means.
 
 use crate::answer::subject::Subject;
-use crate::model::MemberIdx;
 use crate::names::Prefix;
 use crate::snapshot::{FederationIdx, NamedPort, ScopeIdx, Scopes, ServiceEntry, Shard, Snapshot};
 
@@ -103,7 +102,7 @@ pub(super) fn pinned<'s>(
     found: impl FnOnce(Shard<'s>) -> Option<Subject<'s>>,
 ) -> Subject<'s> {
     let fleet = snapshot.fleet();
-    let mut members = MemberIdx::all().zip(&fleet.members);
+    let mut members = fleet.members.iter();
     let index = members.find(|(_, known)| known.name.as_str().as_bytes() == member);
     let (Some((index, _)), true) = (index, scope == Scopes::GLOBAL) else {
         return Subject::Absent { federation: None };

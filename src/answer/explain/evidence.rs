@@ -74,7 +74,7 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
         let left = percent(u64::from(share), u64::from(FULL_SHARE));
         lines.push(format!("the operator drains the service: {left} left"));
     }
-    if let Some(status) = snapshot.members().get(member.get()) {
+    if let Some(status) = snapshot.member(member) {
         lines.extend(contact(status));
         lines.extend(status.outlook.clone());
     }
@@ -87,7 +87,7 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
 
 /// The name of a member.
 pub(super) fn member_name(snapshot: &Snapshot, member: MemberIdx) -> String {
-    let member = snapshot.fleet().members.get(member.get());
+    let member = snapshot.fleet().members.get(member);
     member.map_or_else(String::new, |member| member.name.to_string())
 }
 

@@ -66,8 +66,10 @@ pub(super) fn fill(
         (None, Subject::Clusterset { .. }) if entry.is_headless() => Meaning::Pods,
         (None, _) => Meaning::Members,
     };
-    explanation.candidates = MemberIdx::all()
-        .zip(&snapshot.fleet().members)
+    explanation.candidates = snapshot
+        .fleet()
+        .members
+        .iter()
         .filter(|(index, _)| concerned.contains(*index))
         .map(|(index, member)| candidate(snapshot, entry, (index, &member.name), meaning, recorder))
         .collect();
@@ -298,10 +300,8 @@ fn level(snapshot: &Snapshot, scope: &Scope, step: &(MemberSet, MemberSet)) -> L
 }
 
 fn names(snapshot: &Snapshot, members: MemberSet) -> Vec<Label> {
-    let all = snapshot.fleet().members.iter().enumerate();
-    let chosen = all.filter(|(index, _)| {
-        u8::try_from(*index).is_ok_and(|index| members.contains(MemberIdx(index)))
-    });
+    let all = snapshot.fleet().members.iter();
+    let chosen = all.filter(|(index, _)| members.contains(*index));
     chosen.map(|(_, member)| member.name.clone()).collect()
 }
 
@@ -335,7 +335,7 @@ fn candidate(
         }
         (Some(shard), _) => verdict(snapshot, entry, &shard, meaning, recorder),
     };
-    let status = snapshot.members().get(member.get());
+    let status = snapshot.member(member);
     let place = snapshot.topology(member).map(|topology| {
         let labels = topology.region.iter().chain(&topology.zones);
         labels.map(Label::as_str).collect::<Vec<_>>().join(" ")
@@ -386,11 +386,7 @@ fn absent(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Strin
         };
         return reason.to_owned();
     }
-    match snapshot
-        .members()
-        .get(member.get())
-        .map(|status| status.state)
-    {
+    match snapshot.member(member).map(|status| status.state) {
         Some(MemberState::Syncing(_)) => "in its first sync".to_owned(),
         Some(MemberState::NeverSynced) => "never synced: counts as empty".to_owned(),
         _ => "does not have the service".to_owned(),

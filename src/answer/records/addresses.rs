@@ -304,7 +304,7 @@ impl<'s> Chosen<'s> {
     ) -> MemberSet {
         let at = (owner, reply.response.mark());
         let all = || {
-            self.members.iter().flat_map(|member| {
+            self.entry.ordered(self.members).flat_map(|member| {
                 let inside = self.entry.inside(member).into_iter();
                 let all = inside.flat_map(Inside::addresses);
                 all.filter_map(move |address| Some((member, A::of(address)?)))

@@ -58,7 +58,7 @@ pub(in crate::answer) fn write_ports(
     chosen: &Chosen<'_>,
 ) -> Option<MemberSet> {
     let members = &reply.snapshot.fleet().members;
-    let gateway = |member: MemberIdx| members.get(member.get())?.gateway.as_ref()?.port;
+    let gateway = |member: MemberIdx| members.get(member)?.gateway.as_ref()?.port;
     srv(reply, apex, chosen)?.write_numbers(reply, |member, is_inside| {
         let gateway = if is_inside { None } else { gateway(member) };
         numbers(chosen.entry, member, gateway)

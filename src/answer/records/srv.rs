@@ -129,12 +129,12 @@ impl<'r, 's> Srv<'r, 's> {
     ) -> Option<MemberSet> {
         let Chosen { entry, members, .. } = *self.chosen;
         let all = || {
-            let members = members.iter();
+            let members = entry.ordered(members);
             members.flat_map(|member| pods_at(entry, member, numbers(member)))
         };
         let members = self.write_records(reply, |_| WEIGHT, all, |_, _| {})?;
         reply.response.begin_additional();
-        for member in members.iter() {
+        for member in entry.ordered(members) {
             self.write_pod_addresses(reply, member);
         }
         Some(members)

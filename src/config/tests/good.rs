@@ -166,7 +166,11 @@ fn every_key_reaches_its_setting() {
         }]
     );
     assert_eq!(config.geoip, Some("etc/GeoLite2-City.mmdb".into()));
-    let member = &config.fleet.members[1];
+    let member = config
+        .fleet
+        .members
+        .get(crate::model::MemberIdx(1))
+        .unwrap();
     assert_eq!(member.region, Some("dc1-room-2".parse().unwrap()));
     assert_eq!(member.zones, ["europe-west4-a".parse().unwrap()]);
     let sources: Vec<_> = config.sources.iter().map(|member| &member.source).collect();
@@ -185,7 +189,7 @@ fn every_key_reaches_its_setting() {
         .collect();
     assert_eq!(learns, [true, false, true]);
     let gateways: Vec<_> = (config.fleet.members.iter())
-        .map(|member| {
+        .map(|(_, member)| {
             member
                 .gateway
                 .as_ref()

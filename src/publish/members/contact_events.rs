@@ -94,8 +94,11 @@ impl FleetMembers {
     /// answers follow.
     pub(in crate::publish) fn keep_contacts(&mut self, out: &mut Outbox, now: Now) {
         let fleet = Arc::clone(out.builder.fleet());
-        let members = MemberIdx::all().zip(&fleet.members);
-        for ((index, member), profile) in members.zip(&mut self.profiles) {
+        let members = fleet.members.iter();
+        for (index, member) in members {
+            let Some(profile) = self.profiles.get_mut(&index) else {
+                continue;
+            };
             let contact = self.states.record(index, &fleet, now);
             if contact == profile.contact {
                 continue;
@@ -109,10 +112,11 @@ impl FleetMembers {
 
     /// Shows of each held member when it is withdrawn, if nothing else happens.
     fn show_outlooks(&mut self, out: &mut Outbox, now: Now) {
-        for index in MemberIdx::all().take(self.profiles.len()) {
+        let members: Vec<MemberIdx> = self.profiles.keys().copied().collect();
+        for index in members {
             let is_held = self.states.state(index) == Some(MemberState::Held);
             let outlook = is_held.then(|| self.outlook(index, out, now)).flatten();
-            if let Some(profile) = self.profiles.get_mut(index.get())
+            if let Some(profile) = self.profiles.get_mut(&index)
                 && profile.outlook != outlook
             {
                 profile.outlook = outlook;
@@ -174,7 +178,7 @@ impl FleetMembers {
     fn transit(&mut self, transition: StateTransition, out: &mut Outbox, now: Now) {
         let StateTransition { member, from, to } = transition;
         let suppressed = self.states.suppressed(member);
-        let Some(profile) = self.profiles.get_mut(member.get()) else {
+        let Some(profile) = self.profiles.get_mut(&member) else {
             return;
         };
         let mut must_keep_seen = false;
@@ -254,7 +258,7 @@ impl FleetMembers {
     pub(in crate::publish) fn show(&self, member: MemberIdx, out: &mut Outbox) {
         let (Some(name), Some(profile), Some(state)) = (
             out.name(member),
-            self.profiles.get(member.get()),
+            self.profiles.get(&member),
             self.states.state(member),
         ) else {
             return;

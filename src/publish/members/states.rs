@@ -72,8 +72,7 @@ pub(in crate::publish) struct StateTransition {
 #[derive(Debug, Default)]
 #[cfg_attr(test, derive(Clone))]
 pub(in crate::publish) struct States {
-    /// In configuration order.
-    members: Vec<Tracked>,
+    members: BTreeMap<MemberIdx, Tracked>,
     /// The brake of each federation, while it is on.
     brakes: Vec<Option<MemberLossBrake>>,
 }
@@ -84,7 +83,7 @@ impl States {
         let members = fleet.members.iter();
         Self {
             members: members
-                .map(|member| Tracked::new(fleet, member, joined, now))
+                .map(|(index, member)| (index, Tracked::new(fleet, member, joined, now)))
                 .collect(),
             brakes: vec![None; fleet.federations.len()],
         }
@@ -94,8 +93,12 @@ impl States {
     /// new members joined while running. Ask [`Self::settle`] next.
     pub(in crate::publish) fn reconfigured(&self, old: &Fleet, new: &Fleet, now: Instant) -> Self {
         let before: BTreeMap<&Label, &Tracked> = {
-            let names = old.members.iter().map(|member| &member.name);
-            names.zip(&self.members).collect()
+            let members = old.members.iter();
+            let known = members.filter_map(|(index, member)| {
+                let tracked = self.members.get(&index)?;
+                Some((&member.name, tracked))
+            });
+            known.collect()
         };
         let mut states = Self::new(new, Joined::WhileRunning, now);
         let old_place = |federation: usize| {
@@ -103,8 +106,9 @@ impl States {
             let mut all = old.federations.iter();
             all.position(|federation| federation.name == *name)
         };
-        for (member, tracked) in new.members.iter().zip(&mut states.members) {
-            if let Some(before) = before.get(&member.name) {
+        for (index, member) in new.members.iter() {
+            let tracked = states.members.get_mut(&index);
+            if let Some((before, tracked)) = before.get(&member.name).zip(tracked) {
                 tracked.take_over(before, old_place, now);
             }
         }
@@ -122,7 +126,7 @@ impl States {
         event: ContactEvent,
         now: Instant,
     ) -> Vec<StateTransition> {
-        if let Some(tracked) = self.members.get_mut(member.get()) {
+        if let Some(tracked) = self.members.get_mut(&member) {
             tracked.on_contact_event(event, now);
         }
         self.settle(now)
@@ -137,7 +141,7 @@ impl States {
         fleet: &Fleet,
         now: Now,
     ) {
-        if let Some(tracked) = self.members.get_mut(member.get()) {
+        if let Some(tracked) = self.members.get_mut(&member) {
             tracked.restore(record, fleet, now);
         }
     }
@@ -149,7 +153,7 @@ impl States {
         fleet: &Fleet,
         now: Now,
     ) -> MemberRecord {
-        let tracked = self.members.get(member.get());
+        let tracked = self.members.get(&member);
         tracked.map_or_else(MemberRecord::default, |tracked| {
             let is_braked = |federation| self.is_braked(federation);
             tracked.record(fleet, is_braked, now)
@@ -158,7 +162,7 @@ impl States {
 
     /// The wall clock was set by so many seconds.
     pub(in crate::publish) fn clock_set(&mut self, by: i64) {
-        for tracked in &mut self.members {
+        for tracked in self.members.values_mut() {
             tracked.contact.clock_set(by);
         }
     }
@@ -171,7 +175,8 @@ impl States {
         let mut transitions = Vec::new();
         let Self { members, brakes } = self;
         let is_braked = |federation: usize| brakes.get(federation).is_some_and(Option::is_some);
-        for (member, tracked) in MemberIdx::all().zip(members) {
+        for (member, tracked) in members {
+            let member = *member;
             let counts_otherwise = tracked.settle_holds(is_braked, now);
             let (from, to) = (tracked.state, tracked.derived(now));
             tracked.state = to;
@@ -204,7 +209,7 @@ impl States {
 
     /// Derives every state anew, while no hold passes and no brake moves.
     pub(in crate::publish) fn derive(&mut self, now: Instant) {
-        for tracked in &mut self.members {
+        for tracked in self.members.values_mut() {
             tracked.state = tracked.derived(now);
         }
     }
@@ -212,7 +217,7 @@ impl States {
     /// When [`Self::settle`] may next change anything by itself.
     pub(in crate::publish) fn deadline(&self) -> Option<Instant> {
         let is_braked = |federation| self.is_braked(federation);
-        let members = self.members.iter();
+        let members = self.members.values();
         let members = members.filter_map(|tracked| tracked.deadline(is_braked));
         let brakes = (0..self.brakes.len()).filter_map(|federation| self.brake_until(federation));
         members.chain(brakes).min()
@@ -220,19 +225,19 @@ impl States {
 
     /// The federations that a member takes part in.
     pub(in crate::publish) fn federations(&self, member: MemberIdx) -> impl Iterator<Item = usize> {
-        let tracked = self.members.get(member.get()).into_iter();
+        let tracked = self.members.get(&member).into_iter();
         tracked.flat_map(|tracked| tracked.holds.iter().map(|hold| hold.federation))
     }
 
     /// How often a member that is kept back was withdrawn of late, and until when it is.
     pub(in crate::publish) fn suppressed(&self, member: MemberIdx) -> Option<(u32, Instant)> {
-        let tracked = self.members.get(member.get())?;
+        let tracked = self.members.get(&member)?;
         Some((tracked.damper.count(), tracked.kept_until()?))
     }
 
     /// When the next hold of a member passes that is not in contact.
     pub(in crate::publish) fn hold_passes(&self, member: MemberIdx) -> Option<Instant> {
-        let tracked = self.members.get(member.get())?;
+        let tracked = self.members.get(&member)?;
         let returning = tracked.contact.returning();
         let holds = tracked.holds.iter().filter(|_| tracked.contact.is_gone());
         holds.filter_map(|hold| hold.passes(returning)).min()
@@ -240,23 +245,22 @@ impl States {
 
     /// The state of a member.
     pub(in crate::publish) fn state(&self, member: MemberIdx) -> Option<MemberState> {
-        self.members.get(member.get()).map(|tracked| tracked.state)
+        self.members.get(&member).map(|tracked| tracked.state)
     }
 
     /// Whether a member has been withdrawn in every federation that it takes part in.
     pub(in crate::publish) fn is_lost(&self, member: MemberIdx) -> bool {
-        self.members.get(member.get()).is_some_and(Tracked::is_lost)
+        self.members.get(&member).is_some_and(Tracked::is_lost)
     }
 
     /// What is known of the contact to members, as a federation sees it.
     pub(in crate::publish) fn contact(&self, federation: usize) -> FederationContact {
         let those = |claim: &dyn Fn(&Tracked, &hold::Hold) -> bool| -> MemberSet {
-            let members = MemberIdx::all().zip(&self.members);
-            let those = members.filter(|(_, tracked)| {
+            let those = self.members.iter().filter(|(_, tracked)| {
                 let hold = tracked.hold(federation);
                 hold.is_some_and(|hold| claim(tracked, hold))
             });
-            those.map(|(member, _)| member).collect()
+            those.map(|(member, _)| *member).collect()
         };
         FederationContact {
             expired: those(&|tracked, hold| hold.has_passed && tracked.contact.is_gone()),
@@ -288,10 +292,13 @@ impl States {
     /// (docs/names.md, decision 10). A member added while running delays nothing.
     pub(in crate::publish) fn is_ready(&self) -> bool {
         let awaited = MemberState::Syncing(Joined::AtStart);
-        let is_awaited = self.members.iter().any(|tracked| tracked.state == awaited);
+        let is_awaited = self
+            .members
+            .values()
+            .any(|tracked| tracked.state == awaited);
         let has_facts = self
             .members
-            .iter()
+            .values()
             .any(|tracked| tracked.contact.has_facts());
         !is_awaited && (has_facts || self.members.is_empty())
     }

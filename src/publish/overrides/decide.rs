@@ -21,7 +21,7 @@ use super::steady::dated;
 use super::targets::{check_known, meant, notes, shares};
 use crate::model::limits::DRAINS;
 use crate::model::{
-    Drain, EventKind, FULL_SHARE, Freeze, MemberIdx, OverrideTarget, Overrides, Peer, UnixSeconds,
+    Drain, EventKind, FULL_SHARE, Freeze, OverrideTarget, Overrides, Peer, UnixSeconds,
 };
 use crate::publish::command::{
     ActiveOverrides, CommandOutcome, CommandRefused, InForce, OperatorCommand, giver,
@@ -253,7 +253,7 @@ impl OverrideState {
             // What is published may be of another configuration, which numbers them otherwise.
             let meant = meant(target, out.builder.fleet(), &out.builder);
             let names: Vec<_> = meant.iter().filter_map(|m| out.name(m)).collect();
-            let members = MemberIdx::all().zip(&published.fleet().members);
+            let members = published.fleet().members.iter();
             let members = members.filter(|(_, member)| names.contains(&member.name));
             let members = members.map(|(index, _)| index).collect();
             (

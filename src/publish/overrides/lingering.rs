@@ -202,7 +202,7 @@ impl Lingering {
     ) {
         let left = out.builder.take_superseded();
         let mut is_full = false;
-        if before.is_of_configuration_of(after) {
+        if before.is_of_builder_of(after) {
             for entry in left {
                 is_full |= self.add_entry(&entry, entry.members(), now);
             }

@@ -33,7 +33,7 @@ pub(in crate::publish) fn meant(
         OverrideTarget::Zone(zone) => stands(index, &|place| place.zones.contains(zone)),
         OverrideTarget::Service(_) => false,
     };
-    let members = MemberIdx::all().zip(&fleet.members);
+    let members = fleet.members.iter();
     let those = members.filter(|(index, member)| is_meant(*index, &member.name));
     those.map(|(index, _)| index).collect()
 }
@@ -71,7 +71,7 @@ pub(in crate::publish) fn check_known(
     out: &Outbox,
 ) -> Result<(), CommandRefused> {
     let fleet = out.builder.fleet();
-    let members = || MemberIdx::all().take(fleet.members.len());
+    let members = || fleet.members.iter().map(|(index, _)| index);
     let unknown = |kind, name: String, known: BTreeSet<String>| {
         Err(CommandRefused::Unknown {
             kind,
@@ -80,8 +80,11 @@ pub(in crate::publish) fn check_known(
         })
     };
     match target {
-        OverrideTarget::Member(member) if fleet.members.iter().all(|it| it.name != *member) => {
-            let names = fleet.members.iter().map(|member| member.name.to_string());
+        OverrideTarget::Member(member) if fleet.members.find(member).is_none() => {
+            let names = fleet
+                .members
+                .iter()
+                .map(|(_, member)| member.name.to_string());
             let known = names.collect();
             unknown("member", member.to_string(), known)
         }
@@ -180,7 +183,7 @@ fn places(out: &Outbox) -> impl Iterator<Item = (Label, Option<Label>)> {
         let places = [None].into_iter().chain(zones);
         places.map(|zone| (region.name.clone(), zone))
     });
-    let topologies = MemberIdx::all().zip(&fleet.members);
+    let topologies = fleet.members.iter();
     let topologies = topologies.filter_map(|(index, _)| out.builder.topology(index));
     configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
 }

@@ -241,6 +241,24 @@ impl WithdrawalBrake {
         }
     }
 
+    /// A member is gone: nothing is counted or held back of it any more.
+    pub(in crate::publish) fn forget_member(&mut self, member: MemberIdx) {
+        let recent = self.recent.keys().filter(|(of, _)| *of == member);
+        for key in recent.cloned().collect::<Vec<_>>() {
+            self.forget(&key);
+        }
+        self.uncount(member);
+        self.held.remove(&member);
+        self.exempt.remove(member);
+    }
+
+    /// Takes back that shards of a member are published, to be [counted](Self::count) anew.
+    pub(in crate::publish) fn uncount(&mut self, member: MemberIdx) {
+        for limit in &mut self.limits {
+            limit.change(member, |count| count.published = 0);
+        }
+    }
+
     /// Holds a change back; one that is held back already is replaced, and its time stays. Returns
     /// whether it is the first of its member.
     pub(in crate::publish) fn hold(

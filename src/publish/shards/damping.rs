@@ -278,8 +278,11 @@ impl Damping {
     }
 
     /// Forgets all shards of a member: its facts are another cluster's.
-    pub(in crate::publish) fn discard(&mut self, member: MemberIdx, now: Instant) {
-        self.renumber(|of| (of != member).then_some(of), now);
+    pub(in crate::publish) fn discard(&mut self, member: MemberIdx) {
+        let keys = self.shards.keys().filter(|(of, _)| *of == member);
+        for key in keys.cloned().collect::<Vec<_>>() {
+            self.forget(&key);
+        }
     }
 
     /// Gives members other numbers; those without one are forgotten.

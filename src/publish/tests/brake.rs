@@ -95,12 +95,22 @@ async fn an_empty_list_changes_nothing_before_a_second_one() {
     running.change("a", list([])).await;
     assert_eq!(running.left().await, 100);
     let snapshot = running.settled().await;
-    let warnings = &snapshot.members()[0].warnings;
+    let warnings = &snapshot
+        .member(crate::model::MemberIdx(0))
+        .unwrap()
+        .warnings;
     assert!(
         warnings[0].starts_with("100 withdrawals wait"),
         "{warnings:?}"
     );
-    assert!(before.members()[0].warnings.is_empty() && running.is_waited_for());
+    assert!(
+        before
+            .member(crate::model::MemberIdx(0))
+            .unwrap()
+            .warnings
+            .is_empty()
+            && running.is_waited_for()
+    );
     let braked = "gazetteer_publish_braked{member=\"a\"} 100";
     assert!(running.metrics.render(UnixSeconds(0)).contains(braked));
     after(4_000).await;
@@ -110,7 +120,15 @@ async fn an_empty_list_changes_nothing_before_a_second_one() {
     running.change("a", list([])).await;
     assert_eq!(running.left().await, 0);
     assert!(!exists(&running.settled().await, "s0") && !running.is_waited_for());
-    assert!(running.settled().await.members()[0].warnings.is_empty());
+    assert!(
+        running
+            .settled()
+            .await
+            .member(crate::model::MemberIdx(0))
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
     assert_eq!(running.events(EventKind::Brake), ["a off→on", "a on→off"]);
     running.stop().await;
 }
@@ -312,7 +330,13 @@ async fn what_is_held_back_survives_a_reload_and_a_restart() {
     after(50).await;
     let snapshot = running.settled().await;
     assert_eq!(available(&snapshot, "s1"), [1]);
-    assert!(!snapshot.members()[1].warnings.is_empty());
+    assert!(
+        !snapshot
+            .member(crate::model::MemberIdx(1))
+            .unwrap()
+            .warnings
+            .is_empty()
+    );
     let left_out = braked(&["b"], &folder);
     running
         .handle

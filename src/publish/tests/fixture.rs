@@ -255,7 +255,11 @@ impl Running {
 
     /// The state of a member in the present snapshot.
     pub(super) async fn state(&self, member: u8) -> MemberState {
-        self.settled().await.members()[usize::from(member)].state
+        self.settled()
+            .await
+            .member(crate::model::MemberIdx(member))
+            .unwrap()
+            .state
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::fixture::{Running, after, config, fleet, label, named, paused, service};
 use super::overrides::{START, begin_wall, drain, drains, freeze, pass, start, wall};
 use crate::config::Config;
-use crate::model::{Change, Identity, MemberIdx, OverrideTarget, Service};
+use crate::model::{Change, Identity, OverrideTarget, Service};
 use crate::publish::{CommandOutcome, OperatorCommand};
 
 /// A service with a TTL, and perhaps another name.
@@ -239,7 +239,7 @@ impl<'f> History<'f> {
                 }
                 published.longest_ttl_of(&name)
             } else {
-                let members = MemberIdx::all().zip(&published.fleet().members);
+                let members = published.fleet().members.iter();
                 let members = members.filter(|(_, member)| member.name == label(target));
                 published.longest_ttl(members.map(|(index, _)| index).collect())
             };

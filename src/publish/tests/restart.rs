@@ -43,11 +43,14 @@ async fn restored_facts_are_served_at_once_and_held() {
     assert!(
         snapshot
             .members()
-            .iter()
+            .map(|(_, member)| member)
             .all(|member| member.state == MemberState::Held)
     );
     assert_eq!(
-        snapshot.members()[0].first_synced,
+        snapshot
+            .member(crate::model::MemberIdx(0))
+            .unwrap()
+            .first_synced,
         Some(UnixSeconds(1_800_000_000))
     );
     assert_eq!(
@@ -67,7 +70,7 @@ async fn restored_facts_are_served_at_once_and_held() {
     assert!(
         snapshot
             .members()
-            .iter()
+            .map(|(_, member)| member)
             .all(|member| member.state == MemberState::Lost)
     );
     assert_eq!(
@@ -189,7 +192,7 @@ async fn members_that_are_one_cluster_are_warned_of() {
     };
     let warnings = async |running: &Running| {
         let snapshot = running.settled().await;
-        let members = snapshot.members().iter();
+        let members = snapshot.members().map(|(_, member)| member);
         let all: Vec<_> = members.map(|member| member.warnings.join("; ")).collect();
         all
     };
@@ -269,7 +272,7 @@ async fn looking_at_persisted_facts_needs_nothing_and_changes_nothing() {
     assert_eq!(available(&snapshot, "s"), [0, 1]);
     let states: Vec<_> = snapshot
         .members()
-        .iter()
+        .map(|(_, member)| member)
         .map(|member| member.state)
         .collect();
     assert_eq!(
@@ -283,7 +286,10 @@ async fn looking_at_persisted_facts_needs_nothing_and_changes_nothing() {
     restored.replace(&label("c"), vec![(named("t"), service("192.0.2.3", 1))]);
     let snapshot = Arc::new(restored.snapshot());
     assert_eq!(available(&snapshot, "t"), [2]);
-    assert_eq!(snapshot.members()[2].state, MemberState::Ready);
+    assert_eq!(
+        snapshot.member(crate::model::MemberIdx(2)).unwrap().state,
+        MemberState::Ready
+    );
     assert!(listing() == before);
 }
 
@@ -357,7 +363,7 @@ async fn a_disk_that_fails_delays_nothing_and_is_written_anew_once_it_works() {
         let now = std::thread::spawn(clock::monotonic).join().unwrap();
         assert!(now < deadline, "no failure was reported");
     }
-    assert!(running.settled().await.members().len() == 1);
+    assert!(running.settled().await.members().count() == 1);
     after(1_000).await;
     let troubles = running.handle.overrides.borrow().troubles.clone();
     assert!(

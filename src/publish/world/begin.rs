@@ -56,8 +56,8 @@ impl RestoredFiles {
 pub(in crate::publish) struct Beginning {
     /// Facts.
     pub(in crate::publish) builder: SnapshotBuilder,
-    /// In configuration order.
-    pub(in crate::publish) profiles: Vec<Profile>,
+    /// What is known of each member.
+    pub(in crate::publish) profiles: BTreeMap<MemberIdx, Profile>,
     /// The members by name.
     pub(in crate::publish) index: HashMap<Label, MemberIdx>,
     /// The states of the members.
@@ -74,7 +74,7 @@ pub(in crate::publish) struct Beginning {
 
 /// The members of a configuration with their indices.
 pub(in crate::publish) fn members(config: &Config) -> impl Iterator<Item = (MemberIdx, &Member)> {
-    MemberIdx::all().zip(&config.fleet.members)
+    config.fleet.members.iter()
 }
 
 /// The settings that a snapshot carries.
@@ -128,7 +128,9 @@ pub(in crate::publish) fn kept_networks(
     member: MemberIdx,
     kept: &MemberMeta,
 ) -> Arc<[IpNet]> {
-    let source = config.sources.get(member.get());
+    let name = config.fleet.members.get(member).map(|member| &member.name);
+    let mut sources = config.sources.iter();
+    let source = sources.find(|source| Some(&source.member) == name);
     if source.is_none_or(|source| source.has_topology) {
         return Arc::default();
     }
@@ -148,7 +150,7 @@ impl Beginning {
         let fleet = &config.fleet;
         let mut beginning = Self {
             builder: SnapshotBuilder::new(Arc::clone(fleet), settings(config)),
-            profiles: Vec::new(),
+            profiles: BTreeMap::new(),
             index: members(config)
                 .map(|(index, member)| (member.name.clone(), index))
                 .collect(),
@@ -180,8 +182,10 @@ impl Beginning {
                 .insert(name.clone(), (resolved.clone(), Some(now.instant)));
         }
         let twins = twins(&config.fleet, &beginning.profiles);
-        for (profile, twin) in beginning.profiles.iter_mut().zip(twins) {
-            profile.twin = twin;
+        for (index, twin) in twins {
+            if let Some(profile) = beginning.profiles.get_mut(&index) {
+                profile.twin = Some(twin);
+            }
         }
         // Frozen answers are as they were kept: what has become due since follows in the first turn,
         // which publishes nothing.
@@ -193,8 +197,9 @@ impl Beginning {
         let federations = 0..config.fleet.federations.len();
         let contacts = federations.map(|federation| beginning.states.contact(federation));
         beginning.builder.set_contacts(contacts.collect());
-        for ((index, member), profile) in members(config).zip(&beginning.profiles) {
-            if let Some(state) = beginning.states.state(index) {
+        for (index, member) in members(config) {
+            let profile = beginning.profiles.get(&index);
+            if let Some((state, profile)) = beginning.states.state(index).zip(profile) {
                 beginning
                     .builder
                     .set_status(index, status(&member.name, profile, state));
@@ -243,7 +248,7 @@ impl Beginning {
             self.builder.set_networks(index, networks);
             profile.kept = kept;
         }
-        self.profiles.push(profile);
+        self.profiles.insert(index, profile);
         is_restored
     }
 }

@@ -73,7 +73,7 @@ impl World {
                 }
                 FileOwner::Member(name) => match self.members.index.get(name) {
                     Some(&member) => {
-                        if let Some(profile) = self.members.profiles.get(member.get()) {
+                        if let Some(profile) = self.members.profiles.get(&member) {
                             self.out.keep_whole(member, &profile.kept);
                         }
                     }

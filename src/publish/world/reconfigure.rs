@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use super::begin::{kept_networks, members, settings};
 use crate::config::{Config, Source};
-use crate::model::{Member, MemberIdx};
+use crate::model::{Fleet, Member, MemberIdx};
 use crate::names::Label;
 use crate::publish::disk::files::FileOwner;
 use crate::publish::members::identity;
@@ -19,18 +19,41 @@ use crate::snapshot::{Partitioner, SnapshotBuilder, map_in_parallel};
 impl World {
     /// Takes a new configuration. Members keep their facts while they keep their name, and their
     /// source may still be the same cluster; a member that is gone loses its facts and files.
+    ///
+    /// Members that come, go or are configured otherwise cost what their own services cost. Only what all
+    /// services depend on, as federations and the order of members do, has all compiled anew.
     pub(in crate::publish) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
-        self.fold_all(now);
-        let old = std::mem::replace(&mut self.config, config);
-        let config = Arc::clone(&self.config);
-        if old.fleet != config.fleet || settings(&old) != settings(&config) {
+        let before = &self.out.builder.fleet().members;
+        let seated = config.fleet.members.clone().seated_among(before);
+        let can_stay = seated.is_some() && self.out.builder.can_take(&config.fleet);
+        let config = match seated {
+            Some(members) => {
+                let fleet = Fleet {
+                    members,
+                    ..(*config.fleet).clone()
+                };
+                Arc::new(Config {
+                    fleet: Arc::new(fleet),
+                    ..(*config).clone()
+                })
+            }
+            None => config,
+        };
+        let old = std::mem::replace(&mut self.config, Arc::clone(&config));
+        if !can_stay {
+            self.fold_all(now);
             self.rebuild(&old, now);
+        } else if old.fleet != config.fleet || old.sources != config.sources {
+            self.change_members(&old, now);
+        }
+        if settings(&old) != settings(&config) {
+            self.out.builder.set_settings(settings(&config));
         }
         if old.geoip != config.geoip {
             self.locate(None);
         }
         for (index, member) in members(&config) {
-            let Some(profile) = self.members.profiles.get(index.get()) else {
+            let Some(profile) = self.members.profiles.get(&index) else {
                 continue;
             };
             let Some(origin) = profile
@@ -43,12 +66,78 @@ impl World {
             };
             if source_of(&config, &member.name).is_some_and(|s| !identity::may_be(origin, s)) {
                 warn!(member = %member.name, origin, "another source: facts are discarded");
+                self.lists.0.remove(&index);
                 self.discard(index, now);
             }
         }
         self.members.find_twins(&mut self.out);
         info!(members = config.fleet.members.len(), "configuration taken");
         self.out.is_dirty = true;
+    }
+
+    /// Takes members that come, go or are configured otherwise, at the cost of their own services.
+    fn change_members(&mut self, old: &Config, now: Now) {
+        let config = Arc::clone(&self.config);
+        let (before, after) = (&old.fleet.members, &config.fleet.members);
+        for (index, member) in before.iter() {
+            if after.get(index).is_none_or(|it| it.name != member.name) {
+                self.remove_member(index, &member.name);
+            }
+        }
+        self.out.builder.set_fleet(&config.fleet);
+        let braked = self.members.states.braked();
+        let states = &self.members.states;
+        self.members.states = states.reconfigured(&old.fleet, &config.fleet, now.instant);
+        let mut new = Vec::new();
+        for (index, member) in members(&config) {
+            let was = before.get(index).filter(|was| was.name == member.name);
+            if was.is_none() {
+                info!(member = %member.name, "member added");
+                self.members.index.insert(member.name.clone(), index);
+                let profile = Profile {
+                    since: now.wall,
+                    ..Profile::default()
+                };
+                self.members.profiles.insert(index, profile);
+                new.push(index);
+            }
+            let Some(profile) = self.members.profiles.get(&index) else {
+                continue;
+            };
+            if was != Some(member) {
+                let learnt = profile.kept.learnt.facts();
+                self.out.builder.set_topology(index, learnt);
+            }
+            let networks = kept_networks(&config, index, &profile.kept);
+            self.out.builder.set_networks(index, networks);
+            let counts = |it: &Member| (it.namespaces.clone(), it.gateway.clone());
+            if was.is_some_and(|was| counts(was) != counts(member)) {
+                self.shards.recount(index, &mut self.out, now);
+            }
+        }
+        self.overrides.applied = None;
+        let transitions = self.members.states.settle(now.instant);
+        let Self {
+            members,
+            shards,
+            out,
+            ..
+        } = self;
+        members.follow(&transitions, &braked, shards, out, now);
+        for index in new {
+            members.show(index, out);
+        }
+    }
+
+    /// A member is gone, with its facts and files.
+    fn remove_member(&mut self, index: MemberIdx, name: &Label) {
+        info!(member = %name, "member removed");
+        self.lists.0.remove(&index);
+        self.shards.forget_member(index, &mut self.out);
+        self.members.profiles.remove(&index);
+        self.members.index.remove(name);
+        self.out.metrics.remove_member(name.as_str());
+        self.out.disk.remove(&FileOwner::Member(name.clone()));
     }
 
     /// Moves all facts into a builder for the present configuration.
@@ -69,23 +158,21 @@ impl World {
         for (index, member) in members(&config) {
             let Some(was) = self.members.index.remove(&member.name) else {
                 info!(member = %member.name, "member added");
-                self.members.profiles.push(Profile {
+                let profile = Profile {
                     since: now.wall,
                     ..Profile::default()
-                });
+                };
+                self.members.profiles.insert(index, profile);
                 continue;
             };
             facts.insert(was, (index, Vec::with_capacity(before.count(was))));
-            let profile = profiles
-                .get_mut(was.get())
-                .map(std::mem::take)
-                .unwrap_or_default();
+            let profile = profiles.remove(&was).unwrap_or_default();
             self.out
                 .builder
                 .set_topology(index, profile.kept.learnt.facts());
             let networks = kept_networks(&config, index, &profile.kept);
             self.out.builder.set_networks(index, networks);
-            self.members.profiles.push(profile);
+            self.members.profiles.insert(index, profile);
         }
         before.for_each_fact(|member, name, service| {
             if let Some((_, services)) = facts.get_mut(&member) {
@@ -135,7 +222,7 @@ impl World {
     fn renumber(&mut self, old: &Config, now: Now) {
         let config = Arc::clone(&self.config);
         let number = |was: MemberIdx| {
-            let name = &old.fleet.members.get(was.get())?.name;
+            let name = &old.fleet.members.get(was)?.name;
             let is_it = |(_, member): &(MemberIdx, &Member)| member.name == *name;
             members(&config).find(is_it).map(|(index, _)| index)
         };

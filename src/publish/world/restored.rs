@@ -78,8 +78,9 @@ impl Beginning {
 
     /// Shows members without facts as empty, since their first sync will not be seen.
     pub(in crate::publish) fn give_up_waiting(&mut self, config: &Config) {
-        for ((index, member), profile) in members(config).zip(&self.profiles) {
-            if matches!(self.states.state(index), Some(MemberState::Syncing(_))) {
+        for (index, member) in members(config) {
+            let is_syncing = matches!(self.states.state(index), Some(MemberState::Syncing(_)));
+            if let Some(profile) = self.profiles.get(&index).filter(|_| is_syncing) {
                 let status = status(&member.name, profile, MemberState::NeverSynced);
                 self.builder.set_status(index, status);
             }
@@ -107,7 +108,7 @@ impl Restored {
             builder.upsert(index, &name, service);
         }
         states.on_contact_event(index, ContactEvent::Synced, self.now.instant);
-        if let Some(profile) = profiles.get_mut(index.get()) {
+        if let Some(profile) = profiles.get_mut(&index) {
             *profile = Profile {
                 since: self.now.wall,
                 ..Profile::default()
@@ -120,7 +121,7 @@ impl Restored {
     /// for a member without persisted facts.
     pub fn last_live(&self) -> impl Iterator<Item = (&Label, Option<UnixSeconds>)> {
         let last_live = |member: MemberIdx| {
-            let profile = self.beginning.profiles.get(member.get());
+            let profile = self.beginning.profiles.get(&member);
             profile.and_then(|profile| profile.kept.seen)
         };
         members(&self.config).map(move |(index, member)| (&member.name, last_live(index)))

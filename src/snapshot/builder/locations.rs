@@ -1,4 +1,4 @@
-//! The locations of members and clients, and what follows from them.
+//! Who is a member, where members and clients stand, and what follows.
 
 use std::sync::Arc;
 
@@ -6,14 +6,117 @@ use ipnet::IpNet;
 
 use super::SnapshotBuilder;
 use crate::decide::{Distances, nearest};
-use crate::model::{GeoDatabase, MemberIdx, TopologyFacts};
+use crate::model::{Fleet, GeoDatabase, Joined, Member, MemberIdx, NamespacedName, TopologyFacts};
+use crate::snapshot::apexes::{ApexIdx, Apexes};
+use crate::snapshot::generation::Settings;
+use crate::snapshot::health::unheard;
 use crate::snapshot::scopes::Scopes;
 use crate::vantage::{Surroundings, VantageTable};
 
 impl SnapshotBuilder {
+    /// Whether this builder can go on under another fleet whose members are seated among those of its
+    /// own: what every service depends on is the same.
+    pub fn can_take(&self, fleet: &Fleet) -> bool {
+        self.fleet.federations == fleet.federations && self.fleet.addresses == fleet.addresses
+    }
+
+    /// Takes another fleet, one that it [can take](Self::can_take). Members that are gone are to have no
+    /// facts any more; those that are new have none yet, and are `Syncing(WhileRunning)`. Where those
+    /// stand that are new or configured otherwise is to be [said](Self::set_topology) next.
+    ///
+    /// Costs O(members + scopes + plans + networks), and O(their services) for members that offer other
+    /// namespaces, or have another gateway or cluster domain.
+    pub fn set_fleet(&mut self, fleet: &Arc<Fleet>) {
+        let before = std::mem::replace(&mut self.fleet, Arc::clone(fleet));
+        self.seat(&before);
+        self.set_apexes(Apexes::compile(fleet));
+        for (index, member) in fleet.members.iter() {
+            let Some(was) = before
+                .members
+                .get(index)
+                .filter(|was| was.name == member.name)
+            else {
+                continue;
+            };
+            let counts = |member: &Member| {
+                let (namespaces, gateway) = (member.namespaces.clone(), member.gateway.clone());
+                (namespaces, gateway, member.cluster_domain.clone())
+            };
+            if counts(was) != counts(member) {
+                let names = self.facts.of_one(index).map(|(name, _)| name);
+                let names: Vec<NamespacedName> = names.cloned().collect();
+                self.shadowed_namespaces.recount(fleet, index, names.iter());
+                self.changed.extend(names);
+            }
+        }
+        self.scopes = Arc::new(Scopes::compile(fleet, &self.apexes, &self.topology));
+        self.compilation.naming.scopes_changed();
+        self.plans.recompile(&self.scopes, fleet);
+        self.has_moved = true;
+        self.compile_state(self.state.members.clone());
+    }
+
+    /// Takes other settings.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = Arc::new(settings);
+        self.has_moved = true;
+    }
+
+    /// Gives everything an entry for each seat, and nothing of those who were there before to those who
+    /// are there now.
+    fn seat(&mut self, before: &Fleet) {
+        let fleet = Arc::clone(&self.fleet);
+        let seats = fleet.members.seats().len();
+        let mut status = self.state.members.clone();
+        status.resize_with(seats, || None);
+        let topology = Arc::make_mut(&mut self.topology);
+        topology.resize_with(seats, TopologyFacts::default);
+        self.learnt.resize_with(seats, Arc::default);
+        let counts = Arc::make_mut(&mut self.compilation.counts);
+        let most = counts.exported.len().max(seats);
+        counts.exported.resize(most, 0);
+        for ((index, member), place) in MemberIdx::all().zip(fleet.members.seats()).zip(&mut status)
+        {
+            let name = |fleet: &Fleet| Some(fleet.members.get(index)?.name.clone());
+            if name(before) == name(&fleet) {
+                continue;
+            }
+            *place = (member.as_ref()).map(|member| unheard(member, Joined::WhileRunning));
+            if let Some(topology) = topology.get_mut(index.get()) {
+                *topology = TopologyFacts::default();
+            }
+            if let Some(learnt) = self.learnt.get_mut(index.get()) {
+                *learnt = Arc::default();
+            }
+        }
+        let state = Arc::make_mut(&mut self.state);
+        state.members = status;
+    }
+
+    /// Takes other apexes: those of federations stay, but cluster domains may come and go.
+    fn set_apexes(&mut self, apexes: Apexes) {
+        let before = std::mem::replace(&mut self.apexes, Arc::new(apexes));
+        if before.names().eq(self.apexes.names()) {
+            return;
+        }
+        let hostnames = self.hostnames.iter();
+        let concerned = hostnames.map(|(hostname, ..)| hostname);
+        let concerned = concerned.filter(|it| before.holds(it) != self.apexes.holds(it));
+        let concerned: Vec<_> = concerned.cloned().collect();
+        let users = concerned.iter().flat_map(|it| self.hostnames.users(it));
+        self.changed.extend(users);
+        self.hostnames.note_zones();
+        let after = Arc::clone(&self.apexes);
+        self.compilation.naming.move_apexes(|apex| {
+            let name = &before.get(apex)?.name;
+            let place = after.names().position(|other| other == name)?;
+            Some(ApexIdx::new(place))
+        });
+    }
+
     /// Where a member stands; what is configured wins over `facts`.
     pub fn set_topology(&mut self, member: MemberIdx, mut facts: TopologyFacts) {
-        if let Some(configured) = self.fleet.members.get(member.get()) {
+        if let Some(configured) = self.fleet.members.get(member) {
             if let Some(region) = &configured.region {
                 facts.region = Some(region.clone());
             }

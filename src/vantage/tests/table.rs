@@ -117,7 +117,7 @@ fn members() -> Fleet {
         },
     };
     Fleet {
-        members: ["m1", "m2"].map(member).into(),
+        members: ["m1", "m2"].map(member).into_iter().collect(),
         networks: [("10.1.0.0/16", "m1"), ("10.2.0.0/16", "m2")]
             .map(network)
             .into(),

@@ -12,12 +12,14 @@
 //! start count as in contact until their source reports a loss: silence right after the start says
 //! nothing of the network.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::contact::{MemberContact, Told};
 use super::member::Tracked;
+use crate::model::MemberIdx;
 
 /// Losses within this time of each other may put the brake on, and contact for so long takes it off.
 pub(in crate::publish) const WINDOW: Duration = Duration::from_secs(60);
@@ -38,7 +40,7 @@ pub(super) struct MemberLossBrake {
 pub(super) fn settle(
     place: &mut Option<MemberLossBrake>,
     federation: usize,
-    members: &mut [Tracked],
+    members: &mut BTreeMap<MemberIdx, Tracked>,
     now: Instant,
 ) {
     let in_contact = count(federation, members, Tracked::is_in_contact);
@@ -60,7 +62,7 @@ pub(super) fn settle(
         return;
     }
     *place = None;
-    for tracked in members {
+    for tracked in members.values_mut() {
         let belongs = match tracked.contact {
             MemberContact::Gone {
                 told: Told::Now(at),
@@ -81,7 +83,11 @@ pub(super) fn settle(
 
 impl MemberLossBrake {
     /// When it goes off at the latest, if nothing else happens.
-    pub(super) fn until(self, federation: usize, members: &[Tracked]) -> Instant {
+    pub(super) fn until(
+        self,
+        federation: usize,
+        members: &BTreeMap<MemberIdx, Tracked>,
+    ) -> Instant {
         let heard = members_of(federation, members).filter_map(|tracked| {
             let MemberContact::Live { since } = tracked.contact else {
                 return None;
@@ -93,13 +99,20 @@ impl MemberLossBrake {
 }
 
 /// The members of a federation.
-fn members_of(federation: usize, members: &[Tracked]) -> impl Iterator<Item = &Tracked> {
-    let members = members.iter();
+fn members_of(
+    federation: usize,
+    members: &BTreeMap<MemberIdx, Tracked>,
+) -> impl Iterator<Item = &Tracked> {
+    let members = members.values();
     members.filter(move |tracked| tracked.hold(federation).is_some())
 }
 
 /// How many members of a federation are as `claim` says.
-fn count(federation: usize, members: &[Tracked], claim: impl Fn(&Tracked) -> bool) -> usize {
+fn count(
+    federation: usize,
+    members: &BTreeMap<MemberIdx, Tracked>,
+    claim: impl Fn(&Tracked) -> bool,
+) -> usize {
     let members = members_of(federation, members);
     members.filter(|tracked| claim(tracked)).count()
 }

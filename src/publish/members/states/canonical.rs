@@ -22,7 +22,7 @@ impl States {
         for brake in &self.brakes {
             parts.push(brake.map_or(-1, |brake| age(brake.on, now)));
         }
-        for tracked in &self.members {
+        for tracked in self.members.values() {
             tracked.canonical(now, &mut parts);
             for brake in self.brakes.iter().flatten() {
                 let is_of_it = match tracked.contact {

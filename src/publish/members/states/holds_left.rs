@@ -35,7 +35,7 @@ impl States {
     /// What is left of each hold that runs in a federation.
     fn running(&self, federation: usize, now: Instant) -> impl Iterator<Item = Duration> {
         let is_braked = self.is_braked(federation);
-        let members = self.members.iter().filter(move |_| !is_braked);
+        let members = self.members.values().filter(move |_| !is_braked);
         members.filter_map(move |tracked| {
             let hold = tracked.hold(federation)?;
             let runs = tracked.contact.is_gone() && !hold.has_passed;

@@ -390,7 +390,7 @@ fn answer(snapshot: &Snapshot, federation: &str) -> Answer {
 /// order than the configuration.
 fn whose(snapshot: &Snapshot, members: MemberSet) -> Vec<usize> {
     let number = |member: MemberIdx| {
-        let name = &snapshot.members()[member.get()].name;
+        let name = &snapshot.member(member).unwrap().name;
         MEMBERS.iter().position(|it| name.as_str() == *it)
     };
     let mut all: Vec<usize> = members.iter().filter_map(number).collect();

@@ -1,0 +1,67 @@
+//! Everything that the configuration says about names.
+
+use super::{
+    AddressPolicy, Federation, GeoCode, Location, MemberIdx, Network, Place, Roster, regions,
+};
+use crate::names::Label;
+
+/// Everything that the configuration says about names: the fixed part of the world.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fleet {
+    /// In configuration order.
+    pub federations: Vec<Federation>,
+    /// At most [`MemberSet::CAPACITY`](super::MemberSet::CAPACITY).
+    pub members: Roster,
+    /// Regions and zones that exist even without a member.
+    pub regions: Vec<StaticRegion>,
+    /// Networks whose clients stand in a known place, those of members included.
+    pub networks: Vec<Network>,
+    /// Where this daemon itself stands.
+    pub locality: Option<Place>,
+    /// How far pairs of regions are from each other, where that is not the distance on the globe.
+    pub costs: Vec<RegionCost>,
+    /// Which addresses count.
+    pub addresses: AddressPolicy,
+}
+
+impl Fleet {
+    /// Where a region lies: as configured, else as the public region of its name does.
+    pub fn location(&self, region: &Label) -> Option<Location> {
+        let configured = self.regions.iter().find(|known| known.name == *region);
+        configured
+            .and_then(|region| region.location)
+            .or_else(|| regions::public(region.as_str()))
+    }
+}
+
+/// How far two regions are from each other, both ways.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegionCost {
+    /// The regions.
+    pub between: [Label; 2],
+    /// What stands in for the distance in kilometers.
+    pub cost: u32,
+}
+
+impl Fleet {
+    /// Whether clients elsewhere reach all services of a member through its gateway.
+    pub fn has_gateway(&self, member: MemberIdx) -> bool {
+        let member = self.members.get(member);
+        member.is_some_and(|member| member.gateway.is_some())
+    }
+}
+
+/// A region that exists by configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticRegion {
+    /// The label in names.
+    pub name: Label,
+    /// Its zones.
+    pub zones: Vec<Label>,
+    /// Where it lies, for distances between regions.
+    pub location: Option<Location>,
+    /// Countries whose clients a GeoIP database puts here.
+    pub countries: Vec<GeoCode>,
+    /// Continents whose clients it puts here, countries of other regions left out.
+    pub continents: Vec<GeoCode>,
+}
