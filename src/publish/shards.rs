@@ -357,7 +357,7 @@ impl FleetShards {
     fn undamp(&mut self, out: &mut Outbox, now: Now) {
         while let Some(key) = self.damping.pop(now) {
             out.set_condition(&key, None);
-            let why = "its quiet time is over".to_owned();
+            let why = "suppression ended".to_owned();
             shard_transited(&key, ("damped", "ready"), why, out, now);
         }
     }

@@ -316,7 +316,7 @@ impl Damping {
                 Some(Condition {
                     since,
                     damped_until: Some(UnixSeconds(now.wall.0 + left)),
-                    why: format!("ready again, kept back since it went out {count} times").into(),
+                    why: format!("ready again, suppressed after {count} withdrawals").into(),
                 })
             }
         }
