@@ -128,7 +128,7 @@ impl FleetShards {
         self.brake.members()
     }
 
-    /// How many shards are kept back.
+    /// How many shards are suppressed.
     pub(super) fn damped(&self) -> usize {
         self.damping.damped()
     }

@@ -85,7 +85,7 @@ pub struct Metrics {
     brake: IntGauge,
     /// Transitions, by what they are of.
     transitions: IntCounterVec,
-    /// Shards that are kept back.
+    /// Shards that are suppressed.
     damped: IntGauge,
     /// Whether answers are frozen.
     frozen: IntGauge,
@@ -265,7 +265,7 @@ impl Metrics {
         self.transitions.with_label_values(&[kind.as_str()]).inc();
     }
 
-    /// How many shards are kept back.
+    /// How many shards are suppressed.
     pub fn set_damped(&self, shards: usize) {
         self.damped.set(signed(shards));
     }
