@@ -191,15 +191,8 @@ const UNSAFE_FILE: &str = "src/serve/udp/sys.rs";
 /// No file is longer, in lines.
 const LONGEST: usize = 500;
 
-/// Rooms whose files still import each other in circles, and how many files do: what is to be mended,
-/// so no room may be added and no number may grow.
-const WITH_CIRCLES: &[(&str, usize)] = &[("snapshot", 4), ("sources", 13)];
-
 /// Methods of one type are in so many files at most.
 const MOST_FILES_OF_A_TYPE: usize = 4;
-
-/// Room and name of types whose methods are still in more: what is to be mended, so none may be added.
-const SCATTERED: &[(&str, &str)] = &[];
 
 /// Names that say nothing of what is inside.
 const EMPTY_NAMES: &[&str] = &[
@@ -392,18 +385,8 @@ fn files_of_a_room_import_each_other_in_no_circle() {
     let files = Files::new(&sources("src"));
     let mut findings = Vec::new();
     for (room, _) in ROOMS {
-        let circles = files.circles(room);
-        let count: usize = circles.iter().map(BTreeSet::len).sum();
-        let known = WITH_CIRCLES.iter().find(|(name, _)| name == room);
-        let known = known.map_or(0, |(_, count)| *count);
-        if count > known {
-            let circles = circles.iter().map(|circle| format!("{room}: {circle:?}"));
-            findings.extend(circles);
-        } else if count == 0 && known > 0 {
-            findings.push(format!(
-                "{room} has no circle any more: strike it off the list"
-            ));
-        }
+        let circles = files.circles(room).into_iter();
+        findings.extend(circles.map(|circle| format!("{room}: {circle:?}")));
     }
     report("types below, what uses them above", &findings);
 }
@@ -433,19 +416,8 @@ fn methods_of_a_type_are_in_few_files() {
     let files = Files::new(&sources("src"));
     let mut findings = Vec::new();
     for (room, _) in ROOMS {
-        let scattered = files.scattered(room, MOST_FILES_OF_A_TYPE);
-        for (name, files) in &scattered {
-            if !SCATTERED.contains(&(room, name)) {
-                findings.push(format!("{room}: {name} in {files:?}"));
-            }
-        }
-        for (_, name) in SCATTERED.iter().filter(|(of, _)| of == room) {
-            if !scattered.contains_key(name) {
-                findings.push(format!(
-                    "{room}: {name} is no longer scattered: strike it off"
-                ));
-            }
-        }
+        let scattered = files.scattered(room, MOST_FILES_OF_A_TYPE).into_iter();
+        findings.extend(scattered.map(|(name, files)| format!("{room}: {name} in {files:?}")));
     }
     report("a type has its methods in four files at most", &findings);
 }

@@ -68,8 +68,8 @@ fn an_answer_allocates_nothing() {
     let mut kinds = BTreeSet::new();
     for snapshot in [
         world::world(),
-        drawing_lots(SrvForm::Shared),
-        drawing_lots(SrvForm::Members),
+        drawing(SrvForm::Shared),
+        drawing(SrvForm::Members),
         located(),
         in_country(),
         crowded(),
@@ -90,7 +90,7 @@ fn an_answer_allocates_nothing() {
 }
 
 /// The world with a weighted service, and a member that is being drained.
-fn drawing_lots(srv: SrvForm) -> Snapshot {
+fn drawing(srv: SrvForm) -> Snapshot {
     let mut builder = world::builder();
     let name = NamespacedName {
         namespace: "my-namespace".parse().unwrap(),

@@ -100,7 +100,7 @@ pub(super) async fn serve<L: Acceptor>(mut listener: L, site: Site, cancel: &Can
             // It went away before it was taken.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
-                warn!(%error, "{} takes no connection", site.what);
+                warn!(%error, "{}: cannot accept connections", site.what);
                 tokio::select! {
                     () = cancel.cancelled() => break,
                     () = tokio::time::sleep(ACCEPT_PAUSE) => continue,

@@ -73,7 +73,7 @@ const CLUSTERS_EXAMPLES: &str = "\
 Columns:
   STATUS    Syncing      no facts yet
             NeverSynced  no facts within `sync-timeout`: counts as empty
-            Ready        watched
+            Ready        in contact: its services are followed
             Held         not in contact, the last facts are served
             Lost         not in contact for longer than `hold`: served where nothing better is left
             Returning    in contact again, and listing
@@ -104,9 +104,9 @@ Examples:
 /// Examples of `stub`.
 const STUB_EXAMPLES: &str = "\
 It forwards every apex, the domains of clustersets, and the zones of federations in the member's
-`cluster-domain`, to the listeners that are bound to the member; without one to the others, and
-CoreDNS then says in each query that the member asks, which gazetteer believes from
-`listen.trusted`. Nothing is contacted.
+`cluster-domain`, to the listeners that are bound to the member. Without one it forwards to the
+others, and CoreDNS then names the member in each query, by an EDNS option that gazetteer accepts
+from the networks in `listen.trusted`. Nothing is contacted.
 
 Examples:
   gazetteer stub corefile --config /etc/gazetteer/gazetteer.toml --member gce-europe-west1

@@ -15,8 +15,8 @@ TARGET is one of
   service/NAMESPACE/NAME  one service, in every member
 
 Its share of the answers falls evenly over the time of --over. A drained target is never answered,
-even if nothing else is left: a name whose members are all drained has no address. Pinned names are
-the exception: they still give the addresses of their member.
+even if nothing else is left: a name whose members are all drained has no address. Pinned names,
+which have the label of a member in them, are the exception: they still give its addresses.
 
 The command returns once answers follow it, and a restart keeps it. It says `safe at`: the moment
 after which no answer that names what is drained can still be in a cache. Wait for it before you
@@ -85,8 +85,9 @@ Examples:
 
 /// Of `events`.
 pub(super) const EVENTS: &str = "\
-State changes of members, probed targets, shards, brakes and overrides. The daemon keeps the last
-4096 since its start; the logs have all of them. With --follow, JSON output has one object per line.
+State changes of members, probed targets, shards (a service in one member), brakes (which hold back
+removals that are too many at once) and overrides. The daemon keeps the last 4096 since its start;
+the logs have all of them. With --follow, JSON output has one object per line.
 
 Examples:
   gazetteer events

@@ -117,7 +117,7 @@ pub(super) fn drop(config: &Config) -> anyhow::Result<()> {
         group = nix::unistd::getegid().as_raw(),
         capabilities_dropped = before.permitted.bits().count_ones(),
         no_new_privs = no_new_privs().unwrap_or_default(),
-        "rights dropped"
+        "privileges dropped"
     );
     // Who was no root has lost nothing by which files are read.
     if was_root {

@@ -59,7 +59,7 @@ pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
     if let Some(over) = drafts.federations.get(FEDERATIONS.length()) {
         let (count, most) = (drafts.federations.len(), FEDERATIONS.most);
         let at = over.name.as_ref().map_or(0, |name| name.at);
-        let message = format!("{count} federations, and there may be {most}");
+        let message = format!("{count} federations, at most {most} are allowed");
         report.exceed(at, message, &FEDERATIONS);
         return;
     }

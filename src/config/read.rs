@@ -33,7 +33,7 @@ pub enum Unreadable {
     #[error("expected a regular file, found {0}")]
     Kind(&'static str),
     /// It is larger than files of its use may be: make it smaller.
-    #[error("{octets} octets long, and at most {} are read", limit.most)]
+    #[error("{octets} octets exceed the limit of {}", limit.most)]
     TooLarge {
         /// Its length as far as is known; it may grow while it is read.
         octets: u64,
@@ -217,10 +217,7 @@ mod tests {
     fn what_is_too_large_or_no_text_is_refused_with_its_size_or_place() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "123456789").unwrap();
-        assert_eq!(
-            failure(file.path()),
-            "9 octets long, and at most 8 are read"
-        );
+        assert_eq!(failure(file.path()), "9 octets exceed the limit of 8");
         let limit = read(file.path(), &SMALL).unwrap_err().limit();
         assert_eq!(limit.map(|limit| limit.name), Some("small"));
         std::fs::write(file.path(), b"a\n\xc3\xa9\xff").unwrap();

@@ -36,7 +36,7 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     if !text.is_empty() && !text.starts_with('-') && text.bytes().all(is_part) {
         Ok(text.to_owned())
     } else {
-        Err("not the name or the number of an account".to_owned())
+        Err("expected the name or number of a user or group".to_owned())
     }
 }
 
@@ -89,7 +89,7 @@ pub(super) fn resolver(text: &str) -> Result<SocketAddr, String> {
     let alone = parse_address(text).map(|address| SocketAddr::new(address, 53));
     let socket = alone.map_or_else(|| socket(text), Ok)?;
     if socket.port() == 0 || socket.ip().is_unspecified() {
-        Err("not the address of a resolver".to_owned())
+        Err("expected the address of a resolver, with or without a port".to_owned())
     } else {
         Ok(socket)
     }

@@ -17,7 +17,7 @@ pub struct FleetHealth {
     /// Doubtful members that have been lost for so long that a bare TCP connection proves nothing:
     /// their addresses may be somebody else's by now.
     pub abandoned: MemberSet,
-    /// Members that are back in contact, and kept back since they were withdrawn too often.
+    /// Members that are back in contact, and suppressed since they were withdrawn too often.
     pub suppressed: MemberSet,
     /// Members that an operator has taken out.
     pub drained: MemberSet,
@@ -32,17 +32,17 @@ pub struct ShardHealth {
     pub available: MemberSet,
     /// Members with a shard that is publishable and not drained, ready or not.
     pub last_known: MemberSet,
-    /// Some shard may be kept back: see [`ShardOverlay::may_suppress`].
+    /// Some shard may be suppressed: see [`ShardOverlay::may_suppress`].
     pub may_suppress: bool,
 }
 
 /// What holds for few services beside [`ShardHealth`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ShardOverlay {
-    /// Members whose shard is kept back since it went out too often.
+    /// Members whose shard is suppressed since it went out too often.
     pub damped: MemberSet,
-    /// Those of them whose shard is kept back since probes found all that is left of a family of its
-    /// addresses damped: a client inside the member does not care.
+    /// Those of them whose shard is suppressed since probes found all that is left of a family of
+    /// its addresses damped: a client inside the member does not care.
     pub damped_by_probes: MemberSet,
     /// Members of whose shard some address has passed its probes of late.
     pub proven: MemberSet,
@@ -69,7 +69,7 @@ pub struct PartialFamilies {
 }
 
 impl ShardOverlay {
-    /// Whether a shard may be kept back, since it is damped or has lost a family of addresses.
+    /// Whether a shard may be suppressed, since it is damped or has lost a family of addresses.
     pub fn may_suppress(&self) -> bool {
         !self.damped.is_empty() || self.partial != PartialFamilies::default()
     }
@@ -98,7 +98,7 @@ impl ShardOverlay {
 }
 
 impl PartialFamilies {
-    /// Those of `members` that are kept back: others have addresses of the family that they have.
+    /// Those of `members` that are suppressed: others have addresses of the family that they have.
     pub(super) fn suppressed(&self, members: MemberSet) -> MemberSet {
         let pairs = [(self.ipv4, self.whole_ipv4), (self.ipv6, self.whole_ipv6)];
         let covered = pairs
@@ -140,7 +140,7 @@ pub struct Eligible {
 /// late; else it is *doubtful*. Where any is sure, some of those that are sure answer: whatever
 /// leaves shards out leaves a sure one in.
 ///
-/// `overlay` is looked up only where it counts, as it lies far off: where shards are kept back, or
+/// `overlay` is looked up only where it counts, as it lies far off: where shards are suppressed, or
 /// members are doubtful.
 ///
 /// `draw` makes the draw of the service for the client and the time; it is called only if a member

@@ -191,7 +191,7 @@ impl History {
         else {
             return VerdictChange::default();
         };
-        // What is kept back stays so until it is down.
+        // What is suppressed stays so until it is down.
         let doubted = match verdict {
             Verdict::Damped => Verdict::Damped,
             _ => Verdict::Suspect,
@@ -209,7 +209,7 @@ impl History {
             };
         }
         if confirmation == Confirmation::Yes {
-            // What is kept back is not withdrawn once more.
+            // What is suppressed is not withdrawn once more.
             if verdict != Verdict::Damped {
                 self.damper.withdrawn(now);
             }

@@ -58,7 +58,7 @@ impl Damper {
         Some(self.last.saturating_add(quiet))
     }
 
-    /// Whether it is kept back at `now`.
+    /// Whether it is suppressed at `now`.
     pub fn is_quiet(&self, now: Duration) -> bool {
         self.quiet_until().is_some_and(|until| now < until)
     }

@@ -155,7 +155,7 @@ pub enum Verdict {
     Suspect,
     /// It passed once from here, and fails now.
     Down,
-    /// It was down and passes again, and is kept back since it has failed too often lately.
+    /// It was down and passes again, and is suppressed since it has failed too often lately.
     Damped,
     /// It has been asked and has never passed from here: counts as up, and proves nothing.
     Unknown,
@@ -173,7 +173,7 @@ impl Verdict {
 /// its own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Finding {
-    /// Since when it is down, or kept back since it was down too often, with the verdict
+    /// Since when it is down, or suppressed since it was down too often, with the verdict
     /// [`Verdict::Down`] or [`Verdict::Damped`], and what the last probe saw; `None` while it is not
     /// known to be.
     pub down: Option<Evidence>,

@@ -101,7 +101,7 @@ pub struct ActiveOverrides {
 #[derive(Debug, thiserror::Error)]
 pub enum CommandRefused {
     /// There is no such thing. Correct the name.
-    #[error("{kind} {name:?} is not known{}", like(.near))]
+    #[error("unknown {kind} {name:?}{}", like(.near))]
     Unknown {
         /// What kind of thing.
         kind: &'static str,
@@ -125,13 +125,13 @@ pub enum CommandRefused {
     #[error("there are {} drains and cordons already: uncordon one first, or drain a region", DRAINS.most)]
     TooMany,
     /// There is nothing to confirm.
-    #[error("no removals of {member} are withheld")]
+    #[error("no removals of {member} are held back")]
     NothingWithheld {
         /// The member.
         member: Label,
     },
     /// It cannot be kept, so that a restart would forget it. Make room on the disk.
-    #[error("not obeyed, since it cannot be kept: {path}: {problem}")]
+    #[error("rejected: cannot write {path}: {problem}")]
     NotKept {
         /// The file.
         path: String,

@@ -165,7 +165,7 @@ impl OverrideState {
                 self.storage.works(PART);
             }
             Err(problem) => {
-                error!(file = %self.path.display(), %problem, "overrides cannot be kept");
+                error!(file = %self.path.display(), %problem, "cannot write overrides");
                 self.storage.fails(PART, problem);
                 self.retry = Some(now.instant + RETRY);
             }

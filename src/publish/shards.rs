@@ -128,7 +128,7 @@ impl FleetShards {
         self.brake.members()
     }
 
-    /// How many shards are kept back.
+    /// How many shards are suppressed.
     pub(super) fn damped(&self) -> usize {
         self.damping.damped()
     }
@@ -357,7 +357,7 @@ impl FleetShards {
     fn undamp(&mut self, out: &mut Outbox, now: Now) {
         while let Some(key) = self.damping.pop(now) {
             out.set_condition(&key, None);
-            let why = "its quiet time is over".to_owned();
+            let why = "suppression ended".to_owned();
             shard_transited(&key, ("damped", "ready"), why, out, now);
         }
     }

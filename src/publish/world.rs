@@ -264,7 +264,7 @@ impl World {
         if let Some(old) = self.members.was_other(member, &identity) {
             let name = self.out.name(member);
             warn!(member = name.map(tracing::field::display), from = %old.origin, to = %identity.origin,
-                "another cluster: its facts are discarded");
+                "discarding facts: the source now is another cluster");
             self.discard(member, now);
         }
         self.members.identify(member, identity, &mut self.out);

@@ -36,7 +36,7 @@ pub struct FederationContact {
     /// Members of which nothing was heard yet, and with which an earlier process was in contact: that
     /// is believed until their source says something, or their hold has passed.
     pub presumed: MemberSet,
-    /// Members that are back in contact, and kept back since they were withdrawn too often.
+    /// Members that are back in contact, and suppressed since they were withdrawn too often.
     pub suppressed: MemberSet,
 }
 

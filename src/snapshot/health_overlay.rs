@@ -12,12 +12,12 @@ use crate::model::{
 /// sync, or a shard in the answer is suspect, held or being drained (docs/names.md, decision 8).
 pub const UNSETTLED_TTL: u32 = 5;
 
-/// Why a shard is out, or kept back, beyond what its facts say.
+/// Why a shard is out, or suppressed, beyond what its facts say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// Since when.
     pub since: UnixSeconds,
-    /// It is ready again, and kept back until then at least since it went out too often: it counts
+    /// It is ready again, and suppressed until then at least since it went out too often: it counts
     /// only where no other shard of its service does.
     pub damped_until: Option<UnixSeconds>,
     /// For people: `no ready endpoint`, `withdrawn 4 times in 10 minutes`.
@@ -71,7 +71,7 @@ pub struct HealthOverlay {
     pub whole: Box<[AllAddresses]>,
     /// Targets that are not up, with the members that they are of.
     pub probed: Box<[(MemberIdx, ProbeTarget, Evidence)]>,
-    /// Why shards are out, or kept back.
+    /// Why shards are out, or suppressed.
     pub conditions: Box<[(MemberIdx, Condition)]>,
 }
 

@@ -198,7 +198,7 @@ impl HealthInputs {
 
 /// The addresses of a shard to withhold: those that are down, and damped ones of a family of which
 /// others are left. Also says whether damped ones are all that is left of a family: then they stay,
-/// and the whole shard is kept back, where something else is there.
+/// and the whole shard is suppressed, where something else is there.
 fn withheld(
     shard: &NewShard,
     mut down: HashSet<IpAddr>,

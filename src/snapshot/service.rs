@@ -33,7 +33,7 @@ pub struct ServiceEntry {
     pub plan: PlanIdx,
     /// TTL of its records, in seconds: at most, as a shard may have a shorter one.
     pub ttl: u32,
-    /// Some shard may be kept back, which its overlay says.
+    /// Some shard may be suppressed, which its overlay says.
     may_suppress: bool,
     /// The first member that exports it says that it is headless.
     is_headless: bool,

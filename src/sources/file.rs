@@ -180,7 +180,7 @@ impl Facts {
 
     /// Takes the next text without its mark, and as whole.
     fn accept_unmarked(&mut self) {
-        info!(member = %self.member, "a facts file without [end] is taken, as an operator says");
+        info!(member = %self.member, "facts file accepted without [end], confirmed by an operator");
         self.file.forget_mark();
         self.is_vouched_for = true;
     }
@@ -196,7 +196,7 @@ impl Facts {
         match read {
             Ok(changes) => changes,
             Err(why) if self.lost => {
-                info!(member = %self.member, %why, "facts file still unusable");
+                info!(member = %self.member, %why, "facts file still invalid");
                 self.lose(why)
             }
             Err(why) => {
@@ -223,7 +223,7 @@ impl Facts {
         let differences = self.file.read(text, path).map_err(|problems| {
             self.count_excess(problems.iter().filter_map(|problem| problem.limit));
             for problem in &problems {
-                warn!(member = %self.member, %problem, "wrong facts file");
+                warn!(member = %self.member, %problem, "invalid facts file");
             }
             let first = problems.first().map(ToString::to_string);
             match (first, Problem::total(&problems)) {

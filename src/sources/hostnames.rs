@@ -71,9 +71,9 @@ pub async fn run(
                     Ok(new) => {
                         lookup.store(Arc::new(new));
                         swapped.notify_one();
-                        info!("resolvers of load balancer names are read again");
+                        info!("resolvers of load balancer host names reloaded");
                     }
-                    Err(error) => warn!(%error, "no new resolvers, the ones before stay"),
+                    Err(error) => warn!(%error, "cannot read resolvers, keeping the previous ones"),
                 }
             }
             std::future::pending::<()>().await;
@@ -92,7 +92,9 @@ async fn build(resolvers: &[SocketAddr], rules: &Arc<Rules>) -> HostNameResolver
     loop {
         match HostNameResolver::new(resolvers, rules) {
             Ok(lookup) => return lookup,
-            Err(error) if !is_told => warn!(%error, "no resolvers, load balancer names wait"),
+            Err(error) if !is_told => {
+                warn!(%error, "no resolvers: load balancer host names stay unresolved");
+            }
             Err(_) => {}
         }
         is_told = true;
@@ -206,7 +208,7 @@ impl Names {
             }
             let zone = self.own_zones.iter().find(|zone| hostname.is_within(zone));
             if let Some(zone) = zone {
-                warn!(%hostname, %zone, "a load balancer name in an own zone is not resolved");
+                warn!(%hostname, %zone, "load balancer host name not resolved: it is inside a zone served here");
             }
             let entry = Hostname {
                 members: *members,

@@ -111,7 +111,7 @@ impl Supervisor {
             .retain(|_, kept| kept.source.is_some() || !kept.task.is_finished());
         for (member, kept) in &mut self.members {
             if kept.source.is_some() && !sources.iter().any(|source| source.member == *member) {
-                info!(%member, "source ends");
+                info!(%member, "source stopped");
                 kept.cancel.cancel();
                 kept.source = None;
             }
@@ -154,7 +154,7 @@ impl Supervisor {
         self.shared.tasks.close();
         let ended = tokio::time::timeout(2 * END_TIMEOUT, self.shared.tasks.wait()).await;
         if ended.is_err() {
-            error!("a source does not end");
+            error!("source does not stop in time");
         }
     }
 }
@@ -220,7 +220,7 @@ impl Shared {
 /// Waits for a task that was told to end; aborts one that does not.
 async fn end(mut task: JoinHandle<()>) {
     if tokio::time::timeout(END_TIMEOUT, &mut task).await.is_err() {
-        error!("a source does not end and is aborted");
+        error!("source aborted: it did not stop in time");
         task.abort();
         // An aborted task is all that is left to wait for; how it ended does not matter.
         let _ = task.await;

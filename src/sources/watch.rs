@@ -107,7 +107,7 @@ impl FileWatch {
             }
         });
         if let Err(error) = &events {
-            warn!(%error, poll = ?pace.poll, "no file events, files are polled");
+            warn!(%error, poll = ?pace.poll, "no file notifications, polling instead");
         }
         Self {
             seen: paths.into_iter().map(|path| (path, None)).collect(),
@@ -245,7 +245,7 @@ impl FileWatch {
             let watched = events.watch(folder, RecursiveMode::NonRecursive);
             if let (Err(error), false) = (watched, before.contains(folder)) {
                 warn!(folder = %folder.display(), %error, poll = ?self.pace.poll,
-                    "no file events for a folder, its files are polled");
+                    "no file notifications for a folder, polling its files instead");
             }
         }
         self.entries = entries;

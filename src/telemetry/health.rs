@@ -47,7 +47,7 @@ impl HealthMetrics {
     pub(super) fn new(declare: &Declare) -> Self {
         let targets = declare.gauges(
             "gazetteer_health_targets",
-            "Probed targets, by what counts of them; unknown until they have passed once.",
+            "Probed targets, by verdict; unknown until the first pass.",
             &["verdict"],
         );
         let probes = declare.counters(
@@ -57,7 +57,7 @@ impl HealthMetrics {
             &["result"],
         );
         let held = declare.gauges(
-            "gazetteer_health_held",
+            "gazetteer_health_verdicts_suspended",
             "1 while nothing of an address family is heard and so no verdict worsens.",
             &["family"],
         );
@@ -68,7 +68,7 @@ impl HealthMetrics {
                 .map(|result| probes.with_label_values(&[result])),
             lateness: declare.histogram(
                 "gazetteer_health_start_lateness_seconds",
-                "How long after they were due probes start.",
+                "Delay of the start of probes.",
                 &[
                     0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0,
                 ],

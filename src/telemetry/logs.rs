@@ -5,16 +5,17 @@
 //! dropped and counted.
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use prometheus::IntGauge;
+use prometheus::IntCounter;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::EitherWriter;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use super::declare::{Declare, signed};
+use super::declare::Declare;
 
 /// The form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,7 +91,9 @@ impl Logs {
 #[derive(Debug)]
 pub(super) struct DroppedLines {
     /// What is shown.
-    shown: IntGauge,
+    shown: IntCounter,
+    /// How many of them are in `shown`.
+    added: AtomicU64,
     /// Counts them, if a thread writes logs.
     counter: Option<ErrorCounter>,
 }
@@ -98,12 +101,13 @@ pub(super) struct DroppedLines {
 impl DroppedLines {
     /// None yet.
     pub(super) fn new(declare: &Declare<'_>) -> Self {
-        let shown = declare.gauge(
-            "gazetteer_telemetry_dropped_log_lines",
+        let shown = declare.counter(
+            "gazetteer_telemetry_dropped_log_lines_total",
             "Log lines of this process that were dropped, as nobody read standard error in time.",
         );
         Self {
             shown,
+            added: AtomicU64::new(0),
             counter: None,
         }
     }
@@ -116,7 +120,9 @@ impl DroppedLines {
     /// Shows how many there are.
     pub(super) fn show(&self) {
         let dropped = self.counter.as_ref().map(ErrorCounter::dropped_lines);
-        self.shown.set(signed(dropped.unwrap_or_default()));
+        let dropped = dropped.map_or(0, |lines| u64::try_from(lines).unwrap_or(u64::MAX));
+        let added = self.added.fetch_max(dropped, Ordering::Relaxed);
+        self.shown.inc_by(dropped.saturating_sub(added));
     }
 }
 

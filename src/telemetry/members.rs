@@ -105,7 +105,7 @@ impl Members {
                 &["member"],
             ),
             held_back: declare.gauges(
-                "gazetteer_publish_braked",
+                "gazetteer_publish_held_back_withdrawals",
                 "Withdrawals of a member's shards that are held back for confirmation.",
                 &["member"],
             ),
@@ -117,7 +117,7 @@ impl Members {
             last_live: Mutex::default(),
             events: declare.counters(
                 "gazetteer_sources_events_total",
-                "What happened between a source and its member.",
+                "Events of sources, by event.",
                 &["member", "event"],
             ),
             credential_expiry: declare.gauges(

@@ -85,7 +85,7 @@ pub struct Metrics {
     brake: IntGauge,
     /// Transitions, by what they are of.
     transitions: IntCounterVec,
-    /// Shards that are kept back.
+    /// Shards that are suppressed.
     damped: IntGauge,
     /// Whether answers are frozen.
     frozen: IntGauge,
@@ -114,7 +114,7 @@ impl Metrics {
         let declare = Declare::new(&registry);
         let transitions = declare.counters(
             "gazetteer_publish_transitions_total",
-            "Changes of state, by what they are of.",
+            "State changes, by kind.",
             &["kind"],
         );
         for kind in EventKind::ALL {
@@ -122,7 +122,7 @@ impl Metrics {
         }
         let limits = declare.counters(
             "gazetteer_limit_exceeded_total",
-            "How often somebody asked for more than a limit lets through.",
+            "Requests beyond a limit, by limit.",
             &["limit"],
         );
         for limit in LIMITS {
@@ -172,7 +172,7 @@ impl Metrics {
             ),
             deltas: declare.counters(
                 "gazetteer_publish_deltas_total",
-                "Changes from sources, by what became of them.",
+                "Changes received from sources, by outcome.",
                 &["outcome"],
             ),
             retired: declare.gauge(
@@ -180,13 +180,13 @@ impl Metrics {
                 "Replaced snapshots that are still being read.",
             ),
             brake: declare.gauge(
-                "gazetteer_publish_brake",
+                "gazetteer_publish_member_loss_brake",
                 "1 while so many members are lost at once that all are held.",
             ),
             transitions,
             damped: declare.gauge(
                 "gazetteer_publish_damped_shards",
-                "Shards that are ready and kept back since they went out too often.",
+                "Shards that are ready and suppressed since they went out too often.",
             ),
             frozen: declare.gauge(
                 "gazetteer_publish_frozen",
@@ -201,7 +201,7 @@ impl Metrics {
                 "Failures to write persisted facts.",
             ),
             state_troubles: declare.gauge(
-                "gazetteer_publish_state_troubles",
+                "gazetteer_publish_state_dir_errors",
                 "Parts of the state folder that cannot be used; /readyz?verbose names them.",
             ),
             limits,
@@ -265,7 +265,7 @@ impl Metrics {
         self.transitions.with_label_values(&[kind.as_str()]).inc();
     }
 
-    /// How many shards are kept back.
+    /// How many shards are suppressed.
     pub fn set_damped(&self, shards: usize) {
         self.damped.set(signed(shards));
     }

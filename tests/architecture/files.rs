@@ -90,8 +90,12 @@ impl Files {
     }
 
     /// The module where a path leads that stands in a module; `None` for one that begins with a name
-    /// in scope. `depth` ends what goes around.
+    /// in scope, and for a name alone: a variable or a method may be called as a module. `depth` ends
+    /// what goes around.
     fn resolve(&self, module: &Module, path: &str, depth: usize) -> Option<Module> {
+        if !path.contains("::") {
+            return None;
+        }
         let mut segments = path
             .split("::")
             .filter(|segment| *segment != "self")
@@ -251,7 +255,11 @@ fn circles_and_scattered_methods_are_found() {
         ("src/a/tests.rs", "use super::d;\nimpl B {}\n"),
         ("src/f.rs", "mod g;\nmod h;\n"),
         ("src/f/g.rs", "use super::h;\n"),
-        ("src/f/h.rs", "use crate::a::C;\n"),
+        (
+            "src/f/h.rs",
+            "mod i;\nuse crate::a::C;\npub fn j(i: C) { i.i() }\n",
+        ),
+        ("src/f/h/i.rs", "use super::j;\n"),
     ];
     let sources = sources.map(|(path, text)| Source::new(path, text));
     let files = Files::new(&sources);

@@ -105,7 +105,7 @@ fn root_becomes_the_configured_user_after_binding_a_low_port() {
     check_threads(&daemon, "Gid:", &ids);
     check_threads(&daemon, "Groups:", &NOBODY.to_string());
     check_no_capabilities(&daemon);
-    daemon.log(&["rights dropped", "user=65534", "group=65534"]);
+    daemon.log(&["privileges dropped", "user=65534", "group=65534"]);
 
     // What it keeps is its own and nobody else's.
     let cordon = ["cordon", "m", "--state-dir", "state"];

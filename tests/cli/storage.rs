@@ -26,7 +26,7 @@ fn check(daemon: &Daemon) {
         text.starts_with("[+]members ok\n") && text.contains("[-]state-dir ")
     });
     let (_, metrics) = daemon.get("/metrics").unwrap();
-    let metric = "gazetteer_publish_state_troubles ";
+    let metric = "gazetteer_publish_state_dir_errors ";
     let line = metrics.lines().find_map(|line| line.strip_prefix(metric));
     assert_ne!(line, Some("0"));
     let (_, clusters) = daemon.get("/v1/clusters").unwrap();
@@ -141,7 +141,7 @@ fn a_disk_that_fills_refuses_commands_until_there_is_room() {
     fill(&state.join("filler"));
     let before = daemon.addresses(NAME);
     let (is_obeyed, said) = cordon(folder.path(), &state);
-    assert!(!is_obeyed && said.contains("cannot be kept"), "{said}");
+    assert!(!is_obeyed && said.contains("cannot write "), "{said}");
     assert_eq!(daemon.addresses(NAME), before);
     check(&daemon);
     fs::remove_file(state.join("filler")).unwrap();

@@ -92,7 +92,7 @@ fn logs_that_nobody_reads_stop_neither_health_nor_tcp_clients_nor_changes_nor_si
     while held.write(b"x").is_ok() {}
     assert_controlled(&stage, &daemon);
     let (_, metrics) = daemon.get("/metrics").expect("a reply");
-    let dropped = "gazetteer_telemetry_dropped_log_lines";
+    let dropped = "gazetteer_telemetry_dropped_log_lines_total";
     assert!(metrics.contains(dropped), "{metrics}");
     assert_ends(daemon, Vec::new());
 }

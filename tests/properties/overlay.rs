@@ -267,7 +267,7 @@ fn tell(builder: &mut SnapshotBuilder, address: IpAddr, verdict: Option<Verdict>
     }
 }
 
-/// A shard is kept back.
+/// A shard is suppressed.
 fn condition() -> Condition {
     Condition {
         since: UnixSeconds(1),

@@ -99,7 +99,7 @@ pub(crate) struct World {
     pub(crate) longitudes: BTreeMap<&'static str, u8>,
     /// What probes say of addresses, whatever the port.
     pub(crate) verdicts: BTreeMap<IpAddr, Verdict>,
-    /// Shards that are kept back.
+    /// Shards that are suppressed.
     pub(crate) damped: BTreeSet<Place3>,
     /// Shares of members that operators leave.
     pub(crate) shares: BTreeMap<usize, u16>,

@@ -30,7 +30,7 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
             Verdict::Up => "up",
             Verdict::Suspect => "suspect",
             Verdict::Down => "down",
-            Verdict::Damped => "kept back",
+            Verdict::Damped => "suppressed",
             Verdict::Unknown => {
                 let (probe, seen) = (probe(target), &evidence.seen);
                 lines.push(format!("{probe}: never passed from here: {seen}"));
@@ -57,7 +57,7 @@ pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -
     if let Some((_, condition)) = condition {
         let since = condition.since;
         let until = condition.damped_until;
-        let until = until.map_or_else(String::new, |until| format!(", kept back until {until}"));
+        let until = until.map_or_else(String::new, |until| format!(", suppressed until {until}"));
         lines.push(format!("{} since {since}{until}", condition.why));
     }
     let share = (snapshot.state().shares.iter())
@@ -122,7 +122,7 @@ pub(super) fn draw(
     )];
     if let Some(spill) = recorder.spill {
         lines.push(format!(
-            "spill-over: {} endpoints are to be ready in the nearest members, and {} are; the next carry the rest",
+            "spill-over: {} endpoints are required in the nearest members, {} are ready; the next members carry the rest",
             spill.needed, spill.ready
         ));
     }

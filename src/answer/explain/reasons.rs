@@ -109,7 +109,7 @@ pub(super) fn fill(
         .eligible
         .is_some_and(|eligible| eligible.is_last_known)
     {
-        let note = "no member is eligible: the last known ones stand in";
+        let note = "no member is eligible: answering with the last known ones";
         explanation.notes.push(note.to_owned());
     }
     let sync = snapshot.state().federation(entry.federation);
@@ -328,10 +328,10 @@ fn candidate(
     let (answers, reason) = match (shard, meaning) {
         (None, _) => (false, absent(snapshot, entry, member)),
         (Some(_), Meaning::Member(pinned)) if pinned != member => {
-            (false, "the name means another member".to_owned())
+            (false, "pinned to another member".to_owned())
         }
         (Some(shard), Meaning::Member(_)) if shard.has_address() => {
-            (true, "the name means it".to_owned())
+            (true, "pinned to this member".to_owned())
         }
         (Some(shard), _) => verdict(snapshot, entry, &shard, meaning, recorder),
     };
@@ -437,9 +437,9 @@ fn verdict(
     } else if eligible.withdrawn.contains(member) {
         "withdrawn: held for longer than hold, and another shard is live"
     } else if eligible.damped.contains(member) {
-        "kept back: it went out too often, and another shard is there"
+        "suppressed: withdrawn too often, and another shard is available"
     } else if eligible.lost_family.contains(member) {
-        "kept back: probes fail at every address of one family, and another shard is there"
+        "suppressed: all addresses of one family fail their probes, and another shard is available"
     } else if eligible.parted.contains(member) {
         "being drained: left out for this client at this time"
     } else if eligible.fenced_off.contains(member) {

@@ -212,9 +212,9 @@ fn conditions_and_drains_are_named() {
     };
     let often = condition(Some(1_800_000_060), "withdrawn 4 times in 10 minutes");
     world.set_condition(MemberIdx(0), &name(), Some(often));
-    let reason = "kept back: it went out too often, and another shard is there";
+    let reason = "suppressed: withdrawn too often, and another shard is available";
     let kept = "withdrawn 4 times in 10 minutes since 2027-01-15T08:00:00Z, \
-                kept back until 2027-01-15T08:01:00Z";
+                suppressed until 2027-01-15T08:01:00Z";
     check(&mut world, false, reason, &[kept]);
     let out = condition(None, "no ready endpoint");
     world.set_condition(MemberIdx(0), &name(), Some(out));

@@ -220,7 +220,7 @@ async fn nothing_worsens_while_nothing_is_heard() {
         said.iter()
             .all(|(_, verdict)| *verdict == Some(Verdict::Suspect))
     );
-    assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 1"));
+    assert!(world.shows("gazetteer_health_verdicts_suspended{family=\"ipv4\"} 1"));
     // The network is back, and two targets are really gone: a single failure that began since is
     // enough, and one that began before is not.
     world.answer(1, pass());
@@ -245,14 +245,14 @@ async fn nothing_worsens_while_nothing_is_heard() {
     }
     down.sort_unstable();
     assert_eq!(down, [3, 4]);
-    assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 0"));
+    assert!(world.shows("gazetteer_health_verdicts_suspended{family=\"ipv4\"} 0"));
     // Nothing is held for a family without targets.
     (1..=4).for_each(|n| world.answer(n, silent()));
     world.said_within(10).await;
-    assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 1"));
+    assert!(world.shows("gazetteer_health_verdicts_suspended{family=\"ipv4\"} 1"));
     world.wanted.send_replace(ProbeTargets::new());
     assert_eq!(world.said_within(1).await.len(), 4);
-    assert!(world.shows("gazetteer_health_held{family=\"ipv4\"} 0"));
+    assert!(world.shows("gazetteer_health_verdicts_suspended{family=\"ipv4\"} 0"));
 }
 
 #[tokio::test(start_paused = true)]

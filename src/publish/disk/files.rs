@@ -280,7 +280,7 @@ impl Changes {
             Ok(opened) => opened,
             Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                warn!(file = %path.display(), %error, "log of facts ignored");
+                warn!(file = %path.display(), %error, "ignoring unreadable fact log");
                 return None;
             }
         };
@@ -304,7 +304,7 @@ impl Changes {
                 Ok(Payload::End(_)) => {}
                 Err(error) => {
                     let good = changes.good;
-                    warn!(file = %path.display(), good, %error, "tail of a log of facts cut");
+                    warn!(file = %path.display(), good, %error, "truncating damaged tail of fact log");
                     break;
                 }
             }

@@ -53,7 +53,7 @@ pub(in crate::publish) fn read(
         Ok(Some(read)) => read.count(here, now),
         Ok(None) => RestoredFindings::default(),
         Err(problem) => {
-            error!(file = %path.display(), %problem, "what probes have found cannot be read");
+            error!(file = %path.display(), %problem, "cannot read probe findings");
             RestoredFindings::default()
         }
     }

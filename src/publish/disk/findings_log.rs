@@ -309,7 +309,7 @@ impl FindingsLog {
     pub(in crate::publish) fn close(self) {
         drop(self.orders);
         if self.thread.join().is_err() {
-            error!("the thread that keeps what probes have found panicked");
+            error!("the probe findings thread panicked");
         }
     }
 }

@@ -22,7 +22,7 @@ impl Storage {
         let why = why.to_string();
         let before = self.0.lock().insert(part.to_owned(), why.clone());
         if before.as_ref() != Some(&why) {
-            warn!(part, %why, "state-dir cannot be used: what it keeps is lost at a restart");
+            warn!(part, %why, "cannot write to state-dir: state will be lost at a restart");
         }
     }
 

@@ -138,13 +138,13 @@ impl FleetMembers {
         if !braked.is_empty() {
             let braked = braked.join("; ");
             return Some(format!(
-                "most members were lost at once, so none is withdrawn for now (brake of {braked})"
+                "most members of {braked} were lost at once: none is withdrawn for now"
             ));
         }
         let passes = self.states.hold_passes(member)?;
         let at = now.wall_of(passes);
         Some(format!(
-            "withdrawn from {at} on where something sure is left"
+            "will be withdrawn at {at} where a live alternative is left"
         ))
     }
 
@@ -198,7 +198,7 @@ impl FleetMembers {
                 if let Some((count, until)) = suppressed {
                     let left = until.duration_since(now.instant).as_secs();
                     profile.reason = Some(format!(
-                        "back, and kept back for {left} s since it was withdrawn {count} times"
+                        "back in contact, suppressed for {left} s after {count} withdrawals"
                     ));
                 }
             }
@@ -213,14 +213,14 @@ impl FleetMembers {
             return;
         };
         let why = match to {
-            _ if from == to => "it counts otherwise in a federation".to_owned(),
+            _ if from == to => "its contact changed in one federation".to_owned(),
             MemberState::Lost => reason.map_or_else(
                 || "its hold has passed".to_owned(),
                 |reason| format!("its hold has passed: {reason}"),
             ),
             MemberState::Held | MemberState::NeverSynced => reason.unwrap_or_default(),
             MemberState::Ready if from == MemberState::Returning => "back in contact".to_owned(),
-            MemberState::Ready => "its facts are live".to_owned(),
+            MemberState::Ready => "in contact, its services are known".to_owned(),
             MemberState::Returning => reason
                 .filter(|_| suppressed.is_some())
                 .unwrap_or_else(|| "answers again, and is listing".to_owned()),

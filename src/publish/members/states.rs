@@ -10,7 +10,7 @@
 //!                                                      ▼                   │         │
 //!                        restored at start ─────────▶ Held ──── Returning ──▶ Returning
 //!                                                      │ hold               ▲ │ (listing, or
-//!                                                      ▼                    │ │  kept back)
+//!                                                      ▼                    │ │  suppressed)
 //!                                                     Lost ──── Returning ──┘ │
 //!                                                      ▲                      ▼
 //!                                                      └──── Lost: back, and the hold runs on
@@ -229,7 +229,7 @@ impl States {
         tracked.flat_map(|tracked| tracked.holds.iter().map(|hold| hold.federation))
     }
 
-    /// How often a member that is kept back was withdrawn of late, and until when it is.
+    /// How often a member that is suppressed was withdrawn of late, and until when it is.
     pub(in crate::publish) fn suppressed(&self, member: MemberIdx) -> Option<(u32, Instant)> {
         let tracked = self.members.get(&member)?;
         Some((tracked.damper.count(), tracked.kept_until()?))

@@ -58,9 +58,9 @@ impl TransitionLog {
             let (subject, why) = (Shown(&what.subject), Shown(&what.why));
             let (from, to) = (Shown(&what.from), Shown(&what.to));
             if what.is_worse {
-                warn!(%subject, %from, %to, %why, "{kind}");
+                warn!(%subject, %from, %to, %why, "{kind} changed state");
             } else {
-                info!(%subject, %from, %to, %why, "{kind}");
+                info!(%subject, %from, %to, %why, "{kind} changed state");
             }
         }
         self.events.add(now.wall, transited);
@@ -72,7 +72,10 @@ impl TransitionLog {
         for (kind, lines) in self.lines.drain() {
             let left_out = lines.saturating_sub(LINES);
             if left_out > 0 {
-                warn!(kind = kind.as_str(), left_out, "transitions not logged");
+                warn!(
+                    kind = kind.as_str(),
+                    left_out, "further state changes of this second are not logged"
+                );
             }
             all += left_out;
         }

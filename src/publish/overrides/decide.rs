@@ -172,7 +172,7 @@ impl OverrideState {
         {
             self.fill_safe(&mut next, published, out, now.instant);
             self.now = next;
-            let why = "its end has come".to_owned();
+            let why = "expired".to_owned();
             overridden(
                 out,
                 now,
@@ -189,7 +189,7 @@ impl OverrideState {
         let ended: Vec<_> = self.now.drains.extract_if(.., over).collect();
         for drain in ended {
             let from = drain.state(drain.share(moment));
-            let why = "its end has come".to_owned();
+            let why = "expired".to_owned();
             overridden(out, now, drain.target.to_string(), (from, "in"), why, None);
         }
     }
@@ -207,7 +207,7 @@ impl OverrideState {
                 continue;
             };
             if was.state() == "draining" && is.state() == "out" {
-                let why = "its share is none".to_owned();
+                let why = "fully drained".to_owned();
                 overridden(
                     out,
                     now,
@@ -330,12 +330,10 @@ impl OverrideState {
     pub(in crate::publish) fn announce_restored(&self) {
         let Overrides { frozen, drains } = &self.now;
         if frozen.is_some() {
-            warn!(
-                "answers are frozen: they stay as they were, whatever members say, until `gazetteer thaw`"
-            );
+            warn!("answers are frozen until `gazetteer thaw`");
         }
         for drain in drains {
-            info!(target = %drain.target, "drained, as decided before the start");
+            info!(target = %drain.target, "still drained from before the restart");
         }
     }
 

@@ -139,7 +139,7 @@ pub(in crate::publish) fn notes(
             }
             let is_place = matches!(target, OverrideTarget::Region(_) | OverrideTarget::Zone(_));
             if is_place && meant(target, out.builder.fleet(), &out.builder).is_empty() {
-                notes.push("no member stands there now; one that comes is out".to_owned());
+                notes.push("no member is there now; future members will be drained".to_owned());
             }
             let pinned = match target {
                 OverrideTarget::Service(_) => "its members".to_owned(),
@@ -147,7 +147,7 @@ pub(in crate::publish) fn notes(
                 _ => "these members".to_owned(),
             };
             notes.push(format!(
-                "pinned names of {pinned} give their addresses all the same"
+                "pinned names of {pinned} still give their addresses"
             ));
         }
         OperatorCommand::Uncordon(target) => {

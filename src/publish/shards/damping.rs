@@ -1,4 +1,4 @@
-//! Shards that are out, and those that are kept back since they went out too often. Pure: it takes
+//! Shards that are out, and those that are suppressed since they went out too often. Pure: it takes
 //! `now`, and says when it wants to be asked again.
 //!
 //! ```text
@@ -44,7 +44,7 @@ enum DampingPhase {
         /// Why.
         standing: ShardReadiness,
     },
-    /// It is ready again, and kept back.
+    /// It is ready again, and suppressed.
     Damped {
         /// Since when it was out.
         since: UnixSeconds,
@@ -101,7 +101,7 @@ pub(in crate::publish) struct Damping {
     shards: HashMap<ShardKey, DampedShard>,
     /// When to look at a shard again.
     due: Deadlines<ShardKey>,
-    /// How many are kept back.
+    /// How many are suppressed.
     damped: usize,
     /// How many are remembered that have no facts.
     gone: usize,
@@ -266,7 +266,7 @@ impl Damping {
             .filter_map(move |(key, shard)| Some((key, self.describe(shard, now)?)))
     }
 
-    /// How many shards are kept back.
+    /// How many shards are suppressed.
     pub(in crate::publish) fn damped(&self) -> usize {
         self.damped
     }
@@ -316,13 +316,13 @@ impl Damping {
                 Some(Condition {
                     since,
                     damped_until: Some(UnixSeconds(now.wall.0 + left)),
-                    why: format!("ready again, kept back since it went out {count} times").into(),
+                    why: format!("ready again, suppressed after {count} withdrawals").into(),
                 })
             }
         }
     }
 
-    /// How long a shard is kept back yet.
+    /// How long a shard is suppressed yet.
     fn left(&self, shard: &DampedShard, now: Instant) -> Duration {
         let until = shard.damper.quiet_until().unwrap_or_default();
         until.saturating_sub(BEGUN + now.saturating_duration_since(self.begun))

@@ -46,7 +46,7 @@ impl FleetShards {
         let Some(held) = self.brake.of(key.0) else {
             return;
         };
-        let why = format!("its withdrawal waits for confirmation: {}", held.why);
+        let why = format!("withdrawal held back until confirmed: {}", held.why);
         let condition = Condition {
             since: held.since,
             damped_until: self
@@ -150,7 +150,7 @@ impl FleetShards {
                 let condition = self.damping.condition(&key, now);
                 self.brake.take(&key);
                 out.set_condition(&key, condition);
-                self.let_go(member, ("a second list lacks them too", None), out, now);
+                self.let_go(member, ("confirmed by a second list", None), out, now);
                 let_through.push((key.1, change));
             } else if self.brake.holds(&key) {
                 self.hold_back(&key, change, "", out, now);
@@ -224,7 +224,7 @@ impl FleetShards {
         if is_whole {
             self.release_all(
                 member,
-                ("its source knows that it is whole", None),
+                ("confirmed: the facts file is complete", None),
                 out,
                 now,
             );
@@ -252,7 +252,7 @@ impl FleetShards {
             })
             .collect();
         for key in down {
-            self.release(&key, ("probes say the same", None), out, now);
+            self.release(&key, ("confirmed by probes", None), out, now);
         }
     }
 
@@ -276,7 +276,7 @@ impl FleetShards {
     /// The facts of a member are gone as a whole: nothing is held back of it any more.
     pub(super) fn forget_held_back(&mut self, member: MemberIdx, out: &mut Outbox, now: Now) {
         if !self.brake.take_all(member).is_empty() {
-            self.let_go(member, ("its facts are discarded", None), out, now);
+            self.let_go(member, ("the facts are discarded", None), out, now);
         }
     }
 

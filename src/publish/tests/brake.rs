@@ -111,7 +111,7 @@ async fn an_empty_list_changes_nothing_before_a_second_one() {
             .is_empty()
             && running.is_waited_for()
     );
-    let braked = "gazetteer_publish_braked{member=\"a\"} 100";
+    let braked = "gazetteer_publish_held_back_withdrawals{member=\"a\"} 100";
     assert!(running.metrics.render(UnixSeconds(0)).contains(braked));
     after(4_000).await;
     running.change("a", list([])).await;
@@ -309,7 +309,7 @@ async fn an_operator_confirms_one_member() {
         .ask(OperatorCommand::Confirm(label("a")))
         .await
         .unwrap();
-    assert_eq!(done.notes, ["removals that were withheld: 100"]);
+    assert_eq!(done.notes, ["100 held-back removals applied"]);
     assert_eq!(running.left().await, 0);
     running.stop().await;
 }

@@ -67,7 +67,7 @@ fn a_shard_returns_at_once_the_first_time_and_later_and_later_then() {
     let condition = clocked.damping.condition(&key(1), clocked.now(5)).unwrap();
     assert_eq!(
         &*condition.why,
-        "ready again, kept back since it went out 3 times"
+        "ready again, suppressed after 3 withdrawals"
     );
     assert_eq!(condition.since, UnixSeconds(1004));
     assert_eq!(clocked.damping.damped(), 1);

@@ -95,7 +95,7 @@ async fn a_damaged_file_stops_no_start() {
         trouble.starts_with("overrides.json: cannot be read"),
         "{trouble}"
     );
-    let metric = "gazetteer_publish_state_troubles 1";
+    let metric = "gazetteer_publish_state_dir_errors 1";
     assert!(running.metrics.render(wall()).contains(metric));
     pass(60).await;
     let damaged = std::fs::read(folder.path().join("overrides.json")).unwrap();

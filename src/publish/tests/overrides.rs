@@ -224,13 +224,10 @@ async fn what_is_not_known_is_refused_by_name_and_changes_nothing() {
     let running = start(folder.path()).await;
     let refused = async |command| running.ask(command).await.unwrap_err().to_string();
     for (target, words) in [
-        ("c", "member \"c\" is not known; near it: "),
-        ("region/r3", "region \"r3\" is not known; near it: r1, r2"),
-        ("zone/r1", "zone \"r1\" is not known; near it: "),
-        (
-            "service/ns/t",
-            "service \"ns/t\" is not known; near it: ns/s",
-        ),
+        ("c", "unknown member \"c\"; near it: "),
+        ("region/r3", "unknown region \"r3\"; near it: r1, r2"),
+        ("zone/r1", "unknown zone \"r1\"; near it: "),
+        ("service/ns/t", "unknown service \"ns/t\"; near it: ns/s"),
     ] {
         let text = refused(drain(target, 0, None)).await;
         assert!(text.contains(words), "{text}");
@@ -358,11 +355,7 @@ async fn a_restart_serves_what_was_frozen() {
     assert_eq!(running.settled().await.generation(), restored.generation());
     assert!(*running.handle.ready.borrow());
     pass(3_600).await;
-    assert_eq!(
-        running.handle.overrides.borrow().frozen,
-        None,
-        "its end has come"
-    );
+    assert_eq!(running.handle.overrides.borrow().frozen, None, "expired");
     assert!(running.settled().await.generation() > restored.generation());
     running.stop().await;
 }

@@ -230,7 +230,7 @@ impl Beginning {
             .is_some_and(|(origin, source)| !identity::may_be(origin, &source.source));
         let is_restored = !is_other && kept.first_synced.is_some();
         if is_other {
-            warn!(member = %member.name, origin, "persisted facts are of another source: discarded");
+            warn!(member = %member.name, origin, "discarding persisted facts: they came from another source");
             self.discarded.push(index);
         } else {
             if is_restored {

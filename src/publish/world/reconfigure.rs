@@ -65,13 +65,16 @@ impl World {
                 continue;
             };
             if source_of(&config, &member.name).is_some_and(|s| !identity::may_be(origin, s)) {
-                warn!(member = %member.name, origin, "another source: facts are discarded");
+                warn!(member = %member.name, origin, "discarding facts: the source has changed");
                 self.lists.0.remove(&index);
                 self.discard(index, now);
             }
         }
         self.members.find_twins(&mut self.out);
-        info!(members = config.fleet.members.len(), "configuration taken");
+        info!(
+            members = config.fleet.members.len(),
+            "configuration applied"
+        );
         self.out.is_dirty = true;
     }
 

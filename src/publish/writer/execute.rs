@@ -79,13 +79,13 @@ impl Core {
                 member: member.clone(),
             });
         }
-        let mut notes = vec![format!("removals that were withheld: {count}")];
+        let mut notes = vec![format!("{count} held-back removals applied")];
         if lacks_mark {
             self.confirmed.send_modify(|confirmed| {
                 let count = Arc::make_mut(confirmed).entry(member.clone());
                 *count.or_default() += 1;
             });
-            notes.push("its facts file is read again, and taken without [end]".to_owned());
+            notes.push("its facts file is read again and accepted without [end]".to_owned());
         }
         Ok(CommandOutcome {
             notes,

@@ -53,7 +53,7 @@ impl SnapshotBuilder {
         self.health_inputs.evidence.iter()
     }
 
-    /// Why a shard is out or kept back; `None` takes it back. Returns whether anything changed.
+    /// Why a shard is out or suppressed; `None` takes it back. Returns whether anything changed.
     pub fn set_condition(
         &mut self,
         member: MemberIdx,

@@ -44,7 +44,7 @@ pub(super) enum FindingsRecord {
 /// Why an address is out.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Out {
-    /// It passes again, and is kept back since it was down too often; else it is down.
+    /// It passes again, and is suppressed since it was down too often; else it is down.
     pub(super) is_damped: bool,
     /// Since when, in Unix seconds.
     pub(super) since: u64,

@@ -10,7 +10,7 @@ use crate::model::Federation;
 pub(super) const LISTING: Duration = Duration::from_secs(60);
 
 /// The hold of a member in one federation. All but its length counts only while the member is not in
-/// contact, or is kept back.
+/// contact, or is suppressed.
 #[derive(Debug, Clone)]
 pub(super) struct Hold {
     /// The federation, in configuration order.

@@ -195,7 +195,7 @@ impl Tracked {
         holds.find(|hold| hold.federation == federation)
     }
 
-    /// Until when it is kept back, if it is: back in contact, and withdrawn as before.
+    /// Until when it is suppressed, if it is: back in contact, and withdrawn as before.
     pub(super) fn kept_until(&self) -> Option<Instant> {
         let is_kept_back = self.contact.is_live() && self.is_withdrawn();
         let until = self.damper.quiet_until().filter(|_| is_kept_back)?;

@@ -33,10 +33,10 @@ const SHORTEST: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(in super::super) enum ExecError {
     /// The kubeconfig names no command: correct it.
-    #[error("no command")]
+    #[error("command is missing")]
     NoCommand,
     /// The plugin insists on a person: use one that does not.
-    #[error("it needs a terminal (interactiveMode: Always)")]
+    #[error("requires a terminal (interactiveMode: Always)")]
     Interactive,
     /// The command cannot be started: install it, or correct its path, which is not shown: it may
     /// be what should stand elsewhere.

@@ -313,7 +313,7 @@ impl<'a> Session<'a> {
                 }
                 let error = error.to_string();
                 if self.credentials.as_ref() != Some(&error) {
-                    warn!(error = %Shown(&error), "credentials have changed and cannot be used, the old ones stay");
+                    warn!(error = %Shown(&error), "new credentials are unusable, keeping the old ones");
                     self.credentials = Some(error);
                 }
             }
@@ -365,7 +365,7 @@ impl<'a> Session<'a> {
     /// Has every kind listed again, to say everything once more.
     fn list_again(&mut self, controls: &Controls) {
         if self.contact.want_lists(Instant::now()) {
-            info!(member = %self.sender.member, "listed again, for confirmation");
+            info!(member = %self.sender.member, "listing again to confirm removals");
             controls.relists.send_modify(|count| *count += 1);
         }
     }
@@ -413,7 +413,7 @@ impl<'a> Session<'a> {
                 let reason = Shown(failure.text());
                 warn!(
                     %reason,
-                    "service exports cannot be watched: annotations alone count"
+                    "cannot watch ServiceExports: only annotations export services"
                 );
                 self.has_exports = Some(false);
             }

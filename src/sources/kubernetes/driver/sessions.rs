@@ -79,12 +79,12 @@ pub(super) async fn run(
             Err(over) => return over,
             Ok(SessionEnd::Moved(moved)) => {
                 let url = Shown(&moved.url);
-                info!(member = %sender.member, %url, "the API has moved");
+                info!(member = %sender.member, %url, "API server URL has changed, reconnecting");
                 moved
             }
             Ok(SessionEnd::Stuck) => {
                 let waited = contact.longest_stall();
-                warn!(member = %sender.member, ?waited, "listed without progress: begins from nothing");
+                warn!(member = %sender.member, ?waited, "list made no progress, starting over");
                 sender.count(SourceEvent::Stall);
                 contact.give_up();
                 match first_connection(source, &sender, &mut contact, timing).await {
