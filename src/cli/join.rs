@@ -68,7 +68,12 @@ pub(super) fn join(arguments: &Join) -> anyhow::Result<ExitCode> {
 fn print_rbac(arguments: &Join) -> anyhow::Result<ExitCode> {
     let config = arguments.side.config.as_ref();
     let folder = config.map(|config| folder(config));
-    let installation = folder.map(|folder| Installation::of_folder(&folder, false));
+    let installation = folder.map(|folder| -> Result<_, OperateError> {
+        let installation = Installation::of_folder(&folder)?;
+        // What is printed is to be taken up by later joins.
+        installation.keep(&folder)?;
+        Ok(installation)
+    });
     let names = Names {
         installation: installation.transpose()?,
         namespace: arguments.namespace.to_string(),

@@ -56,7 +56,7 @@ pub(super) struct Side {
     #[arg(long, value_name = "CONTEXT")]
     pub(super) host_context: Option<String>,
     /// Namespace of the Secrets in the host cluster
-    #[arg(long, value_name = "NAMESPACE", default_value = "gazetteer", value_parser = member_name)]
+    #[arg(long, value_name = "NAMESPACE", default_value = "gazetteer", value_parser = label)]
     pub(super) host_namespace: Label,
     /// The operator's kubeconfig; without it KUBECONFIG, else ~/.kube/config
     #[arg(long, value_name = "FILE")]
@@ -92,7 +92,7 @@ pub(super) struct Join {
     #[arg(long, conflicts_with_all = ["ca_file", "tls_server_name"])]
     pub(super) insecure_skip_tls_verify: bool,
     /// Namespace of the ServiceAccount
-    #[arg(long, default_value = "kube-system", value_parser = member_name)]
+    #[arg(long, default_value = "kube-system", value_parser = label)]
     pub(super) namespace: Label,
     /// ServiceAccount to use, instead of one of the installation's own
     #[arg(long, value_name = "NAME", value_parser = object_name)]
@@ -170,7 +170,7 @@ fn lifetime(text: &str) -> Result<Duration, String> {
     read.ok_or_else(|| "not within 10m to 366d".to_owned())
 }
 
-/// Reads a region or a zone.
+/// Reads a region, a zone or a namespace.
 fn label(text: &str) -> Result<Label, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
 }

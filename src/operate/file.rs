@@ -5,6 +5,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
+use nix::unistd::{AccessFlags, access};
+
 use super::error::OperateError;
 use crate::config::read;
 use crate::model::limits::CONFIGURATION_FILE;
@@ -31,6 +33,14 @@ pub(super) fn make_folder(path: &Path) -> Result<(), OperateError> {
     }
     give_to_group(path, path.parent().unwrap_or(Path::new(".")));
     Ok(())
+}
+
+/// Refuses a folder in which no file can be made.
+pub(super) fn check_writable(folder: &Path) -> Result<(), OperateError> {
+    // An empty path is where the program was started.
+    let folder = folder.join(".");
+    access(&folder, AccessFlags::W_OK | AccessFlags::X_OK)
+        .map_err(|error| OperateError::Refused(format!("{}: {error}", folder.display())))
 }
 
 /// Writes a file by renaming a complete one over it; what is written survives a crash.

@@ -55,6 +55,17 @@ impl Folder {
         Ok(known)
     }
 
+    /// Refuses a folder in which nothing can be written, or in whose parent it cannot be made.
+    pub(super) fn check_writable(&self) -> Result<(), OperateError> {
+        let parent = self.configuration.parent().unwrap_or(Path::new("."));
+        let folder = if self.path.exists() {
+            &self.path
+        } else {
+            parent
+        };
+        file::check_writable(folder)
+    }
+
     /// The kubeconfigs that `join` wrote for other members.
     pub(super) fn others(&self, name: &Label) -> Result<Vec<Other>, OperateError> {
         let entries = match std::fs::read_dir(&self.path) {

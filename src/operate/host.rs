@@ -108,6 +108,19 @@ impl Host {
         Ok(others.collect())
     }
 
+    /// Refuses a host cluster in which the Secret cannot be written: by rights, and by a dry run.
+    pub(super) async fn check_writable(&self, name: &Label) -> Result<(), OperateError> {
+        let name = name.as_str();
+        let object = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": name, "namespace": self.namespace},
+        });
+        let tried = self.api.apply(&self.path(name), &object, true).await;
+        tried
+            .map(drop)
+            .map_err(|refusal| OperateError::Refused(format!("{}: {refusal}", self.shown(name))))
+    }
+
     /// Writes a member down. Keys that are there stay as they are.
     pub(super) async fn write(
         &self,

@@ -56,6 +56,14 @@ pub async fn join(
     progress: &mut Progress<'_>,
 ) -> Result<JoinOutcome, OperateError> {
     let looked = look(joining, progress).await?;
+    if let Some(installation) = looked
+        .names
+        .installation
+        .as_ref()
+        .filter(|_| !joining.is_dry)
+    {
+        looked.place.keep(installation)?;
+    }
     let is_made = make(joining, &looked, progress).await?;
     let kept = kept(joining, &looked, is_made, progress).await?;
     let held = match kept {

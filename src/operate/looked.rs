@@ -57,7 +57,7 @@ pub(super) async fn look(
     let name = name(joining, &api, progress).await?;
     place.check_name(&name)?;
     let names = Names {
-        installation: Some(place.installation(joining.is_dry)?),
+        installation: Some(place.installation()?),
         namespace: joining.namespace.clone(),
         account: joining.account.clone(),
     };
@@ -69,6 +69,7 @@ pub(super) async fn look(
     if let Some(other) = same_cluster(&place, &name, &uid).await? {
         return Err(already(&other));
     }
+    place.check_writable(&name).await?;
     let mode = mode(joining, &known);
     let objects = objects(&names, Some(&name), mode);
     let looked = Looked {

@@ -64,10 +64,10 @@ impl MemberStore {
         }
     }
 
-    /// Which installation it is.
-    pub(super) fn installation(&self, is_dry: bool) -> Result<Installation, OperateError> {
+    /// Which installation it is; a new one, if none has joined anything yet. Writes nothing.
+    pub(super) fn installation(&self) -> Result<Installation, OperateError> {
         match self {
-            Self::Folder(folder) => Installation::of_folder(&folder.path, is_dry),
+            Self::Folder(folder) => Installation::of_folder(&folder.path),
             Self::Host(host) => Ok(Installation::of(host.uid.as_bytes())),
         }
     }
@@ -111,6 +111,22 @@ impl MemberStore {
                 Ok(others)
             }
             Self::Host(host) => host.others(name).await,
+        }
+    }
+
+    /// Refuses a place where nothing could be written.
+    pub(super) async fn check_writable(&self, name: &Label) -> Result<(), OperateError> {
+        match self {
+            Self::Folder(folder) => folder.check_writable(),
+            Self::Host(host) => host.check_writable(name).await,
+        }
+    }
+
+    /// Keeps what a new installation is known by.
+    pub(super) fn keep(&self, installation: &Installation) -> Result<(), OperateError> {
+        match self {
+            Self::Folder(folder) => installation.keep(&folder.path),
+            Self::Host(_) => Ok(()),
         }
     }
 

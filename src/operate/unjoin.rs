@@ -11,6 +11,7 @@ use super::cluster::version;
 use super::contexts::{ContextChoice, Trust, context_of, open};
 use super::entry::KnownMember;
 use super::error::OperateError;
+use super::installation::Installation;
 use super::manifest::{INSTALLATION, JOINED_AS, Kind, MANAGED, Names, ROLE, path, shown};
 use super::place::{MemberStore, Where};
 use super::progress::{Progress, StepMark};
@@ -45,6 +46,8 @@ pub struct Leaving {
     place: MemberStore,
     /// What its objects are called.
     names: Names,
+    /// What the operator's context of it is called, as far as that is known.
+    context: Option<String>,
     /// Its API, and what the context is called, unless its side is left alone.
     api: Option<(Api, String)>,
 }
@@ -71,8 +74,19 @@ impl Leaving {
         let claims = credential.and_then(|credential| Claims::read(&credential.token));
         let account = claims.and_then(|claims| claims.account);
         let (namespace, account) = account.map_or((None, None), |(a, b)| (Some(a), Some(b)));
+        let mut installation = place.installation()?;
+        if installation.is_new() {
+            let made = account.as_deref().and_then(Installation::of_account);
+            installation = made.ok_or_else(|| {
+                let place = place.shown();
+                OperateError::Refused(format!(
+                    "{place} has no .installation, without which nothing in the member is known as \
+                     its own: restore it from a backup"
+                ))
+            })?;
+        }
         let mut names = Names {
-            installation: Some(place.installation(true)?),
+            installation: Some(installation),
             namespace: namespace.unwrap_or_else(|| NAMESPACE.to_owned()),
             account,
         };
@@ -91,7 +105,9 @@ impl Leaving {
             check_is_member(&api, &names, name, &context).await?;
             Some((api, context))
         };
+        let context = chosen(&unjoining, &known).ok();
         Ok(Self {
+            context: context.map(|choice| choice.context),
             unjoining,
             place,
             names,
@@ -207,7 +223,7 @@ impl Leaving {
         let namespace = &self.names.namespace;
         let installation = self.names.installation.as_ref();
         let installation = installation.map(ToString::to_string).unwrap_or_default();
-        let context = self.unjoining.context.as_deref();
+        let context = self.context.as_deref();
         let context = context.map_or_else(|| "CONTEXT".to_owned(), quoted);
         let kubectl = format!("kubectl --context {context}");
         let label = format!("{INSTALLATION}={installation}");
@@ -234,6 +250,19 @@ fn quoted(word: &str) -> String {
     }
 }
 
+/// The operator's context of the member: as said, else that of its name or its server.
+fn chosen(unjoining: &Unjoining, known: &KnownMember) -> Result<ContextChoice, OperateError> {
+    if let Some(context) = &unjoining.context {
+        return Ok(ContextChoice {
+            paths: unjoining.paths.clone(),
+            context: context.clone(),
+        });
+    }
+    let credential = known.credential.as_ref();
+    let server = credential.map(|credential| credential.endpoint.server.as_str());
+    context_of(&unjoining.paths, unjoining.name.as_str(), server)
+}
+
 /// Reaches the member's API by the operator's rights, verified as the daemon verifies it.
 async fn reach(
     unjoining: &Unjoining,
@@ -241,15 +270,7 @@ async fn reach(
     progress: &mut Progress<'_>,
 ) -> Result<(Api, String), OperateError> {
     let endpoint = known.credential.as_ref().map(|known| &known.endpoint);
-    let choice = if let Some(context) = &unjoining.context {
-        ContextChoice {
-            paths: unjoining.paths.clone(),
-            context: context.clone(),
-        }
-    } else {
-        let server = endpoint.map(|endpoint| endpoint.server.as_str());
-        context_of(&unjoining.paths, unjoining.name.as_str(), server)?
-    };
+    let choice = chosen(unjoining, known)?;
     let trust = endpoint.map_or_else(Trust::default, |endpoint| Trust {
         server: None,
         authority: endpoint.authority.clone(),

@@ -360,6 +360,7 @@ fn what_cannot_be_done_is_said_before_anything_is_made() {
         "{said}"
     );
     assert!(version(&api).is_empty());
+    assert!(!desk.path("members.d").exists());
     // One cluster is one member, and one name is one cluster.
     join("m", CONTEXT, &[]).well();
     let said = join("n", CONTEXT, &[]).refused();

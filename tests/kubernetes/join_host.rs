@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::fake_apiserver::{FakeApi, Resource, Verb};
+use crate::fake_apiserver::{FakeApi, Reply, Resource, Verb};
 use crate::join::{CONTEXT, Desk, api, cluster, furnish};
 
 /// A host cluster.
@@ -90,4 +90,14 @@ fn somebody_elses_secret_stays() {
         host.read(|state| state.count(Resource::Secrets, Verb::Patch)),
         0
     );
+}
+
+#[test]
+fn a_host_that_takes_no_secrets_is_found_before_anything_is_made() {
+    let (api, host) = (api(), host());
+    let desk = Desk::new(&[(CONTEXT, cluster(&api)), ("host", cluster(&host))]);
+    host.set(Resource::Secrets, Verb::Patch, Reply::denied());
+    let said = desk.join(&["--host-context", "host"]).refused();
+    assert!(said.contains("nothing was changed"), "{said}");
+    assert!(api.read(|state| state.objects(Resource::ServiceAccounts).is_empty()));
 }

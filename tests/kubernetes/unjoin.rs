@@ -82,7 +82,7 @@ fn a_member_that_is_down_leaves_by_force() {
     let said = unjoin(&desk, &["--context", CONTEXT]).refused();
     assert!(said.contains("--force removes the member here"), "{said}");
     assert!(desk.path("members.d/m.toml").exists());
-    let ran = unjoin(&desk, &["--context", CONTEXT, "--force"]).well();
+    let ran = unjoin(&desk, &["--force"]).well();
     assert!(!desk.path("members.d/m.toml").exists());
     let quoted = "kubectl --context 'default/a:6443/kube:admin@x y' -n kube-system delete";
     assert!(ran.text.contains(quoted), "{}", ran.text);
