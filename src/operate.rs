@@ -39,7 +39,7 @@ mod prove;
 mod token;
 mod unjoin;
 
-pub use contexts::{ContextChoice, Trust};
+pub use contexts::{ApiTrust, ContextChoice};
 pub use entry::Neighbour;
 pub use error::OperateError;
 pub use installation::Installation;

@@ -13,8 +13,8 @@ use super::join_daemon::{Asking, Heard};
 use super::output;
 use crate::config::{self, Config};
 use crate::operate::{
-    self, ContextChoice, Installation, JoinOutcome, Joining, Mode, Names, Neighbour, OperateError,
-    Progress, Step, StepMark, Trust, Where,
+    self, ApiTrust, ContextChoice, Installation, JoinOutcome, Joining, Mode, Names, Neighbour,
+    OperateError, Progress, Step, StepMark, Where,
 };
 
 /// The folder of fragments, beside a configuration.
@@ -169,7 +169,7 @@ fn joining(arguments: &Join, config: Option<&Config>) -> anyhow::Result<Joining>
             paths: kubeconfigs(&arguments.side)?,
             context: arguments.context.clone().unwrap_or_default(),
         },
-        trust: Trust {
+        trust: ApiTrust {
             server: arguments.server.clone(),
             authority: None,
             server_name: arguments.tls_server_name.clone(),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::api::{Api, Refusal};
-use super::manifest::{INSTALLATION, Kind, Names, Object};
+use super::manifest::{INSTALLATION, MadeKind, Names, Object};
 
 /// What became of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) async fn apply(
     let path = object.path();
     let before = api.get(&path).await?;
     if let Some(before) = &before
-        && object.kind == Kind::ServiceAccount
+        && object.kind == MadeKind::ServiceAccount
         && !is_ours(before, names)
     {
         return Ok(ObjectChange::Unchanged);

@@ -14,7 +14,8 @@ pub(super) fn verification(
     source: &str,
 ) -> Result<(StepMark, String), String> {
     if endpoint.server.starts_with("http://") {
-        let says = "certificate: none, the API is spoken to in clear".to_owned();
+        let says =
+            "certificate: none: the API is spoken to in clear, and no token is sent".to_owned();
         return Ok((StepMark::Warning, says));
     }
     if endpoint.is_unverified {

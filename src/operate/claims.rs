@@ -9,7 +9,7 @@ use crate::model::UnixSeconds;
 
 /// What a token says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Claims {
+pub(super) struct TokenClaims {
     /// When it was issued.
     pub(super) issued: Option<UnixSeconds>,
     /// When it ends; tokens of Secrets do not.
@@ -34,7 +34,7 @@ struct Payload {
     secret: Option<String>,
 }
 
-impl Claims {
+impl TokenClaims {
     /// Reads a token; `None` for what is no JSON Web Token.
     pub(super) fn read(token: &SecretString) -> Option<Self> {
         let payload = token.expose_secret().split('.').nth(1)?;
@@ -82,7 +82,7 @@ pub(super) mod tests {
     #[test]
     fn a_token_says_how_long_it_lives_and_whose_it_is() {
         let said = json!({"iat": 1000, "exp": 3000, "sub": "system:serviceaccount:kube-system:g"});
-        let claims = Claims::read(&token(&said)).unwrap();
+        let claims = TokenClaims::read(&token(&said)).unwrap();
         assert_eq!(claims.granted(), Some(2000));
         assert_eq!(
             claims.account,
@@ -90,8 +90,8 @@ pub(super) mod tests {
         );
         assert!(claims.is_young(UnixSeconds(2000)));
         assert!(!claims.is_young(UnixSeconds(2001)));
-        let forever = Claims::read(&token(&json!({"sub": "me"}))).unwrap();
+        let forever = TokenClaims::read(&token(&json!({"sub": "me"}))).unwrap();
         assert!(forever.is_young(UnixSeconds(u64::MAX)) && forever.account.is_none());
-        assert_eq!(Claims::read(&"opaque".into()), None);
+        assert_eq!(TokenClaims::read(&"opaque".into()), None);
     }
 }

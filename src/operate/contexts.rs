@@ -29,7 +29,7 @@ pub struct ContextChoice {
 
 /// How the API of a member is known, where the kubeconfig does not say so, or says it otherwise.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub struct ApiTrust {
     /// The URL at which the daemon reaches it.
     pub server: Option<String>,
     /// Certificates of authorities, PEM.
@@ -153,7 +153,7 @@ fn cluster_of<'k>(kubeconfig: &'k Kubeconfig, context: &str) -> Option<&'k Clust
 
 /// Opens a context: what skips verification is refused unless the operator says how it is to be
 /// verified, or says again that it is not.
-pub(super) async fn open(choice: &ContextChoice, trust: &Trust) -> Result<Opened, OperateError> {
+pub(super) async fn open(choice: &ContextChoice, trust: &ApiTrust) -> Result<Opened, OperateError> {
     let (path, mut kubeconfig) = choice.find()?;
     let name = cluster_of(&kubeconfig, &choice.context).cloned();
     let context = Shown(&choice.context).to_string();

@@ -25,14 +25,14 @@ pub(super) struct ApiEndpoint {
 
 /// A server, a CA and a token.
 #[derive(Debug, Clone)]
-pub(super) struct Credential {
+pub(super) struct MemberCredential {
     /// Where the API is.
     pub(super) endpoint: ApiEndpoint,
     /// What the daemon says who it is with.
     pub(super) token: SecretString,
 }
 
-impl Credential {
+impl MemberCredential {
     /// As a kubeconfig.
     pub(super) fn render(&self) -> String {
         let endpoint = &self.endpoint;
@@ -61,7 +61,7 @@ impl Credential {
         )
     }
 
-    /// Reads a kubeconfig that [`Credential::render`] wrote; `None` for any other.
+    /// Reads a kubeconfig that [`MemberCredential::render`] wrote; `None` for any other.
     pub(super) fn read(text: &str) -> Option<Self> {
         let kubeconfig = Kubeconfig::from_yaml(text).ok()?;
         let [cluster] = kubeconfig.clusters.as_slice() else {
@@ -104,18 +104,18 @@ mod tests {
             proxy: None,
             is_unverified: false,
         };
-        let written = Credential {
+        let written = MemberCredential {
             endpoint: endpoint.clone(),
             token: "a.b.c".into(),
         };
         let text = written.render();
-        let read = Credential::read(&text).unwrap();
+        let read = MemberCredential::read(&text).unwrap();
         assert_eq!(read.endpoint, endpoint);
         assert_eq!(read.token.expose_secret(), "a.b.c");
         assert!(
             !text.contains("insecure") && !text.contains("proxy"),
             "{text}"
         );
-        assert!(Credential::read(&text.replace("name: gazetteer", "name: x")).is_none());
+        assert!(MemberCredential::read(&text.replace("name: gazetteer", "name: x")).is_none());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::credential::Credential;
+use super::credential::MemberCredential;
 use crate::config::Source;
 use crate::names::Label;
 
@@ -19,7 +19,7 @@ pub struct Neighbour {
 #[derive(Debug, Default)]
 pub(super) struct KnownMember {
     /// Its credential, if `join` wrote it.
-    pub(super) credential: Option<Credential>,
+    pub(super) credential: Option<MemberCredential>,
     /// It is written down, if not by `join`: where.
     pub(super) foreign: Option<String>,
     /// Something is written down beside the credential, which stays.
@@ -48,11 +48,11 @@ pub(super) struct Other {
 }
 
 /// What is written of a member.
-pub(super) struct Entry<'e> {
+pub(super) struct MemberEntry<'e> {
     /// The member.
     pub(super) name: &'e Label,
     /// Its credential; `None` leaves the one that is there.
-    pub(super) credential: Option<&'e Credential>,
+    pub(super) credential: Option<&'e MemberCredential>,
     /// Keys of the member beside its name and its source, in TOML.
     pub(super) keys: String,
     /// The daemon may not renew its token.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::credential::{CONTEXT, Credential};
-use super::entry::{Entry, KnownMember, Neighbour, Other, is_ending};
+use super::credential::{CONTEXT, MemberCredential};
+use super::entry::{KnownMember, MemberEntry, Neighbour, Other, is_ending};
 use super::error::OperateError;
 use super::file;
 use crate::names::Label;
@@ -47,7 +47,7 @@ impl Folder {
         }
         let path = self.kubeconfig(name.as_str());
         if let Some(text) = file::text(&path)? {
-            known.credential = Credential::read(&text);
+            known.credential = MemberCredential::read(&text);
             if known.credential.is_none() {
                 known.foreign = Some(path.display().to_string());
             }
@@ -82,7 +82,7 @@ impl Folder {
                 return None;
             }
             let text = file::text(&path).ok()??;
-            Credential::read(&text)?;
+            MemberCredential::read(&text)?;
             Some(Other {
                 name: other,
                 text,
@@ -97,7 +97,7 @@ impl Folder {
     /// is: keys may have been added to it.
     pub(super) fn write(
         &self,
-        entry: &Entry<'_>,
+        entry: &MemberEntry<'_>,
         is_dry: bool,
     ) -> Result<Vec<(String, String)>, OperateError> {
         let name = entry.name.as_str();
@@ -158,7 +158,7 @@ impl Folder {
 }
 
 /// A fragment.
-fn definition(entry: &Entry<'_>) -> String {
+fn definition(entry: &MemberEntry<'_>) -> String {
     let name = entry.name;
     let renew = if entry.is_ending {
         ", renew = false"
@@ -187,7 +187,7 @@ mod tests {
             neighbours: Vec::new(),
         };
         let name: Label = "m".parse().unwrap();
-        let credential = Credential {
+        let credential = MemberCredential {
             endpoint: ApiEndpoint {
                 server: "https://203.0.113.7:6443".to_owned(),
                 authority: None,
@@ -197,7 +197,7 @@ mod tests {
             },
             token: "a.b.c".into(),
         };
-        let entry = |credential| Entry {
+        let entry = |credential| MemberEntry {
             name: &name,
             credential,
             keys: "region = \"r\"\n".to_owned(),

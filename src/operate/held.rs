@@ -2,12 +2,12 @@
 
 use super::api::Refusal;
 use super::apply::ObjectChange;
-use super::claims::Claims;
-use super::credential::Credential;
+use super::claims::TokenClaims;
+use super::credential::MemberCredential;
 use super::error::OperateError;
 use super::joining::Joining;
 use super::looked::Looked;
-use super::manifest::{Kind, Mode, path};
+use super::manifest::{MadeKind, Mode, path};
 use super::moments::{DAY, date, span};
 use super::progress::{Progress, StepMark};
 use super::prove::{Proof, prove};
@@ -23,9 +23,9 @@ const UNRENEWED: u64 = 7 * DAY;
 /// A credential that works.
 pub(super) struct Held {
     /// The credential.
-    pub(super) credential: Credential,
+    pub(super) credential: MemberCredential,
     /// What its token says.
-    pub(super) claims: Option<Claims>,
+    pub(super) claims: Option<TokenClaims>,
     /// What it was seen to do.
     pub(super) proof: Proof,
     /// Whether it is the one that was there.
@@ -42,7 +42,7 @@ pub(super) async fn kept(
     let Some(credential) = looked.known.credential.clone() else {
         return Ok(None);
     };
-    let Some(claims) = Claims::read(&credential.token) else {
+    let Some(claims) = TokenClaims::read(&credential.token) else {
         return Ok(None);
     };
     let account = (looked.names.namespace.clone(), looked.names.account());
@@ -87,9 +87,9 @@ pub(super) async fn renew(
     } else {
         request(api, names, joining.lifetime.unwrap_or(LIFETIME)).await?
     };
-    let claims = Claims::read(&token);
+    let claims = TokenClaims::read(&token);
     tell_token(joining, looked, claims.as_ref(), false, progress)?;
-    let credential = Credential {
+    let credential = MemberCredential {
         endpoint: looked.endpoint.clone(),
         token,
     };
@@ -110,7 +110,7 @@ async fn secret_to_make(
 ) -> Result<(String, bool), OperateError> {
     let [first, second] = secret_names(&looked.names);
     let credential = looked.known.credential.as_ref();
-    let claims = credential.and_then(|credential| Claims::read(&credential.token));
+    let claims = credential.and_then(|credential| TokenClaims::read(&credential.token));
     let used = claims.and_then(|claims| claims.secret);
     if !joining.renews {
         return Ok((used.unwrap_or(first), false));
@@ -118,7 +118,7 @@ async fn secret_to_make(
     let is_first_there = if let Some(used) = &used {
         *used == first
     } else {
-        let path = path(Kind::Secret, Some(&looked.names.namespace), &first);
+        let path = path(MadeKind::Secret, Some(&looked.names.namespace), &first);
         let there = looked.api.get(&path).await;
         let failed = |refusal: Refusal| OperateError::Api(refusal.to_string());
         there.map_err(failed)?.is_some()
@@ -130,12 +130,12 @@ async fn secret_to_make(
 fn tell_token(
     joining: &Joining,
     looked: &Looked,
-    claims: Option<&Claims>,
+    claims: Option<&TokenClaims>,
     is_kept: bool,
     progress: &mut Progress<'_>,
 ) -> Result<(), OperateError> {
     let ends = claims.and_then(|claims| claims.ends);
-    let granted = claims.and_then(Claims::granted);
+    let granted = claims.and_then(TokenClaims::granted);
     let (Some(ends), Some(granted)) = (ends, granted) else {
         progress.found(StepMark::Ok, "token without an end, that of a secret");
         return Ok(());

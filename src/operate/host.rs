@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::api::{Api, Refusal};
 use super::cluster::uid;
-use super::credential::{CONTEXT, Credential};
-use super::entry::{Entry, KnownMember, Other, is_ending};
+use super::credential::{CONTEXT, MemberCredential};
+use super::entry::{KnownMember, MemberEntry, Other, is_ending};
 use super::error::OperateError;
-use super::manifest::{Kind, MANAGED, ROLE, path};
+use super::manifest::{MANAGED, MadeKind, ROLE, path};
 use crate::names::Label;
 
 /// Says that a Secret is a member.
@@ -47,7 +47,7 @@ impl Host {
 
     /// Where the Secret of a member is.
     fn path(&self, name: &str) -> String {
-        path(Kind::Secret, Some(&self.namespace), name)
+        path(MadeKind::Secret, Some(&self.namespace), name)
     }
 
     /// A Secret as it is shown.
@@ -69,7 +69,7 @@ impl Host {
             return Ok(KnownMember::default());
         };
         let mut known = KnownMember {
-            credential: value(&secret, KUBECONFIG).and_then(|text| Credential::read(&text)),
+            credential: value(&secret, KUBECONFIG).and_then(|text| MemberCredential::read(&text)),
             ..KnownMember::default()
         };
         if let Some(keys) = value(&secret, KEYS) {
@@ -97,7 +97,7 @@ impl Host {
         let others = items.filter_map(|secret| {
             let other: Label = secret["metadata"]["name"].as_str()?.parse().ok()?;
             let text = value(secret, KUBECONFIG)?;
-            Credential::read(&text)?;
+            MemberCredential::read(&text)?;
             (other != *name).then(|| Other {
                 name: other,
                 text,
@@ -124,7 +124,7 @@ impl Host {
     /// Writes a member down. Keys that are there stay as they are.
     pub(super) async fn write(
         &self,
-        entry: &Entry<'_>,
+        entry: &MemberEntry<'_>,
         is_dry: bool,
     ) -> Result<Vec<(String, String)>, OperateError> {
         let name = entry.name.as_str();

@@ -7,14 +7,14 @@ use tokio::time::sleep;
 
 use super::api::Refusal;
 use super::apply::{ObjectChange, remove};
-use super::claims::Claims;
-use super::credential::Credential;
-use super::entry::Entry;
+use super::claims::TokenClaims;
+use super::credential::MemberCredential;
+use super::entry::MemberEntry;
 use super::error::OperateError;
 use super::held::{Held, kept, renew};
 use super::joining::Joining;
 use super::looked::{Looked, look, make_one};
-use super::manifest::{Kind, Mode, path, shown};
+use super::manifest::{MadeKind, Mode, path, shown};
 use super::moments::date;
 use super::progress::{Progress, StepMark};
 use super::prove::Proof;
@@ -92,7 +92,7 @@ pub async fn join(
             let claims = held.claims.as_ref();
             TokenFacts {
                 ends: claims.and_then(|claims| claims.ends).map(date),
-                granted_seconds: claims.and_then(Claims::granted),
+                granted_seconds: claims.and_then(TokenClaims::granted),
                 kept: held.is_kept,
             }
         }),
@@ -121,7 +121,7 @@ async fn make(
     // What an earlier join let the daemon do.
     let name = format!("{}-token", looked.names.base());
     let namespace = Some(looked.names.namespace.as_str());
-    for kind in [Kind::RoleBinding, Kind::Role] {
+    for kind in [MadeKind::RoleBinding, MadeKind::Role] {
         let shown = shown(kind, namespace, &name);
         let path = path(kind, namespace, &name);
         let removed = remove(&looked.api, &looked.names, &path, is_dry).await;
@@ -180,7 +180,7 @@ async fn write(
     progress: &mut Progress<'_>,
 ) -> Result<bool, OperateError> {
     // Where there is none yet, only that there would be one is known.
-    let unknown = Credential {
+    let unknown = MemberCredential {
         endpoint: looked.endpoint.clone(),
         token: String::new().into(),
     };
@@ -193,7 +193,7 @@ async fn write(
         let says = "region and zones: what is written down already stays as it is";
         progress.found(StepMark::Warning, says);
     }
-    let entry = Entry {
+    let entry = MemberEntry {
         name: &looked.name,
         credential,
         keys,
@@ -235,7 +235,7 @@ async fn clear(
     let mut has_waited = held.is_kept;
     let mut is_changed = false;
     for name in secret_names(&looked.names) {
-        let path = path(Kind::Secret, namespace, &name);
+        let path = path(MadeKind::Secret, namespace, &name);
         let shown = shown_secret(&looked.names, &name);
         let failed = |refusal: Refusal| OperateError::Api(format!("{shown}: {refusal}"));
         let is_used = used == Some(&name);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::contexts::{ContextChoice, Trust};
+use super::contexts::{ApiTrust, ContextChoice};
 use super::manifest::Mode;
 use super::place::Where;
 use crate::names::Label;
@@ -15,7 +15,7 @@ pub struct Joining {
     /// The operator's context of it.
     pub choice: ContextChoice,
     /// How its API is known.
-    pub trust: Trust,
+    pub trust: ApiTrust,
     /// The file with certificates of authorities.
     pub authority: Option<PathBuf>,
     /// The daemon's side.

@@ -10,7 +10,7 @@ use super::api::Api;
 use super::cluster::uid;
 use super::entry::Other;
 use super::error::OperateError;
-use super::manifest::{Kind, Object};
+use super::manifest::{MadeKind, Object};
 use super::place::MemberStore;
 use crate::model::Shown;
 use crate::names::Label;
@@ -52,7 +52,7 @@ pub(super) struct Right {
     /// What may be done.
     verb: &'static str,
     /// The kind of object.
-    kind: Kind,
+    kind: MadeKind,
     /// A part of it.
     part: &'static str,
     /// Where.
@@ -74,7 +74,7 @@ impl Right {
     pub(super) fn to_token(namespace: &str) -> Self {
         Self {
             verb: "create",
-            kind: Kind::ServiceAccount,
+            kind: MadeKind::ServiceAccount,
             part: "token",
             namespace: Some(namespace.to_owned()),
         }

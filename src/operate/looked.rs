@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::api::{Api, Refusal};
 use super::apply::{ObjectChange, apply, is_ours};
 use super::certificate::verification;
-use super::claims::Claims;
+use super::claims::TokenClaims;
 use super::cluster::{clusterset_id, uid, version};
 use super::contexts::{Opened, open, read_authority};
 use super::credential::{ApiEndpoint, CONTEXT};
@@ -13,7 +13,7 @@ use super::entry::{KnownMember, Other};
 use super::error::OperateError;
 use super::joining::Joining;
 use super::look::{Right, check_rights, same_cluster, uid_of};
-use super::manifest::{JOINED_AS, Kind, Mode, Names, Object, ROLE, objects, path};
+use super::manifest::{JOINED_AS, MadeKind, Mode, Names, Object, ROLE, objects, path};
 use super::name::member_name;
 use super::place::MemberStore;
 use super::progress::{Progress, StepMark};
@@ -172,7 +172,7 @@ async fn name(
 /// How the token is to live: as the operator says, else as it does.
 fn mode(joining: &Joining, known: &KnownMember) -> Mode {
     let claims = known.credential.as_ref();
-    let claims = claims.and_then(|credential| Claims::read(&credential.token));
+    let claims = claims.and_then(|credential| TokenClaims::read(&credential.token));
     let is_long_lived = claims.is_some_and(|claims| claims.ends.is_none());
     match joining.mode {
         Some(mode) => mode,
@@ -186,7 +186,7 @@ fn mode(joining: &Joining, known: &KnownMember) -> Mode {
 async fn check_identity(joining: &Joining, looked: &Looked) -> Result<(), OperateError> {
     let Looked { names, name, .. } = looked;
     let account = names.account();
-    let path = path(Kind::ServiceAccount, Some(&names.namespace), &account);
+    let path = path(MadeKind::ServiceAccount, Some(&names.namespace), &account);
     let there = looked.api.get(&path).await;
     let there = there.map_err(|refusal| unreachable(&looked.context, &looked.api, &refusal))?;
     let there = there.filter(|account| is_ours(account, names));
@@ -254,10 +254,10 @@ pub(super) async fn make_one(
 ) -> Result<ObjectChange, Refusal> {
     if is_dry {
         let role = match object.kind {
-            Kind::ClusterRoleBinding => Some(path(Kind::ClusterRole, None, ROLE)),
-            Kind::RoleBinding => {
+            MadeKind::ClusterRoleBinding => Some(path(MadeKind::ClusterRole, None, ROLE)),
+            MadeKind::RoleBinding => {
                 let namespace = Some(looked.names.namespace.as_str());
-                Some(path(Kind::Role, namespace, &object.name))
+                Some(path(MadeKind::Role, namespace, &object.name))
             }
             _ => None,
         };

@@ -71,7 +71,7 @@ impl Names {
 
 /// A kind of object that a join makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MadeKind {
     /// Who the daemon is.
     ServiceAccount,
     /// What it may read.
@@ -86,7 +86,7 @@ pub(super) enum Kind {
     Secret,
 }
 
-impl Kind {
+impl MadeKind {
     /// The group, its path with the version, and the resource.
     pub(super) fn place(self) -> (&'static str, &'static str, &'static str) {
         let rbac = "/apis/rbac.authorization.k8s.io/v1";
@@ -116,7 +116,7 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub(super) struct Object {
     /// What it is.
-    pub(super) kind: Kind,
+    pub(super) kind: MadeKind,
     /// Its namespace, where it is in one.
     pub(super) namespace: Option<String>,
     /// Its name.
@@ -138,7 +138,7 @@ impl Object {
 }
 
 /// Where an object is.
-pub(super) fn path(kind: Kind, namespace: Option<&str>, name: &str) -> String {
+pub(super) fn path(kind: MadeKind, namespace: Option<&str>, name: &str) -> String {
     let (_, root, resource) = kind.place();
     match namespace {
         Some(namespace) => format!("{root}/namespaces/{namespace}/{resource}/{name}"),
@@ -147,7 +147,7 @@ pub(super) fn path(kind: Kind, namespace: Option<&str>, name: &str) -> String {
 }
 
 /// An object as it is shown.
-pub(super) fn shown(kind: Kind, namespace: Option<&str>, name: &str) -> String {
+pub(super) fn shown(kind: MadeKind, namespace: Option<&str>, name: &str) -> String {
     let word = kind.word();
     match namespace {
         Some(namespace) => format!("{word} {namespace}/{name}"),
@@ -166,14 +166,14 @@ pub(super) fn objects(names: &Names, member: Option<&Label>, mode: Mode) -> Vec<
         identity["metadata"]["annotations"][JOINED_AS] = json!(member.as_str());
     }
     let mut all = vec![
-        (Kind::ServiceAccount, account.clone(), identity),
+        (MadeKind::ServiceAccount, account.clone(), identity),
         (
-            Kind::ClusterRole,
+            MadeKind::ClusterRole,
             ROLE.to_owned(),
             json!({"rules": rules()}),
         ),
         (
-            Kind::ClusterRoleBinding,
+            MadeKind::ClusterRoleBinding,
             base.clone(),
             json!({"roleRef": reference("ClusterRole", ROLE), "subjects": subject}),
         ),
@@ -183,14 +183,14 @@ pub(super) fn objects(names: &Names, member: Option<&Label>, mode: Mode) -> Vec<
             "apiGroups": [""], "resources": ["serviceaccounts/token"],
             "resourceNames": [account], "verbs": ["create"],
         }]);
-        all.push((Kind::Role, token.clone(), json!({"rules": rule})));
+        all.push((MadeKind::Role, token.clone(), json!({"rules": rule})));
         let binding = json!({"roleRef": reference("Role", &token), "subjects": subject});
-        all.push((Kind::RoleBinding, token, binding));
+        all.push((MadeKind::RoleBinding, token, binding));
     }
     let objects = all.into_iter().map(|(kind, name, fields)| {
         let mut labels = names.labels();
         // It is no installation's own.
-        if kind == Kind::ClusterRole {
+        if kind == MadeKind::ClusterRole {
             labels = json!({ MANAGED: ROLE });
         }
         object(kind, Some(namespace), name, labels, fields)
@@ -207,7 +207,7 @@ pub(super) fn token_secret(names: &Names, name: &str) -> Object {
     });
     let namespace = Some(names.namespace.as_str());
     object(
-        Kind::Secret,
+        MadeKind::Secret,
         namespace,
         name.to_owned(),
         names.labels(),
@@ -217,7 +217,7 @@ pub(super) fn token_secret(names: &Names, name: &str) -> Object {
 
 /// An object with its type, name and labels.
 fn object(
-    kind: Kind,
+    kind: MadeKind,
     namespace: Option<&str>,
     name: String,
     labels: Value,
@@ -283,7 +283,11 @@ mod tests {
             |label: &str, object: &Object| object.manifest["metadata"]["labels"][label].clone();
         for object in &all {
             let is_shared = of(INSTALLATION, object).is_null();
-            assert_eq!(is_shared, object.kind == Kind::ClusterRole, "{object:?}");
+            assert_eq!(
+                is_shared,
+                object.kind == MadeKind::ClusterRole,
+                "{object:?}"
+            );
             assert_eq!(of(MANAGED, object), ROLE);
         }
         assert_eq!(objects(&names, None, Mode::Ending).len(), all.len() - 2);

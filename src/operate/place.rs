@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use kube::config::Kubeconfig;
 
-use super::contexts::{ContextChoice, Trust, open};
-use super::entry::{Entry, KnownMember, Neighbour, Other};
+use super::contexts::{ApiTrust, ContextChoice, open};
+use super::entry::{KnownMember, MemberEntry, Neighbour, Other};
 use super::error::OperateError;
 use super::folder::Folder;
 use super::host::Host;
@@ -57,7 +57,7 @@ impl MemberStore {
                 neighbours: neighbours.clone(),
             })),
             Where::Host { choice, namespace } => {
-                let opened = open(choice, &Trust::default()).await?;
+                let opened = open(choice, &ApiTrust::default()).await?;
                 let host = Host::open(opened.api, namespace.clone()).await?;
                 Ok(Self::Host(host))
             }
@@ -133,7 +133,7 @@ impl MemberStore {
     /// Writes a member down: each object or file, and what became of it.
     pub(super) async fn write(
         &self,
-        entry: Entry<'_>,
+        entry: MemberEntry<'_>,
         is_dry: bool,
     ) -> Result<Vec<(String, String)>, OperateError> {
         match self {

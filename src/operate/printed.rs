@@ -1,6 +1,6 @@
 //! `gazetteer join --print-rbac`: the objects of a join, for those who apply them by hand.
 
-use super::manifest::{Kind, Mode, Names, Object, RIGHTS, objects};
+use super::manifest::{MadeKind, Mode, Names, Object, RIGHTS, objects};
 
 /// The objects as YAML, the rules of the ClusterRole octet for octet those of `deploy/rbac.yaml`.
 pub fn printed(names: &Names, mode: Mode) -> String {
@@ -27,7 +27,7 @@ fn document(object: &Object) -> String {
         // Digits alone would be a number.
         text.extend(["    ", label, ": ", &value.to_string(), "\n"]);
     }
-    if object.kind == Kind::ClusterRole {
+    if object.kind == MadeKind::ClusterRole {
         return text + rules();
     }
     for field in ["roleRef", "rules", "subjects"] {

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::api::{Api, Refusal};
 use super::cluster::uid;
-use super::credential::{CONTEXT, Credential};
+use super::credential::{CONTEXT, MemberCredential};
 use super::error::OperateError;
 use crate::sources::kubernetes::{NodeSurvey, operator_client, survey_nodes};
 use crate::telemetry::clock;
@@ -59,7 +59,7 @@ impl Proof {
 /// Lists and watches each kind by a credential, from the very kubeconfig that the daemon is given. It
 /// must lead to the cluster `expected`. `is_new` says that the API may not have heard of it yet.
 pub(super) async fn prove(
-    credential: &Credential,
+    credential: &MemberCredential,
     expected: &str,
     is_new: bool,
 ) -> Result<Proof, OperateError> {

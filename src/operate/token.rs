@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::api::Api;
 use super::apply::is_ours;
 use super::error::OperateError;
-use super::manifest::{Kind, Names, path, shown, token_secret};
+use super::manifest::{MadeKind, Names, path, shown, token_secret};
 use crate::telemetry::clock;
 
 /// How long the cluster may take to put a token into a Secret.
@@ -27,7 +27,7 @@ pub(super) async fn request(
     lifetime: u64,
 ) -> Result<SecretString, OperateError> {
     let account = path(
-        Kind::ServiceAccount,
+        MadeKind::ServiceAccount,
         Some(&names.namespace),
         &names.account(),
     );
@@ -102,5 +102,5 @@ fn token_in(secret: &Value) -> Option<SecretString> {
 
 /// A Secret of the installation as it is shown.
 pub(super) fn shown_secret(names: &Names, name: &str) -> String {
-    shown(Kind::Secret, Some(&names.namespace), name)
+    shown(MadeKind::Secret, Some(&names.namespace), name)
 }

@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::api::{Api, Refusal};
 use super::apply::{ObjectChange, is_ours, remove};
-use super::claims::Claims;
+use super::claims::TokenClaims;
 use super::cluster::version;
-use super::contexts::{ContextChoice, Trust, context_of, open};
+use super::contexts::{ApiTrust, ContextChoice, context_of, open};
 use super::entry::KnownMember;
 use super::error::OperateError;
 use super::installation::Installation;
-use super::manifest::{INSTALLATION, JOINED_AS, Kind, MANAGED, Names, ROLE, path, shown};
+use super::manifest::{INSTALLATION, JOINED_AS, MANAGED, MadeKind, Names, ROLE, path, shown};
 use super::place::{MemberStore, Where};
 use super::progress::{Progress, StepMark};
 use crate::model::Shown;
@@ -71,7 +71,7 @@ impl Leaving {
             return Err(OperateError::Refused(why));
         }
         let credential = known.credential.as_ref();
-        let claims = credential.and_then(|credential| Claims::read(&credential.token));
+        let claims = credential.and_then(|credential| TokenClaims::read(&credential.token));
         let account = claims.and_then(|claims| claims.account);
         let (namespace, account) = account.map_or((None, None), |(a, b)| (Some(a), Some(b)));
         let mut installation = place.installation()?;
@@ -157,12 +157,12 @@ impl Leaving {
         let second = format!("{base}-2");
         let account = names.account();
         let all = [
-            (Kind::RoleBinding, &token),
-            (Kind::Role, &token),
-            (Kind::Secret, &second),
-            (Kind::Secret, &base),
-            (Kind::ServiceAccount, &account),
-            (Kind::ClusterRoleBinding, &base),
+            (MadeKind::RoleBinding, &token),
+            (MadeKind::Role, &token),
+            (MadeKind::Secret, &second),
+            (MadeKind::Secret, &base),
+            (MadeKind::ServiceAccount, &account),
+            (MadeKind::ClusterRoleBinding, &base),
         ];
         for (kind, name) in all {
             let namespace = kind.is_namespaced().then_some(names.namespace.as_str());
@@ -177,7 +177,7 @@ impl Leaving {
                 None => {}
             }
         }
-        let shown = shown(Kind::ClusterRole, None, ROLE);
+        let shown = shown(MadeKind::ClusterRole, None, ROLE);
         let removed = self.remove_role(api, is_dry).await;
         if let Some(word) = removed.map_err(|refusal| (shown.clone(), refusal))? {
             progress.did(shown, word);
@@ -187,12 +187,12 @@ impl Leaving {
 
     /// Removes the ClusterRole, if it was made by a join and nobody else is bound to it.
     async fn remove_role(&self, api: &Api, is_dry: bool) -> Result<Option<String>, Refusal> {
-        let path = path(Kind::ClusterRole, None, ROLE);
+        let path = path(MadeKind::ClusterRole, None, ROLE);
         let Some(role) = api.get(&path).await? else {
             return Ok(None);
         };
         let own = self.names.base();
-        let (_, root, _) = Kind::ClusterRoleBinding.place();
+        let (_, root, _) = MadeKind::ClusterRoleBinding.place();
         for kind in ["clusterrolebindings", "rolebindings"] {
             let bindings = api
                 .get(&format!("{root}/{kind}"))
@@ -271,7 +271,7 @@ async fn reach(
 ) -> Result<(Api, String), OperateError> {
     let endpoint = known.credential.as_ref().map(|known| &known.endpoint);
     let choice = chosen(unjoining, known)?;
-    let trust = endpoint.map_or_else(Trust::default, |endpoint| Trust {
+    let trust = endpoint.map_or_else(ApiTrust::default, |endpoint| ApiTrust {
         server: None,
         authority: endpoint.authority.clone(),
         server_name: endpoint.server_name.clone(),
@@ -292,7 +292,7 @@ async fn reach(
 /// Takes the ServiceAccount's name and namespace from the binding, which is called after the
 /// installation alone.
 async fn find_names(api: &Api, names: &mut Names) -> Result<(), OperateError> {
-    let path = path(Kind::ClusterRoleBinding, None, &names.base());
+    let path = path(MadeKind::ClusterRoleBinding, None, &names.base());
     let binding = api.get(&path).await;
     let binding = binding.map_err(|refusal| OperateError::Refused(refusal.to_string()))?;
     let binding = binding.unwrap_or_default();
@@ -313,7 +313,7 @@ async fn check_is_member(
     context: &str,
 ) -> Result<(), OperateError> {
     let account = names.account();
-    let path = path(Kind::ServiceAccount, Some(&names.namespace), &account);
+    let path = path(MadeKind::ServiceAccount, Some(&names.namespace), &account);
     let account = api.get(&path).await;
     let account = account.map_err(|refusal| OperateError::Refused(refusal.to_string()))?;
     let account = account.filter(|account| is_ours(account, names));

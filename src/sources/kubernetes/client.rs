@@ -142,10 +142,7 @@ async fn build(source: &Source) -> Result<Connection, ClientError> {
 }
 
 /// Builds a client from what was read.
-async fn build_from(
-    mut settings: ClientSettings,
-    files: Files,
-) -> Result<Connection, ClientError> {
+async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connection, ClientError> {
     let mut renew_at = None;
     let user = &mut settings.user;
     // Who has said who we are is not asked again.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::convert::{self, Said};
+use super::convert::{self, ObjectContent};
 use super::index::Topology;
 use super::objects::NodeObject;
 use crate::model::LearntTopology;
@@ -28,7 +28,7 @@ pub fn survey_nodes(objects: Vec<Value>) -> NodeSurvey {
         let Ok(node) = serde_json::from_value::<NodeObject>(object) else {
             continue;
         };
-        if let Said::Facts(facts) = convert::node(&node).said {
+        if let ObjectContent::Facts(facts) = convert::node(&node).content {
             topology.count(None, Some(&facts));
         }
     }
