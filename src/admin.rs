@@ -11,6 +11,7 @@
 //! GET /readyz       200 once ready (docs/names.md, decision 10), 503 before that and while ending
 //! GET /v1/status    version, readiness, state folder
 //! GET /v1/clusters  the members, as `gazetteer clusters` shows them
+//! GET /v1/alone     the services that one member alone has
 //! GET /v1/explain   how one query is answered and why
 //! GET /v1/overrides what operators have decided
 //! GET /v1/events    the last transitions
@@ -19,6 +20,7 @@
 //! POST /v1/command  drain, uncordon, freeze, thaw, confirm
 //! ```
 
+mod alone;
 mod clusters;
 mod connections;
 mod control;
@@ -31,6 +33,7 @@ mod server;
 mod status;
 mod view;
 
+pub use alone::Alone;
 pub use clusters::{Cluster, clusters};
 pub use connections::SERVER;
 pub use control::{Control, ControlRequest, bind_control, control_path};

@@ -4,6 +4,7 @@
 //! gazetteer serve ─▶ config ─▶ sockets bound ─▶ rights dropped ─▶ state folder locked ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
 //!          stub ──▶ config
+//!          join, unjoin ──▶ operate, then the admin address of the running daemon
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
 //!          drain, cordon, uncordon, freeze, thaw, confirm ──HTTP──▶ its control socket
 //! ```
@@ -17,9 +18,13 @@ mod check;
 mod clusters;
 mod completions;
 mod control_client;
+mod daemon_arguments;
 mod events;
 mod explain;
 mod find_daemon;
+mod join;
+mod join_arguments;
+mod join_daemon;
 mod locating;
 mod order;
 mod output;
@@ -37,5 +42,6 @@ mod signals;
 mod state_dir;
 mod stub;
 mod table;
+mod unjoin;
 
 pub use run::run;

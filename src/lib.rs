@@ -15,6 +15,7 @@ pub mod decide;
 pub mod health;
 pub mod model;
 pub mod names;
+pub mod operate;
 pub mod publish;
 pub mod serve;
 pub mod snapshot;

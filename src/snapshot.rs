@@ -11,6 +11,7 @@
 
 mod address_draw;
 mod address_family;
+mod alone;
 mod apexes;
 mod builder;
 mod cache_lifetime;

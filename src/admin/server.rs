@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use super::alone::alone;
 use super::clusters::clusters;
 use super::connections::{Acceptor, Site, serve};
 use super::error::AdminError;
@@ -107,6 +108,7 @@ fn router(view: View) -> Router {
     Router::new()
         .route("/v1/status", get(status))
         .route("/v1/clusters", get(all_clusters))
+        .route("/v1/alone", get(only_there))
         .route("/v1/explain", get(explained))
         .route("/v1/overrides", get(in_force))
         .route("/v1/events", get(transitions))
@@ -215,6 +217,21 @@ async fn all_clusters(State(context): State<Context>) -> Response {
             &standing,
             clock::now(),
         ))
+    })
+    .await
+}
+
+/// The parameters of `/v1/alone`.
+#[derive(Debug, serde::Deserialize)]
+struct AloneQuery {
+    /// The member.
+    member: String,
+}
+
+/// `/v1/alone`
+async fn only_there(State(context): State<Context>, Query(query): Query<AloneQuery>) -> Response {
+    render(&context.answers, context.view, move |view| {
+        Json(alone(&view.snapshots.load_full(), &query.member))
     })
     .await
 }

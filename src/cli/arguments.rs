@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use super::daemon_arguments::{Daemon, Output};
+use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
 use super::override_help as help;
 use crate::model::OverrideTarget;
 use crate::names::Label;
@@ -31,6 +33,9 @@ Examples:
 
   gazetteer check /etc/gazetteer/gazetteer.toml
       List every problem of a configuration, with file, line and column.
+
+  gazetteer join gce-europe-west1 --context admin@gce-europe-west1 --config gazetteer.toml
+      Make a cluster a member.
 
   gazetteer clusters
       Show the member clusters of the running daemon.
@@ -144,6 +149,12 @@ pub(super) enum Command {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Join a cluster as a member: make its ServiceAccount and token, and prove them
+    #[command(after_help = JOIN)]
+    Join(Box<Join>),
+    /// Take a member away, and what `join` made in it
+    #[command(after_help = UNJOIN)]
+    Unjoin(Unjoin),
     /// Explain how a query is answered
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
@@ -370,46 +381,6 @@ pub(super) struct Order {
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,
-}
-
-/// Where the daemon is.
-#[derive(Debug, Args)]
-pub(super) struct Daemon {
-    /// Admin address of the daemon; without it, the one that the daemon left in its state folder, or
-    /// 127.0.0.1:9153
-    #[arg(
-        long,
-        value_name = "ADDRESS",
-        env = "GAZETTEER_ADMIN",
-        hide_env_values = true
-    )]
-    pub(super) admin: Option<SocketAddr>,
-    /// Its state folder.
-    #[command(flatten)]
-    pub(super) state: State,
-}
-
-/// The state folder of the daemon.
-#[derive(Debug, Args)]
-pub(super) struct State {
-    /// State folder of the daemon (`state-dir`); without it, the platform's
-    #[arg(
-        long,
-        value_name = "FOLDER",
-        env = "GAZETTEER_STATE_DIR",
-        hide_env_values = true
-    )]
-    pub(super) state_dir: Option<PathBuf>,
-}
-
-/// A form of output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub(super) enum Output {
-    /// For people
-    #[default]
-    Text,
-    /// For programs
-    Json,
 }
 
 /// A form of logs.

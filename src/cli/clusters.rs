@@ -36,7 +36,7 @@ pub(super) fn clusters(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCode
 }
 
 /// Members in columns.
-fn text(clusters: &[Cluster]) -> String {
+pub(super) fn text(clusters: &[Cluster]) -> String {
     if clusters.is_empty() {
         return "no members\n".to_owned();
     }

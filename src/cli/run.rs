@@ -7,7 +7,9 @@ use clap::Parser;
 
 use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
-use super::{check, clusters, completions, events, explain, output, overrides, serve, stub};
+use super::{
+    check, clusters, completions, events, explain, join, output, overrides, serve, stub, unjoin,
+};
 use crate::admin::ControlRequest;
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
@@ -16,6 +18,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Check { file } => check::check(&file),
         Command::Clusters { daemon, output } => clusters::clusters(&daemon, output),
+        Command::Join(arguments) => join::join(&arguments),
+        Command::Unjoin(arguments) => unjoin::unjoin(&arguments),
         Command::Drain(arguments) => drain(&arguments.cordon, arguments.over),
         Command::Cordon(arguments) => drain(&arguments, Duration::ZERO),
         Command::Uncordon { target, order: to } => {

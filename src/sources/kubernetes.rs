@@ -21,13 +21,15 @@ mod failure;
 mod index;
 mod nodes;
 mod objects;
+mod survey;
 
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
-pub use client::{check, files_named};
+pub use client::{OperatorClient, check, files_named, operator_client};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};
+pub use survey::{NodeSurvey, survey_nodes};
 
 #[cfg(test)]
 mod tests;

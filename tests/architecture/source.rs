@@ -315,3 +315,48 @@ fn char_length(rest: &str) -> usize {
         _ => 1,
     }
 }
+
+#[test]
+fn the_source_reader_sees_what_the_rules_need() {
+    let source = Source::new(
+        "src/decide/x.rs",
+        "//! crate::doc\nuse crate::{\n    names::{Label, Key},\n    model,\n};\n\
+         const A: &str = \"crate::text\"; // crate::comment\nfn f() { crate::wire::g('\"') }\n\
+         /* crate::block */ fn h() { crate::answer::i(r#\"crate::raw \"# ) }\n",
+    );
+    assert_eq!(source.room(), Some("decide"));
+    assert_eq!(
+        source.crate_paths(),
+        [
+            (3, "names".to_owned()),
+            (3, "names".to_owned()),
+            (4, "model".to_owned()),
+            (7, "wire".to_owned()),
+            (8, "answer".to_owned())
+        ]
+    );
+    let root = Source::new(
+        "src/decide.rs",
+        "//! Doc.\n#[cfg(test)]\nmod tests;\npub use a::{B, C};\npub struct D { e: u8 }\n",
+    );
+    assert!(root.is_room_root());
+    let items = root.items();
+    assert_eq!(items.len(), 3);
+    assert_eq!(
+        items.last(),
+        Some(&(5, "pub struct D { e: u8 }".to_owned()))
+    );
+    let types = Source::new(
+        "src/a/b.rs",
+        "#[derive(Debug)]\npub(in crate::a) struct B<'x>(&'x u8);\npub type C = u8;\n\
+         pub(super) trait D: E {}\nenum F { G }\npub fn h() {}\npub const I: J = 1;\n",
+    );
+    assert_eq!(
+        types.visible_types(),
+        [(2, "B"), (3, "C"), (4, "D")].map(|(line, name)| (line, name.to_owned()))
+    );
+    let grouped = Source::new("src/a/b.rs", "use std::{net::{IpAddr, UdpSocket}, fmt};\n");
+    assert_eq!(grouped.mentions("std::net::UdpSocket"), [1]);
+    assert!(grouped.mentions("std::net::TcpStream").is_empty());
+    assert!(grouped.mentions("td::net").is_empty());
+}

@@ -12,6 +12,8 @@ fn help_is_as_reviewed() {
         "serve",
         "check",
         "clusters",
+        "join",
+        "unjoin",
         "explain",
         "drain",
         "cordon",

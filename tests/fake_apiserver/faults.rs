@@ -117,6 +117,12 @@ pub(crate) struct Script {
     pub(crate) token: Option<String>,
     /// The `Authorization` that every request must have, whatever its scheme; `None` asks for none.
     pub(crate) authorization: Option<String>,
+    /// What is not allowed to whoever asks: a verb and a resource.
+    pub(crate) denied: Vec<(&'static str, &'static str)>,
+    /// The longest life of a token that is granted, in seconds; 0 is as asked.
+    pub(crate) longest_token: u64,
+    /// Once an object of this resource has been made, nothing is answered any more.
+    pub(crate) dies_after: Option<Resource>,
     /// A path before every path of the API, such as `/k8s/clusters/c-1`.
     pub(crate) prefix: String,
     /// How many pages after the first are refused with 410 from now on.

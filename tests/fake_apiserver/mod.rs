@@ -16,6 +16,7 @@ mod replies;
 mod request;
 mod store;
 mod stream;
+mod writes;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,19 @@ impl State {
             .iter()
             .filter(these)
             .map(|request| &*request.query)
+    }
+
+    /// An object.
+    pub(crate) fn object(&self, resource: Resource, namespace: &str, name: &str) -> Option<&Value> {
+        let key = (resource, namespace.to_owned(), name.to_owned());
+        self.store.objects.get(&key)
+    }
+
+    /// All objects of a resource.
+    pub(crate) fn objects(&self, resource: Resource) -> Vec<&Value> {
+        let all = self.store.objects.iter();
+        let these = all.filter(|((of, ..), _)| *of == resource);
+        these.map(|(_, object)| object).collect()
     }
 
     /// How many watches are open.

@@ -12,17 +12,18 @@ use serde_json::{Value, json};
 use super::faults::{Reply, gone, status};
 use super::request::{Request, Resource, Verb};
 use super::store::Store;
-use super::{Shared, State, stream};
+use super::{Shared, State, stream, writes};
 
 /// Answers a request.
 pub(super) async fn handle(
     extract::State(shared): extract::State<Arc<Shared>>,
     raw: extract::Request,
 ) -> Response {
-    // The body is not needed, and may not be kept across an await.
-    let (raw, _) = raw.into_parts();
+    let (raw, sent) = raw.into_parts();
+    let sent = axum::body::to_bytes(sent, 1 << 20).await;
+    let sent: Value = serde_json::from_slice(&sent.unwrap_or_default()).unwrap_or_default();
     let prefix = shared.state.lock().script.prefix.clone();
-    let Some(request) = Request::parse(&raw.uri, &prefix) else {
+    let Some(request) = Request::parse(&raw.method, &raw.uri, &prefix) else {
         return text(StatusCode::NOT_FOUND, "404 page not found\n");
     };
     let header = |name| raw.headers.get(name).and_then(|value| value.to_str().ok());
@@ -56,7 +57,10 @@ pub(super) async fn handle(
     }
     match scripted {
         Some(reply) => faulty(reply, number).await,
-        None => answer(&shared, request, form),
+        None => match request.verb {
+            Verb::Get | Verb::List | Verb::Watch => answer(&shared, request, form),
+            Verb::Create | Verb::Patch | Verb::Delete => writes::answer(&shared, &request, &sent),
+        },
     }
 }
 
@@ -121,6 +125,7 @@ fn answer(shared: &Arc<Shared>, request: Request, form: Form) -> Response {
             list(store, &request, form)
         }
         (_, Verb::Watch) => stream::watch(shared, request, form),
+        (_, Verb::Create | Verb::Patch | Verb::Delete) => unreachable!("it is no write"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use axum::http::Uri;
+use axum::http::{Method, Uri};
 
 /// Something that the server serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,11 +21,32 @@ pub(crate) enum Resource {
     Nodes,
     /// `ServiceExports` of the MCS API.
     ServiceExports,
+    /// `ServiceAccounts`.
+    ServiceAccounts,
+    /// Tokens of a `ServiceAccount`.
+    Tokens,
+    /// Secrets.
+    Secrets,
+    /// `ClusterRoles`.
+    ClusterRoles,
+    /// `ClusterRoleBindings`.
+    ClusterRoleBindings,
+    /// Roles.
+    Roles,
+    /// `RoleBindings`.
+    RoleBindings,
+    /// `ClusterProperties` of the about API.
+    ClusterProperties,
+    /// Questions about one's own rights.
+    AccessReviews,
 }
+
+/// Where roles and bindings are.
+const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 impl Resource {
     /// The path of the collection, below the group, and the group.
-    const OBJECTS: [(Self, &'static str, &'static str, &'static str); 5] = [
+    const OBJECTS: [(Self, &'static str, &'static str, &'static str); 13] = [
         (Self::Namespaces, "/api/v1", "namespaces", "Namespace"),
         (Self::Services, "/api/v1", "services", "Service"),
         (
@@ -40,6 +61,34 @@ impl Resource {
             "/apis/multicluster.x-k8s.io/v1alpha1",
             "serviceexports",
             "ServiceExport",
+        ),
+        (
+            Self::ServiceAccounts,
+            "/api/v1",
+            "serviceaccounts",
+            "ServiceAccount",
+        ),
+        (Self::Secrets, "/api/v1", "secrets", "Secret"),
+        (Self::ClusterRoles, RBAC, "clusterroles", "ClusterRole"),
+        (
+            Self::ClusterRoleBindings,
+            RBAC,
+            "clusterrolebindings",
+            "ClusterRoleBinding",
+        ),
+        (Self::Roles, RBAC, "roles", "Role"),
+        (Self::RoleBindings, RBAC, "rolebindings", "RoleBinding"),
+        (
+            Self::ClusterProperties,
+            "/apis/about.k8s.io/v1beta1",
+            "clusterproperties",
+            "ClusterProperty",
+        ),
+        (
+            Self::AccessReviews,
+            "/apis/authorization.k8s.io/v1",
+            "selfsubjectaccessreviews",
+            "SelfSubjectAccessReview",
         ),
     ];
 
@@ -64,6 +113,12 @@ pub(crate) enum Verb {
     List,
     /// A collection, as events.
     Watch,
+    /// An object more.
+    Create,
+    /// An object as it should be.
+    Patch,
+    /// An object less.
+    Delete,
 }
 
 /// A request as it came.
@@ -74,16 +129,16 @@ pub(crate) struct Request {
     /// What to do.
     pub(crate) verb: Verb,
     /// Only in this namespace.
-    pub(super) namespace: Option<String>,
+    pub(crate) namespace: Option<String>,
     /// Only this object.
-    pub(super) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The raw query string.
     pub(crate) query: String,
 }
 
 impl Request {
     /// Reads a path below `prefix`; `None` is a path that nothing is served at.
-    pub(super) fn parse(uri: &Uri, prefix: &str) -> Option<Self> {
+    pub(super) fn parse(method: &Method, uri: &Uri, prefix: &str) -> Option<Self> {
         let path = uri.path().strip_prefix(prefix)?;
         let mut request = Self {
             resource: Resource::Ready,
@@ -119,12 +174,19 @@ impl Request {
                 Some(name.strip_prefix('/')?.to_owned()),
             ))
         };
-        let (resource, namespace, name) = Resource::OBJECTS.iter().find_map(known)?;
+        let (mut resource, namespace, mut name) = Resource::OBJECTS.iter().find_map(known)?;
+        if let Some(account) = name.as_ref().and_then(|name| name.strip_suffix("/token")) {
+            resource = Resource::Tokens;
+            name = Some(account.to_owned());
+        }
         let watches = matches!(request.parameter("watch").as_deref(), Some("true" | "1"));
-        request.verb = match (&name, watches) {
-            (Some(_), _) => Verb::Get,
-            (None, true) => Verb::Watch,
-            (None, false) => Verb::List,
+        request.verb = match (method.as_str(), &name, watches) {
+            ("POST", ..) => Verb::Create,
+            ("PATCH", ..) => Verb::Patch,
+            ("DELETE", ..) => Verb::Delete,
+            (_, Some(_), _) => Verb::Get,
+            (_, None, true) => Verb::Watch,
+            (_, None, false) => Verb::List,
         };
         Some(Self {
             resource,
@@ -132,6 +194,11 @@ impl Request {
             name,
             ..request
         })
+    }
+
+    /// Whether it only asks what would be.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.parameter("dryRun").is_some()
     }
 
     /// Whether it goes on with a list.

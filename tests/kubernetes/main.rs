@@ -5,6 +5,8 @@ mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
+mod join;
+mod join_host;
 mod kubeconfigs;
 mod limits;
 mod loss;
@@ -13,3 +15,4 @@ mod proxies;
 mod returns;
 mod smoke;
 mod sync;
+mod unjoin;

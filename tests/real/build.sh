@@ -15,7 +15,8 @@ if [ ! -e "$bin/complete" ]; then
   (
     cd "$here/go/k8s"
     go build -ldflags "-s -w $stamp" -o "$bin/" \
-      k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager
+      k8s.io/kubernetes/cmd/kube-apiserver k8s.io/kubernetes/cmd/kube-controller-manager \
+      k8s.io/kubernetes/cmd/kubectl
     cd ../etcd && go build -ldflags "-s -w" -o "$bin/etcd" go.etcd.io/etcd/server/v3
     cd ../coredns && go build -ldflags "-s -w" -o "$bin/coredns" .
   ) >&2

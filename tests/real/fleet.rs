@@ -33,7 +33,12 @@ impl Fleet {
     /// Starts three control planes.
     pub(crate) fn start(folder: &Path) -> Self {
         // Said at once, rather than by three threads.
-        for name in ["etcd", "kube-apiserver", "kube-controller-manager"] {
+        for name in [
+            "etcd",
+            "kube-apiserver",
+            "kube-controller-manager",
+            "kubectl",
+        ] {
             program(name);
         }
         let addresses = loopback::addresses([1, 2, 3], &[2379, 2380, Member::PORT]);

@@ -8,6 +8,7 @@
 
 mod api;
 mod clusters;
+mod desk;
 mod dns;
 #[path = "../fake_apiserver/mod.rs"]
 #[expect(

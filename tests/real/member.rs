@@ -15,9 +15,10 @@ use crate::wait::{START, until};
 
 /// The token of the administrator.
 const ADMIN: &str = "administrator-of-the-tests";
-/// The controllers that make endpoint slices out of deployments; nothing else runs, no
+/// The controllers that make endpoint slices out of deployments and tokens of Secrets; nothing else runs, no
 /// scheduler and no kubelet: pods name their node, and tests write their status.
-const CONTROLLERS: &str = "deployment-controller,replicaset-controller,endpointslice-controller";
+const CONTROLLERS: &str = "deployment-controller,replicaset-controller,endpointslice-controller,\
+    serviceaccount-token-controller";
 
 /// A member cluster.
 pub(crate) struct Member {
@@ -117,6 +118,10 @@ impl Member {
             let arguments = [
                 format!("--kubeconfig={}", kubeconfig.display()),
                 format!("--controllers={CONTROLLERS}"),
+                format!(
+                    "--service-account-private-key-file={}",
+                    self.pki.account_key.display()
+                ),
                 "--leader-elect=false".to_owned(),
                 "--secure-port=0".to_owned(),
                 "--bind-address=127.0.0.1".to_owned(),

@@ -8,6 +8,7 @@ mod balancer;
 mod credentials;
 mod exports;
 mod forwarders;
+mod joins;
 mod latency;
 mod live;
 mod losses;
@@ -93,6 +94,23 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "service_exports_count_once_their_kind_exists",
         exports::service_exports,
     ),
+    ("a_join_by_any_context_changes_nothing_twice", joins::twice),
+    ("a_join_that_is_cut_short_is_completed", joins::cut_short),
+    ("a_join_verifies_the_api", joins::verification),
+    (
+        "a_joined_token_without_end_is_replaced_without_a_gap",
+        joins::long_lived,
+    ),
+    (
+        "two_installations_join_one_member",
+        joins::two_installations,
+    ),
+    (
+        "a_joined_member_that_is_down_leaves_by_force",
+        joins::forced,
+    ),
+    ("a_join_waits_for_the_daemon", joins::heard),
+    ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
     (
         "a_member_that_never_worked_delays_nothing",
         members::bad_credentials,

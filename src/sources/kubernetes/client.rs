@@ -15,6 +15,7 @@ mod files;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
 mod kubeconfig;
+mod operator;
 mod pem;
 mod proxy;
 mod secrets;
@@ -25,6 +26,7 @@ mod token;
 mod transport;
 mod verifier;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +38,7 @@ use tokio::time::Instant;
 pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub use self::kubeconfig::files_named;
+pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
 pub(super) use self::verifier::SeenExpiry;
@@ -90,6 +93,31 @@ pub(super) async fn connect(source: &Source) -> Result<Connection, ClientError> 
         .map_err(|_| ClientError::Slow)?
 }
 
+/// Builds the client of a context of a kubeconfig with this text; `path` is where it is from, which
+/// paths in it are relative to. An exec plugin of it is run, without a terminal. The error says what is
+/// wrong, and shows no secret.
+pub async fn operator_client(
+    text: &str,
+    path: &Path,
+    context: &str,
+) -> Result<OperatorClient, String> {
+    let built = async {
+        let (text, path) = (text.to_owned(), path.to_owned());
+        let context = context.to_owned();
+        let parse = move || kubeconfig::parse(&text, &path, &context);
+        let (settings, files) = blocking(parse).await?;
+        Box::pin(build_from(settings, files)).await
+    };
+    let built = tokio::time::timeout(LIMIT, built).await;
+    let connection = built.unwrap_or(Err(ClientError::Slow));
+    let connection = connection.map_err(|error| error.to_string())?;
+    Ok(OperatorClient {
+        client: connection.access.client,
+        url: connection.url.trim_end_matches('/').to_owned(),
+        secrets: connection.access.secrets,
+    })
+}
+
 /// Says why the client of a member cannot be built, if it cannot: from the same files and by the
 /// same functions as [`connect`], but for the exec plugin, which is not run. Contacts nothing.
 pub async fn check(source: &Source) -> Result<(), String> {
@@ -108,7 +136,13 @@ pub async fn check(source: &Source) -> Result<(), String> {
 
 /// Builds the client of a member, without a limit.
 async fn build(source: &Source) -> Result<Connection, ClientError> {
-    let (mut settings, files) = load(source).await?;
+    let (settings, files) = load(source).await?;
+    // Boxed: it is no part of what is kept of a member.
+    Box::pin(build_from(settings, files)).await
+}
+
+/// Builds a client from what was read.
+async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connection, ClientError> {
     let mut renew_at = None;
     let user = &mut settings.user;
     // Who has said who we are is not asked again.

@@ -25,7 +25,7 @@ use ipnet::IpNet;
 use self::endpoint_tally::EndpointTally;
 use self::objects::{Diff, Objects};
 pub(super) use self::observation::{ObjectKind, Observation, Warning};
-use self::topology::Topology;
+pub(super) use self::topology::Topology;
 use super::convert::{NodeFacts, ServiceFacts, SliceFacts};
 use crate::model::{
     Change, Export, LearntTopology, NamespacedName, Service, ServiceKind, Spec, Specs,

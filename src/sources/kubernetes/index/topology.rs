@@ -14,7 +14,7 @@ type Counts = BTreeMap<Arc<str>, u32>;
 
 /// The labels of a member's nodes, counted.
 #[derive(Debug, Default)]
-pub(super) struct Topology {
+pub(in super::super) struct Topology {
     /// Regions.
     regions: Counts,
     /// Zones.
@@ -29,7 +29,7 @@ pub(super) struct Topology {
 
 impl Topology {
     /// Counts a node that came, went or changed. Costs what the node says.
-    pub(super) fn count(&mut self, old: Option<&NodeFacts>, new: Option<&NodeFacts>) {
+    pub(in super::super) fn count(&mut self, old: Option<&NodeFacts>, new: Option<&NodeFacts>) {
         let labels =
             |node: Option<&NodeFacts>| node.map(|node| (node.region.clone(), node.zone.clone()));
         self.has_labels_changed |= labels(old) != labels(new);
@@ -60,13 +60,21 @@ impl Topology {
     }
 
     /// The networks of all nodes, ascending.
-    pub(super) fn networks(&mut self) -> Arc<[IpNet]> {
+    pub(in super::super) fn networks(&mut self) -> Arc<[IpNet]> {
         self.has_networks_changed = false;
         self.networks.keys().copied().collect()
     }
 
+    /// How many nodes are in a region that was learnt.
+    pub(in super::super) fn nodes_in(&self, region: &Label) -> usize {
+        let published = |value: &str| Label::from_topology(value).ok();
+        let mut regions = self.regions.iter();
+        let found = regions.find(|(value, _)| published(value).as_ref() == Some(region));
+        found.map_or(0, |(_, nodes)| *nodes as usize)
+    }
+
     /// The region of most nodes, ties by name, and all zones (docs/names.md, D.4).
-    pub(super) fn learn(&mut self) -> LearntTopology {
+    pub(in super::super) fn learn(&mut self) -> LearntTopology {
         self.has_labels_changed = false;
         let mut warnings = Vec::new();
         let regions = labels("region", &self.regions, &mut warnings);

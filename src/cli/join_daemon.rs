@@ -1,0 +1,136 @@
+//! What the daemon says of a member that comes or goes.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::admin_client::get;
+use super::daemon_arguments::{Daemon, State};
+use crate::admin::{Alone, Cluster};
+use crate::names::Label;
+use crate::telemetry::clock;
+
+/// How long to wait before the daemon is asked again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// What the daemon says of a member.
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(super) enum Heard {
+    /// It watches the member.
+    Watched {
+        /// After so many seconds.
+        seconds: f64,
+        /// The member.
+        cluster: Box<Cluster>,
+    },
+    /// It does not, or not yet.
+    Waiting {
+        /// What it says.
+        reason: String,
+    },
+    /// Nobody was asked.
+    Nobody {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The daemon of a configuration, as far as it can be asked.
+pub(super) struct Asking(Result<Daemon, String>);
+
+impl Asking {
+    /// Where it is: as said, else where the state folder of the configuration says. Where there is only a
+    /// host cluster it may be anywhere.
+    pub(super) fn of(said: &Daemon, configured: Option<&PathBuf>) -> Self {
+        let (admin, state_dir) = (said.admin, said.state.state_dir.as_ref());
+        if admin.is_none() && state_dir.is_none() && configured.is_none() {
+            return Self(Err("give --admin to have one asked".to_owned()));
+        }
+        let state_dir = state_dir.or(configured.filter(|_| admin.is_none()));
+        let state_dir = state_dir.cloned();
+        Self(Ok(Daemon {
+            admin,
+            state: State { state_dir },
+        }))
+    }
+
+    /// What the daemon says of something.
+    fn ask<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<T, String> {
+        let daemon = self.0.as_ref().map_err(Clone::clone)?;
+        let body = get(daemon, path, parameters).map_err(|error| format!("{error:#}"))?;
+        let wrong = |error| format!("answer of the daemon to {path}: {error}");
+        serde_json::from_str(&body).map_err(wrong)
+    }
+
+    /// All members.
+    fn clusters(&self) -> Result<Vec<Cluster>, String> {
+        self.ask("/v1/clusters", &[])
+    }
+
+    /// The services that only this member has.
+    pub(super) fn alone(&self, name: &Label) -> Result<Alone, String> {
+        self.ask("/v1/alone", &[("member", name.as_str())])
+    }
+
+    /// Waits until the daemon watches a member.
+    pub(super) fn until_watched(&self, name: &Label, limit: Duration) -> Heard {
+        let begin = clock::monotonic();
+        let mut clusters = match self.clusters() {
+            Ok(clusters) => clusters,
+            Err(reason) => return Heard::Nobody { reason },
+        };
+        loop {
+            let passed = begin.elapsed();
+            let mut all = clusters.into_iter();
+            let cluster = all.find(|cluster| cluster.name == name.as_str());
+            let reason = match cluster {
+                Some(cluster) if cluster.status == "Ready" => {
+                    return Heard::Watched {
+                        seconds: passed.as_secs_f64(),
+                        cluster: Box::new(cluster),
+                    };
+                }
+                Some(cluster) => {
+                    let reason = cluster.reason.map(|reason| format!(": {reason}"));
+                    format!("{}{}", cluster.status, reason.unwrap_or_default())
+                }
+                None => "it does not know this member".to_owned(),
+            };
+            if passed >= limit {
+                return Heard::Waiting { reason };
+            }
+            sleep(AGAIN);
+            clusters = match self.clusters() {
+                Ok(clusters) => clusters,
+                Err(reason) => return Heard::Waiting { reason },
+            };
+        }
+    }
+
+    /// Waits until the daemon does not know a member any more. Says whether there is one that still
+    /// does.
+    pub(super) fn until_forgotten(&self, name: &Label, limit: Duration) -> bool {
+        let begin = clock::monotonic();
+        loop {
+            let Ok(clusters) = self.clusters() else {
+                return true;
+            };
+            let mut all = clusters.iter();
+            if !all.any(|cluster| cluster.name == name.as_str()) {
+                return true;
+            }
+            if begin.elapsed() >= limit {
+                return false;
+            }
+            sleep(AGAIN);
+        }
+    }
+}
