@@ -78,6 +78,10 @@ pub(super) struct Passed {
 }
 
 /// The hold of a member in a federation.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of it"
+)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Hold {
     /// It passes no earlier.
