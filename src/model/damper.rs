@@ -45,6 +45,11 @@ impl Damper {
         self.last = now;
     }
 
+    /// Its last withdrawal was none after all: the rule by which it was is another one now.
+    pub fn taken_back(&mut self) {
+        self.count = self.count.saturating_sub(1);
+    }
+
     /// Withdrawals that count. Those that are [over](Self::is_over) still do.
     pub fn count(&self) -> u32 {
         self.count

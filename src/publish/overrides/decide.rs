@@ -18,10 +18,10 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::steady::dated;
-use super::targets::{check_known, meant, notes, shares};
+use super::targets::{check_known, meant, meant_as_published, notes, shares};
 use crate::model::limits::DRAINS;
 use crate::model::{
-    Drain, EventKind, FULL_SHARE, Freeze, OverrideTarget, Overrides, Peer, UnixSeconds,
+    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, Peer, UnixSeconds,
 };
 use crate::publish::command::{
     ActiveOverrides, CommandOutcome, CommandRefused, InForce, OperatorCommand, giver,
@@ -255,7 +255,8 @@ impl OverrideState {
             let names: Vec<_> = meant.iter().filter_map(|m| out.name(m)).collect();
             let members = published.fleet().members.iter();
             let members = members.filter(|(_, member)| names.contains(&member.name));
-            let members = members.map(|(index, _)| index).collect();
+            let members: MemberSet = members.map(|(index, _)| index).collect();
+            let members = members | meant_as_published(target, published);
             (
                 published.longest_ttl(members),
                 lingering.of_members(members),

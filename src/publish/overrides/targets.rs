@@ -8,7 +8,7 @@ use crate::model::{
 use crate::names::Label;
 use crate::publish::command::{ActiveOverrides, CommandRefused, OperatorCommand};
 use crate::publish::outbox::Outbox;
-use crate::snapshot::{Shares, SnapshotBuilder};
+use crate::snapshot::{Shares, Snapshot, SnapshotBuilder};
 
 /// How many known names an error tells.
 const NEAR: usize = 3;
@@ -22,8 +22,26 @@ pub(in crate::publish) fn meant(
     fleet: &Fleet,
     builder: &SnapshotBuilder,
 ) -> MemberSet {
+    meant_where(target, fleet, |index| builder.topology(index))
+}
+
+/// The members that a target means by the answers that are published, numbered as there; none for a
+/// service. Frozen answers may have members that are not configured any more.
+pub(in crate::publish) fn meant_as_published(
+    target: &OverrideTarget,
+    published: &Snapshot,
+) -> MemberSet {
+    meant_where(target, published.fleet(), |index| published.topology(index))
+}
+
+/// The members of a fleet that a target means, by where each stands.
+fn meant_where<'t>(
+    target: &OverrideTarget,
+    fleet: &Fleet,
+    topology: impl Fn(MemberIdx) -> Option<&'t TopologyFacts>,
+) -> MemberSet {
     let stands = |index: MemberIdx, is_there: &dyn Fn(&TopologyFacts) -> bool| {
-        builder.topology(index).is_some_and(is_there)
+        topology(index).is_some_and(is_there)
     };
     let is_meant = |index: MemberIdx, name: &Label| match target {
         OverrideTarget::Member(member) => name == member,

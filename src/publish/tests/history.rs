@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
 use self::rules::Counts;
-use self::step::{Found, Step, steps};
+use self::step::{Found, List, Reload, Step, steps};
 use self::told::History;
 use super::fixture::paused;
 
@@ -144,7 +144,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 5] = [
+    let histories: [&[Step]; 10] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -173,6 +173,49 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         ],
         // A hold that had passed by the start of a process was not on disk.
         &[Step::Lost(0), Step::Away(1800), Step::Freeze, Step::Restart],
+        // A withdrawal that longer holds had taken back counted twice, after a restart.
+        &[
+            Step::Lost(1),
+            pass(11),
+            Step::Reload(Reload::LongerHold),
+            Step::Restart,
+            pass(11),
+            Step::List(1, List::Full),
+        ],
+        // These were right, and taken for wrong.
+        &[
+            Step::Lost(0),
+            Step::Away(1800),
+            Step::Reload(Reload::LongerHold),
+        ],
+        &[
+            Step::Restart,
+            pass(11),
+            Step::Lost(0),
+            Step::Lost(2),
+            Step::List(0, List::Full),
+            Step::Reload(Reload::LongerHold),
+            Step::Lost(1),
+            pass(70),
+        ],
+        &[
+            Step::Lost(0),
+            Step::Lost(1),
+            Step::Freeze,
+            Step::Restart,
+            pass(70),
+            Step::Restart,
+            Step::Thaw,
+            Step::List(0, List::Full),
+        ],
+        &[
+            Step::Lost(0),
+            Step::Freeze,
+            Step::Reload(Reload::LongerHold),
+            Step::Restart,
+            Step::Thaw,
+            pass(11),
+        ],
     ];
     let mut counts = Counts::default();
     for steps in histories {

@@ -115,6 +115,26 @@ async fn after_a_start_the_longest_ttl_that_was_kept_counts_once() {
     running.stop().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_member_that_a_reload_takes_out_while_answers_are_frozen_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let running = start(folder.path()).await;
+    reload(&running, with_ttl(&["a", "b"], 300, folder.path())).await;
+    running.ask(freeze(None)).await.unwrap();
+    for target in ["b", "region/r2"] {
+        running.ask(drain(target, 0, None)).await.unwrap();
+    }
+    reload(&running, with_ttl(&["a"], 10, folder.path())).await;
+    pass(20).await;
+    running.ask(OperatorCommand::Thaw).await.unwrap();
+    for drained in drains(&running) {
+        let safe_in = drained.drain.safe_at.unwrap().0 - wall().0;
+        assert!(safe_in >= 300, "{}: {safe_in}", drained.drain.target);
+    }
+    assert_eq!(drains(&running).len(), 2);
+    running.stop().await;
+}
+
 /// One step of a history.
 #[derive(Debug, Clone)]
 enum Step {

@@ -195,7 +195,7 @@ fn shrunk(case: &Case, mut history: Vec<Step>) -> (Vec<Step>, String) {
 fn histories_that_were_found() {
     use ContactEvent::{Lost, Resumed, Returning, Synced};
     let synced = [Step::Happens(0, Synced), Step::Happens(1, Synced)];
-    let found: [&[Step]; 6] = [
+    let found: [&[Step]; 7] = [
         // A brake went on with no deadline, once the other one's hold had passed.
         &[
             Step::Restart(0),
@@ -255,6 +255,16 @@ fn histories_that_were_found() {
             Step::ReloadHolds,
             Step::Deadline,
             Step::Deadline,
+        ],
+        // A withdrawal that longer holds had taken back counted twice, after a restart.
+        &[
+            Step::Happens(1, Lost),
+            Step::Deadline,
+            Step::ReloadHolds,
+            Step::Restart(0),
+            Step::Happens(0, Lost),
+            Step::Passes(59),
+            Step::Restart(0),
         ],
     ];
     for case in Case::all() {

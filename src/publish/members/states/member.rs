@@ -87,6 +87,11 @@ impl Tracked {
                 hold.take_over(before, now);
             }
         }
+        // Longer holds take back that it was withdrawn, with what was counted of it: once they have
+        // passed it is so again, and counted once, in whatever process that is.
+        if self.contact.is_gone() && !self.is_withdrawn() && std::mem::take(&mut self.is_counted) {
+            self.damper.taken_back();
+        }
     }
 
     /// Something happened to it.

@@ -78,6 +78,10 @@ pub(super) struct Passed {
 }
 
 /// The hold of a member in a federation.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of it"
+)]
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Hold {
     /// It passes no earlier.
@@ -86,6 +90,8 @@ pub(super) struct Hold {
     pub(super) latest: u64,
     /// A brake has made it begin anew.
     is_renewed: bool,
+    /// A brake was on when answers were frozen: while they are, it begins anew with each process.
+    pub(super) begins_anew: bool,
     /// The member was served when it was lost, and nothing but its hold may take it out.
     pub(super) is_guarded: bool,
     /// It was seen to be left out, and is to stay so.
@@ -212,6 +218,7 @@ impl Model {
                 earliest: until,
                 latest: until,
                 is_renewed: false,
+                begins_anew: false,
                 is_guarded: is_clean && served[federation] && (!was_gone || now < hold.earliest),
                 is_withdrawn: hold.is_withdrawn,
             };
@@ -377,7 +384,10 @@ impl Model {
         for (federation, hold) in member.holds.iter_mut().enumerate() {
             // Whole seconds are kept.
             let anew = now + length(rules, federation) + 2 * SECOND;
-            let is_braked = brakes[federation].is_some();
+            let is_braked = brakes[federation].is_some() || hold.begins_anew;
+            hold.begins_anew = is_braked;
+            // The clock may say that it has passed.
+            hold.is_guarded &= !was_set;
             hold.latest = if was_set || is_braked {
                 anew
             } else {
@@ -414,7 +424,8 @@ impl Model {
                 let belongs = told.is_some_and(|at| at + DOUBT >= on);
                 let hold = &mut member.holds[federation];
                 if belongs && !hold.is_renewed {
-                    hold.is_renewed = true;
+                    // One that had passed has not begun anew, and may not have passed any more.
+                    hold.is_renewed = now < hold.earliest;
                     hold.latest = hold.latest.max(now + length(rules, federation));
                 }
                 hold.latest = hold.latest.max(now);

@@ -108,6 +108,9 @@ impl History {
         }
         if !self.writer().is_frozen() {
             self.frozen = None;
+            for hold in self.model.members.iter_mut().flat_map(|it| &mut it.holds) {
+                hold.begins_anew = false;
+            }
         }
         if is_done
             && let Some((who, rule)) = wanted
@@ -251,7 +254,14 @@ impl History {
         let now = writer.time();
         self.model.reload(&before, &writer.rules, now);
         if let Some(frozen) = &mut self.frozen {
+            let was = frozen.clone();
             frozen.reload(&before, &writer.rules, now);
+            // On disk it ends as it did, whatever holds are now.
+            for (is, was) in frozen.members.iter_mut().zip(was.members) {
+                for (is, was) in is.holds.iter_mut().zip(was.holds) {
+                    is.earliest = is.earliest.min(was.earliest);
+                }
+            }
         }
     }
 

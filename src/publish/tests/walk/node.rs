@@ -146,7 +146,8 @@ impl Node {
         self.witness
             .follow_brakes(case, before, self.now, &self.seen, self.form);
         rules::of_change(case, before, self, step)?;
-        self.witness.follow(case, before, self.now, &self.seen);
+        self.witness
+            .follow(case, before, step, self.now, &self.seen);
         rules::of_moment(case, self)
     }
 

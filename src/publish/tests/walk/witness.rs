@@ -1,7 +1,7 @@
 //! What somebody knows who has seen every step, and what is to follow from that: written down apart
 //! from the states, so that both can be compared.
 
-use super::case::{Case, FEDERATIONS, Form, MEMBERS};
+use super::case::{Case, FEDERATIONS, Form, MEMBERS, Step};
 use super::node::{Node, Seen};
 use crate::publish::members::states::ContactEvent;
 
@@ -267,12 +267,26 @@ impl Witness {
     }
 
     /// Notes who was withdrawn or let back, and who is lost beside whom.
-    pub(super) fn follow(&mut self, case: &Case, before: &Node, now: u64, seen: &Seen) {
+    pub(super) fn follow(
+        &mut self,
+        case: &Case,
+        before: &Node,
+        step: Option<Step>,
+        now: u64,
+        seen: &Seen,
+    ) {
+        let is_reload = matches!(step, Some(Step::ReloadHolds));
         let live: Vec<bool> = self.members.iter().map(Member::is_live).collect();
         for index in 0..case.members {
             let (was, is) = (&before.seen.shares[index], &seen.shares[index]);
             let member = &mut self.members[index];
             let is_out = is.iter().any(|share| share.is_out());
+            let was_out = was.iter().any(|share| share.is_out());
+            if is_reload && member.is_gone() && was_out && !is_out {
+                // It was not withdrawn after all.
+                member.withdrawals.0 = member.withdrawals.0.saturating_sub(1);
+                member.is_counted = false;
+            }
             let is_new = was
                 .iter()
                 .zip(is)
