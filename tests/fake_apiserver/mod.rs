@@ -162,6 +162,12 @@ impl FakeApi {
         self.runtime = Some(runtime);
     }
 
+    /// Listens again after [`kill`](Self::kill), with this certificate and key, in PEM.
+    pub(crate) fn resume_with(&mut self, certificate: &str, key: &str) {
+        self.tls = Some(Tls::of(certificate, key, false));
+        self.resume();
+    }
+
     /// Breaks every connection and refuses new ones. The objects stay.
     pub(crate) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {

@@ -42,7 +42,9 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
         };
         connection.files = files;
         let is_due = connection.renew_at.is_some_and(|at| Instant::now() >= at);
-        if !is_changed && !is_asked && !is_due && !has_failed {
+        // What has failed is tried again after a pause, and at once when files have changed.
+        let is_retried = (is_due || has_failed) && Instant::now() >= not_before;
+        if !is_changed && !is_asked && !is_retried {
             continue;
         }
         if built_at.elapsed() >= PROVEN {
@@ -61,10 +63,6 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
         if let Err(over) = link.report(TaskReport::Connection(report)).await {
             return over;
         }
-        let pause = pauses.longer();
-        not_before = Instant::now() + pause;
-        if has_failed {
-            tokio::time::sleep(pause).await;
-        }
+        not_before = Instant::now() + pauses.longer();
     }
 }

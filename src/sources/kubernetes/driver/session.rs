@@ -33,7 +33,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// How a session ends while somebody receives.
 pub(super) enum SessionEnd {
     /// The API has moved: the connection to where it is now.
-    Moved(Connection),
+    Moved(Box<Connection>),
     /// There is more than is kept.
     TooMuch(Failure),
     /// It lists without progress: everything is to be listed from nothing.
@@ -250,7 +250,7 @@ impl<'a> Session<'a> {
         report: TaskReport,
         link: &Link,
         controls: &Controls,
-    ) -> Result<Option<Connection>, Stopped> {
+    ) -> Result<Option<Box<Connection>>, Stopped> {
         match report {
             TaskReport::Objects(objects) => {
                 for object in objects {
@@ -318,7 +318,7 @@ impl<'a> Session<'a> {
                 }
             }
             TaskReport::Connection(Ok(connection)) if connection.url != self.url => {
-                return Ok(Some(*connection));
+                return Ok(Some(connection));
             }
             TaskReport::Connection(Ok(connection)) => {
                 info!("credentials renewed");

@@ -80,7 +80,7 @@ pub(super) async fn run(
             Ok(SessionEnd::Moved(moved)) => {
                 let url = Shown(&moved.url);
                 info!(member = %sender.member, %url, "the API has moved");
-                moved
+                *moved
             }
             Ok(SessionEnd::Stuck) => {
                 let waited = contact.longest_stall();
@@ -135,7 +135,7 @@ async fn first_connection(
 ) -> Result<Connection, Stopped> {
     let mut pauses = Pauses::new(timing);
     loop {
-        match connect(&source.source).await {
+        let pause = match connect(&source.source).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
                 if let Some(limit) = error.limit() {
@@ -144,9 +144,15 @@ async fn first_connection(
                 if let Some(lost) = contact.lose_client(error.to_string()) {
                     sender.send_contact(lost).await?;
                 }
+                // Files cost nothing, and one that is right is to be used at once.
+                if error.is_of_files() {
+                    timing.files
+                } else {
+                    pauses.longer()
+                }
             }
-        }
-        tokio::time::sleep(pauses.longer()).await;
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 
