@@ -9,6 +9,8 @@ mod files;
 mod pages;
 #[path = "architecture/source.rs"]
 mod source;
+#[path = "architecture/writes.rs"]
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::{Resource, Verb};
+use super::tokens::Issuer;
 
 /// What to do instead of answering as an API server should.
 #[derive(Debug, Clone)]
@@ -117,6 +118,8 @@ pub(crate) struct Script {
     pub(crate) token: Option<String>,
     /// The `Authorization` that every request must have, whatever its scheme; `None` asks for none.
     pub(crate) authorization: Option<String>,
+    /// Issues tokens, and lets in who has a valid one; `None` asks for none.
+    pub(crate) issuer: Option<Issuer>,
     /// A path before every path of the API, such as `/k8s/clusters/c-1`.
     pub(crate) prefix: String,
     /// How many pages after the first are refused with 410 from now on.

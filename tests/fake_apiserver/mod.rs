@@ -16,6 +16,7 @@ mod replies;
 mod request;
 mod store;
 mod stream;
+mod tokens;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,7 @@ use listener::Tls;
 pub(crate) use request::{Request, Resource, Verb};
 pub(crate) use store::Saved;
 use store::Store;
+pub(crate) use tokens::Issuer;
 
 /// How long a test waits for a condition.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -87,6 +89,12 @@ impl State {
             .iter()
             .filter(these)
             .map(|request| &*request.query)
+    }
+
+    /// How many tokens were asked for.
+    pub(crate) fn asked(&self) -> usize {
+        let issuer = self.script.issuer.as_ref();
+        issuer.map_or(0, |issuer| issuer.asked.len())
     }
 
     /// How many watches are open.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -19,15 +19,33 @@ pub(super) async fn handle(
     extract::State(shared): extract::State<Arc<Shared>>,
     raw: extract::Request,
 ) -> Response {
-    // The body is not needed, and may not be kept across an await.
-    let (raw, _) = raw.into_parts();
+    // The body may not be kept across an await.
+    let (raw, body) = raw.into_parts();
     let prefix = shared.state.lock().script.prefix.clone();
+    let posted = if raw.method == Method::POST {
+        let octets = axum::body::to_bytes(body, 64 << 10).await;
+        Some(octets.unwrap_or_default())
+    } else {
+        drop(body);
+        None
+    };
+    if let Some(octets) = posted {
+        let token = bearer(&raw.headers);
+        return shared.change(|state| match &mut state.script.issuer {
+            Some(issuer) if issuer.knows(token) => {
+                let path = raw.uri.path().strip_prefix(&*prefix);
+                issuer.answer(path.unwrap_or_default(), &octets)
+            }
+            Some(_) => json_reply(&status(401, "Unauthorized", "Unauthorized")),
+            None => text(StatusCode::METHOD_NOT_ALLOWED, "nothing is created here\n"),
+        });
+    }
     let Some(request) = Request::parse(&raw.uri, &prefix) else {
         return text(StatusCode::NOT_FOUND, "404 page not found\n");
     };
     let header = |name| raw.headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = header(header::AUTHORIZATION).map(str::to_owned);
-    let bearer = header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = bearer(&raw.headers);
     let metadata = header(header::ACCEPT).is_some_and(|it| it.contains("as=PartialObjectMetadata"));
     let form = if metadata {
         Form::Metadata
@@ -45,7 +63,12 @@ pub(super) async fn handle(
                 .script
                 .authorization
                 .as_ref()
-                .is_none_or(is_authorized);
+                .is_none_or(is_authorized)
+            && state
+                .script
+                .issuer
+                .as_ref()
+                .is_none_or(|issuer| issuer.knows(bearer));
         (state.script.hangs, known, scripted, number)
     });
     if hangs {
@@ -58,6 +81,12 @@ pub(super) async fn handle(
         Some(reply) => faulty(reply, number).await,
         None => answer(&shared, request, form),
     }
+}
+
+/// The bearer token of a request.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ")
 }
 
 /// How objects are wanted.

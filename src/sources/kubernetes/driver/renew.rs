@@ -1,10 +1,11 @@
 //! A new client when the files of the present one change, or its credentials run out.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::client::{Connection, connect};
+use super::super::client::{Connection, KeptToken, connect};
 use super::link::{Link, Stopped, TaskReport};
 use super::pauses::Pauses;
 use crate::config::Source;
@@ -18,7 +19,12 @@ const PROVEN: Duration = Duration::from_secs(60);
 ///
 /// A plugin whose credentials are refused is asked again and again, but after growing pauses: it
 /// may be slow, cost money, or be what is refused.
-pub(super) async fn run(link: Link, source: Source, mut connection: Connection) -> Stopped {
+pub(super) async fn run(
+    link: Link,
+    source: Source,
+    kept: Option<Arc<KeptToken>>,
+    mut connection: Connection,
+) -> Stopped {
     let mut pauses = Pauses::new(&link.timing);
     let mut has_failed = false;
     let mut built_at = Instant::now();
@@ -30,6 +36,7 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
                 link.renew.notified().await;
                 tokio::time::sleep_until(not_before).await;
             }, if connection.has_plugin => true,
+            () = link.rebuild.notified() => true,
         };
         let mut files = connection.files.clone();
         let looked = tokio::task::spawn_blocking(move || {
@@ -50,7 +57,7 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
         if built_at.elapsed() >= PROVEN {
             pauses.reset();
         }
-        let built = connect(&source).await;
+        let built = connect(&source, kept.as_ref()).await;
         has_failed = built.is_err();
         let report = match built {
             Ok(built) => {

@@ -1,0 +1,60 @@
+//! What may be done to members: `sources` reads.
+
+use std::collections::BTreeSet;
+
+use super::report;
+use super::source::sources;
+
+/// What a request to a member that is neither get, list nor watch is built with: methods of HTTP, and the
+/// parameters and the client of kube's own requests.
+const WRITES: &[&str] = &[
+    "post",
+    "put",
+    "patch",
+    "delete",
+    "delete_collection",
+    "Method",
+    "PostParams",
+    "PatchParams",
+    "DeleteParams",
+    "Api",
+];
+
+/// Where `sources` may do such a thing all the same: file, word, and what for.
+const WRITES_ALLOWED: &[(&str, &str, &str)] = &[(
+    "src/sources/kubernetes/driver/token_request.rs",
+    "post",
+    "a new token of the daemon's own ServiceAccount",
+)];
+
+#[test]
+fn sources_read_from_members_and_ask_for_their_own_token_alone() {
+    let mut findings = Vec::new();
+    let mut allowed: BTreeSet<_> = WRITES_ALLOWED.iter().collect();
+    for source in sources("src/sources") {
+        for word in WRITES {
+            let lines = source.words(word);
+            let exception = WRITES_ALLOWED
+                .iter()
+                .find(|(path, of, _)| *path == source.path && of == word);
+            if let Some(exception) = exception.filter(|_| lines.len() == 1) {
+                allowed.remove(exception);
+                continue;
+            }
+            findings.extend(
+                lines
+                    .iter()
+                    .map(|line| format!("{}:{line}: {word}", source.path)),
+            );
+        }
+    }
+    findings.extend(
+        allowed
+            .iter()
+            .map(|(path, word, _)| format!("{path}: has no {word} any more, strike it off")),
+    );
+    report(
+        "no verb but get, list, watch and the token request",
+        &findings,
+    );
+}
