@@ -16,12 +16,12 @@ pub(super) struct Claims {
     /// When it expires; `None` is never.
     pub(super) expires: Option<UnixSeconds>,
     /// Whose it is, if it is that of a ServiceAccount.
-    pub(super) account: Option<Account>,
+    pub(super) account: Option<TokenOwner>,
 }
 
 /// A ServiceAccount of one cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Account {
+pub(super) struct TokenOwner {
     /// Its namespace.
     pub(super) namespace: String,
     /// Its name.
@@ -71,7 +71,7 @@ impl Claims {
         let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
         let claims = URL_SAFE_NO_PAD.decode(claims).ok()?;
         let written: Written = serde_json::from_slice(&claims).ok()?;
-        let account = written.kubernetes.map(|kubernetes| Account {
+        let account = written.kubernetes.map(|kubernetes| TokenOwner {
             namespace: kubernetes.namespace,
             name: kubernetes.serviceaccount.name,
             uid: kubernetes.serviceaccount.uid,

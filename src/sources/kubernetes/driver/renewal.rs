@@ -1,19 +1,11 @@
 //! Bound tokens of ServiceAccounts are renewed at half of the lifetime that was granted, which need not
-//! be the one that was asked for.
+//! be the one that was asked for: when that is, and what may come of it. Pure: it is given the time.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
-use tokio::time::Instant;
-
-use super::super::client::{KeptToken, Renewable};
-use super::super::failure::Failure;
-use super::link::{Link, Stopped, TaskReport};
-use super::token_request;
+use super::super::client::Renewable;
 use crate::model::UnixSeconds;
 use crate::names::Label;
-use crate::telemetry::clock;
 
 /// What became of an attempt to renew a token.
 #[derive(Debug)]
@@ -26,57 +18,10 @@ pub(super) enum RenewalNews {
     Failed(String),
 }
 
-/// Renews the token of a member again and again, where it is one that can be. Ends with the session.
-pub(super) async fn run(link: Link, member: Label, kept: Arc<KeptToken>) -> Stopped {
-    let timing = &link.timing;
-    let pauses = ExponentialBuilder::new()
-        .with_jitter()
-        .with_min_delay(timing.first_rare_pause)
-        .with_max_delay(timing.longest_rare_pause)
-        .without_max_times();
-    let mut next = pauses.build();
-    let mut not_before = Instant::now();
-    loop {
-        tokio::time::sleep(timing.files).await;
-        let Some(renewable) = link.access().renewable else {
-            continue;
-        };
-        if clock::now() < due(&member, &renewable) || Instant::now() < not_before {
-            continue;
-        }
-        let Renewable {
-            namespace,
-            name,
-            asked,
-            ..
-        } = &renewable;
-        let news = match token_request::ask(&link, namespace, name, *asked).await {
-            Ok(token) => {
-                next = pauses.build();
-                let (kept, now) = (Arc::clone(&kept), clock::now());
-                let written = tokio::task::spawn_blocking(move || kept.keep(token, now)).await;
-                // A panic ends this task; the session goes on with the client that it has.
-                let Ok(written) = written else {
-                    return Stopped;
-                };
-                link.rebuild.notify_one();
-                RenewalNews::Renewed(written.err().map(|error| error.to_string()))
-            }
-            Err(Failure::Refused { said, .. }) => RenewalNews::Refused(said, renewable.expires),
-            Err(failure) => RenewalNews::Failed(failure.text().to_owned()),
-        };
-        // Whatever is granted, nobody is asked more often.
-        not_before = Instant::now() + next.next().unwrap_or(timing.longest_rare_pause);
-        if let Err(over) = link.report(TaskReport::Renewal(news)).await {
-            return over;
-        }
-    }
-}
-
 /// When a token is to be renewed: after half of its lifetime, a tenth of that sooner or later by the name
 /// of its member, so that many are not renewed at once. One that was received in this process counts from
 /// then, by our own clock, which need not be that of its API.
-fn due(member: &Label, token: &Renewable) -> UnixSeconds {
+pub(super) fn due(member: &Label, token: &Renewable) -> UnixSeconds {
     let mut hasher = DefaultHasher::new();
     member.hash(&mut hasher);
     // From 900 to 1100 thousandths.

@@ -13,8 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::super::client::{Credential, Secrets};
-use super::super::failure::Failure;
-use super::expiries::utc;
+use super::super::failure::{Failure, utc};
 use super::link::Link;
 use crate::model::limits::{Limit, SMALL_BODY};
 use crate::telemetry::clock;

@@ -10,17 +10,17 @@ use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Access, Connection, KeptToken};
-use super::super::failure::Failure;
+use super::super::failure::{Failure, utc};
 use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, WatchStatus};
 use super::delta_sender::DeltaSender;
-use super::expiries::{Expiries, utc};
+use super::expiries::Expiries;
 use super::identity::Identification;
 use super::link::{Link, Stopped, TaskReport};
 use super::renewal::RenewalNews;
 use super::timing::Timing;
-use super::{exports, follow, heartbeat, renew, renewal};
+use super::{exports, follow, heartbeat, renew};
 use crate::config::{MemberSource, Source};
 use crate::model::limits::{MEMBER_FACTS, MEMBER_OBJECTS};
 use crate::model::{Change, Shown};
@@ -145,12 +145,12 @@ impl<'a> Session<'a> {
             relists,
             returns,
         };
-        self.expiries = Expiries::of(&connection);
+        self.expiries.replace(&connection);
         self.start(&link, kinds);
         let (source, kept) = (self.source.clone(), self.kept.clone());
         if let Some(kept) = &kept {
             let member = self.sender.member.clone();
-            self.spawn(renewal::run(link.clone(), member, Arc::clone(kept)));
+            self.spawn(renew::renew_tokens(link.clone(), member, Arc::clone(kept)));
         }
         self.spawn(renew::run(link.clone(), source, kept, connection));
         let mut ticks = tokio::time::interval(TICK);
@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
             if let Some(failure) = self.excess() {
                 return Ok(SessionEnd::TooMuch(failure));
             }
-            self.expiries.show(self.sender, clock::now());
+            self.notice_expiries();
             self.judge(&link).await?;
             if self.contact.is_stuck(Instant::now()) {
                 return Ok(SessionEnd::Stuck);
@@ -308,7 +308,7 @@ impl<'a> Session<'a> {
             TaskReport::Connection(Ok(connection)) => {
                 info!("credentials renewed");
                 self.credentials = None;
-                self.expiries = Expiries::of(&connection);
+                self.expiries.replace(&connection);
                 controls.access.send_replace(connection.access);
                 controls.returns.send_modify(|count| *count += 1);
             }
@@ -387,6 +387,16 @@ impl<'a> Session<'a> {
             debug!(member = %self.sender.member, services = self.index.published(), "listed");
         }
         Ok(())
+    }
+
+    /// Shows when credentials and the API's certificate expire, and logs that they have.
+    fn notice_expiries(&mut self) {
+        if let Some((credential, certificate)) = self.expiries.news() {
+            self.sender.show_expiries(credential, certificate);
+        }
+        if let Some(at) = self.expiries.end(clock::now()) {
+            warn!(expired = utc(at), "credential expired");
+        }
     }
 
     /// Counts and logs what became of an attempt to renew the token.
