@@ -22,5 +22,5 @@ mod serve;
 pub use counters::{Counters, RCODES, Tally, Totals, TransportLabel, WorkerCounters};
 pub use health::{AddressFamily, HealthMetrics, Probed};
 pub use logs::{LogError, LogFormat, LogThread, Logs, init};
-pub use members::{MemberGauges, SourceEvent};
+pub use members::{MemberGauges, Renewal, SourceEvent};
 pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};

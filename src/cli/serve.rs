@@ -1,6 +1,7 @@
 //! `gazetteer serve`: the daemon from its configuration to its end.
 
 use std::num::NonZero;
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -156,7 +157,7 @@ async fn daemon(
         "serving"
     );
 
-    let mut supervisor = supervise(&handle, &metrics);
+    let mut supervisor = supervise(&handle, &metrics, &config.state_dir);
     {
         let _runs = sources.enter();
         supervisor.apply(&config.sources);
@@ -312,12 +313,14 @@ fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<hea
 }
 
 /// Watches members: none yet.
-fn supervise(handle: &publish::Handle, metrics: &Arc<Metrics>) -> Supervisor {
+fn supervise(handle: &publish::Handle, metrics: &Arc<Metrics>, state_dir: &Path) -> Supervisor {
     let lists = Arc::new(Semaphore::new(LISTS));
+    let credentials: Arc<Path> = state_dir.join("credentials").into();
     let (metrics, confirmed) = (Arc::clone(metrics), handle.confirmed.clone());
     let start = move |lifetime| {
         let (lists, metrics) = (Arc::clone(&lists), Arc::clone(&metrics));
-        run_source(lifetime, lists, metrics, confirmed.clone())
+        let credentials = Arc::clone(&credentials);
+        run_source(lifetime, lists, metrics, confirmed.clone(), credentials)
     };
     Supervisor::new(handle.deltas.clone(), handle.unconfirmed.clone(), start)
 }
@@ -328,6 +331,7 @@ async fn run_source(
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     confirmed: ConfirmedMembers,
+    credentials: Arc<Path>,
 ) {
     match &lifetime.source.source {
         Source::File { path } => {
@@ -335,7 +339,7 @@ async fn run_source(
             sources::file::run(path, confirmed, lifetime, metrics).await;
         }
         Source::Kubeconfig { .. } | Source::InCluster => {
-            sources::kubernetes::run(lifetime, lists, metrics).await;
+            sources::kubernetes::run(lifetime, lists, metrics, &credentials).await;
         }
     }
 }

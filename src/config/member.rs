@@ -46,7 +46,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
         .table("source")
         .and_then(|table| source(table, folder));
     section.finish();
-    let whole = name.as_ref().zip(source).map(|(name, source)| {
+    let whole = name.as_ref().zip(source).map(|(name, (source, renews))| {
         let member = Member {
             name: name.value.clone(),
             region: place.region.as_ref().map(|region| region.label.clone()),
@@ -59,6 +59,7 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
             member: name.value.clone(),
             has_topology: member.region.is_some() && has_zones,
             facts_limit: facts_limit.map_or(MEMBER_FACTS.most, |limit| limit.value),
+            renews,
             source,
         };
         (member, source)
@@ -118,8 +119,8 @@ pub(super) fn patterns(section: &Section<'_>, key: &'static str) -> Vec<(Placed<
     read.into_iter().map(split).collect()
 }
 
-/// Reads `source`.
-fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
+/// Reads `source`, and whether its token is renewed.
+fn source(section: Section<'_>, folder: &Path) -> Option<(Source, bool)> {
     let kinds = ["kubeconfig", "in-cluster", "file"];
     let given: Vec<_> = kinds.into_iter().filter(|kind| section.has(kind)).collect();
     let path = |key| {
@@ -130,6 +131,7 @@ fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
     let context = section.text("context", "context", values::plain);
     let in_cluster = section.boolean("in-cluster");
     let file = path("file");
+    let renew = section.boolean("renew");
     if let Some(no) = in_cluster.filter(|in_cluster| !in_cluster.value) {
         section.report.add(
             no.at,
@@ -139,6 +141,11 @@ fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
     if section.has("context") && !section.has("kubeconfig") {
         let at = context.as_ref().map_or(section.at, |context| context.at);
         section.report.add(at, "context: requires kubeconfig");
+    }
+    if let Some(renew) = &renew
+        && !section.has("kubeconfig")
+    {
+        section.report.add(renew.at, "renew: requires kubeconfig");
     }
     let source = match given.as_slice() {
         ["kubeconfig"] => {
@@ -160,5 +167,5 @@ fn source(section: Section<'_>, folder: &Path) -> Option<Source> {
         }
     };
     section.finish();
-    source
+    source.map(|source| (source, renew.is_none_or(|renew| renew.value)))
 }

@@ -96,6 +96,8 @@ pub struct MemberSource {
     pub has_topology: bool,
     /// Octets that what its API says may hold in memory.
     pub facts_limit: u64,
+    /// Whether the token of its ServiceAccount is renewed, where its source has one that expires.
+    pub renews: bool,
     /// Its source.
     pub source: Source,
 }

@@ -238,6 +238,7 @@ mod tests {
             member: member.parse().unwrap(),
             has_topology: true,
             facts_limit: 1 << 30,
+            renews: true,
             source: Source::File { path: path.into() },
         }
     }

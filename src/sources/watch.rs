@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 
 use self::entries::{WatchedEntries, entries_of, folders, matters};
-use self::stamp::Stamp;
+pub(super) use self::stamp::Stamp;
 pub use self::stamp::Written;
 use super::blocking::blocking;
 use crate::config::read::{ReadError, read};

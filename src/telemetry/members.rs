@@ -42,6 +42,20 @@ pub enum SourceEvent {
     Stall,
 }
 
+/// The values of the label `result`.
+const RENEWALS: [&str; 3] = ["renewed", "refused", "failed"];
+
+/// What became of an attempt to renew a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// There is a new one.
+    Renewed,
+    /// The right to ask for it is missing.
+    Refused,
+    /// There is none for another reason.
+    Failed,
+}
+
 /// What is shown of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemberGauges {
@@ -78,6 +92,8 @@ pub(super) struct Members {
     credential_expiry: IntGaugeVec,
     /// When the certificate that a member's API shows expires.
     certificate_expiry: IntGaugeVec,
+    /// Attempts to renew tokens.
+    renewals: IntCounterVec,
 }
 
 impl Members {
@@ -130,6 +146,11 @@ impl Members {
                 "When the certificate of a member's API expires, in seconds since 1970.",
                 &["member"],
             ),
+            renewals: declare.counters(
+                "gazetteer_sources_credential_renewals_total",
+                "Attempts to renew the token for a member.",
+                &["member", "result"],
+            ),
         }
     }
 
@@ -178,6 +199,17 @@ impl Members {
         self.events.with_label_values(&[member, event]).inc();
     }
 
+    /// Counts an attempt to renew the token for a member.
+    pub(super) fn count_renewal(&self, member: &str, result: Renewal) {
+        let [renewed, refused, failed] = RENEWALS;
+        let result = match result {
+            Renewal::Renewed => renewed,
+            Renewal::Refused => refused,
+            Renewal::Failed => failed,
+        };
+        self.renewals.with_label_values(&[member, result]).inc();
+    }
+
     /// When what a member is asked with expires, if it does.
     pub(super) fn set_credential_expiry(&self, member: &str, expires: Option<UnixSeconds>) {
         show_time(&self.credential_expiry, member, expires);
@@ -197,6 +229,9 @@ impl Members {
         }
         for event in EVENTS {
             let _ = self.events.remove_label_values(&[member, event]);
+        }
+        for result in RENEWALS {
+            let _ = self.renewals.remove_label_values(&[member, result]);
         }
         let gauges = [
             &self.services,

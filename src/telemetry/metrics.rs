@@ -9,7 +9,7 @@ use super::counters::Counters;
 use super::declare::{Declare, signed};
 use super::health::HealthMetrics;
 use super::logs::{DroppedLines, LogThread};
-use super::members::{MemberGauges, Members, SourceEvent};
+use super::members::{MemberGauges, Members, Renewal, SourceEvent};
 use super::serve::ServeMetrics;
 use crate::model::limits::{LIMITS, Limit, MESSAGE, TCP_UNSENT};
 use crate::model::{EventKind, UnixSeconds};
@@ -318,6 +318,11 @@ impl Metrics {
     /// Something happened between a source and its member.
     pub fn source_event(&self, member: &str, event: SourceEvent) {
         self.members.count(member, event);
+    }
+
+    /// Counts an attempt to renew the token for a member.
+    pub fn count_renewal(&self, member: &str, result: Renewal) {
+        self.members.count_renewal(member, result);
     }
 
     /// When what a member is asked with expires, if it does.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::request::{Resource, Verb};
+use super::tokens::Issuer;
 
 /// What to do instead of answering as an API server should.
 #[derive(Debug, Clone)]
@@ -123,6 +124,8 @@ pub(crate) struct Script {
     pub(crate) longest_token: u64,
     /// Once an object of this resource has been made, nothing is answered any more.
     pub(crate) dies_after: Option<Resource>,
+    /// Issues tokens, and lets in who has a valid one; `None` asks for none.
+    pub(crate) issuer: Option<Issuer>,
     /// A path before every path of the API, such as `/k8s/clusters/c-1`.
     pub(crate) prefix: String,
     /// How many pages after the first are refused with 410 from now on.

@@ -16,6 +16,7 @@ mod replies;
 mod request;
 mod store;
 mod stream;
+mod tokens;
 mod writes;
 
 use std::net::SocketAddr;
@@ -36,6 +37,7 @@ use listener::Tls;
 pub(crate) use request::{Request, Resource, Verb};
 pub(crate) use store::Saved;
 use store::Store;
+pub(crate) use tokens::Issuer;
 
 /// How long a test waits for a condition.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -101,6 +103,12 @@ impl State {
         let all = self.store.objects.iter();
         let these = all.filter(|((of, ..), _)| *of == resource);
         these.map(|(_, object)| object).collect()
+    }
+
+    /// How many tokens were asked for.
+    pub(crate) fn asked(&self) -> usize {
+        let issuer = self.script.issuer.as_ref();
+        issuer.map_or(0, |issuer| issuer.asked.len())
     }
 
     /// How many watches are open.
@@ -174,6 +182,12 @@ impl FakeApi {
             .expect("a runtime");
         listener::listen(&runtime, self.address, self.tls.as_ref(), &self.shared);
         self.runtime = Some(runtime);
+    }
+
+    /// Listens again after [`kill`](Self::kill), with this certificate and key, in PEM.
+    pub(crate) fn resume_with(&mut self, certificate: &str, key: &str) {
+        self.tls = Some(Tls::of(certificate, key, false));
+        self.resume();
     }
 
     /// Breaks every connection and refuses new ones. The objects stay.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::Response;
 use futures::StreamExt;
 use serde_json::{Value, json};
@@ -19,16 +19,30 @@ pub(super) async fn handle(
     extract::State(shared): extract::State<Arc<Shared>>,
     raw: extract::Request,
 ) -> Response {
-    let (raw, sent) = raw.into_parts();
-    let sent = axum::body::to_bytes(sent, 1 << 20).await;
-    let sent: Value = serde_json::from_slice(&sent.unwrap_or_default()).unwrap_or_default();
+    // The body may not be kept across an await.
+    let (raw, body) = raw.into_parts();
+    let sent = axum::body::to_bytes(body, 1 << 20).await;
+    let sent = sent.unwrap_or_default();
     let prefix = shared.state.lock().script.prefix.clone();
+    let issued = shared.change(|state| {
+        let issuer = state.script.issuer.as_mut();
+        let issuer = issuer.filter(|_| raw.method == Method::POST)?;
+        if !issuer.knows(bearer(&raw.headers)) {
+            return Some(json_reply(&status(401, "Unauthorized", "Unauthorized")));
+        }
+        let path = raw.uri.path().strip_prefix(&*prefix);
+        Some(issuer.answer(path.unwrap_or_default(), &sent))
+    });
+    if let Some(issued) = issued {
+        return issued;
+    }
+    let sent: Value = serde_json::from_slice(&sent).unwrap_or_default();
     let Some(request) = Request::parse(&raw.method, &raw.uri, &prefix) else {
         return text(StatusCode::NOT_FOUND, "404 page not found\n");
     };
     let header = |name| raw.headers.get(name).and_then(|value| value.to_str().ok());
     let authorization = header(header::AUTHORIZATION).map(str::to_owned);
-    let bearer = header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = bearer(&raw.headers);
     let metadata = header(header::ACCEPT).is_some_and(|it| it.contains("as=PartialObjectMetadata"));
     let form = if metadata {
         Form::Metadata
@@ -46,7 +60,12 @@ pub(super) async fn handle(
                 .script
                 .authorization
                 .as_ref()
-                .is_none_or(is_authorized);
+                .is_none_or(is_authorized)
+            && state
+                .script
+                .issuer
+                .as_ref()
+                .is_none_or(|issuer| issuer.knows(bearer));
         (state.script.hangs, known, scripted, number)
     });
     if hangs {
@@ -62,6 +81,12 @@ pub(super) async fn handle(
             Verb::Create | Verb::Patch | Verb::Delete => writes::answer(&shared, &request, &sent),
         },
     }
+}
+
+/// The bearer token of a request.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ")
 }
 
 /// How objects are wanted.

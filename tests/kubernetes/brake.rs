@@ -84,7 +84,10 @@ impl Published {
         };
         let mut tasks = JoinSet::new();
         let lists = Arc::new(Semaphore::new(4));
-        tasks.spawn(async move { run_with(lifetime, lists, metrics, &short()).await });
+        let credentials = folder.path().join("credentials");
+        tasks.spawn(async move {
+            run_with(lifetime, lists, metrics, &credentials, &short()).await;
+        });
         let mut published = Self {
             handle,
             writer,

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use gazetteer::sources::kubernetes::Timing;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -68,6 +69,94 @@ async fn a_rotated_token_is_picked_up() {
                 .is_some_and(|said| said == "synced" || said == "resumed")
         })
         .await;
+    api.apply(Resource::Services, service("api"));
+    member.until_services(&["api", "web"]).await;
+}
+
+/// Times of the daemon itself where they say how soon a credential is used, and how long a watch may be down.
+fn lifelike() -> Timing {
+    let Timing { files, down, .. } = Timing::default();
+    Timing {
+        files,
+        down,
+        ..short()
+    }
+}
+
+/// Makes `api` want another token, has `change` put it where it belongs, and ends a watch: what happens
+/// next is seen, and the member was never lost.
+async fn uses(member: &mut Member, api: &FakeApi, token: &str, change: impl FnOnce(&Path)) {
+    api.script(|script| script.token = Some(token.to_owned()));
+    change(member.folder.path());
+    api.push(Resource::Services, Push::End);
+    api.apply(Resource::Services, service(token));
+    member
+        .until(token, |member| {
+            member.services.contains_key(&format!("shop/{token}"))
+        })
+        .await;
+    assert_eq!(member.said, ["synced"]);
+}
+
+#[tokio::test]
+async fn a_changed_credential_is_used_and_its_member_never_lost() {
+    let api = api_of_token("one");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let cluster = cluster(&api, &path);
+    // As kubelets lay out a Secret.
+    let lay = |name: &str, token: &str| {
+        std::fs::create_dir(path.join(name)).unwrap();
+        write(&path.join(name).join("token"), token);
+        std::os::unix::fs::symlink(name, path.join("..next")).unwrap();
+        std::fs::rename(path.join("..next"), path.join("..data")).unwrap();
+    };
+    lay("..1", "one");
+    std::os::unix::fs::symlink("..data/token", path.join("token")).unwrap();
+    let by_file = json!({ "tokenFile": "token" });
+    kubeconfig(&path, "c", &cluster, &by_file);
+    let mut member = Member::start(folder, "c", &lifelike(), Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    uses(&mut member, &api, "two", |_| lay("..2", "two")).await;
+    // In place, and as long.
+    uses(&mut member, &api, "six", |folder| {
+        write(&folder.join("..2/token"), "six");
+    })
+    .await;
+    uses(&mut member, &api, "three", |folder| {
+        kubeconfig(folder, "c", &cluster, &json!({ "token": "three" }));
+    })
+    .await;
+    // One that cannot be used stands there for longer than pauses take to grow; then a right one.
+    write(&member.folder.path().join("kubeconfig"), "clusters: [");
+    api.apply(Resource::Services, service("meanwhile"));
+    member
+        .until("meanwhile", |member| {
+            member.services.contains_key("shop/meanwhile")
+        })
+        .await;
+    uses(&mut member, &api, "four", |folder| {
+        kubeconfig(folder, "c", &cluster, &json!({ "token": "four" }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_ca_is_added_before_the_api_has_a_certificate_by_it() {
+    let mut api = FakeApi::start_tls();
+    fill(&api);
+    let folder = tempfile::tempdir().unwrap();
+    api.kubeconfig(folder.path());
+    let mut member = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+    let bundle = member.folder.path().join("ca.pem");
+    let old = std::fs::read_to_string(&bundle).unwrap();
+    write(&bundle, &format!("{old}{}", include_str!("pem/ca.crt")));
+    api.kill();
+    api.resume_with(
+        include_str!("pem/server.crt"),
+        include_str!("pem/server.key"),
+    );
     api.apply(Resource::Services, service("api"));
     member.until_services(&["api", "web"]).await;
 }

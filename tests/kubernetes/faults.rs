@@ -288,6 +288,7 @@ async fn nodes_are_not_asked_for_when_topology_is_configured() {
         member: "m1".parse().unwrap(),
         has_topology: true,
         facts_limit: 1 << 30,
+        renews: true,
         source: Source::Kubeconfig {
             path: api.kubeconfig(folder.path()),
             context: "fake".to_owned(),

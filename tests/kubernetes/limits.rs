@@ -30,6 +30,7 @@ fn limited(api: &FakeApi, octets: u64) -> Member {
         member: "m1".parse().unwrap(),
         has_topology: false,
         facts_limit: octets,
+        renews: true,
         source: Source::Kubeconfig {
             path: api.kubeconfig(folder.path()),
             context: "fake".to_owned(),

@@ -12,6 +12,7 @@ mod limits;
 mod loss;
 mod member;
 mod proxies;
+mod renewal;
 mod returns;
 mod smoke;
 mod sync;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::config::{MemberSource, Source};
-use gazetteer::model::{Change, Delta, Epoch, Identity, LearntTopology, Loss, Service};
+use gazetteer::model::{
+    Change, Delta, Epoch, Identity, LearntTopology, Loss, Service, UnixSeconds,
+};
 use gazetteer::names::Label;
 use gazetteer::sources::Lifetime;
 use gazetteer::sources::kubernetes::{Timing, run_with};
@@ -58,6 +60,8 @@ pub(crate) struct Member {
     pub(crate) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// Its task.
     tasks: JoinSet<()>,
+    /// What it counts.
+    metrics: Arc<Metrics>,
     /// What it said of contact, in short, oldest first.
     pub(crate) said: Vec<String>,
     /// What it is.
@@ -89,6 +93,7 @@ impl Member {
             member: "m1".parse().unwrap(),
             has_topology: false,
             facts_limit: 1 << 30,
+            renews: true,
             source: Source::Kubeconfig {
                 path: folder.path().join("kubeconfig"),
                 context: context.to_owned(),
@@ -116,9 +121,10 @@ impl Member {
             cancel: cancel.clone(),
         };
         let metrics = Arc::new(Metrics::new());
-        let timing = *timing;
+        let (timing, shown) = (*timing, Arc::clone(&metrics));
+        let credentials = folder.path().join("credentials");
         tasks.spawn(async move {
-            run_with(lifetime, lists, metrics, &timing).await;
+            run_with(lifetime, lists, metrics, &credentials, &timing).await;
         });
         Self {
             folder,
@@ -126,6 +132,7 @@ impl Member {
             cancel,
             unconfirmed: asks,
             tasks,
+            metrics: shown,
             said: Vec::new(),
             identity: None,
             services: BTreeMap::new(),
@@ -187,14 +194,25 @@ impl Member {
             .count()
     }
 
+    /// Its metrics, as text.
+    pub(crate) fn metrics(&self) -> String {
+        self.metrics.render(UnixSeconds(0))
+    }
+
     /// Ends the source; it must end in time.
-    pub(crate) async fn stop(mut self) {
+    pub(crate) async fn stop(self) {
+        self.stop_and_keep().await;
+    }
+
+    /// The same; its files stay.
+    pub(crate) async fn stop_and_keep(mut self) -> TempDir {
         self.cancel.cancel();
         let ended = tokio::time::timeout(DEADLINE, self.tasks.join_next()).await;
         ended
             .expect("it ends")
             .expect("one task")
             .expect("no panic");
+        self.folder
     }
 
     /// Stops listening; the source must end by itself.

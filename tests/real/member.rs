@@ -249,6 +249,8 @@ impl Member {
                     self.namespace(namespace);
                     format!("/api/v1/namespaces/{namespace}/serviceaccounts")
                 }
+                "Role" => format!("{RBAC}/namespaces/{namespace}/roles"),
+                "RoleBinding" => format!("{RBAC}/namespaces/{namespace}/rolebindings"),
                 "ClusterRole" => format!("{RBAC}/clusterroles"),
                 "ClusterRoleBinding" => format!("{RBAC}/clusterrolebindings"),
                 other => panic!("{other} in deploy/rbac.yaml"),

@@ -313,6 +313,10 @@ fn a_wrong_member_is_refused() {
             &["8:34: context: requires kubeconfig"],
         ),
         (
+            member("{ in-cluster = true, renew = true }"),
+            &["8:38: renew: requires kubeconfig"],
+        ),
+        (
             member("{ in-cluster = false }"),
             &["8:25: in-cluster: only true is allowed; remove the key instead of false"],
         ),

@@ -99,6 +99,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         member: label(name),
         has_topology: false,
         facts_limit: 1 << 30,
+        renews: true,
         source: Source::InCluster,
     };
     Config {

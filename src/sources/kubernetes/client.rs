@@ -14,6 +14,7 @@ mod exec;
 mod files;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
+mod kept;
 mod kubeconfig;
 mod operator;
 mod pem;
@@ -37,6 +38,7 @@ use tokio::time::Instant;
 
 pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
+pub(super) use self::kept::KeptToken;
 pub use self::kubeconfig::files_named;
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
@@ -58,6 +60,25 @@ pub(super) struct Access {
     pub(super) secrets: Arc<Secrets>,
     /// Who it says that we are.
     pub(super) credential: Credential,
+    /// Its token, where it is one that can be renewed.
+    pub(super) renewable: Option<Renewable>,
+}
+
+/// A token of a ServiceAccount that expires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Renewable {
+    /// The namespace of the ServiceAccount.
+    pub(super) namespace: String,
+    /// Its name.
+    pub(super) name: String,
+    /// Seconds that the configured token of it was granted: as many are asked for.
+    pub(super) asked: u64,
+    /// When the token was issued.
+    pub(super) issued: UnixSeconds,
+    /// When it expires.
+    pub(super) expires: UnixSeconds,
+    /// When it was received, if that was in this process.
+    pub(super) received: Option<UnixSeconds>,
 }
 
 /// What is known of credentials without asking an API.
@@ -86,9 +107,13 @@ pub(super) struct Connection {
     pub(super) certificate: SeenExpiry,
 }
 
-/// Builds the client of a member.
-pub(super) async fn connect(source: &Source) -> Result<Connection, ClientError> {
-    tokio::time::timeout(LIMIT, build(source))
+/// Builds the client of a member. Where its token is renewed, the one that is `kept` counts if it is the
+/// later one.
+pub(super) async fn connect(
+    source: &Source,
+    kept: Option<&Arc<KeptToken>>,
+) -> Result<Connection, ClientError> {
+    tokio::time::timeout(LIMIT, build(source, kept))
         .await
         .map_err(|_| ClientError::Slow)?
 }
@@ -135,10 +160,16 @@ pub async fn check(source: &Source) -> Result<(), String> {
 }
 
 /// Builds the client of a member, without a limit.
-async fn build(source: &Source) -> Result<Connection, ClientError> {
-    let (settings, files) = load(source).await?;
+async fn build(source: &Source, kept: Option<&Arc<KeptToken>>) -> Result<Connection, ClientError> {
+    let (mut settings, files) = load(source).await?;
+    let renewable = match kept {
+        Some(kept) => renewable(&mut settings, Arc::clone(kept)).await?,
+        None => None,
+    };
     // Boxed: it is no part of what is kept of a member.
-    Box::pin(build_from(settings, files)).await
+    let mut connection = Box::pin(build_from(settings, files)).await?;
+    connection.access.renewable = renewable;
+    Ok(connection)
 }
 
 /// Builds a client from what was read.
@@ -167,6 +198,7 @@ async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connec
             client,
             secrets,
             credential,
+            renewable: None,
         },
         url,
         files,
@@ -174,6 +206,38 @@ async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connec
         has_plugin,
         certificate,
     })
+}
+
+/// Puts the later one of the configured token and the kept one into the settings, if they are of one
+/// ServiceAccount, and says what is needed to renew it.
+async fn renewable(
+    settings: &mut ClientSettings,
+    kept: Arc<KeptToken>,
+) -> Result<Option<Renewable>, ClientError> {
+    let Some(configured) = settings.user.token.clone() else {
+        return Ok(None);
+    };
+    let lifetime = |claims: &token::Claims| Some((claims.issued?, claims.expires?));
+    let claims = token::Claims::of(configured.expose_secret());
+    let Some((issued, expires)) = claims.as_ref().and_then(lifetime) else {
+        return Ok(None);
+    };
+    let asked = expires.0.saturating_sub(issued.0);
+    let (token, received) = blocking(move || Ok(kept.later_of(configured))).await?;
+    let claims = token::Claims::of(token.expose_secret());
+    settings.user.token = Some(token);
+    Ok(claims.and_then(|claims| {
+        let (issued, expires) = lifetime(&claims)?;
+        let account = claims.account?;
+        Some(Renewable {
+            namespace: account.namespace,
+            name: account.name,
+            asked,
+            issued,
+            expires,
+            received,
+        })
+    }))
 }
 
 /// Refuses a token that cannot be sent.

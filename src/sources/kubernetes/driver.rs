@@ -14,6 +14,7 @@
 
 mod contact;
 mod delta_sender;
+mod expiries;
 mod exports;
 mod follow;
 #[cfg(fuzzing)]
@@ -25,11 +26,14 @@ mod list;
 mod pauses;
 mod read;
 mod renew;
+mod renewal;
 mod request;
 mod session;
 mod sessions;
 mod timing;
+mod token_request;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -38,15 +42,23 @@ use tracing::{Instrument, info_span};
 pub use self::timing::Timing;
 use super::super::Lifetime;
 use super::super::unconfirmed::Unconfirmed;
+use super::client::KeptToken;
+use crate::config::Source;
 use crate::telemetry::Metrics;
 
 /// Watches a member for its lifetime, and says what it sees.
 ///
 /// Never ends by itself while somebody receives, and never fails: what goes wrong is said as a
 /// loss, and tried again. A full queue makes it wait, and nothing is lost by that. `lists` bounds
-/// how many lists all members make at once; a member that does not answer gives its place back.
-pub async fn run(lifetime: Lifetime, lists: Arc<Semaphore>, metrics: Arc<Metrics>) {
-    run_with(lifetime, lists, metrics, &Timing::default()).await;
+/// how many lists all members make at once; a member that does not answer gives its place back. Renewed
+/// tokens are kept in the folder `credentials`.
+pub async fn run(
+    lifetime: Lifetime,
+    lists: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    credentials: &Path,
+) {
+    run_with(lifetime, lists, metrics, credentials, &Timing::default()).await;
 }
 
 /// [`run`] with other times.
@@ -54,6 +66,7 @@ pub async fn run_with(
     lifetime: Lifetime,
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
+    credentials: &Path,
     timing: &Timing,
 ) {
     let Lifetime {
@@ -66,7 +79,9 @@ pub async fn run_with(
     let span = info_span!("source", member = %source.member);
     let sender = delta_sender::DeltaSender::new(source.member.clone(), epoch, deltas, metrics);
     let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
-    let run = sessions::run(&source, sender, unconfirmed, lists, timing).instrument(span);
+    let is_renewed = source.renews && matches!(source.source, Source::Kubeconfig { .. });
+    let kept = is_renewed.then(|| Arc::new(KeptToken::new(credentials, &source.member)));
+    let run = sessions::run(&source, kept, sender, unconfirmed, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use kube::Error;
 use kube::core::Status;
 
 use super::client::Secrets;
-use crate::model::kept;
 use crate::model::limits::Limit;
+use crate::model::{UnixSeconds, kept};
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +116,13 @@ impl Failure {
             | Self::TooMuch { what: text, .. } => text,
         }
     }
+}
+
+/// A time, as people read it.
+pub(super) fn utc(at: UnixSeconds) -> String {
+    let seconds = i64::try_from(at.0).ok();
+    let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
 }
 
 /// What is wrong with JSON, and where: the library's own words quote it.

@@ -9,7 +9,7 @@ use crate::model::UnixSeconds;
 
 /// What changes with a file: where it is, how long, and when it last changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stamp {
+pub(in super::super) enum Stamp {
     /// Device and inode, octets, seconds and nanoseconds of the last change.
     Is([u64; 3], [i64; 2]),
     /// There is none to be seen.
@@ -18,7 +18,7 @@ pub(super) enum Stamp {
 
 impl Stamp {
     /// That of a file, links followed.
-    pub(super) fn of(path: &Path) -> Self {
+    pub(in super::super) fn of(path: &Path) -> Self {
         match std::fs::metadata(path) {
             Ok(file) => Self::Is(
                 [file.dev(), file.ino(), file.len()],
@@ -30,7 +30,7 @@ impl Stamp {
 
     /// Whether a further change is sure to change it: clocks of file systems are coarse, so the last
     /// one must be as long ago as `coarse`.
-    pub(super) fn is_settled(self, now: UnixSeconds, coarse: Duration) -> bool {
+    pub(in super::super) fn is_settled(self, now: UnixSeconds, coarse: Duration) -> bool {
         match self {
             Self::Is(_, [seconds, _]) => u64::try_from(seconds)
                 .is_ok_and(|seconds| seconds.saturating_add(coarse.as_secs()) <= now.0),

@@ -32,6 +32,11 @@ pub(in super::super) enum ClientError {
 }
 
 impl ClientError {
+    /// Whether files say so, and no plugin has to be run to look again.
+    pub(in super::super) fn is_of_files(&self) -> bool {
+        !matches!(self, Self::Exec(_) | Self::Slow)
+    }
+
     /// The limit that was exceeded, if that is why.
     pub(in super::super) fn limit(&self) -> Option<&'static Limit> {
         match self {

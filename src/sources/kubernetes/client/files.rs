@@ -1,71 +1,63 @@
 //! The files that credentials come from, watched by content.
+//!
+//! They are looked at often instead of being waited for: of each member there are a few small ones, and
+//! the kernel gives a user fewer places that wait for events than there may be members.
 
-use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::super::super::watch::Stamp;
 use crate::config::read;
 use crate::model::limits::CONFIGURATION_FILE;
+use crate::telemetry::clock;
+
+/// How long ago a file must have changed for its times alone to tell another change. One that changed
+/// later is read whenever it is looked at.
+const COARSE: Duration = Duration::from_secs(3);
 
 /// Files and what was in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in super::super) struct Files {
     /// Where they are.
     paths: Vec<PathBuf>,
-    /// What the file system says of each: enough to see that nothing was written.
-    stamps: Vec<Option<Stamp>>,
+    /// What the file system said of each before it was read.
+    stamps: Vec<Stamp>,
+    /// Whether another change is sure to show in that.
+    are_settled: bool,
     /// A hash of their contents.
     contents: u64,
-}
-
-/// What the file system says of a file, links followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    /// Its device and number.
-    inode: (u64, u64),
-    /// Its length.
-    length: u64,
-    /// When it was written, in seconds and nanoseconds.
-    written: (i64, i64),
 }
 
 impl Files {
     /// Reads files. Blocks.
     pub(super) fn read(paths: Vec<PathBuf>) -> Self {
-        let stamps = stamps(&paths);
-        let contents = contents(&paths);
-        Self {
+        let mut files = Self {
             paths,
-            stamps,
-            contents,
-        }
+            ..Self::default()
+        };
+        files.refresh();
+        files
     }
 
     /// Makes the next look find a change: a file was written while it was read.
     pub(super) fn distrust(&mut self) {
-        self.stamps.clear();
+        self.are_settled = false;
         self.contents = !self.contents;
     }
 
     /// Whether the contents have changed since they were read or last asked for. Blocks.
     pub(in super::super) fn refresh(&mut self) -> bool {
-        let stamps = stamps(&self.paths);
-        if stamps == self.stamps {
+        let stamps: Vec<_> = self.paths.iter().map(|path| Stamp::of(path)).collect();
+        if self.are_settled && stamps == self.stamps {
             return false;
         }
+        let now = clock::now();
+        self.are_settled = stamps.iter().all(|stamp| stamp.is_settled(now, COARSE));
         self.stamps = stamps;
         let contents = contents(&self.paths);
         std::mem::replace(&mut self.contents, contents) != contents
     }
-}
-
-/// What the file system says of files; `None` for those that are not there.
-fn stamps(paths: &[PathBuf]) -> Vec<Option<Stamp>> {
-    paths
-        .iter()
-        .map(|path| std::fs::metadata(path).ok().as_ref().map(Stamp::of))
-        .collect()
 }
 
 /// A hash of the contents of files; one that cannot be read within the limit is as one that is not
@@ -76,17 +68,6 @@ fn contents(paths: &[PathBuf]) -> u64 {
         read::read(path, &CONFIGURATION_FILE).ok().hash(&mut hasher);
     }
     hasher.finish()
-}
-
-impl Stamp {
-    /// The stamp in `metadata`.
-    fn of(metadata: &Metadata) -> Self {
-        Self {
-            inode: (metadata.dev(), metadata.ino()),
-            length: metadata.len(),
-            written: (metadata.mtime(), metadata.mtime_nsec()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -109,6 +90,9 @@ mod tests {
         std::fs::write(folder.path().join("next"), "one").unwrap();
         std::fs::rename(folder.path().join("next"), &path).unwrap();
         assert!(!files.refresh(), "another file with the same content");
+        // In place, as long, and at once.
+        std::fs::write(&path, "owe").unwrap();
+        assert!(files.refresh());
         std::fs::write(folder.path().join("next"), "two").unwrap();
         std::fs::rename(folder.path().join("next"), &path).unwrap();
         assert!(files.refresh());

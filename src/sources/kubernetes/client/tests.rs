@@ -33,11 +33,11 @@ async fn built(folder: &TempDir, cluster: Value, user: Value) -> Result<Connecti
         "contexts": [{ "name": context, "context": { "cluster": "c", "user": "u" } }],
     });
     write(folder.path(), "kubeconfig", &config.to_string());
-    connect(&Source::Kubeconfig {
+    let source = Source::Kubeconfig {
         path: folder.path().join("kubeconfig"),
         context: context.to_owned(),
-    })
-    .await
+    };
+    connect(&source, None).await
 }
 
 /// A cluster that nobody serves.
@@ -182,7 +182,7 @@ async fn nothing_that_is_written_in_credentials_is_told() {
         "TOKEN-SECRET",
     ] {
         write(folder.path(), "kubeconfig", text);
-        let error = connect(&source).await.err().unwrap().to_string();
+        let error = connect(&source, None).await.err().unwrap().to_string();
         assert!(!error.contains("SECRET"), "{error}");
         assert!(error.contains("kubeconfig:"), "{error}");
     }

@@ -9,7 +9,7 @@ use super::link::Stopped;
 use crate::model::limits::Limit;
 use crate::model::{Change, Delta, Epoch, Loss, Shown, UnixSeconds};
 use crate::names::Label;
-use crate::telemetry::{Metrics, SourceEvent};
+use crate::telemetry::{Metrics, Renewal, SourceEvent};
 
 /// Sends the changes of one member.
 pub(super) struct DeltaSender {
@@ -47,6 +47,11 @@ impl DeltaSender {
     /// Counts that a limit was exceeded.
     pub(super) fn count_excess(&self, limit: &Limit) {
         self.metrics.limit_exceeded(limit);
+    }
+
+    /// Counts an attempt to renew the token.
+    pub(super) fn count_renewal(&self, result: Renewal) {
+        self.metrics.count_renewal(self.member.as_str(), result);
     }
 
     /// Shows when credentials and the API's certificate expire.

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use super::super::client::{Access, ClientError, Connection};
 use super::super::index::{ObjectKind, Observation};
 use super::contact::WatchStatus;
+use super::renewal::RenewalNews;
 use super::timing::Timing;
 use crate::model::Identity;
 
@@ -23,6 +24,8 @@ pub(super) enum TaskReport {
     Returned,
     /// Which cluster it is.
     Identity(Result<Identity, IdentityError>),
+    /// What became of an attempt to renew a token.
+    Renewal(RenewalNews),
     /// The credentials have changed, or run out: a client built anew.
     Connection(Result<Box<Connection>, ClientError>),
 }
@@ -45,6 +48,8 @@ pub(super) struct Link {
     pub(super) look: Arc<Notify>,
     /// Asks for new credentials: those of a plugin were not accepted.
     pub(super) renew: Arc<Notify>,
+    /// Asks for a new client at once: there is another token.
+    pub(super) rebuild: Arc<Notify>,
     /// Counts calls on open watches to start again.
     pub(super) restarts: watch::Receiver<u64>,
     /// Counts calls on open watches to list anew.

@@ -1,13 +1,23 @@
-//! A new client when the files of the present one change, or its credentials run out.
+//! A new client when the files of the present one change, or its credentials run out; and new tokens.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
+use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::super::client::{Connection, connect};
+use super::super::client::{Connection, KeptToken, Renewable, connect};
+use super::super::failure::Failure;
 use super::link::{Link, Stopped, TaskReport};
 use super::pauses::Pauses;
+use super::renewal::{self, RenewalNews};
+use super::request::{self, ExpectedBody};
+use super::token_request::{self, GrantedToken};
 use crate::config::Source;
+use crate::model::limits::TOKEN_BODY;
+use crate::names::Label;
+use crate::telemetry::clock;
 
 /// Credentials of a plugin that were accepted for as long are good ones: when they are refused,
 /// others are asked for at once.
@@ -18,7 +28,12 @@ const PROVEN: Duration = Duration::from_secs(60);
 ///
 /// A plugin whose credentials are refused is asked again and again, but after growing pauses: it
 /// may be slow, cost money, or be what is refused.
-pub(super) async fn run(link: Link, source: Source, mut connection: Connection) -> Stopped {
+pub(super) async fn run(
+    link: Link,
+    source: Source,
+    kept: Option<Arc<KeptToken>>,
+    mut connection: Connection,
+) -> Stopped {
     let mut pauses = Pauses::new(&link.timing);
     let mut has_failed = false;
     let mut built_at = Instant::now();
@@ -30,6 +45,7 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
                 link.renew.notified().await;
                 tokio::time::sleep_until(not_before).await;
             }, if connection.has_plugin => true,
+            () = link.rebuild.notified() => true,
         };
         let mut files = connection.files.clone();
         let looked = tokio::task::spawn_blocking(move || {
@@ -42,13 +58,15 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
         };
         connection.files = files;
         let is_due = connection.renew_at.is_some_and(|at| Instant::now() >= at);
-        if !is_changed && !is_asked && !is_due && !has_failed {
+        // What has failed is tried again after a pause, and at once when files have changed.
+        let is_retried = (is_due || has_failed) && Instant::now() >= not_before;
+        if !is_changed && !is_asked && !is_retried {
             continue;
         }
         if built_at.elapsed() >= PROVEN {
             pauses.reset();
         }
-        let built = connect(&source).await;
+        let built = connect(&source, kept.as_ref()).await;
         has_failed = built.is_err();
         let report = match built {
             Ok(built) => {
@@ -61,10 +79,67 @@ pub(super) async fn run(link: Link, source: Source, mut connection: Connection) 
         if let Err(over) = link.report(TaskReport::Connection(report)).await {
             return over;
         }
-        let pause = pauses.longer();
-        not_before = Instant::now() + pause;
-        if has_failed {
-            tokio::time::sleep(pause).await;
+        not_before = Instant::now() + pauses.longer();
+    }
+}
+
+/// Renews the token of a member again and again, where it is one that can be. Ends with the session.
+pub(super) async fn renew_tokens(link: Link, member: Label, kept: Arc<KeptToken>) -> Stopped {
+    let timing = &link.timing;
+    let pauses = ExponentialBuilder::new()
+        .with_jitter()
+        .with_min_delay(timing.first_rare_pause)
+        .with_max_delay(timing.longest_rare_pause)
+        .without_max_times();
+    let mut next = pauses.build();
+    let mut not_before = Instant::now();
+    loop {
+        tokio::time::sleep(timing.files).await;
+        let Some(renewable) = link.access().renewable else {
+            continue;
+        };
+        if clock::now() < renewal::due(&member, &renewable) || Instant::now() < not_before {
+            continue;
+        }
+        let news = match ask(&link, &renewable).await {
+            Ok(token) => {
+                next = pauses.build();
+                let (kept, now) = (Arc::clone(&kept), clock::now());
+                let written = tokio::task::spawn_blocking(move || kept.keep(token, now)).await;
+                // A panic ends this task; the session goes on with the client that it has.
+                let Ok(written) = written else {
+                    return Stopped;
+                };
+                link.rebuild.notify_one();
+                RenewalNews::Renewed(written.err().map(|error| error.to_string()))
+            }
+            Err(Failure::Refused { said, .. }) => RenewalNews::Refused(said, renewable.expires),
+            Err(failure) => RenewalNews::Failed(failure.text().to_owned()),
+        };
+        // Whatever is granted, nobody is asked more often.
+        not_before = Instant::now() + next.next().unwrap_or(timing.longest_rare_pause);
+        if let Err(stopped) = link.report(TaskReport::Renewal(news)).await {
+            return stopped;
         }
     }
+}
+
+/// Asks for a token.
+async fn ask(link: &Link, renewable: &Renewable) -> Result<SecretString, Failure> {
+    let Renewable {
+        namespace,
+        name,
+        asked,
+        ..
+    } = renewable;
+    let request = token_request::build(namespace, name, *asked);
+    let expected = ExpectedBody {
+        what: "a token",
+        limit: &TOKEN_BODY,
+    };
+    let limit = link.timing.page;
+    let answer = request::value::<GrantedToken>(link, request, expected);
+    let answer = tokio::time::timeout(limit, answer).await;
+    let granted = answer.unwrap_or_else(|_| Err(Failure::no_answer(limit)))?;
+    Ok(granted.status.token)
 }

@@ -6,7 +6,6 @@
 //! own credentials are taken out.
 
 use http_body_util::BodyExt;
-use jiff::Timestamp;
 use kube::client::Body;
 use kube::core::Status;
 use kube::core::request::Error as BuildError;
@@ -14,9 +13,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::super::client::{Credential, Secrets};
-use super::super::failure::Failure;
+use super::super::failure::{Failure, utc};
 use super::link::Link;
-use crate::model::UnixSeconds;
 use crate::model::limits::{Limit, SMALL_BODY};
 use crate::telemetry::clock;
 
@@ -148,13 +146,6 @@ fn with_credential(failure: Failure, credential: Credential) -> Failure {
         }
         _ => failure,
     }
-}
-
-/// A time, as people read it.
-fn utc(at: UnixSeconds) -> String {
-    let seconds = i64::try_from(at.0).ok();
-    let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    at.map_or_else(String::new, |at| at.to_string())
 }
 
 /// All of a body.

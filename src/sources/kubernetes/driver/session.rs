@@ -9,20 +9,22 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::{Access, Connection, SeenExpiry};
-use super::super::failure::Failure;
+use super::super::client::{Access, Connection, KeptToken};
+use super::super::failure::{Failure, utc};
 use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, WatchStatus};
 use super::delta_sender::DeltaSender;
+use super::expiries::Expiries;
 use super::identity::Identification;
 use super::link::{Link, Stopped, TaskReport};
+use super::renewal::RenewalNews;
 use super::timing::Timing;
 use super::{exports, follow, heartbeat, renew};
 use crate::config::{MemberSource, Source};
 use crate::model::limits::{MEMBER_FACTS, MEMBER_OBJECTS};
-use crate::model::{Change, Shown, UnixSeconds};
-use crate::telemetry::SourceEvent;
+use crate::model::{Change, Shown};
+use crate::telemetry::{Renewal, SourceEvent, clock};
 
 /// Reports under way; when full, watches wait, and the API server keeps what they have not read.
 const REPORTS: usize = 64;
@@ -33,7 +35,7 @@ const TICK: Duration = Duration::from_millis(250);
 /// How a session ends while somebody receives.
 pub(super) enum SessionEnd {
     /// The API has moved: the connection to where it is now.
-    Moved(Connection),
+    Moved(Box<Connection>),
     /// There is more than is kept.
     TooMuch(Failure),
     /// It lists without progress: everything is to be listed from nothing.
@@ -46,6 +48,8 @@ pub(super) struct Session<'a> {
     sender: &'a DeltaSender,
     /// Where clients are built from.
     source: &'a Source,
+    /// The renewed token, where tokens are renewed.
+    kept: Option<Arc<KeptToken>>,
     /// Whether the member is in contact.
     contact: &'a mut Contact,
     /// The member's objects, joined.
@@ -60,41 +64,12 @@ pub(super) struct Session<'a> {
     credentials: Option<String>,
     /// When the present ones expire, and the API's certificate as far as it was seen.
     expiries: Expiries,
+    /// The last attempt to renew the token was refused.
+    is_renewal_refused: bool,
     /// Whether service exports are watched, as far as that was logged.
     has_exports: Option<bool>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
-}
-
-/// When what a connection stands on expires.
-#[derive(Default)]
-struct Expiries {
-    /// Our credentials.
-    credential: Option<UnixSeconds>,
-    /// The certificate that the API shows.
-    certificate: SeenExpiry,
-    /// What was shown last.
-    shown: Option<(Option<UnixSeconds>, Option<UnixSeconds>)>,
-}
-
-impl Expiries {
-    /// Those of a connection.
-    fn of(connection: &Connection) -> Self {
-        Self {
-            credential: connection.access.credential.expires,
-            certificate: connection.certificate.clone(),
-            shown: None,
-        }
-    }
-
-    /// Shows what is new.
-    fn show(&mut self, sender: &DeltaSender) {
-        let now = (self.credential, self.certificate.get());
-        if self.shown != Some(now) {
-            self.shown = Some(now);
-            sender.show_expiries(now.0, now.1);
-        }
-    }
 }
 
 /// How the tasks of a session are told things.
@@ -114,6 +89,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         sender: &'a DeltaSender,
         source: &'a MemberSource,
+        kept: Option<Arc<KeptToken>>,
         contact: &'a mut Contact,
         index: Index,
         url: String,
@@ -122,6 +98,7 @@ impl<'a> Session<'a> {
         Self {
             sender,
             source: &source.source,
+            kept,
             facts_limit: source.facts_limit,
             contact,
             index,
@@ -129,6 +106,7 @@ impl<'a> Session<'a> {
             url,
             credentials: None,
             expiries: Expiries::default(),
+            is_renewal_refused: false,
             has_exports: None,
             tasks: JoinSet::new(),
         }
@@ -154,6 +132,7 @@ impl<'a> Session<'a> {
             returns: returned,
             look: Arc::default(),
             renew: Arc::default(),
+            rebuild: Arc::default(),
             restarts: restart,
             relists: relist,
             lists,
@@ -166,9 +145,14 @@ impl<'a> Session<'a> {
             relists,
             returns,
         };
-        self.expiries = Expiries::of(&connection);
+        self.expiries.replace(&connection);
         self.start(&link, kinds);
-        self.spawn(renew::run(link.clone(), self.source.clone(), connection));
+        let (source, kept) = (self.source.clone(), self.kept.clone());
+        if let Some(kept) = &kept {
+            let member = self.sender.member.clone();
+            self.spawn(renew::renew_tokens(link.clone(), member, Arc::clone(kept)));
+        }
+        self.spawn(renew::run(link.clone(), source, kept, connection));
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -188,7 +172,7 @@ impl<'a> Session<'a> {
             if let Some(failure) = self.excess() {
                 return Ok(SessionEnd::TooMuch(failure));
             }
-            self.expiries.show(self.sender);
+            self.notice_expiries();
             self.judge(&link).await?;
             if self.contact.is_stuck(Instant::now()) {
                 return Ok(SessionEnd::Stuck);
@@ -250,7 +234,7 @@ impl<'a> Session<'a> {
         report: TaskReport,
         link: &Link,
         controls: &Controls,
-    ) -> Result<Option<Connection>, Stopped> {
+    ) -> Result<Option<Box<Connection>>, Stopped> {
         match report {
             TaskReport::Objects(objects) => {
                 for object in objects {
@@ -307,6 +291,7 @@ impl<'a> Session<'a> {
                     self.sender.send(Change::Identity(identity)).await?;
                 }
             }
+            TaskReport::Renewal(news) => self.notice_renewal(&news),
             TaskReport::Connection(Err(error)) => {
                 if let Some(limit) = error.limit() {
                     self.sender.count_excess(limit);
@@ -318,12 +303,12 @@ impl<'a> Session<'a> {
                 }
             }
             TaskReport::Connection(Ok(connection)) if connection.url != self.url => {
-                return Ok(Some(*connection));
+                return Ok(Some(connection));
             }
             TaskReport::Connection(Ok(connection)) => {
                 info!("credentials renewed");
                 self.credentials = None;
-                self.expiries = Expiries::of(&connection);
+                self.expiries.replace(&connection);
                 controls.access.send_replace(connection.access);
                 controls.returns.send_modify(|count| *count += 1);
             }
@@ -402,6 +387,44 @@ impl<'a> Session<'a> {
             debug!(member = %self.sender.member, services = self.index.published(), "listed");
         }
         Ok(())
+    }
+
+    /// Shows when credentials and the API's certificate expire, and logs that they have.
+    fn notice_expiries(&mut self) {
+        if let Some((credential, certificate)) = self.expiries.news() {
+            self.sender.show_expiries(credential, certificate);
+        }
+        if let Some(at) = self.expiries.end(clock::now()) {
+            warn!(expired = utc(at), "credential expired");
+        }
+    }
+
+    /// Counts and logs what became of an attempt to renew the token.
+    fn notice_renewal(&mut self, news: &RenewalNews) {
+        let is_refused = matches!(news, RenewalNews::Refused(..));
+        let was_refused = std::mem::replace(&mut self.is_renewal_refused, is_refused);
+        let result = match news {
+            RenewalNews::Renewed(None) => {
+                info!("token renewed");
+                Renewal::Renewed
+            }
+            RenewalNews::Renewed(Some(error)) => {
+                warn!(%error, "token renewed, and not kept: a restart begins with the configured one");
+                Renewal::Renewed
+            }
+            RenewalNews::Refused(reason, expires) => {
+                if !was_refused {
+                    let (reason, expires) = (Shown(reason), utc(*expires));
+                    warn!(%reason, expires, "the token may not be renewed and ends; say renew = false if that is meant");
+                }
+                Renewal::Refused
+            }
+            RenewalNews::Failed(reason) => {
+                warn!(reason = %Shown(reason), "the token was not renewed");
+                Renewal::Failed
+            }
+        };
+        self.sender.count_renewal(result);
     }
 
     /// Logs when service exports cannot be watched, and when they can again.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::{Connection, connect};
+use super::super::client::{Connection, KeptToken, connect};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, TopologySource};
 use super::contact::Contact;
@@ -18,14 +18,18 @@ use super::link::Stopped;
 use super::pauses::Pauses;
 use super::session::{Session, SessionEnd};
 use super::timing::Timing;
-use crate::config::MemberSource;
+use crate::config::{MemberSource, Source};
 use crate::model::Shown;
 use crate::names::Label;
 use crate::telemetry::SourceEvent;
 
+/// What clients are built from.
+type Origin<'a> = (&'a Source, Option<&'a Arc<KeptToken>>);
+
 /// Runs the sessions of a member, one after another, while somebody receives.
 pub(super) async fn run(
     source: &MemberSource,
+    kept: Option<Arc<KeptToken>>,
     sender: DeltaSender,
     mut unconfirmed: Unconfirmed,
     lists: Arc<Semaphore>,
@@ -48,7 +52,8 @@ pub(super) async fn run(
         timing.stall,
         Instant::now(),
     );
-    let mut connection = match first_connection(source, &sender, &mut contact, timing).await {
+    let origin = (&source.source, kept.as_ref());
+    let mut connection = match first_connection(origin, &sender, &mut contact, timing).await {
         Ok(connection) => connection,
         Err(over) => return over,
     };
@@ -58,6 +63,7 @@ pub(super) async fn run(
         let mut session = Session::new(
             &sender,
             source,
+            kept.clone(),
             &mut contact,
             Index::new(topology_source),
             connection.url.clone(),
@@ -80,14 +86,14 @@ pub(super) async fn run(
             Ok(SessionEnd::Moved(moved)) => {
                 let url = Shown(&moved.url);
                 info!(member = %sender.member, %url, "API server URL has changed, reconnecting");
-                moved
+                *moved
             }
             Ok(SessionEnd::Stuck) => {
                 let waited = contact.longest_stall();
                 warn!(member = %sender.member, ?waited, "list made no progress, starting over");
                 sender.count(SourceEvent::Stall);
                 contact.give_up();
-                match first_connection(source, &sender, &mut contact, timing).await {
+                match first_connection(origin, &sender, &mut contact, timing).await {
                     Ok(connection) => connection,
                     Err(over) => return over,
                 }
@@ -97,7 +103,7 @@ pub(super) async fn run(
                     pauses = Pauses::new(timing);
                 }
                 let again =
-                    after_excess(source, &sender, &mut contact, &failure, &mut pauses, timing);
+                    after_excess(origin, &sender, &mut contact, &failure, &mut pauses, timing);
                 match again.await {
                     Ok(connection) => connection,
                     Err(over) => return over,
@@ -109,7 +115,7 @@ pub(super) async fn run(
 
 /// Holds a member that has said more than is kept, and connects again after a pause.
 async fn after_excess(
-    source: &MemberSource,
+    origin: Origin<'_>,
     sender: &DeltaSender,
     contact: &mut Contact,
     failure: &Failure,
@@ -123,19 +129,19 @@ async fn after_excess(
         sender.send_contact(lost).await?;
     }
     tokio::time::sleep(pauses.after(failure)).await;
-    first_connection(source, sender, contact, timing).await
+    first_connection(origin, sender, contact, timing).await
 }
 
 /// Builds the first client, however long that takes.
 async fn first_connection(
-    source: &MemberSource,
+    (source, kept): Origin<'_>,
     sender: &DeltaSender,
     contact: &mut Contact,
     timing: &Timing,
 ) -> Result<Connection, Stopped> {
     let mut pauses = Pauses::new(timing);
     loop {
-        match connect(&source.source).await {
+        let pause = match connect(source, kept).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
                 if let Some(limit) = error.limit() {
@@ -144,9 +150,15 @@ async fn first_connection(
                 if let Some(lost) = contact.lose_client(error.to_string()) {
                     sender.send_contact(lost).await?;
                 }
+                // Files cost nothing, and one that is right is to be used at once.
+                if error.is_of_files() {
+                    timing.files
+                } else {
+                    pauses.longer()
+                }
             }
-        }
-        tokio::time::sleep(pauses.longer()).await;
+        };
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -75,7 +75,7 @@ impl Default for Timing {
             longest_rare_pause: seconds(300),
             exports_probe: seconds(10),
             exports_wait: seconds(10),
-            files: seconds(2),
+            files: Duration::from_millis(500),
             confirm: CONFIRM_DELAY,
             identity: seconds(600),
         }
