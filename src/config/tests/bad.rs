@@ -314,7 +314,7 @@ fn a_wrong_member_is_refused() {
         ),
         (
             member("{ in-cluster = true, renew = true }"),
-            &["8:38: renew: requires kubeconfig"],
+            &["8:39: renew: requires kubeconfig"],
         ),
         (
             member("{ in-cluster = false }"),
