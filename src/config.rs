@@ -17,6 +17,7 @@ mod file;
 mod fragments;
 mod geography;
 mod listen;
+mod load;
 mod member;
 mod probe;
 mod problem;
@@ -29,8 +30,9 @@ mod trees;
 mod unheld;
 mod values;
 
-pub use file::{compose, load, parse};
-pub use fragments::{Fragment, Listing, Loaded, RefusedFragment, list, load_all};
+pub use file::{compose, parse};
+pub use fragments::{Fragment, FragmentListing, RefusedFragment, list};
+pub use load::{Loaded, load, load_all};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{

@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 
 use super::kept_members;
 use crate::config::read::ReadError;
-use crate::config::{self, Config, Fragment, Listing, Loaded, Problem, RefusedFragment};
+use crate::config::{self, Config, Fragment, FragmentListing, Loaded, Problem, RefusedFragment};
 use crate::model::limits::CONFIGURATION_FILE;
 use crate::names::Label;
 use crate::sources::blocking;
@@ -207,7 +207,7 @@ impl Running {
     }
 
     /// Takes in what the members folder holds. A folder that cannot be read says nothing.
-    fn note_listing(&mut self, listing: io::Result<Listing>) {
+    fn note_listing(&mut self, listing: io::Result<FragmentListing>) {
         let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {

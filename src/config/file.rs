@@ -9,7 +9,7 @@ use toml::de::DeTable;
 
 use super::check::{self, Drafts};
 use super::federation::federation;
-use super::fragments::{FOLDER, Fragment, RefusedFragment, load_all};
+use super::fragments::{FOLDER, Fragment, RefusedFragment};
 use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::{MemberDraft, member};
@@ -25,13 +25,6 @@ use crate::names::Label;
 
 /// How long to go on serving after SIGTERM, when the file does not say.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
-
-/// Reads a configuration file.
-///
-/// Errors are every problem of the file, in file order, never none of them.
-pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
-    load_all(path).map(|loaded| loaded.config)
-}
 
 /// The configuration of a file with these fragments, which are in their order, and the fragments that
 /// are not taken. `None` are no fragments and no folder for any: then every member is in the file.

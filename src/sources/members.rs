@@ -16,7 +16,7 @@ use tracing::warn;
 pub use self::presence::Presence;
 use super::blocking::blocking;
 use super::watch::{Pace, folders_of};
-use crate::config::{Listing, list};
+use crate::config::{FragmentListing, list};
 
 /// Watches a folder of fragments by content, through symlink swaps, with a slow poll as a net. An
 /// event is only a reason to look.
@@ -62,7 +62,7 @@ impl MembersFolder {
 
     /// Waits until the folder is other than when it was last reported, or until `due`, and says what it
     /// holds. The first call says it at once. Safe to cancel.
-    pub async fn changed(&mut self, due: Option<Instant>) -> io::Result<Listing> {
+    pub async fn changed(&mut self, due: Option<Instant>) -> io::Result<FragmentListing> {
         loop {
             let is_due = due.is_some_and(|due| due <= Instant::now());
             let mut listing = self.read().await;
@@ -92,7 +92,7 @@ impl MembersFolder {
     }
 
     /// Lists the folder, and watches what a change of it shows in.
-    async fn read(&mut self) -> io::Result<Listing> {
+    async fn read(&mut self) -> io::Result<FragmentListing> {
         let folder = self.folder.clone();
         let (listing, folders) = blocking(move || {
             let listing = list(&folder);
@@ -132,7 +132,7 @@ impl std::fmt::Debug for MembersFolder {
 }
 
 /// What tells one listing from another.
-fn seen(listing: &io::Result<Listing>) -> Seen {
+fn seen(listing: &io::Result<FragmentListing>) -> Seen {
     match listing {
         Ok(files) => {
             let files = files.iter();
