@@ -36,7 +36,7 @@ mod view;
 pub use alone::Alone;
 pub use clusters::{Cluster, clusters};
 pub use connections::SERVER;
-pub use control::{Control, ControlRequest, bind_control, control_path};
+pub use control::{ALL_MEMBERS, Control, ControlRequest, bind_control, control_path};
 pub use error::{AdminError, QuestionError};
 pub use explain::{Explained, ExplainedLevel, MemberPart, Question, explain};
 pub use overrides::{Drained, Frozen, Giver, InForceNow, Obeyed, Transition};

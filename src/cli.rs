@@ -25,6 +25,7 @@ mod find_daemon;
 mod join;
 mod join_arguments;
 mod join_daemon;
+mod kept_members;
 mod locating;
 mod order;
 mod output;

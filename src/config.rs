@@ -14,8 +14,10 @@ mod countries;
 pub mod facts;
 mod federation;
 mod file;
+mod fragments;
 mod geography;
 mod listen;
+mod load;
 mod member;
 mod probe;
 mod problem;
@@ -28,10 +30,14 @@ mod trees;
 mod unheld;
 mod values;
 
-pub use file::{load, load_with_octets, parse, parse_octets};
+pub use file::{compose, parse};
+pub use fragments::{Fragment, FragmentListing, RefusedFragment, list};
+pub use load::{Loaded, load, load_all};
 pub use probe::probe_text;
 pub use problem::Problem;
-pub use settings::{Account, Config, DnsListener, Listen, MemberSource, Source, file_origin};
+pub use settings::{
+    Account, Config, DnsListener, Listen, MemberSource, Membership, Source, file_origin,
+};
 pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
 pub use values::{percent, policy, srv, ttl, when_all_down};

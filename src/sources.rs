@@ -10,6 +10,7 @@
 //! API servers ──▶ kubernetes ──┼──Delta──▶ publish
 //! resolvers ────▶ hostnames ───┤
 //! GeoIP file ───▶ geoip ───────┘
+//! folder ───────▶ members ──which there are──▶ configuration
 //!      watch: changes of files by content, for `file`, the configuration and kubeconfigs
 //! ```
 
@@ -18,6 +19,7 @@ pub mod file;
 pub mod geoip;
 pub mod hostnames;
 pub mod kubernetes;
+pub mod members;
 pub mod resolv_conf;
 mod supervisor;
 mod unconfirmed;

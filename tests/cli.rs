@@ -8,6 +8,8 @@ mod daemon;
 mod local;
 #[path = "cli/members.rs"]
 mod members;
+#[path = "cli/membership.rs"]
+mod membership;
 #[path = "cli/names.rs"]
 mod names;
 #[path = "cli/no_ipv6.rs"]

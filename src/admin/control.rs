@@ -91,6 +91,7 @@ impl TryFrom<ControlRequest> for OperatorCommand {
                 lasting: lasting(for_seconds),
             },
             ControlRequest::Thaw => Self::Thaw,
+            ControlRequest::Confirm { member } if member == ALL_MEMBERS => Self::ConfirmMembers,
             ControlRequest::Confirm { member } => {
                 let read = member.parse();
                 Self::Confirm(read.map_err(|error| format!("member {member:?}: {error}"))?)
@@ -98,6 +99,9 @@ impl TryFrom<ControlRequest> for OperatorCommand {
         })
     }
 }
+
+/// What the command `confirm` calls the members that wait to be gone; no member can be called so.
+pub const ALL_MEMBERS: &str = "*members";
 
 /// The path of the control socket in a state folder.
 pub fn control_path(state_dir: &Path) -> PathBuf {
@@ -220,6 +224,7 @@ fn status(refused: &CommandRefused) -> StatusCode {
         CommandRefused::NotOut { .. }
         | CommandRefused::NotFrozen
         | CommandRefused::TooMany
+        | CommandRefused::NoMembersWithheld
         | CommandRefused::NothingWithheld { .. } => StatusCode::CONFLICT,
         CommandRefused::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
     }

@@ -22,9 +22,13 @@ struct Found {
 /// no plugin is run.
 pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
     let mut found = Found::default();
-    match config::load(file) {
+    match config::load_all(file) {
         Err(problems) => found.problems(&problems),
-        Ok(config) => {
+        Ok(loaded) => {
+            let config = loaded.config;
+            for refused in &loaded.refused {
+                found.problems(&refused.problems);
+            }
             if let Err(error) = rights::ids(&config.account) {
                 found.wrong.push(format!("{}: {error:#}\n", file.display()));
             }
@@ -35,7 +39,11 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
                 let (fleet, path) = (&config.fleet, file.display());
                 let federations = count(fleet.federations.len(), "federation");
                 let members = count(fleet.members.len(), "member");
-                let line = format!("{path}: OK ({federations}, {members})\n");
+                let fragments = match config.membership.from_folder.len() {
+                    0 => String::new(),
+                    some => format!(", {}", count(some, "fragment")),
+                };
+                let line = format!("{path}: OK ({federations}, {members}{fragments})\n");
                 found.notes.push(line);
             }
         }

@@ -68,7 +68,8 @@ Removals of a member that are too many at once are held back until a second list
 Confirm them yourself if they are real.
 
 Examples:
-  gazetteer confirm gce-europe-west1";
+  gazetteer confirm gce-europe-west1
+  gazetteer confirm members            those whose files are gone, if they are too many at once";
 
 /// Of `overrides`.
 pub(super) const OVERRIDES: &str = "\

@@ -1,18 +1,26 @@
-//! The configuration file while the daemon runs: watched by content, taken when it is right.
+//! The configuration file and its members folder while the daemon runs: watched by content, taken
+//! where they are right. The file is refused whole, a fragment for itself alone.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
+use super::kept_members;
 use crate::config::read::ReadError;
-use crate::config::{self, Config, Problem};
+use crate::config::{self, Config, Fragment, FragmentListing, Loaded, Problem, RefusedFragment};
 use crate::model::limits::CONFIGURATION_FILE;
+use crate::names::Label;
 use crate::sources::blocking;
+use crate::sources::members::{MembersFolder, Presence};
 use crate::sources::watch::FileWatch;
 use crate::telemetry::Metrics;
 
-/// The configuration that runs, and the file that it comes from.
+/// The configuration that runs, and the files that it comes from.
 #[derive(Debug)]
 pub(super) struct Running {
     /// What runs now.
@@ -29,33 +37,123 @@ pub(super) struct Running {
     metrics: Arc<Metrics>,
     /// Says when its content has changed.
     watch: FileWatch,
+    /// Says what the members folder holds.
+    folder: MembersFolder,
+    /// The folder is or was there.
+    has_folder: bool,
+    /// Who of the folder is there, and who may be gone.
+    presence: Presence<PathBuf>,
+    /// What the fragments say of those who are there.
+    texts: BTreeMap<PathBuf, FragmentText>,
+    /// What was last said of fragments that are not taken.
+    refused: Vec<RefusedFragment>,
+    /// Fragments that are kept on disk.
+    kept: Vec<Fragment>,
+    /// How often operators have confirmed that members are gone.
+    confirmed: watch::Receiver<u64>,
+}
+
+/// What a fragment says.
+#[derive(Debug, Clone, Default)]
+struct FragmentText {
+    /// What was last read.
+    now: Vec<u8>,
+    /// What was last right.
+    good: Option<Vec<u8>>,
+}
+
+/// What comes of a file and its fragments.
+struct Composed {
+    config: Config,
+    /// Fragments that are wrong as they are now.
+    refused: Vec<RefusedFragment>,
+    /// Fragments that say what they said before, as they are wrong now.
+    stale: BTreeSet<PathBuf>,
+}
+
+/// Goes on with members that the state folder keeps and the folder does not say: their files may be
+/// gone for a moment.
+pub(super) fn with_kept(mut loaded: Loaded) -> Result<Loaded, Vec<Problem>> {
+    let (kept, trouble) = kept_members::read(&loaded.config.state_dir);
+    if let Some(trouble) = trouble {
+        warn!(trouble, "the members that were known are not");
+    }
+    let folder = loaded.config.membership.folder.clone();
+    let known: BTreeSet<PathBuf> = loaded.fragments.iter().map(|it| it.path.clone()).collect();
+    let lost = kept.into_iter().filter(|fragment| {
+        fragment.path.parent() == Some(&folder) && !known.contains(&fragment.path)
+    });
+    let lost: Vec<Fragment> = lost.collect();
+    if lost.is_empty() {
+        return Ok(loaded);
+    }
+    for fragment in &lost {
+        warn!(file = %fragment.path.display(), "not there: its member stays as it was");
+    }
+    loaded.fragments.extend(lost);
+    let path = loaded.config.path.clone();
+    let fragments = Some(&*loaded.fragments);
+    let (config, refused) = config::compose(loaded.octets.clone(), &path, fragments)?;
+    loaded.config = config;
+    for one in refused {
+        if !loaded.refused.contains(&one) {
+            loaded.refused.push(one);
+        }
+    }
+    Ok(loaded)
 }
 
 impl Running {
-    /// Follows the file that `config` was read from, as `octets`.
-    pub(super) fn new(config: Arc<Config>, octets: Vec<u8>, metrics: Arc<Metrics>) -> Self {
+    /// Follows the files that a configuration was read from. `confirmed` is how often operators have
+    /// confirmed that members are gone.
+    pub(super) fn new(
+        loaded: Loaded,
+        metrics: Arc<Metrics>,
+        confirmed: watch::Receiver<u64>,
+    ) -> Self {
+        let config = Arc::new(loaded.config);
         let path = config.path.clone();
-        Self {
+        let mut running = Self {
             watch: FileWatch::new([path.clone()], &CONFIGURATION_FILE),
-            octets: Some(Arc::new(octets)),
+            octets: Some(Arc::new(loaded.octets)),
             is_due: false,
             is_asked: false,
+            folder: MembersFolder::new(config.membership.folder.clone()),
+            has_folder: !loaded.fragments.is_empty() || !loaded.refused.is_empty(),
+            presence: Presence::default(),
+            texts: BTreeMap::new(),
+            refused: Vec::new(),
+            kept: Vec::new(),
             config,
             path,
             metrics,
+            confirmed,
+        };
+        let wrong: BTreeSet<_> = loaded.refused.iter().map(|it| it.path.clone()).collect();
+        for Fragment { path, octets } in loaded.fragments {
+            running.presence.remember(path.clone());
+            let good = (!wrong.contains(&path)).then(|| octets.clone());
+            let now = octets;
+            running.texts.insert(path, FragmentText { now, good });
         }
+        running.tell_refused(loaded.refused);
+        running.measure();
+        running
     }
 
-    /// Waits for another content of the file, and says which configuration to run instead, if it
+    /// Waits for another content of the files, and says which configuration to run instead, if it
     /// is right and differs. Safe to cancel.
     pub(super) async fn changed(&mut self) -> Option<Arc<Config>> {
         loop {
             if let (true, Some(octets)) = (self.is_due, self.octets.clone()) {
                 let (path, length) = (self.path.clone(), octets.len());
-                let parse = move || config::parse_octets(octets.to_vec(), &path);
+                let texts = self.has_folder.then(|| self.texts.clone());
+                let parse = move || compose(&octets, &path, texts.as_ref());
                 let read = blocking::parse(length, parse).await;
                 self.is_due = false;
-                return self.take(read);
+                let new = self.take(read);
+                self.keep().await;
+                return new;
             }
             if self.is_asked {
                 let read = blocking::read(self.path.clone(), &CONFIGURATION_FILE).await;
@@ -63,8 +161,19 @@ impl Running {
                 self.note(read, true);
                 continue;
             }
-            for change in self.watch.changed().await {
-                self.note(change.content, false);
+            let due = self.presence.due();
+            tokio::select! {
+                changes = self.watch.changed() => {
+                    for change in changes {
+                        self.note(change.content, false);
+                    }
+                }
+                listing = self.folder.changed(due) => self.note_listing(listing),
+                Ok(()) = self.confirmed.changed() => {
+                    let gone = self.presence.confirm();
+                    self.forget(gone, "an operator confirms that it is gone");
+                    self.is_due = true;
+                }
             }
         }
     }
@@ -97,10 +206,62 @@ impl Running {
         }
     }
 
-    /// What to run after the file was read; `None` leaves everything as it is.
-    fn take(&mut self, read: Result<Config, Vec<Problem>>) -> Option<Arc<Config>> {
-        let new = match read {
-            Ok(new) => new,
+    /// Takes in what the members folder holds. A folder that cannot be read says nothing.
+    fn note_listing(&mut self, listing: io::Result<FragmentListing>) {
+        let listing = match listing {
+            Ok(listing) => listing,
+            Err(error) => {
+                if self.has_folder {
+                    warn!(folder = %self.folder.folder().display(), %error,
+                        "the members folder cannot be read: its members stay");
+                }
+                return;
+            }
+        };
+        self.has_folder = true;
+        let names = listing.iter().map(|(path, _)| path.clone()).collect();
+        let others = self.config.fleet.members.len();
+        let others = others.saturating_sub(self.config.membership.from_folder.len());
+        let withheld = self.presence.withheld().clone();
+        let gone = self.presence.listed(&names, others, Instant::now());
+        self.is_due |= withheld != *self.presence.withheld();
+        self.forget(gone, "its file is gone");
+        for (path, read) in listing {
+            match read {
+                Ok(octets) => {
+                    let text = self.texts.entry(path).or_default();
+                    if text.now != octets {
+                        text.now = octets;
+                        self.is_due = true;
+                    }
+                }
+                Err(error) => {
+                    if let Some(limit) = error.limit() {
+                        self.metrics.limit_exceeded(limit);
+                    }
+                    warn!(%error, "fragment cannot be read, its member stays as it was");
+                }
+            }
+        }
+    }
+
+    /// Members are gone.
+    fn forget(&mut self, gone: Vec<PathBuf>, why: &str) {
+        for path in gone {
+            info!(file = %path.display(), why, "member of the folder removed");
+            self.texts.remove(&path);
+            self.is_due = true;
+        }
+    }
+
+    /// What to run after the files were read; `None` leaves everything as it is.
+    fn take(&mut self, read: Result<Composed, Vec<Problem>>) -> Option<Arc<Config>> {
+        let Composed {
+            config: mut new,
+            refused,
+            stale,
+        } = match read {
+            Ok(composed) => composed,
             Err(problems) => {
                 for problem in &problems {
                     if let Some(limit) = problem.limit {
@@ -113,6 +274,24 @@ impl Running {
                 return None;
             }
         };
+        let wrong: BTreeSet<_> = refused.iter().map(|it| it.path.clone()).collect();
+        for (path, text) in &mut self.texts {
+            if !wrong.contains(path) {
+                text.good = Some(text.now.clone());
+            } else if !stale.contains(path) {
+                text.good = None;
+            }
+        }
+        self.tell_refused(refused);
+        let withheld = self.presence.withheld().iter();
+        let names = withheld.filter_map(|path| path.file_stem()?.to_str()?.parse().ok());
+        let names: Vec<Label> = names.collect();
+        new.membership.withheld = names;
+        if new.membership.folder != self.config.membership.folder {
+            self.folder = MembersFolder::new(new.membership.folder.clone());
+            self.presence = Presence::default();
+            self.texts.clear();
+        }
         let new = Arc::new(keep_listeners(&self.config, new));
         if new == self.config {
             info!(file = %self.path.display(), "configuration reloaded, nothing has changed");
@@ -125,13 +304,106 @@ impl Running {
             "configuration reloaded"
         );
         self.config = Arc::clone(&new);
+        self.measure();
         Some(new)
+    }
+
+    /// Says what is wrong with fragments, once.
+    fn tell_refused(&mut self, refused: Vec<RefusedFragment>) {
+        for one in &refused {
+            if !self.refused.contains(one) {
+                for problem in &one.problems {
+                    warn!(%problem, "fragment refused, its member stays as it was");
+                }
+            }
+        }
+        self.refused = refused;
+    }
+
+    /// Shows where members come from.
+    fn measure(&self) {
+        let membership = &self.config.membership;
+        let folder = membership.from_folder.len();
+        let all = self.config.fleet.members.len();
+        self.metrics
+            .set_members("config", all.saturating_sub(folder));
+        self.metrics.set_members("folder", folder);
+        self.metrics.set_refused("folder", self.refused.len());
+        self.metrics
+            .set_members_held_back(membership.withheld.len());
+    }
+
+    /// Has the members of the folder written, if they are others than those that were.
+    async fn keep(&mut self) {
+        self.measure();
+        let texts = self.texts.iter();
+        let right = texts.filter_map(|(path, text)| {
+            Some(Fragment {
+                path: path.clone(),
+                octets: text.good.clone()?,
+            })
+        });
+        let right: Vec<Fragment> = right.collect();
+        if right == self.kept {
+            return;
+        }
+        let (state_dir, written) = (self.config.state_dir.clone(), right.clone());
+        let write = move || kept_members::write(&state_dir, &written);
+        match blocking::blocking(write).await {
+            Ok(()) => self.kept = right,
+            Err(error) => warn!(%error, "which members there are cannot be kept"),
+        }
     }
 
     /// What runs now.
     pub(super) fn config(&self) -> &Arc<Config> {
         &self.config
     }
+}
+
+/// Composes a configuration of its file and of fragments, as each was last right.
+fn compose(
+    octets: &[u8],
+    path: &std::path::Path,
+    texts: Option<&BTreeMap<PathBuf, FragmentText>>,
+) -> Result<Composed, Vec<Problem>> {
+    let fragments = texts.map(|texts| {
+        let fragment = |(path, text): (&PathBuf, &FragmentText)| Fragment {
+            path: path.clone(),
+            octets: text.now.clone(),
+        };
+        texts.iter().map(fragment).collect::<Vec<_>>()
+    });
+    let (config, refused) = config::compose(octets.to_vec(), path, fragments.as_deref())?;
+    let wrong: BTreeSet<_> = refused.iter().map(|it| it.path.clone()).collect();
+    let before = |path: &PathBuf| texts?.get(path)?.good.clone();
+    let mut stale: BTreeSet<_> = wrong
+        .iter()
+        .filter(|it| before(it).is_some())
+        .cloned()
+        .collect();
+    if stale.is_empty() {
+        return Ok(Composed {
+            config,
+            refused,
+            stale,
+        });
+    }
+    let mut fragments = fragments.unwrap_or_default();
+    for fragment in &mut fragments {
+        if let Some(good) = before(&fragment.path).filter(|_| stale.contains(&fragment.path)) {
+            fragment.octets = good;
+        }
+    }
+    let (config, still) = config::compose(octets.to_vec(), path, Some(&fragments))?;
+    for one in still {
+        stale.remove(&one.path);
+    }
+    Ok(Composed {
+        config,
+        refused,
+        stale,
+    })
 }
 
 /// The new configuration with the sockets, the state folder and the account of the running one, which only a

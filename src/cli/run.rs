@@ -10,7 +10,7 @@ use super::order::order;
 use super::{
     check, clusters, completions, events, explain, join, output, overrides, serve, stub, unjoin,
 };
-use crate::admin::ControlRequest;
+use crate::admin::{ALL_MEMBERS, ControlRequest};
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
 pub fn run() -> ExitCode {
@@ -33,6 +33,11 @@ pub fn run() -> ExitCode {
         Command::Thaw { order: to } => order(&to, &ControlRequest::Thaw),
         Command::Confirm { member, order: to } => {
             let member = member.to_string();
+            let member = if member == "members" {
+                ALL_MEMBERS.to_owned()
+            } else {
+                member
+            };
             order(&to, &ControlRequest::Confirm { member })
         }
         Command::Overrides { daemon, output } => overrides::overrides(&daemon, output),

@@ -19,13 +19,13 @@ use super::locating::Locating;
 use super::output;
 use super::predecessor::unless_taken;
 use super::ready::ReadyLine;
-use super::reload::Running;
+use super::reload::{self, Running};
 use super::resolving::Resolving;
 use super::rights;
 use super::runtimes::Runtimes;
 use super::signals::{SignalAction, Signals};
 use super::state_dir::StateDir;
-use crate::config::{self, Config, Listen, Source};
+use crate::config::{self, Config, Listen, Loaded, Source};
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
 use crate::{admin, health, publish, serve, sources, telemetry};
@@ -45,7 +45,7 @@ enum End {
 /// Serves until a signal.
 pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let logs = telemetry::init(&arguments.log, arguments.log_format.into())?;
-    let (config, octets) = match config::load_with_octets(&arguments.file) {
+    let loaded = match config::load_all(&arguments.file).and_then(reload::with_kept) {
         Ok(loaded) => loaded,
         Err(problems) => {
             for problem in problems {
@@ -54,6 +54,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let config = &loaded.config;
     rights::make_files_private();
     let listen = with_workers(&config.listen);
     let sockets = unless_taken(
@@ -67,7 +68,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
         )
     };
     let admin = config.listen.admin.map(bind).transpose()?;
-    rights::drop(&config)?;
+    rights::drop(config)?;
     // Dropped last: it writes what is logged until the end.
     let logs = logs.detach();
     let metrics = Arc::new(Metrics::new().with_logs(&logs));
@@ -76,7 +77,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let sources = runtimes.sources();
     let bound = (sockets, admin);
     let kept = (state, storage);
-    let daemon = daemon(Arc::new(config), octets, sources, bound, kept, metrics);
+    let daemon = daemon(loaded, sources, bound, kept, metrics);
     let end = runtimes.run(daemon);
     Ok(match end? {
         End::Done => ExitCode::SUCCESS,
@@ -110,13 +111,13 @@ struct Daemon {
 
 /// Runs the daemon until it is told to end, with members and what else is watched on `sources`.
 async fn daemon(
-    config: Arc<Config>,
-    octets: Vec<u8>,
+    loaded: Loaded,
     sources: Handle,
     (sockets, admin): (serve::Sockets, Option<admin::AdminSocket>),
     (state, storage): (StateDir, publish::Storage),
     metrics: Arc<Metrics>,
 ) -> anyhow::Result<End> {
+    let config = Arc::new(loaded.config.clone());
     let mut signals = Signals::new().context("signals")?;
     let (handle, writer) =
         publish::spawn(Arc::clone(&config), Arc::clone(&metrics), storage.clone())?;
@@ -175,7 +176,11 @@ async fn daemon(
         end_admin,
         state,
     };
-    let mut running = Running::new(config, octets, Arc::clone(&metrics));
+    let mut running = Running::new(
+        loaded,
+        Arc::clone(&metrics),
+        handle.members_confirmed.clone(),
+    );
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
     let asked = loop {

@@ -30,6 +30,8 @@ pub(super) struct Drafts {
     pub(super) locality: Option<RegionAndZones>,
     /// `[[cost]]`
     pub(super) costs: Vec<CostDraft>,
+    /// Members may come from elsewhere, so that a name that is not known is no mistake.
+    pub(super) has_others: bool,
 }
 
 /// Reports everything that no section can see alone.
@@ -63,7 +65,9 @@ pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
         report.exceed(at, message, &FEDERATIONS);
         return;
     }
-    check_member_names(report, drafts);
+    if !drafts.has_others {
+        check_member_names(report, drafts);
+    }
     let apexes = ApexDrafts::of(&drafts.federations);
     apexes.check(report);
     trees::check(report, &drafts.federations, &drafts.members);
@@ -115,6 +119,19 @@ pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
                 format!("network \"{}\": already defined on line {line}", cidr.value),
             );
         }
+    }
+}
+
+/// Reports what is wrong with a member of a fragment beside the sections of the file.
+pub(super) fn check_fragment(report: &PartProblems<'_>, member: &MemberDraft, drafts: &Drafts) {
+    trees::check(report, &drafts.federations, std::slice::from_ref(member));
+    check_places(report, std::iter::once(&member.place));
+    let apexes = ApexDrafts::of(&drafts.federations);
+    let reserved = apexes.reserved();
+    let region = member.place.region.iter().map(|region| ("region", region));
+    let zones = member.place.zones.iter().map(|zone| ("zone", zone));
+    for (kind, topology) in region.chain(zones) {
+        check_reserved(report, &reserved, kind, topology);
     }
 }
 

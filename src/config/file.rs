@@ -1,7 +1,7 @@
 //! The configuration file as a whole.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,45 +9,53 @@ use toml::de::DeTable;
 
 use super::check::{self, Drafts};
 use super::federation::federation;
+use super::fragments::{FOLDER, Fragment, RefusedFragment};
 use super::geography::{cost, geoip};
 use super::listen::listen;
-use super::member::member;
+use super::member::{MemberDraft, member};
 use super::problem::{FileProblems, PartProblems, Problem};
-use super::read::{self, read};
+use super::read;
 use super::section::Section;
-use super::settings::{Account, Config};
+use super::settings::{Account, Config, Membership};
 use super::state_dir::default_state_dir;
 use super::topology::{NetworkDraft, RegionAndZones, locality, network, region};
 use super::values;
-use crate::model::Fleet;
-use crate::model::limits::CONFIGURATION_FILE;
+use crate::model::{Fleet, MemberSet};
+use crate::names::Label;
 
 /// How long to go on serving after SIGTERM, when the file does not say.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-/// Reads a configuration file.
+/// The configuration of a file with these fragments, which are in their order, and the fragments that
+/// are not taken. `None` are no fragments and no folder for any: then every member is in the file.
 ///
 /// Errors are every problem of the file, in file order, never none of them.
-pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
-    load_with_octets(path).map(|(config, _)| config)
-}
-
-/// As [`load`], with the octets that were read, for who watches the file for others.
-pub fn load_with_octets(path: &Path) -> Result<(Config, Vec<u8>), Vec<Problem>> {
-    let octets = read(path, &CONFIGURATION_FILE).map_err(|error| vec![error.into()])?;
-    Ok((parse_octets(octets.clone(), path)?, octets))
-}
-
-/// As [`load`], from the octets of the file.
-pub fn parse_octets(octets: Vec<u8>, path: &Path) -> Result<Config, Vec<Problem>> {
+pub fn compose(
+    octets: Vec<u8>,
+    path: &Path,
+    fragments: Option<&[Fragment]>,
+) -> Result<(Config, Vec<RefusedFragment>), Vec<Problem>> {
     let text = read::text(path, octets).map_err(|error| vec![error.into()])?;
-    parse(&text, path)
+    parse_table(&text, path, |root| config(root, path, fragments))
+}
+
+/// The members folder of a configuration, as far as it can be told.
+pub(super) fn folder_of(octets: &[u8], path: &Path) -> PathBuf {
+    let beside = path.parent().unwrap_or(Path::new(""));
+    let text = std::str::from_utf8(octets).unwrap_or_default();
+    let (root, _) = DeTable::parse_recoverable(text);
+    let membership = root.get_ref().get("membership");
+    let membership = membership.and_then(|value| value.get_ref().as_table());
+    let folder = membership.and_then(|table| table.get("folder"));
+    let folder = folder.and_then(|value| value.get_ref().as_str());
+    beside.join(folder.unwrap_or(FOLDER))
 }
 
 /// Reads the text of a configuration file; `path` is what its relative paths start from, and what
 /// problems name. Reads no file; the environment only for a `state-dir` that is left out.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Problem>> {
-    parse_table(text, path, |root| config(root, path))
+    let parsed = parse_table(text, path, |root| config(root, path, None));
+    parsed.map(|(config, _)| config)
 }
 
 /// Parses a file and reads its root table. Where the text is no TOML, its syntax errors are the
@@ -95,36 +103,117 @@ fn account(root: &Section<'_>) -> Account {
     Account { user, group }
 }
 
-/// Reads the root table.
-fn config(root: Section<'_>, path: &Path) -> Option<Config> {
+/// Reads `[membership]`: its folder.
+fn membership(section: Section<'_>, beside: &Path) -> PathBuf {
+    let folder = section.text("folder", "folder", values::plain);
+    section.finish();
+    beside.join(folder.map_or_else(|| FOLDER.to_owned(), |folder| folder.value))
+}
+
+/// Reads a fragment: a member alone, in a file that is called as it is.
+fn fragment(
+    fragment: &Fragment,
+    drafts: &Drafts,
+    known: &[&Label],
+) -> Result<MemberDraft, Vec<Problem>> {
+    let (path, policy) = (&fragment.path, drafts.listen.listen.address_policy());
+    let text = read::text(path, fragment.octets.clone()).map_err(|error| vec![error.into()])?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    let report = root.report;
-    root.require("version");
-    root.text("version", "version", values::choice(&[("v1", ())]));
-    let state_dir = if root.has("state-dir") {
+    parse_table(&text, path, |root| {
+        let report = root.report;
+        root.require("version");
+        root.text("version", "version", values::choice(&[("v1", ())]));
+        let draft = member(root, folder, policy);
+        let file = path.file_stem().and_then(|stem| stem.to_str());
+        if let Some(name) = &draft.name {
+            let own = name.value.as_str();
+            if file.is_some_and(|file| file != own) {
+                let file = file.unwrap_or_default();
+                report.add(name.at, format!("name: {own:?} in a file called {file:?}"));
+            } else if known.contains(&&name.value) {
+                let message = format!("member {own:?}: named already, and the first counts");
+                report.add(name.at, message);
+            } else if known.len() >= MemberSet::CAPACITY {
+                let most = MemberSet::CAPACITY;
+                let message = format!("member {own:?}: there may be {most} members, and there are");
+                report.add(name.at, message);
+            }
+        }
+        check::check_fragment(report, &draft, drafts);
+        (report.is_empty() && draft.whole.is_some()).then_some(draft)
+    })
+}
+
+/// Reads `state-dir`.
+fn state_dir(root: &Section<'_>, folder: &Path) -> Option<PathBuf> {
+    if root.has("state-dir") {
         root.text("state-dir", "state-dir", values::plain)
             .map(|given| folder.join(given.value))
     } else {
         root.get("state-dir");
         let default = default_state_dir();
         if default.is_none() {
-            report.add(
+            root.report.add(
                 0,
                 "state-dir: missing, and the platform has no state folder",
             );
         }
         default
-    };
+    }
+}
+
+/// Takes in the fragments that are right, in their order. Returns their members, and those that are
+/// not taken.
+fn take_in(drafts: &mut Drafts, fragments: &[Fragment]) -> (Vec<Label>, Vec<RefusedFragment>) {
+    let (mut from_folder, mut refused) = (Vec::new(), Vec::new());
+    // By the names of members, not of files: the ending counts otherwise.
+    let mut files: Vec<&Fragment> = fragments.iter().collect();
+    files.sort_by_key(|file| file.path.file_stem());
+    for file in files {
+        let known: Vec<&Label> = (drafts.members.iter())
+            .filter_map(|draft| draft.name.as_ref().map(|name| &name.value))
+            .collect();
+        match fragment(file, drafts, &known) {
+            Ok(draft) => {
+                from_folder.extend(draft.name.as_ref().map(|name| name.value.clone()));
+                drafts.members.push(draft);
+            }
+            Err(problems) => refused.push(RefusedFragment {
+                path: file.path.clone(),
+                problems,
+            }),
+        }
+    }
+    (from_folder, refused)
+}
+
+/// Reads the root table, and takes in the fragments that are right.
+fn config(
+    root: Section<'_>,
+    path: &Path,
+    fragments: Option<&[Fragment]>,
+) -> Option<(Config, Vec<RefusedFragment>)> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let report = root.report;
+    root.require("version");
+    root.text("version", "version", values::choice(&[("v1", ())]));
+    let state_dir = state_dir(&root, folder);
     let resolvers = root.texts("resolver", values::resolver).unwrap_or_default();
     let delay = values::duration(Duration::ZERO..=values::HOUR);
     let shutdown_delay = root
         .text("shutdown-delay", "shutdown-delay", delay)
         .map_or(SHUTDOWN_DELAY, |delay| delay.value);
     let account = account(&root);
+    let has_others = fragments.is_some() || root.has("membership");
+    let members_folder = match root.table("membership") {
+        Some(section) => membership(section, folder),
+        None => folder.join(FOLDER),
+    };
     let listen = listen(root.table("listen"));
     let policy = listen.listen.address_policy();
     let tables = |key| root.tables(key).into_iter();
-    let drafts = Drafts {
+    let mut drafts = Drafts {
+        has_others,
         listen,
         federations: tables("federation")
             .map(|section| federation(section, policy))
@@ -145,6 +234,7 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
     if !report.is_empty() {
         return None;
     }
+    let (from_folder, refused) = take_in(&mut drafts, fragments.unwrap_or_default());
     let networks = drafts
         .networks
         .iter()
@@ -162,7 +252,12 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
         .filter_map(|draft| draft.whole)
         .unzip();
     let mut seen = HashSet::new();
-    Some(Config {
+    let config = Config {
+        membership: Membership {
+            folder: members_folder,
+            from_folder,
+            withheld: Vec::new(),
+        },
         path: path.to_owned(),
         state_dir: state_dir?,
         resolvers: resolvers
@@ -196,5 +291,6 @@ fn config(root: Section<'_>, path: &Path) -> Option<Config> {
         geoip,
         shutdown_delay,
         account,
-    })
+    };
+    Some((config, refused))
 }

@@ -12,6 +12,9 @@ use crate::model::{self, AddressPolicy, Gateway, Member, Network, Pattern};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
+/// What no member may be called: a command means all of them by it.
+const ALL: &str = "members";
+
 /// A member and the places of what other sections are checked against.
 pub(super) struct MemberDraft {
     /// Its name, also when the rest of it is wrong.
@@ -33,6 +36,10 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
         section.require(key);
     }
     let name = section.text("name", "member", values::label);
+    if let Some(name) = name.as_ref().filter(|name| name.value.as_str() == ALL) {
+        let message = "member \"members\": `gazetteer confirm members` means all of them";
+        section.report.add(name.at, message);
+    }
     let has_zones = section.has("zones");
     let place = place_of(&section, "region");
     let namespaces = patterns(&section, "namespaces");

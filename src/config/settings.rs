@@ -25,12 +25,25 @@ pub struct Config {
     pub fleet: Arc<Fleet>,
     /// Where the facts of each member come from, in the order of `fleet.members`.
     pub sources: Vec<MemberSource>,
+    /// Where else members come from.
+    pub membership: Membership,
     /// The GeoIP database.
     pub geoip: Option<PathBuf>,
     /// How long to go on serving after SIGTERM.
     pub shutdown_delay: Duration,
     /// Who the daemon is after its sockets are bound. Changes need a restart.
     pub account: Account,
+}
+
+/// Where members come from beside `[[member]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Membership {
+    /// The folder of fragments, which need not be there.
+    pub folder: PathBuf,
+    /// The members that fragments have given, in their order.
+    pub from_folder: Vec<Label>,
+    /// Those of them whose file is gone, and that stay until an operator confirms it.
+    pub withheld: Vec<Label>,
 }
 
 /// A user and a group, each a name or a number.

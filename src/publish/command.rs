@@ -31,6 +31,8 @@ pub enum OperatorCommand {
     Thaw,
     /// Let withheld removals of a member through.
     Confirm(Label),
+    /// Let members go whose removal is withheld.
+    ConfirmMembers,
 }
 
 /// A command on its way to the writer.
@@ -130,6 +132,9 @@ pub enum CommandRefused {
         /// The member.
         member: Label,
     },
+    /// There is nothing to confirm.
+    #[error("no removals of members are withheld")]
+    NoMembersWithheld,
     /// It cannot be kept, so that a restart would forget it. Make room on the disk.
     #[error("rejected: cannot write {path}: {problem}")]
     NotKept {

@@ -37,6 +37,8 @@ pub struct Handle {
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub confirmed: watch::Receiver<Arc<BTreeMap<Label, u64>>>,
+    /// How often operators have let members go whose removal was withheld.
+    pub members_confirmed: watch::Receiver<u64>,
     /// What is to be probed.
     pub targets: watch::Receiver<ProbeTargets>,
     /// What is known of addresses, for those who probe. Nobody is woken when it changes.

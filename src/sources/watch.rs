@@ -11,7 +11,7 @@ mod stamp;
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,12 @@ use super::blocking::blocking;
 use crate::config::read::{ReadError, read};
 use crate::model::limits::Limit;
 use crate::telemetry::clock;
+
+/// The folders in which a change can give `path` another content.
+pub(super) fn folders_of(path: &Path) -> Vec<PathBuf> {
+    let entries = entries_of(path).into_iter();
+    entries.map(|(folder, _)| folder).collect()
+}
 
 /// How often a content that keeps changing is read again before it is taken as it is.
 const MAX_SETTLE: usize = 20;

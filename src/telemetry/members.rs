@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
-use prometheus::{IntCounterVec, IntGaugeVec};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::declare::{Declare, signed};
 use crate::model::{MemberState, UnixSeconds};
@@ -94,6 +94,12 @@ pub(super) struct Members {
     certificate_expiry: IntGaugeVec,
     /// Attempts to renew tokens.
     renewals: IntCounterVec,
+    /// Members that an origin gives.
+    origins: IntGaugeVec,
+    /// What is refused of an origin.
+    refused: IntGaugeVec,
+    /// Members that wait for an operator's word that they are gone.
+    unconfirmed: IntGauge,
 }
 
 impl Members {
@@ -141,6 +147,20 @@ impl Members {
                 "When the token or client certificate for a member expires, in seconds since 1970.",
                 &["member"],
             ),
+            origins: declare.gauges(
+                "gazetteer_membership_members",
+                "Members, by where they come from.",
+                &["origin"],
+            ),
+            refused: declare.gauges(
+                "gazetteer_membership_refused",
+                "Fragments that are wrong and not taken.",
+                &["origin"],
+            ),
+            unconfirmed: declare.gauge(
+                "gazetteer_membership_held_back",
+                "Members that are gone by all that is known, and stay until an operator confirms it.",
+            ),
             certificate_expiry: declare.gauges(
                 "gazetteer_sources_certificate_expiry_timestamp_seconds",
                 "When the certificate of a member's API expires, in seconds since 1970.",
@@ -170,6 +190,23 @@ impl Members {
         self.last_live
             .lock()
             .insert(member.into(), gauges.last_live);
+    }
+
+    /// How many members an origin gives.
+    pub(super) fn set_origin(&self, origin: &str, members: usize) {
+        let gauge = self.origins.with_label_values(&[origin]);
+        gauge.set(signed(members));
+    }
+
+    /// How much of an origin is refused.
+    pub(super) fn set_refused(&self, origin: &str, refused: usize) {
+        let gauge = self.refused.with_label_values(&[origin]);
+        gauge.set(signed(refused));
+    }
+
+    /// How many members wait for an operator's word that they are gone.
+    pub(super) fn set_members_held_back(&self, members: usize) {
+        self.unconfirmed.set(signed(members));
     }
 
     /// The size of a member's persisted facts.

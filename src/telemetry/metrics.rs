@@ -275,6 +275,21 @@ impl Metrics {
         self.members.set_held_back(member, withdrawals);
     }
 
+    /// How many members an origin gives.
+    pub fn set_members(&self, origin: &str, members: usize) {
+        self.members.set_origin(origin, members);
+    }
+
+    /// How much of an origin is refused.
+    pub fn set_refused(&self, origin: &str, refused: usize) {
+        self.members.set_refused(origin, refused);
+    }
+
+    /// How many members wait for an operator's word that they are gone.
+    pub fn set_members_held_back(&self, members: usize) {
+        self.members.set_members_held_back(members);
+    }
+
     /// Whether answers are frozen.
     pub fn set_frozen(&self, is_frozen: bool) {
         self.frozen.set(i64::from(is_frozen));

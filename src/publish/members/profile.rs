@@ -26,6 +26,8 @@ pub(in crate::publish) struct Profile {
     pub(in crate::publish) outlook: Option<String>,
     /// Which other members are the same cluster.
     pub(in crate::publish) twin: Option<String>,
+    /// Its file is gone, and it stays until an operator confirms that.
+    pub(in crate::publish) withheld: Option<String>,
     /// It is lost since its facts file lacks the mark at its end.
     pub(in crate::publish) lacks_mark: bool,
 }
@@ -49,6 +51,7 @@ pub(in crate::publish) fn status(
             &profile.warnings[..],
             profile.held_back.as_slice(),
             profile.twin.as_slice(),
+            profile.withheld.as_slice(),
         ]
         .concat(),
     }

@@ -103,7 +103,7 @@ impl OverrideState {
             }
             OperatorCommand::Thaw => next = thawed(&next, now).ok_or(CommandRefused::NotFrozen)?,
             // Nothing of it is kept: it is done at once.
-            OperatorCommand::Confirm(_) => {}
+            OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => {}
         }
         Ok(next)
     }
@@ -370,7 +370,7 @@ impl OverrideState {
                 ("answers".to_owned(), frozen(before), after, why("freeze"))
             }
             OperatorCommand::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
-            OperatorCommand::Confirm(_) => return,
+            OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => return,
         };
         overridden(out, now, subject, (from, to), why, *by);
     }

@@ -188,7 +188,7 @@ pub(in crate::publish) fn notes(
                 "members, configuration and drains take effect at `gazetteer thaw`".to_owned(),
             );
         }
-        OperatorCommand::Thaw | OperatorCommand::Confirm(_) => {}
+        OperatorCommand::Thaw | OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => {}
     }
     notes
 }

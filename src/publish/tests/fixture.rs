@@ -121,6 +121,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         fleet: Arc::new(fleet(members)),
         sources: members.iter().map(source).collect(),
         geoip: None,
+        membership: crate::config::Membership::default(),
         shutdown_delay: Duration::ZERO,
         account: crate::config::Account::default(),
     }

@@ -7,12 +7,13 @@ use tracing::{info, warn};
 
 use super::begin::{kept_networks, members, settings};
 use crate::config::{Config, Source};
-use crate::model::{Fleet, Member, MemberIdx};
+use crate::model::{EventKind, Fleet, Member, MemberIdx};
 use crate::names::Label;
 use crate::publish::disk::files::FileOwner;
 use crate::publish::members::identity;
 use crate::publish::members::profile::Profile;
 use crate::publish::now::Now;
+use crate::publish::outbox::events::TransitionEvent;
 use crate::publish::world::World;
 use crate::snapshot::{Partitioner, SnapshotBuilder, map_in_parallel};
 
@@ -70,12 +71,49 @@ impl World {
                 self.discard(index, now);
             }
         }
+        self.show_withheld(&old, now);
         self.members.find_twins(&mut self.out);
         info!(
             members = config.fleet.members.len(),
             "configuration applied"
         );
         self.out.is_dirty = true;
+    }
+
+    /// Shows who is gone by all that is known, and stays until an operator confirms it.
+    fn show_withheld(&mut self, old: &Config, now: Now) {
+        let withheld = &self.config.membership.withheld;
+        for (name, index) in &self.members.index {
+            let text = withheld.contains(name).then(|| {
+                "its file is gone, with too many at once: it stays until `gazetteer confirm members`"
+                    .to_owned()
+            });
+            if let Some(profile) = self.members.profiles.get_mut(index)
+                && profile.withheld != text
+            {
+                profile.withheld = text;
+                self.members.show(*index, &mut self.out);
+            }
+        }
+        let (was, is) = (!old.membership.withheld.is_empty(), !withheld.is_empty());
+        if was != is {
+            let names: Vec<_> = withheld.iter().map(ToString::to_string).collect();
+            let state = |is_on: bool| if is_on { "on" } else { "off" }.to_owned();
+            let event = TransitionEvent {
+                kind: EventKind::Brake,
+                subject: "members".to_owned(),
+                from: state(was),
+                to: state(is),
+                why: if is {
+                    format!("the files of {} are gone at once", names.join(", "))
+                } else {
+                    "nobody waits to be gone any more".to_owned()
+                },
+                by: None,
+                is_worse: is,
+            };
+            self.out.transited(now, event);
+        }
     }
 
     /// Takes members that come, go or are configured otherwise, at the cost of their own services.

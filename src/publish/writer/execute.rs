@@ -18,6 +18,11 @@ impl Core {
     pub(in crate::publish) fn execute(&mut self, order: CommandRequest) {
         let now = self.now();
         let CommandRequest { command, by, reply } = order;
+        if command == OperatorCommand::ConfirmMembers {
+            // Whoever asked may have gone away.
+            drop(reply.send(self.confirm_members()));
+            return;
+        }
         if let OperatorCommand::Confirm(member) = &command {
             match self.confirm(member, by, now) {
                 Ok(done) => {
@@ -55,6 +60,20 @@ impl Core {
             // Whoever asked may have gone away.
             Err(refused) => drop(reply.send(Err(refused))),
         }
+    }
+
+    /// Lets members go whose removal is withheld: whoever follows where they come from does so at once.
+    fn confirm_members(&mut self) -> Result<CommandOutcome, CommandRefused> {
+        let withheld = &self.world.config.membership.withheld;
+        if withheld.is_empty() {
+            return Err(CommandRefused::NoMembersWithheld);
+        }
+        let names: Vec<_> = withheld.iter().map(ToString::to_string).collect();
+        self.members_confirmed.send_modify(|count| *count += 1);
+        Ok(CommandOutcome {
+            notes: vec![format!("members that go: {}", names.join(", "))],
+            ..CommandOutcome::default()
+        })
     }
 
     /// Lets withheld removals of a member through; of many, some now, and the others turn by turn.

@@ -55,6 +55,8 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub(in crate::publish) confirmed: watch::Sender<Arc<BTreeMap<Label, u64>>>,
+    /// How often operators have let members go whose removal was withheld.
+    pub(in crate::publish) members_confirmed: watch::Sender<u64>,
     /// Operators who have confirmed what is not published as a whole.
     pub(in crate::publish) confirming: Vec<Confirming>,
     /// What is to be probed.

@@ -156,6 +156,7 @@ pub(in crate::publish) fn prepare(
     let (ready_to, ready) = watch::channel(false);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
     let (confirmed_to, confirmed) = watch::channel(Arc::default());
+    let (members_confirmed_to, members_confirmed) = watch::channel(0);
     let (targets_to, targets) = watch::channel(ProbeTargets::default());
     let mut core = Core {
         world: World::new(
@@ -176,6 +177,7 @@ pub(in crate::publish) fn prepare(
         ready: ready_to,
         unconfirmed: unconfirmed_to,
         confirmed: confirmed_to,
+        members_confirmed: members_confirmed_to,
         targets: targets_to,
         housekeeping: now.instant,
         wall,
@@ -199,6 +201,7 @@ pub(in crate::publish) fn prepare(
             ready,
             unconfirmed,
             confirmed,
+            members_confirmed,
             targets,
             findings,
         },

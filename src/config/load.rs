@@ -1,0 +1,72 @@
+//! The configuration with its members folder, as both are on disk.
+
+use std::io;
+use std::path::Path;
+
+use super::file;
+use super::fragments::{Fragment, RefusedFragment, list};
+use super::problem::Problem;
+use super::read::read;
+use super::settings::Config;
+use crate::model::limits::CONFIGURATION_FILE;
+
+/// A configuration with what it was read from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What is right of it.
+    pub config: Config,
+    /// The octets of its file.
+    pub octets: Vec<u8>,
+    /// Fragments that were read.
+    pub fragments: Vec<Fragment>,
+    /// Fragments that are not taken.
+    pub refused: Vec<RefusedFragment>,
+}
+
+/// The configuration of a file and of those fragments of its members folder that are right.
+///
+/// Errors are every problem of the file, in file order, never none of them.
+pub fn load(path: &Path) -> Result<Config, Vec<Problem>> {
+    load_all(path).map(|loaded| loaded.config)
+}
+
+/// Reads a configuration file and the fragments of its members folder, where there is one.
+///
+/// Errors are every problem of the file, in file order, never none of them. What is wrong with
+/// fragments is in [`Loaded::refused`].
+pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
+    let octets = read(path, &CONFIGURATION_FILE).map_err(|error| vec![error.into()])?;
+    let folder = file::folder_of(&octets, path);
+    let (mut fragments, mut unread) = (Vec::new(), Vec::new());
+    let mut has_folder = false;
+    match list(&folder) {
+        Ok(listing) => {
+            has_folder = true;
+            for (path, read) in listing {
+                match read {
+                    Ok(octets) => fragments.push(Fragment { path, octets }),
+                    Err(error) => unread.push(RefusedFragment {
+                        path,
+                        problems: vec![error.into()],
+                    }),
+                }
+            }
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            has_folder = true;
+            let problems = vec![Problem::whole(&folder, error.to_string())];
+            let path = folder;
+            unread.push(RefusedFragment { path, problems });
+        }
+    }
+    let given = has_folder.then_some(&*fragments);
+    let (config, mut refused) = file::compose(octets.clone(), path, given)?;
+    refused.extend(unread);
+    Ok(Loaded {
+        config,
+        octets,
+        fragments,
+        refused,
+    })
+}

@@ -1,0 +1,177 @@
+//! Who is still a member: nothing that a folder or a host fails to say removes one. Pure: it takes
+//! `now`, and never acts by itself.
+//!
+//! ```text
+//!                 not in a list          a list 5 s later lacks it too
+//!  present ──────────────────▶ absent ──────────────────────────────────▶ gone
+//!     ▲                          │  too many at once: no member left, or more than half within 10 s
+//!     └────── in a list ─────────┤
+//!                                ▼         an operator confirms
+//!                            withheld ─────────────────────────────────▶ gone
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::model::CONFIRM_DELAY;
+
+/// Members that go within this time of each other go at once.
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Fewer that go at once are not too many, unless none is left.
+const FEWEST: usize = 2;
+
+/// Who of an origin is known, and who was not in its last list. `K` is what it calls them by.
+#[derive(Debug)]
+pub struct Presence<K> {
+    /// Known ones, with since when each is absent, if it is.
+    known: BTreeMap<K, Option<Instant>>,
+    /// Those that stay until an operator confirms that they are gone.
+    withheld: BTreeSet<K>,
+    /// When those went that went of late.
+    recent: VecDeque<Instant>,
+}
+
+impl<K: Ord + Clone> Default for Presence<K> {
+    fn default() -> Self {
+        Self {
+            known: BTreeMap::new(),
+            withheld: BTreeSet::new(),
+            recent: VecDeque::new(),
+        }
+    }
+}
+
+impl<K: Ord + Clone> Presence<K> {
+    /// Somebody is known, though no list of this process has had it yet.
+    pub fn remember(&mut self, one: K) {
+        self.known.entry(one).or_default();
+    }
+
+    /// A whole list. `others` are members of other origins. Returns those that are gone now.
+    pub fn listed(&mut self, list: &BTreeSet<K>, others: usize, now: Instant) -> Vec<K> {
+        for one in list {
+            self.known.insert(one.clone(), None);
+            self.withheld.remove(one);
+        }
+        let mut gone = Vec::new();
+        for (one, since) in &mut self.known {
+            if list.contains(one) {
+                continue;
+            }
+            let since = *since.get_or_insert(now);
+            if now >= since + CONFIRM_DELAY && !self.withheld.contains(one) {
+                gone.push(one.clone());
+            }
+        }
+        while self.recent.front().is_some_and(|at| now >= *at + WINDOW) {
+            self.recent.pop_front();
+        }
+        // What else is absent counts too: it goes, or is withheld, within the same seconds.
+        let absent = self.known.values().flatten().count();
+        let all = self.known.len() + others;
+        let going = absent + self.recent.len();
+        let is_half = going >= FEWEST && 2 * going > all + self.recent.len();
+        if !gone.is_empty() && (is_half || absent >= all) {
+            self.withheld.extend(gone);
+            return Vec::new();
+        }
+        self.remove(gone, now)
+    }
+
+    /// An operator confirms that those are gone that are withheld. Returns them.
+    pub fn confirm(&mut self) -> Vec<K> {
+        let gone: Vec<K> = std::mem::take(&mut self.withheld).into_iter().collect();
+        for one in &gone {
+            self.known.remove(one);
+        }
+        gone
+    }
+
+    /// Those that stay until an operator confirms that they are gone.
+    pub fn withheld(&self) -> &BTreeSet<K> {
+        &self.withheld
+    }
+
+    /// When another list is wanted, if anybody is absent.
+    pub fn due(&self) -> Option<Instant> {
+        let absent = self.known.iter();
+        let absent = absent.filter(|(one, _)| !self.withheld.contains(one));
+        let since = absent.filter_map(|(_, since)| *since);
+        since.min().map(|since| since + CONFIRM_DELAY)
+    }
+
+    /// Forgets those that are gone.
+    fn remove(&mut self, gone: Vec<K>, now: Instant) -> Vec<K> {
+        for one in &gone {
+            self.known.remove(one);
+            self.recent.push_back(now);
+        }
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &'static str) -> BTreeSet<&'static str> {
+        names.split_whitespace().collect()
+    }
+
+    #[test]
+    fn one_goes_after_a_second_list_and_comes_back_before_it() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut presence = Presence::default();
+        assert!(presence.listed(&set("a b c"), 0, at(0)).is_empty());
+        assert_eq!(presence.due(), None);
+        assert!(presence.listed(&set("a b"), 0, at(1)).is_empty());
+        assert_eq!(presence.due(), Some(at(6)));
+        assert!(presence.listed(&set("a b c"), 0, at(5)).is_empty());
+        assert!(presence.listed(&set("a b"), 0, at(7)).is_empty());
+        assert!(presence.listed(&set("a b"), 0, at(11)).is_empty());
+        assert_eq!(presence.listed(&set("a b"), 0, at(12)), ["c"]);
+        assert_eq!(presence.due(), None);
+    }
+
+    #[test]
+    fn too_many_at_once_stay_until_confirmed() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut presence = Presence::default();
+        presence.listed(&set("a b c"), 0, at(0));
+        presence.listed(&set(""), 0, at(1));
+        assert!(presence.listed(&set(""), 0, at(7)).is_empty());
+        assert_eq!(*presence.withheld(), set("a b c"));
+        // One that is back is no longer asked about.
+        presence.listed(&set("b"), 0, at(8));
+        assert_eq!(presence.confirm(), ["a", "c"]);
+        assert!(presence.listed(&set("b"), 0, at(60)).is_empty());
+        assert!(presence.withheld().is_empty());
+        // The last one of all stays too, and goes where others are left.
+        presence.listed(&set(""), 0, at(61));
+        assert!(presence.listed(&set(""), 0, at(66)).is_empty());
+        assert_eq!(presence.confirm(), ["b"]);
+        presence.listed(&set("d"), 3, at(70));
+        presence.listed(&set(""), 3, at(71));
+        assert_eq!(presence.listed(&set(""), 3, at(76)), ["d"]);
+    }
+
+    #[test]
+    fn they_go_one_after_the_other_up_to_half() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut presence = Presence::default();
+        presence.listed(&set("a b c d"), 0, at(0));
+        presence.listed(&set("b c d"), 0, at(1));
+        assert_eq!(presence.listed(&set("c d"), 0, at(6)), ["a"]);
+        // Half of the four that there were within 10 s.
+        assert_eq!(presence.listed(&set("c d"), 0, at(11)), ["b"]);
+        presence.listed(&set("d"), 0, at(11));
+        assert!(presence.listed(&set("d"), 0, at(16)).is_empty());
+        assert_eq!(*presence.withheld(), set("c"));
+    }
+}
