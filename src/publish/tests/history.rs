@@ -144,7 +144,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 11] = [
+    let histories: [&[Step]; 12] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -189,6 +189,17 @@ fn histories_that_broke_a_rule_break_none_any_more() {
             Step::Freeze,
             pass(70),
             Step::Away(-3600),
+            Step::Restart,
+        ],
+        // A member that was back in contact and suppressed counted as lost to the next process.
+        &[
+            Step::Restart,
+            pass(5),
+            pass(5),
+            Step::List(1, List::Full),
+            Step::Restart,
+            pass(11),
+            Step::List(1, List::Full),
             Step::Restart,
         ],
         // These were right, and taken for wrong.
