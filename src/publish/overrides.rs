@@ -91,15 +91,13 @@ impl OverrideState {
         now: Now,
     ) -> Self {
         let is_unread = decided.problem.is_some();
-        if let Some(problem) = decided.problem {
+        if let Some(problem) = &decided.problem {
             storage.fails(PART, problem);
         }
-        let decided = decided.overrides;
-        let begun = decided.drains.iter().filter_map(|drain| drain.begun);
-        let frozen = decided.frozen.map(|freeze| freeze.since);
-        let clock = Steady::new(now, begun.chain(frozen).max());
+        let clock = Steady::new(now, decided.latest());
+        let (decided, ahead) = (decided.overrides, decided.ahead);
         Self {
-            kept: (decided.clone(), 0),
+            kept: (decided.clone(), ahead.saturating_neg()),
             now: decided,
             path,
             saving: None,

@@ -38,8 +38,9 @@ pub(in crate::publish) fn path(state_dir: &Path) -> PathBuf {
     state_dir.join(NAME)
 }
 
-/// Reads the file as it counts at `now` for a daemon that stands at `here`. What is wrong with it is
-/// logged; then, as without one, nothing is known.
+/// Reads the file as it counts at `now` for a daemon that stands at `here`; `decided` is when operators
+/// decided last, as far as that is kept elsewhere. What is wrong with the file is logged; then, as
+/// without one, nothing is known.
 ///
 /// What was down an hour ago, or is down for somebody who stands elsewhere, may be up: after a move
 /// a whole federation could look dead. What passed may not pass any more. That it has ever passed
@@ -47,10 +48,11 @@ pub(in crate::publish) fn path(state_dir: &Path) -> PathBuf {
 pub(in crate::publish) fn read(
     path: &Path,
     here: Option<&Place>,
+    decided: Option<UnixSeconds>,
     now: UnixSeconds,
 ) -> RestoredFindings {
     match fold::read(path) {
-        Ok(Some(read)) => read.count(here, now),
+        Ok(Some(read)) => read.count(here, decided, now),
         Ok(None) => RestoredFindings::default(),
         Err(problem) => {
             error!(file = %path.display(), %problem, "cannot read probe findings");
@@ -177,7 +179,7 @@ mod tests {
         let down = Some((1_800_000_000, "refused".to_owned()));
         append(&mut octets, &FindingsRecord::Found(at(two), down));
         File::create(&path).unwrap().write_all(&octets).unwrap();
-        let kept = read(&path, None, UnixSeconds(1_800_000_001));
+        let kept = read(&path, None, None, UnixSeconds(1_800_000_001));
         assert_eq!(kept.findings.get(&at(one)), Some(&Finding::default()));
         let two = kept.findings.get(&at(two)).unwrap();
         let down = two.down.as_ref().unwrap();

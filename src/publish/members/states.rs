@@ -266,7 +266,9 @@ impl States {
             expired: those(&|tracked, hold| hold.has_passed && tracked.contact.is_gone()),
             abandoned: those(&|tracked, hold| hold.is_abandoned && tracked.contact.is_gone()),
             presumed: those(&|tracked, hold| !hold.has_passed && tracked.contact.is_presumed()),
-            suppressed: those(&|tracked, hold| hold.has_passed && tracked.contact.is_live()),
+            suppressed: those(&|tracked, hold| {
+                hold.was_suppressed || (hold.has_passed && tracked.contact.is_live())
+            }),
         }
     }
 

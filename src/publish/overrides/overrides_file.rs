@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
+use super::steady::dated;
 use crate::config;
 use crate::model::limits::OVERRIDES_FILE;
 use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget, Overrides, UnixSeconds};
@@ -84,8 +85,26 @@ pub(in crate::publish) fn path(state_dir: &Path) -> PathBuf {
 pub(in crate::publish) struct Decided {
     /// What is in force.
     pub(in crate::publish) overrides: Overrides,
+    /// By how many seconds its dates are ahead of those on disk.
+    pub(in crate::publish) ahead: i64,
     /// Why that is not what the file says, and what it is instead.
     pub(in crate::publish) problem: Option<String>,
+}
+
+impl Decided {
+    /// The last date of what has begun.
+    pub(in crate::publish) fn latest(&self) -> Option<UnixSeconds> {
+        let Overrides { frozen, drains } = &self.overrides;
+        let begun = drains.iter().filter_map(|drain| drain.begun);
+        begun.chain(frozen.map(|freeze| freeze.since)).max()
+    }
+
+    /// Gives all dates by a wall clock that was set by so many seconds while nobody looked, as those of
+    /// all else that an earlier process has left are given.
+    pub(in crate::publish) fn date(&mut self, clock_set: i64) {
+        self.overrides = dated(&self.overrides, clock_set);
+        self.ahead = self.ahead.saturating_add(clock_set);
+    }
 }
 
 /// Reads the file, and changes nothing; without one nothing is decided. Of one that cannot be read,
@@ -95,6 +114,7 @@ pub(in crate::publish) fn read(path: &Path) -> Decided {
         Ok(overrides) => {
             return Decided {
                 overrides: overrides.unwrap_or_default(),
+                ahead: 0,
                 problem: None,
             };
         }
@@ -118,6 +138,7 @@ pub(in crate::publish) fn read(path: &Path) -> Decided {
     error!(file = %path.display(), %problem, "overrides cannot be read; {instead}");
     Decided {
         overrides,
+        ahead: 0,
         problem: Some(format!("cannot be read ({problem}); {instead}")),
     }
 }
@@ -282,8 +303,11 @@ mod tests {
         assert_eq!(read(&path), Decided::default());
         for overrides in [everything(), Overrides::default()] {
             write(&path, &overrides).unwrap();
-            let problem = None;
-            assert_eq!(read(&path), Decided { overrides, problem });
+            let decided = Decided {
+                overrides,
+                ..Decided::default()
+            };
+            assert_eq!(read(&path), decided);
         }
         let names: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
         assert_eq!(names.len(), 2, "{names:?}");

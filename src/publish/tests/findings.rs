@@ -119,7 +119,7 @@ async fn what_is_old_or_found_elsewhere_has_passed_and_is_neither_down_nor_passi
     let check = |config: Config, now: u64, downs: usize| {
         let file = findings_file::path(&config.state_dir);
         let here = config.fleet.locality.as_ref();
-        let kept = findings_file::read(&file, here, UnixSeconds(now));
+        let kept = findings_file::read(&file, here, None, UnixSeconds(now));
         assert_eq!(kept.findings.len(), 2, "{now}");
         let down = kept.findings.values().filter(|known| known.down.is_some());
         let passing = kept.findings.values().filter(|known| known.is_passing);
@@ -152,14 +152,14 @@ async fn every_truncation_of_the_file_leaves_what_came_before() {
     for length in 0..=whole.len() {
         let mut file = std::fs::File::create(&path).unwrap();
         std::io::Write::write_all(&mut file, &whole[..length]).unwrap();
-        let kept = findings_file::read(&path, None, UnixSeconds(1_800_000_000));
+        let kept = findings_file::read(&path, None, None, UnixSeconds(1_800_000_000));
         assert!(kept.findings.len() >= most, "{length}");
         most = kept.findings.len();
     }
     assert_eq!(most, 2);
     std::fs::remove_file(&path).unwrap();
     std::fs::create_dir(&path).unwrap();
-    let kept = findings_file::read(&path, None, UnixSeconds(0));
+    let kept = findings_file::read(&path, None, None, UnixSeconds(0));
     assert!(kept.findings.is_empty() && kept.good.is_none());
 }
 

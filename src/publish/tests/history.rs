@@ -144,7 +144,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 10] = [
+    let histories: [&[Step]; 12] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -181,6 +181,26 @@ fn histories_that_broke_a_rule_break_none_any_more() {
             Step::Restart,
             pass(11),
             Step::List(1, List::Full),
+        ],
+        // The date of a freeze stayed as it was while all others were dated anew, as the clock was set back
+        // while nobody looked.
+        &[
+            Step::Flap(0),
+            Step::Freeze,
+            pass(70),
+            Step::Away(-3600),
+            Step::Restart,
+        ],
+        // A member that was back in contact and suppressed counted as lost to the next process.
+        &[
+            Step::Restart,
+            pass(5),
+            pass(5),
+            Step::List(1, List::Full),
+            Step::Restart,
+            pass(11),
+            Step::List(1, List::Full),
+            Step::Restart,
         ],
         // These were right, and taken for wrong.
         &[

@@ -40,8 +40,11 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let read = begin::read(&config, &config.state_dir.join(FOLDER));
     let serial = read.serial().unwrap_or_default();
     let file = findings_file::path(&config.state_dir);
-    let found = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
-    let overrides = overrides_file::read(&overrides_file::path(&config.state_dir)).overrides;
+    let mut decided = overrides_file::read(&overrides_file::path(&config.state_dir));
+    let here = config.fleet.locality.as_ref();
+    let found = findings_file::read(&file, here, decided.latest(), now.wall);
+    decided.date(found.clock_set);
+    let overrides = decided.overrides;
     let is_frozen = overrides.frozen.is_some();
     let mut beginning = Beginning::new(&config, read, &found, is_frozen, now);
     beginning.give_up_waiting(&config);

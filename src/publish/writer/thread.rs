@@ -123,20 +123,20 @@ pub(in crate::publish) fn prepare(
         .collect();
     let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics), storage.clone())
         .map_err(StartError::Thread)?;
+    let overrides_path = overrides_file::path(&config.state_dir);
+    let mut decided = overrides_file::read(&overrides_path);
     let file = findings_file::path(&config.state_dir);
-    let kept = findings_file::read(&file, config.fleet.locality.as_ref(), now.wall);
+    let here = config.fleet.locality.as_ref();
+    let kept = findings_file::read(&file, here, decided.latest(), now.wall);
+    decided.date(kept.clock_set);
     let record = FindingsLog::spawn(file, kept.good, Arc::clone(&metrics), storage.clone());
     let mut record = record.map_err(StartError::Thread)?;
     if kept.clock_set != 0 {
         record.clock_set(kept.clock_set, now.instant);
     }
     let (findings_to, findings) = watch::channel(kept.findings.clone());
-    let overrides_path = overrides_file::path(&config.state_dir);
-    let decided = overrides_file::read(&overrides_path);
-    let frozen = decided.overrides.frozen.as_ref();
+    let frozen = (decided.overrides.frozen).map(|freeze| freeze.since);
     let is_frozen = frozen.is_some();
-    let frozen =
-        frozen.map(|freeze| UnixSeconds(freeze.since.0.saturating_add_signed(kept.clock_set)));
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
     let known = KnownFindings::new(kept.findings.clone(), findings_to, now.instant);
     if is_frozen {

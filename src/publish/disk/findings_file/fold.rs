@@ -98,14 +98,16 @@ impl FindingsFile {
 
     /// Gives all times by the present wall clock. One that says less than when all was last so was set
     /// back while nobody looked: then no time has passed since. Returns by how many seconds it was.
-    fn date(&mut self, now: UnixSeconds) -> i64 {
+    fn date(&mut self, decided: Option<UnixSeconds>, now: UnixSeconds) -> i64 {
         let at = |by: i64| {
             move |at: u64| {
                 let at = at.wrapping_add_signed(by).cast_signed();
                 at.max(0).cast_unsigned()
             }
         };
-        let latest = at(self.clock_set)(self.latest());
+        // What operators decide is dated by the clock as it was set last.
+        let decided = decided.map(|at| at.0.wrapping_add_signed(self.clock_set.wrapping_neg()));
+        let latest = at(self.clock_set)(self.latest(decided));
         let by = now.0.min(latest).wrapping_sub(latest).cast_signed();
         let date = at(self.clock_set.wrapping_add(by));
         self.held = date(self.held);
@@ -131,22 +133,27 @@ impl FindingsFile {
     }
 
     /// When an earlier process was there last, as far as anything says.
-    fn latest(&self) -> u64 {
+    fn latest(&self, decided: Option<u64>) -> u64 {
         let members = self.members.values().flat_map(|member| {
             let last = member.withdrawals.map(|(_, last)| last);
             member.lost.into_iter().chain(last)
         });
         let shards = self.shards.values().map(|shard| shard.last);
         let begun = self.begun.iter().copied();
-        let after = members.chain(shards).chain(begun);
+        let after = members.chain(shards).chain(begun).chain(decided);
         let after = after.map(|at| at.wrapping_sub(self.held).cast_signed());
         let noted = after.filter(|after| *after <= NOTED.cast_signed());
         self.held.wrapping_add_signed(noted.fold(0, i64::max))
     }
 
     /// What counts of it.
-    pub(super) fn count(mut self, here: Option<&Place>, now: UnixSeconds) -> RestoredFindings {
-        let clock_set = self.date(now);
+    pub(super) fn count(
+        mut self,
+        here: Option<&Place>,
+        decided: Option<UnixSeconds>,
+        now: UnixSeconds,
+    ) -> RestoredFindings {
+        let clock_set = self.date(decided, now);
         let is_elsewhere = self.stood != place(here);
         let is_old = now.0.saturating_sub(self.held) > FRESH;
         if is_elsewhere || is_old {
@@ -239,7 +246,7 @@ mod tests {
             let octets = postcard::to_allocvec(record).unwrap();
             file.fold(postcard::from_bytes(&octets).unwrap());
         }
-        let counts = file.count(None, UnixSeconds(now));
+        let counts = file.count(None, None, UnixSeconds(now));
         let member = counts.members.get("m").unwrap();
         let shard = counts.shards.values().next().unwrap();
         let until = member.holds.first().and_then(|hold| hold.until);
@@ -265,5 +272,14 @@ mod tests {
         // What came long after all was last so was not: its time is wrong.
         let held = [FindingsRecord::Held(900)];
         assert_eq!(dated(&held, 400), (500, Some(560), 520, -500));
+        // Nor since operators decided something, unless that is dated wrongly itself.
+        let of = |decided| {
+            let mut file = FindingsFile::default();
+            file.fold(FindingsRecord::Held(1010));
+            file.fold(FindingsRecord::ClockSet(100));
+            let decided = Some(UnixSeconds(decided));
+            file.count(None, decided, UnixSeconds(520)).clock_set
+        };
+        assert_eq!((of(1105), of(1180), of(1186)), (-590, -660, -590));
     }
 }

@@ -68,7 +68,12 @@ impl Tracked {
         parts.push(i64::from(self.has_synced) + 2 * i64::from(self.is_counted));
         for hold in &self.holds {
             let counts = self.contact.is_gone() || hold.has_passed;
-            let flags = [hold.has_passed, hold.is_renewed, hold.is_abandoned];
+            let flags = [
+                hold.has_passed,
+                hold.was_suppressed,
+                hold.is_renewed,
+                hold.is_abandoned,
+            ];
             let flags = flags.map(i64::from);
             parts.push(flags.into_iter().fold(0, |all, flag| all * 2 + flag));
             if counts {

@@ -12,6 +12,10 @@ pub(super) const LISTING: Duration = Duration::from_secs(60);
 /// The hold of a member in one federation. All but its length counts only while the member is not in
 /// contact, or is suppressed.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of it"
+)]
 pub(super) struct Hold {
     /// The federation, in configuration order.
     pub(super) federation: usize,
@@ -23,6 +27,9 @@ pub(super) struct Hold {
     pub(super) until: Instant,
     /// It has passed: the member is withdrawn where something sure is left.
     pub(super) has_passed: bool,
+    /// It had passed to an earlier process, which was in contact again and suppressed the member. It runs
+    /// as that of any member that was in contact, until something is heard: then it has passed.
+    pub(super) was_suppressed: bool,
     /// It has begun anew when a brake went off; no other brake makes it begin anew once more.
     pub(super) is_renewed: bool,
     /// When a bare TCP connection proves nothing any more.
@@ -40,6 +47,7 @@ impl Hold {
             tcp_proof: rules.tcp_proof,
             until: now,
             has_passed: false,
+            was_suppressed: false,
             is_renewed: false,
             abandoned_at: now,
             is_abandoned: false,
@@ -60,7 +68,9 @@ impl Hold {
     /// longer, and would not have passed, has not.
     pub(super) fn take_over(&mut self, before: &Self, now: Instant) {
         self.until = moved(before.until, before.length, self.length, now);
-        self.has_passed = before.has_passed && !(self.length > before.length && now < self.until);
+        let is_taken_back = self.length > before.length && now < self.until;
+        self.has_passed = before.has_passed && !is_taken_back;
+        self.was_suppressed = before.was_suppressed && !is_taken_back;
         self.is_renewed = before.is_renewed;
         self.abandoned_at = moved(before.abandoned_at, before.tcp_proof, self.tcp_proof, now);
         self.is_abandoned = now >= self.abandoned_at;

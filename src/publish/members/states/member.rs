@@ -98,6 +98,11 @@ impl Tracked {
     pub(super) fn on_contact_event(&mut self, event: ContactEvent, now: Instant) {
         let was_live = self.contact.is_live();
         self.contact = self.contact.after(event, now);
+        if !self.contact.is_presumed() {
+            for hold in &mut self.holds {
+                hold.has_passed |= std::mem::take(&mut hold.was_suppressed);
+            }
+        }
         match event {
             ContactEvent::Synced => self.has_synced = true,
             // Its other facts were served, so what follows is no start any more.
@@ -129,6 +134,7 @@ impl Tracked {
                     let is_due = hold.passes(returning).is_some_and(|at| at <= now);
                     if is_due && !is_braked(hold.federation) {
                         hold.has_passed = true;
+                        hold.was_suppressed = false;
                         counts_otherwise = true;
                     }
                     if !hold.is_abandoned && now >= hold.abandoned_at {
@@ -147,6 +153,7 @@ impl Tracked {
                 self.is_counted = false;
                 for hold in &mut self.holds {
                     hold.has_passed = false;
+                    hold.was_suppressed = false;
                     hold.is_abandoned = false;
                 }
             }
@@ -214,7 +221,8 @@ impl Tracked {
 
     /// Whether its hold has passed in any federation, and it was not let back.
     pub(super) fn is_withdrawn(&self) -> bool {
-        self.holds.iter().any(|hold| hold.has_passed)
+        let mut holds = self.holds.iter();
+        holds.any(|hold| hold.has_passed || hold.was_suppressed)
     }
 
     /// Whether it counts among those in contact for the brake: its facts are live, it answers again, or nothing was heard since the start.

@@ -27,7 +27,8 @@ pub(in crate::publish) struct MemberRecord {
 pub(in crate::publish) struct HoldRecord {
     /// The name of the federation.
     pub(in crate::publish) federation: String,
-    /// When it passes; `None` where a brake keeps it from passing: it begins anew.
+    /// When it passes; `None` where it begins anew: a brake keeps it from passing, or it had passed, and
+    /// its member is in contact again and suppressed.
     pub(in crate::publish) until: Option<u64>,
     /// It has passed.
     pub(in crate::publish) has_passed: bool,
@@ -36,7 +37,9 @@ pub(in crate::publish) struct HoldRecord {
 impl MemberRecord {
     /// In how many federations its hold has passed.
     pub(in crate::publish) fn withdrawn(&self) -> usize {
-        self.holds.iter().filter(|hold| hold.has_passed).count()
+        let holds = self.holds.iter();
+        let withdrawn = holds.filter(|hold| hold.has_passed && !hold.is_suppressed());
+        withdrawn.count()
     }
 
     /// Gives its times as another clock has them.
@@ -46,6 +49,13 @@ impl MemberRecord {
         for at in until.chain(&mut self.lost).chain(last) {
             *at = date(*at);
         }
+    }
+}
+
+impl HoldRecord {
+    /// Whether its member was in contact again, and suppressed.
+    fn is_suppressed(&self) -> bool {
+        self.has_passed && self.until.is_none()
     }
 }
 
@@ -62,16 +72,19 @@ impl Tracked {
         // have, it is lost.
         let is_presumed = self.contact.is_presumed() && !self.is_lost();
         let is_lost = self.contact.is_gone() && !is_presumed;
-        let holds = self.holds.iter().filter(|hold| hold.has_passed || is_lost);
+        let holds = self.holds.iter();
+        let holds = holds.filter(|hold| hold.has_passed || hold.was_suppressed || is_lost);
         let holds = holds.filter_map(|hold| {
+            let is_suppressed = hold.was_suppressed || (hold.has_passed && self.contact.is_live());
+            let is_braked = is_braked(hold.federation) && !hold.has_passed;
             Some(HoldRecord {
                 federation: fleet.federations.get(hold.federation)?.name.to_string(),
                 // One of a member that lists passes no earlier in the next process either.
-                until: (!is_braked(hold.federation)).then(|| {
+                until: (!is_braked && !is_suppressed).then(|| {
                     let passes = hold.passes(self.contact.returning());
                     wall(passes.unwrap_or(hold.until))
                 }),
-                has_passed: hold.has_passed,
+                has_passed: hold.has_passed || is_suppressed,
             })
         });
         let lost = match self.contact {
@@ -120,7 +133,8 @@ impl Tracked {
             let kept =
                 kept.find(|kept| federation.is_some_and(|it| kept.federation == *it.name.as_str()));
             if let Some(kept) = kept {
-                hold.has_passed = kept.has_passed;
+                hold.was_suppressed = kept.is_suppressed();
+                hold.has_passed = kept.has_passed && !hold.was_suppressed;
                 // That of one that was in contact, as far as is known, has begun anew just now.
                 if let Some(until) = kept.until.filter(|_| record.lost.is_some()) {
                     let ago = Duration::from_secs(now.wall.0.saturating_sub(until));

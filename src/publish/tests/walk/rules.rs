@@ -143,7 +143,9 @@ fn kept_back_as_counted(case: &Case, before: &Node, after: &Node, step: Option<S
             let is_kept = before.seen.shares[m][f].is_out() && member.is_live() && quiet.is_some();
             let share = after.seen.shares[m][f];
             let until = after.seen.kept_until[m];
-            share.is_kept_back == is_kept && (!is_kept || until == quiet)
+            // Of one that an earlier process kept back nothing was heard yet.
+            let is_kept_yet = share.is_presumed && before.seen.shares[m][f].is_kept_back;
+            share.is_kept_back == (is_kept || is_kept_yet) && (!is_kept || until == quiet)
         })
 }
 
@@ -188,7 +190,8 @@ fn each_pays_for_itself(case: &Case, before: &Node, after: &Node, step: Option<S
     })
 }
 
-/// I9, W4: who is withdrawn stays so, and nobody else is.
+/// I9, W4: who is withdrawn stays so, and nobody else is; who was in contact, kept back or not, counts as
+/// such.
 fn restart_takes_nothing_back(
     case: &Case,
     before: &Node,
@@ -201,9 +204,9 @@ fn restart_takes_nothing_back(
     after.seen.brakes.iter().all(Option::is_none)
         && case.pairs().all(|(m, f)| {
             let (was, is) = (before.seen.shares[m][f], after.seen.shares[m][f]);
-            let was_live = before.witness.members[m].is_live() && !was.is_out();
-            was.is_out() == is.is_expired
-                && !is.is_kept_back
+            let was_live = before.witness.members[m].is_live();
+            was.is_expired == is.is_expired
+                && was.is_kept_back == is.is_kept_back
                 && (!is.is_presumed || was_live || was.is_presumed)
                 && (!was_live || is.is_presumed)
         })
@@ -361,7 +364,7 @@ fn presumed_were_in_contact(case: &Case, node: &Node) -> bool {
     case.pairs().all(|(m, f)| {
         let (share, member) = (node.seen.shares[m][f], &node.witness.members[m]);
         let is_presumed =
-            member.told == Told::Presumed && member.listing.is_none() && !share.is_out();
+            member.told == Told::Presumed && member.listing.is_none() && !share.is_expired;
         share.is_presumed == is_presumed
     })
 }

@@ -164,9 +164,9 @@ impl Witness {
         for (index, (member, shares)) in members.zip(&before.seen.shares).enumerate() {
             let is_out = shares.iter().any(|share| share.is_out());
             let was_live = member.is_live();
-            // Who is out everywhere is lost.
+            // Whose hold has passed everywhere is lost.
             let is_in =
-                (0..case.federations).any(|f| case.takes_part(index, f) && !shares[f].is_out());
+                (0..case.federations).any(|f| case.takes_part(index, f) && !shares[f].is_expired);
             let was_presumed = member.told == Told::Presumed && member.listing.is_none() && is_in;
             for (federation, duty) in member.shares.iter_mut().enumerate() {
                 if federation >= case.federations {
