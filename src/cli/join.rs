@@ -17,9 +17,6 @@ use crate::operate::{
     OperateError, Progress, Step, StepMark, Where,
 };
 
-/// The folder of fragments, beside a configuration.
-const FOLDER: &str = "members.d";
-
 /// Joins a member, and waits until the daemon watches it.
 pub(super) fn join(arguments: &Join) -> anyhow::Result<ExitCode> {
     if arguments.print_rbac {
@@ -66,8 +63,10 @@ pub(super) fn join(arguments: &Join) -> anyhow::Result<ExitCode> {
 
 /// Prints the objects of a member.
 fn print_rbac(arguments: &Join) -> anyhow::Result<ExitCode> {
-    let config = arguments.side.config.as_ref();
-    let folder = config.map(|config| folder(config));
+    let Some(config) = configuration(&arguments.side) else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let folder = config.map(|config| config.membership.folder);
     let installation = folder.map(|folder| -> Result<_, OperateError> {
         let installation = Installation::of_folder(&folder)?;
         // What is printed is to be taken up by later joins.
@@ -115,21 +114,16 @@ pub(super) fn configuration(side: &Side) -> Option<Option<Config>> {
     }
 }
 
-/// The folder of fragments of a configuration.
-fn folder(configuration: &Path) -> PathBuf {
-    let parent = configuration.parent().unwrap_or(Path::new(""));
-    parent.join(FOLDER)
-}
-
 /// Where the daemon's members are written down.
 pub(super) fn place(side: &Side, config: Option<&Config>) -> anyhow::Result<Where> {
     match (config, &side.host_context) {
         (Some(config), _) => Ok(Where::Folder {
-            folder: folder(&config.path),
+            folder: config.membership.folder.clone(),
             configuration: config.path.clone(),
             neighbours: config
                 .sources
                 .iter()
+                .filter(|member| !config.membership.from_folder.contains(&member.member))
                 .map(|member| Neighbour {
                     name: member.member.clone(),
                     source: member.source.clone(),

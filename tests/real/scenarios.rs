@@ -110,6 +110,7 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         joins::forced,
     ),
     ("a_join_waits_for_the_daemon", joins::heard),
+    ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
     (
         "a_member_that_never_worked_delays_nothing",

@@ -6,11 +6,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::desk::{CONTEXT, Desk, installed, made, verified};
+use crate::files;
 use crate::fleet::Fleet;
 use crate::gate::Gate;
-use crate::gazetteer::{Gazetteer, Seat, Setup};
+use crate::gazetteer::{Gazetteer, Seat, Setup, global};
 use crate::member::{Member, RBAC};
 use crate::wait::{SOON, until};
+use crate::watcher::Watcher;
 
 /// Takes away what `deploy/rbac.yaml` made, so that nothing but joins is bound to the role.
 fn bare(member: &Member) {
@@ -322,6 +324,43 @@ pub(crate) fn heard(fleet: &Fleet) {
     let text = of("unjoin", &["--yes"]).well();
     assert!(text.contains("‼ the daemon has it still"), "{text}");
     ew1b.api.delete("/api/v1/namespaces/heard/services/alone");
+}
+
+/// Clusters join a daemon that runs without any member, and are answered at once; one leaves again, and
+/// the other is answered all the time.
+pub(crate) fn followed(fleet: &Fleet) {
+    let [ew1b, ew1d, _] = &fleet.members;
+    for member in [ew1b, ew1d] {
+        bare(member);
+        member.simple_service("followed", "web", 1);
+    }
+    let contexts = [("one", ew1b), ("two", ew1d)];
+    let desk = Desk::new(
+        fleet,
+        &contexts.map(|(name, member)| (name, member, verified(member))),
+    );
+    let configuration = "version = \"v1\"\nstate-dir = \"state\"\n\
+        [listen]\ndns = [\"127.0.0.1:0\"]\nadmin = \"127.0.0.1:0\"\n\
+        [[federation]]\nname = \"fed\"\napex = \"example.com\"\n\
+        nameservers = [{ name = \"ns1.example.net\" }]\nprobe = { kind = \"none\" }\n";
+    files::write(&desk.folder.join("gazetteer.toml"), configuration);
+    let gazetteer = Gazetteer::run(desk.folder.clone());
+    let of = |verb: &str, (context, member): (&str, &Member)| {
+        let arguments = [verb, member.name, "--context", context];
+        let daemon = ["--config", "gazetteer.toml", "--state-dir", "state"];
+        desk.run(&[arguments, daemon].concat())
+    };
+    let web = global("followed", "web");
+    let [b, d] = [ew1b, ew1d].map(|member| member.balancer(1));
+    let text = of("join", contexts[0]).well();
+    assert!(text.contains("√ the daemon watches it: Ready"), "{text}");
+    gazetteer.until_answers(&web, &format!("A {b}"));
+    of("join", contexts[1]).well();
+    gazetteer.until_answers(&web, &format!("A {b} {d}"));
+    let watcher = Watcher::start(gazetteer.dns, std::slice::from_ref(&web));
+    of("unjoin", contexts[1]).well();
+    gazetteer.until_answers(&web, &format!("A {b}"));
+    watcher.stop().assert_all_answered();
 }
 
 /// With a host cluster the member is a Secret there, which carries nothing of the operator's kubeconfig.
