@@ -25,6 +25,10 @@ pub(super) fn parse(
         if !matches!(uri.scheme_str(), Some("http" | "https")) {
             return Err("neither https:// nor http://");
         }
+        // Its path is shown, and what was meant for a password is in it where a slash was not escaped.
+        if uri.path().contains('@') {
+            return Err("an @ in the path: write %40 for it, and %2F for a / in a user or a password");
+        }
         return without_user(uri).ok_or(not_a_url);
     }
     if needs_tls {
@@ -105,6 +109,8 @@ mod tests {
             ("192.0.2.1:6443", true, "write https://"),
             ("192.0.2.1:8080/k8s", false, "write https://"),
             ("ftp://a", false, "neither https:// nor http://"),
+            ("https://me:a/w0rd1@a:6443", false, "%2F"),
+            ("https://a:6443/k8s/w0rd1@a", false, "%40"),
             (" https://a", false, "not a URL"),
             ("https://", false, "not a URL"),
             ("https://[fe80::1%25eth0]:6443", false, "not a URL"),
