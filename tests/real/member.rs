@@ -109,6 +109,12 @@ impl Member {
         .map(|log| self.folder.join(log))
     }
 
+    /// Starts the controllers anew: where the database went back, what they know is of the future.
+    pub(crate) fn restart_controllers(&self) {
+        drop(self.controllers.lock().take());
+        self.start();
+    }
+
     /// Starts what does not run, and waits until all of it answers.
     pub(crate) fn start(&self) {
         self.start_etcd();

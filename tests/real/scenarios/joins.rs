@@ -11,13 +11,15 @@ use crate::fleet::Fleet;
 use crate::gate::Gate;
 use crate::gazetteer::{Gazetteer, Seat, Setup, global};
 use crate::member::{Member, RBAC};
+use crate::pki::CERTIFIED;
 use crate::wait::{SOON, until};
 use crate::watcher::Watcher;
 
-/// Takes away what `deploy/rbac.yaml` made, so that nothing but joins is bound to the role.
+/// Takes away what `deploy/rbac.yaml` and other scenarios bound to the role, so that nothing but joins is.
 fn bare(member: &Member) {
     for path in [
         "clusterrolebindings/gazetteer".to_owned(),
+        format!("clusterrolebindings/{CERTIFIED}"),
         "clusterroles/gazetteer".to_owned(),
     ] {
         member.api.delete(&format!("{RBAC}/{path}"));
@@ -199,6 +201,7 @@ pub(crate) fn verification(fleet: &Fleet) {
 /// While a token that does not end is replaced, the credential that is written down works at any moment.
 pub(crate) fn long_lived(fleet: &Fleet) {
     let member = &fleet.members[0];
+    member.restart_controllers();
     let desk = Desk::of(fleet, member);
     desk.join(&["--long-lived"]).well();
     let first = desk.token();
@@ -345,20 +348,21 @@ pub(crate) fn followed(fleet: &Fleet) {
         nameservers = [{ name = \"ns1.example.net\" }]\nprobe = { kind = \"none\" }\n";
     files::write(&desk.folder.join("gazetteer.toml"), configuration);
     let gazetteer = Gazetteer::run(desk.folder.clone());
-    let of = |verb: &str, (context, member): (&str, &Member)| {
+    let of = |verb: &str, (context, member): (&str, &Member), more: &[&str]| {
         let arguments = [verb, member.name, "--context", context];
         let daemon = ["--config", "gazetteer.toml", "--state-dir", "state"];
-        desk.run(&[arguments, daemon].concat())
+        desk.run(&[&arguments[..], &daemon, more].concat())
     };
     let web = global("followed", "web");
     let [b, d] = [ew1b, ew1d].map(|member| member.balancer(1));
-    let text = of("join", contexts[0]).well();
+    let text = of("join", contexts[0], &[]).well();
     assert!(text.contains("√ the daemon watches it: Ready"), "{text}");
     gazetteer.until_answers(&web, &format!("A {b}"));
-    of("join", contexts[1]).well();
+    of("join", contexts[1], &[]).well();
     gazetteer.until_answers(&web, &format!("A {b} {d}"));
     let watcher = Watcher::start(gazetteer.dns, std::slice::from_ref(&web));
-    of("unjoin", contexts[1]).well();
+    // Others may have left services that only this member has.
+    of("unjoin", contexts[1], &["--yes"]).well();
     gazetteer.until_answers(&web, &format!("A {b}"));
     watcher.stop().assert_all_answered();
 }

@@ -27,7 +27,9 @@ pub(super) fn parse(
         }
         // Its path is shown, and what was meant for a password is in it where a slash was not escaped.
         if uri.path().contains('@') {
-            return Err("an @ in the path: write %40 for it, and %2F for a / in a user or a password");
+            return Err(
+                "an @ in the path: write %40 for it, and %2F for a / in a user or a password",
+            );
         }
         return without_user(uri).ok_or(not_a_url);
     }
