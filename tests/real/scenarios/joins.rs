@@ -365,6 +365,8 @@ pub(crate) fn followed(fleet: &Fleet) {
     of("unjoin", contexts[1], &["--yes"]).well();
     gazetteer.until_answers(&web, &format!("A {b}"));
     watcher.stop().assert_all_answered();
+    // Nothing of it is left in the cluster for who comes after; the daemon keeps its last member.
+    of("unjoin", contexts[0], &["--yes"]).well();
 }
 
 /// With a host cluster the member is a Secret there, which carries nothing of the operator's kubeconfig.
