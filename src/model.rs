@@ -49,4 +49,4 @@ pub use service::{
     ServiceKind, Spec, Specs, Steering,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
-pub use text::{Shown, kept};
+pub use text::{Shown, kept, with_causes};

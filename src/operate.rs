@@ -30,12 +30,12 @@ mod joining;
 mod look;
 mod looked;
 mod manifest;
-mod moments;
 mod name;
 mod place;
 mod printed;
 mod progress;
 mod prove;
+mod spans;
 mod token;
 mod unjoin;
 

@@ -304,7 +304,6 @@ impl Running {
             "configuration reloaded"
         );
         self.config = Arc::clone(&new);
-        self.measure();
         Some(new)
     }
 

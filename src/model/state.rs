@@ -92,3 +92,14 @@ pub struct TopologyFacts {
     /// (docs/names.md, D.4).
     pub known: BTreeSet<(Label, Option<Label>)>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_shown_by_rfc_3339() {
+        let shown = UnixSeconds(1_798_027_200).to_string();
+        assert_eq!(shown, "2026-12-23T12:00:00Z");
+    }
+}

@@ -1,5 +1,6 @@
 //! How a string that somebody else wrote is shown: in text, tables, JSON, logs and EDE alike.
 
+use std::error::Error;
 use std::fmt::{self, Write};
 
 use super::limits::MEMBER_STRING;
@@ -30,6 +31,21 @@ pub fn kept(text: &str) -> String {
         (whole, false) => whole.to_owned(),
         (start, true) => format!("{start}…"),
     }
+}
+
+/// An error with its causes, each said once, as [`kept`]: the outer ones of HTTP clients say little.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    kept(&text)
 }
 
 /// The beginning that fits, whole characters only, and whether something is missing. Text that

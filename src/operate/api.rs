@@ -8,8 +8,8 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::model::kept;
 use crate::model::limits::{LIST_PAGE, SMALL_BODY};
+use crate::model::{kept, with_causes};
 use crate::sources::kubernetes::OperatorClient;
 
 /// How long one answer may take.
@@ -175,7 +175,7 @@ impl Api {
         let request = request.map_err(|error| Refusal::Silent(error.to_string()))?;
         let sent = self.client.client.send(request).await;
         let (head, body) = sent
-            .map_err(|error| Refusal::Silent(chain(&error)))?
+            .map_err(|error| Refusal::Silent(with_causes(&error)))?
             .into_parts();
         if !head.status.is_client_error() && !head.status.is_server_error() {
             return Ok(body);
@@ -208,18 +208,4 @@ async fn within<T>(
 ) -> Result<T, Refusal> {
     let late = |_| Err(Refusal::Silent(format!("no answer in {limit:?}")));
     timeout(limit, answer).await.unwrap_or_else(late)
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    kept(&text)
 }

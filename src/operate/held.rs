@@ -8,9 +8,9 @@ use super::error::OperateError;
 use super::joining::Joining;
 use super::looked::Looked;
 use super::manifest::{MadeKind, Mode, path};
-use super::moments::{DAY, date, span};
 use super::progress::{Progress, StepMark};
 use super::prove::{Proof, prove};
+use super::spans::{DAY, span};
 use super::token::{make_secret, request, secret_names, shown_secret};
 use crate::telemetry::clock;
 
@@ -151,7 +151,7 @@ fn tell_token(
         Mode::Renewed => "renewed by the daemon",
         Mode::Ending | Mode::LongLived => "renewed by nobody",
     };
-    let (ends, granted) = (date(ends), span(granted));
+    let granted = span(granted);
     let says = if is_kept {
         format!("token until {ends} (granted {granted}), {how}, kept")
     } else {

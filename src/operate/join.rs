@@ -15,7 +15,6 @@ use super::held::{Held, kept, renew};
 use super::joining::Joining;
 use super::looked::{Looked, look, make_one};
 use super::manifest::{MadeKind, Mode, path, shown};
-use super::moments::date;
 use super::progress::{Progress, StepMark};
 use super::prove::Proof;
 use super::token::{secret_names, shown_secret};
@@ -91,7 +90,9 @@ pub async fn join(
         token: held.as_ref().map(|held| {
             let claims = held.claims.as_ref();
             TokenFacts {
-                ends: claims.and_then(|claims| claims.ends).map(date),
+                ends: claims
+                    .and_then(|claims| claims.ends)
+                    .map(|ends| ends.to_string()),
                 granted_seconds: claims.and_then(TokenClaims::granted),
                 kept: held.is_kept,
             }

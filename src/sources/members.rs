@@ -72,8 +72,8 @@ impl MembersFolder {
                 for _ in 0..20 {
                     tokio::time::sleep(self.pace.settle).await;
                     listing = self.read().await;
-                    let settled = seen(&listing);
-                    if std::mem::replace(&mut now, settled) == seen(&listing) {
+                    let before = std::mem::replace(&mut now, seen(&listing));
+                    if before == now {
                         break;
                     }
                 }

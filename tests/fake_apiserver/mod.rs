@@ -256,6 +256,17 @@ impl FakeApi {
         self.shared.change(|state| state.store.push(resource, push));
     }
 
+    /// Ends the watches of what every member needs that are open now.
+    pub(crate) fn end_watches(&self) {
+        for resource in [
+            Resource::Services,
+            Resource::EndpointSlices,
+            Resource::Nodes,
+        ] {
+            self.push(resource, Push::End);
+        }
+    }
+
     /// Forgets the events so far: watches from before are too old (410).
     pub(crate) fn compact(&self) {
         self.shared.change(|state| state.store.compact());

@@ -52,13 +52,7 @@ async fn a_rotated_token_is_picked_up() {
     let mut member = Member::start(folder, "fake", &short(), Arc::new(Semaphore::new(4)));
     member.until_said("synced").await;
     api.script(|script| script.token = Some("two".to_owned()));
-    for resource in [
-        Resource::Services,
-        Resource::EndpointSlices,
-        Resource::Nodes,
-    ] {
-        api.push(resource, Push::End);
-    }
+    api.end_watches();
     member.until_said("lost client").await;
     write(&member.folder.path().join("token"), "two");
     member

@@ -71,13 +71,7 @@ async fn until_lost(member: &mut Member, api: &FakeApi) {
     }
     // Those that are open stay open.
     assert_eq!(member.said, ["synced"]);
-    for resource in [
-        Resource::Services,
-        Resource::EndpointSlices,
-        Resource::Nodes,
-    ] {
-        api.push(resource, Push::End);
-    }
+    api.end_watches();
     member.until_said("lost client").await;
     let said = member.said.last().unwrap();
     assert!(said.contains("credential expired at 20"), "{said}");

@@ -98,28 +98,18 @@ impl Desk {
 
     /// Joins the member `m` by the context [`CONTEXT`].
     pub(crate) fn join(&self, more: &[&str]) -> Ran {
-        let arguments = [
-            "join",
-            "m",
-            "--context",
-            CONTEXT,
-            "--config",
-            "gazetteer.toml",
-        ];
-        self.run(&[&arguments, more].concat())
+        self.for_m("join", more)
     }
 
     /// Takes the member `m` away.
     pub(crate) fn unjoin(&self, more: &[&str]) -> Ran {
-        let arguments = [
-            "unjoin",
-            "m",
-            "--context",
-            CONTEXT,
-            "--config",
-            "gazetteer.toml",
-        ];
-        self.run(&[&arguments, more].concat())
+        self.for_m("unjoin", more)
+    }
+
+    /// Gives a command for the member `m` by the context [`CONTEXT`].
+    fn for_m(&self, verb: &str, more: &[&str]) -> Ran {
+        let context = ["--context", CONTEXT, "--config", "gazetteer.toml"];
+        self.run(&[&[verb, "m"], &context[..], more].concat())
     }
 
     /// Runs kubectl.

@@ -157,16 +157,9 @@ impl World {
             }
         }
         self.overrides.applied = None;
-        let transitions = self.members.states.settle(now.instant);
-        let Self {
-            members,
-            shards,
-            out,
-            ..
-        } = self;
-        members.follow(&transitions, &braked, shards, out, now);
+        self.settle_members(&braked, now);
         for index in new {
-            members.show(index, out);
+            self.members.show(index, &mut self.out);
         }
     }
 
@@ -248,6 +241,12 @@ impl World {
                 .set_evidence(target, Some(evidence.clone()));
         }
         self.shards.count(&mut self.out, now);
+        self.settle_members(&braked, now);
+        self.members.show_all(&mut self.out);
+    }
+
+    /// Has the states of members follow from what is configured now. `braked` had a brake on before.
+    fn settle_members(&mut self, braked: &[usize], now: Now) {
         let transitions = self.members.states.settle(now.instant);
         let Self {
             members,
@@ -255,8 +254,7 @@ impl World {
             out,
             ..
         } = self;
-        members.follow(&transitions, &braked, shards, out, now);
-        members.show_all(out);
+        members.follow(&transitions, braked, shards, out, now);
     }
 
     /// Gives what is remembered of shards the numbers that members have now.

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::Error;
 use kube::core::Status;
 
 use super::client::Secrets;
 use crate::model::limits::Limit;
-use crate::model::{UnixSeconds, kept};
+use crate::model::{kept, with_causes};
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +40,9 @@ impl Failure {
     /// What a failed request means.
     pub(super) fn of(error: &Error) -> Self {
         match error {
-            Error::BuildRequest(_) => Self::Answer(chain(error)),
-            Error::Service(source) => Self::Transport(chain(&**source)),
-            _ => Self::Transport(chain(error)),
+            Error::BuildRequest(_) => Self::Answer(with_causes(error)),
+            Error::Service(source) => Self::Transport(with_causes(&**source)),
+            _ => Self::Transport(with_causes(error)),
         }
     }
 
@@ -118,13 +117,6 @@ impl Failure {
     }
 }
 
-/// A time, as people read it.
-pub(super) fn utc(at: UnixSeconds) -> String {
-    let seconds = i64::try_from(at.0).ok();
-    let at = seconds.and_then(|seconds| Timestamp::from_second(seconds).ok());
-    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
-}
-
 /// What is wrong with JSON, and where: the library's own words quote it.
 pub(super) fn place(error: &serde_json::Error) -> String {
     let kind = match error.classify() {
@@ -133,19 +125,4 @@ pub(super) fn place(error: &serde_json::Error) -> String {
         _ => "no JSON",
     };
     format!("{kind} at line {}, column {}", error.line(), error.column())
-}
-
-/// An error with its causes, each said once: the outer ones of HTTP clients say little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        next = cause.source();
-    }
-    kept(&text)
 }

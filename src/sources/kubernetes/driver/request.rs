@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 use super::super::client::{Credential, Secrets};
-use super::super::failure::{Failure, utc};
+use super::super::failure::Failure;
 use super::link::Link;
 use crate::model::limits::{Limit, SMALL_BODY};
 use crate::telemetry::clock;
@@ -140,7 +140,7 @@ fn with_credential(failure: Failure, credential: Credential) -> Failure {
     };
     let expired = credential.expires.filter(|at| *at <= clock::now());
     match expired {
-        Some(at) if is_refused => failure.with(&format!("credential expired at {}", utc(at))),
+        Some(at) if is_refused => failure.with(&format!("credential expired at {at}")),
         None if is_refused && credential.is_withheld => {
             failure.with("credentials are not sent over http://")
         }

@@ -10,7 +10,7 @@ use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Access, Connection, KeptToken};
-use super::super::failure::{Failure, utc};
+use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, WatchStatus};
@@ -395,7 +395,7 @@ impl<'a> Session<'a> {
             self.sender.show_expiries(credential, certificate);
         }
         if let Some(at) = self.expiries.end(clock::now()) {
-            warn!(expired = utc(at), "credential expired");
+            warn!(expired = %at, "credential expired");
         }
     }
 
@@ -414,8 +414,8 @@ impl<'a> Session<'a> {
             }
             RenewalNews::Refused(reason, expires) => {
                 if !was_refused {
-                    let (reason, expires) = (Shown(reason), utc(*expires));
-                    warn!(%reason, expires, "the token may not be renewed and ends; say renew = false if that is meant");
+                    let reason = Shown(reason);
+                    warn!(%reason, %expires, "the token may not be renewed and ends; say renew = false if that is meant");
                 }
                 Renewal::Refused
             }

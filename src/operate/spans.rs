@@ -1,18 +1,7 @@
-//! Moments and durations in words.
-
-use jiff::Timestamp;
-
-use crate::model::UnixSeconds;
+//! Durations in words.
 
 /// A day, in seconds.
 pub(super) const DAY: u64 = 86_400;
-
-/// A moment by RFC 3339.
-pub(super) fn date(time: UnixSeconds) -> String {
-    let seconds = i64::try_from(time.0).unwrap_or(i64::MAX);
-    let timestamp = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
-    timestamp.to_string()
-}
 
 /// A duration in its largest whole unit.
 pub(super) fn span(seconds: u64) -> String {
@@ -38,6 +27,5 @@ mod tests {
         ] {
             assert_eq!(span(seconds), said);
         }
-        assert_eq!(date(UnixSeconds(1_798_027_200)), "2026-12-23T12:00:00Z");
     }
 }
