@@ -161,6 +161,8 @@ impl Running {
                 self.note(read, true);
                 continue;
             }
+            // Also those of the start, which no change may ever follow.
+            self.keep().await;
             let due = self.presence.due();
             tokio::select! {
                 changes = self.watch.changed() => {

@@ -79,3 +79,22 @@ fn fragments_come_and_go_and_too_many_wait_for_a_word() {
     assert!(confirmed.status.success(), "{confirmed:?}");
     eventually("they are gone", || names(folder).is_empty());
 }
+
+#[test]
+fn who_was_there_at_the_start_is_kept_without_any_change() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    fs::create_dir(folder.join("members.d")).unwrap();
+    write(&folder.join("g.toml"), &beginning(""));
+    for (name, host) in [("a", 1), ("b", 2)] {
+        member(folder, name, host);
+    }
+    let mut daemon = Daemon::start(folder, "g.toml").ready();
+    eventually("it is kept", || folder.join("state/members.json").exists());
+    daemon.signal("KILL");
+    daemon.end();
+    fs::rename(folder.join("members.d"), folder.join("away")).unwrap();
+    let daemon = Daemon::start(folder, "g.toml");
+    assert_eq!(names(folder), ["a", "b"]);
+    drop(daemon);
+}
