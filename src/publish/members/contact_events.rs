@@ -138,7 +138,7 @@ impl FleetMembers {
         if !braked.is_empty() {
             let braked = braked.join("; ");
             return Some(format!(
-                "most members of {braked} were lost at once: none is withdrawn for now"
+                "most members were lost at once: none is withdrawn for now (brake of {braked})"
             ));
         }
         let passes = self.states.hold_passes(member)?;
