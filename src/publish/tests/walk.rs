@@ -195,7 +195,7 @@ fn shrunk(case: &Case, mut history: Vec<Step>) -> (Vec<Step>, String) {
 fn histories_that_were_found() {
     use ContactEvent::{Lost, Resumed, Returning, Synced};
     let synced = [Step::Happens(0, Synced), Step::Happens(1, Synced)];
-    let found: [&[Step]; 7] = [
+    let found: [&[Step]; 8] = [
         // A brake went on with no deadline, once the other one's hold had passed.
         &[
             Step::Restart(0),
@@ -265,6 +265,15 @@ fn histories_that_were_found() {
             Step::Happens(0, Lost),
             Step::Passes(59),
             Step::Restart(0),
+        ],
+        // A restart while a brake is on begins only those holds anew that it keeps from passing.
+        &[
+            Step::Happens(0, Lost),
+            Step::Deadline,
+            Step::Happens(1, Lost),
+            Step::Restart(0),
+            Step::ReloadHolds,
+            Step::Deadline,
         ],
     ];
     for case in Case::all() {

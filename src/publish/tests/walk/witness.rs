@@ -173,7 +173,9 @@ impl Witness {
                     continue;
                 }
                 let whole = now + case.hold(federation, before.form);
-                let is_braked = before.seen.brakes[federation].is_some();
+                // What has passed before a brake went on is not kept open by it.
+                let is_braked =
+                    before.seen.brakes[federation].is_some() && !shares[federation].is_expired;
                 duty.due = if was_live || was_presumed || is_braked {
                     whole
                 } else {
