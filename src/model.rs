@@ -14,6 +14,7 @@ mod geo;
 mod inside;
 pub mod limits;
 mod member;
+mod origin;
 mod overrides;
 mod place;
 mod probe;
@@ -36,7 +37,8 @@ pub use federation::{
 pub use fleet::{Fleet, RegionCost, StaticRegion};
 pub use geo::{GeoCode, GeoDatabase, GeoDatabaseError, GeoRecord};
 pub use inside::{Inside, Pod, PodName};
-pub use member::{Gateway, Member, MemberIdx, MemberSet};
+pub use member::{EVERY_MEMBER, Gateway, Member, MemberIdx, MemberSet};
+pub use origin::MemberOrigin;
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
 pub use probe::{

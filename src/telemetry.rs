@@ -11,6 +11,7 @@
 //! service.
 
 pub mod clock;
+mod contact;
 mod counters;
 mod declare;
 mod health;
@@ -19,6 +20,7 @@ mod members;
 mod metrics;
 mod serve;
 
+pub use contact::LastContact;
 pub use counters::{Counters, RCODES, Tally, Totals, TransportLabel, WorkerCounters};
 pub use health::{AddressFamily, HealthMetrics, Probed};
 pub use logs::{LogError, LogFormat, LogThread, Logs, init};

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{MemberIdx, Shown, UnixSeconds};
+use crate::model::{MemberIdx, MemberState, Shown, UnixSeconds};
 use crate::names::Label;
 use crate::publish::ActiveOverrides;
 use crate::snapshot::Snapshot;
+use crate::telemetry::{Metrics, clock};
 
 /// One member, as `/v1/clusters` and `gazetteer clusters -o json` show it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,12 +31,32 @@ pub struct Cluster {
     pub zones: Vec<String>,
     /// How many of its services are exported to any federation.
     pub services: usize,
+    /// Whether it is `Ready`: in contact, and its services are followed.
+    #[serde(default)]
+    pub ready: bool,
+    /// Seconds since its API last answered; none for files, and before the first answer to this
+    /// process.
+    #[serde(default)]
+    pub contact_seconds: Option<u64>,
+    /// When the token or client certificate that it is asked with expires, as in RFC 3339; none
+    /// where it does not.
+    #[serde(default)]
+    pub token_expires: Option<String>,
+    /// Where it comes from: `config`, `folder`, `secret/NAME` or `profile/NAME`.
+    #[serde(default)]
+    pub origin: String,
     /// What an operator should know.
     pub warnings: Vec<String>,
 }
 
 /// The members of a snapshot, in configuration order, as they are at `now`.
-pub fn clusters(snapshot: &Snapshot, standing: &ActiveOverrides, now: UnixSeconds) -> Vec<Cluster> {
+pub fn clusters(
+    snapshot: &Snapshot,
+    standing: &ActiveOverrides,
+    metrics: &Metrics,
+    now: UnixSeconds,
+) -> Vec<Cluster> {
+    let monotonic = clock::monotonic();
     let drained = |name: &Label| {
         let drains = standing.drains.iter();
         let mine = drains.filter(|of| of.drain.begun.is_some() && of.members.contains(name));
@@ -54,6 +75,8 @@ pub fn clusters(snapshot: &Snapshot, standing: &ActiveOverrides, now: UnixSecond
         let warnings = status.warnings.iter().cloned().chain(learnt);
         let warnings = warnings.chain(troubles.clone());
         let shown = |text: &str| Shown(text).to_string();
+        let contact = metrics.contact(status.name.as_str());
+        let silent = |heard| monotonic.saturating_duration_since(heard).as_secs();
         let said = status.reason.iter().chain(&status.outlook);
         let said = said.cloned().collect::<Vec<_>>().join("; ");
         Cluster {
@@ -67,6 +90,10 @@ pub fn clusters(snapshot: &Snapshot, standing: &ActiveOverrides, now: UnixSecond
             region: region.map(ToString::to_string),
             zones: zones.map(ToString::to_string).collect(),
             services: snapshot.exported(index),
+            ready: status.state == MemberState::Ready,
+            contact_seconds: contact.heard.map(silent),
+            token_expires: contact.expires.map(|at| at.to_string()),
+            origin: shown(&status.origin.to_string()),
             warnings: warnings.map(|warning| shown(&warning)).collect(),
         }
     };

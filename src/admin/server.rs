@@ -186,6 +186,7 @@ fn readiness(view: &View) -> (StatusCode, String) {
     let all = clusters(
         &view.snapshots.load(),
         &ActiveOverrides::default(),
+        &view.metrics,
         clock::now(),
     );
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
@@ -215,6 +216,7 @@ async fn all_clusters(State(context): State<Context>) -> Response {
         Json(clusters(
             &view.snapshots.load_full(),
             &standing,
+            &view.metrics,
             clock::now(),
         ))
     })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::clusters_arguments::{CLUSTERS, ClustersArguments};
 pub(super) use super::daemon_arguments::{Daemon, Output};
 use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
 use super::override_help as help;
@@ -73,24 +74,6 @@ Exit status: 0 no problems, 1 problems found, 2 invalid arguments.
 Examples:
   gazetteer check zones/demo.toml";
 
-/// Examples of `clusters`.
-const CLUSTERS_EXAMPLES: &str = "\
-Columns:
-  STATUS    Syncing      no facts yet
-            NeverSynced  no facts within `sync-timeout`: counts as empty
-            Ready        in contact: its services are followed
-            Held         not in contact, the last facts are served
-            Lost         not in contact for longer than `hold`: served where nothing better is left
-            Returning    in contact again, and listing
-            and, after a comma, Draining or Drained by an operator (gazetteer overrides)
-  VERSION   of its API server, last known; - for files
-  AGE       since it first synced
-  SERVICES  exported to any federation
-
-Examples:
-  gazetteer clusters
-  gazetteer clusters --admin 127.0.0.1:9153 -o json";
-
 /// Examples of `explain`.
 const EXPLAIN_EXAMPLES: &str = "\
 It says which level answers, which members were candidates, why each was left out, and shows the
@@ -140,15 +123,8 @@ pub(super) enum Command {
         file: PathBuf,
     },
     /// Show the member clusters of the running daemon
-    #[command(after_help = CLUSTERS_EXAMPLES)]
-    Clusters {
-        /// Where the daemon is.
-        #[command(flatten)]
-        daemon: Daemon,
-        /// Output format
-        #[arg(short, long, value_enum, default_value_t)]
-        output: Output,
-    },
+    #[command(after_help = CLUSTERS)]
+    Clusters(ClustersArguments),
     /// Join a cluster as a member: make its ServiceAccount and token, and prove them
     #[command(after_help = JOIN)]
     Join(Box<Join>),

@@ -5,56 +5,64 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::admin_client::get;
-use super::age::age;
-use super::arguments::{Daemon, Output};
+use super::cluster_columns::{Column, USUAL, WIDE};
+use super::clusters_arguments::{ClustersArguments, ClustersOutput};
 use super::output;
 use super::overrides::{frozen_line, in_force};
 use super::table::table;
 use crate::admin::Cluster;
-
-/// The heads of the columns.
-const HEADS: [&str; 7] = [
-    "NAME", "STATUS", "VERSION", "AGE", "REGION", "ZONES", "SERVICES",
-];
+use crate::model::UnixSeconds;
+use crate::telemetry::clock;
 
 /// Prints the members of the running daemon.
-pub(super) fn clusters(daemon: &Daemon, form: Output) -> anyhow::Result<ExitCode> {
+pub(super) fn clusters(arguments: &ClustersArguments) -> anyhow::Result<ExitCode> {
+    let daemon = &arguments.daemon;
     let body = get(daemon, "/v1/clusters", &[])?;
     let clusters: Vec<Cluster> = serde_json::from_str(&body).context("answer of the daemon")?;
-    output::print(&match form {
-        Output::Text => {
-            let in_force = in_force(daemon)?;
-            let frozen = in_force.frozen.as_ref().map(frozen_line);
-            let troubles = in_force.troubles.iter();
-            let troubles = troubles.map(|trouble| format!("state-dir: {trouble}\n"));
-            let lines: String = frozen.into_iter().chain(troubles).collect();
-            lines + &text(&clusters)
+    let columns: Vec<(Column, &str)> = match arguments.output {
+        ClustersOutput::Json => {
+            output::print(&(serde_json::to_string_pretty(&clusters)? + "\n"))?;
+            return Ok(ExitCode::SUCCESS);
         }
-        Output::Json => serde_json::to_string_pretty(&clusters)? + "\n",
-    })?;
+        _ if !arguments.columns.is_empty() => {
+            let chosen = arguments.columns.iter();
+            chosen
+                .map(|column| (*column, column.chosen_head()))
+                .collect()
+        }
+        ClustersOutput::Text => headed(&USUAL),
+        ClustersOutput::Wide => headed(&[&USUAL[..], &WIDE].concat()),
+    };
+    let in_force = in_force(daemon)?;
+    let frozen = in_force.frozen.as_ref().map(frozen_line);
+    let troubles = in_force.troubles.iter();
+    let troubles = troubles.map(|trouble| format!("state-dir: {trouble}\n"));
+    let lines: String = frozen.into_iter().chain(troubles).collect();
+    output::print(&(lines + &in_columns(&clusters, &columns, clock::now())))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Members in columns.
+/// Columns with their heads.
+fn headed(columns: &[Column]) -> Vec<(Column, &'static str)> {
+    let columns = columns.iter();
+    columns.map(|column| (*column, column.head())).collect()
+}
+
+/// Members in the usual columns.
 pub(super) fn text(clusters: &[Cluster]) -> String {
+    in_columns(clusters, &headed(&USUAL), clock::now())
+}
+
+/// Members in columns as they are at `now`, and under them what an operator should know.
+fn in_columns(clusters: &[Cluster], columns: &[(Column, &str)], now: UnixSeconds) -> String {
     if clusters.is_empty() {
         return "no members\n".to_owned();
     }
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
-    let mut rows = vec![HEADS.map(str::to_owned).to_vec()];
+    let heads = columns.iter().map(|(_, head)| (*head).to_owned());
+    let mut rows = vec![heads.collect::<Vec<_>>()];
     for cluster in clusters {
-        let zones = Some(cluster.zones.join(",")).filter(|zones| !zones.is_empty());
-        let drain = cluster.drain.as_ref();
-        let drain = drain.map_or_else(String::new, |drain| format!(",{drain}"));
-        rows.push(vec![
-            cluster.name.clone(),
-            cluster.status.clone() + &drain,
-            or_dash(cluster.version.clone()),
-            or_dash(cluster.age_seconds.map(age)),
-            or_dash(cluster.region.clone()),
-            or_dash(zones),
-            cluster.services.to_string(),
-        ]);
+        let cells = columns.iter().map(|(column, _)| column.cell(cluster, now));
+        rows.push(cells.collect());
     }
     let mut text = table(&rows);
     for cluster in clusters {
@@ -92,6 +100,10 @@ mod tests {
             region: Some("europe-west1".to_owned()),
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
             services,
+            ready: true,
+            contact_seconds: (services > 0).then_some(3),
+            token_expires: (services > 0).then(|| "2027-01-22T12:00:00Z".to_owned()),
+            origin: "folder".to_owned(),
             warnings: Vec::new(),
         };
         let shown = text(&[cluster("a", &[], 0), cluster("gce-b", &["x", "y"], 12)]);
@@ -102,6 +114,15 @@ mod tests {
              gce-b   Ready,Drained   -         61s   europe-west1   x,y     12\n"
         );
         assert_eq!(text(&[]), "no members\n");
+        let now = UnixSeconds(1_798_027_200);
+        let members = [cluster("a", &[], 0), cluster("gce-b", &["x"], 12)];
+        let wide = in_columns(&members, &headed(&WIDE), now);
+        assert_eq!(
+            wide,
+            "READY   CONTACT   TOKEN   ORIGIN\n\
+             True    -         -       folder\n\
+             True    3s        30d     folder\n"
+        );
         let held = Cluster {
             status: "Held".to_owned(),
             reason: Some("no heartbeat".to_owned()),

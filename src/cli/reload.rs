@@ -324,11 +324,14 @@ impl Running {
     /// Shows where members come from.
     fn measure(&self) {
         let membership = &self.config.membership;
-        let folder = membership.from_folder.len();
-        let all = self.config.fleet.members.len();
-        self.metrics
-            .set_members("config", all.saturating_sub(folder));
-        self.metrics.set_members("folder", folder);
+        let mut counts = BTreeMap::from([("config", 0), ("folder", 0)]);
+        for (_, member) in self.config.fleet.members.iter() {
+            let origin = membership.origin(&member.name);
+            *counts.entry(origin.kind()).or_default() += 1;
+        }
+        for (origin, count) in counts {
+            self.metrics.set_members(origin, count);
+        }
         self.metrics.set_refused("folder", self.refused.len());
         self.metrics
             .set_members_held_back(membership.withheld.len());

@@ -11,13 +11,14 @@ use super::{
     check, clusters, completions, events, explain, join, output, overrides, serve, stub, unjoin,
 };
 use crate::admin::{ALL_MEMBERS, ControlRequest};
+use crate::model::EVERY_MEMBER;
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Check { file } => check::check(&file),
-        Command::Clusters { daemon, output } => clusters::clusters(&daemon, output),
+        Command::Clusters(arguments) => clusters::clusters(&arguments),
         Command::Join(arguments) => join::join(&arguments),
         Command::Unjoin(arguments) => unjoin::unjoin(&arguments),
         Command::Drain(arguments) => drain(&arguments.cordon, arguments.over),
@@ -33,7 +34,7 @@ pub fn run() -> ExitCode {
         Command::Thaw { order: to } => order(&to, &ControlRequest::Thaw),
         Command::Confirm { member, order: to } => {
             let member = member.to_string();
-            let member = if member == "members" {
+            let member = if member == EVERY_MEMBER {
                 ALL_MEMBERS.to_owned()
             } else {
                 member

@@ -8,12 +8,9 @@ use super::settings::{MemberSource, Source};
 use super::topology::{RegionAndZones, place_of};
 use super::values;
 use crate::model::limits::MEMBER_FACTS;
-use crate::model::{self, AddressPolicy, Gateway, Member, Network, Pattern};
+use crate::model::{self, AddressPolicy, EVERY_MEMBER, Gateway, Member, Network, Pattern};
 use crate::names::Label;
 use crate::wire::NameBuf;
-
-/// What no member may be called: a command means all of them by it.
-const ALL: &str = "members";
 
 /// A member and the places of what other sections are checked against.
 pub(super) struct MemberDraft {
@@ -36,7 +33,10 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
         section.require(key);
     }
     let name = section.text("name", "member", values::label);
-    if let Some(name) = name.as_ref().filter(|name| name.value.as_str() == ALL) {
+    if let Some(name) = name
+        .as_ref()
+        .filter(|name| name.value.as_str() == EVERY_MEMBER)
+    {
         let message = "member \"members\": `gazetteer confirm members` means all of them";
         section.report.add(name.at, message);
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::model::{AddressPolicy, Fleet};
+use crate::model::{AddressPolicy, Fleet, MemberOrigin};
 use crate::names::Label;
 
 /// A valid configuration.
@@ -44,6 +44,17 @@ pub struct Membership {
     pub from_folder: Vec<Label>,
     /// Those of them whose file is gone, and that stay until an operator confirms it.
     pub withheld: Vec<Label>,
+}
+
+impl Membership {
+    /// Where a member of this configuration comes from.
+    pub fn origin(&self, member: &Label) -> MemberOrigin {
+        if self.from_folder.contains(member) {
+            MemberOrigin::Folder
+        } else {
+            MemberOrigin::Config
+        }
+    }
 }
 
 /// A user and a group, each a name or a number.

@@ -25,6 +25,9 @@ pub struct Member {
     pub gateway: Option<Gateway>,
 }
 
+/// What no member may be called: commands mean all of them by it.
+pub const EVERY_MEMBER: &str = "members";
+
 /// A gateway of a member.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
+use super::MemberOrigin;
 use crate::names::Label;
 
 /// Seconds since 1970-01-01 UTC.
@@ -65,6 +66,8 @@ pub enum Joined {
 pub struct MemberStatus {
     /// Its name.
     pub name: Label,
+    /// Where it comes from.
+    pub origin: MemberOrigin,
     /// Its state.
     pub state: MemberState,
     /// Why it is in that state, when it is not `Ready`.

@@ -1,12 +1,13 @@
 //! Names of members, as an operator gives them.
 
+use crate::model::EVERY_MEMBER;
 use crate::names::Label;
 
 /// Reads the name of a member. The error says what it could be instead.
 pub fn member_name(text: &str) -> Result<Label, String> {
     match text.parse::<Label>() {
         // `confirm members` would be ambiguous.
-        Ok(name) if name.as_str() == "members" => Err("member \"members\": reserved".to_owned()),
+        Ok(name) if name.as_str() == EVERY_MEMBER => Err(format!("member {name:?}: reserved")),
         Ok(name) => Ok(name),
         Err(error) => {
             let perhaps = Label::from_topology(text).ok();

@@ -4,7 +4,8 @@ use super::apexes::{Apexes, FederationIdx};
 use super::health_inputs::HealthInputs;
 use crate::decide::{FleetHealth, Seeds};
 use crate::model::{
-    FULL_SHARE, Fleet, Joined, Member, MemberIdx, MemberSet, MemberState, MemberStatus, UnixSeconds,
+    FULL_SHARE, Fleet, Joined, Member, MemberIdx, MemberOrigin, MemberSet, MemberState,
+    MemberStatus, UnixSeconds,
 };
 
 /// The states of all members, compiled.
@@ -68,6 +69,7 @@ pub struct FederationSync {
 pub(super) fn unheard(member: &Member, joined: Joined) -> MemberStatus {
     MemberStatus {
         name: member.name.clone(),
+        origin: MemberOrigin::default(),
         state: MemberState::Syncing(joined),
         reason: None,
         outlook: None,

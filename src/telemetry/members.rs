@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use parking_lot::Mutex;
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec};
 
+use super::contact::Contacts;
 use super::declare::{Declare, signed};
 use crate::model::{MemberState, UnixSeconds};
 
@@ -86,6 +87,8 @@ pub(super) struct Members {
     age: IntGaugeVec,
     /// When each member's facts were last live.
     last_live: Mutex<BTreeMap<Box<str>, Option<UnixSeconds>>>,
+    /// When each was last heard, and how it is asked.
+    pub(super) contacts: Contacts,
     /// Events of sources.
     events: IntCounterVec,
     /// When what a member is asked with expires.
@@ -137,6 +140,7 @@ impl Members {
                 &["member"],
             ),
             last_live: Mutex::default(),
+            contacts: Contacts::default(),
             events: declare.counters(
                 "gazetteer_sources_events_total",
                 "Events of sources, by event.",
@@ -250,6 +254,8 @@ impl Members {
     /// When what a member is asked with expires, if it does.
     pub(super) fn set_credential_expiry(&self, member: &str, expires: Option<UnixSeconds>) {
         show_time(&self.credential_expiry, member, expires);
+        self.contacts
+            .note(member, |contact| contact.expires = expires);
     }
 
     /// When the certificate that a member's API shows expires, if it has shown one.
@@ -260,6 +266,7 @@ impl Members {
     /// Forgets a member.
     pub(super) fn remove(&self, member: &str) {
         self.last_live.lock().remove(member);
+        self.contacts.remove(member);
         // A series that never was needs no removal.
         for state in STATES {
             let _ = self.state.remove_label_values(&[member, state]);

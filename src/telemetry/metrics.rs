@@ -5,6 +5,8 @@
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
+use super::clock;
+use super::contact::LastContact;
 use super::counters::Counters;
 use super::declare::{Declare, signed};
 use super::health::HealthMetrics;
@@ -323,6 +325,18 @@ impl Metrics {
     /// What is shown of a member.
     pub fn set_member(&self, member: &str, gauges: &MemberGauges) {
         self.members.set(member, gauges);
+    }
+
+    /// The API of a member has answered.
+    pub fn heard(&self, member: &str) {
+        let now = clock::monotonic();
+        let contacts = &self.members.contacts;
+        contacts.note(member, |contact| contact.heard = Some(now));
+    }
+
+    /// When the API of a member was last heard, and how it is asked.
+    pub fn contact(&self, member: &str) -> LastContact {
+        self.members.contacts.get(member)
     }
 
     /// The size of a member's persisted facts.

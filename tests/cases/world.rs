@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gazetteer::config::{self, Config, Problem};
 use gazetteer::model::{
-    Export, GeoDatabase, Joined, MemberIdx, MemberState, MemberStatus, NamespacedName, Service,
-    TopologyFacts, UnixSeconds,
+    Export, GeoDatabase, Joined, MemberIdx, MemberOrigin, MemberState, MemberStatus,
+    NamespacedName, Service, TopologyFacts, UnixSeconds,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{
@@ -280,6 +280,7 @@ impl World {
                 index,
                 MemberStatus {
                     name: member.name.clone(),
+                    origin: MemberOrigin::default(),
                     state: self.state(name).0,
                     reason: None,
                     outlook: None,

@@ -81,6 +81,78 @@ fn fragments_come_and_go_and_too_many_wait_for_a_word() {
 }
 
 #[test]
+fn where_members_come_from_is_shown_in_columns_that_are_asked_for() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path();
+    fs::create_dir(folder.join("members.d")).unwrap();
+    for (name, host) in [("a", 1), ("b", 2)] {
+        member(folder, name, host);
+    }
+    let facts = folder.join("members.d/a.facts");
+    let own = "[[service]]\nnamespace = \"n\"\nname = \"own\"\naddresses = [\"203.0.113.9\"]\n";
+    write(&facts, &(fs::read_to_string(&facts).unwrap() + own));
+    let configured = "[[member]]\nname = \"z\"\nsource = { file = \"members.d/a.facts\" }\n";
+    write(&folder.join("g.toml"), &(beginning("") + configured));
+    member(folder, "members", 5);
+    let daemon = Daemon::start(folder, "g.toml").ready();
+    daemon.log(&["members.toml:2:8", "means all of them"]);
+    let shown = |arguments: &[&str]| {
+        let output = run(
+            folder,
+            &[&["clusters", "--state-dir", "state"], arguments].concat(),
+        );
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let columns = shown(&[
+        "--columns",
+        "name,ready,version,contact,token,origin,services",
+    ]);
+    let expected = "NAME   READY   KUBERNETES-VERSION   CONTACT   TOKEN   ORIGIN   SERVICES\n\
+                    z      True    -                    -         -       config   2\n\
+                    a      True    -                    -         -       folder   2\n\
+                    b      True    -                    -         -       folder   1\n";
+    assert_eq!(columns, expected);
+    let wide = shown(&["-o", "wide"]);
+    assert!(
+        wide.lines()
+            .next()
+            .is_some_and(|heads| heads.ends_with("READY   CONTACT   TOKEN   ORIGIN"))
+    );
+    let json = clusters(folder);
+    let member = &json[0];
+    assert_eq!(member["origin"], "config");
+    assert_eq!(member["ready"], true);
+    assert!(member["contact_seconds"].is_null() && member["token_expires"].is_null());
+    let (_, metrics) = daemon.get("/metrics").unwrap();
+    for line in ["{origin=\"config\"} 1", "{origin=\"folder\"} 2"] {
+        let line = format!("gazetteer_membership_members{line}");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    insta::assert_snapshot!(
+        "clusters_unknown_column",
+        transcript(folder, &["clusters", "--columns", "name,regon"])
+    );
+
+    // Which services one member alone has follows who has them.
+    let alone = |member: &str| daemon.get(&format!("/v1/alone?member={member}")).unwrap().1;
+    assert_eq!(alone("a"), r#"{"count":0,"services":[]}"#);
+    write(&folder.join("g.toml"), &beginning(""));
+    eventually("it is gone", || names(folder) == ["a", "b"]);
+    assert_eq!(alone("a"), r#"{"count":1,"services":["own.n.f"]}"#);
+    assert_eq!(alone("b"), r#"{"count":0,"services":[]}"#);
+    assert_eq!(alone("nobody"), r#"{"count":0,"services":[]}"#);
+    // Where a member comes from may change, and it stays who it is.
+    let fragment = folder.join("members.d/a.toml");
+    let configured = "[[member]]\nname = \"a\"\nsource = { file = \"members.d/a.facts\" }\n";
+    write(&folder.join("g.toml"), &(beginning("") + configured));
+    eventually("the first counts", || {
+        clusters(folder)[0]["origin"] == "config"
+    });
+    fs::remove_file(fragment).unwrap();
+}
+
+#[test]
 fn who_was_there_at_the_start_is_kept_without_any_change() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();

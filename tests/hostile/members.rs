@@ -107,6 +107,12 @@ fn one_cluster_under_two_names_is_a_warning_on_both() {
     for other in ["m1", "m2"] {
         assert!(printed.contains(&said(other)), "{printed}");
     }
+    let member = daemon.member("m1").expect("it is there");
+    assert_eq!(
+        (&member["ready"], &member["origin"]),
+        (&json!(true), &json!("config"))
+    );
+    assert!(member["contact_seconds"].is_u64(), "{member}");
     // It is told, and takes nothing away.
     daemon.until_answers(&name("web"), &[FIRST]);
 }

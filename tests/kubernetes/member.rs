@@ -12,7 +12,7 @@ use gazetteer::model::{
 use gazetteer::names::Label;
 use gazetteer::sources::Lifetime;
 use gazetteer::sources::kubernetes::{Timing, run_with};
-use gazetteer::telemetry::Metrics;
+use gazetteer::telemetry::{LastContact, Metrics};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -192,6 +192,11 @@ impl Member {
             .iter()
             .filter(|said| said.starts_with(word))
             .count()
+    }
+
+    /// When it was last heard, and how it is asked.
+    pub(crate) fn contact(&self) -> LastContact {
+        self.metrics.contact("m1")
     }
 
     /// Its metrics, as text.

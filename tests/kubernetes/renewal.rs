@@ -109,6 +109,11 @@ async fn a_token_is_renewed_at_half_of_what_was_granted() {
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");
     }
+    let contact = member.contact();
+    assert!(
+        contact.heard.is_some() && contact.expires.is_some(),
+        "{contact:?}"
+    );
     let kubeconfig = std::fs::read(member.folder.path().join("kubeconfig")).unwrap();
     // A restart goes on with what is kept: what is configured has expired.
     let member = member.stop_and_keep().await;

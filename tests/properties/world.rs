@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use gazetteer::model::{
-    FULL_SHARE, Fleet, Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds, Verdict,
-    WhenAllDown,
+    FULL_SHARE, Fleet, Joined, MemberOrigin, MemberState, MemberStatus, TopologyFacts, UnixSeconds,
+    Verdict, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Partitioner, Serial, Settings, Snapshot, SnapshotBuilder};
 use ipnet::Ipv4Net;
@@ -479,6 +479,7 @@ impl World {
             index,
             MemberStatus {
                 name: label(&member_name(member)),
+                origin: MemberOrigin::default(),
                 state: match place.state {
                     State::Ready => MemberState::Ready,
                     State::Held => MemberState::Held,

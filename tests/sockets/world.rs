@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use gazetteer::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Inside, Member, MemberIdx,
-    MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Pod, Policy, Port, Probe,
-    Protocol, Service, ServiceKind, Spec, SrvForm, Steering, TopologyFacts, UnixSeconds,
-    WhenAllDown,
+    MemberOrigin, MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Pod, Policy,
+    Port, Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, TopologyFacts,
+    UnixSeconds, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -171,6 +171,7 @@ pub(crate) fn builder() -> SnapshotBuilder {
             member,
             MemberStatus {
                 name: name.parse().unwrap(),
+                origin: MemberOrigin::default(),
                 state,
                 reason: None,
                 outlook: None,

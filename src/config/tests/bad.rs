@@ -392,6 +392,20 @@ fn a_clusterset_that_reaches_into_another_zone_is_refused() {
 }
 
 #[test]
+fn no_member_is_called_as_all_of_them() {
+    let member = |name| {
+        after(&format!(
+            "[[member]]\nname = \"{name}\"\nsource.file = \"m\""
+        ))
+    };
+    let refused = "7:8: member \"members\": `gazetteer confirm members` means all of them";
+    check(&[
+        (member("members"), &[refused]),
+        (member("Members"), &[refused]),
+    ]);
+}
+
+#[test]
 fn an_unknown_key_is_refused_in_every_table() {
     let lines: Vec<&str> = EVERY_KEY.lines().collect();
     for (index, line) in lines.iter().enumerate() {

@@ -1,13 +1,15 @@
 //! What is known of a member besides its services and its state, and how it is shown.
 
 use super::states::MemberRecord;
-use crate::model::{Epoch, Loss, MemberState, MemberStatus, UnixSeconds};
+use crate::model::{Epoch, Loss, MemberOrigin, MemberState, MemberStatus, UnixSeconds};
 use crate::names::Label;
 use crate::publish::disk::fact::MemberMeta;
 
 /// What is known of a member besides its services and its state.
 #[derive(Debug, Clone, Default)]
 pub(in crate::publish) struct Profile {
+    /// Where it comes from.
+    pub(in crate::publish) origin: MemberOrigin,
     /// The lifetime of its source.
     pub(in crate::publish) epoch: Epoch,
     /// What is on disk besides services.
@@ -41,6 +43,7 @@ pub(in crate::publish) fn status(
     let identity = profile.kept.identity.as_ref();
     MemberStatus {
         name: name.clone(),
+        origin: profile.origin.clone(),
         state,
         reason: profile.reason.clone(),
         outlook: profile.outlook.clone(),

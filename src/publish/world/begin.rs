@@ -183,6 +183,9 @@ impl Beginning {
         }
         let twins = twins(&config.fleet, &beginning.profiles);
         for (index, twin) in twins {
+            if let Some(member) = config.fleet.members.get(index) {
+                warn!(member = %member.name, "{twin}");
+            }
             if let Some(profile) = beginning.profiles.get_mut(&index) {
                 profile.twin = Some(twin);
             }
@@ -217,6 +220,7 @@ impl Beginning {
         now: Now,
     ) -> bool {
         let mut profile = Profile {
+            origin: config.membership.origin(&member.name),
             since: now.wall,
             ..Profile::default()
         };

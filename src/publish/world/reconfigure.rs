@@ -71,6 +71,7 @@ impl World {
                 self.discard(index, now);
             }
         }
+        self.show_origins();
         self.show_withheld(&old, now);
         self.members.find_twins(&mut self.out);
         info!(
@@ -78,6 +79,19 @@ impl World {
             "configuration applied"
         );
         self.out.is_dirty = true;
+    }
+
+    /// Shows where members come from now.
+    fn show_origins(&mut self) {
+        for (name, index) in &self.members.index {
+            let origin = self.config.membership.origin(name);
+            if let Some(profile) = self.members.profiles.get_mut(index)
+                && profile.origin != origin
+            {
+                profile.origin = origin;
+                self.members.show(*index, &mut self.out);
+            }
+        }
     }
 
     /// Shows who is gone by all that is known, and stays until an operator confirms it.

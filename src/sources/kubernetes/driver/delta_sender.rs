@@ -44,6 +44,11 @@ impl DeltaSender {
         self.metrics.source_event(self.member.as_str(), event);
     }
 
+    /// Notes that the API has answered.
+    pub(super) fn note_heard(&self) {
+        self.metrics.heard(self.member.as_str());
+    }
+
     /// Counts that a limit was exceeded.
     pub(super) fn count_excess(&self, limit: &Limit) {
         self.metrics.limit_exceeded(limit);

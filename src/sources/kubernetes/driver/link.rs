@@ -30,6 +30,16 @@ pub(super) enum TaskReport {
     Connection(Result<Box<Connection>, ClientError>),
 }
 
+impl TaskReport {
+    /// Whether it comes of an answer of the API that is just there.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Objects(_) | Self::Beat(Ok(())) | Self::Returned | Self::Identity(Ok(_))
+        )
+    }
+}
+
 /// Why a cluster could not be identified: ask again.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

@@ -235,6 +235,9 @@ impl<'a> Session<'a> {
         link: &Link,
         controls: &Controls,
     ) -> Result<Option<Box<Connection>>, Stopped> {
+        if report.is_answer() {
+            self.sender.note_heard();
+        }
         match report {
             TaskReport::Objects(objects) => {
                 for object in objects {
