@@ -19,6 +19,7 @@ mod geography;
 mod listen;
 mod load;
 mod member;
+mod membership;
 mod probe;
 mod problem;
 pub mod read;
@@ -36,7 +37,8 @@ pub use load::{Loaded, load, load_all};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{
-    Account, Config, DnsListener, Listen, MemberSource, Membership, Source, file_origin,
+    AccessProvider, Account, Config, DnsListener, HostCluster, Listen, MemberSource, Membership,
+    ProfileOrigin, SecretOrigin, Source, file_origin,
 };
 pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
@@ -48,5 +50,6 @@ mod tests {
     mod bad_places;
     mod facts;
     mod good;
+    mod membership;
     mod property;
 }

@@ -13,6 +13,7 @@ use super::fragments::{FOLDER, Fragment, RefusedFragment};
 use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::{MemberDraft, member};
+use super::membership::membership;
 use super::problem::{FileProblems, PartProblems, Problem};
 use super::read;
 use super::section::Section;
@@ -101,13 +102,6 @@ fn account(root: &Section<'_>) -> Account {
         root.report.add(root.at, "group: requires user");
     }
     Account { user, group }
-}
-
-/// Reads `[membership]`: its folder.
-fn membership(section: Section<'_>, beside: &Path) -> PathBuf {
-    let folder = section.text("folder", "folder", values::plain);
-    section.finish();
-    beside.join(folder.map_or_else(|| FOLDER.to_owned(), |folder| folder.value))
 }
 
 /// Reads a fragment: a member alone, in a file that is called as it is.
@@ -205,10 +199,7 @@ fn config(
         .map_or(SHUTDOWN_DELAY, |delay| delay.value);
     let account = account(&root);
     let has_others = fragments.is_some() || root.has("membership");
-    let members_folder = match root.table("membership") {
-        Some(section) => membership(section, folder),
-        None => folder.join(FOLDER),
-    };
+    let (members_folder, host) = membership(root.table("membership"), folder);
     let listen = listen(root.table("listen"));
     let policy = listen.listen.address_policy();
     let tables = |key| root.tables(key).into_iter();
@@ -255,6 +246,7 @@ fn config(
     let config = Config {
         membership: Membership {
             folder: members_folder,
+            host,
             from_folder,
             withheld: Vec::new(),
         },

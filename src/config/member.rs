@@ -126,6 +126,16 @@ pub(super) fn patterns(section: &Section<'_>, key: &'static str) -> Vec<(Placed<
     read.into_iter().map(split).collect()
 }
 
+/// Reads where a host cluster is: as `source`, but that it is no facts file, and that others renew its
+/// token.
+pub(super) fn host_source(section: Section<'_>, folder: &Path) -> Option<Source> {
+    for key in ["file", "renew"].into_iter().filter(|key| section.has(key)) {
+        let message = format!("{key}: expected in-cluster, or kubeconfig with context");
+        section.report.add(section.at, message);
+    }
+    source(section, folder).map(|(source, _)| source)
+}
+
 /// Reads `source`, and whether its token is renewed.
 fn source(section: Section<'_>, folder: &Path) -> Option<(Source, bool)> {
     let kinds = ["kubeconfig", "in-cluster", "file"];

@@ -40,6 +40,8 @@ pub struct Config {
 pub struct Membership {
     /// The folder of fragments, which need not be there.
     pub folder: PathBuf,
+    /// The cluster whose objects are members too.
+    pub host: Option<HostCluster>,
     /// The members that fragments have given, in their order.
     pub from_folder: Vec<Label>,
     /// Those of them whose file is gone, and that stay until an operator confirms it.
@@ -55,6 +57,56 @@ impl Membership {
             MemberOrigin::Config
         }
     }
+}
+
+/// A cluster whose objects say which members there are, and what operators have overridden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostCluster {
+    /// Its API: a kubeconfig, or the cluster that this process runs in.
+    pub source: Source,
+    /// The namespace of all these objects.
+    pub namespace: String,
+    /// Secrets that are members.
+    pub secrets: Option<SecretOrigin>,
+    /// `ClusterProfile`s that are members.
+    pub profiles: Option<ProfileOrigin>,
+    /// Programs that give credentials of `ClusterProfile`s.
+    pub providers: Vec<AccessProvider>,
+    /// What a `proxy-url` in an object may be.
+    pub proxies: Vec<String>,
+    /// The `ConfigMap` with the overrides that all replicas share.
+    pub overrides: Option<String>,
+}
+
+/// Which Secrets are members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretOrigin {
+    /// A label selector; an empty one has them all.
+    pub selector: String,
+    /// The key of the kubeconfig. `*`: each key is a member, called as the key.
+    pub key: String,
+}
+
+/// Which `ClusterProfile`s are members.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProfileOrigin {
+    /// A label selector; an empty one has them all.
+    pub selector: String,
+    /// Names of access providers, the preferred one first; never empty.
+    pub access: Vec<String>,
+}
+
+/// A program that gives credentials (client.authentication.k8s.io).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessProvider {
+    /// What objects call it.
+    pub name: String,
+    /// The program: a path, or a name that is looked for in `PATH`.
+    pub command: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// More variables of its environment.
+    pub env: Vec<(String, String)>,
 }
 
 /// A user and a group, each a name or a number.

@@ -40,6 +40,40 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     }
 }
 
+/// A label selector of Kubernetes, as far as that can be told without asking.
+pub(super) fn selector(text: &str) -> Result<String, String> {
+    let is_part = |octet: u8| octet.is_ascii_alphanumeric() || b"-_./=!,() ".contains(&octet);
+    if text.bytes().all(is_part) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a label selector such as example.com/role=member".to_owned())
+    }
+}
+
+/// A key in the data of a Secret, or `*` for all of them.
+pub(super) fn secret_key(text: &str) -> Result<String, String> {
+    let is_part = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+    if text == "*" || (!text.is_empty() && text.bytes().all(is_part)) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a key of a Secret, or * for every key".to_owned())
+    }
+}
+
+/// The name of a Kubernetes object.
+pub(super) fn object_name(text: &str) -> Result<String, String> {
+    let is_part =
+        |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || b"-.".contains(&octet);
+    let is_end = |octet: Option<&u8>| octet.is_some_and(u8::is_ascii_alphanumeric);
+    let octets = text.as_bytes();
+    let is_name = octets.len() <= 253 && is_end(octets.first()) && is_end(octets.last());
+    if is_name && octets.iter().copied().all(is_part) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected the name of an object".to_owned())
+    }
+}
+
 /// A DNS label.
 pub(super) fn label(text: &str) -> Result<Label, String> {
     text.parse().map_err(|error: LabelError| error.to_string())

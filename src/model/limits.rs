@@ -64,6 +64,10 @@ limits! {
     MEMBER_OBJECTS = "member-objects", 2_000_000, "objects", "more than any cluster that Kubernetes supports";
     /// Octets that the facts of one member hold; `facts-limit` of the member sets another number.
     MEMBER_FACTS = "member-facts", mebibytes(1024), "octets", "a member must leave memory to the others";
+    /// Objects of one kind that are read of the host cluster.
+    HOST_OBJECTS = "host-objects", 1024, "objects", "there may be 256 members";
+    /// Octets of one list of the host cluster.
+    HOST_LIST = "host-list", mebibytes(64), "octets", "a list is held whole until it is read";
     /// Output of an exec plugin, both streams together.
     EXEC_OUTPUT = "exec-output", mebibytes(1), "octets", "a credential is a few thousand octets long";
     /// How long an exec plugin may run.

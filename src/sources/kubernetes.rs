@@ -18,9 +18,11 @@ mod convert;
 mod copies;
 mod driver;
 mod failure;
+mod host;
 mod index;
 mod nodes;
 mod objects;
+mod request;
 mod survey;
 
 #[cfg(fuzzing)]
@@ -29,6 +31,7 @@ pub use client::{OperatorClient, check, files_named, operator_client};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};
+pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
 pub use survey::{NodeSurvey, survey_nodes};
 
 #[cfg(test)]

@@ -224,7 +224,7 @@ fn bare(form: Form, object: &Value) -> Value {
     object
 }
 
-/// Whether the request's namespace and label selector let the object pass.
+/// Whether the request's namespace and selectors let the object pass.
 pub(super) fn selects(request: &Request, object: &Value) -> bool {
     let metadata = &object["metadata"];
     let namespace = request.namespace.as_deref();
@@ -241,7 +241,11 @@ pub(super) fn selects(request: &Request, object: &Value) -> bool {
             label(term).is_some()
         }
     };
-    namespace.is_none_or(|wanted| metadata["namespace"].as_str() == Some(wanted))
+    let fields = request.parameter("fieldSelector").unwrap_or_default();
+    let name = fields.strip_prefix("metadata.name=");
+    let is_named = name.is_none_or(|wanted| metadata["name"].as_str() == Some(wanted));
+    is_named
+        && namespace.is_none_or(|wanted| metadata["namespace"].as_str() == Some(wanted))
         && selector
             .split(',')
             .filter(|part| !part.is_empty())

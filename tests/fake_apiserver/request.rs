@@ -27,6 +27,10 @@ pub(crate) enum Resource {
     Tokens,
     /// Secrets.
     Secrets,
+    /// `ConfigMaps`.
+    ConfigMaps,
+    /// `ClusterProfiles` of the cluster inventory API.
+    ClusterProfiles,
     /// `ClusterRoles`.
     ClusterRoles,
     /// `ClusterRoleBindings`.
@@ -46,7 +50,7 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 impl Resource {
     /// The path of the collection, below the group, and the group.
-    const OBJECTS: [(Self, &'static str, &'static str, &'static str); 13] = [
+    const OBJECTS: [(Self, &'static str, &'static str, &'static str); 15] = [
         (Self::Namespaces, "/api/v1", "namespaces", "Namespace"),
         (Self::Services, "/api/v1", "services", "Service"),
         (
@@ -69,6 +73,13 @@ impl Resource {
             "ServiceAccount",
         ),
         (Self::Secrets, "/api/v1", "secrets", "Secret"),
+        (Self::ConfigMaps, "/api/v1", "configmaps", "ConfigMap"),
+        (
+            Self::ClusterProfiles,
+            "/apis/multicluster.x-k8s.io/v1alpha1",
+            "clusterprofiles",
+            "ClusterProfile",
+        ),
         (Self::ClusterRoles, RBAC, "clusterroles", "ClusterRole"),
         (
             Self::ClusterRoleBindings,

@@ -26,8 +26,17 @@ pub(crate) struct Saved {
 /// Something that watches are told.
 #[derive(Debug, Clone)]
 pub(super) enum Entry {
-    /// `ADDED`, `MODIFIED` or `DELETED`, at this version.
-    Object(&'static str, u64, Value),
+    /// At this version an object became this one; before, it was the other one, if it was there.
+    Object {
+        /// The version.
+        version: u64,
+        /// What it was.
+        old: Option<Value>,
+        /// What it is; of one that is gone what it was, at this version.
+        new: Value,
+        /// It is gone.
+        is_gone: bool,
+    },
     /// A fault, at this version.
     Push(Push, u64),
 }
@@ -76,9 +85,13 @@ impl Store {
             object["metadata"]["uid"] = json!(format!("{}-{}", key.1, key.2));
         }
         let old = Arc::make_mut(&mut self.objects).insert(key, object.clone());
-        let event = if old.is_some() { "MODIFIED" } else { "ADDED" };
-        self.log
-            .push((resource, Entry::Object(event, self.version, object)));
+        let entry = Entry::Object {
+            version: self.version,
+            old,
+            new: object,
+            is_gone: false,
+        };
+        self.log.push((resource, entry));
     }
 
     /// Deletes an object. Says whether it was there.
@@ -88,9 +101,15 @@ impl Store {
             return false;
         };
         self.version += 1;
+        let old = object.clone();
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.log
-            .push((resource, Entry::Object("DELETED", self.version, object)));
+        let entry = Entry::Object {
+            version: self.version,
+            old: Some(old),
+            new: object,
+            is_gone: true,
+        };
+        self.log.push((resource, entry));
         true
     }
 

@@ -55,6 +55,26 @@ pub(super) fn watch(shared: &Arc<Shared>, request: Request, form: Form) -> Respo
     }
 }
 
+/// What a watch is told of a change: an object that is no longer selected is deleted for it, as for an
+/// API server.
+fn told(entry: &Entry, request: &Request, form: Form) -> Option<Part> {
+    let Entry::Object {
+        old, new, is_gone, ..
+    } = entry
+    else {
+        return None;
+    };
+    let was = old.as_ref().is_some_and(|old| selects(request, old));
+    let is = !is_gone && selects(request, new);
+    let event = match (was, is) {
+        (false, false) => return None,
+        (false, true) => "ADDED",
+        (true, true) => "MODIFIED",
+        (true, false) => "DELETED",
+    };
+    Some(Part::Text(line(event, &form.of(new))))
+}
+
 /// What comes next on a stream.
 enum Part {
     /// A line, or half of one.
@@ -132,12 +152,10 @@ impl Watch {
             .log
             .iter()
             .filter_map(|(resource, entry)| match entry {
-                Entry::Object(event, version, object)
-                    if *resource == request.resource
-                        && *version > from
-                        && selects(request, object) =>
+                Entry::Object { version, .. }
+                    if *resource == request.resource && *version > from =>
                 {
-                    Some(Part::Text(line(event, &form.of(object))))
+                    told(entry, request, form)
                 }
                 _ => None,
             });
@@ -187,10 +205,9 @@ impl Watch {
                 continue;
             }
             match entry {
-                Entry::Object(event, version, object) => {
-                    if *version > self.floor && selects(&self.request, object) {
-                        let text = line(event, &self.form.of(object));
-                        self.queue.push_back(Part::Text(text));
+                Entry::Object { version, .. } => {
+                    if *version > self.floor {
+                        self.queue.extend(told(entry, &self.request, self.form));
                     }
                 }
                 Entry::Push(Push::Bookmark, version) if self.wants_bookmarks => {

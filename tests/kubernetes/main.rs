@@ -5,6 +5,7 @@ mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
+mod host_objects;
 mod join;
 mod join_host;
 mod kubeconfigs;

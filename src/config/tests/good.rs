@@ -14,6 +14,21 @@ resolver = ["192.0.2.1:53", "192.0.2.2"]
 shutdown-delay = "2s"
 locality = { region = "europe-west1", zone = "europe-west1-b" }
 
+[membership]
+folder = "members"
+host = { kubeconfig = "host.kubeconfig", context = "host" }
+namespace = "federation"
+secrets = { selector = "istio/multiCluster=true", key = "*" }
+cluster-profiles = { selector = "env in (prod)", access = ["google", "secretreader"] }
+proxies = ["http://192.0.2.9:3128"]
+overrides = "gazetteer-overrides"
+
+[[membership.access-provider]]
+name = "google"
+command = "bin/gcp-auth"
+args = ["--quiet"]
+env.REGION = "eu"
+
 [listen]
 dns = ["127.0.0.1:5300", "[::1]:5300", { address = "127.0.0.1:0", member = "gce-europe-west1" }]
 trusted = ["10.0.0.0/8", "192.0.2.7"]

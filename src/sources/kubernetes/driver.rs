@@ -27,7 +27,6 @@ mod pauses;
 mod read;
 mod renew;
 mod renewal;
-mod request;
 mod session;
 mod sessions;
 mod timing;

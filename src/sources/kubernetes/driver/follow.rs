@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use super::super::failure::Failure;
+use super::super::request::Lines;
 use super::contact::WatchStatus;
 use super::link::{Link, Stopped, TaskReport};
 use super::list::{Listed, list, next_line, start_watch, version_now};
 use super::pauses::Pauses;
 use super::read::{WatchLine, Watched};
-use super::request::Lines;
 
 /// Failed starts of a watch, while the API lives, after which it is listed anew.
 const STARTS: u32 = 3;

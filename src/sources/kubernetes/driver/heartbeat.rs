@@ -8,8 +8,8 @@ use kube::core::Request;
 use tokio::time::Instant;
 
 use super::super::failure::Failure;
+use super::super::request::{self, ExpectedBody};
 use super::link::{Link, Stopped, TaskReport};
-use super::request::{self, ExpectedBody};
 use crate::model::limits::SMALL_BODY;
 
 /// What became of a request for `/readyz`.
@@ -84,7 +84,7 @@ async fn ask(link: &Link, limit: Duration) -> Answer {
         what: "/readyz",
         limit: &SMALL_BODY,
     };
-    match tokio::time::timeout(limit, request::body(link, request, asked)).await {
+    match tokio::time::timeout(limit, request::body(&link.access(), request, asked)).await {
         Err(_) => Answer::Silent(format!("no answer in {limit:?}")),
         Ok(Err(Failure::Transport(why) | Failure::TooMuch { what: why, .. })) => {
             Answer::Silent(why)

@@ -15,9 +15,9 @@ use tracing::warn;
 
 use super::super::failure::Failure;
 use super::super::objects::ServiceObject;
+use super::super::request::{self, ExpectedBody};
 use super::link::{IdentityError, Link, TaskReport};
 use super::pauses::Pauses;
-use super::request::{self, ExpectedBody};
 use super::timing::Timing;
 use crate::model::limits::{SMALL_BODY, WATCH_LINE};
 use crate::model::{Identity, Shown, kept};
@@ -121,16 +121,17 @@ async fn identify(link: &Link, origin: String, limit: Duration) -> Result<Identi
         what: "the Service default/kubernetes",
         limit: &WATCH_LINE,
     };
-    let service = request::value::<ServiceObject>(link, service, asked);
+    let access = link.access();
+    let service = request::value::<ServiceObject>(&access, service, asked);
     let service = within(limit, service).await?;
     let asked = ExpectedBody {
         what: "/version",
         limit: &SMALL_BODY,
     };
     let version = Request::new("").get("version", &GetParams::default());
-    let version = within(limit, request::value::<Version>(link, version, asked)).await?;
+    let version = within(limit, request::value::<Version>(&access, version, asked)).await?;
     let uid = service.and_then(|service| service.metadata.uid);
-    let secrets = link.access().secrets;
+    let secrets = access.secrets;
     Ok(Identity {
         origin,
         uid: uid.map(|uid| kept(&secrets.mask(&uid))),

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::time::Instant;
 
 use super::super::client::{Access, ClientError, Connection};
+use super::super::failure::Failure;
 use super::super::index::{ObjectKind, Observation};
 use super::contact::WatchStatus;
 use super::renewal::RenewalNews;
@@ -80,6 +82,29 @@ impl Link {
     /// The present client.
     pub(super) fn access(&self) -> Access {
         self.access.borrow().clone()
+    }
+
+    /// An answer in time, or why there is none. One that has been waited for since before contact was
+    /// lost is given up when it is back: a network that was gone forgets connections.
+    pub(super) async fn or_lost<T>(
+        &self,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let began = Instant::now();
+        let mut restarts = self.restarts.clone();
+        restarts.mark_unchanged();
+        let lost = async {
+            // The sender lives as long as the session, and this task no longer.
+            while restarts.changed().await.is_ok() && began.elapsed() < self.timing.answer {}
+        };
+        let limit = self.timing.page;
+        tokio::select! {
+            biased;
+            () = lost => Err(Failure::Transport("contact was lost".to_owned())),
+            answer = tokio::time::timeout(limit, answer) => {
+                answer.unwrap_or_else(|_| Err(Failure::no_answer(limit)))
+            }
+        }
     }
 
     /// Reports to the session.

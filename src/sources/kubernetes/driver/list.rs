@@ -14,10 +14,10 @@ use tracing::debug;
 
 use super::super::super::blocking;
 use super::super::failure::Failure;
+use super::super::request::{self, ExpectedBody, Lines};
 use super::contact::WatchStatus;
 use super::link::{Link, Stopped, TaskReport};
 use super::read::{self, Page, WatchLine, Watched};
-use super::request::{self, ExpectedBody, Lines, or_lost};
 use crate::model::limits::{LIST_PAGE, MEMBER_OBJECTS, SMALL_BODY, WATCH_LINE};
 
 /// Objects in one page of a list.
@@ -97,7 +97,8 @@ async fn can_stream(link: &Link) -> Result<bool, Failure> {
         limit: &SMALL_BODY,
     };
     let request = Request::new("").get("version", &kube::api::GetParams::default());
-    let version = request::value::<Version>(link, request, asked);
+    let access = link.access();
+    let version = request::value::<Version>(&access, request, asked);
     let version = match tokio::time::timeout(link.timing.answer, version).await {
         Err(_) => return Err(Failure::no_answer(link.timing.answer)),
         Ok(Ok(version)) => version,
@@ -141,7 +142,8 @@ pub(super) async fn start_watch<W: Watched>(
         what: "a line of the watch",
         limit: &WATCH_LINE,
     };
-    or_lost(link, request::lines(link, request, asked)).await
+    let access = link.access();
+    link.or_lost(request::lines(&access, request, asked)).await
 }
 
 /// The next line of a watch, read; `None` at its end.
@@ -276,7 +278,8 @@ async fn request_page<W: Watched>(
         what: "a page of the list",
         limit: &LIST_PAGE,
     };
-    let octets = or_lost(link, request::body(link, request, asked)).await?;
+    let access = link.access();
+    let octets = link.or_lost(request::body(&access, request, asked)).await?;
     let length = octets.len();
     blocking::parse(length, move || read::page::<W>("the list", &octets)).await
 }

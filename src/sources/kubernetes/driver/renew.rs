@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use super::super::client::{Connection, KeptToken, Renewable, connect};
 use super::super::failure::Failure;
+use super::super::request::{self, ExpectedBody};
 use super::link::{Link, Stopped, TaskReport};
 use super::pauses::Pauses;
 use super::renewal::{self, RenewalNews};
-use super::request::{self, ExpectedBody};
 use super::token_request::{self, GrantedToken};
 use crate::config::Source;
 use crate::model::limits::TOKEN_BODY;
@@ -138,7 +138,8 @@ async fn ask(link: &Link, renewable: &Renewable) -> Result<SecretString, Failure
         limit: &TOKEN_BODY,
     };
     let limit = link.timing.page;
-    let answer = request::value::<GrantedToken>(link, request, expected);
+    let access = link.access();
+    let answer = request::value::<GrantedToken>(&access, request, expected);
     let answer = tokio::time::timeout(limit, answer).await;
     let granted = answer.unwrap_or_else(|_| Err(Failure::no_answer(limit)))?;
     Ok(granted.status.token)

@@ -1,4 +1,4 @@
-//! Requests to a member's API: the one place where its answers are read.
+//! Requests to an API, of a member or of the host cluster: the one place where its answers are read.
 //!
 //! Every answer is bounded in octets by what was asked for, and in time, slow bodies included.
 //! kube's own functions for requests have no such bounds, and they log bodies that they cannot
@@ -10,11 +10,9 @@ use kube::client::Body;
 use kube::core::Status;
 use kube::core::request::Error as BuildError;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
-use super::super::client::{Credential, Secrets};
-use super::super::failure::Failure;
-use super::link::Link;
+use super::client::{Access, Credential, Secrets};
+use super::failure::Failure;
 use crate::model::limits::{Limit, SMALL_BODY};
 use crate::telemetry::clock;
 
@@ -35,31 +33,31 @@ type Request = Result<http::Request<Vec<u8>>, BuildError>;
 
 /// The body of an answer. The time-out is the caller's.
 pub(super) async fn body(
-    link: &Link,
+    access: &Access,
     request: Request,
     asked: ExpectedBody,
 ) -> Result<Vec<u8>, Failure> {
-    let body = start(link, request).await?;
+    let body = start(access, request).await?;
     whole(body, asked).await
 }
 
 /// An answer of one JSON value.
 pub(super) async fn value<T: DeserializeOwned>(
-    link: &Link,
+    access: &Access,
     request: Request,
     asked: ExpectedBody,
 ) -> Result<T, Failure> {
-    let octets = body(link, request, asked).await?;
+    let octets = body(access, request, asked).await?;
     serde_json::from_slice(&octets).map_err(|error| Failure::undecodable(asked.what, &error))
 }
 
 /// The lines of an answer that goes on.
 pub(super) async fn lines(
-    link: &Link,
+    access: &Access,
     request: Request,
     asked: ExpectedBody,
 ) -> Result<Lines, Failure> {
-    let body = start(link, request).await?;
+    let body = start(access, request).await?;
     Ok(Lines {
         body,
         asked,
@@ -69,33 +67,9 @@ pub(super) async fn lines(
     })
 }
 
-/// An answer in time, or why there is none. One that has been waited for since before contact was
-/// lost is given up when it is back: a network that was gone forgets connections.
-pub(super) async fn or_lost<T>(
-    link: &Link,
-    answer: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let began = Instant::now();
-    let mut restarts = link.restarts.clone();
-    restarts.mark_unchanged();
-    let lost = async {
-        // The sender lives as long as the session, and this task no longer.
-        while restarts.changed().await.is_ok() && began.elapsed() < link.timing.answer {}
-    };
-    let limit = link.timing.page;
-    tokio::select! {
-        biased;
-        () = lost => Err(Failure::Transport("contact was lost".to_owned())),
-        answer = tokio::time::timeout(limit, answer) => {
-            answer.unwrap_or_else(|_| Err(Failure::no_answer(limit)))
-        }
-    }
-}
-
 /// Sends a request: the body of its answer, unless that is an error.
-async fn start(link: &Link, request: Request) -> Result<Body, Failure> {
+async fn start(access: &Access, request: Request) -> Result<Body, Failure> {
     let request = request.map_err(|error| Failure::Answer(error.to_string()))?;
-    let access = link.access();
     let sent = access.client.send(request.map(Body::from)).await;
     let sent = sent.map_err(|error| with_credential(Failure::of(&error), access.credential));
     let (head, body) = sent?.into_parts();
