@@ -313,17 +313,14 @@ impl FleetMembers {
     /// The wall clock was set by so many seconds.
     pub(super) fn clock_set(&mut self, by: i64) {
         self.states.clock_set(by);
-        for profile in self.profiles.values_mut() {
-            profile.contact.redate(|at| at.saturating_add_signed(by));
-        }
     }
 
     /// What of the contact to members is to be kept, by their names.
-    pub(super) fn records(&self, out: &Outbox) -> MemberRecords {
-        let members = out.builder.fleet().members.iter();
-        let records = members.filter_map(|(index, member)| {
-            let profile = self.profiles.get(&index)?;
-            Some((member.name.to_string(), profile.contact.clone()))
+    pub(super) fn records(&self, out: &Outbox, now: Now) -> MemberRecords {
+        let fleet = out.builder.fleet();
+        let records = fleet.members.iter().map(|(index, member)| {
+            let record = self.states.record(index, fleet, now);
+            (member.name.to_string(), record)
         });
         records.collect()
     }

@@ -248,9 +248,13 @@ impl FindingsLog {
         }
     }
 
-    /// Whether the file is to stay as it is. What changes meanwhile is written afterwards.
+    /// Whether the file is to stay as it is. Afterwards everything is written anew: what has changed
+    /// meanwhile, and what goes on from when answers were frozen, to a process that began since.
     pub(in crate::publish) fn set_frozen(&mut self, is_frozen: bool) {
         self.is_frozen = is_frozen;
+        if is_frozen {
+            self.behind.get_or_insert_with(clock::monotonic);
+        }
     }
 
     /// Writes down that the wall clock was set by so many seconds, before anything that has a time by

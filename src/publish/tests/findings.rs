@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::model::{
     Change, Check, Delta, Evidence, MemberIdx, Place, Probe, ProbeTarget, UnixSeconds, Verdict,
 };
+use crate::publish::OperatorCommand;
 use crate::publish::disk::findings_file;
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
@@ -317,6 +318,28 @@ async fn what_passed_long_before_a_start_proves_nothing() {
     let process = running(folder.path());
     let snapshot = process.handle.snapshots.load_full();
     assert_eq!(proven_and_damped(&snapshot).0, NONE);
+    process.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_passed_before_is_dated_anew_where_the_wall_clock_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    first_process(folder.path()).await;
+    let process = running(folder.path());
+    pass(3).await;
+    WALL.set(WALL.get() - 3600);
+    pass(1).await;
+    // Everything is written anew after a thaw.
+    let freeze = OperatorCommand::Freeze { lasting: None };
+    process.ask(freeze).await.unwrap();
+    process.ask(OperatorCommand::Thaw).await.unwrap();
+    pass(2).await;
+    process.stop().await;
+    // Nobody asks: it goes on proving for as long as it would have.
+    let process = running(folder.path());
+    assert_eq!(proven_and_damped(&process.settled().await).0, [0]);
+    pass(4).await;
+    assert_eq!(proven_and_damped(&process.settled().await).0, NONE);
     process.stop().await;
 }
 

@@ -144,7 +144,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 12] = [
+    let histories: [&[Step]; 14] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -201,6 +201,25 @@ fn histories_that_broke_a_rule_break_none_any_more() {
             pass(11),
             Step::List(1, List::Full),
             Step::Restart,
+        ],
+        // A shard was damped from the thaw on to a process that began long after the freeze, and to the
+        // next one no more.
+        &[
+            Step::Flap(0),
+            Step::Freeze,
+            Step::Away(1800),
+            Step::Thaw,
+            Step::Restart,
+        ],
+        // All is written anew after a thaw, by the wall clock as it is.
+        &[
+            Step::Lost(0),
+            pass(5),
+            Step::Wall(-3600),
+            Step::Freeze,
+            Step::Thaw,
+            Step::Restart,
+            pass(11),
         ],
         // These were right, and taken for wrong.
         &[

@@ -195,7 +195,7 @@ fn shrunk(case: &Case, mut history: Vec<Step>) -> (Vec<Step>, String) {
 fn histories_that_were_found() {
     use ContactEvent::{Lost, Resumed, Returning, Synced};
     let synced = [Step::Happens(0, Synced), Step::Happens(1, Synced)];
-    let found: [&[Step]; 8] = [
+    let found: [&[Step]; 9] = [
         // A brake went on with no deadline, once the other one's hold had passed.
         &[
             Step::Restart(0),
@@ -274,6 +274,15 @@ fn histories_that_were_found() {
             Step::Restart(0),
             Step::ReloadHolds,
             Step::Deadline,
+        ],
+        // A brake goes off and on again at one moment, by losses that are older than its own.
+        &[
+            Step::Happens(1, Lost),
+            Step::Passes(1),
+            Step::Happens(0, Lost),
+            Step::Happens(1, Returning),
+            Step::Happens(2, Lost),
+            Step::Happens(1, Lost),
         ],
     ];
     for case in Case::all() {

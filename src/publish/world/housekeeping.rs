@@ -45,7 +45,7 @@ impl World {
             shards.addresses.findings.findings(),
             shards.addresses.findings.asked(),
         );
-        let others = (members.records(out), shards.records(out, now));
+        let others = (members.records(out, now), shards.records(out, now));
         let here = out.builder.fleet().locality.clone();
         (out.record).write(here.as_ref(), found, others, now.instant, now.wall);
     }

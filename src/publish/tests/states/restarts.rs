@@ -88,6 +88,16 @@ fn a_member_without_contact_for_long_is_abandoned() {
 }
 
 #[test]
+fn a_loss_before_the_start_is_dated_anew_where_the_wall_clock_is_set() {
+    let mut clocked = Clocked::synced(2);
+    clocked.at(10, 0, Lost);
+    clocked.restart(20);
+    let lost = clocked.record(30, 0).lost.unwrap();
+    clocked.states.clock_set(-3600);
+    assert_eq!(clocked.record(30, 0).lost, Some(lost - 3600));
+}
+
+#[test]
 fn a_reload_carries_over_what_has_passed_unless_the_hold_was_made_longer() {
     for (hold, expected) in [(60, "LRR"), (30, "LRR"), (100, "HRR")] {
         let mut clocked = Clocked::synced(3);

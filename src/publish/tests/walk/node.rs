@@ -143,8 +143,10 @@ impl Node {
     /// Looks whether all rules hold once something has changed.
     fn settled(&mut self, case: &Case, before: &Self, step: Option<Step>) -> Result<(), String> {
         self.seen = self.look(case);
+        let off_and_on =
+            std::array::from_fn(|f| rules::brake_went_off_and_on(case, before, self, f));
         self.witness
-            .follow_brakes(case, before, self.now, &self.seen, self.form);
+            .follow_brakes(case, before, self.now, (&self.seen, off_and_on), self.form);
         rules::of_change(case, before, self, step)?;
         self.witness
             .follow(case, before, step, self.now, &self.seen);

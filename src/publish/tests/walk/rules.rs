@@ -303,6 +303,16 @@ fn losses(case: &Case, node: &Node, f: usize) -> impl Iterator<Item = u64> {
     those.filter_map(|m| node.witness.members[m].lost())
 }
 
+/// Whether a brake that went on at this very moment went off and on again, by losses that are older than
+/// those of before.
+pub(super) fn brake_went_off_and_on(case: &Case, before: &Node, after: &Node, f: usize) -> bool {
+    let is_of_now = f < case.federations && after.seen.brakes[f] == Some(after.now);
+    is_of_now && before.seen.brakes[f] == after.seen.brakes[f] && {
+        let of_it = losses(case, after, f).filter(|at| *at >= after.witness.from[f]);
+        of_it.count() <= in_contact(case, after, f)
+    }
+}
+
 /// I5, W2: a brake is on only while its losses are more than those in contact, for ten minutes at most,
 /// and for one beside a member that is in contact all the time.
 fn brakes_end(case: &Case, node: &Node) -> bool {

@@ -231,18 +231,19 @@ impl Witness {
         }
     }
 
-    /// Brakes went off or on: the holds of their losses begin anew, once.
+    /// Brakes went off or on, or off and on again at one moment: the holds of their losses begin anew,
+    /// once.
     pub(super) fn follow_brakes(
         &mut self,
         case: &Case,
         before: &Node,
         now: u64,
-        seen: &Seen,
+        (seen, off_and_on): (&Seen, [bool; FEDERATIONS]),
         form: Form,
     ) {
         for federation in 0..case.federations {
             let (was, is) = (before.seen.brakes[federation], seen.brakes[federation]);
-            if was == is {
+            if was == is && !off_and_on[federation] {
                 continue;
             }
             let from = self.from[federation];
