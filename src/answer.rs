@@ -26,6 +26,7 @@
 mod apex;
 mod choice;
 mod classify;
+mod client_name;
 mod clusterset;
 mod dispatch;
 mod explain;

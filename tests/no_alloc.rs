@@ -233,6 +233,7 @@ fn listen(address: &str) -> Listen {
         admin_hosts: Vec::new(),
         trusted: Vec::new(),
         nsid: None,
+        has_client_name: false,
         workers: 1,
         tcp_connections: 1,
         tcp_connections_per_client: 1,

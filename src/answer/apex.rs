@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::client_name;
 use super::records::ending::Ending;
 use super::records::family::Address;
 use super::records::many::turn;
@@ -85,6 +86,7 @@ pub(super) fn answer_fixed<'s>(
             };
             reply.response.txt(owner, apex.ttl, version);
         }
+        (FixedName::Client, rrtype::TXT | rrtype::ANY) => client_name::write(reply, owner),
         _ => return Ending::NoData(apex, None),
     }
     Ending::Complete

@@ -19,7 +19,7 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> S
     match lookup.form {
         Form::Apex => Subject::Apex,
         Form::Plain { labels } => {
-            if let Some(fixed) = apex.fixed(labels) {
+            if let Some(fixed) = apex.fixed(labels).filter(|fixed| exists(snapshot, fixed)) {
                 return match fixed {
                     FixedName::EmptyNonTerminal => Subject::EmptyNonTerminal,
                     _ => Subject::Fixed(fixed),
@@ -61,7 +61,7 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> S
 fn above_services<'s>(
     snapshot: &'s Snapshot,
     index: ApexIdx,
-    apex: &Apex,
+    apex: &'s Apex,
     scope: Option<ScopeIdx>,
     below: Below<'_>,
 ) -> Subject<'s> {
@@ -81,10 +81,16 @@ fn above_services<'s>(
     match (below, federation) {
         (Below::Namespace(namespace), Some(federation)) => {
             if snapshot.has_namespace([namespace, &[]]) {
-                Subject::EmptyNonTerminal
-            } else {
-                unknown(snapshot, federation)
+                return Subject::EmptyNonTerminal;
             }
+            // In cluster domains the label of the federation is the first one of the apex.
+            let fixed = match apex.tree {
+                Tree::Local => apex.fixed(first_label(namespace)),
+                Tree::Federations | Tree::Clusterset => None,
+            };
+            let client =
+                fixed.filter(|fixed| matches!(fixed, FixedName::Client) && exists(snapshot, fixed));
+            client.map_or_else(|| unknown(snapshot, federation), Subject::Fixed)
         }
         (
             Below::Service {
@@ -96,6 +102,11 @@ fn above_services<'s>(
         (Below::Service { .. }, Some(federation)) => unknown(snapshot, federation),
         _ => Subject::EmptyNonTerminal,
     }
+}
+
+/// Whether an infrastructure name is there at present.
+fn exists(snapshot: &Snapshot, fixed: &FixedName) -> bool {
+    !matches!(fixed, FixedName::Client) || snapshot.settings().has_client_name
 }
 
 /// One or two topology labels that are no known region or zone (docs/names.md, D.11.6).
@@ -117,6 +128,14 @@ fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
 /// The last label of a wire form without a root, in wire form.
 fn last_label(labels: &[u8]) -> &[u8] {
     suffixes(labels).last().unwrap_or_default()
+}
+
+/// The first label of a wire form without a root, in wire form.
+fn first_label(labels: &[u8]) -> &[u8] {
+    let rest = after_first(labels).map_or(0, <[u8]>::len);
+    labels
+        .get(..labels.len().saturating_sub(rest))
+        .unwrap_or_default()
 }
 
 /// How many labels a wire form without a root has.

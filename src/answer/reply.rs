@@ -104,7 +104,7 @@ impl<'a> Reply<'a, '_> {
 
     /// The client subnet of the query.
     #[inline]
-    fn subnet(&self) -> Option<&ClientSubnet> {
+    pub(super) fn subnet(&self) -> Option<&ClientSubnet> {
         let edns = self.query.edns.as_ref();
         edns.and_then(|edns| edns.client_subnet.as_ref())
     }

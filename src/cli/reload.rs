@@ -415,6 +415,7 @@ fn compose(
 fn keep_listeners(running: &Config, mut new: Config) -> Config {
     let mut kept = running.listen.clone();
     kept.nsid.clone_from(&new.listen.nsid);
+    kept.has_client_name = new.listen.has_client_name;
     kept.trusted.clone_from(&new.listen.trusted);
     if kept != new.listen {
         warn!("listeners have changed: they stay as they are until a restart");

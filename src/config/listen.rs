@@ -60,6 +60,7 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             admin_hosts: Vec::new(),
             trusted: Vec::new(),
             nsid: None,
+            has_client_name: false,
             workers: 0,
             tcp_connections: TCP_CONNECTIONS,
             tcp_connections_per_client: TCP_CONNECTIONS_PER_CLIENT,
@@ -116,6 +117,9 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
     }
     if let Some(nsid) = section.text("nsid", "nsid", nsid) {
         listen.nsid = Some(nsid.value);
+    }
+    if let Some(exists) = section.boolean("client-name") {
+        listen.has_client_name = exists.value;
     }
     let count = |key, most, slot: &mut usize| {
         if let Some(count) = section.integer(key, 1..=most) {

@@ -131,6 +131,8 @@ pub struct Listen {
     pub trusted: Vec<IpNet>,
     /// Name server identifier (RFC 5001).
     pub nsid: Option<String>,
+    /// Whether `_client` exists in each apex (docs/names.md, D.2).
+    pub has_client_name: bool,
     /// UDP threads for each address; 0 is one per core.
     pub workers: usize,
     /// TCP connections at once, all clients together.

@@ -106,6 +106,8 @@ pub enum FixedName {
     },
     /// `dns-version` (docs/names.md, D.10).
     Version,
+    /// `_client`, which is there if the settings say so (docs/names.md, D.2).
+    Client,
 }
 
 /// A federation as answers need it.
@@ -130,6 +132,10 @@ pub struct Apexes {
 
 /// The label of the version record.
 const VERSION: &str = "dns-version";
+
+/// The label of the name that tells a client what is seen of it. No region, zone or namespace can be
+/// called so.
+const CLIENT: &str = "_client";
 
 impl Apexes {
     /// Compiles what the configuration says.
@@ -177,6 +183,11 @@ impl Apexes {
         compiled.zones.iter_mut().for_each(Apex::find_endings);
         compiled.link_parents();
         compiled.place_name_servers();
+        for apex in &mut compiled.zones {
+            // Last: where a name server or another apex lies below such a name, that exists anyway.
+            let label = wire_labels([CLIENT]);
+            apex.fixed.entry(label).or_insert(FixedName::Client);
+        }
         for (index, federation) in fleet.federations.iter().enumerate() {
             compiled.add_federation(FederationIdx::new(index), federation, fleet);
         }

@@ -32,6 +32,8 @@ pub struct Serial(pub u32);
 pub struct Settings {
     /// Name server identifier (RFC 5001).
     pub nsid: Option<String>,
+    /// Whether `_client` exists in each apex (docs/names.md, D.2).
+    pub has_client_name: bool,
     /// Who may say where they are.
     pub trusted: Vec<IpNet>,
     /// The member that each DNS address is bound to, in configuration order.

@@ -23,11 +23,14 @@ pub(crate) struct Ask {
     pub(crate) is_raw: bool,
     /// It has an OPT record of a version that is known.
     pub(crate) has_opt: bool,
-    /// TCP is answered otherwise than UDP (edns-tcp-keepalive).
+    /// TCP is answered otherwise than UDP (edns-tcp-keepalive, and what says so itself).
     pub(crate) differs: bool,
     /// The member that the address asked is bound to; `None` asks the first address.
     pub(crate) at: Option<String>,
 }
+
+/// What a query may ask for without an OPT record.
+const WITHOUT_OPT: [&str; 7] = ["rd", "cd", "class", "opcode", "at", "tsig", "transport"];
 
 /// The name with a dot at its end: `@` and names without one are below `example.com.`.
 pub(crate) fn absolute(name: &str) -> String {
@@ -111,6 +114,7 @@ impl Ask {
                 "ecs" => option(8, &subnet(value)?),
                 "subnet" => option(8, &hex(value)?),
                 "at" => at = Some(value.to_owned()),
+                "transport" => differs = true,
                 "hint" => option(65518, value.as_bytes()),
                 "option" => option(number()?, b"x"),
                 "nsid" => option(3, b""),
@@ -132,8 +136,7 @@ impl Ask {
                 }
                 _ => return Err(format!("no query option: {word}")),
             }
-            let needs_opt = !matches!(key, "rd" | "cd" | "class" | "opcode" | "at" | "tsig");
-            if needs_opt && size.is_none() {
+            if !WITHOUT_OPT.contains(&key) && size.is_none() {
                 size = Some(1232);
             }
         }

@@ -322,6 +322,7 @@ fn new_builder(config: &Config) -> SnapshotBuilder {
     let listen = &config.listen;
     let settings = Settings {
         nsid: listen.nsid.clone(),
+        has_client_name: listen.has_client_name,
         trusted: listen.trusted.clone(),
         listeners: listen.dns.iter().map(|dns| dns.member.clone()).collect(),
     };

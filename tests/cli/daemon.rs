@@ -168,7 +168,7 @@ impl Daemon {
 
     /// The addresses in the answer for a name, over UDP; `None` without a reply.
     pub(crate) fn addresses(&self, name: &str) -> Option<BTreeSet<String>> {
-        let answer = self.query(name)?;
+        let answer = self.query(name, RecordType::A)?;
         let addresses = answer
             .answers
             .iter()
@@ -178,13 +178,13 @@ impl Daemon {
 
     /// The smallest TTL in the answer for a name, over UDP; `None` without a record.
     pub(crate) fn ttl(&self, name: &str) -> Option<u32> {
-        let answer = self.query(name)?;
+        let answer = self.query(name, RecordType::A)?;
         answer.answers.iter().map(|record| record.ttl).min()
     }
 
     /// The owner names in the answer for a name, over UDP, in order.
     pub(crate) fn owners(&self, name: &str) -> Vec<String> {
-        let answer = self.query(name).expect("a reply");
+        let answer = self.query(name, RecordType::A).expect("a reply");
         let mut owners: Vec<_> = answer
             .answers
             .iter()
@@ -194,10 +194,17 @@ impl Daemon {
         owners
     }
 
-    /// Asks for the A records of a name, over UDP.
-    fn query(&self, name: &str) -> Option<Message> {
+    /// The texts in the answer for a name, over UDP; `None` without a reply.
+    pub(crate) fn texts(&self, name: &str) -> Option<Vec<String>> {
+        let answer = self.query(name, RecordType::TXT)?;
+        let texts = answer.answers.iter();
+        Some(texts.map(|record| record.data.to_string()).collect())
+    }
+
+    /// Asks for the records of a name, over UDP.
+    fn query(&self, name: &str, rrtype: RecordType) -> Option<Message> {
         let mut message = Message::query();
-        message.add_query(Query::query(Name::from_ascii(name).unwrap(), RecordType::A));
+        message.add_query(Query::query(Name::from_ascii(name).unwrap(), rrtype));
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket
             .set_read_timeout(Some(Duration::from_secs(2)))

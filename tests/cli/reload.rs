@@ -66,3 +66,21 @@ fn hangup_reads_the_file_again_and_listeners_need_a_restart() {
     daemon.log(&["listeners have changed", "restart"]);
     assert!(daemon.addresses(WEB).is_some());
 }
+
+#[test]
+fn a_client_is_told_what_is_seen_of_it_from_a_reload_on() {
+    let folder = demo();
+    let file = folder.path().join("demo.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let daemon = Daemon::start(folder.path(), "demo.toml").ready();
+    let told = || daemon.texts("_client.example.com.").unwrap();
+    assert_eq!(told(), Vec::<String>::new());
+    replace(
+        &file,
+        &text.replace("[listen]\n", "[listen]\nclient-name = true\n"),
+    );
+    eventually("it is told", || !told().is_empty());
+    assert!(told()[0].starts_with("source=127.0.0.1 subnet=none transport=udp place="));
+    replace(&file, &text);
+    eventually("nobody is told", || told().is_empty());
+}

@@ -5,7 +5,7 @@ use std::io::Write;
 use hickory_proto::op::Message;
 
 use crate::fixture::{Service, ask_tcp, ask_udp, framed, listen, read_message, tcp, udp};
-use crate::world::{A, AAAA, Edns, QUESTIONS, SRV, query, requests};
+use crate::world::{A, AAAA, CLIENT_NAMES, Edns, QUESTIONS, SRV, TXT, query, requests};
 
 /// Whether TC is set.
 fn is_truncated(response: &[u8]) -> bool {
@@ -40,6 +40,29 @@ fn both_transports_give_the_same_octets() {
         }
     }
     assert_ne!(truncated, 0);
+}
+
+#[test]
+fn a_client_is_told_what_is_seen_of_it() {
+    let service = Service::real(&listen(&["127.0.0.1:0"]));
+    let client = udp("127.0.0.5".parse().unwrap());
+    let mut stream = tcp(service.address());
+    for qname in CLIENT_NAMES {
+        let request = query(9, qname, TXT, Edns::Full);
+        let by_udp = ask_udp(&client, service.address(), &request);
+        let by_tcp = ask_tcp(&mut stream, &request);
+        for (response, source, transport) in
+            [(by_udp, "127.0.0.5", "udp"), (by_tcp, "127.0.0.1", "tcp")]
+        {
+            let message = Message::from_vec(&response).unwrap();
+            let [record] = message.answers.as_slice() else {
+                panic!("{message}");
+            };
+            let told =
+                format!("source={source} subnet=192.0.2.0/24 transport={transport} place=unknown");
+            assert_eq!((record.ttl, record.data.to_string()), (0, told), "{qname}");
+        }
+    }
 }
 
 #[test]

@@ -33,6 +33,7 @@ pub(crate) fn listen(addresses: &[&str]) -> Listen {
         admin_hosts: Vec::new(),
         trusted: Vec::new(),
         nsid: None,
+        has_client_name: false,
         workers: 2,
         tcp_connections: 100,
         tcp_connections_per_client: 100,

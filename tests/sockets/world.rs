@@ -131,6 +131,13 @@ pub(crate) const QUESTIONS: &[(&str, u16)] = &[
     ("www.example.org", A),
 ];
 
+/// Names that tell a client what is seen of it, which by TCP is something else than by UDP.
+pub(crate) const CLIENT_NAMES: [&str; 3] = [
+    "_client.example.com",
+    "_client.my-federation.svc.cluster.local",
+    "_client.clusterset.local",
+];
+
 pub(crate) const A: u16 = 1;
 pub(crate) const NS: u16 = 2;
 pub(crate) const SOA: u16 = 6;
@@ -148,6 +155,7 @@ pub(crate) fn world() -> Snapshot {
 pub(crate) fn builder() -> SnapshotBuilder {
     let settings = Settings {
         nsid: Some("ams1".into()),
+        has_client_name: true,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
         listeners: vec![Some("ew1d".parse().unwrap())],
     };
@@ -361,7 +369,8 @@ pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
 /// Requests of every kind: each question with and without EDNS, and what is no proper query.
 pub(crate) fn requests() -> Vec<Vec<u8>> {
     let mut requests = Vec::new();
-    for (qname, qtype) in QUESTIONS {
+    let client_names = CLIENT_NAMES.map(|qname| (qname, TXT));
+    for (qname, qtype) in QUESTIONS.iter().chain(&client_names) {
         for edns in Edns::ALL {
             requests.push(query(4242, qname, *qtype, edns));
         }

@@ -164,6 +164,7 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
     match subject {
         Subject::Apex => format!("the apex {}", apex.name),
         Subject::Fixed(FixedName::Version) => "the version record".to_owned(),
+        Subject::Fixed(FixedName::Client) => "the record of what is seen of a client".to_owned(),
         Subject::Fixed(_) => "a name server of the apex".to_owned(),
         Subject::EmptyNonTerminal => "an empty non-terminal: names exist below it".to_owned(),
         Subject::Level { scope, port, .. } => {

@@ -112,6 +112,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
             admin_hosts: Vec::new(),
             trusted: Vec::new(),
             nsid: None,
+            has_client_name: false,
             workers: 1,
             tcp_connections: 1,
             tcp_connections_per_client: 1,

@@ -81,6 +81,7 @@ pub(in crate::publish) fn members(config: &Config) -> impl Iterator<Item = (Memb
 pub(in crate::publish) fn settings(config: &Config) -> Settings {
     Settings {
         nsid: config.listen.nsid.clone(),
+        has_client_name: config.listen.has_client_name,
         trusted: config.listen.trusted.clone(),
         listeners: config
             .listen
