@@ -17,7 +17,7 @@ use tracing::warn;
 use crate::publish::disk::fact::{Fact, Learnt, MemberMeta};
 use crate::publish::disk::files::FileOwner;
 use crate::publish::disk::findings_file::MemberRecords;
-use crate::publish::shards::brake::HeldBack;
+use crate::publish::shards::withdrawal_brake::HeldBack;
 
 use self::profile::{Profile, reason};
 use self::states::{ContactEvent, States};

@@ -1,6 +1,7 @@
 //! What operators have decided, as the writer keeps it and has it written.
 
 pub(super) mod decide;
+pub(super) mod in_force;
 pub(super) mod lingering;
 pub(super) mod overrides_file;
 pub(super) mod steady;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::error;
@@ -19,10 +20,11 @@ use tracing::error;
 use self::lingering::Lingering;
 use self::overrides_file::Decided;
 use self::steady::{Steady, dated};
-use super::command::{ActiveOverrides, CommandOutcome, CommandRefused, OperatorCommand};
+use super::command::{ActiveOverrides, CommandRefused, CommandRequest};
 use super::now::Now;
-use crate::model::{Overrides, Peer, UnixSeconds};
+use crate::model::{Overrides, UnixSeconds};
 use crate::publish::disk::storage::Storage;
+use crate::telemetry::clock;
 
 /// How long after a failure the file is written again.
 const RETRY: Duration = Duration::from_secs(30);
@@ -32,27 +34,26 @@ const PART: &str = "overrides.json";
 
 /// Decisions on their way to the disk.
 #[derive(Debug)]
-pub(in crate::publish) struct Saving {
+struct Saving {
     /// Writes them.
     task: JoinHandle<io::Result<()>>,
     /// What is written, and by how many seconds the wall clock that dates it is ahead.
     written: (Overrides, i64),
     /// What they come from, and whom to tell; `None` for what came by itself.
-    pub(in crate::publish) order: Option<PendingCommand>,
+    order: Option<PendingCommand>,
 }
 
 /// A command that was decided upon.
 #[derive(Debug)]
 pub(in crate::publish) struct PendingCommand {
-    /// The command.
-    pub(in crate::publish) command: OperatorCommand,
-    /// Who gave it.
-    pub(in crate::publish) by: Option<Peer>,
+    /// The command, and whom to tell.
+    pub(in crate::publish) request: CommandRequest,
     /// What is to be in force.
     pub(in crate::publish) next: Overrides,
-    /// Whom to tell.
-    pub(in crate::publish) reply: oneshot::Sender<Result<CommandOutcome, CommandRefused>>,
 }
+
+/// A command whose outcome was written, or why that could not be.
+pub(in crate::publish) type WrittenCommand = (PendingCommand, Result<(), CommandRefused>);
 
 /// What operators have decided, as the writer keeps it.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl OverrideState {
     }
 
     /// Writes decisions, on a thread that may wait for the disk.
-    pub(in crate::publish) fn save(&mut self, written: Overrides, order: Option<PendingCommand>) {
+    pub(super) fn save(&mut self, written: Overrides, order: Option<PendingCommand>) {
         let path = self.path.clone();
         let ahead = self.clock.ahead();
         let overrides = dated(&written, ahead);
@@ -140,43 +141,33 @@ impl OverrideState {
         });
     }
 
-    /// Waits until decisions are written, or for ever if there are none. Safe to cancel.
-    pub(in crate::publish) async fn saved(&mut self) -> io::Result<()> {
-        match &mut self.saving {
-            Some(saving) => (&mut saving.task).await.map_err(io::Error::other)?,
+    /// Waits until decisions are written or could not be, for ever if there are none, and takes note of
+    /// that. Returns the command that waited for it, and why it cannot be obeyed. Safe to cancel.
+    pub(in crate::publish) async fn saved(&mut self) -> Option<WrittenCommand> {
+        let saved = match &mut self.saving {
+            Some(saving) => (&mut saving.task).await.map_err(io::Error::other).flatten(),
             None => std::future::pending().await,
-        }
-    }
-
-    /// Takes note of how writing went. Returns the command that waited for it.
-    pub(in crate::publish) fn note_saved(
-        &mut self,
-        saved: &io::Result<()>,
-        now: Now,
-    ) -> Option<PendingCommand> {
-        let saving = self.saving.take()?;
-        match saved {
+        };
+        let Saving { written, order, .. } = self.saving.take()?;
+        let outcome = match saved {
             Ok(()) => {
-                self.kept = saving.written;
+                self.kept = written;
                 self.retry = None;
                 self.is_unread = false;
                 self.storage.works(PART);
+                Ok(())
             }
             Err(problem) => {
                 error!(file = %self.path.display(), %problem, "cannot write overrides");
-                self.storage.fails(PART, problem);
-                self.retry = Some(now.instant + RETRY);
+                self.storage.fails(PART, &problem);
+                self.retry = Some(clock::monotonic() + RETRY);
+                Err(CommandRefused::NotKept {
+                    path: self.path.display().to_string(),
+                    problem: problem.to_string(),
+                })
             }
-        }
-        saving.order
-    }
-
-    /// Why a command is not obeyed whose outcome could not be written.
-    pub(in crate::publish) fn not_kept(&self, problem: &io::Error) -> CommandRefused {
-        CommandRefused::NotKept {
-            path: self.path.display().to_string(),
-            problem: problem.to_string(),
-        }
+        };
+        Some((order?, outcome))
     }
 
     /// Writes what is in force if it is not on disk: ends that came by themselves, and moments that

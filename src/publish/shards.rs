@@ -2,7 +2,6 @@
 //! and what is shown of each.
 
 pub(super) mod addresses;
-pub(super) mod brake;
 pub(super) mod damping;
 pub(super) mod deadlines;
 pub(super) mod debounce;
@@ -13,6 +12,7 @@ pub(super) mod listing;
 pub(super) mod lists;
 pub(super) mod readiness;
 pub(super) mod releases;
+pub(super) mod withdrawal_brake;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use self::addresses::KnownAddresses;
-use self::brake::{HeldBack, WithdrawalBrake};
 use self::damping::{Came, Damping};
 use self::debounce::PendingRemovals;
 use self::key::{ShardKey, ShardUpdate};
 use self::lists::SLICE;
 use self::readiness::ShardReadiness;
 use self::releases::Releases;
+use self::withdrawal_brake::{HeldBack, WithdrawalBrake};
 use super::now::Now;
 use super::outbox::Outbox;
 use crate::model::{EventKind, Evidence, Fleet, MemberIdx, NamespacedName, ProbeTarget, Service};

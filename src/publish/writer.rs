@@ -3,6 +3,7 @@
 pub(super) mod confirming;
 pub(super) mod execute;
 pub(super) mod pace;
+pub(super) mod publication;
 pub(super) mod retire;
 pub(super) mod run;
 pub(super) mod serial;

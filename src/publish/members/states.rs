@@ -29,26 +29,26 @@
 //! snapshot, where a member whose addresses have passed of late is not withdrawn, however long ago
 //! its hold has passed.
 //!
-//! When most members of a federation are lost at once, its brake goes on ([`brake`]). A restart and a
+//! When most members of a federation are lost at once, its brake goes on ([`loss_brake`]). A restart and a
 //! reload take nothing back: what they need of each member is in [`MemberRecord`].
 
-mod brake;
 #[cfg(test)]
 mod canonical;
-mod contact;
 mod hold;
 mod holds_left;
+mod loss_brake;
 mod member;
+mod member_contact;
 mod record;
 
 use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use self::brake::MemberLossBrake;
-pub(in crate::publish) use self::contact::ContactEvent;
+use self::loss_brake::MemberLossBrake;
 pub(in crate::publish) use self::member::BEGUN;
 use self::member::Tracked;
+pub(in crate::publish) use self::member_contact::ContactEvent;
 #[cfg(test)]
 pub(in crate::publish) use self::record::HoldRecord;
 pub(in crate::publish) use self::record::MemberRecord;
@@ -197,7 +197,7 @@ impl States {
     /// Puts the brake of a federation on or takes it off.
     fn settle_brake(&mut self, federation: usize, now: Instant) {
         if let Some(place) = self.brakes.get_mut(federation) {
-            brake::settle(place, federation, &mut self.members, now);
+            loss_brake::settle(place, federation, &mut self.members, now);
         }
     }
 

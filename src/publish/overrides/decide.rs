@@ -1,34 +1,18 @@
-//! What operators have decided over the configuration, and what follows for answers.
-//!
-//! ```text
-//! Command ──decide──▶ kept on disk ──put in force──▶ shares, publication ──▶ reply
-//!                                         ▲
-//!    each second: ends, shares ───────────┘   (while frozen: nothing)
-//! ```
-//!
-//! While answers are frozen the writer folds on in memory, publishes nothing and writes no facts, so
-//! that a restart begins with what was frozen.
+//! Decides upon commands: what would be in force, until when caches may still name what is drained, and
+//! which commands are refused.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use tokio::time::Instant;
-use tracing::{info, warn};
 
-use super::steady::dated;
-use super::targets::{check_known, meant, meant_as_published, notes, shares};
+use super::targets::{meant, meant_as_published};
 use crate::model::limits::DRAINS;
-use crate::model::{
-    Drain, EventKind, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, Peer, UnixSeconds,
-};
-use crate::publish::command::{
-    ActiveOverrides, CommandOutcome, CommandRefused, InForce, OperatorCommand, giver,
-};
+use crate::model::{Drain, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds};
+use crate::names::Label;
+use crate::publish::command::{CommandRefused, CommandRequest, OperatorCommand};
 use crate::publish::now::Now;
 use crate::publish::outbox::Outbox;
-use crate::publish::outbox::events::TransitionEvent;
 use crate::publish::overrides::{OverrideState, PendingCommand};
 use crate::snapshot::{Snapshot, UNSETTLED_TTL};
 
@@ -36,9 +20,35 @@ use crate::snapshot::{Snapshot, UNSETTLED_TTL};
 /// and moments are whole seconds.
 const LATE: Duration = Duration::from_secs(2);
 
+/// How many known names an error tells.
+const NEAR: usize = 3;
+
+/// Among how many services they are sought at most: the writer has other things to do.
+const NEAR_AMONG: usize = 10_000;
+
 impl OverrideState {
-    /// What would be in force after a command; moments that caches decide are left open.
+    /// Decides upon a command and has the outcome written; one that is refused changes nothing.
+    /// `published` is the snapshot whose answers may be in caches.
     pub(in crate::publish) fn decide(
+        &mut self,
+        request: CommandRequest,
+        published: &Snapshot,
+        out: &Outbox,
+        now: Now,
+    ) {
+        match self.after(&request.command, out, self.clock.now(now.instant)) {
+            Ok(next) => {
+                let mut written = next.clone();
+                self.fill_safe(&mut written, published, out, now.instant);
+                self.save(written, Some(PendingCommand { request, next }));
+            }
+            // Whoever asked may have gone away.
+            Err(refused) => drop(request.reply.send(Err(refused))),
+        }
+    }
+
+    /// What would be in force after a command; moments that caches decide are left open.
+    fn after(
         &self,
         command: &OperatorCommand,
         out: &Outbox,
@@ -110,7 +120,7 @@ impl OverrideState {
 
     /// Fills in the moments after which nothing of what is drained can be in a cache. `published` is
     /// the snapshot whose answers may be there.
-    pub(in crate::publish) fn fill_safe(
+    pub(super) fn fill_safe(
         &self,
         overrides: &mut Overrides,
         published: &Snapshot,
@@ -129,102 +139,14 @@ impl OverrideState {
         }
     }
 
-    /// Puts decisions in force. Returns what the command has brought about.
-    pub(in crate::publish) fn put_in_force(
-        &mut self,
-        asked: &PendingCommand,
-        published: &Snapshot,
-        out: &mut Outbox,
-        now: Now,
-    ) -> CommandOutcome {
-        let PendingCommand { command, next, .. } = asked;
-        let mut next = next.clone();
-        self.fill_safe(&mut next, published, out, now.instant);
-        let before = std::mem::replace(&mut self.now, next);
-        out.is_dirty |= self.apply_shares(published, out, now);
-        self.announce(asked, &before, out, now);
-        let standing = self.shown.borrow().clone();
-        CommandOutcome {
-            drain: match command {
-                OperatorCommand::Drain { target, .. } => {
-                    let mut drains = standing.drains.iter();
-                    drains.find(|drain| drain.drain.target == *target).cloned()
-                }
-                _ => None,
-            },
-            frozen: standing.frozen,
-            notes: notes(command, &standing, out),
-        }
-    }
-
-    /// Ends what ends by itself.
-    pub(in crate::publish) fn end_what_is_over(
-        &mut self,
-        published: &Snapshot,
-        out: &mut Outbox,
-        now: Now,
-    ) {
-        let moment = self.clock.now(now.instant);
-        let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= moment);
-        let before = self.now.clone();
-        if before.frozen.is_some_and(|freeze| is_over(freeze.until))
-            && let Some(mut next) = thawed(&before, moment)
-        {
-            self.fill_safe(&mut next, published, out, now.instant);
-            self.now = next;
-            let why = "expired".to_owned();
-            overridden(
-                out,
-                now,
-                "answers".to_owned(),
-                ("frozen", "live"),
-                why,
-                None,
-            );
-        }
-        if self.is_frozen() {
-            return;
-        }
-        let over = |drain: &mut Drain| is_over(drain.until);
-        let ended: Vec<_> = self.now.drains.extract_if(.., over).collect();
-        for drain in ended {
-            let from = drain.state(drain.share(moment));
-            let why = "expired".to_owned();
-            overridden(out, now, drain.target.to_string(), (from, "in"), why, None);
-        }
-    }
-
-    /// Follows what time and members have made of drains since they were last shown.
-    fn follow_drains(&mut self, published: &Snapshot, out: &mut Outbox, now: Now) {
-        let before = self.shown.borrow().clone();
-        let shown = before.drains.iter();
-        let shown: HashMap<_, _> = shown.map(|was| (&was.drain.target, was)).collect();
-        for is in self.standing(out, now).drains {
-            let drain = &is.drain;
-            let is_same =
-                |was: &&&InForce| (was.drain.begun, was.drain.over) == (drain.begun, drain.over);
-            let Some(was) = shown.get(&drain.target).filter(is_same) else {
-                continue;
-            };
-            if was.state() == "draining" && is.state() == "out" {
-                let why = "fully drained".to_owned();
-                overridden(
-                    out,
-                    now,
-                    drain.target.to_string(),
-                    ("draining", "out"),
-                    why,
-                    None,
-                );
-            }
-            if was.members != is.members {
-                self.widen(&drain.target, published, out, now.instant);
-            }
-        }
-    }
-
     /// A place that is drained has other members: their addresses may be in caches too.
-    fn widen(&mut self, target: &OverrideTarget, published: &Snapshot, out: &Outbox, now: Instant) {
+    pub(super) fn widen(
+        &mut self,
+        target: &OverrideTarget,
+        published: &Snapshot,
+        out: &Outbox,
+        now: Instant,
+    ) {
         let ttl = self.longest_left(published, target, out, now);
         let moment = self.clock.now(now);
         let mut drains = self.now.drains.iter_mut();
@@ -235,7 +157,7 @@ impl OverrideState {
     }
 
     /// For how many seconds at most a cache may still name what a target means.
-    pub(in crate::publish) fn longest_left(
+    fn longest_left(
         &self,
         published: &Snapshot,
         target: &OverrideTarget,
@@ -266,142 +188,11 @@ impl OverrideState {
         let whole = left.as_secs() + u64::from(left.subsec_nanos() > 0);
         ttl.max(u32::try_from(whole).unwrap_or(u32::MAX))
     }
-
-    /// Gives the snapshot to come the shares of this moment, and shows them. Returns whether any has
-    /// changed.
-    pub(in crate::publish) fn apply_shares(
-        &mut self,
-        published: &Snapshot,
-        out: &mut Outbox,
-        now: Now,
-    ) -> bool {
-        let overrides = &*self;
-        let clock = overrides.clock;
-        let moment = overrides.now.moment(clock.now(now.instant));
-        let troubles = overrides.storage.troubles();
-        let applied = overrides.applied.as_ref();
-        let applied = applied.filter(|_| overrides.shown.borrow().troubles == troubles);
-        if applied.is_some_and(|(of, at, ahead)| {
-            (of, *at, *ahead) == (&overrides.now, moment, clock.ahead())
-        }) {
-            return false;
-        }
-        self.follow_drains(published, out, now);
-        let standing = self.standing(out, now);
-        out.metrics.set_frozen(standing.frozen.is_some());
-        out.metrics.set_drained(standing.drains.len());
-        let troubles = self.storage.count();
-        out.metrics.set_state_troubles(troubles);
-        self.shown.send_if_modified(|shown| {
-            let is_new = **shown != standing;
-            if is_new {
-                *shown = Arc::new(standing.clone());
-            }
-            is_new
-        });
-        let overrides = &self.now;
-        let applied = (overrides.clone(), moment, self.clock.ahead());
-        let shares = shares(overrides, moment, out.builder.fleet(), &out.builder);
-        self.applied = Some(applied);
-        out.builder.set_shares(shares)
-    }
-
-    /// What is in force, and what it does, by the dates of the wall clock.
-    fn standing(&self, out: &Outbox, now: Now) -> ActiveOverrides {
-        let clock = &self.clock;
-        let overrides = dated(&self.now, clock.ahead());
-        let moment = self.now.moment(clock.now(now.instant));
-        let moment = UnixSeconds(moment.0.saturating_add_signed(clock.ahead()));
-        let in_force = |drain: &Drain| InForce {
-            members: meant(&drain.target, out.builder.fleet(), &out.builder)
-                .iter()
-                .filter_map(|member| out.name(member))
-                .collect(),
-            share: drain.share(moment),
-            drain: drain.clone(),
-        };
-        ActiveOverrides {
-            frozen: overrides.frozen,
-            drains: overrides.drains.iter().map(in_force).collect(),
-            troubles: self.storage.troubles(),
-        }
-    }
-
-    /// Says at the start what an earlier process has left in force.
-    pub(in crate::publish) fn announce_restored(&self) {
-        let Overrides { frozen, drains } = &self.now;
-        if frozen.is_some() {
-            warn!("answers are frozen until `gazetteer thaw`");
-        }
-        for drain in drains {
-            info!(target = %drain.target, "still drained from before the restart");
-        }
-    }
-
-    /// Shows that a command was obeyed.
-    fn announce(&self, asked: &PendingCommand, before: &Overrides, out: &mut Outbox, now: Now) {
-        let moment = before.moment(self.clock.now(now.instant));
-        let state =
-            |drain: Option<&Drain>| drain.map_or("in", |drain| drain.state(drain.share(moment)));
-        let frozen = |overrides: &Overrides| match overrides.frozen {
-            Some(_) => "frozen",
-            None => "live",
-        };
-        let PendingCommand { command, by, .. } = asked;
-        let why = |what: &str| format!("{what}, by {}", giver(*by));
-        let after = frozen(&self.now);
-        let (subject, from, to, why) = match command {
-            OperatorCommand::Drain { target, over, .. } => {
-                let verb = if over.is_zero() {
-                    "cordon".to_owned()
-                } else {
-                    let seconds = i64::try_from(over.as_secs()).unwrap_or(i64::MAX);
-                    format!("drain over {:#}", SignedDuration::from_secs(seconds))
-                };
-                let from = state(before.drain(target));
-                let to = state(self.now.drain(target));
-                (target.to_string(), from, to, why(&verb))
-            }
-            OperatorCommand::Uncordon(target) => {
-                let from = state(before.drain(target));
-                (target.to_string(), from, "in", why("uncordon"))
-            }
-            OperatorCommand::Freeze { .. } => {
-                ("answers".to_owned(), frozen(before), after, why("freeze"))
-            }
-            OperatorCommand::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
-            OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => return,
-        };
-        overridden(out, now, subject, (from, to), why, *by);
-    }
-}
-
-/// An override came into another state: a line of the log, a count, an event.
-fn overridden(
-    out: &mut Outbox,
-    now: Now,
-    subject: String,
-    (from, to): (&str, &str),
-    why: String,
-    by: Option<Peer>,
-) {
-    out.transited(
-        now,
-        TransitionEvent {
-            kind: EventKind::Override,
-            subject,
-            from: from.to_owned(),
-            to: to.to_owned(),
-            why,
-            by,
-            is_worse: false,
-        },
-    );
 }
 
 /// What is in force once answers are no longer frozen; `None` if they are not. What was half drained
 /// goes on from where it was.
-fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
+pub(super) fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
     let since = overrides.frozen?.since;
     let mut drains = overrides.drains.clone();
     drains.retain(|drain| drain.until.is_none_or(|until| until > now));
@@ -436,4 +227,101 @@ fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
 /// A moment that much later.
 fn later(moment: UnixSeconds, by: Duration) -> UnixSeconds {
     UnixSeconds(moment.0.saturating_add(by.as_secs()))
+}
+
+/// Fails for a target that means nothing here.
+pub(in crate::publish) fn check_known(
+    target: &OverrideTarget,
+    out: &Outbox,
+) -> Result<(), CommandRefused> {
+    let fleet = out.builder.fleet();
+    let members = || fleet.members.iter().map(|(index, _)| index);
+    let unknown = |kind, name: String, known: BTreeSet<String>| {
+        Err(CommandRefused::Unknown {
+            kind,
+            near: near(&name, known),
+            name,
+        })
+    };
+    match target {
+        OverrideTarget::Member(member) if fleet.members.find(member).is_none() => {
+            let names = fleet
+                .members
+                .iter()
+                .map(|(_, member)| member.name.to_string());
+            let known = names.collect();
+            unknown("member", member.to_string(), known)
+        }
+        OverrideTarget::Region(region) => {
+            let known = places(out)
+                .map(|(region, _)| region)
+                .collect::<BTreeSet<_>>();
+            if known.contains(region) {
+                return Ok(());
+            }
+            let known = known.into_iter().map(|region| region.to_string()).collect();
+            unknown("region", region.to_string(), known)
+        }
+        OverrideTarget::Zone(zone) => {
+            let zones = places(out).filter_map(|(_, zone)| zone);
+            let known = zones.collect::<BTreeSet<_>>();
+            if known.contains(zone) {
+                return Ok(());
+            }
+            let known = known.into_iter().map(|zone| zone.to_string()).collect();
+            unknown("zone", zone.to_string(), known)
+        }
+        OverrideTarget::Service(name) => {
+            let mut services = members().flat_map(|member| {
+                let facts = out.builder.facts(member);
+                facts.map(|(name, _)| name)
+            });
+            let is_known = |member| out.builder.fact(member, name).is_some();
+            if members().any(is_known) {
+                return Ok(());
+            }
+            let known = services.by_ref().take(NEAR_AMONG);
+            let known = known.map(ToString::to_string).collect();
+            unknown("service", name.to_string(), known)
+        }
+        OverrideTarget::Member(_) => Ok(()),
+    }
+}
+
+/// Every known region, and zone with its region.
+fn places(out: &Outbox) -> impl Iterator<Item = (Label, Option<Label>)> {
+    let fleet = out.builder.fleet();
+    let configured = fleet.regions.iter().flat_map(|region| {
+        let zones = region.zones.iter().cloned().map(Some);
+        let places = [None].into_iter().chain(zones);
+        places.map(|zone| (region.name.clone(), zone))
+    });
+    let topologies = fleet.members.iter();
+    let topologies = topologies.filter_map(|(index, _)| out.builder.topology(index));
+    configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
+}
+
+/// The known names that are most like one, the most similar first.
+fn near(name: &str, known: BTreeSet<String>) -> Vec<String> {
+    let mut scored: Vec<_> = known
+        .into_iter()
+        .map(|known| (strsim::jaro_winkler(&known, name), known))
+        .collect();
+    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    scored.truncate(NEAR);
+    scored.into_iter().map(|(_, known)| known).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_similar_names_come_first() {
+        let known = ["gce-asia", "gce-europe", "gce-us", "on-premises"];
+        let known = known.map(str::to_owned).into_iter().collect();
+        let near = near("gce-eurpoe", known);
+        assert_eq!(near.len(), 3);
+        assert_eq!(near[0], "gce-europe");
+    }
 }

@@ -1,20 +1,14 @@
 //! What the targets of operators mean in the present world.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::model::{
     FULL_SHARE, Fleet, MemberIdx, MemberSet, OverrideTarget, Overrides, TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
-use crate::publish::command::{ActiveOverrides, CommandRefused, OperatorCommand};
+use crate::publish::command::{ActiveOverrides, OperatorCommand};
 use crate::publish::outbox::Outbox;
 use crate::snapshot::{Shares, Snapshot, SnapshotBuilder};
-
-/// How many known names an error tells.
-const NEAR: usize = 3;
-
-/// Among how many services they are sought at most: the writer has other things to do.
-const NEAR_AMONG: usize = 10_000;
 
 /// The members that a target means now; none for a service.
 pub(in crate::publish) fn meant(
@@ -83,65 +77,6 @@ pub(in crate::publish) fn shares(
     shares
 }
 
-/// Fails for a target that means nothing here.
-pub(in crate::publish) fn check_known(
-    target: &OverrideTarget,
-    out: &Outbox,
-) -> Result<(), CommandRefused> {
-    let fleet = out.builder.fleet();
-    let members = || fleet.members.iter().map(|(index, _)| index);
-    let unknown = |kind, name: String, known: BTreeSet<String>| {
-        Err(CommandRefused::Unknown {
-            kind,
-            near: near(&name, known),
-            name,
-        })
-    };
-    match target {
-        OverrideTarget::Member(member) if fleet.members.find(member).is_none() => {
-            let names = fleet
-                .members
-                .iter()
-                .map(|(_, member)| member.name.to_string());
-            let known = names.collect();
-            unknown("member", member.to_string(), known)
-        }
-        OverrideTarget::Region(region) => {
-            let known = places(out)
-                .map(|(region, _)| region)
-                .collect::<BTreeSet<_>>();
-            if known.contains(region) {
-                return Ok(());
-            }
-            let known = known.into_iter().map(|region| region.to_string()).collect();
-            unknown("region", region.to_string(), known)
-        }
-        OverrideTarget::Zone(zone) => {
-            let zones = places(out).filter_map(|(_, zone)| zone);
-            let known = zones.collect::<BTreeSet<_>>();
-            if known.contains(zone) {
-                return Ok(());
-            }
-            let known = known.into_iter().map(|zone| zone.to_string()).collect();
-            unknown("zone", zone.to_string(), known)
-        }
-        OverrideTarget::Service(name) => {
-            let mut services = members().flat_map(|member| {
-                let facts = out.builder.facts(member);
-                facts.map(|(name, _)| name)
-            });
-            let is_known = |member| out.builder.fact(member, name).is_some();
-            if members().any(is_known) {
-                return Ok(());
-            }
-            let known = services.by_ref().take(NEAR_AMONG);
-            let known = known.map(ToString::to_string).collect();
-            unknown("service", name.to_string(), known)
-        }
-        OverrideTarget::Member(_) => Ok(()),
-    }
-}
-
 /// What an operator should know of a command that was obeyed.
 pub(in crate::publish) fn notes(
     command: &OperatorCommand,
@@ -191,42 +126,4 @@ pub(in crate::publish) fn notes(
         OperatorCommand::Thaw | OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => {}
     }
     notes
-}
-
-/// Every known region, and zone with its region.
-fn places(out: &Outbox) -> impl Iterator<Item = (Label, Option<Label>)> {
-    let fleet = out.builder.fleet();
-    let configured = fleet.regions.iter().flat_map(|region| {
-        let zones = region.zones.iter().cloned().map(Some);
-        let places = [None].into_iter().chain(zones);
-        places.map(|zone| (region.name.clone(), zone))
-    });
-    let topologies = fleet.members.iter();
-    let topologies = topologies.filter_map(|(index, _)| out.builder.topology(index));
-    configured.chain(topologies.flat_map(|topology| topology.known.iter().cloned()))
-}
-
-/// The known names that are most like one, the most similar first.
-fn near(name: &str, known: BTreeSet<String>) -> Vec<String> {
-    let mut scored: Vec<_> = known
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&known, name), known))
-        .collect();
-    scored.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    scored.truncate(NEAR);
-    scored.into_iter().map(|(_, known)| known).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_most_similar_names_come_first() {
-        let known = ["gce-asia", "gce-europe", "gce-us", "on-premises"];
-        let known = known.map(str::to_owned).into_iter().collect();
-        let near = near("gce-eurpoe", known);
-        assert_eq!(near.len(), 3);
-        assert_eq!(near[0], "gce-europe");
-    }
 }

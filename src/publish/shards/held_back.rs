@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::brake::WithdrawalBrake;
 use super::key::{ShardKey, ShardUpdate};
 use super::lists::ListedChange;
+use super::withdrawal_brake::WithdrawalBrake;
 use crate::model::{EventKind, MemberIdx, NamespacedName, Pattern, Peer};
 use crate::publish::command::giver;
 use crate::publish::now::Now;

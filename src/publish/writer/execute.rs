@@ -1,6 +1,6 @@
-//! The writer's side of commands: decided, kept on disk, in force, published, and only then told.
+//! The writer's side of commands: decided, kept on disk, in force, published (`publication.rs`), and only
+//! then told.
 
-use std::io;
 use std::sync::Arc;
 
 use super::confirming::Confirming;
@@ -9,24 +9,23 @@ use crate::model::{OverrideTarget, Peer};
 use crate::names::Label;
 use crate::publish::command::{CommandOutcome, CommandRefused, CommandRequest, OperatorCommand};
 use crate::publish::now::Now;
-use crate::publish::overrides::PendingCommand;
-use crate::publish::overrides::targets::check_known;
+use crate::publish::overrides::decide::check_known;
 use crate::publish::world::World;
 
 impl Core {
-    /// Decides upon a command and has the outcome written; one that is refused changes nothing.
-    pub(in crate::publish) fn execute(&mut self, order: CommandRequest) {
+    /// Begins to carry out a command. What is to be kept is decided and written first; removals that
+    /// were withheld are let through at once.
+    pub(in crate::publish) fn execute(&mut self, request: CommandRequest) {
         let now = self.now();
-        let CommandRequest { command, by, reply } = order;
-        if command == OperatorCommand::ConfirmMembers {
-            // Whoever asked may have gone away.
-            drop(reply.send(self.confirm_members()));
-            return;
-        }
-        if let OperatorCommand::Confirm(member) = &command {
-            match self.confirm(member, by, now) {
+        match &request.command {
+            OperatorCommand::ConfirmMembers => {
+                let outcome = self.confirm_members();
+                // Whoever asked may have gone away.
+                drop(request.reply.send(outcome));
+            }
+            OperatorCommand::Confirm(member) => match self.confirm(member, request.by, now) {
                 Ok(done) => {
-                    let last = self.world.shards.releases.all();
+                    let (last, reply) = (self.world.shards.releases.all(), request.reply);
                     self.confirming.push(Confirming { last, done, reply });
                     if self.world.shards.releases.is_empty() && !self.world.overrides.is_frozen() {
                         self.publish(now);
@@ -35,30 +34,12 @@ impl Core {
                     }
                 }
                 // Whoever asked may have gone away.
-                Err(refused) => drop(reply.send(Err(refused))),
+                Err(refused) => drop(request.reply.send(Err(refused))),
+            },
+            _ => {
+                let World { overrides, out, .. } = &mut self.world;
+                overrides.decide(request, &self.snapshots.load(), out, now);
             }
-            return;
-        }
-        let moment = self.world.overrides.clock.now(now.instant);
-        match self
-            .world
-            .overrides
-            .decide(&command, &self.world.out, moment)
-        {
-            Ok(next) => {
-                let mut written = next.clone();
-                let World { overrides, out, .. } = &self.world;
-                overrides.fill_safe(&mut written, &self.snapshots.load(), out, now.instant);
-                let asked = PendingCommand {
-                    command,
-                    by,
-                    next,
-                    reply,
-                };
-                self.world.overrides.save(written, Some(asked));
-            }
-            // Whoever asked may have gone away.
-            Err(refused) => drop(reply.send(Err(refused))),
         }
     }
 
@@ -127,32 +108,5 @@ impl Core {
             // Whoever asked may have gone away.
             drop(reply.send(Ok(done)));
         }
-    }
-
-    /// Decisions were written, or could not be.
-    pub(in crate::publish) fn saved(&mut self, saved: io::Result<()>) {
-        let now = self.now();
-        let Some(asked) = self.world.overrides.note_saved(&saved, now) else {
-            return;
-        };
-        let outcome = match saved {
-            Ok(()) => {
-                let published = self.snapshots.load_full();
-                let was_frozen = self.world.overrides.is_frozen();
-                let World { overrides, out, .. } = &mut self.world;
-                let done = overrides.put_in_force(&asked, &published, out, now);
-                drop(published);
-                self.world.follow_thaw(was_frozen, now);
-                // The last publication before a freeze, or the first after a thaw, is due too.
-                if !was_frozen || !self.world.overrides.is_frozen() {
-                    self.publish(now);
-                }
-                self.world.follow_freeze(was_frozen);
-                Ok(done)
-            }
-            Err(problem) => Err(self.world.overrides.not_kept(&problem)),
-        };
-        // Whoever asked may have gone away; the command is obeyed all the same.
-        drop(asked.reply.send(outcome));
     }
 }

@@ -17,8 +17,6 @@ use crate::config::Config;
 use crate::model::{Delta, MemberSet, ProbeTargets, UnixSeconds};
 use crate::names::Label;
 use crate::publish::command::CommandRequest;
-use crate::publish::disk::fact::Fact;
-use crate::publish::disk::files::FileOwner;
 use crate::publish::now::Now;
 use crate::publish::world::{Folded, World};
 use crate::snapshot::{Generation, Snapshot};
@@ -91,7 +89,7 @@ impl Core {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                saved = self.world.overrides.saved() => self.saved(saved),
+                written = self.world.overrides.saved() => self.publish_decided(written),
                 () = self.world.out.record.progress(), if is_waiting => {}
                 Some(order) = commands.recv(), if !is_saving => self.execute(order),
                 Some(config) = configs.recv() => {
@@ -110,8 +108,8 @@ impl Core {
             }
         }
         if self.world.overrides.is_saving() {
-            let saved = self.world.overrides.saved().await;
-            self.saved(saved);
+            let written = self.world.overrides.saved().await;
+            self.publish_decided(written);
         }
         let now = self.now();
         while let Ok(delta) = deltas.try_recv() {
@@ -224,45 +222,9 @@ impl Core {
             .fold(self.housekeeping, Instant::min)
     }
 
-    /// Publishes what was folded.
-    pub(in crate::publish) fn publish(&mut self, now: Now) {
-        self.publish_hostnames(now.instant);
-        let World { overrides, out, .. } = &mut self.world;
-        overrides.apply_shares(&self.snapshots.load_full(), out, now);
-        self.publish_unconfirmed();
-        let serial = self.serial.publish(now.instant, now.wall);
-        if self.world.serial.replace(serial) != Some(serial) {
-            self.world
-                .out
-                .disk
-                .append(&FileOwner::Fleet, Fact::Serial(serial));
-        }
-        self.generation.0 += 1;
-        let snapshot = self.world.out.builder.snapshot(self.generation, serial);
-        self.publish_targets();
-        self.world.measure(&snapshot);
-        let World { overrides, out, .. } = &mut self.world;
-        overrides.lingering.raise_longest_ttl(out);
-        let snapshot = Arc::new(snapshot);
-        let before = self.snapshots.swap(Arc::clone(&snapshot));
-        self.world
-            .count_exceeded(before.counts(), snapshot.counts());
-        let replaced = clock::monotonic();
-        let World { overrides, out, .. } = &mut self.world;
-        overrides
-            .lingering
-            .follow(&before, &snapshot, out, replaced);
-        self.retired.push(before);
-        self.retired.sweep();
-        self.pace.published(now.instant);
-        self.world.out.is_dirty = false;
-        self.become_ready(now.instant);
-        self.answer_confirmed();
-    }
-
     /// Says that the daemon is ready once it is: its members are, and what was known of addresses has
     /// been looked at, or that has taken too long.
-    fn become_ready(&mut self, now: Instant) {
+    pub(super) fn become_ready(&mut self, now: Instant) {
         if self
             .world
             .shards
@@ -284,39 +246,6 @@ impl Core {
         {
             self.ready
                 .send_if_modified(|is_ready| !std::mem::replace(is_ready, true));
-        }
-    }
-
-    /// Tells what to probe, when the set has changed.
-    fn publish_targets(&mut self) {
-        let targets = self.world.out.builder.targets();
-        self.targets.send_if_modified(|told| {
-            let is_new = !told.ptr_eq(targets);
-            if is_new {
-                told.clone_from(targets);
-            }
-            is_new
-        });
-    }
-
-    /// Tells which members are to be listed anew, when the set has changed.
-    fn publish_unconfirmed(&mut self) {
-        let World {
-            members,
-            shards,
-            out,
-            ..
-        } = &mut self.world;
-        if let Some(members) = members.show_brake(shards, out) {
-            self.unconfirmed.send_replace(Arc::new(members));
-        }
-    }
-
-    /// Tells which host names to resolve, when the set has changed.
-    fn publish_hostnames(&mut self, now: Instant) {
-        let World { shards, out, .. } = &mut self.world;
-        if let Some(names) = shards.addresses.wanted_hostnames(out, now) {
-            self.hostnames.send_replace(Arc::new(names));
         }
     }
 }

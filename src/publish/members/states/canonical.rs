@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::brake::WINDOW;
-use super::contact::{MemberContact, Told};
 use super::hold::LISTING;
+use super::loss_brake::WINDOW;
 use super::member::Tracked;
+use super::member_contact::{MemberContact, Told};
 use crate::model::MemberState;
 use crate::publish::members::states::States;
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::contact::{ContactEvent, MemberContact, Told};
 use super::hold::Hold;
+use super::member_contact::{ContactEvent, MemberContact, Told};
 use crate::model::{Damper, Fleet, Joined, Member, MemberState, Pattern};
 
 /// The `sync-timeout` of a member that takes part in no federation (docs/names.md, decision 10).

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::contact::{MemberContact, Told};
 use super::member::{BEGUN, Tracked};
+use super::member_contact::{MemberContact, Told};
 use crate::model::{Damper, Fleet, UnixSeconds};
 use crate::publish::now::Now;
 

@@ -272,8 +272,8 @@ impl Writer {
             }
             if self.core.world.overrides.is_saving() {
                 again = true;
-                let saved = self.core.world.overrides.saved().await;
-                self.core.saved(saved);
+                let written = self.core.world.overrides.saved().await;
+                self.core.publish_decided(written);
             }
             if !again && self.core.deadline(now.instant) > now.instant {
                 return;

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::contact::{MemberContact, Told};
 use super::member::Tracked;
+use super::member_contact::{MemberContact, Told};
 use crate::model::MemberIdx;
 
 /// Losses within this time of each other may put the brake on, and contact for so long takes it off.

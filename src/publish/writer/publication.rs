@@ -1,0 +1,108 @@
+//! Publications: a new snapshot is made, takes the place of the one before, and all who follow it are
+//! told.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::run::Core;
+use crate::publish::disk::fact::Fact;
+use crate::publish::disk::files::FileOwner;
+use crate::publish::now::Now;
+use crate::publish::overrides::WrittenCommand;
+use crate::publish::world::World;
+use crate::telemetry::clock;
+
+impl Core {
+    /// Puts in force what a command has decided, once that is on disk, publishes it, and answers whoever
+    /// gave the command.
+    pub(in crate::publish) fn publish_decided(&mut self, written: Option<WrittenCommand>) {
+        let Some((order, written)) = written else {
+            return;
+        };
+        let outcome = written.map(|()| {
+            let now = self.now();
+            let was_frozen = self.world.overrides.is_frozen();
+            let World { overrides, out, .. } = &mut self.world;
+            let outcome = overrides.put_in_force(&order, &self.snapshots.load(), out, now);
+            self.world.follow_thaw(was_frozen, now);
+            // The last publication before a freeze, or the first after a thaw, is due too.
+            if !was_frozen || !self.world.overrides.is_frozen() {
+                self.publish(now);
+            }
+            self.world.follow_freeze(was_frozen);
+            outcome
+        });
+        // Whoever asked may have gone away; the command is obeyed all the same.
+        drop(order.request.reply.send(outcome));
+    }
+
+    /// Publishes what was folded and what is in force.
+    pub(in crate::publish) fn publish(&mut self, now: Now) {
+        self.publish_hostnames(now.instant);
+        let World { overrides, out, .. } = &mut self.world;
+        overrides.apply_shares(&self.snapshots.load_full(), out, now);
+        self.publish_unconfirmed();
+        let serial = self.serial.publish(now.instant, now.wall);
+        if self.world.serial.replace(serial) != Some(serial) {
+            self.world
+                .out
+                .disk
+                .append(&FileOwner::Fleet, Fact::Serial(serial));
+        }
+        self.generation.0 += 1;
+        let snapshot = self.world.out.builder.snapshot(self.generation, serial);
+        self.publish_targets();
+        self.world.measure(&snapshot);
+        let World { overrides, out, .. } = &mut self.world;
+        overrides.lingering.raise_longest_ttl(out);
+        let snapshot = Arc::new(snapshot);
+        let before = self.snapshots.swap(Arc::clone(&snapshot));
+        self.world
+            .count_exceeded(before.counts(), snapshot.counts());
+        let replaced = clock::monotonic();
+        let World { overrides, out, .. } = &mut self.world;
+        overrides
+            .lingering
+            .follow(&before, &snapshot, out, replaced);
+        self.retired.push(before);
+        self.retired.sweep();
+        self.pace.published(now.instant);
+        self.world.out.is_dirty = false;
+        self.become_ready(now.instant);
+        self.answer_confirmed();
+    }
+
+    /// Tells what to probe, when the set has changed.
+    fn publish_targets(&mut self) {
+        let targets = self.world.out.builder.targets();
+        self.targets.send_if_modified(|told| {
+            let is_new = !told.ptr_eq(targets);
+            if is_new {
+                told.clone_from(targets);
+            }
+            is_new
+        });
+    }
+
+    /// Tells which members are to be listed anew, when the set has changed.
+    pub(super) fn publish_unconfirmed(&mut self) {
+        let World {
+            members,
+            shards,
+            out,
+            ..
+        } = &mut self.world;
+        if let Some(members) = members.show_brake(shards, out) {
+            self.unconfirmed.send_replace(Arc::new(members));
+        }
+    }
+
+    /// Tells which host names to resolve, when the set has changed.
+    pub(super) fn publish_hostnames(&mut self, now: Instant) {
+        let World { shards, out, .. } = &mut self.world;
+        if let Some(names) = shards.addresses.wanted_hostnames(out, now) {
+            self.hostnames.send_replace(Arc::new(names));
+        }
+    }
+}
