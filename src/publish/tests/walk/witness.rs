@@ -241,9 +241,9 @@ impl Witness {
         (seen, off_and_on): (&Seen, [bool; FEDERATIONS]),
         form: Form,
     ) {
-        for federation in 0..case.federations {
+        for (federation, off_and_on) in off_and_on.into_iter().enumerate() {
             let (was, is) = (before.seen.brakes[federation], seen.brakes[federation]);
-            if was == is && !off_and_on[federation] {
+            if was == is && !off_and_on {
                 continue;
             }
             let from = self.from[federation];
