@@ -46,7 +46,6 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use self::loss_brake::MemberLossBrake;
-pub(in crate::publish) use self::member::BEGUN;
 use self::member::Tracked;
 pub(in crate::publish) use self::member_contact::ContactEvent;
 #[cfg(test)]

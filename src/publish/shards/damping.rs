@@ -22,8 +22,7 @@ use super::deadlines::Deadlines;
 use super::key::ShardKey;
 use super::readiness::ShardReadiness;
 use crate::model::{Damper, MemberIdx, UnixSeconds};
-use crate::publish::members::states::BEGUN;
-use crate::publish::now::Now;
+use crate::publish::now::{BEGUN, Now};
 use crate::snapshot::Condition;
 
 /// How long after its last change something remembered is looked at: whether it can be forgotten.
@@ -123,8 +122,7 @@ impl Damping {
     pub(in crate::publish) fn record(&self, key: &ShardKey, now: Now) -> Option<ShardRecord> {
         let shard = self.shards.get(key)?;
         let is_kept = shard.damper.count() > 1;
-        let last = self.begun + shard.damper.last().saturating_sub(BEGUN);
-        let last = now.wall_of(last).0;
+        let last = now.wall_of_counted(self.begun, shard.damper.last()).0;
         is_kept.then(|| ShardRecord {
             count: shard.damper.count(),
             last,

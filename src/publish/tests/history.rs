@@ -158,7 +158,7 @@ fn histories_that_broke_a_rule_break_none_any_more() {
         verdict: crate::model::Verdict::Down,
         is_recent: true,
     };
-    let histories: [&[Step]; 10] = [
+    let histories: [&[Step]; 11] = [
         // What was found while answers were frozen was not on disk right after the thaw.
         &[
             Step::Freeze,
@@ -222,6 +222,16 @@ fn histories_that_broke_a_rule_break_none_any_more() {
             Step::Flap(0),
             Step::Freeze,
             Step::Away(1800),
+            Step::Thaw,
+            Step::Restart,
+        ],
+        // What went out too often before a start did so just then to the process after it, where all was
+        // written anew in between.
+        &[
+            Step::Flap(0),
+            pass(11),
+            Step::Freeze,
+            Step::Restart,
             Step::Thaw,
             Step::Restart,
         ],

@@ -195,7 +195,7 @@ fn shrunk(case: &Case, mut history: Vec<Step>) -> (Vec<Step>, String) {
 fn histories_that_were_found() {
     use ContactEvent::{Lost, Resumed, Returning, Synced};
     let synced = [Step::Happens(0, Synced), Step::Happens(1, Synced)];
-    let found: [&[Step]; 9] = [
+    let found: [&[Step]; 10] = [
         // A brake went on with no deadline, once the other one's hold had passed.
         &[
             Step::Restart(0),
@@ -283,6 +283,15 @@ fn histories_that_were_found() {
             Step::Happens(1, Returning),
             Step::Happens(2, Lost),
             Step::Happens(1, Lost),
+        ],
+        // One that counted as in contact takes a brake off, and its own hold passes at that moment.
+        &[
+            Step::Restart(0),
+            Step::Passes(1),
+            Step::Happens(0, Lost),
+            Step::Happens(1, Lost),
+            Step::Passes(59),
+            Step::Happens(0, ContactEvent::Forgotten),
         ],
     ];
     for case in Case::all() {

@@ -7,12 +7,10 @@ use tokio::time::Instant;
 use super::hold::Hold;
 use super::member_contact::{ContactEvent, MemberContact, Told};
 use crate::model::{Damper, Fleet, Joined, Member, MemberState, Pattern};
+use crate::publish::now::BEGUN;
 
 /// The `sync-timeout` of a member that takes part in no federation (docs/names.md, decision 10).
 const SYNC_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// What the moment that a damper counts from is to it: withdrawals by an earlier process are before.
-pub(in crate::publish) const BEGUN: Duration = Duration::from_secs(3600);
 
 /// One member.
 #[derive(Debug)]

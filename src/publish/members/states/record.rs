@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::member::{BEGUN, Tracked};
+use super::member::Tracked;
 use super::member_contact::{MemberContact, Told};
 use crate::model::{Damper, Fleet, UnixSeconds};
 use crate::publish::now::Now;
@@ -95,15 +95,12 @@ impl Tracked {
             }),
             _ => None,
         };
-        let begun = self.begun;
-        let last = self.damper.last();
         MemberRecord {
             lost,
             holds: holds.collect(),
             withdrawals: (!self.damper.is_over(self.time(now.instant))).then(|| {
-                let (before, since) = (BEGUN.saturating_sub(last), last.saturating_sub(BEGUN));
-                let at = wall(begun + since).saturating_sub(before.as_secs());
-                (self.damper.count(), at)
+                let last = now.wall_of_counted(self.begun, self.damper.last());
+                (self.damper.count(), last.0)
             }),
         }
     }

@@ -170,7 +170,10 @@ fn brakes_go_off_for_a_reason(
         let from = before.witness.from[f];
         let of_it = losses(case, after, f).filter(|at| *at >= from).count();
         let is_due = is_heard || after.now >= on + LONGEST_BRAKE;
-        let may_end = is_other || is_due || of_it <= in_contact(case, after, f);
+        // Whose hold passes at this very moment was in contact until then.
+        let others = in_contact(case, after, &after.seen, f);
+        let others = others.max(in_contact(case, after, &before.seen, f));
+        let may_end = is_other || is_due || of_it <= others;
         may_end || after.seen.brakes[f] == Some(on)
     })
 }
@@ -286,11 +289,11 @@ fn lost_are_out(case: &Case, node: &Node) -> bool {
 }
 
 /// How many members of a federation are in contact for its brake.
-fn in_contact(case: &Case, node: &Node, f: usize) -> usize {
+fn in_contact(case: &Case, node: &Node, seen: &Seen, f: usize) -> usize {
     let those = (0..case.members).filter(|m| case.takes_part(*m, f));
     let in_contact = those.filter(|m| {
         let member = &node.witness.members[*m];
-        let is_lost = node.seen.states[*m] == Some(MemberState::Lost);
+        let is_lost = seen.states[*m] == Some(MemberState::Lost);
         let is_presumed = member.told == Told::Presumed && !is_lost;
         member.is_live() || member.listing.is_some() || is_presumed
     });
@@ -309,7 +312,7 @@ pub(super) fn brake_went_off_and_on(case: &Case, before: &Node, after: &Node, f:
     let is_of_now = f < case.federations && after.seen.brakes[f] == Some(after.now);
     is_of_now && before.seen.brakes[f] == after.seen.brakes[f] && {
         let of_it = losses(case, after, f).filter(|at| *at >= after.witness.from[f]);
-        of_it.count() <= in_contact(case, after, f)
+        of_it.count() <= in_contact(case, after, &after.seen, f)
     }
 }
 
@@ -326,7 +329,9 @@ fn brakes_end(case: &Case, node: &Node) -> bool {
             Told::Live { since } => node.now >= since.max(on) + WINDOW,
             _ => false,
         });
-        of_it.count() > in_contact(case, node, f) && node.now < on + LONGEST_BRAKE && !is_heard
+        of_it.count() > in_contact(case, node, &node.seen, f)
+            && node.now < on + LONGEST_BRAKE
+            && !is_heard
     })
 }
 
@@ -334,7 +339,7 @@ fn brakes_end(case: &Case, node: &Node) -> bool {
 fn brakes_go_on(case: &Case, node: &Node) -> bool {
     (0..case.federations).all(|f| {
         let recent = losses(case, node, f).filter(|at| node.now - at < WINDOW);
-        node.seen.brakes[f].is_some() || recent.count() <= in_contact(case, node, f)
+        node.seen.brakes[f].is_some() || recent.count() <= in_contact(case, node, &node.seen, f)
     })
 }
 
