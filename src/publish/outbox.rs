@@ -7,6 +7,8 @@ pub(super) mod transitions;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use self::events::TransitionEvent;
 use self::transitions::TransitionLog;
 use super::disk::Disk;
@@ -51,16 +53,32 @@ pub(super) struct Outbox {
     /// Something of it is not published.
     pub(super) is_dirty: bool,
     /// Where facts are written.
-    pub(super) disk: Disk,
+    disk: Disk,
     /// Where findings are written.
     pub(super) record: FindingsLog,
     /// Where transitions are shown.
-    pub(super) transits: TransitionLog,
+    transits: TransitionLog,
     /// Where changes are counted.
     pub(super) metrics: Arc<Metrics>,
 }
 
 impl Outbox {
+    /// Facts that nothing was published of, with where all that follows goes.
+    pub(super) fn new(
+        builder: SnapshotBuilder,
+        (disk, record, transits): (Disk, FindingsLog, TransitionLog),
+    ) -> Self {
+        let metrics = Arc::clone(transits.metrics());
+        Self {
+            builder,
+            is_dirty: true,
+            disk,
+            record,
+            transits,
+            metrics,
+        }
+    }
+
     /// The name of a member.
     pub(super) fn name(&self, member: MemberIdx) -> Option<Label> {
         let members = &self.builder.fleet().members;
@@ -78,6 +96,32 @@ impl Outbox {
         if let Some(name) = self.name(member) {
             self.disk.append(&FileOwner::Member(name), fact);
         }
+    }
+
+    /// Has a change written of what is no member's.
+    pub(super) fn keep_of_fleet(&mut self, fact: Fact) {
+        self.disk.append(&FileOwner::Fleet, fact);
+    }
+
+    /// Has a file of facts written anew.
+    pub(super) fn replace_file(&mut self, owner: &FileOwner, whole: MemberImage) {
+        self.disk.replace(owner, whole);
+    }
+
+    /// Has the file of facts of a member that is gone removed.
+    pub(super) fn remove_file(&mut self, member: Label) {
+        self.disk.remove(&FileOwner::Member(member));
+    }
+
+    /// The files of facts that are to be written anew.
+    pub(super) fn stale_files(&mut self, now: Instant) -> Vec<FileOwner> {
+        self.disk.owed(now)
+    }
+
+    /// Ends once everything is on disk.
+    pub(super) fn close(self) {
+        self.disk.close();
+        self.record.close();
     }
 
     /// Has everything of a member written: its services, and what is kept besides.
@@ -181,6 +225,16 @@ impl Outbox {
         condition: Option<Condition>,
     ) {
         self.is_dirty |= self.builder.set_condition(*member, name, condition);
+    }
+
+    /// A second is over: more transitions are logged again.
+    pub(super) fn next_second(&mut self) {
+        self.transits.next_second();
+    }
+
+    /// Counts a transition that nobody needs to read about.
+    pub(super) fn count_transition(&self, kind: EventKind) {
+        self.transits.count(kind);
     }
 
     /// Something went from one state to another: a line of the log, a count, an event.

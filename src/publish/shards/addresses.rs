@@ -12,7 +12,6 @@ use crate::model::{
     EventKind, Evidence, MemberIdx, MemberSet, NamespacedName, ProbeTarget, Service, Verdict,
 };
 use crate::publish::disk::fact::Fact;
-use crate::publish::disk::files::FileOwner;
 use crate::publish::now::Now;
 use crate::publish::outbox::events::TransitionEvent;
 use crate::publish::outbox::{Outbox, TargetChange};
@@ -120,7 +119,7 @@ impl KnownAddresses {
         let before = self.hostnames.get(hostname).map(|(before, _)| before);
         if before != resolved.as_ref() {
             let fact = Fact::Hostname(hostname.clone(), resolved.clone());
-            out.disk.append(&FileOwner::Fleet, fact);
+            out.keep_of_fleet(fact);
         }
         match resolved.clone() {
             Some(resolved) => self.hostnames.insert(hostname.clone(), (resolved, None)),
@@ -164,11 +163,10 @@ impl KnownAddresses {
 
     /// Forgets the addresses of host names that no service has named for long.
     pub(in crate::publish) fn forget_hostnames(&mut self, out: &mut Outbox, now: Instant) {
-        let disk = &mut out.disk;
         self.hostnames.retain(|name, (_, unwanted)| {
             let is_kept = unwanted.is_none_or(|since| now < since + UNWANTED);
             if !is_kept {
-                disk.append(&FileOwner::Fleet, Fact::Hostname(name.clone(), None));
+                out.keep_of_fleet(Fact::Hostname(name.clone(), None));
             }
             is_kept
         });
@@ -193,7 +191,7 @@ fn transition(
     let from = before.filter(|from| *from != to && *from != Verdict::Unknown)?;
     if counts_as_up(from) && counts_as_up(to) {
         debug!(target = %target.address, seen = %evidence.seen, from = text(from), to = text(to));
-        out.transits.count(EventKind::Target);
+        out.count_transition(EventKind::Target);
         return None;
     }
     Some(TransitionEvent {
