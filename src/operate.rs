@@ -14,7 +14,6 @@
 mod api;
 mod apply;
 mod certificate;
-mod claims;
 mod cluster;
 mod contexts;
 mod credential;

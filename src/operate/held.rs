@@ -2,7 +2,6 @@
 
 use super::api::Refusal;
 use super::apply::ObjectChange;
-use super::claims::TokenClaims;
 use super::credential::MemberCredential;
 use super::error::OperateError;
 use super::joining::Joining;
@@ -12,6 +11,7 @@ use super::progress::{Progress, StepMark};
 use super::prove::{Proof, prove};
 use super::spans::{DAY, span};
 use super::token::{make_secret, request, secret_names, shown_secret};
+use crate::sources::kubernetes::TokenClaims;
 use crate::telemetry::clock;
 
 /// How long a token is asked for, in seconds.
@@ -42,14 +42,14 @@ pub(super) async fn kept(
     let Some(credential) = looked.known.credential.clone() else {
         return Ok(None);
     };
-    let Some(claims) = TokenClaims::read(&credential.token) else {
+    let Some(claims) = TokenClaims::of(&credential.token) else {
         return Ok(None);
     };
     let account = (looked.names.namespace.clone(), looked.names.account());
-    let is_long_lived = claims.ends.is_none();
+    let is_long_lived = claims.expires.is_none();
     let fits = !joining.renews
         && credential.endpoint == looked.endpoint
-        && claims.account == Some(account)
+        && claims.subject == Some(account)
         && is_long_lived == (looked.mode == Mode::LongLived)
         && claims.is_young(clock::now());
     if !fits {
@@ -87,7 +87,7 @@ pub(super) async fn renew(
     } else {
         request(api, names, joining.lifetime.unwrap_or(LIFETIME)).await?
     };
-    let claims = TokenClaims::read(&token);
+    let claims = TokenClaims::of(&token);
     tell_token(joining, looked, claims.as_ref(), false, progress)?;
     let credential = MemberCredential {
         endpoint: looked.endpoint.clone(),
@@ -110,7 +110,7 @@ async fn secret_to_make(
 ) -> Result<(String, bool), OperateError> {
     let [first, second] = secret_names(&looked.names);
     let credential = looked.known.credential.as_ref();
-    let claims = credential.and_then(|credential| TokenClaims::read(&credential.token));
+    let claims = credential.and_then(|credential| TokenClaims::of(&credential.token));
     let used = claims.and_then(|claims| claims.secret);
     if !joining.renews {
         return Ok((used.unwrap_or(first), false));
@@ -134,7 +134,7 @@ fn tell_token(
     is_kept: bool,
     progress: &mut Progress<'_>,
 ) -> Result<(), OperateError> {
-    let ends = claims.and_then(|claims| claims.ends);
+    let ends = claims.and_then(|claims| claims.expires);
     let granted = claims.and_then(TokenClaims::granted);
     let (Some(ends), Some(granted)) = (ends, granted) else {
         progress.found(StepMark::Ok, "token without an end, that of a secret");

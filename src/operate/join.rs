@@ -7,7 +7,6 @@ use tokio::time::sleep;
 
 use super::api::Refusal;
 use super::apply::{ObjectChange, remove};
-use super::claims::TokenClaims;
 use super::credential::MemberCredential;
 use super::entry::MemberEntry;
 use super::error::OperateError;
@@ -20,6 +19,7 @@ use super::prove::Proof;
 use super::token::{secret_names, shown_secret};
 use crate::model::Shown;
 use crate::names::Label;
+use crate::sources::kubernetes::TokenClaims;
 
 /// How long daemons have to take a new credential before the old one is made void: they look at it each
 /// second.
@@ -91,7 +91,7 @@ pub async fn join(
             let claims = held.claims.as_ref();
             TokenFacts {
                 ends: claims
-                    .and_then(|claims| claims.ends)
+                    .and_then(|claims| claims.expires)
                     .map(|ends| ends.to_string()),
                 granted_seconds: claims.and_then(TokenClaims::granted),
                 kept: held.is_kept,

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use super::api::{Api, Refusal};
 use super::apply::{ObjectChange, apply, is_ours};
 use super::certificate::verification;
-use super::claims::TokenClaims;
 use super::cluster::{clusterset_id, uid, version};
 use super::contexts::{Opened, open, read_authority};
 use super::credential::{ApiEndpoint, CONTEXT};
@@ -19,6 +18,7 @@ use super::place::MemberStore;
 use super::progress::{Progress, StepMark};
 use crate::model::Shown;
 use crate::names::Label;
+use crate::sources::kubernetes::TokenClaims;
 
 /// A member that was looked at.
 pub(super) struct Looked {
@@ -172,8 +172,8 @@ async fn name(
 /// How the token is to live: as the operator says, else as it does.
 fn mode(joining: &Joining, known: &KnownMember) -> Mode {
     let claims = known.credential.as_ref();
-    let claims = claims.and_then(|credential| TokenClaims::read(&credential.token));
-    let is_long_lived = claims.is_some_and(|claims| claims.ends.is_none());
+    let claims = claims.and_then(|credential| TokenClaims::of(&credential.token));
+    let is_long_lived = claims.is_some_and(|claims| claims.expires.is_none());
     match joining.mode {
         Some(mode) => mode,
         None if is_long_lived && joining.lifetime.is_none() => Mode::LongLived,

@@ -6,7 +6,6 @@ use serde_json::Value;
 
 use super::api::{Api, Refusal};
 use super::apply::{ObjectChange, is_ours, remove};
-use super::claims::TokenClaims;
 use super::cluster::version;
 use super::contexts::{ApiTrust, ContextChoice, context_of, open};
 use super::entry::KnownMember;
@@ -17,6 +16,7 @@ use super::place::{MemberStore, Where};
 use super::progress::{Progress, StepMark};
 use crate::model::Shown;
 use crate::names::Label;
+use crate::sources::kubernetes::TokenClaims;
 
 /// Where ServiceAccounts are, if nothing says otherwise.
 const NAMESPACE: &str = "kube-system";
@@ -71,8 +71,8 @@ impl Leaving {
             return Err(OperateError::Refused(why));
         }
         let credential = known.credential.as_ref();
-        let claims = credential.and_then(|credential| TokenClaims::read(&credential.token));
-        let account = claims.and_then(|claims| claims.account);
+        let claims = credential.and_then(|credential| TokenClaims::of(&credential.token));
+        let account = claims.and_then(|claims| claims.subject);
         let (namespace, account) = account.map_or((None, None), |(a, b)| (Some(a), Some(b)));
         let mut installation = place.installation()?;
         if installation.is_new() {

@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::publish::disk::fact::{Fact, Learnt, MemberMeta};
-use crate::publish::disk::files::FileOwner;
 use crate::publish::disk::findings_file::MemberRecords;
 use crate::publish::shards::withdrawal_brake::HeldBack;
 
@@ -245,15 +244,14 @@ impl FleetMembers {
     /// Writes down that the facts of all ready members are live now.
     pub(super) fn keep_seen(&mut self, out: &mut Outbox, wall: UnixSeconds) {
         let fleet = Arc::clone(out.builder.fleet());
-        for (index, member) in fleet.members.iter() {
+        for (index, _) in fleet.members.iter() {
             let Some(profile) = self.profiles.get_mut(&index) else {
                 continue;
             };
             let is_ready = self.states.state(index) == Some(MemberState::Ready);
             if is_ready {
                 profile.kept.seen = Some(wall);
-                out.disk
-                    .append(&FileOwner::Member(member.name.clone()), Fact::Seen(wall));
+                out.keep(index, Fact::Seen(wall));
             }
         }
     }

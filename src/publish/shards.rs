@@ -2,6 +2,7 @@
 //! and what is shown of each.
 
 pub(super) mod addresses;
+pub(super) mod apply;
 pub(super) mod damping;
 pub(super) mod deadlines;
 pub(super) mod debounce;
@@ -20,20 +21,17 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use self::addresses::KnownAddresses;
-use self::damping::{Came, Damping};
+use self::damping::Damping;
 use self::debounce::PendingRemovals;
-use self::key::{ShardKey, ShardUpdate};
-use self::lists::SLICE;
+use self::key::ShardKey;
 use self::readiness::ShardReadiness;
 use self::releases::Releases;
 use self::withdrawal_brake::{HeldBack, WithdrawalBrake};
 use super::now::Now;
 use super::outbox::Outbox;
-use crate::model::{EventKind, Evidence, Fleet, MemberIdx, NamespacedName, ProbeTarget, Service};
+use crate::model::{Evidence, Fleet, MemberIdx, NamespacedName, ProbeTarget, Service};
 use crate::names::Label;
-use crate::publish::disk::fact::Fact;
 use crate::publish::disk::findings_file::ShardRecords;
-use crate::publish::outbox::events::TransitionEvent;
 
 /// The shards of all members.
 #[derive(Debug)]
@@ -114,7 +112,7 @@ impl FleetShards {
     /// What is to be kept of every shard that goes out too often, as it is named on disk.
     pub(super) fn records(&self, out: &Outbox, now: Now) -> ShardRecords {
         let records = self.damping.records(now);
-        let records = records.filter_map(|(key, record)| Some((key_on_disk(key, out)?, record)));
+        let records = records.filter_map(|(key, record)| Some((out.key_on_disk(key)?, record)));
         records.collect()
     }
 
@@ -143,204 +141,6 @@ impl FleetShards {
         deadlines.into_iter().flatten().min()
     }
 
-    /// Has what is known of a shard written, if it goes out too often.
-    fn keep_shard(&self, key: &ShardKey, out: &mut Outbox, now: Now) {
-        if let Some(record) = self.damping.record(key, now)
-            && let Some(key) = key_on_disk(key, out)
-        {
-            out.record.shard(key, record, now.instant);
-        }
-    }
-
-    /// What a source says of a shard: folded at once, or kept back for a moment if it only takes
-    /// something away.
-    pub(super) fn hear(&mut self, key: ShardKey, facts: ShardUpdate, out: &mut Outbox, now: Now) {
-        let old = out.builder.fact(key.0, &key.1);
-        match (old, facts) {
-            (None, None) => {}
-            (Some(_), None) => self.pending.keep(key, None, now.instant),
-            (Some(old), Some(new)) if debounce::only_removes(old, &new) => {
-                self.pending.keep(key, Some(new), now.instant);
-            }
-            (_, facts) => {
-                self.pending.cancel(&key);
-                self.apply(&key, facts, out, now);
-            }
-        }
-    }
-
-    /// Does what is due, as much as one turn takes.
-    pub(super) fn turn(&mut self, out: &mut Outbox, now: Now) {
-        self.apply_pending(out, now);
-        self.fold_releases(out, now);
-        self.undamp(out, now);
-    }
-
-    /// Folds what has been kept back for long enough, as much as one turn takes.
-    fn apply_pending(&mut self, out: &mut Outbox, now: Now) {
-        for _ in 0..SLICE {
-            let Some((key, facts)) = self.pending.pop(now.instant) else {
-                return;
-            };
-            self.apply(&key, facts, out, now);
-        }
-    }
-
-    /// Folds everything that is kept back for a moment.
-    pub(super) fn apply_all_pending(&mut self, out: &mut Outbox, now: Now) {
-        let kept: Vec<_> = self.pending.drain().collect();
-        for (key, facts) in kept {
-            self.apply(&key, facts, out, now);
-        }
-    }
-
-    /// The one door for facts about one shard: they are held back by the brake, or folded and written,
-    /// and what becomes of the shard is followed.
-    fn apply(&mut self, key: &ShardKey, facts: ShardUpdate, out: &mut Outbox, now: Now) {
-        let (member, name) = key;
-        let old = out.builder.fact(*member, name).cloned();
-        let from = standing_of(*member, old.as_deref(), out);
-        if from.withdraws(standing_of(*member, facts.as_deref(), out)) {
-            if self.brake.holds(key) {
-                self.hold_back(key, facts, "", out, now);
-                return;
-            }
-            if let Some(why) = self.is_too_much(key, old.as_deref(), from, out, now) {
-                self.hold_back(key, facts, &why, out, now);
-                return;
-            }
-            self.put(key, facts, true, out, now);
-        } else {
-            self.take_back(key, out, now);
-            self.put(key, facts, false, out, now);
-        }
-    }
-
-    /// Why a withdrawal is one too many, if it is: no probe says the same of it.
-    fn is_too_much(
-        &mut self,
-        (member, name): &ShardKey,
-        old: Option<&Service>,
-        from: ShardReadiness,
-        out: &Outbox,
-        now: Now,
-    ) -> Option<String> {
-        if self.brake.is_exempt(*member) {
-            return None;
-        }
-        let old = old.filter(|_| from == ShardReadiness::Ready)?;
-        let federations = out.builder.federations_of(*member, name, old);
-        let (index, why) = (self.brake).is_too_much(*member, &federations, now.instant)?;
-        if self.addresses.is_down((*member, name), old, out) {
-            return None;
-        }
-        let federation = out.builder.fleet().federations.get(index)?;
-        Some(format!("{why} in federation {}", federation.name))
-    }
-
-    /// Folds facts and has them written.
-    fn put(
-        &mut self,
-        key: &ShardKey,
-        service: ShardUpdate,
-        may_be_burst: bool,
-        out: &mut Outbox,
-        now: Now,
-    ) {
-        let (member, name) = key;
-        let fact = Fact::of(name.clone(), service.clone());
-        if self.replace(key, service, may_be_burst, out, now) {
-            out.keep(*member, fact);
-        }
-    }
-
-    /// Folds facts, and follows what becomes of the shard. Returns whether anything changed.
-    fn replace(
-        &mut self,
-        key: &ShardKey,
-        service: ShardUpdate,
-        may_be_burst: bool,
-        out: &mut Outbox,
-        now: Now,
-    ) -> bool {
-        let (member, name) = key;
-        let old = out.builder.fact(*member, name).cloned();
-        if old == service {
-            return false;
-        }
-        let (from, to) = (
-            standing_of(*member, old.as_deref(), out),
-            standing_of(*member, service.as_deref(), out),
-        );
-        // Most changes leave alone what decides where a shard is published.
-        let is_elsewhere = from != to
-            || !(old.as_ref().zip(service.as_ref()))
-                .is_some_and(|(old, new)| Arc::ptr_eq(&old.spec, &new.spec));
-        let was = is_elsewhere.then(|| counted(key, old.as_deref(), out));
-        let is = is_elsewhere.then(|| counted(key, service.as_deref(), out));
-        let has_changed = match service {
-            Some(service) => out.builder.upsert(*member, name, service),
-            None => out.builder.remove(*member, name),
-        };
-        if !has_changed {
-            return false;
-        }
-        out.is_dirty = true;
-        if let Some((was, is)) = was.zip(is).filter(|(was, is)| was != is) {
-            if is.is_empty() && may_be_burst {
-                self.brake.burst(key, was, now.instant);
-            } else {
-                self.brake.unpublished(*member, &was);
-                if !is.is_empty() {
-                    self.brake.published(key, &is);
-                }
-            }
-        }
-        match (from, to) {
-            (_, ShardReadiness::Ready) if from != ShardReadiness::Ready => self.came(key, out, now),
-            _ if from != to => self.went(key, (from, to), out, now),
-            _ => {}
-        }
-        true
-    }
-
-    /// A shard is out.
-    fn went(
-        &mut self,
-        key: &ShardKey,
-        standings: (ShardReadiness, ShardReadiness),
-        out: &mut Outbox,
-        now: Now,
-    ) {
-        let was = self.damping.went(key, standings, now);
-        self.keep_shard(key, out, now);
-        let (from, to) = standings;
-        let condition = self.damping.condition(key, now);
-        out.set_condition(key, condition.filter(|_| to != ShardReadiness::Gone));
-        if let Some(was) = was {
-            debug_assert!(from == ShardReadiness::Ready);
-            shard_transited(key, (was, "out"), to.why().to_owned(), out, now);
-        }
-    }
-
-    /// A shard is ready.
-    fn came(&mut self, key: &ShardKey, out: &mut Outbox, now: Now) {
-        match self.damping.came(key, now) {
-            Came::New => {}
-            Came::AtOnce(since) => {
-                out.set_condition(key, None);
-                let seconds = now.wall.0.saturating_sub(since.0);
-                let why = format!("ready again after {seconds} s");
-                shard_transited(key, ("out", "ready"), why, out, now);
-            }
-            Came::Damped(condition) => {
-                let why = condition.why.to_string();
-                out.set_condition(key, Some(condition));
-                shard_transited(key, ("out", "damped"), why, out, now);
-            }
-        }
-    }
-
     /// Folds what probes have found, and makes the withdrawals that it confirms.
     pub(super) fn probed(
         &mut self,
@@ -350,15 +150,6 @@ impl FleetShards {
     ) {
         if self.addresses.probed(found, out, now) {
             self.confirm_down(out, now);
-        }
-    }
-
-    /// Lets shards back whose quiet time is over.
-    fn undamp(&mut self, out: &mut Outbox, now: Now) {
-        while let Some(key) = self.damping.pop(now) {
-            out.set_condition(&key, None);
-            let why = "suppression ended".to_owned();
-            shard_transited(&key, ("damped", "ready"), why, out, now);
         }
     }
 
@@ -441,46 +232,8 @@ impl FleetShards {
     }
 }
 
-/// A shard as it is named on disk.
-fn key_on_disk((member, name): &ShardKey, out: &Outbox) -> Option<[String; 3]> {
-    let member = out.name(*member)?.to_string();
-    Some([member, name.namespace.to_string(), name.name.to_string()])
-}
-
 /// The standing that facts of a member give; `None` is no facts.
 fn standing_of(member: MemberIdx, facts: Option<&Service>, out: &Outbox) -> ShardReadiness {
     let fleet = out.builder.fleet();
     ShardReadiness::of(facts, fleet.has_gateway(member), fleet.addresses)
-}
-
-/// The federations that a shard is published in.
-fn counted((member, name): &ShardKey, facts: Option<&Service>, out: &Outbox) -> Vec<usize> {
-    let facts =
-        facts.filter(|facts| standing_of(*member, Some(facts), out) == ShardReadiness::Ready);
-    facts.map_or_else(Vec::new, |facts| {
-        out.builder.federations_of(*member, name, facts)
-    })
-}
-
-/// A shard went from one state to another.
-fn shard_transited(
-    (member, name): &ShardKey,
-    (from, to): (&str, &str),
-    why: String,
-    out: &mut Outbox,
-    now: Now,
-) {
-    let Some(member) = out.name(*member) else {
-        return;
-    };
-    let transited = TransitionEvent {
-        kind: EventKind::Shard,
-        subject: format!("{name} in {member}"),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        why,
-        by: None,
-        is_worse: to != "ready",
-    };
-    out.transited(now, transited);
 }

@@ -69,7 +69,7 @@ impl World {
     pub(super) fn new(
         config: Arc<Config>,
         beginning: Beginning,
-        (disk, record, transits): (Disk, FindingsLog, TransitionLog),
+        outlets: (Disk, FindingsLog, TransitionLog),
         mut overrides: OverrideState,
         known: KnownFindings,
         now: Now,
@@ -85,15 +85,7 @@ impl World {
             discarded,
         } = beginning;
         overrides.lingering = Lingering::new(serial, longest_ttl, &builder, now.instant);
-        let metrics = Arc::clone(transits.metrics());
-        let mut out = Outbox {
-            builder,
-            is_dirty: true,
-            disk,
-            record,
-            transits,
-            metrics,
-        };
+        let mut out = Outbox::new(builder, outlets);
         for member in discarded {
             out.keep(member, Fact::Discarded);
         }

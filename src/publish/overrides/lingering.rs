@@ -16,7 +16,6 @@ use crate::model::limits::LINGERING;
 use crate::model::{MemberIdx, MemberSet, NamespacedName};
 use crate::names::Label;
 use crate::publish::disk::fact::Fact;
-use crate::publish::disk::files::FileOwner;
 use crate::publish::outbox::Outbox;
 use crate::snapshot::{Serial, ServiceEntry, Snapshot, SnapshotBuilder, renumbered};
 
@@ -229,8 +228,7 @@ impl Lingering {
     /// Has the longest TTL written that caches may have been given.
     fn keep_longest_ttl(&mut self, longest: u32, out: &mut Outbox) {
         self.kept = longest;
-        out.disk
-            .append(&FileOwner::Fleet, Fact::LongestTtl(longest));
+        out.keep_of_fleet(Fact::LongestTtl(longest));
     }
 }
 

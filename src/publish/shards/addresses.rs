@@ -12,10 +12,9 @@ use crate::model::{
     EventKind, Evidence, MemberIdx, MemberSet, NamespacedName, ProbeTarget, Service, Verdict,
 };
 use crate::publish::disk::fact::Fact;
-use crate::publish::disk::files::FileOwner;
 use crate::publish::now::Now;
-use crate::publish::outbox::Outbox;
 use crate::publish::outbox::events::TransitionEvent;
+use crate::publish::outbox::{Outbox, TargetChange};
 
 use crate::snapshot::Resolved;
 use crate::wire::NameBuf;
@@ -54,14 +53,18 @@ impl KnownAddresses {
         let mut is_any_down = false;
         for (target, evidence) in found {
             let before = out.builder.evidence(&target).cloned();
-            self.findings
-                .find(&target, before.as_ref(), evidence.as_ref(), out, now);
+            let finding =
+                (self.findings).find(&target, before.as_ref(), evidence.as_ref(), out, now);
             let before = before.map(|evidence| evidence.verdict);
-            if let Some(evidence) = &evidence {
-                show_verdict(&target, before, evidence, out, now);
-                is_any_down |= evidence.verdict == Verdict::Down;
-            }
-            out.is_dirty |= out.builder.set_evidence(&target, evidence);
+            let shown = evidence.as_ref();
+            let transition = shown.and_then(|shown| transition(&target, before, shown, out));
+            is_any_down |= shown.is_some_and(|shown| shown.verdict == Verdict::Down);
+            let change = TargetChange {
+                evidence,
+                finding,
+                transition,
+            };
+            out.change_target(&target, change, now);
         }
         self.findings.tell();
         is_any_down
@@ -116,7 +119,7 @@ impl KnownAddresses {
         let before = self.hostnames.get(hostname).map(|(before, _)| before);
         if before != resolved.as_ref() {
             let fact = Fact::Hostname(hostname.clone(), resolved.clone());
-            out.disk.append(&FileOwner::Fleet, fact);
+            out.keep_of_fleet(fact);
         }
         match resolved.clone() {
             Some(resolved) => self.hostnames.insert(hostname.clone(), (resolved, None)),
@@ -160,11 +163,10 @@ impl KnownAddresses {
 
     /// Forgets the addresses of host names that no service has named for long.
     pub(in crate::publish) fn forget_hostnames(&mut self, out: &mut Outbox, now: Instant) {
-        let disk = &mut out.disk;
         self.hostnames.retain(|name, (_, unwanted)| {
             let is_kept = unwanted.is_none_or(|since| now < since + UNWANTED);
             if !is_kept {
-                disk.append(&FileOwner::Fleet, Fact::Hostname(name.clone(), None));
+                out.keep_of_fleet(Fact::Hostname(name.clone(), None));
             }
             is_kept
         });
@@ -177,25 +179,22 @@ impl KnownAddresses {
     }
 }
 
-/// Shows what a new verdict changes. Being suspect is counted, and no event: most suspects pass
+/// What a new verdict changes, as an event. Being suspect is counted, and no event: most suspects pass
 /// the next probe. Neither is the first pass of a target: everything passes once at a start.
-fn show_verdict(
+fn transition(
     target: &ProbeTarget,
     before: Option<Verdict>,
     evidence: &Evidence,
-    out: &mut Outbox,
-    now: Now,
-) {
+    out: &Outbox,
+) -> Option<TransitionEvent> {
     let to = evidence.verdict;
-    let Some(from) = before.filter(|from| *from != to && *from != Verdict::Unknown) else {
-        return;
-    };
+    let from = before.filter(|from| *from != to && *from != Verdict::Unknown)?;
     if counts_as_up(from) && counts_as_up(to) {
         debug!(target = %target.address, seen = %evidence.seen, from = text(from), to = text(to));
-        out.transits.count(EventKind::Target);
-        return;
+        out.count_transition(EventKind::Target);
+        return None;
     }
-    let transited = TransitionEvent {
+    Some(TransitionEvent {
         kind: EventKind::Target,
         subject: target.address.to_string(),
         from: text(from).to_owned(),
@@ -203,8 +202,7 @@ fn show_verdict(
         why: evidence.seen.to_string(),
         by: None,
         is_worse: !counts_as_up(to),
-    };
-    out.transited(now, transited);
+    })
 }
 
 /// Whether a verdict counts as up.

@@ -70,6 +70,17 @@ pub(in crate::publish) enum Came {
     Damped(Condition),
 }
 
+/// What a shard that went out or came back comes to.
+#[derive(Debug)]
+pub(in crate::publish) struct ShardTurn {
+    /// What is to be said of it from now on.
+    pub(in crate::publish) condition: Option<Condition>,
+    /// What is to be kept of it, where that is another thing now.
+    pub(in crate::publish) record: Option<ShardRecord>,
+    /// From which state to which it went, and why, where that is worth an event.
+    pub(in crate::publish) transition: Option<(&'static str, &'static str, String)>,
+}
+
 /// What of a shard outlives the process, where it went out more than once of late: its next return
 /// waits, or the one after that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +170,49 @@ impl Damping {
     /// A time as dampers count it.
     fn time(&self, now: Now) -> Duration {
         BEGUN + now.instant.saturating_duration_since(self.begun)
+    }
+
+    /// Follows what a change of its facts makes of a shard; `None` when that is nothing.
+    pub(in crate::publish) fn follow(
+        &mut self,
+        key: &ShardKey,
+        (from, to): (ShardReadiness, ShardReadiness),
+        now: Now,
+    ) -> Option<ShardTurn> {
+        if from == to {
+            return None;
+        }
+        if to == ShardReadiness::Ready {
+            return self.returned(key, now);
+        }
+        let was = self.went(key, (from, to), now);
+        debug_assert!(was.is_none() || from == ShardReadiness::Ready);
+        let condition = self.condition(key, now);
+        Some(ShardTurn {
+            condition: condition.filter(|_| to != ShardReadiness::Gone),
+            record: self.record(key, now),
+            transition: was.map(|was| (was, "out", to.why().to_owned())),
+        })
+    }
+
+    /// Follows a shard that is ready again; `None` of one that was not out.
+    fn returned(&mut self, key: &ShardKey, now: Now) -> Option<ShardTurn> {
+        let (condition, to, why) = match self.came(key, now) {
+            Came::New => return None,
+            Came::AtOnce(since) => {
+                let seconds = now.wall.0.saturating_sub(since.0);
+                (None, "ready", format!("ready again after {seconds} s"))
+            }
+            Came::Damped(condition) => {
+                let why = condition.why.to_string();
+                (Some(condition), "damped", why)
+            }
+        };
+        Some(ShardTurn {
+            condition,
+            record: None,
+            transition: Some(("out", to, why)),
+        })
     }
 
     /// A shard is out: it was ready, or nothing was known of it. Says what it was before, if it

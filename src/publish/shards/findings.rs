@@ -252,7 +252,8 @@ impl KnownFindings {
         });
     }
 
-    /// Folds what is found of the address of a target that said another thing before.
+    /// Folds what is found of the address of a target that said another thing before. Returns what is
+    /// known of it now, if that has changed.
     pub(in crate::publish) fn find(
         &mut self,
         target: &ProbeTarget,
@@ -260,24 +261,16 @@ impl KnownFindings {
         evidence: Option<&Evidence>,
         out: &mut Outbox,
         now: Now,
-    ) {
+    ) -> Option<Finding> {
         let address = target.address;
-        let Some(finding) = self.fold(target, before, evidence, now) else {
-            return;
-        };
+        let finding = self.fold(target, before, evidence, now)?;
         let is_new = !self.findings.contains_key(&address);
         if is_new && self.findings.len() >= MOST_KEPT {
             // At most half of them are probed.
             self.forget_gone(Duration::ZERO, out, now);
         }
-        self.know(address, finding, out, now);
-    }
-
-    /// Keeps what is known of an address now.
-    fn know(&mut self, address: SocketAddr, finding: Finding, out: &mut Outbox, now: Now) {
-        out.record.found(address, Some(&finding), now.instant);
         self.set(address, Some(finding.clone()));
-        out.is_dirty |= out.builder.set_finding(address, Some(finding));
+        Some(finding)
     }
 
     /// Goes on from what passed for earlier processes, which counts for as long as it proves anything;
@@ -302,7 +295,8 @@ impl KnownFindings {
             return;
         }
         for (address, finding) in ended {
-            self.know(address, finding, out, now);
+            self.set(address, Some(finding.clone()));
+            out.change_finding(address, Some(finding), now);
         }
         self.tell();
     }
@@ -355,8 +349,7 @@ impl KnownFindings {
         for address in over {
             self.set(address, None);
             self.unbacked.remove(&address);
-            out.record.found(address, None, now.instant);
-            out.builder.set_finding(address, None);
+            out.change_finding(address, None, now);
         }
         self.tell();
     }

@@ -91,7 +91,7 @@ impl FleetShards {
             out.keep_whole(member, &kept);
         } else if let Some(name) = &name {
             let whole = MemberImage { kept, services };
-            out.disk.replace(&FileOwner::Member(name.clone()), whole);
+            out.replace_file(&FileOwner::Member(name.clone()), whole);
         }
         info!(
             member = name.map(tracing::field::display),

@@ -167,26 +167,43 @@ impl WithdrawalBrake {
         self.each(member, federations, |count| count.published += 1);
     }
 
+    /// Follows a shard that may be published in other federations than it was. That it is in none any
+    /// more may be part of a burst.
+    pub(in crate::publish) fn moved(
+        &mut self,
+        key: &ShardKey,
+        (was, is): (Vec<usize>, &[usize]),
+        may_be_burst: bool,
+        now: Instant,
+    ) {
+        if was == is {
+            return;
+        }
+        if is.is_empty() && may_be_burst {
+            self.burst(key, was, now);
+        } else {
+            self.unpublished(key.0, &was);
+            if !is.is_empty() {
+                self.published(key, is);
+            }
+        }
+    }
+
     /// A shard in these federations is published from now on.
-    pub(in crate::publish) fn published(&mut self, key: &ShardKey, federations: &[usize]) {
+    fn published(&mut self, key: &ShardKey, federations: &[usize]) {
         self.forget(key);
         self.count(key.0, federations);
     }
 
     /// A shard of a member in these federations is no longer published, for a reason that is no burst.
-    pub(in crate::publish) fn unpublished(&mut self, member: MemberIdx, federations: &[usize]) {
+    fn unpublished(&mut self, member: MemberIdx, federations: &[usize]) {
         self.each(member, federations, |count| {
             count.published = count.published.saturating_sub(1);
         });
     }
 
     /// A shard that was published in these federations is so no longer, which may be part of a burst.
-    pub(in crate::publish) fn burst(
-        &mut self,
-        key: &ShardKey,
-        federations: Vec<usize>,
-        now: Instant,
-    ) {
+    fn burst(&mut self, key: &ShardKey, federations: Vec<usize>, now: Instant) {
         self.forget(key);
         self.each(key.0, &federations, |count| {
             count.published = count.published.saturating_sub(1);

@@ -201,8 +201,7 @@ impl Running {
     pub(super) async fn stop(mut self) {
         self.stop.cancel();
         let core = self.task.join_next().await.unwrap().unwrap();
-        core.world.out.disk.close();
-        core.world.out.record.close();
+        core.world.out.close();
     }
 
     /// Sends a change of a member in the first epoch.

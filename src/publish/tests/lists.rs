@@ -67,7 +67,7 @@ impl Stepped {
     }
 
     fn end(self) {
-        self.0.world.out.disk.close();
+        self.0.world.out.close();
     }
 }
 

@@ -52,7 +52,7 @@ impl World {
 
     /// Has files written anew that are behind.
     pub(in crate::publish) fn rewrite_stale_files(&mut self, now: Now) {
-        for owner in self.out.disk.owed(now.instant) {
+        for owner in self.out.stale_files(now.instant) {
             match &owner {
                 FileOwner::Fleet => {
                     let names = self.shards.addresses.hostnames();
@@ -63,7 +63,7 @@ impl World {
                         hostnames: names.collect(),
                         ..MemberMeta::default()
                     };
-                    self.out.disk.replace(
+                    self.out.replace_file(
                         &owner,
                         MemberImage {
                             kept,
@@ -77,7 +77,7 @@ impl World {
                             self.out.keep_whole(member, &profile.kept);
                         }
                     }
-                    None => self.out.disk.remove(&owner),
+                    None => self.out.remove_file(name.clone()),
                 },
             }
         }

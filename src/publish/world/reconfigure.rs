@@ -9,7 +9,6 @@ use super::begin::{kept_networks, members, settings};
 use crate::config::{Config, Source};
 use crate::model::{EventKind, Fleet, Member, MemberIdx};
 use crate::names::Label;
-use crate::publish::disk::files::FileOwner;
 use crate::publish::members::identity;
 use crate::publish::members::profile::Profile;
 use crate::publish::now::Now;
@@ -185,7 +184,7 @@ impl World {
         self.members.profiles.remove(&index);
         self.members.index.remove(name);
         self.out.metrics.remove_member(name.as_str());
-        self.out.disk.remove(&FileOwner::Member(name.clone()));
+        self.out.remove_file(name.clone());
     }
 
     /// Moves all facts into a builder for the present configuration.
@@ -241,7 +240,7 @@ impl World {
         for (gone, _) in std::mem::take(&mut self.members.index) {
             info!(member = %gone, "member removed");
             self.out.metrics.remove_member(gone.as_str());
-            self.out.disk.remove(&FileOwner::Member(gone));
+            self.out.remove_file(gone);
         }
         self.members.index = members(&config)
             .map(|(index, member)| (member.name.clone(), index))

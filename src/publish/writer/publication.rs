@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::run::Core;
 use crate::publish::disk::fact::Fact;
-use crate::publish::disk::files::FileOwner;
 use crate::publish::now::Now;
 use crate::publish::overrides::WrittenCommand;
 use crate::publish::world::World;
@@ -45,10 +44,7 @@ impl Core {
         self.publish_unconfirmed();
         let serial = self.serial.publish(now.instant, now.wall);
         if self.world.serial.replace(serial) != Some(serial) {
-            self.world
-                .out
-                .disk
-                .append(&FileOwner::Fleet, Fact::Serial(serial));
+            self.world.out.keep_of_fleet(Fact::Serial(serial));
         }
         self.generation.0 += 1;
         let snapshot = self.world.out.builder.snapshot(self.generation, serial);

@@ -175,7 +175,7 @@ impl Core {
             self.world.run_housekeeping(now);
             self.world.oversee(&self.snapshots.load_full(), now);
             self.world.show_gauges(&self.snapshots.load());
-            self.world.out.transits.next_second();
+            self.world.out.next_second();
             self.world.out.metrics.set_retired(self.retired.sweep());
         }
         if self.world.overrides.is_frozen() {

@@ -94,8 +94,7 @@ pub fn spawn(
         .name("publish".into())
         .spawn(move || {
             let core = runtime.block_on(core.run(deltas, configs, commands, stopped));
-            core.world.out.disk.close();
-            core.world.out.record.close();
+            core.world.out.close();
             drop(lock);
         });
     let thread = thread.map_err(StartError::Thread)?;

@@ -33,7 +33,6 @@ use std::time::Duration;
 
 use kube::{Client, Config};
 use rustls::pki_types::CertificateDer;
-use secrecy::ExposeSecret;
 use tokio::time::Instant;
 
 pub(super) use self::error::ClientError;
@@ -43,6 +42,7 @@ pub use self::kubeconfig::files_named;
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
+pub use self::token::TokenClaims;
 pub(super) use self::verifier::SeenExpiry;
 use crate::config::Source;
 use crate::model::UnixSeconds;
@@ -217,14 +217,14 @@ async fn renewable(
     let Some(configured) = settings.user.token.clone() else {
         return Ok(None);
     };
-    let lifetime = |claims: &token::Claims| Some((claims.issued?, claims.expires?));
-    let claims = token::Claims::of(configured.expose_secret());
+    let lifetime = |claims: &TokenClaims| Some((claims.issued?, claims.expires?));
+    let claims = TokenClaims::of(&configured);
     let Some((issued, expires)) = claims.as_ref().and_then(lifetime) else {
         return Ok(None);
     };
     let asked = expires.0.saturating_sub(issued.0);
     let (token, received) = blocking(move || Ok(kept.later_of(configured))).await?;
-    let claims = token::Claims::of(token.expose_secret());
+    let claims = TokenClaims::of(&token);
     settings.user.token = Some(token);
     Ok(claims.and_then(|claims| {
         let (issued, expires) = lifetime(&claims)?;
@@ -255,7 +255,7 @@ fn refuse_unsendable(settings: &ClientSettings) -> Result<(), ClientError> {
 fn expiry(settings: &ClientSettings) -> Result<Option<UnixSeconds>, ClientError> {
     let user = &settings.user;
     let token = user.token.as_ref();
-    let token = token.and_then(|token| token::Claims::of(token.expose_secret())?.expires);
+    let token = token.and_then(|token| TokenClaims::of(token)?.expires);
     let certificate = user.client_certificate_data.as_ref();
     let chain = certificate
         .map(|data| kubeconfig::decoded("client-certificate", data))

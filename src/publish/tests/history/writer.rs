@@ -206,8 +206,7 @@ impl Writer {
         if is_clean {
             core.finish();
         }
-        core.world.out.disk.close();
-        core.world.out.record.close();
+        core.world.out.close();
         WALL.set(WALL.get().checked_add_signed(by).unwrap());
         let (core, targets) = Self::core(&rules, folder);
         Self {
@@ -222,8 +221,7 @@ impl Writer {
 
     /// Ends the last process.
     pub(super) fn end(self) {
-        self.core.world.out.disk.close();
-        self.core.world.out.record.close();
+        self.core.world.out.close();
     }
 
     /// Milliseconds since the history began.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::token::Claims;
+use super::token::TokenClaims;
 use crate::config::read;
 use crate::model::UnixSeconds;
 use crate::model::limits::TOKEN_BODY;
@@ -100,8 +100,8 @@ impl KeptToken {
 
 /// Whether `kept` is of the same ServiceAccount as `configured`, and was issued later.
 fn is_later(kept: &SecretString, configured: &SecretString) -> bool {
-    let claims = |token: &SecretString| Claims::of(token.expose_secret());
-    let (Some(kept), Some(configured)) = (claims(kept), claims(configured)) else {
+    let (Some(kept), Some(configured)) = (TokenClaims::of(kept), TokenClaims::of(configured))
+    else {
         return false;
     };
     kept.account.is_some() && kept.account == configured.account && kept.issued > configured.issued
