@@ -21,6 +21,7 @@ mod probe;
 mod regions;
 mod roster;
 mod service;
+mod shared_overrides;
 mod state;
 mod text;
 
@@ -49,6 +50,9 @@ pub use roster::Roster;
 pub use service::{
     Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol, Service,
     ServiceKind, Spec, Specs, Steering,
+};
+pub use shared_overrides::{
+    ConfirmedRemoval, OVERRIDES_KEY, OverridesNews, OverridesSaid, SharedOverrides, SharedText,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
 pub use text::{Shown, kept, with_causes};

@@ -33,12 +33,15 @@ mod writer;
 mod tests;
 
 pub use command::{
-    ActiveOverrides, CommandOutcome, CommandRefused, CommandRequest, InForce, OperatorCommand,
+    ActiveOverrides, CommandOutcome, CommandRefused, CommandRequest, HostStanding, InForce,
+    OperatorCommand, OverrideOrigin,
 };
 pub use disk::lock::{LockError, lock_folder};
 pub use disk::storage::Storage;
 pub use error::StartError;
 pub use handle::Handle;
 pub use outbox::events::{EventLog, KEPT};
+pub use overrides::amend::{AmendError, AmendedOverrides, amend};
+pub use overrides::form::ALL_MEMBERS;
 pub use world::restored::{Restored, restore};
 pub use writer::thread::{Writer, spawn};

@@ -29,7 +29,7 @@ use super::error::AdminError;
 use super::overrides::Obeyed;
 use crate::model::Peer;
 use crate::model::limits::CONTROL_COMMAND;
-use crate::publish::{CommandRefused, CommandRequest, OperatorCommand};
+use crate::publish::{ALL_MEMBERS, CommandRefused, CommandRequest, OperatorCommand};
 use crate::telemetry::Metrics;
 
 /// The socket in `state-dir`.
@@ -99,9 +99,6 @@ impl TryFrom<ControlRequest> for OperatorCommand {
         })
     }
 }
-
-/// What the command `confirm` calls the members that wait to be gone; no member can be called so.
-pub const ALL_MEMBERS: &str = "*members";
 
 /// The path of the control socket in a state folder.
 pub fn control_path(state_dir: &Path) -> PathBuf {
@@ -223,6 +220,7 @@ fn status(refused: &CommandRefused) -> StatusCode {
         CommandRefused::Unknown { .. } => StatusCode::NOT_FOUND,
         CommandRefused::NotOut { .. }
         | CommandRefused::NotFrozen
+        | CommandRefused::OfHost { .. }
         | CommandRefused::TooMany
         | CommandRefused::NoMembersWithheld
         | CommandRefused::NothingWithheld { .. } => StatusCode::CONFLICT,

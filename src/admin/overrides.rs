@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Event, Freeze, Peer, Shown};
-use crate::publish::{ActiveOverrides, CommandOutcome, InForce};
+use crate::model::{Event, Freeze, Peer, Shown, UnixSeconds};
+use crate::publish::{ActiveOverrides, CommandOutcome, InForce, OverrideOrigin};
 
 /// Everything in force, as `/v1/overrides` and `gazetteer overrides -o json` show it. Moments have
 /// the form of RFC 3339.
@@ -11,16 +11,41 @@ use crate::publish::{ActiveOverrides, CommandOutcome, InForce};
 pub struct InForceNow {
     /// Answers stay as they were.
     pub frozen: Option<Frozen>,
-    /// What is drained, in the order of the commands.
+    /// What is drained, in the order of the commands: those of this daemon before those of the host.
     pub drains: Vec<Drained>,
+    /// The `ConfigMap` of the host cluster with the overrides of all replicas, where one is configured.
+    #[serde(default)]
+    pub host: Option<HostInForce>,
     /// What of the state folder cannot be used, and why: a restart would not find it.
     #[serde(default)]
     pub troubles: Vec<String>,
 }
 
+/// How the `ConfigMap` of the host cluster is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostInForce {
+    /// `NAMESPACE/NAME`.
+    pub configmap: String,
+    /// The `resourceVersion` of what is in force; none before anything was seen.
+    pub resource_version: Option<String>,
+    /// Whether the host is in contact: what is in force is what the `ConfigMap` says, unless there is a
+    /// problem.
+    pub in_contact: bool,
+    /// While the host is out of contact: when what is in force was last known to be up to date.
+    pub last_seen: Option<String>,
+    /// While the host is out of contact: how many seconds ago that was.
+    pub age_seconds: Option<u64>,
+    /// Why the host is out of contact, or what is wrong with the `ConfigMap`: what was last right is in
+    /// force.
+    pub problem: Option<String>,
+}
+
 /// A freeze.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frozen {
+    /// Who has decided it: `local`, `host`, or `local,host`.
+    #[serde(default)]
+    pub origin: String,
     /// At which moment answers stay.
     pub since: String,
     /// When it ends by itself.
@@ -32,6 +57,10 @@ pub struct Frozen {
 pub struct Drained {
     /// What: as in commands.
     pub target: String,
+    /// Who has decided it: `local`, by the control socket of this daemon, or `host`, by the `ConfigMap` of
+    /// the host cluster.
+    #[serde(default)]
+    pub origin: String,
     /// `draining`, `out`, or `waiting` for a thaw.
     pub state: String,
     /// The share that is left in answers, 0 to 1.
@@ -90,19 +119,49 @@ pub struct Giver {
     pub pid: Option<i32>,
 }
 
-impl From<&ActiveOverrides> for InForceNow {
-    fn from(standing: &ActiveOverrides) -> Self {
+impl InForceNow {
+    /// What is in force at `now`.
+    pub fn new(standing: &ActiveOverrides, now: UnixSeconds) -> Self {
+        let origin: Vec<_> = standing.frozen_by.iter().map(|by| word(*by)).collect();
+        let frozen = standing.frozen.map(|freeze| Frozen {
+            origin: origin.join(","),
+            ..freeze.into()
+        });
+        let host = standing.host.as_ref().map(|host| {
+            let (last_seen, absence) = host.absence.clone().unzip();
+            let last_seen = last_seen.flatten();
+            let problem = host.problem.clone().or(absence);
+            HostInForce {
+                configmap: host.object.clone(),
+                resource_version: host.version.clone(),
+                in_contact: host.absence.is_none(),
+                last_seen: last_seen.map(|at| at.to_string()),
+                age_seconds: last_seen.map(|at| now.0.saturating_sub(at.0)),
+                problem: problem.as_deref().map(shown),
+            }
+        });
         Self {
-            frozen: standing.frozen.map(Frozen::from),
+            frozen,
             drains: standing.drains.iter().map(Drained::from).collect(),
+            host,
             troubles: standing.troubles.clone(),
         }
     }
 }
 
+/// Who has decided something, in one word.
+fn word(origin: OverrideOrigin) -> &'static str {
+    match origin {
+        OverrideOrigin::Local => "local",
+        OverrideOrigin::Host => "host",
+    }
+}
+
+/// That of this daemon.
 impl From<Freeze> for Frozen {
     fn from(freeze: Freeze) -> Self {
         Self {
+            origin: word(OverrideOrigin::Local).to_owned(),
             since: freeze.since.to_string(),
             ends: freeze.until.map(|at| at.to_string()),
         }
@@ -114,6 +173,7 @@ impl From<&InForce> for Drained {
         let drain = &in_force.drain;
         Self {
             target: drain.target.to_string(),
+            origin: word(in_force.origin).to_owned(),
             state: in_force.state().to_owned(),
             share: in_force.fraction(),
             members: in_force.members.iter().map(ToString::to_string).collect(),

@@ -242,7 +242,7 @@ async fn only_there(State(context): State<Context>, Query(query): Query<AloneQue
 async fn in_force(State(context): State<Context>) -> Response {
     render(&context.answers, context.view, |view| {
         let standing = Arc::clone(&view.overrides.borrow());
-        Json(InForceNow::from(&*standing))
+        Json(InForceNow::new(&standing, clock::now()))
     })
     .await
 }

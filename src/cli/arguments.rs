@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::clusters_arguments::{CLUSTERS, ClustersArguments};
 pub(super) use super::daemon_arguments::{Daemon, Output};
+use super::host_arguments::HostPlace;
 use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
 use super::override_help as help;
 use crate::model::OverrideTarget;
@@ -354,6 +355,9 @@ pub(super) struct Order {
     /// Where the daemon is.
     #[command(flatten)]
     pub(super) daemon: Daemon,
+    /// Where all replicas learn of it.
+    #[command(flatten)]
+    pub(super) host: HostPlace,
     /// Output format
     #[arg(short, long, value_enum, default_value_t)]
     pub(super) output: Output,

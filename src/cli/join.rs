@@ -132,7 +132,7 @@ pub(super) fn place(side: &Side, config: Option<&Config>) -> anyhow::Result<Wher
         }),
         (None, Some(context)) => Ok(Where::Host {
             choice: ContextChoice {
-                paths: kubeconfigs(side)?,
+                paths: kubeconfigs(side.kubeconfig.as_ref())?,
                 context: context.clone(),
             },
             namespace: side.host_namespace.to_string(),
@@ -142,8 +142,8 @@ pub(super) fn place(side: &Side, config: Option<&Config>) -> anyhow::Result<Wher
 }
 
 /// The operator's kubeconfigs, as kubectl finds them.
-pub(super) fn kubeconfigs(side: &Side) -> anyhow::Result<Vec<PathBuf>> {
-    if let Some(path) = &side.kubeconfig {
+pub(super) fn kubeconfigs(given: Option<&PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+    if let Some(path) = given {
         return Ok(vec![path.clone()]);
     }
     let said = std::env::var_os("KUBECONFIG").filter(|paths| !paths.is_empty());
@@ -160,7 +160,7 @@ fn joining(arguments: &Join, config: Option<&Config>) -> anyhow::Result<Joining>
     Ok(Joining {
         name: arguments.name.clone(),
         choice: ContextChoice {
-            paths: kubeconfigs(&arguments.side)?,
+            paths: kubeconfigs(arguments.side.kubeconfig.as_ref())?,
             context: arguments.context.clone().unwrap_or_default(),
         },
         trust: ApiTrust {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::daemon_arguments::{Daemon, Output};
 use super::override_help::lasting;
 use crate::names::Label;
-use crate::operate::member_name;
+use crate::operate::{member_name, object_name};
 
 /// The shortest life of a token that an API server grants.
 const SHORTEST: Duration = Duration::from_secs(600);
@@ -174,18 +174,6 @@ fn lifetime(text: &str) -> Result<Duration, String> {
 /// Reads a region, a zone or a namespace.
 fn label(text: &str) -> Result<Label, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
-}
-
-/// Reads the name of an object (RFC 1123, a subdomain).
-fn object_name(text: &str) -> Result<String, String> {
-    let labels = text.split('.').map(str::parse::<Label>);
-    let is_name = text.len() <= 253 && labels.into_iter().all(|label| label.is_ok());
-    let is_lower = text.bytes().all(|octet| !octet.is_ascii_uppercase());
-    if is_name && is_lower {
-        Ok(text.to_owned())
-    } else {
-        Err("not the name of an object".to_owned())
-    }
 }
 
 /// Reads the URL of an API.

@@ -4,12 +4,16 @@ use std::process::ExitCode;
 
 use super::arguments::{Order, Output};
 use super::control_client::give;
+use super::host_order::order_all;
 use super::output;
 use super::overrides::{drained, frozen_line};
 use crate::admin::{ControlRequest, Obeyed};
 
 /// Gives a command, waits until clients see what it does, and says what that is.
 pub(super) fn order(order: &Order, asked: &ControlRequest) -> anyhow::Result<ExitCode> {
+    if let Some(context) = &order.host.host_context {
+        return order_all(order, context, asked);
+    }
     let obeyed = give(&order.daemon, asked)?;
     output::print(&match order.output {
         Output::Text => text(asked, &obeyed),

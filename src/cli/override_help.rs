@@ -22,11 +22,15 @@ The command returns once answers follow it, and a restart keeps it. It says `saf
 after which no answer that names what is drained can still be in a cache. Wait for it before you
 turn anything off.
 
-Exit status: 0 in force, 1 rejected, 2 invalid arguments.
+With --host-context it is for all replicas: it is written into the ConfigMap of the host cluster that
+they watch (`membership.overrides`), with your rights, and no daemon is asked.
+
+Exit status: 0 in force, or written for all replicas, 1 rejected, 2 invalid arguments.
 
 Examples:
   gazetteer drain gce-europe-west1
   gazetteer drain region/europe-west1 --over 10m --for 2h
+  gazetteer drain region/europe-west1 --host-context admin@host      for all replicas
   gazetteer drain service/my-namespace/my-service --over 1h";
 
 /// Of `cordon`.
@@ -79,6 +83,8 @@ Columns:
            waiting   it takes effect at `gazetteer thaw`
   LEFT     its share of what it would have
   SAFE AT  after this moment no answer that names it can still be in a cache
+  ORIGIN   local     by the control socket of this daemon
+           host      by the ConfigMap of the host cluster, where `membership.overrides` names one
 
 Examples:
   gazetteer overrides

@@ -10,7 +10,7 @@ use super::age::age;
 use super::arguments::{Daemon, Output};
 use super::output;
 use super::table::table;
-use crate::admin::{Drained, Frozen, InForceNow};
+use crate::admin::{Drained, Frozen, HostInForce, InForceNow};
 use crate::telemetry::clock;
 
 /// The heads of the columns.
@@ -41,11 +41,17 @@ fn text(in_force: &InForceNow) -> String {
         .as_ref()
         .map(frozen_line)
         .unwrap_or_default();
+    text += &in_force.host.as_ref().map(host_line).unwrap_or_default();
     if in_force.drains.is_empty() {
         return text + "nothing is drained\n";
     }
     let dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());
     let mut rows = vec![HEADS.map(str::to_owned).to_vec()];
+    // Where there is but one origin it says nothing.
+    let has_host = in_force.host.is_some();
+    if has_host && let Some(heads) = rows.first_mut() {
+        heads.push("ORIGIN".to_owned());
+    }
     for drain in &in_force.drains {
         let members = Some(drain.members.join(",")).filter(|members| !members.is_empty());
         rows.push(vec![
@@ -57,6 +63,9 @@ fn text(in_force: &InForceNow) -> String {
             dash(&drain.safe_at),
             dash(&members),
         ]);
+        if has_host && let Some(row) = rows.last_mut() {
+            row.push(drain.origin.clone());
+        }
     }
     text += &table(&rows);
     text
@@ -67,6 +76,19 @@ pub(super) fn frozen_line(frozen: &Frozen) -> String {
     let ends = frozen.ends.as_ref();
     let ends = ends.map_or_else(|| "`gazetteer thaw`".to_owned(), Clone::clone);
     format!("answers are frozen since {} until {ends}\n", frozen.since)
+}
+
+/// How the `ConfigMap` of the host cluster is known.
+fn host_line(host: &HostInForce) -> String {
+    let version = match &host.resource_version {
+        Some(version) => format!("resourceVersion {version}"),
+        None => "not seen yet".to_owned(),
+    };
+    let old = host.age_seconds.map(|old| format!(", {} old", age(old)));
+    let problem = host.problem.as_ref();
+    let problem = problem.map(|problem| format!(" ({problem})"));
+    let (old, problem) = (old.unwrap_or_default(), problem.unwrap_or_default());
+    format!("configmap {}: {version}{old}{problem}\n", host.configmap)
 }
 
 /// A drain in full.
@@ -120,6 +142,7 @@ mod tests {
     fn what_is_in_force_is_shown_in_columns() {
         let drain = |target: &str, share, members: &[&str]| Drained {
             target: target.to_owned(),
+            origin: "host".to_owned(),
             state: "draining".to_owned(),
             share,
             members: members.iter().map(|member| (*member).to_owned()).collect(),
@@ -129,7 +152,9 @@ mod tests {
             safe_at: Some("2026-11-21T12:10:07Z".to_owned()),
         };
         let in_force = InForceNow {
+            host: None,
             frozen: Some(Frozen {
+                origin: "local".to_owned(),
                 since: "2026-11-21T12:05:00Z".to_owned(),
                 ends: None,
             }),
@@ -148,8 +173,28 @@ mod tests {
         );
         let shown = drained(&in_force.drains[1]);
         assert!(shown.starts_with("service/n/s: draining, 1% left, over 10m\n  safe at  2026"));
+        let of_host = InForceNow {
+            frozen: None,
+            host: Some(HostInForce {
+                configmap: "gazetteer/o".to_owned(),
+                resource_version: Some("12".to_owned()),
+                in_contact: false,
+                last_seen: Some("2026-11-21T12:00:00Z".to_owned()),
+                age_seconds: Some(300),
+                problem: Some("no answer".to_owned()),
+            }),
+            troubles: Vec::new(),
+            drains: vec![drain("service/n/s", 0.0, &[])],
+        };
+        assert_eq!(
+            text(&of_host),
+            "configmap gazetteer/o: resourceVersion 12, 5m old (no answer)\n\
+             TARGET        STATE      LEFT   SINCE                  ENDS   SAFE AT                MEMBERS   ORIGIN\n\
+             service/n/s   draining   0%     2026-11-21T12:00:00Z   -      2026-11-21T12:10:07Z   -         host\n"
+        );
         let nothing = InForceNow {
             frozen: None,
+            host: None,
             troubles: Vec::new(),
             drains: Vec::new(),
         };

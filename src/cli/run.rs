@@ -10,8 +10,9 @@ use super::order::order;
 use super::{
     check, clusters, completions, events, explain, join, output, overrides, serve, stub, unjoin,
 };
-use crate::admin::{ALL_MEMBERS, ControlRequest};
+use crate::admin::ControlRequest;
 use crate::model::EVERY_MEMBER;
+use crate::publish::ALL_MEMBERS;
 
 /// Runs the program. Exit status: 0 done, 1 it could not be done, 2 the arguments are wrong.
 pub fn run() -> ExitCode {

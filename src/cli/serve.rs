@@ -17,6 +17,7 @@ use tracing::{info, warn};
 use super::arguments::ServeArguments;
 use super::locating::Locating;
 use super::output;
+use super::overriding::Overriding;
 use super::predecessor::unless_taken;
 use super::ready::ReadyLine;
 use super::reload::{self, Running};
@@ -97,6 +98,8 @@ struct Daemon {
     resolving: Resolving,
     /// Reads the GeoIP database.
     locating: Locating,
+    /// Watches the overrides of a host cluster.
+    overriding: Overriding,
     /// Probes published addresses.
     health: health::Prober,
     /// Publishes snapshots.
@@ -169,6 +172,7 @@ async fn daemon(
         supervisor,
         resolving: Resolving::start(&config, &handle, sources.clone()),
         locating: Locating::start(&config, &handle, &metrics, sources.clone()),
+        overriding: Overriding::start(&config, &handle, &metrics, sources.clone()),
         sources,
         health,
         writer,
@@ -249,6 +253,7 @@ impl Daemon {
         }
         self.resolving.apply(config, handle).await;
         self.locating.apply(config, handle).await;
+        self.overriding.apply(config, handle).await;
     }
 
     /// Ends everything after `delay`, or at once when a second signal asks for that.
@@ -272,6 +277,7 @@ impl Daemon {
         self.supervisor.shutdown().await;
         self.resolving.shutdown().await;
         self.locating.shutdown().await;
+        self.overriding.shutdown().await;
         // A thread that panicked has said so.
         let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.

@@ -25,7 +25,7 @@ pub(super) fn unjoin(arguments: &Unjoin) -> anyhow::Result<ExitCode> {
     };
     let unjoining = Unjoining {
         name: arguments.name.clone(),
-        paths: kubeconfigs(&arguments.side).unwrap_or_default(),
+        paths: kubeconfigs(arguments.side.kubeconfig.as_ref()).unwrap_or_default(),
         context: arguments.context.clone(),
         place: place(&arguments.side, config.as_ref())?,
         forces: arguments.force,

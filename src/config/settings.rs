@@ -49,6 +49,13 @@ pub struct Membership {
 }
 
 impl Membership {
+    /// The `ConfigMap` of the host cluster with the overrides of all replicas: `NAMESPACE/NAME`.
+    pub fn overrides_object(&self) -> Option<String> {
+        let host = self.host.as_ref()?;
+        let name = host.overrides.as_ref()?;
+        Some(format!("{}/{name}", host.namespace))
+    }
+
     /// Where a member of this configuration comes from.
     pub fn origin(&self, member: &Label) -> MemberOrigin {
         if self.from_folder.contains(member) {

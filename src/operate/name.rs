@@ -20,6 +20,18 @@ pub fn member_name(text: &str) -> Result<Label, String> {
     }
 }
 
+/// Reads the name of an object (RFC 1123, a subdomain).
+pub fn object_name(text: &str) -> Result<String, String> {
+    let labels = text.split('.').map(str::parse::<Label>);
+    let is_name = text.len() <= 253 && labels.into_iter().all(|label| label.is_ok());
+    let is_lower = text.bytes().all(|octet| !octet.is_ascii_uppercase());
+    if is_name && is_lower {
+        Ok(text.to_owned())
+    } else {
+        Err("not the name of an object".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::model::limits::DRAINS;
-use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget, Peer};
+use crate::model::{Drain, FULL_SHARE, Freeze, OverrideTarget, Peer, UnixSeconds};
 use crate::names::Label;
 
 /// What an operator asks for.
@@ -65,9 +65,20 @@ pub struct CommandOutcome {
     pub notes: Vec<String>,
 }
 
+/// Who has decided something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OverrideOrigin {
+    /// Operators of this daemon, by its control socket.
+    Local,
+    /// Operators of all replicas, by a `ConfigMap` of the host cluster.
+    Host,
+}
+
 /// A drain, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InForce {
+    /// Who has decided it.
+    pub origin: OverrideOrigin,
     /// What was decided.
     pub drain: Drain,
     /// The members that it means now, in configuration order; empty for a service.
@@ -88,13 +99,31 @@ impl InForce {
     }
 }
 
+/// How the `ConfigMap` is known, for everybody to see. Moments are dates of the wall clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostStanding {
+    /// `NAMESPACE/NAME`.
+    pub object: String,
+    /// The `resourceVersion` of what is in force; `None` before anything was seen.
+    pub version: Option<String>,
+    /// While the host is out of contact: when it was last known to be up to date, if ever, and why it is
+    /// not now.
+    pub absence: Option<(Option<UnixSeconds>, String)>,
+    /// What is wrong with the object as it is now: what was last right is in force.
+    pub problem: Option<String>,
+}
+
 /// Everything that operators have decided, and what it does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ActiveOverrides {
     /// Answers stay as they were.
     pub frozen: Option<Freeze>,
-    /// What is drained, in the order of the commands.
+    /// Who has decided that; nobody while they are not.
+    pub frozen_by: Vec<OverrideOrigin>,
+    /// What is drained, in the order of the commands: those of this daemon before those of the host.
     pub drains: Vec<InForce>,
+    /// How the `ConfigMap` of the host cluster is known, where one is configured.
+    pub host: Option<HostStanding>,
     /// What of the state folder cannot be used, and why.
     pub troubles: Vec<String>,
 }
@@ -123,6 +152,12 @@ pub enum CommandRefused {
     /// There is nothing to thaw.
     #[error("answers are not frozen")]
     NotFrozen,
+    /// It was decided for all replicas. Take it back there.
+    #[error("{what} by the ConfigMap of the host cluster: take it back with --host-context")]
+    OfHost {
+        /// What was decided.
+        what: String,
+    },
     /// There are as many drains as there may be. Take one back first.
     #[error("there are {} drains and cordons already: uncordon one first, or drain a region", DRAINS.most)]
     TooMany,

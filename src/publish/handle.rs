@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::command::{ActiveOverrides, CommandRequest};
 use crate::config::Config;
-use crate::model::{Delta, Findings, MemberSet, ProbeTargets};
+use crate::model::{Delta, Findings, MemberSet, OverridesNews, ProbeTargets};
 use crate::names::Label;
 use crate::publish::EventLog;
 use crate::snapshot::Snapshot;
@@ -23,6 +23,8 @@ pub struct Handle {
     pub configs: mpsc::Sender<Arc<Config>>,
     /// What operators ask for. Bounded: when it is full, whoever asks is told so.
     pub commands: mpsc::Sender<CommandRequest>,
+    /// What is heard of the overrides of a host cluster. Bounded: when it is full, whoever hears waits.
+    pub host_overrides: mpsc::Sender<OverridesNews>,
     /// What operators have decided, and what it does; at most a second old.
     pub overrides: watch::Receiver<Arc<ActiveOverrides>>,
     /// The last transitions.

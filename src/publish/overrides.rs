@@ -1,6 +1,13 @@
 //! What operators have decided, as the writer keeps it and has it written.
 
+pub(super) mod amend;
 pub(super) mod decide;
+pub(super) mod decision;
+pub(super) mod form;
+pub(super) mod host;
+pub(super) mod host_file;
+pub(super) mod host_follow;
+pub(super) mod host_keeper;
 pub(super) mod in_force;
 pub(super) mod lingering;
 pub(super) mod overrides_file;
@@ -17,12 +24,16 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::error;
 
+use self::decision::{both, together};
+use self::host::HostOverrides;
+use self::host_keeper::HostKeeper;
 use self::lingering::Lingering;
 use self::overrides_file::Decided;
 use self::steady::{Steady, dated};
 use super::command::{ActiveOverrides, CommandRefused, CommandRequest};
 use super::now::Now;
-use crate::model::{Overrides, UnixSeconds};
+use crate::config::Config;
+use crate::model::{Freeze, Overrides, UnixSeconds};
 use crate::publish::disk::storage::Storage;
 use crate::telemetry::clock;
 
@@ -58,8 +69,12 @@ pub(in crate::publish) type WrittenCommand = (PendingCommand, Result<(), Command
 /// What operators have decided, as the writer keeps it.
 #[derive(Debug)]
 pub(in crate::publish) struct OverrideState {
-    /// What is in force, by the moments of [`Self::clock`].
+    /// What operators of this daemon have in force, by the moments of [`Self::clock`].
     pub(in crate::publish) now: Overrides,
+    /// What operators of all replicas have, which is in force together with that.
+    pub(in crate::publish) host: HostOverrides,
+    /// Has that written, as it was last seen.
+    pub(in crate::publish) host_keeper: HostKeeper,
     /// What is on disk, and by how many seconds the wall clock that dates it is ahead.
     kept: (Overrides, i64),
     /// The file.
@@ -86,7 +101,7 @@ impl OverrideState {
     /// What an earlier process has left.
     pub(in crate::publish) fn new(
         decided: Decided,
-        path: PathBuf,
+        config: &Config,
         shown: watch::Sender<Arc<ActiveOverrides>>,
         storage: Storage,
         now: Now,
@@ -97,10 +112,17 @@ impl OverrideState {
         }
         let clock = Steady::new(now, decided.latest());
         let (decided, ahead) = (decided.overrides, decided.ahead);
+        let object = config.membership.overrides_object();
+        let host_path = host_file::path(&config.state_dir);
+        let host_keeper = HostKeeper::read(host_path, object.is_some(), &storage);
+        let mut host = HostOverrides::new(object, host_keeper.kept().cloned(), clock.ahead());
+        host.follow(decided.frozen, clock.now(now.instant));
         Self {
             kept: (decided.clone(), ahead.saturating_neg()),
+            host,
+            host_keeper,
             now: decided,
-            path,
+            path: overrides_file::path(&config.state_dir),
             saving: None,
             retry: None,
             clock,
@@ -112,9 +134,19 @@ impl OverrideState {
         }
     }
 
+    /// The freeze that holds, whoever has decided it.
+    pub(in crate::publish) fn freeze(&self) -> Option<Freeze> {
+        both(self.now.frozen, self.host.now.frozen)
+    }
+
     /// Whether answers stay as they are.
     pub(in crate::publish) fn is_frozen(&self) -> bool {
-        self.now.frozen.is_some()
+        self.freeze().is_some()
+    }
+
+    /// All that is in force, whoever has decided it.
+    pub(in crate::publish) fn in_force(&self) -> Overrides {
+        together(&self.now, &self.host.now)
     }
 
     /// Whether decisions are on their way to the disk: nothing else is decided meanwhile.

@@ -8,6 +8,7 @@ mod files;
 mod findings;
 pub(super) mod fixture;
 mod history;
+mod host;
 mod limits;
 mod lingering;
 mod lists;

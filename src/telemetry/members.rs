@@ -103,6 +103,10 @@ pub(super) struct Members {
     refused: IntGaugeVec,
     /// Members that wait for an operator's word that they are gone.
     unconfirmed: IntGauge,
+    /// Whether the overrides of the host cluster may not be up to date.
+    stale_overrides: IntGauge,
+    /// For how long they may not be.
+    overrides_age: IntGauge,
 }
 
 impl Members {
@@ -165,6 +169,14 @@ impl Members {
                 "gazetteer_membership_held_back",
                 "Members that are gone by all that is known, and stay until an operator confirms it.",
             ),
+            stale_overrides: declare.gauge(
+                "gazetteer_membership_overrides_stale",
+                "1 while the ConfigMap with overrides is out of reach, missing or wrong: what was last right is in force.",
+            ),
+            overrides_age: declare.gauge(
+                "gazetteer_membership_overrides_age_seconds",
+                "How long ago the ConfigMap with overrides was last in contact; 0 while it is.",
+            ),
             certificate_expiry: declare.gauges(
                 "gazetteer_sources_certificate_expiry_timestamp_seconds",
                 "When the certificate of a member's API expires, in seconds since 1970.",
@@ -211,6 +223,13 @@ impl Members {
     /// How many members wait for an operator's word that they are gone.
     pub(super) fn set_members_held_back(&self, members: usize) {
         self.unconfirmed.set(signed(members));
+    }
+
+    /// Whether the overrides of the host cluster may not be up to date, and for how many seconds the host
+    /// has been out of contact.
+    pub(super) fn set_overrides(&self, is_stale: bool, age: u64) {
+        self.stale_overrides.set(i64::from(is_stale));
+        self.overrides_age.set(signed(age));
     }
 
     /// The size of a member's persisted facts.

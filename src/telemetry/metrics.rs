@@ -292,6 +292,12 @@ impl Metrics {
         self.members.set_members_held_back(members);
     }
 
+    /// Whether the overrides of the host cluster may not be up to date, and for how many seconds the host
+    /// has been out of contact.
+    pub fn set_host_overrides(&self, is_stale: bool, age: u64) {
+        self.members.set_overrides(is_stale, age);
+    }
+
     /// Whether answers are frozen.
     pub fn set_frozen(&self, is_frozen: bool) {
         self.frozen.set(i64::from(is_frozen));

@@ -100,6 +100,19 @@ fn write(state: &mut State, request: &Request, sent: &Value) -> Value {
     });
     let key = (request.resource, namespace.clone(), name.clone());
     let old = state.store.objects.get(&key).cloned();
+    if request.verb == Verb::Create && old.is_some() {
+        return status(409, "AlreadyExists", "already exists");
+    }
+    // Who names a version writes over that or not at all.
+    if let Some(version) = sent["metadata"]["resourceVersion"].as_str() {
+        match &old {
+            None => return status(404, "NotFound", "not found"),
+            Some(old) if old["metadata"]["resourceVersion"] != version => {
+                return status(409, "Conflict", "the object has been modified");
+            }
+            Some(_) => {}
+        }
+    }
     let mut new = old.clone().unwrap_or_else(|| json!({}));
     merge(&mut new, sent);
     new["metadata"]["name"] = json!(name);

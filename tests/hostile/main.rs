@@ -44,6 +44,7 @@ mod files;
 mod hostnames;
 mod limits;
 mod members;
+mod replicas;
 mod restart;
 mod secrets;
 mod state;

@@ -12,6 +12,7 @@ mod kubeconfigs;
 mod limits;
 mod loss;
 mod member;
+mod overrides;
 mod proxies;
 mod renewal;
 mod returns;

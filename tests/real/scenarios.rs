@@ -17,6 +17,7 @@ mod outage;
 mod planes;
 mod pods;
 mod recovery;
+mod replicas;
 mod resolved;
 mod resolvers;
 mod restart;
@@ -112,6 +113,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ("a_join_waits_for_the_daemon", joins::heard),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
+    (
+        "replicas_agree_about_the_overrides_of_a_host_cluster",
+        replicas::agree,
+    ),
     (
         "a_member_that_never_worked_delays_nothing",
         members::bad_credentials,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::decision::{both, decided, later};
 use super::targets::{meant, meant_as_published};
 use crate::model::limits::DRAINS;
-use crate::model::{Drain, FULL_SHARE, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds};
+use crate::model::{Drain, Freeze, MemberSet, OverrideTarget, Overrides, UnixSeconds};
 use crate::names::Label;
 use crate::publish::command::{CommandRefused, CommandRequest, OperatorCommand};
 use crate::publish::now::Now;
@@ -39,7 +40,8 @@ impl OverrideState {
         match self.after(&request.command, out, self.clock.now(now.instant)) {
             Ok(next) => {
                 let mut written = next.clone();
-                self.fill_safe(&mut written, published, out, now.instant);
+                let elsewhere = self.host.now.frozen;
+                self.fill_safe(&mut written, elsewhere, published, out, now.instant);
                 self.save(written, Some(PendingCommand { request, next }));
             }
             // Whoever asked may have gone away.
@@ -54,80 +56,37 @@ impl OverrideState {
         out: &Outbox,
         now: UnixSeconds,
     ) -> Result<Overrides, CommandRefused> {
-        let mut next = self.now.clone();
-        let after = |lasting: &Option<Duration>| lasting.map(|lasting| later(now, lasting));
-        match command {
-            OperatorCommand::Drain {
-                target,
-                over,
-                lasting,
-            } => {
-                check_known(target, out)?;
-                let until = after(lasting);
-                let moment = next.moment(now);
-                let place = next.drains.iter().position(|drain| drain.target == *target);
-                let old = place.map(|place| next.drains.remove(place));
-                let from = old.as_ref().map_or(FULL_SHARE, |old| old.share(moment));
-                let drain = match old {
-                    // It is out: only its end may change.
-                    Some(old) if from == 0 => Drain { until, ..old },
-                    None if DRAINS.is_exceeded_by(next.drains.len() as u64 + 1) => {
-                        out.metrics.limit_exceeded(&DRAINS);
-                        return Err(CommandRefused::TooMany);
-                    }
-                    _ => Drain {
-                        target: target.clone(),
-                        from,
-                        begun: next.frozen.is_none().then_some(now),
-                        over: *over,
-                        until,
-                        safe_at: None,
-                    },
-                };
-                next.drains.push(drain);
-            }
-            OperatorCommand::Uncordon(target) => {
-                let is_frozen = next.frozen.is_some();
-                let place = next.drains.iter().position(|drain| drain.target == *target);
-                let Some(place) = place else {
-                    return Err(CommandRefused::NotOut {
-                        target: target.clone(),
-                        others: next.drains.into_iter().map(|drain| drain.target).collect(),
-                    });
-                };
-                match next.drains.get_mut(place) {
-                    // It is out of the frozen answers, which a restart must find again.
-                    Some(drain) if is_frozen && drain.begun.is_some() => drain.until = Some(now),
-                    _ => drop(next.drains.remove(place)),
-                }
-            }
-            OperatorCommand::Freeze { lasting } => {
-                let since = next.moment(now);
-                for drain in &mut next.drains {
-                    drain.safe_at = drain.safe_at.filter(|_| drain.share(since) == 0);
-                }
-                next.frozen = Some(Freeze {
-                    since,
-                    until: after(lasting),
-                });
-            }
-            OperatorCommand::Thaw => next = thawed(&next, now).ok_or(CommandRefused::NotFrozen)?,
-            // Nothing of it is kept: it is done at once.
-            OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => {}
+        if let OperatorCommand::Drain { target, .. } = command {
+            check_known(target, out)?;
         }
-        Ok(next)
+        let host = &self.host.now;
+        let of_host = |what| Err(CommandRefused::OfHost { what });
+        match decided(&self.now, host.frozen, command, now) {
+            Err(CommandRefused::TooMany) => {
+                out.metrics.limit_exceeded(&DRAINS);
+                Err(CommandRefused::TooMany)
+            }
+            Err(CommandRefused::NotOut { target, .. }) if host.drain(&target).is_some() => {
+                of_host(format!("{target} is drained"))
+            }
+            Err(CommandRefused::NotFrozen) if host.frozen.is_some() => {
+                of_host("answers are frozen".to_owned())
+            }
+            decided => decided,
+        }
     }
 
-    /// Fills in the moments after which nothing of what is drained can be in a cache. `published` is
-    /// the snapshot whose answers may be there.
+    /// Fills in the moments after which nothing of what is drained can be in a cache, unless answers are
+    /// frozen, by these or by `elsewhere`. `published` is the snapshot whose answers may be there.
     pub(super) fn fill_safe(
         &self,
         overrides: &mut Overrides,
+        elsewhere: Option<Freeze>,
         published: &Snapshot,
         out: &Outbox,
         now: Instant,
     ) {
-        if overrides.frozen.is_some() {
+        if both(overrides.frozen, elsewhere).is_some() {
             return;
         }
         let moment = self.clock.now(now);
@@ -149,8 +108,9 @@ impl OverrideState {
     ) {
         let ttl = self.longest_left(published, target, out, now);
         let moment = self.clock.now(now);
-        let mut drains = self.now.drains.iter_mut();
-        if let Some(drain) = drains.find(|drain| drain.target == *target) {
+        let drains = self.now.drains.iter_mut();
+        let drains = drains.chain(&mut self.host.now.drains);
+        for drain in drains.filter(|drain| drain.target == *target) {
             let safe = safe_at(drain, ttl, moment);
             drain.safe_at = drain.safe_at.map(|before| before.max(safe));
         }
@@ -190,31 +150,6 @@ impl OverrideState {
     }
 }
 
-/// What is in force once answers are no longer frozen; `None` if they are not. What was half drained
-/// goes on from where it was.
-pub(super) fn thawed(overrides: &Overrides, now: UnixSeconds) -> Option<Overrides> {
-    let since = overrides.frozen?.since;
-    let mut drains = overrides.drains.clone();
-    drains.retain(|drain| drain.until.is_none_or(|until| until > now));
-    for drain in &mut drains {
-        let share = drain.share(since);
-        match drain.begun {
-            Some(_) if share == 0 => {}
-            Some(begun) => {
-                let passed = Duration::from_secs(since.0.saturating_sub(begun.0));
-                drain.over = drain.over.saturating_sub(passed);
-                drain.from = share;
-                drain.begun = Some(now);
-            }
-            None => drain.begun = Some(now),
-        }
-    }
-    Some(Overrides {
-        frozen: None,
-        drains,
-    })
-}
-
 /// After which moment no unexpired answer can name what a drain has taken out: answers from before
 /// it have at most `ttl` seconds left, those of its time [`UNSETTLED_TTL`].
 fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
@@ -222,11 +157,6 @@ fn safe_at(drain: &Drain, ttl: u32, now: UnixSeconds) -> UnixSeconds {
     let during = drain.out_at().filter(|_| !drain.over.is_zero());
     let during = during.map(|out| later(out, Duration::from_secs(u64::from(UNSETTLED_TTL))));
     later(during.map_or(before, |during| during.max(before)), LATE)
-}
-
-/// A moment that much later.
-fn later(moment: UnixSeconds, by: Duration) -> UnixSeconds {
-    UnixSeconds(moment.0.saturating_add(by.as_secs()))
 }
 
 /// Fails for a target that means nothing here.

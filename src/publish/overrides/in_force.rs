@@ -16,12 +16,13 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tracing::{info, warn};
 
-use super::decide::thawed;
+use super::decision::decided;
 use super::steady::dated;
 use super::targets::{meant, notes, shares};
 use crate::model::{Drain, EventKind, Overrides, Peer, UnixSeconds};
 use crate::publish::command::{
-    ActiveOverrides, CommandOutcome, CommandRequest, InForce, OperatorCommand, giver,
+    ActiveOverrides, CommandOutcome, CommandRequest, InForce, OperatorCommand, OverrideOrigin,
+    giver,
 };
 use crate::publish::now::Now;
 use crate::publish::outbox::Outbox;
@@ -40,8 +41,9 @@ impl OverrideState {
     ) -> CommandOutcome {
         let command = &asked.request.command;
         let mut next = asked.next.clone();
-        self.fill_safe(&mut next, published, out, now.instant);
+        self.fill_safe(&mut next, self.host.now.frozen, published, out, now.instant);
         let before = std::mem::replace(&mut self.now, next);
+        self.settle_host(published, out, now.instant);
         out.is_dirty |= self.apply_shares(published, out, now);
         self.announce(&asked.request, &before, out, now);
         let standing = self.shown.borrow().clone();
@@ -49,7 +51,10 @@ impl OverrideState {
             drain: match command {
                 OperatorCommand::Drain { target, .. } => {
                     let mut drains = standing.drains.iter();
-                    drains.find(|drain| drain.drain.target == *target).cloned()
+                    let is_it = |drain: &&InForce| {
+                        drain.origin == OverrideOrigin::Local && drain.drain.target == *target
+                    };
+                    drains.find(is_it).cloned()
                 }
                 _ => None,
             },
@@ -69,10 +74,16 @@ impl OverrideState {
         let is_over = |until: Option<UnixSeconds>| until.is_some_and(|until| until <= moment);
         let before = self.now.clone();
         if before.frozen.is_some_and(|freeze| is_over(freeze.until))
-            && let Some(mut next) = thawed(&before, moment)
+            && let Ok(mut next) = decided(
+                &before,
+                self.host.now.frozen,
+                &OperatorCommand::Thaw,
+                moment,
+            )
         {
-            self.fill_safe(&mut next, published, out, now.instant);
+            self.fill_safe(&mut next, self.host.now.frozen, published, out, now.instant);
             self.now = next;
+            self.settle_host(published, out, now.instant);
             let why = "expired".to_owned();
             overridden(
                 out,
@@ -85,6 +96,15 @@ impl OverrideState {
         }
         if self.is_frozen() {
             return;
+        }
+        // A host may have thawed while nobody looked.
+        if self.now.drains.iter().any(|drain| drain.begun.is_none()) {
+            let mut next = self.now.clone();
+            for drain in &mut next.drains {
+                drain.begun.get_or_insert(moment);
+            }
+            self.fill_safe(&mut next, None, published, out, now.instant);
+            self.now = next;
         }
         let over = |drain: &mut Drain| is_over(drain.until);
         let ended: Vec<_> = self.now.drains.extract_if(.., over).collect();
@@ -99,12 +119,14 @@ impl OverrideState {
     fn follow_drains(&mut self, published: &Snapshot, out: &mut Outbox, now: Now) {
         let before = self.shown.borrow().clone();
         let shown = before.drains.iter();
-        let shown: HashMap<_, _> = shown.map(|was| (&was.drain.target, was)).collect();
+        let shown: HashMap<_, _> = shown
+            .map(|was| ((was.origin, &was.drain.target), was))
+            .collect();
         for is in self.standing(out, now).drains {
             let drain = &is.drain;
             let is_same =
                 |was: &&&InForce| (was.drain.begun, was.drain.over) == (drain.begun, drain.over);
-            let Some(was) = shown.get(&drain.target).filter(is_same) else {
+            let Some(was) = shown.get(&(is.origin, &drain.target)).filter(is_same) else {
                 continue;
             };
             if was.state() == "draining" && is.state() == "out" {
@@ -132,15 +154,19 @@ impl OverrideState {
         out: &mut Outbox,
         now: Now,
     ) -> bool {
-        let overrides = &*self;
-        let clock = overrides.clock;
-        let moment = overrides.now.moment(clock.now(now.instant));
-        let troubles = overrides.storage.troubles();
-        let applied = overrides.applied.as_ref();
-        let applied = applied.filter(|_| overrides.shown.borrow().troubles == troubles);
-        if applied.is_some_and(|(of, at, ahead)| {
-            (of, *at, *ahead) == (&overrides.now, moment, clock.ahead())
-        }) {
+        let clock = self.clock;
+        let overrides = self.in_force();
+        let moment = overrides.moment(clock.now(now.instant));
+        let troubles = self.storage.troubles();
+        let host = self.host.standing(clock.ahead());
+        let applied = self.applied.as_ref();
+        let applied = applied.filter(|_| {
+            let shown = self.shown.borrow();
+            shown.troubles == troubles && shown.host == host
+        });
+        if applied
+            .is_some_and(|(of, at, ahead)| (of, *at, *ahead) == (&overrides, moment, clock.ahead()))
+        {
             return false;
         }
         self.follow_drains(published, out, now);
@@ -156,37 +182,49 @@ impl OverrideState {
             }
             is_new
         });
-        let overrides = &self.now;
-        let applied = (overrides.clone(), moment, self.clock.ahead());
-        let shares = shares(overrides, moment, out.builder.fleet(), &out.builder);
-        self.applied = Some(applied);
+        // Places that have other members may have widened what is to be safe.
+        let overrides = self.in_force();
+        let shares = shares(&overrides, moment, out.builder.fleet(), &out.builder);
+        self.applied = Some((overrides, moment, clock.ahead()));
         out.builder.set_shares(shares)
     }
 
     /// What is in force, and what it does, by the dates of the wall clock.
     fn standing(&self, out: &Outbox, now: Now) -> ActiveOverrides {
-        let clock = &self.clock;
-        let overrides = dated(&self.now, clock.ahead());
-        let moment = self.now.moment(clock.now(now.instant));
-        let moment = UnixSeconds(moment.0.saturating_add_signed(clock.ahead()));
-        let in_force = |drain: &Drain| InForce {
+        let ahead = self.clock.ahead();
+        let freeze = self.freeze();
+        let moment = freeze.map_or(self.clock.now(now.instant), |freeze| freeze.since);
+        let moment = UnixSeconds(moment.0.saturating_add_signed(ahead));
+        let origins = [
+            (OverrideOrigin::Local, &self.now),
+            (OverrideOrigin::Host, &self.host.now),
+        ];
+        let in_force = |origin, drain: Drain| InForce {
+            origin,
             members: meant(&drain.target, out.builder.fleet(), &out.builder)
                 .iter()
                 .filter_map(|member| out.name(member))
                 .collect(),
             share: drain.share(moment),
-            drain: drain.clone(),
+            drain,
         };
+        let drains = origins.iter().flat_map(|(origin, overrides)| {
+            let drains = dated(overrides, ahead).drains.into_iter();
+            drains.map(move |drain| in_force(*origin, drain))
+        });
+        let frozen_by = origins.iter().filter(|(_, by)| by.frozen.is_some());
         ActiveOverrides {
-            frozen: overrides.frozen,
-            drains: overrides.drains.iter().map(in_force).collect(),
+            frozen: dated(&self.in_force(), ahead).frozen,
+            frozen_by: frozen_by.map(|(origin, _)| *origin).collect(),
+            drains: drains.collect(),
+            host: self.host.standing(ahead),
             troubles: self.storage.troubles(),
         }
     }
 
     /// Says at the start what an earlier process has left in force.
     pub(in crate::publish) fn announce_restored(&self) {
-        let Overrides { frozen, drains } = &self.now;
+        let Overrides { frozen, drains } = self.in_force();
         if frozen.is_some() {
             warn!("answers are frozen until `gazetteer thaw`");
         }
@@ -234,7 +272,7 @@ impl OverrideState {
 }
 
 /// An override came into another state: a line of the log, a count, an event.
-fn overridden(
+pub(super) fn overridden(
     out: &mut Outbox,
     now: Now,
     subject: String,

@@ -6,7 +6,7 @@ use crate::model::{
     FULL_SHARE, Fleet, MemberIdx, MemberSet, OverrideTarget, Overrides, TopologyFacts, UnixSeconds,
 };
 use crate::names::Label;
-use crate::publish::command::{ActiveOverrides, OperatorCommand};
+use crate::publish::command::{ActiveOverrides, OperatorCommand, OverrideOrigin};
 use crate::publish::outbox::Outbox;
 use crate::snapshot::{Shares, Snapshot, SnapshotBuilder};
 
@@ -66,7 +66,8 @@ pub(in crate::publish) fn shares(
         // From its first second something that is drained has less than all: TTLs are short then.
         let share = drain.share(at).min(FULL_SHARE - 1);
         if let OverrideTarget::Service(name) = &drain.target {
-            shares.services.insert(name.clone(), share);
+            let least = shares.services.entry(name.clone()).or_insert(share);
+            *least = share.min(*least);
         }
         for member in meant(&drain.target, fleet, builder).iter() {
             let least = members.entry(member).or_insert(share);
@@ -112,8 +113,12 @@ pub(in crate::publish) fn notes(
                 let others = meant(&other.drain.target, out.builder.fleet(), &out.builder);
                 for member in (freed & others).iter().filter(|_| !is_frozen) {
                     if let Some(member) = out.name(member) {
+                        let by = match other.origin {
+                            OverrideOrigin::Local => "",
+                            OverrideOrigin::Host => " of the host cluster's ConfigMap",
+                        };
                         let other = &other.drain.target;
-                        notes.push(format!("{member} is still drained, by {other}"));
+                        notes.push(format!("{member} is still drained, by {other}{by}"));
                     }
                 }
             }

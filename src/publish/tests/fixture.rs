@@ -187,8 +187,10 @@ impl Running {
         handle.configs = configs_to;
         let (commands_to, commands) = mpsc::channel(4);
         handle.commands = commands_to;
+        let (host_to, host) = mpsc::channel(4);
+        handle.host_overrides = host_to;
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
-        task.spawn(core.run(deltas, configs, commands, stop.clone()));
+        task.spawn(core.run(deltas, configs, commands, host, stop.clone()));
         Self {
             handle,
             metrics,

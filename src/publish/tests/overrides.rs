@@ -50,7 +50,7 @@ pub(super) async fn start(folder: &Path) -> Running {
 }
 
 /// The same with another configuration.
-async fn start_with(config: Config) -> Running {
+pub(super) async fn start_with(config: Config) -> Running {
     let running = Running::start_at(config, wall);
     running.sync("a", "192.0.2.1").await;
     running.sync("b", "192.0.2.2").await;

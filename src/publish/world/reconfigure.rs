@@ -70,6 +70,8 @@ impl World {
                 self.discard(index, now);
             }
         }
+        self.overrides
+            .configure_host(config.membership.overrides_object());
         self.show_origins();
         self.show_withheld(&old, now);
         self.members.find_twins(&mut self.out);

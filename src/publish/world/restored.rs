@@ -11,8 +11,9 @@ use crate::publish::disk::findings_file;
 use crate::publish::members::profile::{Profile, status};
 use crate::publish::members::states::ContactEvent;
 use crate::publish::now::Now;
-use crate::publish::overrides::overrides_file;
+use crate::publish::overrides::decision::{left, together};
 use crate::publish::overrides::targets::shares;
+use crate::publish::overrides::{host_file, overrides_file};
 use crate::publish::shards::findings::left_of_proofs;
 use crate::snapshot::{Generation, Serial, Snapshot};
 use crate::telemetry::clock;
@@ -44,7 +45,13 @@ pub fn restore(config: Arc<Config>) -> Restored {
     let here = config.fleet.locality.as_ref();
     let found = findings_file::read(&file, here, decided.latest(), now.wall);
     decided.date(found.clock_set);
-    let overrides = decided.overrides;
+    let mut overrides = decided.overrides;
+    if config.membership.overrides_object().is_some()
+        && let Ok(Some(kept)) = host_file::read(&host_file::path(&config.state_dir))
+    {
+        let host = left(&kept.overrides, overrides.frozen, now.wall);
+        overrides = together(&overrides, &host);
+    }
     let is_frozen = overrides.frozen.is_some();
     let mut beginning = Beginning::new(&config, read, &found, is_frozen, now);
     beginning.give_up_waiting(&config);

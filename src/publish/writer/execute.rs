@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::confirming::Confirming;
 use super::run::Core;
 use crate::model::{OverrideTarget, Peer};
@@ -93,12 +95,30 @@ impl Core {
         })
     }
 
+    /// Lets removals through that an operator has confirmed for all replicas, once each. One that nothing
+    /// waits for here may yet find something.
+    pub(super) fn confirm_for_host(&mut self, now: Now) {
+        let moment = self.world.overrides.clock.now(now.instant);
+        for confirmation in self.world.overrides.host.due(moment) {
+            let done = match &confirmation.member {
+                Some(member) => self.confirm(member, None, now),
+                None => self.confirm_members(),
+            };
+            let Ok(done) = done else { continue };
+            info!(notes = ?done.notes, "confirmed by the ConfigMap of the host cluster");
+            self.world.overrides.host.note_done(confirmation);
+            if self.world.shards.releases.is_empty() && !self.world.overrides.is_frozen() {
+                self.publish(now);
+            }
+        }
+    }
+
     /// Answers those whose last removal has been made, which is to be called when that is published,
     /// or will not be since answers are frozen. That ends: removals have their turns one after the
     /// other whatever else happens, and what was made is published.
     pub(in crate::publish) fn answer_confirmed(&mut self) {
         let made = self.world.shards.releases.done();
-        let frozen = self.world.overrides.now.frozen;
+        let frozen = self.world.overrides.freeze();
         for Confirming { done, reply, .. } in self.confirming.extract_if(.., |it| it.last <= made) {
             let mut done = CommandOutcome { frozen, ..done };
             if frozen.is_some() {

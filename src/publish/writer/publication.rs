@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tracing::{info, warn};
 
 use super::run::Core;
+use crate::model::OverridesNews;
 use crate::publish::disk::fact::Fact;
 use crate::publish::now::Now;
 use crate::publish::overrides::WrittenCommand;
@@ -34,6 +36,42 @@ impl Core {
         });
         // Whoever asked may have gone away; the command is obeyed all the same.
         drop(order.request.reply.send(outcome));
+    }
+
+    /// Takes in what is heard of the overrides of a host cluster.
+    pub(in crate::publish) fn hear_host(&mut self, news: OverridesNews) {
+        let now = self.now();
+        let overrides = &mut self.world.overrides;
+        let (moment, ahead) = (overrides.clock.now(now.instant), overrides.clock.ahead());
+        match overrides.host.hear(news, moment, ahead) {
+            Some(Ok(what)) => info!("{what}"),
+            Some(Err(trouble)) => warn!("{trouble}"),
+            None => {}
+        }
+        self.follow_host(now);
+        // How the host is known is news too.
+        let World { overrides, out, .. } = &mut self.world;
+        out.is_dirty |= overrides.apply_shares(&self.snapshots.load_full(), out, now);
+    }
+
+    /// Puts in force what a host cluster has by now, publishes it, and has it written.
+    pub(in crate::publish) fn follow_host(&mut self, now: Now) {
+        let was_frozen = self.world.overrides.is_frozen();
+        let published = self.snapshots.load_full();
+        let World { overrides, out, .. } = &mut self.world;
+        if overrides.follow_host(&published, out, now) {
+            out.is_dirty |= overrides.apply_shares(&published, out, now);
+            drop(published);
+            self.world.follow_thaw(was_frozen, now);
+            // The last publication before a freeze, or the first after a thaw, is due too.
+            if !was_frozen || !self.world.overrides.is_frozen() {
+                self.publish(now);
+            }
+            self.world.follow_freeze(was_frozen);
+        }
+        self.confirm_for_host(now);
+        let World { overrides, out, .. } = &mut self.world;
+        overrides.keep_host(out, now.instant);
     }
 
     /// Publishes what was folded and what is in force.

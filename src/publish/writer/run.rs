@@ -14,7 +14,7 @@ use super::pace::PublicationPace;
 use super::retire::Retired;
 use super::serial::SerialClock;
 use crate::config::Config;
-use crate::model::{Delta, MemberSet, ProbeTargets, UnixSeconds};
+use crate::model::{Delta, MemberSet, OverridesNews, ProbeTargets, UnixSeconds};
 use crate::names::Label;
 use crate::publish::command::CommandRequest;
 use crate::publish::now::Now;
@@ -72,6 +72,7 @@ impl Core {
         mut deltas: mpsc::Receiver<Delta>,
         mut configs: mpsc::Receiver<Arc<Config>>,
         mut commands: mpsc::Receiver<CommandRequest>,
+        mut host: mpsc::Receiver<OverridesNews>,
         stop: CancellationToken,
     ) -> Self {
         // Not before the first answers: it takes a second at a million services.
@@ -92,6 +93,7 @@ impl Core {
                 written = self.world.overrides.saved() => self.publish_decided(written),
                 () = self.world.out.record.progress(), if is_waiting => {}
                 Some(order) = commands.recv(), if !is_saving => self.execute(order),
+                Some(news) = host.recv(), if !is_saving => self.hear_host(news),
                 Some(config) = configs.recv() => {
                     let now = self.now();
                     self.world.reconfigure(config, now);
@@ -126,6 +128,7 @@ impl Core {
         let World { members, out, .. } = &mut self.world;
         members.keep_seen(out, now.wall);
         self.world.out.record.hold(now.instant, now.wall);
+        self.world.overrides.keep_host_at_end(now.instant);
         if !self.world.overrides.is_frozen() {
             self.publish(now);
         }
@@ -174,6 +177,9 @@ impl Core {
             self.housekeeping = now.instant + HOUSEKEEPING;
             self.world.run_housekeeping(now);
             self.world.oversee(&self.snapshots.load_full(), now);
+            if !self.world.overrides.is_saving() {
+                self.follow_host(now);
+            }
             self.world.show_gauges(&self.snapshots.load());
             self.world.out.next_second();
             self.world.out.metrics.set_retired(self.retired.sweep());

@@ -34,6 +34,9 @@ const DELTAS: usize = 1024;
 /// How many configurations may wait: when as many do, whoever reloads waits.
 const CONFIGS: usize = 4;
 
+/// How much may wait of what is heard of the overrides of a host cluster.
+const HOST: usize = 4;
+
 /// How many commands may wait.
 const COMMANDS: usize = 16;
 
@@ -80,10 +83,12 @@ pub fn spawn(
     let (deltas_to, deltas) = mpsc::channel(DELTAS);
     let (configs_to, configs) = mpsc::channel(CONFIGS);
     let (commands_to, commands) = mpsc::channel(COMMANDS);
+    let (host_to, host) = mpsc::channel(HOST);
     let (core, mut handle) = prepare(config, metrics, storage, &folder, clock::now)?;
     handle.deltas = deltas_to;
     handle.configs = configs_to;
     handle.commands = commands_to;
+    handle.host_overrides = host_to;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -93,7 +98,7 @@ pub fn spawn(
     let thread = thread::Builder::new()
         .name("publish".into())
         .spawn(move || {
-            let core = runtime.block_on(core.run(deltas, configs, commands, stopped));
+            let core = runtime.block_on(core.run(deltas, configs, commands, host, stopped));
             core.world.out.close();
             drop(lock);
         });
@@ -122,8 +127,7 @@ pub(in crate::publish) fn prepare(
         .collect();
     let mut disk = Disk::spawn(folder, &tails, Arc::clone(&metrics), storage.clone())
         .map_err(StartError::Thread)?;
-    let overrides_path = overrides_file::path(&config.state_dir);
-    let mut decided = overrides_file::read(&overrides_path);
+    let mut decided = overrides_file::read(&overrides_file::path(&config.state_dir));
     let file = findings_file::path(&config.state_dir);
     let here = config.fleet.locality.as_ref();
     let kept = findings_file::read(&file, here, decided.latest(), now.wall);
@@ -134,7 +138,9 @@ pub(in crate::publish) fn prepare(
         record.clock_set(kept.clock_set, now.instant);
     }
     let (findings_to, findings) = watch::channel(kept.findings.clone());
-    let frozen = (decided.overrides.frozen).map(|freeze| freeze.since);
+    let (shown_to, shown) = watch::channel(Arc::default());
+    let overrides = OverrideState::new(decided, &config, shown_to, storage, now);
+    let frozen = overrides.frozen_since();
     let is_frozen = frozen.is_some();
     let mut beginning = Beginning::new(&config, read, &kept, is_frozen, now);
     let known = KnownFindings::new(kept.findings.clone(), findings_to, now.instant);
@@ -143,8 +149,6 @@ pub(in crate::publish) fn prepare(
         record.set_frozen(true);
         beginning.give_up_waiting(&config);
     }
-    let (shown_to, shown) = watch::channel(Arc::default());
-    let overrides = OverrideState::new(decided, overrides_path, shown_to, storage, now);
     let events = EventLog::default();
     let first = beginning
         .builder
@@ -193,6 +197,7 @@ pub(in crate::publish) fn prepare(
             deltas,
             configs,
             commands: mpsc::channel(1).0,
+            host_overrides: mpsc::channel(1).0,
             overrides: shown,
             events,
             snapshots,
