@@ -33,6 +33,10 @@ bench:
 deny:
     cargo deny check
 
+# The base for kustomize from the chart; needs helm.
+kustomize:
+    deploy/kustomize/render.sh
+
 # Exactly what the build gate runs.
 ci:
     .ci/run

@@ -44,10 +44,12 @@ mod rights;
 mod run;
 mod runtimes;
 mod serve;
+mod service_manager;
 mod signals;
 mod state_dir;
 mod stub;
 mod table;
 mod unjoin;
+mod watchdog;
 
 pub use run::run;

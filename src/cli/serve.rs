@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -24,8 +25,10 @@ use super::reload::{self, Running};
 use super::resolving::Resolving;
 use super::rights;
 use super::runtimes::Runtimes;
+use super::service_manager::{self, ServiceManager};
 use super::signals::{SignalAction, Signals};
 use super::state_dir::StateDir;
+use super::watchdog;
 use crate::config::{self, Config, Listen, Loaded, Source};
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
@@ -58,8 +61,9 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     rights::make_files_private();
     let listen = with_workers(&config.listen);
+    let passed = service_manager::passed_sockets()?;
     let sockets = unless_taken(
-        || serve::bind(&listen),
+        || serve::bind_with(&listen, &passed),
         |error| matches!(error, serve::ServeError::InUse { .. }),
     )?;
     let bind = |address| {
@@ -187,10 +191,22 @@ async fn daemon(
     );
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
+    let mut manager = ServiceManager::default();
+    // Dropped, it ends.
+    let mut fed = JoinSet::new();
+    fed.spawn(watchdog::feed(
+        handle.clone(),
+        daemon.serving.received().to_vec(),
+    ));
     let asked = loop {
+        let mut is_asked = false;
         let new = tokio::select! {
             asked = signals.next() => match asked {
-                SignalAction::Reload => running.reload(),
+                SignalAction::Reload => {
+                    is_asked = true;
+                    manager.reloading();
+                    running.reload()
+                }
                 SignalAction::End | SignalAction::EndNow => break asked,
             },
             new = running.changed() => new,
@@ -199,6 +215,7 @@ async fn daemon(
                 if became.is_ok() {
                     ready_line.print(true)?;
                     info!("ready");
+                    manager.ready(&handle);
                 }
                 None
             }
@@ -209,14 +226,20 @@ async fn daemon(
         {
             break asked;
         }
+        if is_asked {
+            manager.reloaded(&handle);
+        }
     };
+    manager.stopping();
     ending.cancel();
     let delay = match asked {
         SignalAction::End => running.config().shutdown_delay,
         SignalAction::EndNow | SignalAction::Reload => Duration::ZERO,
     };
     info!(?delay, "shutting down");
-    daemon.end_after(delay, &mut signals).await
+    let end = daemon.end_after(delay, &mut signals).await;
+    drop(fed);
+    end
 }
 
 impl Daemon {

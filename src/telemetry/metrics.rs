@@ -36,6 +36,8 @@ pub struct SnapshotSums {
     pub serial: u32,
     /// Services that exist, of all federations.
     pub services: usize,
+    /// Those that no member has ready.
+    pub without_member: usize,
     /// Services that a member has but that do not count as exports.
     pub ignored: usize,
     /// Services with a name that is too long to be published.
@@ -61,12 +63,16 @@ pub struct Metrics {
     members: Members,
     /// What is shown of probes.
     health: HealthMetrics,
+    /// Whether the daemon is ready.
+    ready: IntGauge,
     /// Which publication the present snapshot is.
     generation: IntGauge,
     /// Its SOA serial.
     serial: IntGauge,
     /// Services that exist.
     services: IntGauge,
+    /// Services that no member has ready.
+    without_member: IntGauge,
     /// Services that do not count as exports.
     ignored: IntGauge,
     /// Services with a name that is too long.
@@ -130,6 +136,12 @@ impl Metrics {
         for limit in LIMITS {
             limits.with_label_values(&[limit.name]);
         }
+        let build = declare.gauges(
+            "gazetteer_build_info",
+            "Always 1; its label says which version runs.",
+            &["version"],
+        );
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Self {
             counters: Counters::default(),
             serve: ServeMetrics::new(
@@ -139,6 +151,10 @@ impl Metrics {
             ),
             members: Members::new(&declare),
             health: HealthMetrics::new(&declare),
+            ready: declare.gauge(
+                "gazetteer_publish_ready",
+                "1 while the daemon is ready, as /readyz says.",
+            ),
             generation: declare.gauge(
                 "gazetteer_snapshot_generation",
                 "Publications of this process.",
@@ -147,6 +163,10 @@ impl Metrics {
             services: declare.gauge(
                 "gazetteer_snapshot_services",
                 "Services that exist, of all federations.",
+            ),
+            without_member: declare.gauge(
+                "gazetteer_snapshot_services_without_member",
+                "Services that exist, and that no member has ready, with an address, and not drained.",
             ),
             ignored: declare.gauge(
                 "gazetteer_snapshot_ignored_exports",
@@ -224,6 +244,11 @@ impl Metrics {
         &self.counters
     }
 
+    /// Whether the daemon is ready.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.ready.set(i64::from(is_ready));
+    }
+
     /// What is shown of probes.
     pub fn health(&self) -> &HealthMetrics {
         &self.health
@@ -235,6 +260,7 @@ impl Metrics {
         self.generation.set(signed(sums.generation));
         self.serial.set(i64::from(sums.serial));
         self.services.set(signed(sums.services));
+        self.without_member.set(signed(sums.without_member));
         self.ignored.set(signed(sums.ignored));
         self.unpublished.set(signed(sums.unpublished));
         self.disagreeing.set(signed(sums.disagreeing));
