@@ -31,6 +31,7 @@ mod join_arguments;
 mod join_daemon;
 mod kept_members;
 mod locating;
+mod man;
 mod order;
 mod output;
 mod override_help;

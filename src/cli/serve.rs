@@ -10,7 +10,6 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -138,25 +137,11 @@ async fn daemon(
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
     let admin_task = TaskTracker::new();
     if let Some(admin) = admin {
-        let shown = admin::View {
-            snapshots: Arc::clone(&handle.snapshots),
-            ready: handle.ready.clone(),
-            ending: ending.clone(),
-            metrics: Arc::clone(&metrics),
-            overrides: handle.overrides.clone(),
-            events: handle.events.clone(),
-            hosts: config.listen.admin_hosts.clone().into(),
-            state_dir: state.absolute().into(),
-        };
+        let shown = view(&handle, &metrics, &config, &state, &ending);
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
-    serve_control(
-        &config,
-        &storage,
-        &handle,
-        &metrics,
-        (&admin_task, &end_admin),
-    );
+    let tasks = (&admin_task, &end_admin);
+    serve_control(&config, &storage, &handle, &metrics, tasks);
     admin_task.close();
     ready_line.print(false)?;
     info!(
@@ -192,18 +177,11 @@ async fn daemon(
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
     let mut manager = ServiceManager::default();
-    // Dropped, it ends.
-    let mut fed = JoinSet::new();
-    fed.spawn(watchdog::feed(
-        handle.clone(),
-        daemon.serving.received().to_vec(),
-    ));
+    let fed = watchdog::start(&handle, &daemon.serving);
     let asked = loop {
-        let mut is_asked = false;
         let new = tokio::select! {
             asked = signals.next() => match asked {
                 SignalAction::Reload => {
-                    is_asked = true;
                     manager.reloading();
                     running.reload()
                 }
@@ -226,11 +204,9 @@ async fn daemon(
         {
             break asked;
         }
-        if is_asked {
-            manager.reloaded(&handle);
-        }
+        manager.reloaded(&handle);
     };
-    manager.stopping();
+    service_manager::stopping();
     ending.cancel();
     let delay = match asked {
         SignalAction::End => running.config().shutdown_delay,
@@ -310,6 +286,26 @@ impl Daemon {
         self.admin.wait().await;
         info!("shut down");
         Ok(())
+    }
+}
+
+/// What the admin address shows.
+fn view(
+    handle: &publish::Handle,
+    metrics: &Arc<Metrics>,
+    config: &Config,
+    state: &StateDir,
+    ending: &CancellationToken,
+) -> admin::View {
+    admin::View {
+        snapshots: Arc::clone(&handle.snapshots),
+        ready: handle.ready.clone(),
+        ending: ending.clone(),
+        metrics: Arc::clone(metrics),
+        overrides: handle.overrides.clone(),
+        events: handle.events.clone(),
+        hosts: config.listen.admin_hosts.clone().into(),
+        state_dir: state.absolute().into(),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::serve::PassedSockets;
 pub(super) struct ServiceManager {
     /// It was told that the daemon is ready.
     is_ready: bool,
+    /// It was told that the daemon takes another configuration.
+    is_reloading: bool,
 }
 
 impl ServiceManager {
@@ -24,26 +26,27 @@ impl ServiceManager {
     }
 
     /// The daemon takes another configuration.
-    pub(super) fn reloading(&self) {
+    pub(super) fn reloading(&mut self) {
         // The clock of the system is there.
         if self.is_ready
             && let Ok(now) = NotifyState::monotonic_usec_now()
         {
+            self.is_reloading = true;
             tell(&[NotifyState::Reloading, now]);
         }
     }
 
     /// The configuration was taken, or stays as it was.
-    pub(super) fn reloaded(&self, handle: &Handle) {
-        if self.is_ready {
+    pub(super) fn reloaded(&mut self, handle: &Handle) {
+        if std::mem::take(&mut self.is_reloading) {
             tell(&[NotifyState::Ready, NotifyState::Status(&status(handle))]);
         }
     }
+}
 
-    /// The daemon ends.
-    pub(super) fn stopping(&self) {
-        tell(&[NotifyState::Stopping, NotifyState::Status("ending")]);
-    }
+/// The daemon ends.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("ending")]);
 }
 
 /// The daemon works, and how it is.

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::warn;
 
 use super::service_manager;
 use crate::publish::Handle;
-use crate::serve::ReceivedQueries;
+use crate::serve::{ReceivedQueries, Serving};
 use crate::telemetry::clock;
 
 /// How old the last turn of the writer may be; it takes one each second.
@@ -56,11 +57,18 @@ impl Misses {
     }
 }
 
-/// Feeds the watchdog until it is dropped; returns at once where there is none.
-pub(super) async fn feed(handle: Handle, addresses: Vec<ReceivedQueries>) {
-    let Some(within) = sd_notify::watchdog_enabled() else {
-        return;
-    };
+/// Feeds the watchdog, if there is one, until what it returns is dropped.
+pub(super) fn start(handle: &Handle, serving: &Serving) -> JoinSet<()> {
+    let mut feeding = JoinSet::new();
+    if let Some(within) = sd_notify::watchdog_enabled() {
+        let addresses = serving.received().to_vec();
+        feeding.spawn(feed(handle.clone(), addresses, within));
+    }
+    feeding
+}
+
+/// Feeds the watchdog, whose timeout is `within`.
+async fn feed(handle: Handle, addresses: Vec<ReceivedQueries>, within: Duration) {
     let start = |received: ReceivedQueries| Watched {
         before: [received.udp(), received.tcp()],
         received,

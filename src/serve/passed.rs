@@ -1,4 +1,4 @@
-//! Sockets that a service manager has bound and passes in (sd_listen_fds(3)).
+//! Sockets that a service manager has bound and passes in (`sd_listen_fds(3)`).
 
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 

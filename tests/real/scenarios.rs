@@ -9,6 +9,7 @@ mod chart;
 mod credentials;
 mod exports;
 mod forwarders;
+mod image;
 mod joins;
 mod latency;
 mod live;
@@ -56,6 +57,7 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
     ("helm_refuses_wrong_values_by_name", chart::refuses),
     ("kustomize_equals_the_chart", chart::equals_kustomize),
     ("promtool_takes_rules_and_their_tests", prometheus::rules),
+    ("the_image_is_reproducible_and_answers", image::serves),
 ];
 
 /// Tests on the shared control planes.
