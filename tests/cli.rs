@@ -4,6 +4,8 @@
 mod admin;
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/kustomize.rs"]
+mod kustomize;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/members.rs"]
@@ -32,5 +34,7 @@ mod serving;
 mod storage;
 #[path = "cli/stub.rs"]
 mod stub;
+#[path = "cli/systemd.rs"]
+mod systemd;
 #[path = "cli/upgrade.rs"]
 mod upgrade;

@@ -192,6 +192,12 @@ pub(super) enum Command {
     /// Print what the DNS server of a member needs to forward names to gazetteer
     #[command(after_help = STUB_EXAMPLES)]
     Stub(StubArguments),
+    /// Write man pages, one for each command
+    #[command(after_help = "Examples:\n  gazetteer man /usr/local/share/man/man1")]
+    Man {
+        /// The folder to write into
+        folder: PathBuf,
+    },
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"

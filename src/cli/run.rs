@@ -8,7 +8,8 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{
-    check, clusters, completions, events, explain, join, output, overrides, serve, stub, unjoin,
+    check, clusters, completions, events, explain, join, man, output, overrides, serve, stub,
+    unjoin,
 };
 use crate::admin::ControlRequest;
 use crate::model::EVERY_MEMBER;
@@ -46,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Events(arguments) => events::events(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Stub(arguments) => stub::stub(&arguments),
+        Command::Man { folder } => man::man(&folder),
         Command::Completions { shell } => completions::completions(shell),
     };
     done.unwrap_or_else(|error| {

@@ -24,8 +24,10 @@ use super::reload::{self, Running};
 use super::resolving::Resolving;
 use super::rights;
 use super::runtimes::Runtimes;
+use super::service_manager::{self, ServiceManager};
 use super::signals::{SignalAction, Signals};
 use super::state_dir::StateDir;
+use super::watchdog;
 use crate::config::{self, Config, Listen, Loaded, Source};
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
@@ -58,8 +60,9 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     rights::make_files_private();
     let listen = with_workers(&config.listen);
+    let passed = service_manager::passed_sockets()?;
     let sockets = unless_taken(
-        || serve::bind(&listen),
+        || serve::bind_with(&listen, &passed),
         |error| matches!(error, serve::ServeError::InUse { .. }),
     )?;
     let bind = |address| {
@@ -134,25 +137,11 @@ async fn daemon(
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
     let admin_task = TaskTracker::new();
     if let Some(admin) = admin {
-        let shown = admin::View {
-            snapshots: Arc::clone(&handle.snapshots),
-            ready: handle.ready.clone(),
-            ending: ending.clone(),
-            metrics: Arc::clone(&metrics),
-            overrides: handle.overrides.clone(),
-            events: handle.events.clone(),
-            hosts: config.listen.admin_hosts.clone().into(),
-            state_dir: state.absolute().into(),
-        };
+        let shown = view(&handle, &metrics, &config, &state, &ending);
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
-    serve_control(
-        &config,
-        &storage,
-        &handle,
-        &metrics,
-        (&admin_task, &end_admin),
-    );
+    let tasks = (&admin_task, &end_admin);
+    serve_control(&config, &storage, &handle, &metrics, tasks);
     admin_task.close();
     ready_line.print(false)?;
     info!(
@@ -187,10 +176,15 @@ async fn daemon(
     );
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
+    let mut manager = ServiceManager::default();
+    let fed = watchdog::start(&handle, &daemon.serving);
     let asked = loop {
         let new = tokio::select! {
             asked = signals.next() => match asked {
-                SignalAction::Reload => running.reload(),
+                SignalAction::Reload => {
+                    manager.reloading();
+                    running.reload()
+                }
                 SignalAction::End | SignalAction::EndNow => break asked,
             },
             new = running.changed() => new,
@@ -199,6 +193,7 @@ async fn daemon(
                 if became.is_ok() {
                     ready_line.print(true)?;
                     info!("ready");
+                    manager.ready(&handle);
                 }
                 None
             }
@@ -209,14 +204,18 @@ async fn daemon(
         {
             break asked;
         }
+        manager.reloaded(&handle);
     };
+    service_manager::stopping();
     ending.cancel();
     let delay = match asked {
         SignalAction::End => running.config().shutdown_delay,
         SignalAction::EndNow | SignalAction::Reload => Duration::ZERO,
     };
     info!(?delay, "shutting down");
-    daemon.end_after(delay, &mut signals).await
+    let end = daemon.end_after(delay, &mut signals).await;
+    drop(fed);
+    end
 }
 
 impl Daemon {
@@ -287,6 +286,26 @@ impl Daemon {
         self.admin.wait().await;
         info!("shut down");
         Ok(())
+    }
+}
+
+/// What the admin address shows.
+fn view(
+    handle: &publish::Handle,
+    metrics: &Arc<Metrics>,
+    config: &Config,
+    state: &StateDir,
+    ending: &CancellationToken,
+) -> admin::View {
+    admin::View {
+        snapshots: Arc::clone(&handle.snapshots),
+        ready: handle.ready.clone(),
+        ending: ending.clone(),
+        metrics: Arc::clone(metrics),
+        overrides: handle.overrides.clone(),
+        events: handle.events.clone(),
+        hosts: config.listen.admin_hosts.clone().into(),
+        state_dir: state.absolute().into(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::command::{ActiveOverrides, CommandRequest};
 use crate::config::Config;
@@ -35,6 +36,8 @@ pub struct Handle {
     pub hostnames: watch::Receiver<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// Whether the daemon is ready (docs/names.md, decision 10).
     pub ready: watch::Receiver<bool>,
+    /// When the writer last took a turn; it takes one each second at least.
+    pub turned: watch::Receiver<Instant>,
     /// Members of which withdrawals are held back: their sources list them anew, a while later.
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.

@@ -5,9 +5,11 @@ use std::path::Path;
 use crate::fleet::Fleet;
 
 mod balancer;
+mod chart;
 mod credentials;
 mod exports;
 mod forwarders;
+mod image;
 mod joins;
 mod latency;
 mod live;
@@ -16,6 +18,7 @@ mod members;
 mod outage;
 mod planes;
 mod pods;
+mod prometheus;
 mod recovery;
 mod replicas;
 mod resolved;
@@ -45,6 +48,16 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
     ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
+    ("helm_takes_every_set_of_values", chart::renders),
+    (
+        "the_chart_grants_what_the_file_of_rights_does",
+        chart::grants,
+    ),
+    ("the_chart_replaces_pods_only_where_needed", chart::replaces),
+    ("helm_refuses_wrong_values_by_name", chart::refuses),
+    ("kustomize_equals_the_chart", chart::equals_kustomize),
+    ("promtool_takes_rules_and_their_tests", prometheus::rules),
+    ("the_image_is_reproducible_and_answers", image::serves),
 ];
 
 /// Tests on the shared control planes.
@@ -116,6 +129,14 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     (
         "replicas_agree_about_the_overrides_of_a_host_cluster",
         replicas::agree,
+    ),
+    (
+        "an_api_server_accepts_all_that_the_chart_makes",
+        chart::accepted,
+    ),
+    (
+        "prometheus_has_a_series_for_every_query",
+        prometheus::watches,
     ),
     (
         "a_member_that_never_worked_delays_nothing",

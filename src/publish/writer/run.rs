@@ -49,6 +49,8 @@ pub(in crate::publish) struct Core {
     /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
     /// queries.
     pub(in crate::publish) ready: watch::Sender<bool>,
+    /// When it last took a turn.
+    pub(in crate::publish) turned: watch::Sender<Instant>,
     /// The members of which withdrawals are held back.
     pub(in crate::publish) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
@@ -84,6 +86,7 @@ impl Core {
         loop {
             let now = self.now();
             self.turn(now);
+            self.turned.send_replace(now.instant);
             let deadline = self.deadline(now.instant);
             let is_waiting = self.world.out.record.wait(now.instant).is_some();
             let is_saving = self.world.overrides.is_saving();

@@ -157,6 +157,7 @@ pub(in crate::publish) fn prepare(
     let snapshots = Arc::new(ArcSwap::new(first));
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
+    let (turned_to, turned) = watch::channel(now.instant);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
     let (confirmed_to, confirmed) = watch::channel(Arc::default());
     let (members_confirmed_to, members_confirmed) = watch::channel(0);
@@ -178,6 +179,7 @@ pub(in crate::publish) fn prepare(
         hostnames: hostnames_to,
         confirming: Vec::new(),
         ready: ready_to,
+        turned: turned_to,
         unconfirmed: unconfirmed_to,
         confirmed: confirmed_to,
         members_confirmed: members_confirmed_to,
@@ -203,6 +205,7 @@ pub(in crate::publish) fn prepare(
             snapshots,
             hostnames,
             ready,
+            turned,
             unconfirmed,
             confirmed,
             members_confirmed,
