@@ -33,7 +33,7 @@ mod values;
 
 pub use file::{Composition, compose, parse};
 pub use fragments::{
-    Fragment, FragmentListing, RefusedFragment, fragment_files, list, read_fragment,
+    Fragment, FragmentListing, RefusedFragment, fragment_files, fragment_name, list, read_fragment,
 };
 pub use load::{Loaded, load, load_all};
 pub use probe::probe_text;

@@ -11,6 +11,7 @@ use tracing::{info, warn};
 use super::kept_members;
 use crate::config::{
     self, Composition, Config, Fragment, FragmentListing, Loaded, Problem, RefusedFragment,
+    fragment_name,
 };
 use crate::names::Label;
 use crate::publish::MemberDepartures;
@@ -80,7 +81,7 @@ impl FolderMembers {
         };
         let wrong: BTreeSet<_> = loaded.refused.iter().map(|it| &it.path).collect();
         for fragment in &loaded.fragments {
-            let name = name_of(&fragment.path);
+            let name = fragment_name(&fragment.path);
             members.presence.remember(name.clone());
             let good = (!wrong.contains(&fragment.path)).then(|| fragment.clone());
             let now = fragment.clone();
@@ -114,7 +115,10 @@ impl FolderMembers {
             }
         };
         self.has_folder = true;
-        let names = listing.iter().map(|(path, _)| name_of(path)).collect();
+        let names = listing
+            .iter()
+            .map(|(path, _)| fragment_name(path))
+            .collect();
         let withheld = self.presence.withheld().clone();
         let gone = self.presence.listed(&names, others, Instant::now());
         let mut is_due = !gone.is_empty() || withheld != *self.presence.withheld();
@@ -124,7 +128,7 @@ impl FolderMembers {
                 Ok(octets) => {
                     let octets = octets.to_vec();
                     let now = Fragment { path, octets };
-                    let name = name_of(&now.path);
+                    let name = fragment_name(&now.path);
                     match self.texts.get_mut(&name) {
                         Some(text) if text.now == now => {}
                         Some(text) => {
@@ -241,12 +245,6 @@ impl FolderMembers {
     }
 }
 
-/// The name that a fragment's file has without its ending, which is its member's.
-pub(super) fn name_of(path: &Path) -> String {
-    let name = path.file_stem().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
 /// Composes a configuration of its file and of fragments, as each was last right.
 ///
 /// Errors are every problem of the file, in file order, never none of them.
@@ -279,7 +277,7 @@ pub(super) fn compose(
     if !stale.is_empty() {
         let again = config::compose(octets.to_vec(), path, Some(&as_they_were))?;
         for one in again.refused {
-            stale.retain(|path| name_of(path) != name_of(&one.path));
+            stale.retain(|path| fragment_name(path) != fragment_name(&one.path));
         }
         (config, unknown) = (again.config, again.unknown);
     }

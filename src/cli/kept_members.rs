@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::folder_members::name_of;
 use crate::config::read::read_text;
-use crate::config::{self, Fragment, Loaded, Problem};
+use crate::config::{self, Fragment, Loaded, Problem, fragment_name};
 use crate::model::limits::CONFIGURATION_FILE;
 
 /// The file in the state folder.
@@ -68,10 +67,10 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
     let unreadable = |trouble| format!("the members that were known are not: {trouble}");
     let mut notes: Vec<String> = trouble.map(unreadable).into_iter().collect();
     let folder = loaded.config.membership.folder.clone();
-    let there = loaded.fragments.iter().map(|it| name_of(&it.path));
+    let there = loaded.fragments.iter().map(|it| fragment_name(&it.path));
     let there: BTreeSet<String> = there.collect();
     let lost = kept.into_iter();
-    let lost = lost.filter(|fragment| !there.contains(&name_of(&fragment.path)));
+    let lost = lost.filter(|fragment| !there.contains(&fragment_name(&fragment.path)));
     let lost: Vec<Fragment> = lost.map(|it| in_folder(it, &folder)).collect();
     if lost.is_empty() {
         return Ok(KnownMembers { loaded, notes });

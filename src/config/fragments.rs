@@ -62,6 +62,12 @@ pub fn fragment_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// What the file of a fragment is called without its ending, which is what its member is called.
+pub fn fragment_name(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
 /// Reads a file of a members folder. Blocks.
 pub fn read_fragment(path: &Path) -> Result<Arc<[u8]>, ReadError> {
     read(path, &CONFIGURATION_FILE).map(Into::into)

@@ -10,7 +10,7 @@ use crate::publish::command::{CommandOutcome, CommandRefused};
 #[derive(Debug)]
 pub(in crate::publish) struct Confirming {
     /// What is waited for.
-    pub(in crate::publish) what: Confirmed,
+    pub(in crate::publish) what: Awaited,
     /// What is to be answered.
     pub(in crate::publish) done: CommandOutcome,
     /// Where.
@@ -19,14 +19,14 @@ pub(in crate::publish) struct Confirming {
 
 /// What an operator has confirmed.
 #[derive(Debug)]
-pub(in crate::publish) enum Confirmed {
+pub(in crate::publish) enum Awaited {
     /// Removals of shards: how many have been made with the last of these.
     Shards(u64),
     /// Removals of members.
     Members(Vec<Label>),
 }
 
-impl Confirmed {
+impl Awaited {
     /// Whether it has come about, now that so many removals of shards are made.
     pub(in crate::publish) fn is_done(&self, made: u64, membership: &Membership) -> bool {
         match self {

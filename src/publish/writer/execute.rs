@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::confirming::{Confirmed, Confirming};
+use super::confirming::{Awaited, Confirming};
 use super::run::Core;
 use crate::model::{MemberOrigin, OverrideTarget, Peer};
 use crate::names::Label;
@@ -23,7 +23,7 @@ impl Core {
             OperatorCommand::ConfirmMembers => match self.confirm_members() {
                 // It is answered when they are out of answers.
                 Ok((members, done)) => self.confirming.push(Confirming {
-                    what: Confirmed::Members(members),
+                    what: Awaited::Members(members),
                     done,
                     reply: request.reply,
                 }),
@@ -37,7 +37,7 @@ impl Core {
             }
             OperatorCommand::Confirm(member) => match self.confirm(member, request.by, now) {
                 Ok(done) => {
-                    let what = Confirmed::Shards(self.world.shards.releases.all());
+                    let what = Awaited::Shards(self.world.shards.releases.all());
                     let reply = request.reply;
                     self.confirming.push(Confirming { what, done, reply });
                     if self.world.shards.releases.is_empty() && !self.world.overrides.is_frozen() {
