@@ -1,5 +1,6 @@
 //! What a member of ten services costs that joins a running writer, beside a small world and a large
-//! one: `cargo bench --bench members`. Needs 3 GiB of memory.
+//! one: `cargo bench --bench members`, or `-- 10000 100000` for worlds of as many services. A million
+//! needs 3 GiB of memory.
 #![expect(clippy::print_stdout, reason = "its figures are what it is for")]
 
 #[expect(dead_code, reason = "the other benches use the rest")]
@@ -39,7 +40,15 @@ fn main() {
          the same, quiet ms | resident MiB | grew by KiB | peak KiB |"
     );
     println!("|---|---|---|---|---|---|---|---|---|");
-    for services in [10_000, 1_000_000] {
+    let given: Vec<u32> = std::env::args()
+        .filter_map(|text| text.parse().ok())
+        .collect();
+    let worlds = if given.is_empty() {
+        vec![10_000, 1_000_000]
+    } else {
+        given
+    };
+    for services in worlds {
         measure(services);
     }
 }
