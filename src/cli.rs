@@ -24,6 +24,7 @@ mod daemon_arguments;
 mod events;
 mod explain;
 mod find_daemon;
+mod folder_members;
 mod host_arguments;
 mod host_order;
 mod join;

@@ -10,6 +10,8 @@ mod kustomize;
 mod local;
 #[path = "cli/members.rs"]
 mod members;
+#[path = "cli/members_folder.rs"]
+mod members_folder;
 #[path = "cli/membership.rs"]
 mod membership;
 #[path = "cli/names.rs"]

@@ -26,6 +26,9 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
         Err(problems) => found.problems(&problems),
         Ok(loaded) => {
             let config = loaded.config;
+            let unknown = loaded.unknown.iter();
+            let unknown = unknown.map(|problem| format!("warning: {problem}\n"));
+            found.notes.extend(unknown);
             for refused in &loaded.refused {
                 found.problems(&refused.problems);
             }

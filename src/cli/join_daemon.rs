@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::admin_client::get;
+use super::control_client::give;
 use super::daemon_arguments::{Daemon, State};
-use crate::admin::{Alone, Cluster};
+use crate::admin::{Alone, Cluster, ControlRequest};
 use crate::names::Label;
 use crate::telemetry::clock;
 
@@ -113,6 +114,14 @@ impl Asking {
                 Err(reason) => return Heard::Waiting { reason },
             };
         }
+    }
+
+    /// Tells the daemon that a member is meant to be gone. One that cannot be told looks twice, and may
+    /// hold the member back, which is seen when it is asked.
+    pub(super) fn forget(&self, name: &Label) {
+        let member = name.to_string();
+        let told = self.0.as_ref().ok();
+        drop(told.map(|daemon| give(daemon, &ControlRequest::Forget { member })));
     }
 
     /// Waits until the daemon does not know a member any more. Says whether there is one that still

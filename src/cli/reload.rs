@@ -1,22 +1,19 @@
 //! The configuration file and its members folder while the daemon runs: watched by content, taken
 //! where they are right. The file is refused whole, a fragment for itself alone.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::kept_members;
+use super::folder_members::{Composed, FolderMembers, compose};
 use crate::config::read::ReadError;
-use crate::config::{self, Config, Fragment, FragmentListing, Loaded, Problem, RefusedFragment};
+use crate::config::{Config, Loaded, Problem};
 use crate::model::limits::CONFIGURATION_FILE;
-use crate::names::Label;
+use crate::publish::MemberDepartures;
 use crate::sources::blocking;
-use crate::sources::members::{MembersFolder, Presence};
 use crate::sources::watch::FileWatch;
 use crate::telemetry::Metrics;
 
@@ -25,10 +22,16 @@ use crate::telemetry::Metrics;
 pub(super) struct Running {
     /// What runs now.
     config: Arc<Config>,
+    /// What the file last held that is right.
+    good: Arc<Vec<u8>>,
+    /// What the file was last read to hold and is to be looked at, or was asked for.
+    new: Option<Arc<Vec<u8>>>,
     /// What was last read, right or wrong; `None` when it could not be.
     octets: Option<Arc<Vec<u8>>>,
-    /// What was last read is to be looked at.
+    /// Fragments are to be looked at.
     is_due: bool,
+    /// What is to run from now on, and nobody was told.
+    next: Option<Arc<Config>>,
     /// The file is to be read, changed or not, because somebody asked.
     is_asked: bool,
     /// The file.
@@ -37,107 +40,50 @@ pub(super) struct Running {
     metrics: Arc<Metrics>,
     /// Says when its content has changed.
     watch: FileWatch,
-    /// Says what the members folder holds.
-    folder: MembersFolder,
-    /// The folder is or was there.
-    has_folder: bool,
-    /// Who of the folder is there, and who may be gone.
-    presence: Presence<PathBuf>,
-    /// What the fragments say of those who are there.
-    texts: BTreeMap<PathBuf, FragmentText>,
-    /// What was last said of fragments that are not taken.
-    refused: Vec<RefusedFragment>,
-    /// Fragments that are kept on disk.
-    kept: Vec<Fragment>,
-    /// How often operators have confirmed that members are gone.
-    confirmed: watch::Receiver<u64>,
+    /// The members folder.
+    members: FolderMembers,
+    /// Where it was last said that the file names members that are not there.
+    unknown: BTreeSet<String>,
+    /// What operators have said of members that go.
+    departures: watch::Receiver<MemberDepartures>,
 }
 
-/// What a fragment says.
-#[derive(Debug, Clone, Default)]
-struct FragmentText {
-    /// What was last read.
-    now: Vec<u8>,
-    /// What was last right.
-    good: Option<Vec<u8>>,
-}
-
-/// What comes of a file and its fragments.
-struct Composed {
-    config: Config,
-    /// Fragments that are wrong as they are now.
-    refused: Vec<RefusedFragment>,
-    /// Fragments that say what they said before, as they are wrong now.
-    stale: BTreeSet<PathBuf>,
-}
-
-/// Goes on with members that the state folder keeps and the folder does not say: their files may be
-/// gone for a moment.
-pub(super) fn with_kept(mut loaded: Loaded) -> Result<Loaded, Vec<Problem>> {
-    let (kept, trouble) = kept_members::read(&loaded.config.state_dir);
-    if let Some(trouble) = trouble {
-        warn!(trouble, "the members that were known are not");
-    }
-    let folder = loaded.config.membership.folder.clone();
-    let known: BTreeSet<PathBuf> = loaded.fragments.iter().map(|it| it.path.clone()).collect();
-    let lost = kept.into_iter().filter(|fragment| {
-        fragment.path.parent() == Some(&folder) && !known.contains(&fragment.path)
-    });
-    let lost: Vec<Fragment> = lost.collect();
-    if lost.is_empty() {
-        return Ok(loaded);
-    }
-    for fragment in &lost {
-        warn!(file = %fragment.path.display(), "not there: its member stays as it was");
-    }
-    loaded.fragments.extend(lost);
-    let path = loaded.config.path.clone();
-    let fragments = Some(&*loaded.fragments);
-    let (config, refused) = config::compose(loaded.octets.clone(), &path, fragments)?;
-    loaded.config = config;
-    for one in refused {
-        if !loaded.refused.contains(&one) {
-            loaded.refused.push(one);
-        }
-    }
-    Ok(loaded)
+/// What came of reading the file and the fragments.
+struct Read {
+    /// What is wrong with a file that is new.
+    problems: Option<Vec<Problem>>,
+    /// Of the file as it was last right.
+    composed: Option<Composed>,
 }
 
 impl Running {
-    /// Follows the files that a configuration was read from. `confirmed` is how often operators have
-    /// confirmed that members are gone.
+    /// Follows the files that a configuration was read from. `departures` is what operators say of members
+    /// that go.
     pub(super) fn new(
         loaded: Loaded,
         metrics: Arc<Metrics>,
-        confirmed: watch::Receiver<u64>,
+        departures: watch::Receiver<MemberDepartures>,
     ) -> Self {
+        let members = FolderMembers::new(&loaded, Arc::clone(&metrics));
         let config = Arc::new(loaded.config);
         let path = config.path.clone();
+        let octets = Arc::new(loaded.octets);
         let mut running = Self {
             watch: FileWatch::new([path.clone()], &CONFIGURATION_FILE),
-            octets: Some(Arc::new(loaded.octets)),
+            octets: Some(Arc::clone(&octets)),
+            good: octets,
+            new: None,
             is_due: false,
+            next: None,
             is_asked: false,
-            folder: MembersFolder::new(config.membership.folder.clone()),
-            has_folder: !loaded.fragments.is_empty() || !loaded.refused.is_empty(),
-            presence: Presence::default(),
-            texts: BTreeMap::new(),
-            refused: Vec::new(),
-            kept: Vec::new(),
+            members,
+            unknown: BTreeSet::new(),
             config,
             path,
             metrics,
-            confirmed,
+            departures,
         };
-        let wrong: BTreeSet<_> = loaded.refused.iter().map(|it| it.path.clone()).collect();
-        for Fragment { path, octets } in loaded.fragments {
-            running.presence.remember(path.clone());
-            let good = (!wrong.contains(&path)).then(|| octets.clone());
-            let now = octets;
-            running.texts.insert(path, FragmentText { now, good });
-        }
-        running.tell_refused(loaded.refused);
-        running.measure();
+        running.tell_unknown(&loaded.unknown);
         running
     }
 
@@ -145,15 +91,11 @@ impl Running {
     /// is right and differs. Safe to cancel.
     pub(super) async fn changed(&mut self) -> Option<Arc<Config>> {
         loop {
-            if let (true, Some(octets)) = (self.is_due, self.octets.clone()) {
-                let (path, length) = (self.path.clone(), octets.len());
-                let texts = self.has_folder.then(|| self.texts.clone());
-                let parse = move || compose(&octets, &path, texts.as_ref());
-                let read = blocking::parse(length, parse).await;
+            if self.new.is_some() || self.is_due {
+                let read = self.read().await;
+                let new = self.new.take();
                 self.is_due = false;
-                let new = self.take(read);
-                self.keep().await;
-                return new;
+                self.next = self.take(new, read).or(self.next.take());
             }
             if self.is_asked {
                 let read = blocking::read(self.path.clone(), &CONFIGURATION_FILE).await;
@@ -162,19 +104,24 @@ impl Running {
                 continue;
             }
             // Also those of the start, which no change may ever follow.
-            self.keep().await;
-            let due = self.presence.due();
+            self.members.keep(&self.config).await;
+            if let Some(next) = self.next.take() {
+                return Some(next);
+            }
             tokio::select! {
                 changes = self.watch.changed() => {
                     for change in changes {
                         self.note(change.content, false);
                     }
                 }
-                listing = self.folder.changed(due) => self.note_listing(listing),
-                Ok(()) = self.confirmed.changed() => {
-                    let gone = self.presence.confirm();
-                    self.forget(gone, "an operator confirms that it is gone");
-                    self.is_due = true;
+                listing = self.members.changed() => {
+                    let others = self.config.fleet.members.len();
+                    let folder = self.config.membership.from_folder.len();
+                    self.is_due |= self.members.note(listing, others.saturating_sub(folder));
+                }
+                Ok(()) = self.departures.changed() => {
+                    let said = self.departures.borrow_and_update().clone();
+                    self.is_due |= self.members.hear(said);
                 }
             }
         }
@@ -187,6 +134,33 @@ impl Running {
         None
     }
 
+    /// Reads the file, if it is new, and the fragments. Members come and go while the file is wrong, by
+    /// what it was before.
+    async fn read(&self) -> Read {
+        let (new, good) = (self.new.clone(), Arc::clone(&self.good));
+        let path = self.path.clone();
+        let texts = self.members.texts();
+        let length = new.as_ref().unwrap_or(&good).len();
+        let parse = move || {
+            let composed = |octets: &[u8]| compose(octets, &path, texts.as_ref());
+            let problems = match new.as_deref().map(|new| composed(new)) {
+                Some(Ok(composed)) => {
+                    return Read {
+                        problems: None,
+                        composed: Some(composed),
+                    };
+                }
+                Some(Err(problems)) => Some(problems),
+                None => None,
+            };
+            Read {
+                problems,
+                composed: composed(&good).ok(),
+            }
+        };
+        blocking::parse(length, parse).await
+    }
+
     /// Keeps what was read, to be looked at where it differs from what was read before.
     fn note(&mut self, read: Result<Vec<u8>, ReadError>, is_asked: bool) {
         match read {
@@ -195,8 +169,11 @@ impl Running {
                     .octets
                     .as_ref()
                     .is_some_and(|before| **before == octets);
-                self.is_due |= is_asked || !is_same;
-                self.octets = Some(Arc::new(octets));
+                let octets = Arc::new(octets);
+                if is_asked || !is_same {
+                    self.new = Some(Arc::clone(&octets));
+                }
+                self.octets = Some(octets);
             }
             Err(error) => {
                 self.octets = None;
@@ -208,95 +185,25 @@ impl Running {
         }
     }
 
-    /// Takes in what the members folder holds. A folder that cannot be read says nothing.
-    fn note_listing(&mut self, listing: io::Result<FragmentListing>) {
-        let listing = match listing {
-            Ok(listing) => listing,
-            Err(error) => {
-                if self.has_folder {
-                    warn!(folder = %self.folder.folder().display(), %error,
-                        "the members folder cannot be read: its members stay");
-                }
-                return;
-            }
-        };
-        self.has_folder = true;
-        let names = listing.iter().map(|(path, _)| path.clone()).collect();
-        let others = self.config.fleet.members.len();
-        let others = others.saturating_sub(self.config.membership.from_folder.len());
-        let withheld = self.presence.withheld().clone();
-        let gone = self.presence.listed(&names, others, Instant::now());
-        self.is_due |= withheld != *self.presence.withheld();
-        self.forget(gone, "its file is gone");
-        for (path, read) in listing {
-            match read {
-                Ok(octets) => {
-                    let text = self.texts.entry(path).or_default();
-                    if text.now != octets {
-                        text.now = octets;
-                        self.is_due = true;
-                    }
-                }
-                Err(error) => {
-                    if let Some(limit) = error.limit() {
-                        self.metrics.limit_exceeded(limit);
-                    }
-                    warn!(%error, "fragment cannot be read, its member stays as it was");
-                }
-            }
+    /// What to run after the files were read, the main one as it is `new`; `None` leaves everything as it
+    /// is.
+    fn take(&mut self, new: Option<Arc<Vec<u8>>>, read: Read) -> Option<Arc<Config>> {
+        let is_rejected = read.problems.is_some();
+        if let Some(problems) = &read.problems {
+            self.reject(problems);
         }
-    }
-
-    /// Members are gone.
-    fn forget(&mut self, gone: Vec<PathBuf>, why: &str) {
-        for path in gone {
-            info!(file = %path.display(), why, "member of the folder removed");
-            self.texts.remove(&path);
-            self.is_due = true;
+        let mut composed = read.composed?;
+        if let Some(new) = new.filter(|_| !is_rejected) {
+            self.good = new;
         }
-    }
-
-    /// What to run after the files were read; `None` leaves everything as it is.
-    fn take(&mut self, read: Result<Composed, Vec<Problem>>) -> Option<Arc<Config>> {
-        let Composed {
-            config: mut new,
-            refused,
-            stale,
-        } = match read {
-            Ok(composed) => composed,
-            Err(problems) => {
-                for problem in &problems {
-                    if let Some(limit) = problem.limit {
-                        self.metrics.limit_exceeded(limit);
-                    }
-                    error!(%problem, "invalid configuration");
-                }
-                error!(file = %self.path.display(), problems = problems.len(),
-                    "configuration rejected, the running one stays in force");
-                return None;
-            }
-        };
-        let wrong: BTreeSet<_> = refused.iter().map(|it| it.path.clone()).collect();
-        for (path, text) in &mut self.texts {
-            if !wrong.contains(path) {
-                text.good = Some(text.now.clone());
-            } else if !stale.contains(path) {
-                text.good = None;
-            }
-        }
-        self.tell_refused(refused);
-        let withheld = self.presence.withheld().iter();
-        let names = withheld.filter_map(|path| path.file_stem()?.to_str()?.parse().ok());
-        let names: Vec<Label> = names.collect();
-        new.membership.withheld = names;
-        if new.membership.folder != self.config.membership.folder {
-            self.folder = MembersFolder::new(new.membership.folder.clone());
-            self.presence = Presence::default();
-            self.texts.clear();
-        }
-        let new = Arc::new(keep_listeners(&self.config, new));
+        self.members.note_composed(&mut composed);
+        self.tell_unknown(&composed.unknown);
+        self.members.follow(&composed.config.membership.folder);
+        let new = Arc::new(keep_listeners(&self.config, composed.config));
         if new == self.config {
-            info!(file = %self.path.display(), "configuration reloaded, nothing has changed");
+            if !is_rejected {
+                info!(file = %self.path.display(), "configuration reloaded, nothing has changed");
+            }
             return None;
         }
         info!(
@@ -309,105 +216,32 @@ impl Running {
         Some(new)
     }
 
-    /// Says what is wrong with fragments, once.
-    fn tell_refused(&mut self, refused: Vec<RefusedFragment>) {
-        for one in &refused {
-            if !self.refused.contains(one) {
-                for problem in &one.problems {
-                    warn!(%problem, "fragment refused, its member stays as it was");
-                }
+    /// Says what is wrong with the file.
+    fn reject(&self, problems: &[Problem]) {
+        for problem in problems {
+            if let Some(limit) = problem.limit {
+                self.metrics.limit_exceeded(limit);
+            }
+            error!(%problem, "invalid configuration");
+        }
+        error!(file = %self.path.display(), problems = problems.len(),
+            "configuration rejected, the running one stays in force");
+    }
+
+    /// Says where the file names members that are not there, once for as long as they are not.
+    fn tell_unknown(&mut self, unknown: &[Problem]) {
+        for problem in unknown {
+            if !self.unknown.contains(&problem.message) {
+                warn!(%problem, "the configuration names a member that is not there");
             }
         }
-        self.refused = refused;
-    }
-
-    /// Shows where members come from.
-    fn measure(&self) {
-        let membership = &self.config.membership;
-        let mut counts = BTreeMap::from([("config", 0), ("folder", 0)]);
-        for (_, member) in self.config.fleet.members.iter() {
-            let origin = membership.origin(&member.name);
-            *counts.entry(origin.kind()).or_default() += 1;
-        }
-        for (origin, count) in counts {
-            self.metrics.set_members(origin, count);
-        }
-        self.metrics.set_refused("folder", self.refused.len());
-        self.metrics
-            .set_members_held_back(membership.withheld.len());
-    }
-
-    /// Has the members of the folder written, if they are others than those that were.
-    async fn keep(&mut self) {
-        self.measure();
-        let texts = self.texts.iter();
-        let right = texts.filter_map(|(path, text)| {
-            Some(Fragment {
-                path: path.clone(),
-                octets: text.good.clone()?,
-            })
-        });
-        let right: Vec<Fragment> = right.collect();
-        if right == self.kept {
-            return;
-        }
-        let (state_dir, written) = (self.config.state_dir.clone(), right.clone());
-        let write = move || kept_members::write(&state_dir, &written);
-        match blocking::blocking(write).await {
-            Ok(()) => self.kept = right,
-            Err(error) => warn!(%error, "which members there are cannot be kept"),
-        }
+        self.unknown = unknown.iter().map(|it| it.message.clone()).collect();
     }
 
     /// What runs now.
     pub(super) fn config(&self) -> &Arc<Config> {
         &self.config
     }
-}
-
-/// Composes a configuration of its file and of fragments, as each was last right.
-fn compose(
-    octets: &[u8],
-    path: &std::path::Path,
-    texts: Option<&BTreeMap<PathBuf, FragmentText>>,
-) -> Result<Composed, Vec<Problem>> {
-    let fragments = texts.map(|texts| {
-        let fragment = |(path, text): (&PathBuf, &FragmentText)| Fragment {
-            path: path.clone(),
-            octets: text.now.clone(),
-        };
-        texts.iter().map(fragment).collect::<Vec<_>>()
-    });
-    let (config, refused) = config::compose(octets.to_vec(), path, fragments.as_deref())?;
-    let wrong: BTreeSet<_> = refused.iter().map(|it| it.path.clone()).collect();
-    let before = |path: &PathBuf| texts?.get(path)?.good.clone();
-    let mut stale: BTreeSet<_> = wrong
-        .iter()
-        .filter(|it| before(it).is_some())
-        .cloned()
-        .collect();
-    if stale.is_empty() {
-        return Ok(Composed {
-            config,
-            refused,
-            stale,
-        });
-    }
-    let mut fragments = fragments.unwrap_or_default();
-    for fragment in &mut fragments {
-        if let Some(good) = before(&fragment.path).filter(|_| stale.contains(&fragment.path)) {
-            fragment.octets = good;
-        }
-    }
-    let (config, still) = config::compose(octets.to_vec(), path, Some(&fragments))?;
-    for one in still {
-        stale.remove(&one.path);
-    }
-    Ok(Composed {
-        config,
-        refused,
-        stale,
-    })
 }
 
 /// The new configuration with the sockets, the state folder and the account of the running one, which only a

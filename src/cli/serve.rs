@@ -15,12 +15,13 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::arguments::ServeArguments;
+use super::kept_members::{self, KnownMembers};
 use super::locating::Locating;
 use super::output;
 use super::overriding::Overriding;
 use super::predecessor::unless_taken;
 use super::ready::ReadyLine;
-use super::reload::{self, Running};
+use super::reload::Running;
 use super::resolving::Resolving;
 use super::rights;
 use super::runtimes::Runtimes;
@@ -28,7 +29,8 @@ use super::service_manager::{self, ServiceManager};
 use super::signals::{SignalAction, Signals};
 use super::state_dir::StateDir;
 use super::watchdog;
-use crate::config::{self, Config, Listen, Loaded, Source};
+use crate::config::{Config, Listen, Loaded, Source};
+use crate::names::Label;
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
 use crate::{admin, health, publish, serve, sources, telemetry};
@@ -48,8 +50,13 @@ enum End {
 /// Serves until a signal.
 pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let logs = telemetry::init(&arguments.log, arguments.log_format.into())?;
-    let loaded = match config::load_all(&arguments.file).and_then(reload::with_kept) {
-        Ok(loaded) => loaded,
+    let loaded = match kept_members::load(&arguments.file) {
+        Ok(KnownMembers { loaded, notes }) => {
+            for note in notes {
+                warn!("{note}");
+            }
+            loaded
+        }
         Err(problems) => {
             for problem in problems {
                 output::complain(&problem.to_string());
@@ -169,11 +176,7 @@ async fn daemon(
         end_admin,
         state,
     };
-    let mut running = Running::new(
-        loaded,
-        Arc::clone(&metrics),
-        handle.members_confirmed.clone(),
-    );
+    let mut running = Running::new(loaded, Arc::clone(&metrics), handle.departures.clone());
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
     let mut manager = ServiceManager::default();
@@ -346,13 +349,20 @@ fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<hea
 fn supervise(handle: &publish::Handle, metrics: &Arc<Metrics>, state_dir: &Path) -> Supervisor {
     let lists = Arc::new(Semaphore::new(LISTS));
     let credentials: Arc<Path> = state_dir.join("credentials").into();
+    let tokens = Arc::clone(&credentials);
+    let gone = move |member: &Label| sources::kubernetes::forget_token(&tokens, member);
     let (metrics, confirmed) = (Arc::clone(metrics), handle.confirmed.clone());
     let start = move |lifetime| {
         let (lists, metrics) = (Arc::clone(&lists), Arc::clone(&metrics));
         let credentials = Arc::clone(&credentials);
         run_source(lifetime, lists, metrics, confirmed.clone(), credentials)
     };
-    Supervisor::new(handle.deltas.clone(), handle.unconfirmed.clone(), start)
+    Supervisor::new(
+        handle.deltas.clone(),
+        handle.unconfirmed.clone(),
+        start,
+        gone,
+    )
 }
 
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.

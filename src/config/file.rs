@@ -27,17 +27,46 @@ use crate::names::Label;
 /// How long to go on serving after SIGTERM, when the file does not say.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-/// The configuration of a file with these fragments, which are in their order, and the fragments that
-/// are not taken. `None` are no fragments and no folder for any: then every member is in the file.
+/// What comes of a configuration file and of fragments.
+#[derive(Debug, Clone)]
+pub struct Composition {
+    /// The configuration.
+    pub config: Config,
+    /// Fragments that are not taken.
+    pub refused: Vec<RefusedFragment>,
+    /// Where the file names members that are not there. They may come yet: there is somewhere else for
+    /// members to come from, or these were problems.
+    pub unknown: Vec<Problem>,
+}
+
+/// The configuration of a file with these fragments, in any order. `None` are no fragments and no folder
+/// for any: then every member is in the file.
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub fn compose(
     octets: Vec<u8>,
     path: &Path,
     fragments: Option<&[Fragment]>,
-) -> Result<(Config, Vec<RefusedFragment>), Vec<Problem>> {
+) -> Result<Composition, Vec<Problem>> {
     let text = read::text(path, octets).map_err(|error| vec![error.into()])?;
-    parse_table(&text, path, |root| config(root, path, fragments))
+    compose_text(&text, path, fragments)
+}
+
+/// The same, of a file that is text.
+fn compose_text(
+    text: &str,
+    path: &Path,
+    fragments: Option<&[Fragment]>,
+) -> Result<Composition, Vec<Problem>> {
+    let unknown = FileProblems::new(text, path);
+    let (config, refused) = parse_table(text, path, |root| {
+        config(root, path, fragments, &PartProblems::new(&unknown, 0))
+    })?;
+    Ok(Composition {
+        config,
+        refused,
+        unknown: unknown.into_problems(),
+    })
 }
 
 /// The members folder of a configuration, as far as it can be told.
@@ -55,8 +84,7 @@ pub(super) fn folder_of(octets: &[u8], path: &Path) -> PathBuf {
 /// Reads the text of a configuration file; `path` is what its relative paths start from, and what
 /// problems name. Reads no file; the environment only for a `state-dir` that is left out.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Problem>> {
-    let parsed = parse_table(text, path, |root| config(root, path, None));
-    parsed.map(|(config, _)| config)
+    compose_text(text, path, None).map(|composed| composed.config)
 }
 
 /// Parses a file and reads its root table. Where the text is no TOML, its syntax errors are the
@@ -157,8 +185,12 @@ fn state_dir(root: &Section<'_>, folder: &Path) -> Option<PathBuf> {
 }
 
 /// Takes in the fragments that are right, in their order. Returns their members, and those that are
-/// not taken.
-fn take_in(drafts: &mut Drafts, fragments: &[Fragment]) -> (Vec<Label>, Vec<RefusedFragment>) {
+/// not taken. Members that are named and then not there are `unknown`.
+fn take_in(
+    drafts: &mut Drafts,
+    fragments: &[Fragment],
+    unknown: &PartProblems<'_>,
+) -> (Vec<Label>, Vec<RefusedFragment>) {
     let (mut from_folder, mut refused) = (Vec::new(), Vec::new());
     // By the names of members, not of files: the ending counts otherwise.
     let mut files: Vec<&Fragment> = fragments.iter().collect();
@@ -178,14 +210,17 @@ fn take_in(drafts: &mut Drafts, fragments: &[Fragment]) -> (Vec<Label>, Vec<Refu
             }),
         }
     }
+    check::check_member_names(unknown, drafts);
     (from_folder, refused)
 }
 
-/// Reads the root table, and takes in the fragments that are right.
+/// Reads the root table, and takes in the fragments that are right. Members that are named and not there
+/// are `unknown`, unless that is a mistake.
 fn config(
     root: Section<'_>,
     path: &Path,
     fragments: Option<&[Fragment]>,
+    unknown: &PartProblems<'_>,
 ) -> Option<(Config, Vec<RefusedFragment>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let report = root.report;
@@ -225,7 +260,7 @@ fn config(
     if !report.is_empty() {
         return None;
     }
-    let (from_folder, refused) = take_in(&mut drafts, fragments.unwrap_or_default());
+    let (from_folder, refused) = take_in(&mut drafts, fragments.unwrap_or_default(), unknown);
     let networks = drafts
         .networks
         .iter()

@@ -21,6 +21,8 @@ pub struct Loaded {
     pub fragments: Vec<Fragment>,
     /// Fragments that are not taken.
     pub refused: Vec<RefusedFragment>,
+    /// Where the file names members that are not there.
+    pub unknown: Vec<Problem>,
 }
 
 /// The configuration of a file and of those fragments of its members folder that are right.
@@ -44,7 +46,10 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
             has_folder = true;
             for (path, read) in listing {
                 match read {
-                    Ok(octets) => fragments.push(Fragment { path, octets }),
+                    Ok(octets) => fragments.push(Fragment {
+                        path,
+                        octets: octets.to_vec(),
+                    }),
                     Err(error) => unread.push(RefusedFragment {
                         path,
                         problems: vec![error.into()],
@@ -61,12 +66,14 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
         }
     }
     let given = has_folder.then_some(&*fragments);
-    let (config, mut refused) = file::compose(octets.clone(), path, given)?;
+    let composed = file::compose(octets.clone(), path, given)?;
+    let mut refused = composed.refused;
     refused.extend(unread);
     Ok(Loaded {
-        config,
+        config: composed.config,
         octets,
         fragments,
         refused,
+        unknown: composed.unknown,
     })
 }

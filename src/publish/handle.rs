@@ -11,7 +11,7 @@ use super::command::{ActiveOverrides, CommandRequest};
 use crate::config::Config;
 use crate::model::{Delta, Findings, MemberSet, OverridesNews, ProbeTargets};
 use crate::names::Label;
-use crate::publish::EventLog;
+use crate::publish::{EventLog, MemberDepartures};
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -42,8 +42,8 @@ pub struct Handle {
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub confirmed: watch::Receiver<Arc<BTreeMap<Label, u64>>>,
-    /// How often operators have let members go whose removal was withheld.
-    pub members_confirmed: watch::Receiver<u64>,
+    /// What operators have said of members that go.
+    pub departures: watch::Receiver<MemberDepartures>,
     /// What is to be probed.
     pub targets: watch::Receiver<ProbeTargets>,
     /// What is known of addresses, for those who probe. Nobody is woken when it changes.

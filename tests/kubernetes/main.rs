@@ -2,6 +2,9 @@
 
 mod brake;
 mod credentials;
+#[path = "../cli/daemon.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod daemon;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
@@ -11,8 +14,12 @@ mod join_host;
 mod kubeconfigs;
 mod limits;
 mod loss;
+mod many;
 mod member;
 mod overrides;
+#[path = "../cli/program.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod program;
 mod proxies;
 mod renewal;
 mod returns;

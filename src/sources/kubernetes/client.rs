@@ -38,6 +38,7 @@ use tokio::time::Instant;
 pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub(super) use self::kept::KeptToken;
+pub use self::kept::forget_token;
 pub use self::kubeconfig::files_named;
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
