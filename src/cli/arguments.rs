@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::check_arguments::{CHECK, Check};
 use super::clusters_arguments::{CLUSTERS, ClustersArguments};
 pub(super) use super::daemon_arguments::{Daemon, Output};
 use super::host_arguments::HostPlace;
@@ -34,7 +35,8 @@ Examples:
       dig @127.0.0.1 -p 5300 my-service.my-namespace.my-federation.svc.europe-west1-d.example.com
 
   gazetteer check /etc/gazetteer/gazetteer.toml
-      List every problem of a configuration, with file, line and column.
+      List every problem of a configuration, with file, line and column; with --live, look at the
+      whole federation.
 
   gazetteer join gce-europe-west1 --context admin@gce-europe-west1 --config gazetteer.toml
       Make a cluster a member.
@@ -66,14 +68,6 @@ Examples:
   gazetteer serve zones/demo.toml
   gazetteer serve /etc/gazetteer/gazetteer.toml --log-format json --log gazetteer=debug,kube=warn";
 
-/// Examples of `check`.
-const CHECK_EXAMPLES: &str = "\
-The facts files of members with a `file` source are checked too. Nothing is contacted.
-
-Exit status: 0 no problems, 1 problems found, 2 invalid arguments.
-
-Examples:
-  gazetteer check zones/demo.toml";
 
 /// Examples of `explain`.
 const EXPLAIN_EXAMPLES: &str = "\
@@ -117,12 +111,9 @@ pub(super) enum Command {
     /// Serve DNS as configured
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArguments),
-    /// Check a configuration and list every problem
-    #[command(after_help = CHECK_EXAMPLES)]
-    Check {
-        /// The configuration
-        file: PathBuf,
-    },
+    /// Check a configuration and list every problem; with --live, the whole federation
+    #[command(after_help = CHECK)]
+    Check(Box<Check>),
     /// Show the member clusters of the running daemon
     #[command(after_help = CLUSTERS)]
     Clusters(ClustersArguments),
@@ -331,7 +322,7 @@ pub(super) enum StubServer {
 }
 
 /// Reads an address with or without a port.
-fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+pub(super) fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
     let alone = text.parse().map(|address: IpAddr| (address, None));
     let socket = |_| {
         text.parse()

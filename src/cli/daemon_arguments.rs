@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 /// Where the daemon is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Daemon {
     /// Admin address of the daemon; without it, the one that the daemon left in its state folder, or
     /// 127.0.0.1:9153
@@ -23,7 +23,7 @@ pub(super) struct Daemon {
 }
 
 /// The state folder of the daemon.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct State {
     /// State folder of the daemon (`state-dir`); without it, the platform's
     #[arg(

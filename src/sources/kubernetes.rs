@@ -27,7 +27,10 @@ mod survey;
 
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
-pub use client::{OperatorClient, TokenClaims, check, files_named, operator_client};
+pub use client::{
+    CredentialFacts, MemberClient, OperatorClient, TokenClaims, TrustKind, check, files_named,
+    member_client, operator_client,
+};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};

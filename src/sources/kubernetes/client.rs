@@ -16,6 +16,7 @@ mod files;
 pub(super) mod fuzzing;
 mod kept;
 mod kubeconfig;
+mod member;
 mod operator;
 mod pem;
 mod proxy;
@@ -39,6 +40,7 @@ pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub(super) use self::kept::KeptToken;
 pub use self::kubeconfig::files_named;
+pub use self::member::{CredentialFacts, MemberClient, TrustKind, member_client};
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
@@ -105,6 +107,12 @@ pub(super) struct Connection {
     pub(super) has_plugin: bool,
     /// When the certificate that the API shows expires.
     pub(super) certificate: SeenExpiry,
+    /// What is known of the credential.
+    facts: CredentialFacts,
+    /// Host and port of what is connected to first.
+    first_hop: Option<(String, u16)>,
+    /// How the API's certificate is verified.
+    trust: TrustKind,
 }
 
 /// Builds the client of a member. Where its token is renewed, the one that is `kept` counts if it is the
@@ -192,6 +200,8 @@ async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connec
     };
     let certificate = SeenExpiry::default();
     let seen = certificate.clone();
+    let facts = member::facts(&settings);
+    let (first_hop, trust) = (member::first_hop(&settings), member::trust(&settings));
     let client = blocking(move || transport::client(&settings, seen)).await?;
     Ok(Connection {
         access: Access {
@@ -205,6 +215,9 @@ async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connec
         renew_at,
         has_plugin,
         certificate,
+        facts,
+        first_hop,
+        trust,
     })
 }
 
