@@ -3,7 +3,7 @@
 //! ```text
 //!                 ┌ files                                     surroundings: what the
 //! run, in rounds ─┼ daemon                                      command line knows
-//!                 └ member: reach ─▶ credential ─▶ rights ─▶ compare, with the others
+//!                 └ member: reach ─▶ credential ─▶ rights ─▶ nodes, exports ─▶ compare, with the others
 //!                      │ each check within its limit: checker
 //!                      └▶ finding ─▶ line ─▶ report
 //! ```
@@ -14,12 +14,16 @@ mod checker;
 mod compare;
 mod credential;
 mod daemon;
+mod exports;
 mod files;
 mod finding;
 mod id;
+mod lengths;
 mod line;
 mod member;
 mod mending;
+mod networks;
+mod nodes;
 mod reach;
 mod report;
 mod rights;

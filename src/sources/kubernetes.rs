@@ -23,6 +23,7 @@ mod index;
 mod nodes;
 mod objects;
 mod request;
+mod service_survey;
 mod survey;
 
 #[cfg(fuzzing)]
@@ -35,6 +36,7 @@ pub use client::{
 pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};
 pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
+pub use service_survey::{ServiceSurvey, SurveyedServices};
 pub use survey::{NodeSurvey, survey_nodes};
 
 #[cfg(test)]

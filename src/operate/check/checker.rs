@@ -84,9 +84,9 @@ impl<'c> Checker<'c> {
         }
     }
 
-    /// What is wanted.
-    pub(super) fn settings(&self) -> &'c CheckSettings {
-        self.settings
+    /// Whether one of these checks is wanted.
+    pub(super) fn wants(&self, ids: &[CheckId]) -> bool {
+        ids.iter().any(|id| self.settings.wants(*id))
     }
 
     /// Makes a check, if it is wanted.

@@ -1,13 +1,16 @@
-//! What is seen only beside other members: `api-identity`.
+//! What is seen only beside other members: `api-identity`, `networks`, and the length of names.
 
 use std::collections::BTreeMap;
 
 use super::checker::Checker;
+use super::files::{count, or_ok};
 use super::finding::CheckFinding;
 use super::id::CheckId;
+use super::lengths::place_octets;
 use super::member::SeenMember;
 use super::mending::Mending;
-use crate::model::Identity;
+use super::networks::{SharedNetworks, shared};
+use crate::model::{Fleet, Identity};
 use crate::names::Label;
 
 /// What is known of all members.
@@ -16,6 +19,56 @@ pub(super) struct SeenFleet<'s> {
     pub(super) seen: &'s BTreeMap<Label, SeenMember>,
     /// Which cluster each was when a daemon kept its facts here.
     pub(super) kept: &'s BTreeMap<Label, Identity>,
+    /// Networks that members share.
+    pub(super) shared: SharedNetworks<'s>,
+    /// The longest region with a zone of it, in octets of a message.
+    pub(super) place: usize,
+}
+
+impl<'s> SeenFleet<'s> {
+    /// What was seen of members of this fleet.
+    pub(super) fn new(
+        fleet: &Fleet,
+        seen: &'s BTreeMap<Label, SeenMember>,
+        kept: &'s BTreeMap<Label, Identity>,
+    ) -> Self {
+        let nodes = seen.iter();
+        let nodes = nodes.filter_map(|(name, seen)| Some((name, seen.nodes.as_ref()?)));
+        let networks = nodes.clone().flat_map(|(name, nodes)| {
+            let networks = nodes.networks.iter();
+            networks.map(move |network| (name, *network))
+        });
+        let configured = fleet.members.iter().map(|(_, member)| member);
+        let configured =
+            configured.flat_map(|member| places(member.region.as_ref(), member.zones.iter()));
+        let fixed = fleet.regions.iter();
+        let fixed = fixed.flat_map(|region| places(Some(&region.name), region.zones.iter()));
+        let learnt = nodes
+            .flat_map(|(_, nodes)| places(nodes.learnt.region.as_ref(), nodes.learnt.zones.iter()));
+        Self {
+            seen,
+            kept,
+            shared: shared(networks),
+            place: configured
+                .chain(fixed)
+                .chain(learnt)
+                .max()
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// The octets of a region with each of its zones.
+fn places<'p>(
+    region: Option<&'p Label>,
+    zones: impl Iterator<Item = &'p Label>,
+) -> impl Iterator<Item = usize> {
+    let zones: Vec<_> = zones.map(Some).chain([None]).collect();
+    let region = region.into_iter();
+    region.flat_map(move |region| {
+        let octets = |zone: &Option<&Label>| place_octets(region, *zone);
+        zones.iter().map(octets).collect::<Vec<_>>()
+    })
 }
 
 /// Compares a member with what it was and with the others.
@@ -25,8 +78,20 @@ pub(super) fn compare(
     mending: &Mending,
     fleet: &SeenFleet<'_>,
 ) {
-    let uid = fleet.seen.get(name).and_then(|seen| seen.uid.as_ref());
-    match uid {
+    let Some(seen) = fleet.seen.get(name) else {
+        return;
+    };
+    if let Some(names) = &seen.names {
+        checker.say(CheckId::Names, names.judge(fleet.place));
+    }
+    if let Some(nodes) = &seen.nodes {
+        let all = count(nodes.networks.len(), "network");
+        let findings = or_ok(judge_networks(name, fleet), || {
+            format!("{all}, none of another member")
+        });
+        checker.say(CheckId::Networks, findings);
+    }
+    match &seen.uid {
         // That was said where it was found.
         None => {}
         Some(Err(why)) => checker.skip(CheckId::ApiIdentity, why),
@@ -35,6 +100,24 @@ pub(super) fn compare(
             checker.say(CheckId::ApiIdentity, findings);
         }
     }
+}
+
+/// Which networks it shares. That decides nothing: clients there are in the member that is asked through.
+fn judge_networks(name: &Label, fleet: &SeenFleet<'_>) -> Vec<CheckFinding> {
+    let shared = fleet.shared.iter();
+    let shared = shared.filter_map(|((one, other), (of_one, of_other))| {
+        let (own, whose, theirs) = match (*one == name, *other == name) {
+            (true, _) => (of_one, other, of_other),
+            (_, true) => (of_other, one, of_one),
+            _ => return None,
+        };
+        let says = format!(
+            "{own} and {theirs} of member {whose} overlap: addresses there say nothing of where a client is"
+        );
+        let hint = "kubectl --context CONTEXT get nodes -o custom-columns=NAME:.metadata.name,PODS:.spec.podCIDRs";
+        Some(CheckFinding::warning(says).hint(hint))
+    });
+    shared.collect()
 }
 
 /// Whether its cluster is the one that it was, and no other member's.

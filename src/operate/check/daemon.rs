@@ -26,7 +26,7 @@ pub(super) async fn check_daemon(
     around: &Arc<dyn Surroundings>,
     config: &Arc<Config>,
 ) {
-    if !DAEMON.iter().any(|id| checker.settings().wants(*id)) {
+    if !checker.wants(&DAEMON) {
         return;
     }
     let (asked, of) = (Arc::clone(around), Arc::clone(config));

@@ -48,6 +48,10 @@ checks! {
     RightsWatch = "rights-watch", "The daemon may watch each kind that it reads";
     RightsPaths = "rights-paths", "The daemon may get `/readyz` and `/version`";
     RightsLeast = "rights-least", "The daemon may do no more than it needs";
+    Labels = "labels", "Nodes say their region and zone, and both can be published";
+    Exports = "exports", "Each exported service has an address and a ready endpoint";
+    Networks = "networks", "No network is in that of another member";
+    Names = "names", "No name is over 255 octets, and no namespace is called as a federation";
     ClustersetId = "clusterset-id", "The member is called as its clusterset calls it";
 }
 

@@ -13,7 +13,7 @@ use super::compare::{SeenFleet, compare};
 use super::daemon::check_daemon;
 use super::files::check_files;
 use super::line::{CheckLine, CheckSubject};
-use super::member::{SeenMember, check_member};
+use super::member::{CheckedMember, SeenMember, check_member};
 use super::mending::Mending;
 use super::report::CheckReport;
 use super::settings::CheckSettings;
@@ -89,16 +89,24 @@ impl<'r> Round<'r> {
             let subject = CheckSubject::Member(place, source.member.clone());
             let has_api = !matches!(source.source, Source::File { .. });
             let is_wanted = self.settings.wants_member(&source.member) && self.wants(&subject);
-            if has_api && is_wanted {
-                let mending = Mending::new(config, source);
-                checkers.push((self.checker(subject), source, mending));
-            }
+            let index = config.fleet.members.find(&source.member);
+            let member = index.and_then(|index| config.fleet.members.get(index));
+            let Some(member) = member.filter(|_| has_api && is_wanted) else {
+                continue;
+            };
+            let checked = CheckedMember {
+                config,
+                source,
+                member,
+                mending: Mending::new(config, source),
+            };
+            checkers.push((self.checker(subject), checked));
         }
         let asked = (Arc::clone(around), Arc::clone(config));
         let kept = spawn_blocking(move || asked.0.identities(&asked.1));
-        let members = stream::iter(&checkers).map(async |(checker, source, mending)| {
-            let seen = check_member(checker, config, source, mending).await;
-            (source.member.clone(), seen)
+        let members = stream::iter(&checkers).map(async |(checker, checked)| {
+            let seen = check_member(checker, checked).await;
+            (checked.member.name.clone(), seen)
         });
         let members = members.buffer_unordered(MEMBERS).collect::<Vec<_>>();
         let of_daemon = async {
@@ -108,12 +116,10 @@ impl<'r> Round<'r> {
         };
         let (members, kept, ()) = tokio::join!(members, kept, of_daemon);
         seen.extend(members);
-        let fleet = SeenFleet {
-            seen,
-            kept: &kept.unwrap_or_default(),
-        };
-        for (checker, source, mending) in checkers {
-            compare(&checker, &source.member, &mending, &fleet);
+        let kept = kept.unwrap_or_default();
+        let fleet = SeenFleet::new(&config.fleet, seen, &kept);
+        for (checker, checked) in checkers {
+            compare(&checker, &checked.member.name, &checked.mending, &fleet);
             self.take(checker);
         }
         if let Some(checker) = daemon {
