@@ -3,6 +3,7 @@
 //! ```text
 //! gazetteer serve ─▶ config ─▶ sockets bound ─▶ rights dropped ─▶ state folder locked ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
+//!          check --live ──▶ operate, for the files, the daemon and all members
 //!          stub ──▶ config
 //!          join, unjoin ──▶ operate, then the admin address of the running daemon
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon

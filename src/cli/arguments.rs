@@ -68,7 +68,6 @@ Examples:
   gazetteer serve zones/demo.toml
   gazetteer serve /etc/gazetteer/gazetteer.toml --log-format json --log gazetteer=debug,kube=warn";
 
-
 /// Examples of `explain`.
 const EXPLAIN_EXAMPLES: &str = "\
 It says which level answers, which members were candidates, why each was left out, and shows the

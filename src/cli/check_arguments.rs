@@ -20,8 +20,8 @@ pub(super) const CHECK: &str = "\
 Without --live nothing is contacted: the facts files of members, the fragments of the members folder
 and the kubeconfigs are checked too.
 
-With --live the daemon, if one runs here, and the APIs of all members are asked, with the daemon's own
-credentials, as each line says:
+With --live the daemon, if one runs here, and the APIs of all members are asked, with the daemon's
+own credentials. Each line begins with how it is:
 
   √ ok  ‼ worth a look  × wrong  - not looked at      (with --ascii: ok !! xx --)
 

@@ -1,6 +1,7 @@
 //! The Kubernetes source against a fake API server with faults on demand.
 
 mod brake;
+mod check;
 mod credentials;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::fleet::Fleet;
 
 mod balancer;
+mod checks;
 mod credentials;
 mod exports;
 mod forwarders;
@@ -113,6 +114,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ("a_join_waits_for_the_daemon", joins::heard),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
+    (
+        "a_live_check_finds_one_fault_at_a_time_and_says_what_mends_it",
+        checks::faults,
+    ),
     (
         "replicas_agree_about_the_overrides_of_a_host_cluster",
         replicas::agree,

@@ -119,8 +119,15 @@ impl<'c> Checker<'c> {
         checked.value
     }
 
-    /// Says what was found without waiting for anything.
+    /// Says what was found without waiting for anything, if that is wanted.
     pub(super) fn say(&self, id: CheckId, findings: Vec<CheckFinding>) {
+        if self.settings.wants(id) {
+            self.say_needed(id, findings);
+        }
+    }
+
+    /// The same of what others need: it is told of if it fails, wanted or not.
+    pub(super) fn say_needed(&self, id: CheckId, findings: Vec<CheckFinding>) {
         self.add(id, findings, Duration::ZERO);
     }
 

@@ -10,7 +10,7 @@ use super::lengths::place_octets;
 use super::member::SeenMember;
 use super::mending::Mending;
 use super::networks::{SharedNetworks, shared};
-use crate::model::{Fleet, Identity};
+use crate::model::{Fleet, Identity, Shown};
 use crate::names::Label;
 
 /// What is known of all members.
@@ -111,6 +111,11 @@ fn judge_networks(name: &Label, fleet: &SeenFleet<'_>) -> Vec<CheckFinding> {
             (_, true) => (of_other, one, of_one),
             _ => return None,
         };
+        let uid = |of: &Label| fleet.seen.get(of)?.uid.clone()?.ok();
+        // One cluster under two names has the same nodes, and that is said.
+        if uid(name).is_some_and(|own| Some(own) == uid(whose)) {
+            return None;
+        }
         let says = format!(
             "{own} and {theirs} of member {whose} overlap: addresses there say nothing of where a client is"
         );
@@ -127,22 +132,27 @@ fn judge_identity(
     mending: &Mending,
     fleet: &SeenFleet<'_>,
 ) -> CheckFinding {
+    let shown = Shown(uid);
     let is_it = |(other, seen): (&Label, &SeenMember)| {
         let is_same = seen.uid.as_ref().is_some_and(|of| of.as_deref() == Ok(uid));
         (other != name && is_same).then(|| other.to_string())
     };
     let twins: Vec<_> = fleet.seen.iter().filter_map(is_it).collect();
     if !twins.is_empty() {
-        let says = format!("the same cluster as member {}: UID {uid}", twins.join(", "));
+        let says = format!(
+            "the same cluster as member {}: UID {shown}",
+            twins.join(", ")
+        );
         return CheckFinding::failure(says).hint(mending.unjoin());
     }
     let kept = fleet.kept.get(name).and_then(|kept| kept.uid.as_deref());
     match kept {
-        None => CheckFinding::ok(format!("UID {uid}; nothing is kept of it here")),
-        Some(kept) if kept == uid => CheckFinding::ok(format!("UID {uid}, as before")),
+        None => CheckFinding::ok(format!("UID {shown}; nothing is kept of it here")),
+        Some(kept) if kept == uid => CheckFinding::ok(format!("UID {shown}, as before")),
         Some(kept) => {
-            let says = format!("another cluster than before: UID {uid}, and it was {kept}");
-            CheckFinding::failure(says).hint(mending.join("--replace"))
+            let kept = Shown(kept);
+            let says = format!("another cluster than before: UID {shown}, and it was {kept}");
+            CheckFinding::failure(says).hint(mending.replace())
         }
     }
 }

@@ -7,6 +7,7 @@ use super::checker::{Attempts, Checked};
 use super::finding::CheckFinding;
 use super::mending::Mending;
 use super::reach::{ReachedApi, rough};
+use crate::model::Shown;
 use crate::telemetry::clock;
 
 /// What an API says to a credential that it takes.
@@ -27,8 +28,9 @@ pub(super) async fn authenticate(
     let (kind, now) = (credential.kind, clock::now());
     let expired = credential.expires.filter(|expires| *expires <= now);
     let refused =
-        |why: String| Checked::failed(CheckFinding::failure(why).hint(mending.join("--renew")));
+        |why: String| Checked::failed(CheckFinding::failure(why).hint(mending.renew(credential)));
     if let Err(Refusal::Status { code: 401, message }) = &uid {
+        let message = Shown(message);
         return refused(match expired {
             Some(at) => format!("{kind} expired at {at}: {message}"),
             None => format!("{kind} not accepted: {message}"),
@@ -39,13 +41,14 @@ pub(super) async fn authenticate(
         return refused(format!("{kind} expired at {at}"));
     }
     if let Err(refusal @ Refusal::Silent(_)) = &uid {
-        return refused(format!("{kind}: {refusal}"));
+        let said = refusal.to_string();
+        return refused(format!("{kind}: {}", Shown(&said)));
     }
     let finding = judge_life(reached, mending, attempts).await;
     Checked {
         findings: vec![finding],
         value: Some(Authenticated {
-            uid: uid.map_err(|refusal| refusal.to_string()),
+            uid: uid.map_err(|refusal| Shown(&refusal.to_string()).to_string()),
         }),
     }
 }
@@ -77,7 +80,7 @@ async fn judge_life(reached: &ReachedApi, mending: &Mending, attempts: &Attempts
         let allowed = is_allowed(&reached.api, &right).await;
         if let Ok(Err(why)) = allowed {
             let says = format!("{says}; the daemon may not renew it: {why}");
-            return CheckFinding::warning(says).hint(mending.join(""));
+            return CheckFinding::warning(says).hint(mending.renew(credential));
         }
     }
     // One that a plugin gives is short-lived on purpose.
@@ -95,5 +98,5 @@ async fn judge_life(reached: &ReachedApi, mending: &Mending, attempts: &Attempts
     } else {
         ", renewed by nobody"
     };
-    CheckFinding::warning(says + why).hint(mending.join("--renew"))
+    CheckFinding::warning(says + why).hint(mending.renew(credential))
 }

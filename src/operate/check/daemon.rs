@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
+use super::super::shell::quoted;
 use super::super::spans::DAY;
 use super::checker::{Checked, Checker};
 use super::files::or_ok;
@@ -52,7 +53,7 @@ pub(super) async fn check_daemon(
     };
     let folder = daemon.state_dir.clone();
     let troubles = daemon.troubles.iter().map(|trouble| {
-        let hint = format!("ls -ld {folder}");
+        let hint = format!("ls -ld {}", quoted(&folder));
         CheckFinding::failure(trouble.clone()).hint(hint)
     });
     let troubles = or_ok(troubles.collect(), || folder.clone());

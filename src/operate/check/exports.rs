@@ -8,7 +8,7 @@ use super::checker::{Attempts, Checked};
 use super::files::{count, or_ok};
 use super::finding::CheckFinding;
 use super::rights::ListedKinds;
-use crate::model::{Fleet, Member, NamespacedName, Service, ServiceKind};
+use crate::model::{Fleet, Member, NamespacedName, Service, ServiceKind, Shown};
 use crate::sources::kubernetes::{ServiceSurvey, SurveyedServices};
 
 /// So many names are said.
@@ -25,7 +25,10 @@ pub(super) async fn check_exports(
 ) -> Checked<SurveyedServices> {
     let surveyed = match survey(api, listed, attempts).await {
         Ok(surveyed) => surveyed,
-        Err(refusal) => return Checked::failed(CheckFinding::failure(refusal.to_string())),
+        Err(refusal) => {
+            let said = refusal.to_string();
+            return Checked::failed(CheckFinding::failure(Shown(&said).to_string()));
+        }
     };
     Checked {
         findings: judge(&surveyed, fleet, member),

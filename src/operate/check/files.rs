@@ -10,7 +10,7 @@ use crate::config::Source;
 pub(super) fn check_files(checker: &Checker<'_>, files: &CheckedFiles) {
     let of_config = files.of_config.clone();
     let Some(config) = &files.config else {
-        checker.say(CheckId::Config, of_config);
+        checker.say_needed(CheckId::Config, of_config);
         return;
     };
     let fragments = config.membership.from_folder.len();

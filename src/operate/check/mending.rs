@@ -38,15 +38,55 @@ impl Mending {
     }
 
     /// The member is joined, again or anew, with these arguments.
-    pub(super) fn join(&self, more: &str) -> String {
+    fn join(&self, more: &str) -> String {
         let (name, file) = (&self.name, &self.file);
         let space = if more.is_empty() { "" } else { " " };
         format!("gazetteer join {name} --context CONTEXT --config {file}{space}{more}")
     }
 
+    /// The credential is replaced.
+    pub(super) fn renew(&self, credential: &CredentialFacts) -> String {
+        match &credential.account {
+            Some((namespace, name)) if !self.is_joined => format!(
+                "kubectl --context CONTEXT -n {namespace} create token {name}, into its kubeconfig"
+            ),
+            _ => self.join_or("--renew", &self.get_raw("/version")),
+        }
+    }
+
+    /// The cluster of its kubeconfig is changed by `kubectl config set-cluster` with these arguments,
+    /// or it is joined with those that say the same.
+    pub(super) fn set_cluster(&self, kubectl: &str, join: &str) -> String {
+        let other = format!("kubectl config set-cluster CLUSTER {kubectl}, in its kubeconfig");
+        self.join_or(join, &other)
+    }
+
+    /// The files are checked, or it is joined again.
+    pub(super) fn rewrite(&self) -> String {
+        self.join_or("", &format!("gazetteer check {}", self.file))
+    }
+
+    /// The facts of another cluster are given up.
+    pub(super) fn replace(&self) -> String {
+        self.join_or("--replace", "gazetteer clusters")
+    }
+
+    /// It is joined with these arguments if it was joined, else something else is done.
+    fn join_or(&self, more: &str, other: &str) -> String {
+        if self.is_joined {
+            self.join(more)
+        } else {
+            other.to_owned()
+        }
+    }
+
     /// The member is taken away.
     pub(super) fn unjoin(&self) -> String {
-        format!("gazetteer unjoin {} --config {}", self.name, self.file)
+        if self.is_joined {
+            format!("gazetteer unjoin {} --config {}", self.name, self.file)
+        } else {
+            format!("take one of them out of {}", self.file)
+        }
     }
 
     /// The API is asked for a path, as the daemon.

@@ -20,7 +20,8 @@ pub(super) async fn check_labels(api: &Api, attempts: &Attempts) -> Checked<Node
         attempts.note(format!("{} nodes listed by then", nodes.len()));
     });
     if let Err(refusal) = listed.await {
-        return Checked::failed(CheckFinding::failure(format!("nodes: {refusal}")));
+        let said = refusal.to_string();
+        return Checked::failed(CheckFinding::failure(format!("nodes: {}", Shown(&said))));
     }
     let survey = survey_nodes(nodes);
     Checked {

@@ -50,12 +50,12 @@ pub(super) async fn reach(
     let built = member_client(source, credentials).await;
     let client = match built {
         Ok(client) => client,
-        Err(why) => return Checked::failed(CheckFinding::failure(why).hint(mending.join(""))),
+        Err(why) => return Checked::failed(CheckFinding::failure(why).hint(mending.rewrite())),
     };
     let (url, certificate_shown) = (client.client.url.clone(), client.has_shown_certificate());
     let hint = mending.get_raw("/readyz");
     let failed = |stage: &str, why: &str| {
-        let says = format!("{url}: {stage}: {why}");
+        let says = format!("{url}: {stage}: {}", Shown(why));
         Checked::failed(CheckFinding::failure(says).hint(hint.clone()))
     };
     if let Some((host, port)) = &client.first_hop {
@@ -118,13 +118,13 @@ pub(super) fn judge_certificate(reached: &ReachedApi, mending: &Mending) -> Chec
             return CheckFinding::failure(
                 "not verified: whoever answers is believed (insecure-skip-tls-verify)",
             )
-            .hint(mending.join("--ca-file CA.pem"));
+            .hint(mending.set_cluster("--certificate-authority=CA.pem", "--ca-file CA.pem"));
         }
         TrustKind::InClear => {
             return CheckFinding::warning(
                 "none: the API is spoken to in clear, and no credentials are sent",
             )
-            .hint(mending.join("--server https://HOST:PORT"));
+            .hint(mending.set_cluster("--server=https://HOST:PORT", "--server https://HOST:PORT"));
         }
         TrustKind::Verified => {}
     }

@@ -15,6 +15,7 @@ use super::finding::CheckFinding;
 use super::id::CheckId;
 use super::mending::Mending;
 use super::reach::ReachedApi;
+use crate::model::Shown;
 
 /// Kinds that could be listed, and the version of each list.
 #[derive(Debug, Default)]
@@ -63,7 +64,8 @@ fn refused(
     on: &str,
     refusal: &Refusal,
 ) -> CheckFinding {
-    let finding = CheckFinding::failure(format!("{on}: {refusal}"));
+    let said = refusal.to_string();
+    let finding = CheckFinding::failure(format!("{on}: {}", Shown(&said)));
     match refusal {
         Refusal::Status { code: 403, .. } => {
             finding.hint(mending.grant(&reached.credential, verb, on))
@@ -192,7 +194,9 @@ pub(super) async fn check_least(
             }
             Ok(Err(_)) => {}
             Err(refusal) => {
-                return CheckFinding::skipped(format!("reviews of rights: {refusal}")).into();
+                let said = refusal.to_string();
+                let says = format!("reviews of rights: {}", Shown(&said));
+                return CheckFinding::skipped(says).into();
             }
         }
     }
