@@ -45,8 +45,8 @@ mod token;
 mod unjoin;
 
 pub use check::{
-    CHECKS, CheckFinding, CheckId, CheckReport, CheckSettings, CheckedDaemon, CheckedDrain,
-    CheckedFiles, Surroundings, check,
+    CHECKS, CheckFinding, CheckId, CheckReport, CheckSettings, CheckSurroundings, CheckedDaemon,
+    CheckedDrain, CheckedFiles, check,
 };
 pub use contexts::{ApiTrust, ContextChoice};
 pub use entry::Neighbour;

@@ -1,13 +1,14 @@
 //! The arguments of every command, and its help.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::check_arguments::{CHECK, Check};
+use super::check_arguments::{CHECK, CheckArguments};
 use super::clusters_arguments::{CLUSTERS, ClustersArguments};
+use super::daemon_arguments::endpoint;
 pub(super) use super::daemon_arguments::{Daemon, Output};
 use super::host_arguments::HostPlace;
 use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
@@ -112,7 +113,7 @@ pub(super) enum Command {
     Serve(ServeArguments),
     /// Check a configuration and list every problem; with --live, the whole federation
     #[command(after_help = CHECK)]
-    Check(Box<Check>),
+    Check(Box<CheckArguments>),
     /// Show the member clusters of the running daemon
     #[command(after_help = CLUSTERS)]
     Clusters(ClustersArguments),
@@ -318,25 +319,6 @@ pub(super) enum StubServer {
     PdnsRecursor,
     /// systemd-resolved: a delegate, of systemd 258 and later
     SystemdResolved,
-}
-
-/// Reads an address with or without a port.
-pub(super) fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
-    let alone = text.parse().map(|address: IpAddr| (address, None));
-    let socket = |_| {
-        text.parse()
-            .map(|socket: SocketAddr| (socket.ip(), Some(socket.port())))
-    };
-    match alone.or_else(socket) {
-        Ok((address, port)) if address.is_unspecified() || port == Some(0) => {
-            Err("not a reachable address".to_owned())
-        }
-        Ok(endpoint) => Ok(endpoint),
-        Err(_) => Err(
-            "expected an address, with or without a port, as in 10.0.0.53:53 or [fd00::53]:53"
-                .to_owned(),
-        ),
-    }
 }
 
 /// Whom a command is given to, and how the outcome is shown.

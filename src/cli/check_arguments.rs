@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use super::arguments::{Daemon, endpoint};
+use super::daemon_arguments::{Daemon, endpoint};
 use super::override_help::lasting;
 use crate::names::Label;
 use crate::operate::{CHECKS, CheckId};
@@ -36,7 +36,7 @@ Examples:
 
 /// The arguments of `check`.
 #[derive(Debug, Args)]
-pub(super) struct Check {
+pub(super) struct CheckArguments {
     /// The configuration
     pub(super) file: PathBuf,
     /// Look at the running daemon and at all members too

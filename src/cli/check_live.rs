@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::check::{Found, FoundIn};
-use super::check_arguments::{Check, CheckOutput, LiveArguments};
+use super::check_arguments::{CheckArguments, CheckOutput, LiveArguments};
 use super::daemon_arguments::Daemon;
 use super::join_daemon::Asking;
 use super::{checked_daemon, join, output};
 use crate::config::Config;
 use crate::model::Identity;
 use crate::names::Label;
-use crate::operate::{CheckSettings, CheckedDaemon, CheckedFiles, Surroundings};
+use crate::operate::{CheckSettings, CheckSurroundings, CheckedDaemon, CheckedFiles};
 use crate::{config, operate, publish};
 
 /// What the command line knows of a configuration.
@@ -25,7 +25,7 @@ struct Here {
     daemon: Daemon,
 }
 
-impl Surroundings for Here {
+impl CheckSurroundings for Here {
     fn files(&self) -> CheckedFiles {
         let (found, config) = Found::of(&self.file);
         CheckedFiles {
@@ -46,7 +46,7 @@ impl Surroundings for Here {
 }
 
 /// Looks at all of a federation.
-pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
+pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let live = &arguments.live_arguments;
     if let Ok(config) = config::load(&arguments.file)
         && let Some(wrong) = unknown_member(live, &config)
@@ -63,7 +63,7 @@ pub(super) fn check(arguments: &Check) -> anyhow::Result<ExitCode> {
         timeout: live.timeout,
         wait: live.wait.unwrap_or(Duration::ZERO),
     };
-    let around: Arc<dyn Surroundings> = Arc::new(Here {
+    let around: Arc<dyn CheckSurroundings> = Arc::new(Here {
         file: arguments.file.clone(),
         daemon: arguments.daemon.clone(),
     });

@@ -1,6 +1,6 @@
-//! Arguments that many commands have: where the daemon is, and the form of output.
+//! Arguments that many commands have: where the daemon is, the form of output, and addresses.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -43,4 +43,23 @@ pub(super) enum Output {
     Text,
     /// For programs
     Json,
+}
+
+/// Reads an address with or without a port.
+pub(super) fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    let alone = text.parse().map(|address: IpAddr| (address, None));
+    let socket = |_| {
+        text.parse()
+            .map(|socket: SocketAddr| (socket.ip(), Some(socket.port())))
+    };
+    match alone.or_else(socket) {
+        Ok((address, port)) if address.is_unspecified() || port == Some(0) => {
+            Err("not a reachable address".to_owned())
+        }
+        Ok(endpoint) => Ok(endpoint),
+        Err(_) => Err(
+            "expected an address, with or without a port, as in 10.0.0.53:53 or [fd00::53]:53"
+                .to_owned(),
+        ),
+    }
 }

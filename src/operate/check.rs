@@ -36,4 +36,4 @@ pub use id::{CHECKS, CheckId};
 pub use report::CheckReport;
 pub use run::check;
 pub use settings::CheckSettings;
-pub use surroundings::{CheckedDaemon, CheckedDrain, CheckedFiles, Surroundings};
+pub use surroundings::{CheckSurroundings, CheckedDaemon, CheckedDrain, CheckedFiles};

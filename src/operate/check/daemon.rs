@@ -10,7 +10,7 @@ use super::checker::{Checked, Checker};
 use super::files::or_ok;
 use super::finding::CheckFinding;
 use super::id::CheckId;
-use super::surroundings::{CheckedDaemon, Surroundings};
+use super::surroundings::{CheckSurroundings, CheckedDaemon};
 use crate::config::Config;
 use crate::telemetry::clock;
 
@@ -24,7 +24,7 @@ pub(super) const DAEMON: [CheckId; 3] = [
 /// Looks at the daemon, if one is found.
 pub(super) async fn check_daemon(
     checker: &Checker<'_>,
-    around: &Arc<dyn Surroundings>,
+    around: &Arc<dyn CheckSurroundings>,
     config: &Arc<Config>,
 ) {
     if !checker.wants(&DAEMON) {
@@ -101,4 +101,40 @@ fn judge_overrides(daemon: &CheckedDaemon) -> Vec<CheckFinding> {
         }
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::surroundings::CheckedDrain;
+    use super::*;
+    use crate::model::UnixSeconds;
+
+    #[test]
+    fn a_drain_of_more_than_a_day_is_worth_a_look() {
+        let since = |ago| CheckedDrain {
+            target: "zone/a".to_owned(),
+            since: UnixSeconds(clock::now().0 - ago),
+        };
+        let of = |drain| CheckedDaemon {
+            is_ready: true,
+            drains: vec![drain],
+            ..CheckedDaemon::default()
+        };
+        assert_eq!(judge_overrides(&of(since(DAY - 60))), []);
+        let found = judge_overrides(&of(since(DAY + 60)));
+        let hints: Vec<_> = found
+            .iter()
+            .map(|finding| finding.hint.as_deref())
+            .collect();
+        assert_eq!(hints, [Some("gazetteer uncordon zone/a")]);
+    }
+
+    #[test]
+    fn a_daemon_that_is_not_ready_says_whom_it_waits_for() {
+        let daemon = CheckedDaemon {
+            unwatched: vec!["m is Syncing".to_owned()],
+            ..CheckedDaemon::default()
+        };
+        assert_eq!(judge_ready(&daemon).says, "not ready: m is Syncing");
+    }
 }

@@ -14,6 +14,7 @@ use super::mending::Mending;
 use super::nodes::check_labels;
 use super::reach::{ReachedApi, judge_certificate, judge_clock, reach};
 use super::rights::{ListedKinds, check_lists, check_others, check_watches};
+use super::settings::CheckSettings;
 use crate::config::{Config, MemberSource};
 use crate::model::{Member, Shown};
 use crate::sources::kubernetes::NodeSurvey;
@@ -38,6 +39,23 @@ const BEYOND_CREDENTIAL: [CheckId; 10] = [
     CheckId::Names,
     CheckId::ClustersetId,
 ];
+
+/// Checks that need to know what can be listed.
+const BEYOND_LISTS: [CheckId; 6] = [
+    CheckId::RightsList,
+    CheckId::RightsWatch,
+    CheckId::Labels,
+    CheckId::Exports,
+    CheckId::Networks,
+    CheckId::Names,
+];
+
+/// Whether anything is wanted that needs an API.
+pub(super) fn wants_members(settings: &CheckSettings) -> bool {
+    let ids = [CheckId::ApiReachable].into_iter();
+    let mut ids = ids.chain(BEYOND_REACH).chain(BEYOND_CREDENTIAL);
+    ids.any(|id| settings.wants(id))
+}
 
 /// What was seen of a member, to be compared with the others'.
 #[derive(Debug, Default)]
@@ -81,6 +99,9 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
         vec![judge_certificate(reached, mending)],
     );
     checker.say(CheckId::ApiClock, vec![judge_clock(reached)]);
+    if !checker.wants(&[CheckId::Credential]) && !checker.wants(&BEYOND_CREDENTIAL) {
+        return SeenMember::default();
+    }
     let authenticated = checker
         .need(CheckId::Credential, async |attempts| {
             authenticate(reached, mending, attempts).await
@@ -138,6 +159,9 @@ async fn check_kinds(
     let CheckedMember {
         source, mending, ..
     } = checked;
+    if !checker.wants(&BEYOND_LISTS) {
+        return (None, None);
+    }
     let has_topology = source.has_topology;
     let listed = checker
         .need(CheckId::RightsList, async |attempts| {

@@ -13,11 +13,11 @@ use super::compare::{SeenFleet, compare};
 use super::daemon::check_daemon;
 use super::files::check_files;
 use super::line::{CheckLine, CheckSubject};
-use super::member::{CheckedMember, SeenMember, check_member};
+use super::member::{CheckedMember, SeenMember, check_member, wants_members};
 use super::mending::Mending;
 use super::report::CheckReport;
 use super::settings::CheckSettings;
-use super::surroundings::{CheckedFiles, Surroundings};
+use super::surroundings::{CheckSurroundings, CheckedFiles};
 use crate::config::Source;
 use crate::names::Label;
 use crate::telemetry::clock;
@@ -42,7 +42,7 @@ struct Round<'r> {
 
 /// Checks what is wanted. What fails is repeated until it passes, as long as the settings say. The
 /// configuration is read anew each time, and all is looked at while it is wrong.
-pub async fn check(settings: &CheckSettings, around: &Arc<dyn Surroundings>) -> CheckReport {
+pub async fn check(settings: &CheckSettings, around: &Arc<dyn CheckSurroundings>) -> CheckReport {
     let deadline = clock::monotonic() + settings.wait;
     let mut report = CheckReport::default();
     let mut seen = BTreeMap::new();
@@ -70,7 +70,7 @@ impl<'r> Round<'r> {
     /// Makes the checks. Of members that are not looked at, what was seen before counts.
     async fn make(
         &mut self,
-        around: &Arc<dyn Surroundings>,
+        around: &Arc<dyn CheckSurroundings>,
         seen: &mut BTreeMap<Label, SeenMember>,
     ) {
         let asked = Arc::clone(around);
@@ -84,11 +84,13 @@ impl<'r> Round<'r> {
         let daemon = self
             .wants(&CheckSubject::Daemon)
             .then(|| self.checker(CheckSubject::Daemon));
+        let has_members = wants_members(self.settings);
         let mut checkers = Vec::new();
         for (place, source) in config.sources.iter().enumerate() {
             let subject = CheckSubject::Member(place, source.member.clone());
             let has_api = !matches!(source.source, Source::File { .. });
-            let is_wanted = self.settings.wants_member(&source.member) && self.wants(&subject);
+            let is_wanted =
+                has_members && self.settings.wants_member(&source.member) && self.wants(&subject);
             let index = config.fleet.members.find(&source.member);
             let member = index.and_then(|index| config.fleet.members.get(index));
             let Some(member) = member.filter(|_| has_api && is_wanted) else {

@@ -50,7 +50,7 @@ pub struct CheckedDrain {
 }
 
 /// What is asked of the command line.
-pub trait Surroundings: Send + Sync {
+pub trait CheckSurroundings: Send + Sync {
     /// Reads the configuration and the files that it names.
     fn files(&self) -> CheckedFiles;
 

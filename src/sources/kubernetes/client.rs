@@ -40,13 +40,13 @@ pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub(super) use self::kept::KeptToken;
 pub use self::kubeconfig::files_named;
-pub use self::member::{CredentialFacts, MemberClient, TrustKind, member_client};
+pub use self::member::{CredentialFacts, MemberClient, TrustKind};
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
 pub use self::token::TokenClaims;
 pub(super) use self::verifier::SeenExpiry;
-use crate::config::Source;
+use crate::config::{MemberSource, Source};
 use crate::model::UnixSeconds;
 use crate::model::limits::EXEC_TIME;
 
@@ -148,6 +148,36 @@ pub async fn operator_client(
         client: connection.access.client,
         url: connection.url.trim_end_matches('/').to_owned(),
         secrets: connection.access.secrets,
+    })
+}
+
+/// Builds the client of a member by the same functions as the daemon, with the token that it keeps in
+/// the folder `credentials` if that is the later one. An exec plugin is run. The error says what is
+/// wrong, and shows no secret.
+pub async fn member_client(
+    source: &MemberSource,
+    credentials: &Path,
+) -> Result<MemberClient, String> {
+    let kept = KeptToken::of_source(source, credentials);
+    let connection = connect(&source.source, kept.as_ref()).await;
+    let connection = connection.map_err(|error| error.to_string())?;
+    let mut credential = connection.facts;
+    credential.is_renewed = connection.access.renewable.is_some();
+    credential.is_of_plugin = connection.has_plugin;
+    if matches!(source.source, Source::InCluster) {
+        // The kubelet renews it.
+        credential.is_renewed = true;
+    }
+    Ok(MemberClient {
+        client: OperatorClient {
+            client: connection.access.client,
+            url: connection.url.trim_end_matches('/').to_owned(),
+            secrets: Arc::clone(&connection.access.secrets),
+        },
+        credential,
+        first_hop: connection.first_hop,
+        trust: connection.trust,
+        seen: connection.certificate,
     })
 }
 

@@ -1,16 +1,11 @@
 //! The client of a member as the daemon builds it, for those who only look.
 
-use std::path::Path;
-use std::sync::Arc;
-
 use secrecy::ExposeSecret;
 
-use super::kept::KeptToken;
 use super::operator::OperatorClient;
 use super::settings::ClientSettings;
 use super::verifier::{self, SeenExpiry};
-use super::{connect, kubeconfig, pem, token};
-use crate::config::{MemberSource, Source};
+use super::{kubeconfig, pem, token};
 use crate::model::UnixSeconds;
 
 /// The client of a member, and what is known of it without asking.
@@ -24,7 +19,7 @@ pub struct MemberClient {
     /// How the API's certificate is verified.
     pub trust: TrustKind,
     /// When the certificate that the API shows expires.
-    seen: SeenExpiry,
+    pub(super) seen: SeenExpiry,
 }
 
 /// How the certificate of an API is verified.
@@ -66,36 +61,6 @@ impl MemberClient {
         let seen = self.seen.clone();
         move || seen.get().is_some()
     }
-}
-
-/// Builds the client of a member by the same functions as the daemon, with the token that it keeps in
-/// the folder `credentials` if that is the later one. An exec plugin is run. The error says what is
-/// wrong, and shows no secret.
-pub async fn member_client(
-    source: &MemberSource,
-    credentials: &Path,
-) -> Result<MemberClient, String> {
-    let kept = KeptToken::of_source(source, credentials);
-    let connection = connect(&source.source, kept.as_ref()).await;
-    let connection = connection.map_err(|error| error.to_string())?;
-    let mut credential = connection.facts;
-    credential.is_renewed = connection.access.renewable.is_some();
-    credential.is_of_plugin = connection.has_plugin;
-    if matches!(source.source, Source::InCluster) {
-        // The kubelet renews it.
-        credential.is_renewed = true;
-    }
-    Ok(MemberClient {
-        client: OperatorClient {
-            client: connection.access.client,
-            url: connection.url.trim_end_matches('/').to_owned(),
-            secrets: Arc::clone(&connection.access.secrets),
-        },
-        credential,
-        first_hop: connection.first_hop,
-        trust: connection.trust,
-        seen: connection.certificate,
-    })
 }
 
 /// What the settings say of the credential.
