@@ -66,8 +66,10 @@ fn places<'p>(
     let zones: Vec<_> = zones.map(Some).chain([None]).collect();
     let region = region.into_iter();
     region.flat_map(move |region| {
-        let octets = |zone: &Option<&Label>| place_octets(region, *zone);
-        zones.iter().map(octets).collect::<Vec<_>>()
+        let zones = zones.iter().copied();
+        zones
+            .map(|zone| place_octets(region, zone))
+            .collect::<Vec<_>>()
     })
 }
 

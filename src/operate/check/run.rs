@@ -107,7 +107,8 @@ impl<'r> Round<'r> {
         let asked = (Arc::clone(around), Arc::clone(config));
         let kept = spawn_blocking(move || asked.0.identities(&asked.1));
         let members = stream::iter(&checkers).map(async |(checker, checked)| {
-            let seen = check_member(checker, checked).await;
+            // Boxed: it is large, and there are many.
+            let seen = Box::pin(check_member(checker, checked)).await;
             (checked.member.name.clone(), seen)
         });
         let members = members.buffer_unordered(MEMBERS).collect::<Vec<_>>();

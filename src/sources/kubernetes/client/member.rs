@@ -1,11 +1,10 @@
 //! The client of a member as the daemon builds it, for those who only look.
 
-use secrecy::ExposeSecret;
-
 use super::operator::OperatorClient;
 use super::settings::ClientSettings;
+use super::token::TokenClaims;
 use super::verifier::{self, SeenExpiry};
-use super::{kubeconfig, pem, token};
+use super::{kubeconfig, pem};
 use crate::model::UnixSeconds;
 
 /// The client of a member, and what is known of it without asking.
@@ -76,9 +75,9 @@ pub(super) fn facts(settings: &ClientSettings) -> CredentialFacts {
     };
     if let Some(token) = &user.token {
         facts.kind = "token";
-        if let Some(claims) = token::Claims::of(token.expose_secret()) {
+        if let Some(claims) = TokenClaims::of(token) {
             (facts.issued, facts.expires) = (claims.issued, claims.expires);
-            facts.account = claims.account.map(|owner| (owner.namespace, owner.name));
+            facts.account = claims.subject;
         }
     } else if user.username.is_some() {
         facts.kind = "user and password";
