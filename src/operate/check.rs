@@ -3,7 +3,8 @@
 //! ```text
 //!                 ┌ files                                     surroundings: what the
 //! run, in rounds ─┼ daemon                                      command line knows
-//!                 └ member: reach ─▶ credential ─▶ rights ─▶ nodes, exports ─▶ compare, with the others
+//!                 ├ member: reach ─▶ credential ─▶ rights ─▶ nodes, exports ─▶ compare, with the others
+//!                 └ dns_round: dns
 //!                      │ each check within its limit: checker
 //!                      └▶ finding ─▶ line ─▶ report
 //! ```
@@ -14,6 +15,8 @@ mod checker;
 mod compare;
 mod credential;
 mod daemon;
+mod dns;
+mod dns_round;
 mod exports;
 mod files;
 mod finding;

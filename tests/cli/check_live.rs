@@ -7,12 +7,14 @@ use serde_json::Value;
 use crate::daemon::{Daemon, eventually};
 use crate::program::{demo, run, write};
 
+/// The checks of the daemon.
+const DAEMON: &str = "daemon-ready,daemon-state-dir,daemon-overrides";
+
 /// What the checks of the daemon come to: each with its state, and the hints.
 fn check(folder: &Path, file: &str) -> (Vec<(String, String)>, Vec<String>) {
-    let only = "daemon-ready,daemon-state-dir,daemon-overrides";
     let output = run(
         folder,
-        &["check", file, "--live", "-o", "json", "--only", only],
+        &["check", file, "--live", "-o", "json", "--only", DAEMON],
     );
     let document: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {output:?}"));
@@ -42,7 +44,15 @@ fn without_a_daemon_nothing_of_it_is_wrong() {
     assert_eq!(found, states(["skipped"; 3]));
     let output = run(
         folder.path(),
-        &["check", "demo.toml", "--live", "-o", "short"],
+        &[
+            "check",
+            "demo.toml",
+            "--live",
+            "-o",
+            "short",
+            "--only",
+            DAEMON,
+        ],
     );
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(

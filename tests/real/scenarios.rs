@@ -7,6 +7,7 @@ use crate::fleet::Fleet;
 mod balancer;
 mod checks;
 mod credentials;
+mod dns_checks;
 mod exports;
 mod forwarders;
 mod joins;
@@ -44,6 +45,15 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         forwarders::pdns_recursor,
     ),
     ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
+    ("check_sees_what_a_stub_domain_lacks", dns_checks::stubs),
+    (
+        "check_sees_whether_client_subnets_arrive",
+        dns_checks::client_subnets,
+    ),
+    (
+        "check_sees_what_the_zone_above_has_wrong",
+        dns_checks::parents,
+    ),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
 ];

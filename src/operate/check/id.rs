@@ -53,6 +53,13 @@ checks! {
     Networks = "networks", "No network is in that of another member";
     Names = "names", "No name is over 255 octets, and no namespace is called as a federation";
     ClustersetId = "clusterset-id", "The member is called as its clusterset calls it";
+    DnsUdp = "dns-udp", "Each listener and name server answers over UDP";
+    DnsTcp = "dns-tcp", "Each listener and name server answers over TCP";
+    ParentNs = "parent-ns", "The zone above delegates the apex to the name servers that are configured";
+    ParentGlue = "parent-glue", "The zone above has the addresses of name servers that are configured";
+    ParentDs = "parent-ds", "The zone above has no DS record for the apex, which is not signed";
+    Stub = "stub", "The DNS server of the member forwards what is served here";
+    Ecs = "ecs", "The resolver passes client subnets on";
 }
 
 impl CheckId {

@@ -1,6 +1,7 @@
 //! Lines of a report, and what they are about.
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use super::super::progress::StepMark;
 use super::finding::CheckFinding;
@@ -16,6 +17,12 @@ pub(super) enum CheckSubject {
     Daemon,
     /// A member, by its place in the configuration.
     Member(usize, Label),
+    /// The zones that are served.
+    Dns,
+    /// The zones above the apexes.
+    Parents,
+    /// A resolver of clients.
+    Resolver(SocketAddr),
 }
 
 impl CheckSubject {
@@ -25,6 +32,9 @@ impl CheckSubject {
             Self::Configuration => ("configuration", None),
             Self::Daemon => ("daemon", None),
             Self::Member(_, name) => ("member", Some(name.to_string())),
+            Self::Dns => ("dns", None),
+            Self::Parents => ("parents", None),
+            Self::Resolver(address) => ("resolver", Some(address.to_string())),
         }
     }
 

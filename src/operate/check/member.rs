@@ -3,9 +3,12 @@
 
 use std::path::Path;
 
+use tokio::time::timeout;
+
 use super::super::cluster::clusterset_id;
 use super::checker::{Attempts, Checked, Checker};
 use super::credential::authenticate;
+use super::dns::exported_names;
 use super::exports::check_exports;
 use super::finding::CheckFinding;
 use super::id::CheckId;
@@ -66,6 +69,8 @@ pub(super) struct SeenMember {
     pub(super) nodes: Option<NodeSurvey>,
     /// What its names are, if its services were read.
     pub(super) names: Option<SeenNames>,
+    /// Names that its services may have, if its DNS server is to be asked for one.
+    pub(super) exported: Vec<String>,
 }
 
 /// A member as it is checked.
@@ -122,10 +127,19 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
             check_clusterset_id(reached, source, attempts).await
         }),
     );
+    let exported = async {
+        if checker.settings().asks_through(source) {
+            exported_names(checked.config, &source.member, &reached.api).await
+        } else {
+            Vec::new()
+        }
+    };
+    let exported = timeout(checker.settings().timeout, exported).await;
     SeenMember {
         uid: Some(authenticated.uid),
         nodes,
         names,
+        exported: exported.unwrap_or_default(),
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use super::checker::Checker;
 use super::compare::{SeenFleet, compare};
 use super::daemon::check_daemon;
+use super::dns_round::DnsRound;
 use super::files::check_files;
 use super::line::{CheckLine, CheckSubject};
 use super::member::{CheckedMember, SeenMember, check_member, wants_members};
@@ -18,7 +19,7 @@ use super::mending::Mending;
 use super::report::CheckReport;
 use super::settings::CheckSettings;
 use super::surroundings::{CheckSurroundings, CheckedFiles};
-use crate::config::Source;
+use crate::config::{Config, Source};
 use crate::names::Label;
 use crate::telemetry::clock;
 
@@ -126,6 +127,33 @@ impl<'r> Round<'r> {
             self.take(checker);
         }
         if let Some(checker) = daemon {
+            self.take(checker);
+        }
+        self.check_dns(around, config, seen).await;
+    }
+
+    /// Looks at DNS, once members have said what they export.
+    async fn check_dns(
+        &mut self,
+        around: &Arc<dyn CheckSurroundings>,
+        config: &Arc<Config>,
+        seen: &BTreeMap<Label, SeenMember>,
+    ) {
+        let round = DnsRound {
+            settings: self.settings,
+            around,
+            config,
+            seen,
+        };
+        let subjects = round.subjects().into_iter();
+        let subjects: Vec<_> = subjects.filter(|subject| self.wants(subject)).collect();
+        let checkers = subjects.into_iter().map(|subject| {
+            let checker = self.checker(subject.clone());
+            (subject, checker)
+        });
+        let checkers: Vec<_> = checkers.collect();
+        round.make(&checkers).await;
+        for (_, checker) in checkers {
             self.take(checker);
         }
     }

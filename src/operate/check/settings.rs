@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::id::CheckId;
+use crate::config::{MemberSource, Source};
 use crate::names::Label;
 
 /// What is to be checked, and how.
@@ -30,6 +31,13 @@ impl CheckSettings {
     /// Whether a check is wanted.
     pub(super) fn wants(&self, id: CheckId) -> bool {
         self.only.is_empty() || self.only.contains(&id)
+    }
+
+    /// Whether the DNS server of a member is asked: one that is given, else that of the pod that this is.
+    pub(super) fn asks_through(&self, source: &MemberSource) -> bool {
+        let mut through = self.through.iter();
+        let is_own = self.through.is_empty() && source.source == Source::InCluster;
+        self.wants(CheckId::Stub) && (is_own || through.any(|(name, _)| *name == source.member))
     }
 
     /// Whether a member is wanted.
