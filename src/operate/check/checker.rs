@@ -89,6 +89,11 @@ impl<'c> Checker<'c> {
         ids.iter().any(|id| self.settings.wants(*id))
     }
 
+    /// What is wanted.
+    pub(super) fn settings(&self) -> &'c CheckSettings {
+        self.settings
+    }
+
     /// Makes a check, if it is wanted.
     pub(super) async fn run(&self, id: CheckId, work: impl AsyncFnOnce(&Attempts) -> Checked<()>) {
         if self.settings.wants(id) {

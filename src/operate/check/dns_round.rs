@@ -71,7 +71,10 @@ impl<'r> DnsRound<'r> {
         let checks = checkers
             .iter()
             .map(async |(subject, checker)| match subject {
-                CheckSubject::Dns => check_servers(checker, self.config, has_daemon).await,
+                CheckSubject::Dns => {
+                    self.tell_of_unmade(checker);
+                    check_servers(checker, self.config, has_daemon).await;
+                }
                 CheckSubject::Parents => check_parents(checker, self.config).await,
                 CheckSubject::Resolver(resolver) => {
                     check_resolver(checker, self.config, *resolver).await;
@@ -82,6 +85,33 @@ impl<'r> DnsRound<'r> {
                 CheckSubject::Configuration | CheckSubject::Daemon => {}
             });
         futures::future::join_all(checks).await;
+    }
+
+    /// Says of checks that are asked for why they are not made.
+    fn tell_of_unmade(&self, checker: &Checker<'_>) {
+        let (settings, parents) = (
+            self.settings,
+            "give a server of the zone above with --parent",
+        );
+        for (id, is_made, how) in [
+            (CheckId::ParentNs, !settings.parents.is_empty(), parents),
+            (CheckId::ParentGlue, !settings.parents.is_empty(), parents),
+            (CheckId::ParentDs, !settings.parents.is_empty(), parents),
+            (
+                CheckId::Stub,
+                !self.stubs().is_empty(),
+                "give the DNS server of a member with --through",
+            ),
+            (
+                CheckId::Ecs,
+                !settings.resolvers.is_empty(),
+                "give a resolver with --resolver",
+            ),
+        ] {
+            if settings.only.contains(&id) && !is_made {
+                checker.skip(id, how);
+            }
+        }
     }
 
     /// Asks the DNS servers of a member.

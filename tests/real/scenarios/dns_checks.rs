@@ -258,7 +258,7 @@ pub(crate) fn parents(folder: &Path) {
         }
     }
     let expected = format!(
-        "example.com: PARENT has missing ns2.example.com\n\
+        "example.com at PARENT: missing ns2.example.com\n\
          example.com at PARENT: ns2.example.com: missing {second}; extra {elsewhere}\n\
          example.com at PARENT: 1 DS record, and the zone is not signed: \
          who validates finds everything below it bogus\n"

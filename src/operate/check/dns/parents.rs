@@ -89,12 +89,14 @@ async fn check_servers<'z>(
                 Ok(ParentAnswer::Delegated(delegation)) => {
                     let parts = delegation.wrong_servers(zone);
                     if !parts.is_empty() {
-                        wrong.push((server, format!("{server} has {}", parts.join("; "))));
+                        let says = format!("{} at {server}: {}", zone.name, parts.join("; "));
+                        wrong.push((server, says));
                     }
                     by_server.push((server, delegation));
                 }
                 Ok(ParentAnswer::Undelegated(why)) => {
-                    wrong.push((server, format!("{server} does not delegate it: {why}")));
+                    let says = format!("{}: {server} does not delegate it: {why}", zone.name);
+                    wrong.push((server, says));
                 }
                 // A server of the zone above another apex need not have the one above this.
                 Ok(ParentAnswer::Elsewhere(why)) | Err(why) => {
@@ -104,11 +106,11 @@ async fn check_servers<'z>(
         }
         if wrong.is_empty() && by_server.is_empty() {
             let whys: Vec<_> = silent.iter().map(|(_, why)| why.as_str()).collect();
-            let says = format!("no server of the zone above it: {}", whys.join("; "));
+            let whys = whys.join("; ");
+            let says = format!("{}: no server of the zone above it: {whys}", zone.name);
             wrong.extend(silent.first().map(|(server, _)| (*server, says)));
         }
         findings.extend(wrong.into_iter().map(|(server, says)| {
-            let says = format!("{}: {says}", zone.name);
             CheckFinding::failure(says).hint(hint(zone, server, RecordType::NS))
         }));
         if !by_server.is_empty() {

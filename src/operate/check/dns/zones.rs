@@ -88,3 +88,25 @@ pub(super) fn is_below(name: &str, other: &str) -> bool {
 fn without_dot(name: &str) -> String {
     name.trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_inside_another_needs_no_delegation() {
+        let names = [
+            "example.com",
+            "a.b.example.com",
+            "notexample.com",
+            "example.net",
+        ];
+        let zones = names.map(|name| ServedZone {
+            name: name.to_owned(),
+            servers: Vec::new(),
+        });
+        let outermost: Vec<_> = outermost(&zones).map(|zone| zone.name.as_str()).collect();
+        assert_eq!(outermost, ["example.com", "notexample.com", "example.net"]);
+        assert!(!is_below("example.com", "example.com"));
+    }
+}
