@@ -15,7 +15,7 @@ use super::id::CheckId;
 use super::line::CheckSubject;
 use super::member::SeenMember;
 use super::settings::CheckSettings;
-use super::surroundings::Surroundings;
+use super::surroundings::CheckSurroundings;
 use crate::config::Config;
 use crate::names::Label;
 
@@ -24,7 +24,7 @@ pub(super) struct DnsRound<'r> {
     /// What is wanted.
     pub(super) settings: &'r CheckSettings,
     /// What the command line knows.
-    pub(super) around: &'r Arc<dyn Surroundings>,
+    pub(super) around: &'r Arc<dyn CheckSurroundings>,
     /// The configuration.
     pub(super) config: &'r Arc<Config>,
     /// What was seen of members.

@@ -90,8 +90,9 @@ impl<'r> Round<'r> {
         for (place, source) in config.sources.iter().enumerate() {
             let subject = CheckSubject::Member(place, source.member.clone());
             let has_api = !matches!(source.source, Source::File { .. });
+            let is_needed = has_members || self.settings.asks_through(source);
             let is_wanted =
-                has_members && self.settings.wants_member(&source.member) && self.wants(&subject);
+                is_needed && self.settings.wants_member(&source.member) && self.wants(&subject);
             let index = config.fleet.members.find(&source.member);
             let member = index.and_then(|index| config.fleet.members.get(index));
             let Some(member) = member.filter(|_| has_api && is_wanted) else {
@@ -129,7 +130,7 @@ impl<'r> Round<'r> {
         if let Some(checker) = daemon {
             self.take(checker);
         }
-        self.check_dns(around, config, seen).await;
+        Box::pin(self.check_dns(around, config, seen)).await;
     }
 
     /// Looks at DNS, once members have said what they export.
