@@ -136,7 +136,10 @@ pub(crate) fn stubs(folder: &Path) {
     let (address, state, says, hint) = through(bare);
     assert_eq!(state, "failure", "{says}");
     let zones = "example.com, fed.svc.cluster.local";
-    assert_eq!(says, format!("{address} does not forward {zones}: REFUSED"));
+    assert_eq!(
+        says,
+        format!("{address} does not forward {zones}: SERVFAIL")
+    );
     assert!(hint.contains("gazetteer stub corefile --config"), "{hint}");
 
     let server = SocketAddr::from((second, DNS));
