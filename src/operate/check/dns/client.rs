@@ -9,7 +9,7 @@ use hickory_net::tcp::TcpClientStream;
 use hickory_net::udp::UdpClientStream;
 use hickory_net::xfer::{DnsRequestSender, FirstAnswer};
 use hickory_net::{DnsHandle, NetError};
-use hickory_proto::op::{DnsRequest, DnsRequestOptions, Message, Query, ResponseCode};
+use hickory_proto::op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{Name, Record, RecordType};
 use ipnet::IpNet;
@@ -78,7 +78,8 @@ impl<'q> DnsQuestion<'q> {
             command += " +tcp";
         }
         if let Some(subnet) = self.subnet {
-            command += &format!(" +subnet={subnet}");
+            let subnet = format!(" +subnet={subnet}");
+            command += &subnet;
         }
         command
     }
@@ -135,7 +136,7 @@ impl DnsClient {
         let answer = tokio::time::timeout(self.limit, asked).await;
         let answer = answer.unwrap_or(Err(NetError::Timeout));
         answer
-            .map(|response| response.into_message())
+            .map(DnsResponse::into_message)
             .map_err(|error| self.explain(&error))
     }
 

@@ -55,10 +55,10 @@ fn hint(zone: &ServedZone, server: SocketAddr, rrtype: RecordType) -> String {
 }
 
 /// Asks every server for every apex.
-async fn ask_all<'z>(
+async fn ask_all(
     client: DnsClient,
     parents: &[SocketAddr],
-    zone: &'z ServedZone,
+    zone: &ServedZone,
     rrtype: RecordType,
 ) -> Vec<(SocketAddr, Result<Message, String>)> {
     let asked = parents.iter().map(async |server| {
@@ -141,7 +141,14 @@ fn judge_glue(delegated: &[DelegatedZone<'_>]) -> Vec<CheckFinding> {
         }
     }
     or_ok(findings, || {
-        let addresses = delegated.iter().flat_map(|it| &it.zone.servers);
+        let addresses = delegated
+            .iter()
+            .flat_map(|DelegatedZone { zone, by_server }| {
+                zone.servers.iter().filter(|(name, _)| {
+                    let mut delegations = by_server.iter();
+                    delegations.any(|(_, delegation)| delegation.servers.contains(name))
+                })
+            });
         let addresses: usize = addresses.map(|(_, addresses)| addresses.len()).sum();
         match addresses {
             1 => "as configured, 1 address".to_owned(),

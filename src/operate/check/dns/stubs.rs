@@ -72,7 +72,10 @@ impl StubbedMember<'_> {
         let mut says = format!("{server} forwards {}", shown(&zones));
         match self.compare(client, &apexes).await {
             Ok(None) => {}
-            Ok(Some(name)) => says += &format!(", answers {name} as it is served"),
+            Ok(Some(name)) => {
+                let answers = format!(", answers {name} as it is served");
+                says += &answers;
+            }
             Err(finding) => return finding.into(),
         }
         let Some(apex) = apexes
