@@ -3,6 +3,7 @@
 //! ```text
 //! gazetteer serve ─▶ config ─▶ sockets bound ─▶ rights dropped ─▶ state folder locked ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
+//!          check --live ──▶ operate, for the files, the daemon and all members
 //!          stub ──▶ config
 //!          join, unjoin ──▶ operate, then the admin address of the running daemon
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
@@ -15,6 +16,9 @@ mod admin_client;
 mod age;
 mod arguments;
 mod check;
+mod check_arguments;
+mod check_live;
+mod checked_daemon;
 mod cluster_columns;
 mod clusters;
 mod clusters_arguments;

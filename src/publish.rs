@@ -45,5 +45,5 @@ pub use handle::Handle;
 pub use outbox::events::{EventLog, KEPT};
 pub use overrides::amend::{AmendError, AmendedOverrides, amend};
 pub use overrides::form::ALL_MEMBERS;
-pub use world::restored::{Restored, restore};
+pub use world::restored::{Restored, kept_identities, restore};
 pub use writer::thread::{Writer, spawn};

@@ -2,6 +2,8 @@
 
 #[path = "cli/admin.rs"]
 mod admin;
+#[path = "cli/check_live.rs"]
+mod check_live;
 #[path = "cli/daemon.rs"]
 mod daemon;
 #[path = "cli/kustomize.rs"]

@@ -59,14 +59,24 @@ impl Asking {
         }))
     }
 
+    /// What the daemon says at a path.
+    pub(super) fn text(&self, path: &str) -> Result<String, String> {
+        self.get(path, &[])
+    }
+
+    /// What the daemon says at a path, with parameters.
+    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, String> {
+        let daemon = self.0.as_ref().map_err(Clone::clone)?;
+        get(daemon, path, parameters).map_err(|error| format!("{error:#}"))
+    }
+
     /// What the daemon says of something.
-    fn ask<T: DeserializeOwned>(
+    pub(super) fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, String> {
-        let daemon = self.0.as_ref().map_err(Clone::clone)?;
-        let body = get(daemon, path, parameters).map_err(|error| format!("{error:#}"))?;
+        let body = self.get(path, parameters)?;
         let wrong = |error| format!("answer of the daemon to {path}: {error}");
         serde_json::from_str(&body).map_err(wrong)
     }

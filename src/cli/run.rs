@@ -8,8 +8,8 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{
-    check, clusters, completions, events, explain, join, man, output, overrides, serve, stub,
-    unjoin,
+    check, check_live, clusters, completions, events, explain, join, man, output, overrides, serve,
+    stub, unjoin,
 };
 use crate::admin::ControlRequest;
 use crate::model::EVERY_MEMBER;
@@ -19,7 +19,8 @@ use crate::publish::ALL_MEMBERS;
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::serve(&arguments),
-        Command::Check { file } => check::check(&file),
+        Command::Check(arguments) if arguments.live => check_live::check(&arguments),
+        Command::Check(arguments) => check::check(&arguments.file),
         Command::Clusters(arguments) => clusters::clusters(&arguments),
         Command::Join(arguments) => join::join(&arguments),
         Command::Unjoin(arguments) => unjoin::unjoin(&arguments),

@@ -23,15 +23,20 @@ mod index;
 mod nodes;
 mod objects;
 mod request;
+mod service_survey;
 mod survey;
 
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
-pub use client::{OperatorClient, TokenClaims, check, files_named, forget_token, operator_client};
+pub use client::{
+    CredentialFacts, MemberClient, OperatorClient, TokenClaims, TrustKind, check, files_named,
+    forget_token, member_client, operator_client,
+};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{Timing, run, run_with};
 pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
+pub use service_survey::{ServiceSurvey, SurveyedServices};
 pub use survey::{NodeSurvey, survey_nodes};
 
 #[cfg(test)]

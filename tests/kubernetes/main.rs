@@ -1,6 +1,7 @@
 //! The Kubernetes source against a fake API server with faults on demand.
 
 mod brake;
+mod check;
 mod credentials;
 #[path = "../cli/daemon.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]

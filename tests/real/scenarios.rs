@@ -6,7 +6,9 @@ use crate::fleet::Fleet;
 
 mod balancer;
 mod chart;
+mod checks;
 mod credentials;
+mod dns_checks;
 mod exports;
 mod forwarders;
 mod image;
@@ -46,6 +48,15 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         forwarders::pdns_recursor,
     ),
     ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
+    ("check_sees_what_a_stub_domain_lacks", dns_checks::stubs),
+    (
+        "check_sees_whether_client_subnets_arrive",
+        dns_checks::client_subnets,
+    ),
+    (
+        "check_sees_what_the_zone_above_has_wrong",
+        dns_checks::parents,
+    ),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
     ("helm_takes_every_set_of_values", chart::renders),
@@ -126,6 +137,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ("a_join_waits_for_the_daemon", joins::heard),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
+    (
+        "a_live_check_finds_one_fault_at_a_time_and_says_what_mends_it",
+        checks::faults,
+    ),
     (
         "replicas_agree_about_the_overrides_of_a_host_cluster",
         replicas::agree,

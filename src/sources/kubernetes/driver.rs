@@ -42,7 +42,6 @@ pub use self::timing::Timing;
 use super::super::Lifetime;
 use super::super::unconfirmed::Unconfirmed;
 use super::client::KeptToken;
-use crate::config::Source;
 use crate::telemetry::Metrics;
 
 /// Watches a member for its lifetime, and says what it sees.
@@ -78,8 +77,7 @@ pub async fn run_with(
     let span = info_span!("source", member = %source.member);
     let sender = delta_sender::DeltaSender::new(source.member.clone(), epoch, deltas, metrics);
     let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
-    let is_renewed = source.renews && matches!(source.source, Source::Kubeconfig { .. });
-    let kept = is_renewed.then(|| Arc::new(KeptToken::new(credentials, &source.member)));
+    let kept = KeptToken::of_source(&source, credentials);
     let run = sessions::run(&source, kept, sender, unconfirmed, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;

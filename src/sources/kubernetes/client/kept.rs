@@ -5,13 +5,14 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
 use tracing::{info, warn};
 
 use super::token::TokenClaims;
-use crate::config::read;
+use crate::config::{MemberSource, Source, read};
 use crate::model::UnixSeconds;
 use crate::model::limits::TOKEN_BODY;
 use crate::names::Label;
@@ -55,6 +56,15 @@ struct Known {
 }
 
 impl KeptToken {
+    /// That of a member whose token is renewed, in the folder `credentials`; `None` where it is not.
+    pub(in super::super) fn of_source(
+        source: &MemberSource,
+        credentials: &Path,
+    ) -> Option<Arc<Self>> {
+        let is_renewed = source.renews && matches!(source.source, Source::Kubeconfig { .. });
+        is_renewed.then(|| Arc::new(Self::new(credentials, &source.member)))
+    }
+
     /// That of `member` in the folder `credentials` of a state folder. Reads nothing yet.
     pub(in super::super) fn new(credentials: &Path, member: &Label) -> Self {
         Self {
