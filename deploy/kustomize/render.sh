@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 {
   echo "# The chart rendered with its default values, by \`just kustomize\`; not edited by hand."
-  "${HELM:-helm}" template gazetteer ../chart --skip-tests
+  "${HELM:-helm}" template gazetteer ../chart --skip-tests --kube-version 1.35.4
 } >base/gazetteer.yaml.new
 mv base/gazetteer.yaml.new base/gazetteer.yaml
