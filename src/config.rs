@@ -19,7 +19,10 @@ mod geography;
 mod listen;
 mod load;
 mod member;
+mod member_object;
 mod membership;
+mod objects;
+mod parse;
 mod probe;
 mod problem;
 pub mod read;
@@ -34,6 +37,7 @@ mod values;
 pub use file::{compose, parse};
 pub use fragments::{Fragment, FragmentListing, RefusedFragment, list};
 pub use load::{Loaded, load, load_all};
+pub use member_object::{MemberObject, ObjectMember};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{

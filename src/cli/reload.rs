@@ -10,13 +10,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::kept_members;
+use super::kept_members::{self, KeptMembers};
 use crate::config::read::ReadError;
-use crate::config::{self, Config, Fragment, FragmentListing, Loaded, Problem, RefusedFragment};
+use crate::config::{
+    self, Config, Fragment, FragmentListing, Loaded, MemberObject, ObjectMember, Problem,
+    RefusedFragment,
+};
 use crate::model::limits::CONFIGURATION_FILE;
 use crate::names::Label;
 use crate::sources::blocking;
-use crate::sources::members::{MembersFolder, Presence};
+use crate::sources::members::{HostMembers, MembersFolder, Presence};
 use crate::sources::watch::FileWatch;
 use crate::telemetry::Metrics;
 
@@ -47,8 +50,12 @@ pub(super) struct Running {
     texts: BTreeMap<PathBuf, FragmentText>,
     /// What was last said of fragments that are not taken.
     refused: Vec<RefusedFragment>,
-    /// Fragments that are kept on disk.
-    kept: Vec<Fragment>,
+    /// Members that are kept on disk.
+    kept: KeptMembers,
+    /// Members that objects of the host cluster name.
+    host: HostMembers,
+    /// What these objects said when that was last right.
+    good: BTreeMap<MemberObject, ObjectMember>,
     /// How often operators have confirmed that members are gone.
     confirmed: watch::Receiver<u64>,
 }
@@ -69,22 +76,33 @@ struct Composed {
     refused: Vec<RefusedFragment>,
     /// Fragments that say what they said before, as they are wrong now.
     stale: BTreeSet<PathBuf>,
+    /// Objects that are right, or as they were when they were.
+    objects: Vec<ObjectMember>,
 }
 
 /// Goes on with members that the state folder keeps and the folder does not say: their files may be
 /// gone for a moment.
 pub(super) fn with_kept(mut loaded: Loaded) -> Result<Loaded, Vec<Problem>> {
     let (kept, trouble) = kept_members::read(&loaded.config.state_dir);
+    // Of a kind that is no longer asked for there are none.
+    let host = loaded.config.membership.host.clone();
+    let is_asked_for = |one: &ObjectMember| {
+        host.as_ref().is_some_and(|host| match one.object {
+            MemberObject::Secret { .. } => host.secrets.is_some(),
+            MemberObject::Profile { .. } => host.profiles.is_some(),
+        })
+    };
+    loaded.objects = kept.objects.into_iter().filter(is_asked_for).collect();
     if let Some(trouble) = trouble {
         warn!(trouble, "the members that were known are not");
     }
     let folder = loaded.config.membership.folder.clone();
     let known: BTreeSet<PathBuf> = loaded.fragments.iter().map(|it| it.path.clone()).collect();
-    let lost = kept.into_iter().filter(|fragment| {
+    let lost = kept.fragments.into_iter().filter(|fragment| {
         fragment.path.parent() == Some(&folder) && !known.contains(&fragment.path)
     });
     let lost: Vec<Fragment> = lost.collect();
-    if lost.is_empty() {
+    if lost.is_empty() && loaded.objects.is_empty() {
         return Ok(loaded);
     }
     for fragment in &lost {
@@ -92,8 +110,10 @@ pub(super) fn with_kept(mut loaded: Loaded) -> Result<Loaded, Vec<Problem>> {
     }
     loaded.fragments.extend(lost);
     let path = loaded.config.path.clone();
-    let fragments = Some(&*loaded.fragments);
-    let (config, refused) = config::compose(loaded.octets.clone(), &path, fragments)?;
+    let has_folder = !loaded.fragments.is_empty() || !loaded.refused.is_empty();
+    let fragments = has_folder.then_some(&*loaded.fragments);
+    let objects = &loaded.objects;
+    let (config, refused) = config::compose(loaded.octets.clone(), &path, fragments, objects)?;
     loaded.config = config;
     for one in refused {
         if !loaded.refused.contains(&one) {
@@ -105,11 +125,12 @@ pub(super) fn with_kept(mut loaded: Loaded) -> Result<Loaded, Vec<Problem>> {
 
 impl Running {
     /// Follows the files that a configuration was read from. `confirmed` is how often operators have
-    /// confirmed that members are gone.
+    /// confirmed that members are gone. `host` has the members that the configuration has of objects.
     pub(super) fn new(
         loaded: Loaded,
         metrics: Arc<Metrics>,
         confirmed: watch::Receiver<u64>,
+        host: HostMembers,
     ) -> Self {
         let config = Arc::new(loaded.config);
         let path = config.path.clone();
@@ -123,12 +144,17 @@ impl Running {
             presence: Presence::default(),
             texts: BTreeMap::new(),
             refused: Vec::new(),
-            kept: Vec::new(),
+            kept: KeptMembers::default(),
+            good: (loaded.objects.into_iter())
+                .map(|one| (one.object.clone(), one))
+                .collect(),
+            host,
             config,
             path,
             metrics,
             confirmed,
         };
+        running.host.follow(running.config.membership.host.as_ref());
         let wrong: BTreeSet<_> = loaded.refused.iter().map(|it| it.path.clone()).collect();
         for Fragment { path, octets } in loaded.fragments {
             running.presence.remember(path.clone());
@@ -148,7 +174,8 @@ impl Running {
             if let (true, Some(octets)) = (self.is_due, self.octets.clone()) {
                 let (path, length) = (self.path.clone(), octets.len());
                 let texts = self.has_folder.then(|| self.texts.clone());
-                let parse = move || compose(&octets, &path, texts.as_ref());
+                let (objects, good) = (self.host.members(), self.good.clone());
+                let parse = move || compose(&octets, &path, texts.as_ref(), (objects, &good));
                 let read = blocking::parse(length, parse).await;
                 self.is_due = false;
                 let new = self.take(read);
@@ -171,7 +198,12 @@ impl Running {
                     }
                 }
                 listing = self.folder.changed(due) => self.note_listing(listing),
+                news = self.host.changed() => {
+                    let members = self.config.fleet.members.len();
+                    self.is_due |= self.host.note(news, members);
+                }
                 Ok(()) = self.confirmed.changed() => {
+                    self.host.confirm();
                     let gone = self.presence.confirm();
                     self.forget(gone, "an operator confirms that it is gone");
                     self.is_due = true;
@@ -262,6 +294,7 @@ impl Running {
             config: mut new,
             refused,
             stale,
+            objects,
         } = match read {
             Ok(composed) => composed,
             Err(problems) => {
@@ -284,11 +317,20 @@ impl Running {
                 text.good = None;
             }
         }
+        self.good = objects
+            .into_iter()
+            .map(|one| (one.object.clone(), one))
+            .collect();
         self.tell_refused(refused);
         let withheld = self.presence.withheld().iter();
         let names = withheld.filter_map(|path| path.file_stem()?.to_str()?.parse().ok());
-        let names: Vec<Label> = names.collect();
+        let mut names: Vec<Label> = names.collect();
+        let withheld: BTreeSet<_> = self.host.withheld().collect();
+        let from_host = new.membership.from_host.iter();
+        let from_host = from_host.filter(|(_, object)| withheld.contains(object));
+        names.extend(from_host.map(|(name, _)| name.clone()));
         new.membership.withheld = names;
+        self.is_due |= self.host.follow(new.membership.host.as_ref());
         if new.membership.folder != self.config.membership.folder {
             self.folder = MembersFolder::new(new.membership.folder.clone());
             self.presence = Presence::default();
@@ -314,7 +356,7 @@ impl Running {
         for one in &refused {
             if !self.refused.contains(one) {
                 for problem in &one.problems {
-                    warn!(%problem, "fragment refused, its member stays as it was");
+                    warn!(%problem, "refused, its member stays as it was");
                 }
             }
         }
@@ -324,7 +366,8 @@ impl Running {
     /// Shows where members come from.
     fn measure(&self) {
         let membership = &self.config.membership;
-        let mut counts = BTreeMap::from([("config", 0), ("folder", 0)]);
+        let mut counts =
+            BTreeMap::from([("config", 0), ("folder", 0), ("secret", 0), ("profile", 0)]);
         for (_, member) in self.config.fleet.members.iter() {
             let origin = membership.origin(&member.name);
             *counts.entry(origin.kind()).or_default() += 1;
@@ -332,7 +375,10 @@ impl Running {
         for (origin, count) in counts {
             self.metrics.set_members(origin, count);
         }
-        self.metrics.set_refused("folder", self.refused.len());
+        let refused = self.refused.iter().map(|one| one.path.as_path());
+        let of_objects = self.host.measure(refused);
+        let of_folder = self.refused.len().saturating_sub(of_objects);
+        self.metrics.set_refused("folder", of_folder);
         self.metrics
             .set_members_held_back(membership.withheld.len());
     }
@@ -347,7 +393,10 @@ impl Running {
                 octets: text.good.clone()?,
             })
         });
-        let right: Vec<Fragment> = right.collect();
+        let right = KeptMembers {
+            fragments: right.collect(),
+            objects: self.good.values().cloned().collect(),
+        };
         if right == self.kept {
             return;
         }
@@ -365,11 +414,13 @@ impl Running {
     }
 }
 
-/// Composes a configuration of its file and of fragments, as each was last right.
+/// Composes a configuration of its file, of fragments and of objects, as each was last right. `good` is
+/// what objects said then.
 fn compose(
     octets: &[u8],
     path: &std::path::Path,
     texts: Option<&BTreeMap<PathBuf, FragmentText>>,
+    (mut objects, good): (Vec<ObjectMember>, &BTreeMap<MemberObject, ObjectMember>),
 ) -> Result<Composed, Vec<Problem>> {
     let fragments = texts.map(|texts| {
         let fragment = |(path, text): (&PathBuf, &FragmentText)| Fragment {
@@ -378,7 +429,10 @@ fn compose(
         };
         texts.iter().map(fragment).collect::<Vec<_>>()
     });
-    let (config, refused) = config::compose(octets.to_vec(), path, fragments.as_deref())?;
+    let compose = |fragments: Option<&[Fragment]>, objects: &[ObjectMember]| {
+        config::compose(octets.to_vec(), path, fragments, objects)
+    };
+    let (mut config, refused) = compose(fragments.as_deref(), &objects)?;
     let wrong: BTreeSet<_> = refused.iter().map(|it| it.path.clone()).collect();
     let before = |path: &PathBuf| texts?.get(path)?.good.clone();
     let mut stale: BTreeSet<_> = wrong
@@ -386,27 +440,33 @@ fn compose(
         .filter(|it| before(it).is_some())
         .cloned()
         .collect();
-    if stale.is_empty() {
-        return Ok(Composed {
-            config,
-            refused,
-            stale,
-        });
-    }
-    let mut fragments = fragments.unwrap_or_default();
-    for fragment in &mut fragments {
+    let mut fragments = fragments;
+    for fragment in fragments.iter_mut().flatten() {
         if let Some(good) = before(&fragment.path).filter(|_| stale.contains(&fragment.path)) {
             fragment.octets = good;
         }
     }
-    let (config, still) = config::compose(octets.to_vec(), path, Some(&fragments))?;
-    for one in still {
-        stale.remove(&one.path);
+    for object in &mut objects {
+        if wrong.contains(&object.path())
+            && let Some(good) = good.get(&object.object)
+        {
+            stale.insert(object.path());
+            object.clone_from(good);
+        }
     }
+    let mut still = wrong.clone();
+    if !stale.is_empty() {
+        let again = compose(fragments.as_deref(), &objects)?;
+        config = again.0;
+        still = again.1.into_iter().map(|it| it.path).collect();
+        stale.retain(|path| !still.contains(path));
+    }
+    objects.retain(|object| !still.contains(&object.path()));
     Ok(Composed {
         config,
         refused,
         stale,
+        objects,
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::file;
 use super::fragments::{Fragment, RefusedFragment, list};
+use super::member_object::ObjectMember;
 use super::problem::Problem;
 use super::read::read;
 use super::settings::Config;
@@ -19,6 +20,8 @@ pub struct Loaded {
     pub octets: Vec<u8>,
     /// Fragments that were read.
     pub fragments: Vec<Fragment>,
+    /// Members of objects of the host cluster, as they were known.
+    pub objects: Vec<ObjectMember>,
     /// Fragments that are not taken.
     pub refused: Vec<RefusedFragment>,
 }
@@ -61,12 +64,13 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
         }
     }
     let given = has_folder.then_some(&*fragments);
-    let (config, mut refused) = file::compose(octets.clone(), path, given)?;
+    let (config, mut refused) = file::compose(octets.clone(), path, given, &[])?;
     refused.extend(unread);
     Ok(Loaded {
         config,
         octets,
         fragments,
+        objects: Vec::new(),
         refused,
     })
 }

@@ -27,10 +27,13 @@ mod survey;
 
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
-pub use client::{OperatorClient, TokenClaims, check, files_named, operator_client};
+pub use client::{
+    ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser, OperatorClient, TokenClaims, check,
+    files_named, operator_client,
+};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
-pub use driver::{Timing, run, run_with};
+pub use driver::{CredentialStore, Timing, run, run_with};
 pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
 pub use survey::{NodeSurvey, survey_nodes};
 

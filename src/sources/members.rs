@@ -1,6 +1,7 @@
 //! Members that come from elsewhere than the configuration: a folder of fragments. Other origins may
 //! join it, each with a list of its own and [`Presence`] for who is gone.
 
+mod host;
 mod overrides;
 mod presence;
 
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::warn;
 
+pub use self::host::{HostChange, HostMembers};
 pub use self::overrides::follow_overrides;
 pub use self::presence::Presence;
 use super::blocking::blocking;

@@ -2,10 +2,15 @@
 
 mod brake;
 mod credentials;
+#[path = "../cli/daemon.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod daemon;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
+mod host_members;
 mod host_objects;
+mod host_profiles;
 mod join;
 mod join_host;
 mod kubeconfigs;
@@ -13,6 +18,9 @@ mod limits;
 mod loss;
 mod member;
 mod overrides;
+#[path = "../cli/program.rs"]
+#[expect(dead_code, reason = "the tests that share it use the rest")]
+mod program;
 mod proxies;
 mod renewal;
 mod returns;

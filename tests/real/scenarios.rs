@@ -8,6 +8,7 @@ mod balancer;
 mod credentials;
 mod exports;
 mod forwarders;
+mod hosts;
 mod joins;
 mod latency;
 mod live;
@@ -113,6 +114,8 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ("a_join_waits_for_the_daemon", joins::heard),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
+    ("secrets_of_a_host_cluster_are_members", hosts::secrets),
+    ("cluster_profiles_are_members", hosts::profiles),
     (
         "replicas_agree_about_the_overrides_of_a_host_cluster",
         replicas::agree,
