@@ -33,6 +33,20 @@ bench:
 deny:
     cargo deny check
 
+# The OCI image of the release build, as a layout in target/image; needs umoci.
+image:
+    cargo build --release --locked
+    deploy/image.sh target/release/gazetteer target/image
+
+# Man pages, in target/man.
+man:
+    mkdir -p target/man
+    cargo run -- man target/man
+
+# The base for kustomize from the chart; needs helm.
+kustomize:
+    deploy/kustomize/render.sh
+
 # Exactly what the build gate runs.
 ci:
     .ci/run

@@ -3,6 +3,7 @@
 //! ```text
 //! gazetteer serve ─▶ config ─▶ sockets bound ─▶ rights dropped ─▶ state folder locked ─▶ publish ─▶ sources
 //!          check ──▶ config, facts files
+//!          check --live ──▶ operate, for the files, the daemon and all members
 //!          stub ──▶ config
 //!          join, unjoin ──▶ operate, then the admin address of the running daemon
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
@@ -15,15 +16,20 @@ mod admin_client;
 mod age;
 mod arguments;
 mod check;
+mod check_arguments;
+mod check_live;
+mod checked_daemon;
 mod cluster_columns;
 mod clusters;
 mod clusters_arguments;
 mod completions;
+mod composed;
 mod control_client;
 mod daemon_arguments;
 mod events;
 mod explain;
 mod find_daemon;
+mod folder_members;
 mod host_arguments;
 mod host_order;
 mod join;
@@ -31,7 +37,9 @@ mod join_arguments;
 mod join_daemon;
 mod kept_members;
 mod locating;
+mod man;
 mod order;
+mod other_members;
 mod output;
 mod override_help;
 mod overrides;
@@ -44,10 +52,12 @@ mod rights;
 mod run;
 mod runtimes;
 mod serve;
+mod service_manager;
 mod signals;
 mod state_dir;
 mod stub;
 mod table;
 mod unjoin;
+mod watchdog;
 
 pub use run::run;

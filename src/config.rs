@@ -34,8 +34,10 @@ mod trees;
 mod unheld;
 mod values;
 
-pub use file::{compose, parse};
-pub use fragments::{Fragment, FragmentListing, RefusedFragment, list};
+pub use file::{Composition, compose, parse};
+pub use fragments::{
+    Fragment, FragmentListing, RefusedFragment, fragment_files, fragment_name, list, read_fragment,
+};
 pub use load::{Loaded, load, load_all};
 pub use member_object::{MemberObject, ObjectMember};
 pub use probe::probe_text;

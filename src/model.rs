@@ -8,6 +8,7 @@ mod asked_probe;
 mod damper;
 mod delta;
 mod event;
+mod export;
 mod federation;
 mod fleet;
 mod geo;
@@ -32,6 +33,7 @@ pub use asked_probe::IgnoredProbe;
 pub use damper::Damper;
 pub use delta::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, LearntTopology, Loss};
 pub use event::{Event, EventKind, Peer};
+pub use export::IgnoredReason;
 pub use federation::{
     ExportMode, Federation, NameServer, Pattern, Policy, SrvForm, WhenAllDown, local_apex,
 };

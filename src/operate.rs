@@ -1,5 +1,6 @@
 //! What an operator's commands make and take away in member clusters, with rights of the operator:
-//! `gazetteer join` and `unjoin` (docs/membership.md).
+//! `gazetteer join` and `unjoin` (docs/membership.md); and `gazetteer check --live`, which looks at all
+//! of a federation with the rights of the daemon (docs/checks.md).
 //!
 //! The one room that writes to Kubernetes. No room of the daemon imports it: the daemon reads.
 //!
@@ -14,6 +15,7 @@
 mod api;
 mod apply;
 mod certificate;
+mod check;
 mod cluster;
 mod contexts;
 mod credential;
@@ -21,6 +23,7 @@ mod entry;
 mod error;
 mod file;
 mod folder;
+mod followed;
 mod held;
 mod host;
 mod installation;
@@ -34,11 +37,17 @@ mod place;
 mod printed;
 mod progress;
 mod prove;
+mod review;
 mod shared_overrides;
+mod shell;
 mod spans;
 mod token;
 mod unjoin;
 
+pub use check::{
+    CHECKS, CheckFinding, CheckId, CheckReport, CheckSettings, CheckSurroundings, CheckedDaemon,
+    CheckedDrain, CheckedFiles, check,
+};
 pub use contexts::{ApiTrust, ContextChoice};
 pub use entry::Neighbour;
 pub use error::OperateError;

@@ -18,6 +18,7 @@
 //! snapshot is the writer.
 
 mod command;
+mod departures;
 mod disk;
 mod error;
 mod handle;
@@ -36,6 +37,7 @@ pub use command::{
     ActiveOverrides, CommandOutcome, CommandRefused, CommandRequest, HostStanding, InForce,
     OperatorCommand, OverrideOrigin,
 };
+pub use departures::MemberDepartures;
 pub use disk::lock::{LockError, lock_folder};
 pub use disk::storage::Storage;
 pub use error::StartError;
@@ -43,5 +45,5 @@ pub use handle::Handle;
 pub use outbox::events::{EventLog, KEPT};
 pub use overrides::amend::{AmendError, AmendedOverrides, amend};
 pub use overrides::form::ALL_MEMBERS;
-pub use world::restored::{Restored, restore};
+pub use world::restored::{Restored, kept_identities, restore};
 pub use writer::thread::{Writer, spawn};

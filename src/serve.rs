@@ -13,7 +13,8 @@
 //!
 //! Invariants:
 //! * All addresses are bound, UDP and TCP, before any query is answered, and an address that
-//!   anybody else serves is refused (see [`bind`]).
+//!   anybody else serves is refused (see [`bind`]). Sockets that a service manager has bound are taken
+//!   as they are; the workers of an address then share its one UDP socket ([`PassedSockets`]).
 //! * A UDP worker takes no lock and allocates nothing after its start. It looks for a new snapshot
 //!   once per batch, and lets go of it when idle for 100 ms, so that it never keeps an old
 //!   generation alive. Then it sleeps until there is a query.
@@ -33,12 +34,14 @@ mod bind;
 mod error;
 mod exchange;
 mod open_files;
+mod passed;
 mod respond;
 mod running;
 mod tcp;
 mod udp;
 
-pub use bind::{Sockets, bind};
+pub use bind::{Sockets, bind, bind_with};
 pub use error::ServeError;
+pub use passed::PassedSockets;
 pub use respond::Respond;
-pub use running::Serving;
+pub use running::{ReceivedQueries, Serving};

@@ -47,7 +47,7 @@ mod ttl;
 pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
 pub use builder::{SnapshotBuilder, map_in_parallel};
 pub use cache_lifetime::renumbered;
-pub use diagnostics::{Disagreement, Ignored, IgnoredReason};
+pub use diagnostics::{Disagreement, Ignored};
 pub use generation::{Counts, EntrySeek, Generation, Serial, Settings, Snapshot};
 pub use health::{FederationContact, FederationSync, FleetState};
 pub use health_overlay::{AllAddresses, Condition, HealthOverlay, Shares, UNSETTLED_TTL};

@@ -19,10 +19,12 @@ mod logs;
 mod members;
 mod metrics;
 mod serve;
+mod snapshot;
 
 pub use contact::LastContact;
 pub use counters::{Counters, RCODES, Tally, Totals, TransportLabel, WorkerCounters};
 pub use health::{AddressFamily, HealthMetrics, Probed};
 pub use logs::{LogError, LogFormat, LogThread, Logs, init};
 pub use members::{MemberGauges, Renewal, SourceEvent};
-pub use metrics::{DeltaOutcome, Metrics, SnapshotSums};
+pub use metrics::{DeltaOutcome, Metrics};
+pub use snapshot::SnapshotSums;

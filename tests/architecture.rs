@@ -158,6 +158,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["src/main.rs", "src/cli"]),
     ("k8s_openapi", &["src/sources/kubernetes"]),
     ("kube", &["src/sources/kubernetes", "src/operate"]),
+    ("hickory_net", &["src/operate/check/dns"]),
     ("prometheus", &["src/telemetry"]),
     ("postcard", &["src/publish"]),
     (

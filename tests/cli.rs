@@ -2,12 +2,18 @@
 
 #[path = "cli/admin.rs"]
 mod admin;
+#[path = "cli/check_live.rs"]
+mod check_live;
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/kustomize.rs"]
+mod kustomize;
 #[path = "cli/local.rs"]
 mod local;
 #[path = "cli/members.rs"]
 mod members;
+#[path = "cli/members_folder.rs"]
+mod members_folder;
 #[path = "cli/membership.rs"]
 mod membership;
 #[path = "cli/names.rs"]
@@ -32,5 +38,7 @@ mod serving;
 mod storage;
 #[path = "cli/stub.rs"]
 mod stub;
+#[path = "cli/systemd.rs"]
+mod systemd;
 #[path = "cli/upgrade.rs"]
 mod upgrade;

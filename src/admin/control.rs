@@ -65,6 +65,11 @@ pub enum ControlRequest {
         /// The member.
         member: String,
     },
+    /// A member is meant to be gone.
+    Forget {
+        /// The member.
+        member: String,
+    },
 }
 
 impl TryFrom<ControlRequest> for OperatorCommand {
@@ -75,6 +80,10 @@ impl TryFrom<ControlRequest> for OperatorCommand {
         let target = |text: String| {
             let read = text.parse();
             read.map_err(|error| format!("target {text:?}: {error}"))
+        };
+        let label = |text: &str| {
+            let read = text.parse();
+            read.map_err(|error| format!("member {text:?}: {error}"))
         };
         Ok(match asked {
             ControlRequest::Drain {
@@ -92,10 +101,8 @@ impl TryFrom<ControlRequest> for OperatorCommand {
             },
             ControlRequest::Thaw => Self::Thaw,
             ControlRequest::Confirm { member } if member == ALL_MEMBERS => Self::ConfirmMembers,
-            ControlRequest::Confirm { member } => {
-                let read = member.parse();
-                Self::Confirm(read.map_err(|error| format!("member {member:?}: {error}"))?)
-            }
+            ControlRequest::Confirm { member } => Self::Confirm(label(&member)?),
+            ControlRequest::Forget { member } => Self::Forget(label(&member)?),
         })
     }
 }
@@ -223,6 +230,7 @@ fn status(refused: &CommandRefused) -> StatusCode {
         | CommandRefused::OfHost { .. }
         | CommandRefused::TooMany
         | CommandRefused::NoMembersWithheld
+        | CommandRefused::OfConfiguration { .. }
         | CommandRefused::NothingWithheld { .. } => StatusCode::CONFLICT,
         CommandRefused::NotKept { .. } => StatusCode::INSUFFICIENT_STORAGE,
     }
@@ -244,6 +252,12 @@ mod tests {
                 r#"{"command":"drain","target":"region/eu","over_seconds":60,"for_seconds":null}"#,
             ),
             (ControlRequest::Thaw, r#"{"command":"thaw"}"#),
+            (
+                ControlRequest::Forget {
+                    member: "m".to_owned(),
+                },
+                r#"{"command":"forget","member":"m"}"#,
+            ),
         ] {
             assert_eq!(serde_json::to_string(&asked).unwrap(), text);
             assert_eq!(serde_json::from_str::<ControlRequest>(text).unwrap(), asked);

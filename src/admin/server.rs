@@ -143,6 +143,7 @@ async fn render<R: IntoResponse>(
 async fn metrics(State(context): State<Context>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     render(&context.metrics, context.view, move |view| {
+        view.metrics.set_ready(readiness(view).0 == StatusCode::OK);
         let text = view.metrics.render(clock::now());
         ([(header::CONTENT_TYPE, kind)], text)
     })

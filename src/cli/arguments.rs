@@ -1,12 +1,14 @@
 //! The arguments of every command, and its help.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::check_arguments::{CHECK, CheckArguments};
 use super::clusters_arguments::{CLUSTERS, ClustersArguments};
+use super::daemon_arguments::endpoint;
 pub(super) use super::daemon_arguments::{Daemon, Output};
 use super::host_arguments::HostPlace;
 use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
@@ -34,7 +36,8 @@ Examples:
       dig @127.0.0.1 -p 5300 my-service.my-namespace.my-federation.svc.europe-west1-d.example.com
 
   gazetteer check /etc/gazetteer/gazetteer.toml
-      List every problem of a configuration, with file, line and column.
+      List every problem of a configuration, with file, line and column; with --live, look at the
+      whole federation.
 
   gazetteer join gce-europe-west1 --context admin@gce-europe-west1 --config gazetteer.toml
       Make a cluster a member.
@@ -65,15 +68,6 @@ Signals:
 Examples:
   gazetteer serve zones/demo.toml
   gazetteer serve /etc/gazetteer/gazetteer.toml --log-format json --log gazetteer=debug,kube=warn";
-
-/// Examples of `check`.
-const CHECK_EXAMPLES: &str = "\
-The facts files of members with a `file` source are checked too. Nothing is contacted.
-
-Exit status: 0 no problems, 1 problems found, 2 invalid arguments.
-
-Examples:
-  gazetteer check zones/demo.toml";
 
 /// Examples of `explain`.
 const EXPLAIN_EXAMPLES: &str = "\
@@ -117,12 +111,9 @@ pub(super) enum Command {
     /// Serve DNS as configured
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeArguments),
-    /// Check a configuration and list every problem
-    #[command(after_help = CHECK_EXAMPLES)]
-    Check {
-        /// The configuration
-        file: PathBuf,
-    },
+    /// Check a configuration and list every problem; with --live, the whole federation
+    #[command(after_help = CHECK)]
+    Check(Box<CheckArguments>),
     /// Show the member clusters of the running daemon
     #[command(after_help = CLUSTERS)]
     Clusters(ClustersArguments),
@@ -192,6 +183,12 @@ pub(super) enum Command {
     /// Print what the DNS server of a member needs to forward names to gazetteer
     #[command(after_help = STUB_EXAMPLES)]
     Stub(StubArguments),
+    /// Write man pages, one for each command
+    #[command(after_help = "Examples:\n  gazetteer man /usr/local/share/man/man1")]
+    Man {
+        /// The folder to write into
+        folder: PathBuf,
+    },
     /// Print completions for a shell
     #[command(
         after_help = "Examples:\n  gazetteer completions bash > /etc/bash_completion.d/gazetteer"
@@ -328,25 +325,6 @@ pub(super) enum StubServer {
     PdnsRecursor,
     /// systemd-resolved: a delegate, of systemd 258 and later
     SystemdResolved,
-}
-
-/// Reads an address with or without a port.
-fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
-    let alone = text.parse().map(|address: IpAddr| (address, None));
-    let socket = |_| {
-        text.parse()
-            .map(|socket: SocketAddr| (socket.ip(), Some(socket.port())))
-    };
-    match alone.or_else(socket) {
-        Ok((address, port)) if address.is_unspecified() || port == Some(0) => {
-            Err("not a reachable address".to_owned())
-        }
-        Ok(endpoint) => Ok(endpoint),
-        Err(_) => Err(
-            "expected an address, with or without a port, as in 10.0.0.53:53 or [fd00::53]:53"
-                .to_owned(),
-        ),
-    }
 }
 
 /// Whom a command is given to, and how the outcome is shown.

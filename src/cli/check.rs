@@ -7,82 +7,174 @@ use anyhow::Context;
 
 use super::{output, rights};
 use crate::config::{self, Config, Problem, Source, facts};
+use crate::operate::CheckFinding;
 use crate::sources::{geoip, kubernetes};
+
+/// Where something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FoundIn {
+    /// The configuration, and what it names beside members.
+    Config,
+    /// Facts files.
+    Facts,
+    /// Fragments.
+    Fragments,
+    /// Kubeconfigs.
+    Kubeconfigs,
+}
+
+/// Something that was found.
+struct FoundLine {
+    /// Where.
+    place: FoundIn,
+    /// What, without an end of line.
+    says: String,
+    /// Of what the daemon would use: what it is called.
+    note: Option<&'static str>,
+}
 
 /// What was found: what is wrong, and what is only worth a look.
 #[derive(Default)]
-struct Found {
-    /// Lines of what the daemon could not use.
-    wrong: Vec<String>,
-    /// Lines of what it would use.
-    notes: Vec<String>,
+pub(super) struct Found {
+    /// What was found.
+    lines: Vec<FoundLine>,
 }
 
 /// Prints every problem of a configuration and of the files that it names. Nothing is contacted, and
 /// no plugin is run.
 pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
-    let mut found = Found::default();
-    match config::load_all(file) {
-        Err(problems) => found.problems(&problems),
-        Ok(loaded) => {
-            let config = loaded.config;
-            for refused in &loaded.refused {
-                found.problems(&refused.problems);
-            }
-            if let Err(error) = rights::ids(&config.account) {
-                found.wrong.push(format!("{}: {error:#}\n", file.display()));
-            }
-            found.members(&config)?;
-            found.geoip(&config);
-            found.regions(&config);
-            if found.wrong.is_empty() {
-                let (fleet, path) = (&config.fleet, file.display());
-                let federations = count(fleet.federations.len(), "federation");
-                let members = count(fleet.members.len(), "member");
-                let fragments = match config.membership.from_folder.len() {
-                    0 => String::new(),
-                    some => format!(", {}", count(some, "fragment")),
-                };
-                let line = format!("{path}: OK ({federations}, {members}{fragments})\n");
-                found.notes.push(line);
-            }
+    let (mut found, config) = Found::of(file);
+    if let Some(config) = &config {
+        found.kubeconfigs(config)?;
+        if !found.is_wrong() {
+            let (fleet, path) = (&config.fleet, file.display());
+            let federations = count(fleet.federations.len(), "federation");
+            let members = count(fleet.members.len(), "member");
+            let fragments = match config.membership.from_folder.len() {
+                0 => String::new(),
+                some => format!(", {}", count(some, "fragment")),
+            };
+            let line = format!("{path}: OK ({federations}, {members}{fragments})");
+            found.note(FoundIn::Config, "", line);
         }
     }
-    output::print(&(found.wrong.concat() + &found.notes.concat()))?;
-    Ok(if found.wrong.is_empty() {
-        ExitCode::SUCCESS
-    } else {
+    output::print(&found.text())?;
+    Ok(if found.is_wrong() {
         ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
 }
 
 impl Found {
-    /// Problems of a file.
-    fn problems(&mut self, problems: &[Problem]) {
-        let lines = problems.iter().map(|problem| format!("{problem}\n"));
-        self.wrong.extend(lines);
+    /// Looks at a configuration and all files that it names but kubeconfigs. The configuration, if it
+    /// is right.
+    pub(super) fn of(file: &Path) -> (Self, Option<Config>) {
+        let mut found = Self::default();
+        let loaded = match config::load_all(file) {
+            Ok(loaded) => loaded,
+            Err(problems) => {
+                found.problems(FoundIn::Config, &problems);
+                return (found, None);
+            }
+        };
+        for problem in &loaded.unknown {
+            found.note(FoundIn::Config, "warning: ", problem.to_string());
+        }
+        for refused in &loaded.refused {
+            found.problems(FoundIn::Fragments, &refused.problems);
+        }
+        let config = loaded.config;
+        if let Err(error) = rights::ids(&config.account) {
+            found.wrong(FoundIn::Config, format!("{}: {error:#}", file.display()));
+        }
+        found.facts(&config);
+        found.geoip(&config);
+        found.regions(&config);
+        (found, Some(config))
     }
 
-    /// Opens what members have their facts from.
-    fn members(&mut self, config: &Config) -> anyhow::Result<()> {
+    /// What was found at a place, as findings.
+    pub(super) fn findings(&self, place: FoundIn) -> Vec<CheckFinding> {
+        let lines = self.lines.iter().filter(|line| line.place == place);
+        let findings = lines.map(|line| {
+            let says = line.says.clone();
+            match line.note {
+                Some(_) => CheckFinding::warning(says),
+                None => CheckFinding::failure(says),
+            }
+        });
+        findings.collect()
+    }
+
+    /// Whether something is wrong.
+    fn is_wrong(&self) -> bool {
+        self.lines.iter().any(|line| line.note.is_none())
+    }
+
+    /// For people: what is wrong, then what is worth a look.
+    fn text(&self) -> String {
+        let mut text = String::new();
+        let wrong = self.lines.iter().filter(|line| line.note.is_none());
+        let notes = self.lines.iter().filter(|line| line.note.is_some());
+        for line in wrong.chain(notes) {
+            text.extend([line.note.unwrap_or_default(), &line.says, "\n"]);
+        }
+        text
+    }
+
+    /// Something is wrong.
+    fn wrong(&mut self, place: FoundIn, says: String) {
+        let note = None;
+        self.lines.push(FoundLine { place, says, note });
+    }
+
+    /// Something is worth a look.
+    fn note(&mut self, place: FoundIn, note: &'static str, says: String) {
+        let note = Some(note);
+        self.lines.push(FoundLine { place, says, note });
+    }
+
+    /// Problems of a file.
+    fn problems(&mut self, place: FoundIn, problems: &[Problem]) {
+        for problem in problems {
+            self.wrong(place, problem.to_string());
+        }
+    }
+
+    /// Reads facts files.
+    fn facts(&mut self, config: &Config) {
+        for member in &config.sources {
+            let Source::File { path } = &member.source else {
+                continue;
+            };
+            if path.exists() {
+                self.problems(FoundIn::Facts, &facts::load(path).err().unwrap_or_default());
+            } else {
+                // No error: a file may come later, and its member's last facts are held.
+                let (name, path) = (&member.member, path.display());
+                let line = format!("member \"{name}\": {path} does not exist");
+                self.note(FoundIn::Facts, "note: ", line);
+            }
+        }
+    }
+
+    /// Opens kubeconfigs.
+    fn kubeconfigs(&mut self, config: &Config) -> anyhow::Result<()> {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().context("runtime")?;
         for member in &config.sources {
-            let (Source::File { path } | Source::Kubeconfig { path, .. }) = &member.source else {
-                // Only where it is to run.
+            // What is in the cluster is there only where it is to run.
+            let Source::Kubeconfig { path, .. } = &member.source else {
                 continue;
             };
+            let (name, shown) = (&member.member, path.display());
             if !path.exists() {
-                // No error: a file may come later, and its member's last facts are held.
-                let (name, path) = (&member.member, path.display());
-                let line = format!("note: member \"{name}\": {path} does not exist\n");
-                self.notes.push(line);
-            } else if let Source::File { path } = &member.source {
-                self.problems(&facts::load(path).err().unwrap_or_default());
+                let line = format!("member \"{name}\": {shown} does not exist");
+                self.note(FoundIn::Kubeconfigs, "note: ", line);
             } else if let Err(error) = runtime.block_on(kubernetes::check(&member.source)) {
-                let (name, path) = (&member.member, path.display());
-                let line = format!("{path}: member \"{name}\": {error}\n");
-                self.wrong.push(line);
+                let line = format!("{shown}: member \"{name}\": {error}");
+                self.wrong(FoundIn::Kubeconfigs, line);
             }
         }
         Ok(())
@@ -91,17 +183,19 @@ impl Found {
     /// Opens the GeoIP database.
     fn geoip(&mut self, config: &Config) {
         let Some(path) = &config.geoip else { return };
+        let shown = path.display();
         if !path.exists() {
-            let line = format!("note: geoip: {} does not exist\n", path.display());
-            return self.notes.push(line);
+            let line = format!("geoip: {shown} does not exist");
+            return self.note(FoundIn::Config, "note: ", line);
         }
         match geoip::read(path) {
             Ok(database) => {
-                let warning = geoip::warning(&database);
-                let line = |why| format!("warning: geoip: {}: {why}\n", path.display());
-                self.notes.extend(warning.map(line));
+                if let Some(why) = geoip::warning(&database) {
+                    let line = format!("geoip: {shown}: {why}");
+                    self.note(FoundIn::Config, "warning: ", line);
+                }
             }
-            Err(error) => self.wrong.push(format!("{error}\n")),
+            Err(error) => self.wrong(FoundIn::Config, error),
         }
     }
 
@@ -114,9 +208,8 @@ impl Found {
         };
         for unheld in config.unheld_regions() {
             let (place, region) = (&unheld.place, &unheld.region);
-            self.notes.push(format!(
-                "warning: {place}: no member and no [[region]] has region \"{region}\"{but}\n"
-            ));
+            let line = format!("{place}: no member and no [[region]] has region \"{region}\"{but}");
+            self.note(FoundIn::Config, "warning: ", line);
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Arguments that many commands have: where the daemon is, and the form of output.
+//! Arguments that many commands have: where the daemon is, the form of output, and addresses.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 /// Where the daemon is.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct Daemon {
     /// Admin address of the daemon; without it, the one that the daemon left in its state folder, or
     /// 127.0.0.1:9153
@@ -23,7 +23,7 @@ pub(super) struct Daemon {
 }
 
 /// The state folder of the daemon.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct State {
     /// State folder of the daemon (`state-dir`); without it, the platform's
     #[arg(
@@ -43,4 +43,23 @@ pub(super) enum Output {
     Text,
     /// For programs
     Json,
+}
+
+/// Reads an address with or without a port.
+pub(super) fn endpoint(text: &str) -> Result<(IpAddr, Option<u16>), String> {
+    let alone = text.parse().map(|address: IpAddr| (address, None));
+    let socket = |_| {
+        text.parse()
+            .map(|socket: SocketAddr| (socket.ip(), Some(socket.port())))
+    };
+    match alone.or_else(socket) {
+        Ok((address, port)) if address.is_unspecified() || port == Some(0) => {
+            Err("not a reachable address".to_owned())
+        }
+        Ok(endpoint) => Ok(endpoint),
+        Err(_) => Err(
+            "expected an address, with or without a port, as in 10.0.0.53:53 or [fd00::53]:53"
+                .to_owned(),
+        ),
+    }
 }

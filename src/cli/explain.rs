@@ -9,9 +9,10 @@ use anyhow::Context;
 use super::admin_client::get;
 use super::age::age;
 use super::arguments::{ExplainArguments, Output};
+use super::kept_members::{self, KnownMembers};
 use super::output;
 use crate::admin::{self, Explained, Question, QuestionError};
-use crate::config::{self, Source, facts};
+use crate::config::{Source, facts};
 use crate::names::Label;
 use crate::publish;
 use crate::telemetry::clock;
@@ -43,8 +44,8 @@ pub(super) fn explain(arguments: &ExplainArguments) -> anyhow::Result<ExitCode> 
 /// Explains from a configuration, the facts files of its members and the persisted facts of the
 /// others. `None` after its problems were printed. Contacts nothing and writes nothing.
 fn from_files(file: &Path, question: &Question) -> Option<Result<Explained, QuestionError>> {
-    let config = match config::load(file) {
-        Ok(config) => Arc::new(config),
+    let (config, mut notes) = match kept_members::load(file) {
+        Ok(KnownMembers { loaded, notes }) => (Arc::new(loaded.config), notes),
         Err(problems) => {
             for problem in problems {
                 output::complain(&problem.to_string());
@@ -53,7 +54,6 @@ fn from_files(file: &Path, question: &Question) -> Option<Result<Explained, Ques
         }
     };
     let mut world = publish::restore(Arc::clone(&config));
-    let mut notes = Vec::new();
     let mut read = Vec::new();
     for member in &config.sources {
         let Source::File { path } = &member.source else {

@@ -93,6 +93,8 @@ fn text(asked: &ControlRequest, amended: &AmendedOverrides, object: &str, versio
         },
         ControlRequest::Thaw => "answers change again\n".to_owned(),
         ControlRequest::Confirm { member } => format!("{member}: confirmed for 5 minutes\n"),
+        // It goes to the daemon of a folder alone.
+        ControlRequest::Forget { member } => format!("{member}: meant to be gone\n"),
     };
     text.extend(["  configmap  ", object, ", resourceVersion ", version, "\n"]);
     if frozen.is_some()

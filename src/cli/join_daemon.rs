@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::admin_client::get;
+use super::control_client::give;
 use super::daemon_arguments::{Daemon, State};
-use crate::admin::{Alone, Cluster};
+use crate::admin::{Alone, Cluster, ControlRequest};
 use crate::names::Label;
 use crate::telemetry::clock;
 
@@ -58,14 +59,24 @@ impl Asking {
         }))
     }
 
+    /// What the daemon says at a path.
+    pub(super) fn text(&self, path: &str) -> Result<String, String> {
+        self.get(path, &[])
+    }
+
+    /// What the daemon says at a path, with parameters.
+    fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, String> {
+        let daemon = self.0.as_ref().map_err(Clone::clone)?;
+        get(daemon, path, parameters).map_err(|error| format!("{error:#}"))
+    }
+
     /// What the daemon says of something.
-    fn ask<T: DeserializeOwned>(
+    pub(super) fn ask<T: DeserializeOwned>(
         &self,
         path: &str,
         parameters: &[(&str, &str)],
     ) -> Result<T, String> {
-        let daemon = self.0.as_ref().map_err(Clone::clone)?;
-        let body = get(daemon, path, parameters).map_err(|error| format!("{error:#}"))?;
+        let body = self.get(path, parameters)?;
         let wrong = |error| format!("answer of the daemon to {path}: {error}");
         serde_json::from_str(&body).map_err(wrong)
     }
@@ -113,6 +124,14 @@ impl Asking {
                 Err(reason) => return Heard::Waiting { reason },
             };
         }
+    }
+
+    /// Tells the daemon that a member is meant to be gone. One that cannot be told looks twice, and may
+    /// hold the member back, which is seen when it is asked.
+    pub(super) fn forget(&self, name: &Label) {
+        let member = name.to_string();
+        let told = self.0.as_ref().ok();
+        drop(told.map(|daemon| give(daemon, &ControlRequest::Forget { member })));
     }
 
     /// Waits until the daemon does not know a member any more. Says whether there is one that still

@@ -2,6 +2,7 @@
 //! folder keeps it: a restart while one of these is gone goes on with them. No credentials are kept:
 //! fragments name them, and of an object only what else it says is kept.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::read::read_text;
-use crate::config::{Fragment, MemberObject, ObjectMember};
+use crate::config::{
+    self, Fragment, HostCluster, Loaded, MemberObject, ObjectMember, Problem, fragment_name,
+};
 use crate::model::limits::CONFIGURATION_FILE;
 
 /// The file in the state folder.
@@ -102,7 +105,7 @@ struct KeptFragment {
 }
 
 /// What was kept; nothing where that cannot be read, and why, if it is there.
-pub(super) fn read(state_dir: &Path) -> (KeptMembers, Option<String>) {
+fn read(state_dir: &Path) -> (KeptMembers, Option<String>) {
     let text = match read_text(&state_dir.join(NAME), &CONFIGURATION_FILE) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return (KeptMembers::default(), None),
@@ -122,6 +125,79 @@ pub(super) fn read(state_dir: &Path) -> (KeptMembers, Option<String>) {
     }
 }
 
+/// A configuration as a daemon begins with it.
+#[derive(Debug)]
+pub(super) struct KnownMembers {
+    /// With the members that are kept.
+    pub(super) loaded: Loaded,
+    /// What is to be said of these.
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads a configuration with its members folder, and goes on with members that the state folder keeps
+/// and the members folder does not say: their files may be gone for a moment. Those of objects of the
+/// host cluster are as they are kept. Blocks.
+///
+/// Errors are every problem of the file, in file order, never none of them.
+pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
+    let mut loaded = config::load_all(file)?;
+    let (kept, trouble) = read(&loaded.config.state_dir);
+    let unreadable = |trouble| format!("the members that were known are not: {trouble}");
+    let mut notes: Vec<String> = trouble.map(unreadable).into_iter().collect();
+    let folder = loaded.config.membership.folder.clone();
+    let there = loaded.fragments.iter().map(|it| fragment_name(&it.path));
+    let there: BTreeSet<String> = there.collect();
+    let lost = kept.fragments.into_iter();
+    let lost = lost.filter(|fragment| !there.contains(&fragment_name(&fragment.path)));
+    let lost: Vec<Fragment> = lost.map(|it| in_folder(it, &folder)).collect();
+    let host = loaded.config.membership.host.as_ref();
+    let objects = kept.objects.into_iter();
+    loaded.objects = objects.filter(|one| is_asked_for(one, host)).collect();
+    if lost.is_empty() && loaded.objects.is_empty() {
+        return Ok(KnownMembers { loaded, notes });
+    }
+    notes.extend(lost.iter().map(|fragment| {
+        let path = fragment.path.display();
+        format!("{path}: not there, its member stays as it was")
+    }));
+    loaded.fragments.extend(lost);
+    let path = loaded.config.path.clone();
+    let fragments = Some(&*loaded.fragments);
+    let objects = &loaded.objects;
+    let composed = config::compose(loaded.octets.clone(), &path, fragments, objects)?;
+    loaded.config = composed.config;
+    loaded.unknown = composed.unknown;
+    for one in composed.refused {
+        if !loaded.refused.contains(&one) {
+            loaded.refused.push(one);
+        }
+    }
+    Ok(KnownMembers { loaded, notes })
+}
+
+/// Whether a host cluster is asked for objects of this kind.
+fn is_asked_for(one: &ObjectMember, host: Option<&HostCluster>) -> bool {
+    host.is_some_and(|host| match one.object {
+        MemberObject::Secret { .. } => host.secrets.is_some(),
+        MemberObject::Profile { .. } => host.profiles.is_some(),
+    })
+}
+
+/// The fragment with its path as the folder has it, if it was in that: whoever kept it may have been
+/// started elsewhere.
+fn in_folder(fragment: Fragment, folder: &Path) -> Fragment {
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    let kept = absolute(&fragment.path);
+    let is_there = kept.as_deref().and_then(Path::parent) == absolute(folder).as_deref();
+    match fragment.path.file_name() {
+        Some(name) if is_there => Fragment {
+            path: folder.join(name),
+            ..fragment
+        },
+        _ => fragment,
+    }
+}
+
 /// Keeps members, in place of those that were kept before. Blocks.
 pub(super) fn write(state_dir: &Path, members: &KeptMembers) -> io::Result<()> {
     let kept = Kept {
@@ -130,7 +206,7 @@ pub(super) fn write(state_dir: &Path, members: &KeptMembers) -> io::Result<()> {
         fragments: (members.fragments)
             .iter()
             .map(|fragment| KeptFragment {
-                path: fragment.path.clone(),
+                path: std::path::absolute(&fragment.path).unwrap_or_else(|_| fragment.path.clone()),
                 text: String::from_utf8_lossy(&fragment.octets).into_owned(),
             })
             .collect(),

@@ -33,6 +33,7 @@ fn text(asked: &ControlRequest, obeyed: &Obeyed) -> String {
         }
         (ControlRequest::Thaw, _) => "answers change again\n".to_owned(),
         (ControlRequest::Confirm { member }, _) => format!("{member}: removals applied\n"),
+        (ControlRequest::Forget { member }, _) => format!("{member}: meant to be gone\n"),
     };
     let notes = obeyed.notes.iter();
     let notes: Vec<_> = notes.map(|note| format!("note: {note}\n")).collect();

@@ -8,7 +8,8 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{
-    check, clusters, completions, events, explain, join, output, overrides, serve, stub, unjoin,
+    check, check_live, clusters, completions, events, explain, join, man, output, overrides, serve,
+    stub, unjoin,
 };
 use crate::admin::ControlRequest;
 use crate::model::EVERY_MEMBER;
@@ -18,7 +19,8 @@ use crate::publish::ALL_MEMBERS;
 pub fn run() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::serve(&arguments),
-        Command::Check { file } => check::check(&file),
+        Command::Check(arguments) if arguments.live => check_live::check(&arguments),
+        Command::Check(arguments) => check::check(&arguments.file),
         Command::Clusters(arguments) => clusters::clusters(&arguments),
         Command::Join(arguments) => join::join(&arguments),
         Command::Unjoin(arguments) => unjoin::unjoin(&arguments),
@@ -46,6 +48,7 @@ pub fn run() -> ExitCode {
         Command::Events(arguments) => events::events(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Stub(arguments) => stub::stub(&arguments),
+        Command::Man { folder } => man::man(&folder),
         Command::Completions { shell } => completions::completions(shell),
     };
     done.unwrap_or_else(|error| {

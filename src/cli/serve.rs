@@ -15,18 +15,22 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::arguments::ServeArguments;
+use super::kept_members::{self, KnownMembers};
 use super::locating::Locating;
 use super::output;
 use super::overriding::Overriding;
 use super::predecessor::unless_taken;
 use super::ready::ReadyLine;
-use super::reload::{self, Running};
+use super::reload::Running;
 use super::resolving::Resolving;
 use super::rights;
 use super::runtimes::Runtimes;
+use super::service_manager::{self, ServiceManager};
 use super::signals::{SignalAction, Signals};
 use super::state_dir::StateDir;
-use crate::config::{self, Config, Listen, Loaded, Source};
+use super::watchdog;
+use crate::config::{Config, Listen, Loaded, Source};
+use crate::names::Label;
 use crate::sources::kubernetes::{CredentialStore, ObjectCredentials};
 use crate::sources::members::HostMembers;
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
@@ -48,8 +52,13 @@ enum End {
 /// Serves until a signal.
 pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let logs = telemetry::init(&arguments.log, arguments.log_format.into())?;
-    let loaded = match config::load_all(&arguments.file).and_then(reload::with_kept) {
-        Ok(loaded) => loaded,
+    let loaded = match kept_members::load(&arguments.file) {
+        Ok(KnownMembers { loaded, notes }) => {
+            for note in notes {
+                warn!("{note}");
+            }
+            loaded
+        }
         Err(problems) => {
             for problem in problems {
                 output::complain(&problem.to_string());
@@ -60,8 +69,9 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let config = &loaded.config;
     rights::make_files_private();
     let listen = with_workers(&config.listen);
+    let passed = service_manager::passed_sockets()?;
     let sockets = unless_taken(
-        || serve::bind(&listen),
+        || serve::bind_with(&listen, &passed),
         |error| matches!(error, serve::ServeError::InUse { .. }),
     )?;
     let bind = |address| {
@@ -136,25 +146,11 @@ async fn daemon(
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
     let admin_task = TaskTracker::new();
     if let Some(admin) = admin {
-        let shown = admin::View {
-            snapshots: Arc::clone(&handle.snapshots),
-            ready: handle.ready.clone(),
-            ending: ending.clone(),
-            metrics: Arc::clone(&metrics),
-            overrides: handle.overrides.clone(),
-            events: handle.events.clone(),
-            hosts: config.listen.admin_hosts.clone().into(),
-            state_dir: state.absolute().into(),
-        };
+        let shown = view(&handle, &metrics, &config, &state, &ending);
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
-    serve_control(
-        &config,
-        &storage,
-        &handle,
-        &metrics,
-        (&admin_task, &end_admin),
-    );
+    let tasks = (&admin_task, &end_admin);
+    serve_control(&config, &storage, &handle, &metrics, tasks);
     admin_task.close();
     ready_line.print(false)?;
     info!(
@@ -184,14 +180,19 @@ async fn daemon(
         state,
     };
     let host = HostMembers::new(daemon.sources.clone(), objects, Arc::clone(&metrics));
-    let confirmed = handle.members_confirmed.clone();
-    let mut running = Running::new(loaded, Arc::clone(&metrics), confirmed, host);
+    let departures = handle.departures.clone();
+    let mut running = Running::new(loaded, Arc::clone(&metrics), departures, host);
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
+    let mut manager = ServiceManager::default();
+    let fed = watchdog::start(&handle, &daemon.serving);
     let asked = loop {
         let new = tokio::select! {
             asked = signals.next() => match asked {
-                SignalAction::Reload => running.reload(),
+                SignalAction::Reload => {
+                    manager.reloading();
+                    running.reload()
+                }
                 SignalAction::End | SignalAction::EndNow => break asked,
             },
             new = running.changed() => new,
@@ -200,6 +201,7 @@ async fn daemon(
                 if became.is_ok() {
                     ready_line.print(true)?;
                     info!("ready");
+                    manager.ready(&handle);
                 }
                 None
             }
@@ -210,14 +212,18 @@ async fn daemon(
         {
             break asked;
         }
+        manager.reloaded(&handle);
     };
+    service_manager::stopping();
     ending.cancel();
     let delay = match asked {
         SignalAction::End => running.config().shutdown_delay,
         SignalAction::EndNow | SignalAction::Reload => Duration::ZERO,
     };
     info!(?delay, "shutting down");
-    daemon.end_after(delay, &mut signals).await
+    let end = daemon.end_after(delay, &mut signals).await;
+    drop(fed);
+    end
 }
 
 impl Daemon {
@@ -291,6 +297,26 @@ impl Daemon {
     }
 }
 
+/// What the admin address shows.
+fn view(
+    handle: &publish::Handle,
+    metrics: &Arc<Metrics>,
+    config: &Config,
+    state: &StateDir,
+    ending: &CancellationToken,
+) -> admin::View {
+    admin::View {
+        snapshots: Arc::clone(&handle.snapshots),
+        ready: handle.ready.clone(),
+        ending: ending.clone(),
+        metrics: Arc::clone(metrics),
+        overrides: handle.overrides.clone(),
+        events: handle.events.clone(),
+        hosts: config.listen.admin_hosts.clone().into(),
+        state_dir: state.absolute().into(),
+    }
+}
+
 /// Takes commands, unless the state folder cannot hold their socket: that stops nothing.
 fn serve_control(
     config: &Config,
@@ -336,13 +362,20 @@ fn supervise(
         folder: state_dir.join("credentials"),
         objects,
     });
+    let tokens = credentials.folder.clone();
+    let gone = move |member: &Label| sources::kubernetes::forget_token(&tokens, member);
     let (metrics, confirmed) = (Arc::clone(metrics), handle.confirmed.clone());
     let start = move |lifetime| {
         let (lists, metrics) = (Arc::clone(&lists), Arc::clone(&metrics));
         let credentials = Arc::clone(&credentials);
         run_source(lifetime, lists, metrics, confirmed.clone(), credentials)
     };
-    Supervisor::new(handle.deltas.clone(), handle.unconfirmed.clone(), start)
+    Supervisor::new(
+        handle.deltas.clone(),
+        handle.unconfirmed.clone(),
+        start,
+        gone,
+    )
 }
 
 /// Runs the source of a member. `lists` bounds the lists that all members make at once.

@@ -10,16 +10,17 @@ use anyhow::bail;
 
 use self::zones::{PORT, Zones};
 use super::arguments::{StubArguments, StubServer};
+use super::kept_members::{self, KnownMembers};
 use super::output;
-use crate::config::{self, Config, DnsListener};
+use crate::config::{Config, DnsListener};
 use crate::model::Member;
 use crate::names::Label;
 use crate::wire::NameBuf;
 
 /// Prints what the DNS server of a member needs.
 pub(super) fn stub(arguments: &StubArguments) -> anyhow::Result<ExitCode> {
-    let config = match config::load(&arguments.config) {
-        Ok(config) => config,
+    let (config, known) = match kept_members::load(&arguments.config) {
+        Ok(KnownMembers { loaded, notes }) => (loaded.config, notes),
         Err(problems) => {
             for problem in problems {
                 output::complain(&problem.to_string());
@@ -41,7 +42,8 @@ pub(super) fn stub(arguments: &StubArguments) -> anyhow::Result<ExitCode> {
     if zones.names.is_empty() {
         bail!("there is no federation to forward");
     }
-    for note in notes(arguments.server, &config, member, &zones) {
+    let notes = notes(arguments.server, &config, member, &zones);
+    for note in known.into_iter().chain(notes) {
         output::complain(&format!("note: {note}"));
     }
     output::print(&snippets::snippet(arguments.server, &zones))?;

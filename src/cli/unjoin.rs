@@ -83,15 +83,18 @@ fn carry_out(
     {
         return Ok(Err(OperateError::Refused(why)));
     }
-    Ok(runtime.block_on(async {
-        leaving.leave(progress).await?;
-        if !is_dry && !asking.until_forgotten(&arguments.name, FORGOTTEN) {
+    if let Err(error) = runtime.block_on(leaving.leave(progress)) {
+        return Ok(Err(error));
+    }
+    if !is_dry {
+        asking.forget(&arguments.name);
+        if !asking.until_forgotten(&arguments.name, FORGOTTEN) {
             let says =
                 "the daemon has it still: its own configuration may name it, or a brake holds it";
             progress.found(StepMark::Warning, says);
         }
-        leaving.clean(progress).await
-    }))
+    }
+    Ok(runtime.block_on(leaving.clean(progress)))
 }
 
 /// Says which services only this member has. The error is that there are some, or may be, and that the

@@ -30,7 +30,7 @@ pub(super) struct Drafts {
     pub(super) locality: Option<RegionAndZones>,
     /// `[[cost]]`
     pub(super) costs: Vec<CostDraft>,
-    /// Members may come from elsewhere, so that a name that is not known is no mistake.
+    /// Members may come from elsewhere, so that a name that is not known need not be a mistake.
     pub(super) has_others: bool,
 }
 
@@ -170,7 +170,7 @@ fn check_unique<'a>(
 }
 
 /// Reports members that are named and do not exist.
-fn check_member_names(report: &PartProblems<'_>, drafts: &Drafts) {
+pub(super) fn check_member_names(report: &PartProblems<'_>, drafts: &Drafts) {
     let members = drafts
         .members
         .iter()

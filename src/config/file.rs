@@ -18,7 +18,7 @@ use super::member_object::ObjectMember;
 use super::membership::membership;
 use super::objects::take_in_objects;
 use super::parse::parse_table;
-use super::problem::{Placed, Problem};
+use super::problem::{FileProblems, PartProblems, Placed, Problem};
 use super::read;
 use super::section::Section;
 use super::settings::{Account, Config, Membership};
@@ -31,9 +31,21 @@ use crate::names::Label;
 /// How long to go on serving after SIGTERM, when the file does not say.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-/// The configuration of a file with these fragments, which are in their order, and these objects of the
-/// host cluster, and what of both is not taken. `None` are no fragments and no folder for any: then every
-/// member is in the file.
+/// What comes of a configuration file, of fragments and of objects of the host cluster.
+#[derive(Debug, Clone)]
+pub struct Composition {
+    /// The configuration.
+    pub config: Config,
+    /// Fragments and objects that are not taken.
+    pub refused: Vec<RefusedFragment>,
+    /// Where the file names members that are not there. They may come yet: there is somewhere else for
+    /// members to come from, or these were problems.
+    pub unknown: Vec<Problem>,
+}
+
+/// The configuration of a file with these fragments and these objects of the host cluster, both in any
+/// order. `None` are no fragments and no folder for any: then every member is in the file, unless it
+/// names a host cluster.
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub fn compose(
@@ -41,9 +53,28 @@ pub fn compose(
     path: &Path,
     fragments: Option<&[Fragment]>,
     objects: &[ObjectMember],
-) -> Result<(Config, Vec<RefusedFragment>), Vec<Problem>> {
+) -> Result<Composition, Vec<Problem>> {
     let text = read::text(path, octets).map_err(|error| vec![error.into()])?;
-    parse_table(&text, path, |root| config(root, path, fragments, objects))
+    compose_text(&text, path, fragments, objects)
+}
+
+/// The same, of a file that is text.
+fn compose_text(
+    text: &str,
+    path: &Path,
+    fragments: Option<&[Fragment]>,
+    objects: &[ObjectMember],
+) -> Result<Composition, Vec<Problem>> {
+    let unknown = FileProblems::new(text, path);
+    let (config, refused) = parse_table(text, path, |root| {
+        let unknown = PartProblems::new(&unknown, 0);
+        config(root, path, (fragments, objects), &unknown)
+    })?;
+    Ok(Composition {
+        config,
+        refused,
+        unknown: unknown.into_problems(),
+    })
 }
 
 /// The members folder of a configuration, as far as it can be told.
@@ -61,8 +92,7 @@ pub(super) fn folder_of(octets: &[u8], path: &Path) -> PathBuf {
 /// Reads the text of a configuration file; `path` is what its relative paths start from, and what
 /// problems name. Reads no file; the environment only for a `state-dir` that is left out.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Problem>> {
-    let parsed = parse_table(text, path, |root| config(root, path, None, &[]));
-    parsed.map(|(config, _)| config)
+    compose_text(text, path, None, &[]).map(|composed| composed.config)
 }
 
 /// Reads who the daemon is to be.
@@ -153,12 +183,13 @@ fn once(resolvers: Vec<Placed<SocketAddr>>) -> Vec<SocketAddr> {
         .collect()
 }
 
-/// Reads the root table, and takes in the fragments that are right.
+/// Reads the root table, and takes in the fragments that are right. Members that are named and not there
+/// are `unknown`, unless that is a mistake.
 fn config(
     root: Section<'_>,
     path: &Path,
-    fragments: Option<&[Fragment]>,
-    objects: &[ObjectMember],
+    (fragments, objects): (Option<&[Fragment]>, &[ObjectMember]),
+    unknown: &PartProblems<'_>,
 ) -> Option<(Config, Vec<RefusedFragment>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let report = root.report;
@@ -201,6 +232,7 @@ fn config(
     let mut refused = Vec::new();
     let from_folder = take_in(&mut drafts, fragments.unwrap_or_default(), &mut refused);
     let from_host = take_in_objects(&mut drafts, objects, &mut refused);
+    check::check_member_names(unknown, &drafts);
     let networks = drafts
         .networks
         .iter()

@@ -4,6 +4,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::problem::Problem;
 use super::read::{ReadError, read};
@@ -35,10 +36,20 @@ pub struct RefusedFragment {
 
 /// The files of a members folder, by name in octet order, with what each holds or why it cannot be
 /// read.
-pub type FragmentListing = Vec<(PathBuf, Result<Vec<u8>, ReadError>)>;
+pub type FragmentListing = Vec<(PathBuf, Result<Arc<[u8]>, ReadError>)>;
 
 /// Lists and reads the fragments of a folder. Blocks.
 pub fn list(folder: &Path) -> io::Result<FragmentListing> {
+    let paths = fragment_files(folder)?.into_iter();
+    let files = paths.map(|path| {
+        let octets = read_fragment(&path);
+        (path, octets)
+    });
+    Ok(files.collect())
+}
+
+/// The files of a members folder, by name in octet order. Blocks.
+pub fn fragment_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -48,9 +59,16 @@ pub fn list(folder: &Path) -> io::Result<FragmentListing> {
         }
     }
     paths.sort();
-    let read = |path: PathBuf| {
-        let octets = read(&path, &CONFIGURATION_FILE);
-        (path, octets)
-    };
-    Ok(paths.into_iter().map(read).collect())
+    Ok(paths)
+}
+
+/// What the file of a fragment is called without its ending, which is what its member is called.
+pub fn fragment_name(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+/// Reads a file of a members folder. Blocks.
+pub fn read_fragment(path: &Path) -> Result<Arc<[u8]>, ReadError> {
+    read(path, &CONFIGURATION_FILE).map(Into::into)
 }

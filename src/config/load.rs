@@ -24,6 +24,8 @@ pub struct Loaded {
     pub objects: Vec<ObjectMember>,
     /// Fragments that are not taken.
     pub refused: Vec<RefusedFragment>,
+    /// Where the file names members that are not there.
+    pub unknown: Vec<Problem>,
 }
 
 /// The configuration of a file and of those fragments of its members folder that are right.
@@ -47,7 +49,10 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
             has_folder = true;
             for (path, read) in listing {
                 match read {
-                    Ok(octets) => fragments.push(Fragment { path, octets }),
+                    Ok(octets) => fragments.push(Fragment {
+                        path,
+                        octets: octets.to_vec(),
+                    }),
                     Err(error) => unread.push(RefusedFragment {
                         path,
                         problems: vec![error.into()],
@@ -64,13 +69,15 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
         }
     }
     let given = has_folder.then_some(&*fragments);
-    let (config, mut refused) = file::compose(octets.clone(), path, given, &[])?;
+    let composed = file::compose(octets.clone(), path, given, &[])?;
+    let mut refused = composed.refused;
     refused.extend(unread);
     Ok(Loaded {
-        config,
+        config: composed.config,
         octets,
         fragments,
         objects: Vec::new(),
         refused,
+        unknown: composed.unknown,
     })
 }

@@ -1,6 +1,6 @@
 //! The members of a fleet: their seats, which do not change, and their order, which may.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Member, MemberIdx, MemberSet};
 use crate::names::Label;
@@ -66,17 +66,12 @@ impl Roster {
     }
 
     /// These members where they sit among `before`, and those who were not there on free seats: on
-    /// such as were free before, if there are any. `None` if those who stay have another order among
-    /// each other than before.
-    pub fn seated_among(self, before: &Self) -> Option<Self> {
+    /// such as were free before, if there are any.
+    #[must_use]
+    pub fn seated_among(self, before: &Self) -> Self {
         let names: HashSet<&Label> = self.iter().map(|(_, member)| &member.name).collect();
         let mut seats: Vec<Option<Member>> = Vec::new();
         seats.resize_with(before.seats.len(), || None);
-        let is_left = |seat: &&MemberIdx| {
-            let member = before.get(**seat);
-            member.is_some_and(|member| names.contains(&member.name))
-        };
-        let mut left = before.order.iter().filter(is_left).copied().peekable();
         let mut free: Vec<MemberIdx> = MemberIdx::all().collect();
         // The last is taken first: seats that were free before, then new ones, then those just left.
         free.sort_by_key(|seat| {
@@ -87,17 +82,15 @@ impl Roster {
             let member = before.get(*seat);
             member.is_none_or(|member| !names.contains(&member.name))
         });
-        let was_there: HashSet<&Label> = before.iter().map(|(_, member)| &member.name).collect();
+        let was_there: HashMap<&Label, MemberIdx> = (before.iter())
+            .map(|(seat, member)| (&member.name, seat))
+            .collect();
         let mut order = Vec::with_capacity(self.order.len());
         for (_, member) in self.iter() {
-            let seat = if was_there.contains(&member.name) {
-                let is_next = |seat: &MemberIdx| {
-                    let was = before.get(*seat);
-                    was.is_some_and(|was| was.name == member.name)
-                };
-                left.next_if(is_next)?
-            } else {
-                free.pop()?
+            let was = was_there.get(&member.name).copied();
+            // There are as many seats as members may be.
+            let Some(seat) = was.or_else(|| free.pop()) else {
+                break;
             };
             if seats.len() <= seat.get() {
                 seats.resize_with(seat.get() + 1, || None);
@@ -107,7 +100,48 @@ impl Roster {
             }
             order.push(seat);
         }
-        Some(Self::ordered(seats, order))
+        Self::ordered(seats, order)
+    }
+
+    /// Those who were there before, at their seats, and whose place among each other has changed: as few
+    /// as explain the order now, and such as weigh least. Costs O(members²).
+    pub fn moved_since(
+        &self,
+        before: &Self,
+        weight: impl Fn(MemberIdx) -> usize,
+    ) -> Vec<MemberIdx> {
+        let stays = |seat: &MemberIdx| {
+            let name = |members: &Self| Some(members.get(*seat)?.name.clone());
+            name(self) == name(before)
+        };
+        let stay: Vec<MemberIdx> = self.order.iter().copied().filter(stays).collect();
+        // The heaviest of those that follow each other as they did before, by the last of them.
+        let mut best: Vec<(usize, Option<usize>)> = Vec::with_capacity(stay.len());
+        for seat in &stay {
+            let rank = before.rank(*seat);
+            let earlier = stay.iter().zip(&best).enumerate();
+            let earlier = earlier.filter(|(_, (other, _))| before.rank(**other) < rank);
+            let heaviest = earlier.max_by_key(|(_, (_, (weight, _)))| *weight);
+            let (sum, last) = heaviest.map_or((0, None), |(place, (_, (weight, _)))| {
+                (*weight, Some(place))
+            });
+            // One without anything stays where it is, too.
+            best.push((sum + weight(*seat) + 1, last));
+        }
+        let all = best.iter().enumerate();
+        let mut last = all
+            .max_by_key(|(_, (weight, _))| *weight)
+            .map(|(place, _)| place);
+        let mut moved: Vec<Option<MemberIdx>> = stay.iter().copied().map(Some).collect();
+        while let Some(place) = last {
+            moved
+                .iter_mut()
+                .skip(place)
+                .take(1)
+                .for_each(|it| *it = None);
+            last = best.get(place).and_then(|(_, before)| *before);
+        }
+        moved.into_iter().flatten().collect()
     }
 
     /// With the ranks that follow from the order.
@@ -166,10 +200,10 @@ mod tests {
     #[test]
     fn who_stays_keeps_the_seat_and_who_comes_takes_a_free_one() {
         let first = members("b d f");
-        let second = members("a b c f").seated_among(&first).unwrap();
+        let second = members("a b c f").seated_among(&first);
         // The seat of d was just left, and is not taken at once.
         assert_eq!(shown(&second), "a3 b0 c4 f2");
-        let third = members("b e f").seated_among(&second).unwrap();
+        let third = members("b e f").seated_among(&second);
         assert_eq!(shown(&third), "b0 e1 f2");
         let ranks = [0, 2, 1].map(|seat| third.rank(MemberIdx(seat)));
         assert_eq!(ranks, [0, 2, 1]);
@@ -178,9 +212,25 @@ mod tests {
     }
 
     #[test]
-    fn another_order_of_those_who_stay_is_no_coming_or_going() {
-        assert_eq!(members("b a c").seated_among(&members("a b")), None);
-        assert!(members("b c").seated_among(&members("a b c")).is_some());
+    fn another_order_of_those_who_stay_moves_as_few_as_explain_it() {
+        let before = members("a b c d");
+        let moved = |names: &str, weights: [usize; 4]| {
+            let after = members(names).seated_among(&before);
+            let moved = after.moved_since(&before, |seat| {
+                weights.get(seat.get()).copied().unwrap_or_default()
+            });
+            let names = moved.iter().filter_map(|seat| after.get(*seat));
+            let names = names.map(|member| member.name.to_string());
+            (shown(&after), names.collect::<Vec<_>>().join(" "))
+        };
+        let is = |seats: &str, names: &str| (seats.to_owned(), names.to_owned());
+        assert_eq!(moved("a b c d", [1; 4]), is("a0 b1 c2 d3", ""));
+        assert_eq!(moved("d a b c", [0; 4]), is("d3 a0 b1 c2", "d"));
+        assert_eq!(moved("b a c d", [9, 1, 1, 1]), is("b1 a0 c2 d3", "b"));
+        assert_eq!(moved("b a c d", [1, 9, 1, 1]), is("b1 a0 c2 d3", "a"));
+        assert_eq!(moved("d c b a", [1, 1, 9, 1]), is("d3 c2 b1 a0", "d b a"));
+        // Who comes or goes has moved nobody.
+        assert_eq!(moved("x d b", [1, 5, 1, 1]), is("x4 d3 b1", "d"));
     }
 
     #[test]
@@ -189,7 +239,7 @@ mod tests {
             let names = (from..from + MemberSet::CAPACITY).map(|n| format!("m{n:03}"));
             members(&names.collect::<Vec<_>>().join(" "))
         };
-        let next = names(1).seated_among(&names(0)).unwrap();
+        let next = names(1).seated_among(&names(0));
         assert_eq!(next.len(), MemberSet::CAPACITY);
         assert_eq!(next.find(&"m256".parse().unwrap()), Some(MemberIdx(0)));
     }

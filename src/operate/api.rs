@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::response::Parts;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -48,6 +49,16 @@ impl Refusal {
 pub(super) struct Api {
     /// The client.
     pub(super) client: OperatorClient,
+    /// How long one answer may take.
+    pub(super) limit: Duration,
+}
+
+/// What stands above the body of an answer.
+pub(super) struct AnswerHead {
+    /// The status of HTTP.
+    pub(super) status: StatusCode,
+    /// The server's time, as it says it (RFC 9110, 6.6.1).
+    pub(super) date: Option<String>,
 }
 
 /// A question to an API.
@@ -66,13 +77,29 @@ pub(super) struct ApiQuestion<'q> {
 const JSON: &str = "application/json";
 
 impl Api {
+    /// An API of which each answer may take [`ANSWER`].
+    pub(super) fn new(client: OperatorClient) -> Self {
+        Self {
+            client,
+            limit: ANSWER,
+        }
+    }
+
+    /// An API whose answers somebody else waits for, within a limit of his own.
+    pub(super) fn patient(client: OperatorClient) -> Self {
+        Self {
+            client,
+            limit: Duration::MAX,
+        }
+    }
+
     /// Asks, and reads the whole answer.
     pub(super) async fn ask(&self, question: ApiQuestion<'_>) -> Result<Value, Refusal> {
         let answer = async {
             let body = self.send(question).await?;
             self.read(body, LIST_PAGE.length()).await
         };
-        let octets = within(ANSWER, answer).await?;
+        let octets = within(self.limit, answer).await?;
         // What is no JSON is a proxy's, or plain text.
         Ok(serde_json::from_slice(&octets).unwrap_or_default())
     }
@@ -160,23 +187,33 @@ impl Api {
             kind: JSON,
             body: None,
         });
-        within(ANSWER, opened).await.map(drop)
+        within(self.limit, opened).await.map(drop)
+    }
+
+    /// Asks for a path, and reads no more than what stands above the body, whatever the status.
+    pub(super) async fn head(&self, path: &str) -> Result<AnswerHead, Refusal> {
+        let answer = async {
+            let (head, _) = self
+                .exchange(ApiQuestion {
+                    method: Method::GET,
+                    path,
+                    kind: JSON,
+                    body: None,
+                })
+                .await?;
+            let date = head.headers.get(http::header::DATE);
+            let date = date.and_then(|date| date.to_str().ok()).map(str::to_owned);
+            Ok(AnswerHead {
+                status: head.status,
+                date,
+            })
+        };
+        within(self.limit, answer).await
     }
 
     /// Sends a request; the body of an answer that is no error.
     async fn send(&self, question: ApiQuestion<'_>) -> Result<Body, Refusal> {
-        let octets = question.body.map(Value::to_string).unwrap_or_default();
-        let request = Request::builder()
-            .method(question.method)
-            .uri(question.path)
-            .header(http::header::CONTENT_TYPE, question.kind)
-            .header(http::header::ACCEPT, JSON)
-            .body(Body::from(octets.into_bytes()));
-        let request = request.map_err(|error| Refusal::Silent(error.to_string()))?;
-        let sent = self.client.client.send(request).await;
-        let (head, body) = sent
-            .map_err(|error| Refusal::Silent(with_causes(&error)))?
-            .into_parts();
+        let (head, body) = self.exchange(question).await?;
         if !head.status.is_client_error() && !head.status.is_server_error() {
             return Ok(body);
         }
@@ -191,6 +228,21 @@ impl Api {
             code: head.status.as_u16(),
             message: kept(&self.client.mask(&said)),
         })
+    }
+
+    /// Sends a request; its answer, whatever the status.
+    async fn exchange(&self, question: ApiQuestion<'_>) -> Result<(Parts, Body), Refusal> {
+        let octets = question.body.map(Value::to_string).unwrap_or_default();
+        let request = Request::builder()
+            .method(question.method)
+            .uri(question.path)
+            .header(http::header::CONTENT_TYPE, question.kind)
+            .header(http::header::ACCEPT, JSON)
+            .body(Body::from(octets.into_bytes()));
+        let request = request.map_err(|error| Refusal::Silent(error.to_string()))?;
+        let sent = self.client.client.send(request).await;
+        let sent = sent.map_err(|error| Refusal::Silent(with_causes(&error)))?;
+        Ok(sent.into_parts())
     }
 
     /// Reads a body of so many octets at most.

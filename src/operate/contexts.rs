@@ -207,7 +207,7 @@ pub(super) async fn open(choice: &ContextChoice, trust: &ApiTrust) -> Result<Ope
     let client = operator_client(&text, &path, &choice.context).await;
     let client = client.map_err(OperateError::Kubeconfig)?;
     Ok(Opened {
-        api: Api { client },
+        api: Api::new(client),
         endpoint,
     })
 }

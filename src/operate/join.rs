@@ -164,7 +164,7 @@ fn tell_topology(joining: &Joining, proof: &Proof, progress: &mut Progress<'_>) 
     } else {
         format!("zones {zones}")
     };
-    let networks = survey.networks;
+    let networks = survey.networks.len();
     let plural = if networks == 1 { "" } else { "s" };
     let says = format!("{region}, {zones}, {networks} network{plural}");
     progress.found(StepMark::Ok, says);

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures::future::{join_all, try_join_all};
-use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::api::Api;
@@ -12,7 +11,7 @@ use super::entry::Other;
 use super::error::OperateError;
 use super::manifest::{MadeKind, Object};
 use super::place::MemberStore;
-use crate::model::Shown;
+use super::review::{ReviewedRight, is_allowed};
 use crate::names::Label;
 use crate::sources::kubernetes::operator_client;
 
@@ -23,11 +22,7 @@ const OTHER: Duration = Duration::from_secs(5);
 pub(super) async fn uid_of(other: &Other) -> Option<String> {
     let asked = async {
         let client = operator_client(&other.text, &other.path, &other.context).await;
-        uid(&Api {
-            client: client.ok()?,
-        })
-        .await
-        .ok()
+        uid(&Api::new(client.ok()?)).await.ok()
     };
     timeout(OTHER, asked).await.ok().flatten()
 }
@@ -94,35 +89,23 @@ pub(super) async fn check_rights(
 /// Asks for one right.
 async fn review(api: &Api, context: &str, right: &Right) -> Result<(), OperateError> {
     let (group, _, resource) = right.kind.place();
-    let mut attributes = json!({"group": group, "resource": resource, "verb": right.verb});
-    let mut named = resource.to_owned();
-    if !right.part.is_empty() {
-        attributes["subresource"] = json!(right.part);
-        named = format!("{resource}/{}", right.part);
-    }
-    if let Some(namespace) = &right.namespace {
-        attributes["namespace"] = json!(namespace);
-    }
-    let review = json!({
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    });
-    let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
-    let answer = api.create(path, &review).await;
+    let asked = ReviewedRight {
+        verb: right.verb,
+        group,
+        resource,
+        subresource: right.part,
+        namespace: right.namespace.as_deref(),
+        name: None,
+    };
+    let answer = is_allowed(api, &asked).await;
     let answer = answer
         .map_err(|refusal| OperateError::Refused(format!("rights in \"{context}\": {refusal}")))?;
-    let status: &Value = &answer["status"];
-    if status["allowed"] == true {
-        return Ok(());
-    }
-    let said = [&status["reason"], &status["evaluationError"]];
-    let mut said = said.into_iter().filter_map(Value::as_str);
-    let said = said.rfind(|text| !text.is_empty());
-    let said = said.map_or("no".to_owned(), |text| {
-        Shown(&api.client.mask(text)).to_string()
-    });
-    Err(OperateError::Refused(format!(
-        "you may not {} {named} in \"{context}\": RBAC says {said}",
-        right.verb
-    )))
+    answer.map_err(|said| {
+        let slash = if right.part.is_empty() { "" } else { "/" };
+        let named = format!("{resource}{slash}{}", right.part);
+        OperateError::Refused(format!(
+            "you may not {} {named} in \"{context}\": RBAC says {said}",
+            right.verb
+        ))
+    })
 }

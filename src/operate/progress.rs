@@ -18,6 +18,28 @@ pub enum StepMark {
     Skipped,
 }
 
+impl StepMark {
+    /// As it is shown to people.
+    pub fn sign(self) -> char {
+        match self {
+            Self::Ok => '√',
+            Self::Warning => '‼',
+            Self::Failure => '×',
+            Self::Skipped => '-',
+        }
+    }
+
+    /// The same where there is ASCII alone.
+    pub fn ascii(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "!!",
+            Self::Failure => "xx",
+            Self::Skipped => "--",
+        }
+    }
+}
+
 /// A thing that was found or done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
@@ -44,15 +66,7 @@ const RESULTS: usize = 57;
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Found { state, says } => {
-                let mark = match state {
-                    StepMark::Ok => '√',
-                    StepMark::Warning => '‼',
-                    StepMark::Failure => '×',
-                    StepMark::Skipped => '-',
-                };
-                write!(f, "{mark} {says}")
-            }
+            Self::Found { state, says } => write!(f, "{} {says}", state.sign()),
             Self::Did { object, result } => {
                 let width = RESULTS - 1;
                 write!(f, "  {object:width$} {result}")

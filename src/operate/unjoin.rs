@@ -14,6 +14,7 @@ use super::installation::Installation;
 use super::manifest::{INSTALLATION, JOINED_AS, MANAGED, MadeKind, Names, ROLE, path, shown};
 use super::place::{MemberStore, Where};
 use super::progress::{Progress, StepMark};
+use super::shell::quoted;
 use crate::model::Shown;
 use crate::names::Label;
 use crate::sources::kubernetes::TokenClaims;
@@ -240,16 +241,6 @@ impl Leaving {
     }
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_./:@".contains(&octet);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
-    }
-}
-
 /// The operator's context of the member: as said, else that of its name or its server.
 fn chosen(unjoining: &Unjoining, known: &KnownMember) -> Result<ContextChoice, OperateError> {
     if let Some(context) = &unjoining.context {
@@ -328,20 +319,5 @@ async fn check_is_member(
             Err(OperateError::Refused(why))
         }
         _ => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_quoted_for_a_shell() {
-        assert_eq!(quoted("admin@gce-europe-west1"), "admin@gce-europe-west1");
-        assert_eq!(
-            quoted("default/a:6443/kube:admin@x y"),
-            "'default/a:6443/kube:admin@x y'"
-        );
-        assert_eq!(quoted("it's"), "'it'\\''s'");
     }
 }

@@ -33,6 +33,9 @@ pub enum OperatorCommand {
     Confirm(Label),
     /// Let members go whose removal is withheld.
     ConfirmMembers,
+    /// A member is meant to be gone: that it is absent where members come from needs no second look, and
+    /// counts for no brake.
+    Forget(Label),
 }
 
 /// A command on its way to the writer.
@@ -170,6 +173,12 @@ pub enum CommandRefused {
     /// There is nothing to confirm.
     #[error("no removals of members are withheld")]
     NoMembersWithheld,
+    /// It does not go by itself. Remove it from the configuration.
+    #[error("{member} is in the configuration itself: remove it there")]
+    OfConfiguration {
+        /// The member.
+        member: Label,
+    },
     /// It cannot be kept, so that a restart would forget it. Make room on the disk.
     #[error("rejected: cannot write {path}: {problem}")]
     NotKept {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use super::command::{ActiveOverrides, CommandRequest};
 use crate::config::Config;
 use crate::model::{Delta, Findings, MemberSet, OverridesNews, ProbeTargets};
 use crate::names::Label;
-use crate::publish::EventLog;
+use crate::publish::{EventLog, MemberDepartures};
 use crate::snapshot::Snapshot;
 use crate::wire::NameBuf;
 
@@ -35,12 +36,14 @@ pub struct Handle {
     pub hostnames: watch::Receiver<Arc<BTreeMap<NameBuf, MemberSet>>>,
     /// Whether the daemon is ready (docs/names.md, decision 10).
     pub ready: watch::Receiver<bool>,
+    /// When the writer last took a turn; it takes one each second at least.
+    pub turned: watch::Receiver<Instant>,
     /// Members of which withdrawals are held back: their sources list them anew, a while later.
     pub unconfirmed: watch::Receiver<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub confirmed: watch::Receiver<Arc<BTreeMap<Label, u64>>>,
-    /// How often operators have let members go whose removal was withheld.
-    pub members_confirmed: watch::Receiver<u64>,
+    /// What operators have said of members that go.
+    pub departures: watch::Receiver<MemberDepartures>,
     /// What is to be probed.
     pub targets: watch::Receiver<ProbeTargets>,
     /// What is known of addresses, for those who probe. Nobody is woken when it changes.

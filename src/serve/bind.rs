@@ -11,6 +11,7 @@ use crate::config::Listen;
 use crate::model::ListenerIdx;
 
 use super::ServeError;
+use super::passed::PassedSockets;
 use super::tcp::{self, Limits};
 use super::{open_files, udp};
 
@@ -74,11 +75,22 @@ impl Sockets {
 ///
 /// Raises the limit of open files where `listen.tcp_connections` need it.
 pub fn bind(listen: &Listen) -> Result<Sockets, ServeError> {
+    bind_with(listen, &PassedSockets::default())
+}
+
+/// As [`bind`], but for addresses whose sockets a service manager has bound.
+pub fn bind_with(listen: &Listen, passed: &PassedSockets) -> Result<Sockets, ServeError> {
+    passed.check(listen)?;
     open_files::raise(listen.tcp_connections);
     let workers = listen.workers.max(1);
     let (mut listeners, mut left_out) = (Vec::new(), None);
     for (listener, index) in listen.dns.iter().zip((0..).map(ListenerIdx)) {
-        match bind_address(listener.address, workers, listen.udp_receive_buffer) {
+        let buffer = listen.udp_receive_buffer;
+        let bound = match passed.of(listener.address) {
+            Some((udp, tcp)) => take(listener.address, (udp, tcp), workers, buffer),
+            None => bind_address(listener.address, workers, buffer),
+        };
+        match bound {
             Ok(bound) => listeners.push(AddressSockets {
                 listener: listener.member.as_ref().map(|_| index),
                 ..bound
@@ -146,6 +158,34 @@ fn bind_address(
         });
     }
     Err(ServeError::NoFreePort { address: asked })
+}
+
+/// Takes the sockets of an address that somebody else has bound; the workers share the one for UDP.
+fn take(
+    address: SocketAddr,
+    (udp, tcp): (&UdpSocket, &TcpListener),
+    workers: usize,
+    buffer: Option<usize>,
+) -> Result<AddressSockets, ServeError> {
+    let failed = |source| refusal(address, "UDP", source);
+    // What it has is the service manager's to say, unless the configuration does.
+    if let Some(buffer) = buffer {
+        let _ = SockRef::from(udp).set_recv_buffer_size(buffer);
+    }
+    udp.set_nonblocking(false).map_err(failed)?;
+    udp::set_options(udp, address).map_err(failed)?;
+    let shared = (0..workers).map(|_| udp.try_clone());
+    let shared = shared.collect::<io::Result<_>>().map_err(failed)?;
+    let failed = |source| refusal(address, "TCP", source);
+    let tcp = tcp.try_clone().map_err(failed)?;
+    tcp.set_nonblocking(true).map_err(failed)?;
+    tcp::set_options(&SockRef::from(&tcp)).map_err(failed)?;
+    Ok(AddressSockets {
+        address,
+        listener: None,
+        udp: shared,
+        tcp,
+    })
 }
 
 /// Binds a UDP socket: alone, or beside the `first` one of its address.

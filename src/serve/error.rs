@@ -27,6 +27,27 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// A service manager passed a socket in that the configuration does not have. Make the two agree.
+    #[error("socket {address} {protocol} was passed in, and listen.dns has no such address")]
+    NotConfigured {
+        /// The address that the socket is bound to.
+        address: SocketAddr,
+        /// `udp` or `tcp`.
+        protocol: &'static str,
+    },
+    /// A socket that was passed in has no address.
+    #[error("a socket that was passed in")]
+    Passed(#[source] io::Error),
+    /// A service manager passed one socket of an address in, and not the other. Pass both.
+    #[error("socket {address} {protocol} was passed in, and none of that address for {missing}")]
+    HalfPassed {
+        /// The address that the socket is bound to.
+        address: SocketAddr,
+        /// `udp` or `tcp`.
+        protocol: &'static str,
+        /// The other.
+        missing: &'static str,
+    },
     /// No port was free for both UDP and TCP after many tries. Name a port.
     #[error("no port of {address} is free for both UDP and TCP")]
     NoFreePort {

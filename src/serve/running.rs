@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::answer::{Client, Prepared, Trace, Vantage, look_up};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{Counters, Tally};
+use crate::telemetry::{Counters, Tally, WorkerCounters};
 use crate::wire::Qname;
 
 use super::bind::AddressSockets;
@@ -72,12 +72,37 @@ impl Respond for Answers {
     }
 }
 
+/// The queries that one address has received.
+#[derive(Debug, Clone)]
+pub struct ReceivedQueries {
+    /// The address, with its real port.
+    pub address: SocketAddr,
+    /// Counters of its UDP workers.
+    udp: Vec<Arc<WorkerCounters>>,
+    /// Counters of its connections.
+    tcp: Arc<WorkerCounters>,
+}
+
+impl ReceivedQueries {
+    /// How many came by UDP.
+    pub fn udp(&self) -> u64 {
+        self.udp.iter().map(|worker| worker.queries()).sum()
+    }
+
+    /// How many came by TCP.
+    pub fn tcp(&self) -> u64 {
+        self.tcp.queries()
+    }
+}
+
 /// The threads and tasks that answer. Dropped, it tells them to end and does not wait.
 #[derive(Debug)]
 #[must_use = "dropping it ends the service"]
 pub struct Serving {
     /// The addresses served.
     addresses: Vec<SocketAddr>,
+    /// What each of them has received.
+    received: Vec<ReceivedQueries>,
     /// Tells the UDP workers to end.
     stop: Arc<Stop>,
     /// Tells the TCP tasks to end.
@@ -129,6 +154,7 @@ impl Sockets {
         let runs = streams.handle().clone();
         let mut serving = Serving {
             addresses: self.addresses(),
+            received: Vec::new(),
             stop: Arc::new(Stop::new().map_err(ServeError::Threads)?),
             cancel: CancellationToken::new(),
             workers: Vec::new(),
@@ -145,14 +171,21 @@ impl Sockets {
                 tcp,
             } = bound;
             let failed = |source| ServeError::Start { address, source };
+            let mut received = ReceivedQueries {
+                address,
+                udp: Vec::new(),
+                tcp: counters.worker(),
+            };
             for socket in udp {
+                let counters = counters.worker();
+                received.udp.push(Arc::clone(&counters));
                 let worker = Worker {
                     socket,
                     address,
                     listener,
                     respond: respond.clone(),
                     snapshots: Arc::clone(snapshots),
-                    counters: counters.worker(),
+                    counters,
                     stop: Arc::clone(&serving.stop),
                 };
                 let index = serving.workers.len();
@@ -169,7 +202,7 @@ impl Sockets {
                     listener,
                     respond.clone(),
                     Arc::clone(snapshots),
-                    counters.worker(),
+                    Arc::clone(&received.tcp),
                     turns.clone(),
                     self.limits.idle,
                 )),
@@ -178,6 +211,7 @@ impl Sockets {
                 cancel: serving.cancel.clone(),
             };
             serving.tasks.spawn_on(accepting.run(), &runs);
+            serving.received.push(received);
         }
         serving.tasks.close();
         Ok(serving)
@@ -188,6 +222,11 @@ impl Serving {
     /// The addresses served, in the order of the configuration, with their real ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// What each address has received, in the same order.
+    pub fn received(&self) -> &[ReceivedQueries] {
+        &self.received
     }
 
     /// Ends the service: nothing new is accepted, what was received is answered, connections are

@@ -9,7 +9,7 @@ use super::address_family::{ipv4, ipv6};
 use super::shared_suffix::SharedSuffix;
 use super::ttl::seconds;
 
-use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer, Pattern};
+use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer};
 use crate::names::Label;
 use crate::wire::{NameBuf, Qname};
 
@@ -257,7 +257,7 @@ impl Apexes {
         };
         let members = fleet.members.iter();
         let members = members
-            .filter(|(_, member)| Pattern::any(&federation.members, &member.name))
+            .filter(|(_, member)| federation.takes(&member.name))
             .map(|(index, _)| index)
             .collect();
         self.federations.push(FederationView {

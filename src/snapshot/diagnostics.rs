@@ -1,6 +1,6 @@
 //! What few services have: what of their facts does not count, and what is said of that.
 
-use crate::model::{Inside, MemberIdx};
+use crate::model::{IgnoredReason, Inside, MemberIdx};
 
 /// What few services have.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -35,21 +35,6 @@ pub struct Ignored {
     pub member: MemberIdx,
     /// Why.
     pub reason: IgnoredReason,
-}
-
-/// Why a service does not count as an export.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IgnoredReason {
-    /// It does not say that it is exported, and the federation asks for that.
-    NotExported,
-    /// Its annotation says that it is not.
-    Refused,
-    /// It names other federations.
-    OtherFederations,
-    /// The federation does not take the member.
-    Member,
-    /// The federation does not take the namespace, or the member does not offer it.
-    Namespace,
 }
 
 /// A matter that members of one service disagree about (docs/names.md, decision 14).

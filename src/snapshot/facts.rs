@@ -174,6 +174,23 @@ impl Facts {
         }
     }
 
+    /// A member has another place among the others. Returns the services of which what members say is in
+    /// another order now. Costs O(its services).
+    pub(super) fn reorder(&mut self, member: MemberIdx, members: &Roster) -> Vec<NamespacedName> {
+        let places = self.members.get(&member).into_iter();
+        let mut reordered = Vec::new();
+        for place in places.flat_map(PlaceSet::iter) {
+            let said = self.services.get_mut(place).and_then(Option::as_mut);
+            let Some(said) = said else { continue };
+            let rank = |(of, _): &(MemberIdx, Arc<Service>)| members.rank(*of);
+            if !said.shards.is_sorted_by_key(rank) {
+                said.shards.sort_by_key(rank);
+                reordered.push(said.name.clone());
+            }
+        }
+        reordered
+    }
+
     /// A member says nothing about a service any more. Returns what it said.
     pub(super) fn remove(
         &mut self,

@@ -45,6 +45,9 @@ pub struct Settings {
 pub struct Counts {
     /// Service keys of all federations that exist.
     pub services: usize,
+    /// Those of them without a shard that is ready, publishable and not drained, whatever the
+    /// contact with their members.
+    pub without_member: usize,
     /// Services that a member has but that do not count as exports, for each federation.
     pub ignored: usize,
     /// Services with a name over 255 octets in some scope: that name is not published.

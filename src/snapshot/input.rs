@@ -5,10 +5,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::apexes::{FederationIdx, inline_labels};
-use super::diagnostics::IgnoredReason;
 use crate::model::{
-    Export, ExportMode, Federation, Fleet, MemberIdx, MemberSet, NamespacedName, Pattern, Service,
-    ServiceKind,
+    Federation, Fleet, IgnoredReason, MemberIdx, MemberSet, NamespacedName, Service,
 };
 use crate::names::Label;
 
@@ -42,34 +40,11 @@ impl Input<'_> {
 
     /// Why a member's service does not count as an export (docs/names.md, decision 13).
     pub(super) fn ignores(&self, member: MemberIdx, facts: &Service) -> Option<IgnoredReason> {
-        let offered = self
-            .fleet
+        let member = self
             .members
-            .get(member)
-            .map(|member| &*member.namespaces);
-        let namespace = &self.name.namespace;
-        if !self.members.contains(member) {
-            return Some(IgnoredReason::Member);
-        }
-        if !Pattern::any(&self.rules.namespaces, namespace)
-            || !Pattern::any(offered.unwrap_or_default(), namespace)
-        {
-            return Some(IgnoredReason::Namespace);
-        }
-        if facts
-            .federations
-            .as_ref()
-            .is_some_and(|names| !names.contains(&self.rules.name))
-        {
-            return Some(IgnoredReason::OtherFederations);
-        }
-        match (facts.export, self.rules.export, facts.kind) {
-            (Export::Refused, ..) => Some(IgnoredReason::Refused),
-            (_, _, ServiceKind::ExternalName) | (Export::Unsaid, ExportMode::Annotated, _) => {
-                Some(IgnoredReason::NotExported)
-            }
-            (Export::Exported, ..) | (Export::Unsaid, _, ServiceKind::LoadBalancer) => None,
-            (Export::Unsaid, ..) => Some(IgnoredReason::NotExported),
-        }
+            .contains(member)
+            .then(|| self.fleet.members.get(member));
+        let member = member.flatten();
+        self.rules.ignores(member, &self.name.namespace, facts)
     }
 }

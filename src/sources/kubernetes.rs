@@ -23,18 +23,21 @@ mod index;
 mod nodes;
 mod objects;
 mod request;
+mod service_survey;
 mod survey;
 
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
 pub use client::{
-    ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser, OperatorClient, TokenClaims, check,
-    files_named, operator_client,
+    CredentialFacts, MemberClient, ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser,
+    OperatorClient, TokenClaims, TrustKind, check, files_named, forget_token, member_client,
+    operator_client,
 };
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{CredentialStore, Timing, run, run_with};
 pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
+pub use service_survey::{ServiceSurvey, SurveyedServices};
 pub use survey::{NodeSurvey, survey_nodes};
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
+use super::blocking::blocking;
 use super::unconfirmed::UnconfirmedMembers;
 use crate::config::MemberSource;
 use crate::model::{Change, Delta, Epoch, Loss};
@@ -45,6 +46,9 @@ type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// Starts a run of a source.
 type Start = Arc<dyn Fn(Lifetime) -> Run + Send + Sync>;
 
+/// Is told of a member that is gone, once its source has ended. May block.
+type Gone = Arc<dyn Fn(&Label) + Send + Sync>;
+
 /// Keeps one source running for each member, each on its own: none waits for another.
 pub struct Supervisor {
     /// What every run shares.
@@ -58,6 +62,8 @@ pub struct Supervisor {
 struct Shared {
     /// Starts a run.
     start: Start,
+    /// Is told who is gone.
+    gone: Gone,
     /// Where changes go.
     deltas: mpsc::Sender<Delta>,
     /// Members that are to be listed again.
@@ -81,17 +87,20 @@ struct Kept {
 }
 
 impl Supervisor {
-    /// No member yet. `start` makes a run of a source. Must live within a tokio runtime.
+    /// No member yet. `start` makes a run of a source; `gone`, which may block, is told of each member that
+    /// is gone, once its source has ended. Must live within a tokio runtime.
     pub fn new<F>(
         deltas: mpsc::Sender<Delta>,
         unconfirmed: UnconfirmedMembers,
         start: impl Fn(Lifetime) -> F + Send + Sync + 'static,
+        gone: impl Fn(&Label) + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let shared = Shared {
             start: Arc::new(move |lifetime| Box::pin(start(lifetime))),
+            gone: Arc::new(gone),
             deltas,
             unconfirmed,
             epochs: Arc::default(),
@@ -109,12 +118,24 @@ impl Supervisor {
     pub fn apply(&mut self, sources: &[MemberSource]) {
         self.members
             .retain(|_, kept| kept.source.is_some() || !kept.task.is_finished());
-        for (member, kept) in &mut self.members {
-            if kept.source.is_some() && !sources.iter().any(|source| source.member == *member) {
-                info!(%member, "source stopped");
-                kept.cancel.cancel();
-                kept.source = None;
-            }
+        let is_gone = |member: &Label| !sources.iter().any(|source| source.member == *member);
+        let known = self.members.iter();
+        let gone = known.filter(|(member, kept)| kept.source.is_some() && is_gone(member));
+        let gone: Vec<Label> = gone.map(|(member, _)| member.clone()).collect();
+        for member in gone {
+            let Some(kept) = self.members.remove(&member) else {
+                continue;
+            };
+            info!(%member, "source stopped");
+            kept.cancel.cancel();
+            let shared = self.shared.clone();
+            let task = shared.clone().forget(kept.task, member.clone());
+            let kept = Kept {
+                source: None,
+                cancel: kept.cancel,
+                task: shared.tasks.spawn(task),
+            };
+            self.members.insert(member, kept);
         }
         for source in sources {
             let kept = self.members.get(&source.member);
@@ -170,6 +191,13 @@ impl std::fmt::Debug for Supervisor {
 }
 
 impl Shared {
+    /// Tells that a member is gone, after its task.
+    async fn forget(self, task: JoinHandle<()>, member: Label) {
+        end(task).await;
+        let gone = Arc::clone(&self.gone);
+        blocking(move || gone(&member)).await;
+    }
+
     /// Runs a source until `cancel`, after the task `before` it. A run that fails by itself is a
     /// loss of its member, and is followed by another.
     async fn keep(
@@ -243,8 +271,8 @@ mod tests {
         }
     }
 
-    /// A supervisor of runs that say when they start and when they end; members called `stuck`
-    /// ignore being cancelled, those called `broken` panic.
+    /// A supervisor of runs that say when they start and when they end, and of members that are gone;
+    /// members called `stuck` ignore being cancelled, those called `broken` panic.
     fn supervisor() -> (
         Supervisor,
         mpsc::UnboundedReceiver<String>,
@@ -253,7 +281,9 @@ mod tests {
         let (said, heard) = mpsc::unbounded_channel();
         let (deltas, received) = mpsc::channel(100);
         let unconfirmed = tokio::sync::watch::channel(Arc::default()).1;
-        let supervisor = Supervisor::new(deltas, unconfirmed, move |lifetime: Lifetime| {
+        let tell = said.clone();
+        let gone = move |member: &Label| tell.send(format!("gone {member}")).unwrap_or_default();
+        let start = move |lifetime: Lifetime| {
             let said = said.clone();
             async move {
                 let Source::File { path } = &lifetime.source.source else {
@@ -268,7 +298,8 @@ mod tests {
                 lifetime.cancel.cancelled().await;
                 said.send(format!("end {name}")).unwrap();
             }
-        });
+        };
+        let supervisor = Supervisor::new(deltas, unconfirmed, start, gone);
         (supervisor, heard, received)
     }
 
@@ -283,8 +314,10 @@ mod tests {
         assert_eq!(heard.recv().await.unwrap(), "end a 1");
         assert_eq!(heard.recv().await.unwrap(), "start a 2");
         supervisor.apply(&[file("b", "1")]);
-        assert_eq!(heard.recv().await.unwrap(), "end a 2");
+        // Its run has ended before it is told that it is gone, and that before it comes back.
         supervisor.apply(&[file("a", "3"), file("b", "1")]);
+        assert_eq!(heard.recv().await.unwrap(), "end a 2");
+        assert_eq!(heard.recv().await.unwrap(), "gone a");
         assert_eq!(heard.recv().await.unwrap(), "start a 3");
         supervisor.shutdown().await;
         let mut ends = [heard.recv().await.unwrap(), heard.recv().await.unwrap()];

@@ -77,6 +77,12 @@ impl WorkerCounters {
         }
     }
 
+    /// Queries that it has received.
+    pub fn queries(&self) -> u64 {
+        let queries = self.tallied.iter().take(QUERIES);
+        queries.map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     /// A response could not be sent.
     pub fn send_error(&self) {
         self.count(0, 1);

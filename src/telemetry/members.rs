@@ -210,6 +210,11 @@ impl Members {
         self.warnings
             .with_label_values(&[member])
             .set(signed(gauges.warnings));
+        // Shown as 0 from the start: what first appears when it happens is no increase to Prometheus.
+        self.held_back.with_label_values(&[member]);
+        for event in EVENTS {
+            self.events.with_label_values(&[member, event]);
+        }
         self.last_live
             .lock()
             .insert(member.into(), gauges.last_live);
@@ -288,6 +293,11 @@ impl Members {
         show_time(&self.credential_expiry, member, expires);
         self.contacts
             .note(member, |contact| contact.expires = expires);
+        if expires.is_some() {
+            for result in RENEWALS {
+                self.renewals.with_label_values(&[member, result]);
+            }
+        }
     }
 
     /// When the certificate that a member's API shows expires, if it has shown one.

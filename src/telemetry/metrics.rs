@@ -13,6 +13,7 @@ use super::health::HealthMetrics;
 use super::logs::{DroppedLines, LogThread};
 use super::members::{MemberGauges, Members, Renewal, SourceEvent};
 use super::serve::ServeMetrics;
+use super::snapshot::{SnapshotGauges, SnapshotSums};
 use crate::model::limits::{LIMITS, Limit, MESSAGE, TCP_UNSENT};
 use crate::model::{EventKind, UnixSeconds};
 
@@ -25,27 +26,6 @@ pub enum DeltaOutcome {
     Stale,
     /// Its member is not in the configuration.
     Unknown,
-}
-
-/// Sums that hold for a whole snapshot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct SnapshotSums {
-    /// Which publication it is.
-    pub generation: u64,
-    /// Its SOA serial.
-    pub serial: u32,
-    /// Services that exist, of all federations.
-    pub services: usize,
-    /// Services that a member has but that do not count as exports.
-    pub ignored: usize,
-    /// Services with a name that is too long to be published.
-    pub unpublished: usize,
-    /// Services whose members disagree.
-    pub disagreeing: usize,
-    /// Addresses that are not probed as there are too many.
-    pub unprobed: usize,
-    /// Networks that several members claim.
-    pub contested: usize,
 }
 
 /// All metrics of the process. Made once, and passed on by `Arc`.
@@ -61,22 +41,10 @@ pub struct Metrics {
     members: Members,
     /// What is shown of probes.
     health: HealthMetrics,
-    /// Which publication the present snapshot is.
-    generation: IntGauge,
-    /// Its SOA serial.
-    serial: IntGauge,
-    /// Services that exist.
-    services: IntGauge,
-    /// Services that do not count as exports.
-    ignored: IntGauge,
-    /// Services with a name that is too long.
-    unpublished: IntGauge,
-    /// Services whose members disagree.
-    disagreeing: IntGauge,
-    /// Addresses that are not probed.
-    unprobed: IntGauge,
-    /// Networks that several members claim.
-    contested: IntGauge,
+    /// Whether the daemon is ready.
+    ready: IntGauge,
+    /// Sums of the present snapshot.
+    snapshot: SnapshotGauges,
     /// Snapshots published.
     publications: IntCounter,
     /// Deltas, by what became of them.
@@ -130,6 +98,12 @@ impl Metrics {
         for limit in LIMITS {
             limits.with_label_values(&[limit.name]);
         }
+        let build = declare.gauges(
+            "gazetteer_build_info",
+            "Always 1; its label says which version runs.",
+            &["version"],
+        );
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Self {
             counters: Counters::default(),
             serve: ServeMetrics::new(
@@ -139,35 +113,11 @@ impl Metrics {
             ),
             members: Members::new(&declare),
             health: HealthMetrics::new(&declare),
-            generation: declare.gauge(
-                "gazetteer_snapshot_generation",
-                "Publications of this process.",
+            ready: declare.gauge(
+                "gazetteer_publish_ready",
+                "1 while the daemon is ready, as /readyz says.",
             ),
-            serial: declare.gauge("gazetteer_snapshot_serial", "SOA serial."),
-            services: declare.gauge(
-                "gazetteer_snapshot_services",
-                "Services that exist, of all federations.",
-            ),
-            ignored: declare.gauge(
-                "gazetteer_snapshot_ignored_exports",
-                "Services that a member has but that do not count as exports of a federation.",
-            ),
-            unpublished: declare.gauge(
-                "gazetteer_snapshot_unpublished_names",
-                "Services with a name over 255 octets, which is not published.",
-            ),
-            disagreeing: declare.gauge(
-                "gazetteer_snapshot_disagreements",
-                "Services whose members disagree on how they are answered.",
-            ),
-            unprobed: declare.gauge(
-                "gazetteer_snapshot_unprobed_addresses",
-                "Addresses that are not probed as there are over 65,536.",
-            ),
-            contested: declare.gauge(
-                "gazetteer_snapshot_contested_networks",
-                "Networks that several members claim, which therefore decide nothing.",
-            ),
+            snapshot: SnapshotGauges::new(&declare),
             publications: declare.counter(
                 "gazetteer_publish_publications_total",
                 "Snapshots published.",
@@ -224,6 +174,11 @@ impl Metrics {
         &self.counters
     }
 
+    /// Whether the daemon is ready.
+    pub fn set_ready(&self, is_ready: bool) {
+        self.ready.set(i64::from(is_ready));
+    }
+
     /// What is shown of probes.
     pub fn health(&self) -> &HealthMetrics {
         &self.health
@@ -232,14 +187,7 @@ impl Metrics {
     /// A snapshot was published.
     pub fn published(&self, sums: &SnapshotSums) {
         self.publications.inc();
-        self.generation.set(signed(sums.generation));
-        self.serial.set(i64::from(sums.serial));
-        self.services.set(signed(sums.services));
-        self.ignored.set(signed(sums.ignored));
-        self.unpublished.set(signed(sums.unpublished));
-        self.disagreeing.set(signed(sums.disagreeing));
-        self.unprobed.set(signed(sums.unprobed));
-        self.contested.set(signed(sums.contested));
+        self.snapshot.set(sums);
     }
 
     /// A delta came.

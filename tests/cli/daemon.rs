@@ -168,12 +168,7 @@ impl Daemon {
 
     /// The addresses in the answer for a name, over UDP; `None` without a reply.
     pub(crate) fn addresses(&self, name: &str) -> Option<BTreeSet<String>> {
-        let answer = self.query(name, RecordType::A)?;
-        let addresses = answer
-            .answers
-            .iter()
-            .filter(|record| record.record_type() == RecordType::A);
-        Some(addresses.map(|record| record.data.to_string()).collect())
+        addresses_at(self.dns, name)
     }
 
     /// The smallest TTL in the answer for a name, over UDP; `None` without a record.
@@ -203,18 +198,7 @@ impl Daemon {
 
     /// Asks for the records of a name, over UDP.
     fn query(&self, name: &str, rrtype: RecordType) -> Option<Message> {
-        let mut message = Message::query();
-        message.add_query(Query::query(Name::from_ascii(name).unwrap(), rrtype));
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(2)))
-            .unwrap();
-        socket
-            .send_to(&message.to_vec().unwrap(), self.dns)
-            .unwrap();
-        let mut octets = [0; 4096];
-        let length = socket.recv(&mut octets).ok()?;
-        Some(Message::from_vec(&octets[..length]).expect("a DNS message"))
+        query(self.dns, name, rrtype)
     }
 
     /// Its process.
@@ -238,6 +222,28 @@ impl Daemon {
         let status = head.split(' ').nth(1)?.parse().ok()?;
         Some((status, body.to_owned()))
     }
+}
+
+/// The addresses in the answer of a server for a name, over UDP; `None` without a reply.
+pub(crate) fn addresses_at(dns: SocketAddr, name: &str) -> Option<BTreeSet<String>> {
+    let answer = query(dns, name, RecordType::A)?;
+    let records = answer.answers.iter();
+    let addresses = records.filter(|record| record.record_type() == RecordType::A);
+    Some(addresses.map(|record| record.data.to_string()).collect())
+}
+
+/// Asks a server for the records of a name, over UDP.
+fn query(dns: SocketAddr, name: &str, rrtype: RecordType) -> Option<Message> {
+    let mut message = Message::query();
+    message.add_query(Query::query(Name::from_ascii(name).unwrap(), rrtype));
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(2)))
+        .unwrap();
+    socket.send_to(&message.to_vec().unwrap(), dns).unwrap();
+    let mut octets = [0; 4096];
+    let length = socket.recv(&mut octets).ok()?;
+    Some(Message::from_vec(&octets[..length]).expect("a DNS message"))
 }
 
 impl Drop for Daemon {

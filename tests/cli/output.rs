@@ -1,6 +1,7 @@
 //! What commands print.
 
 use std::path::Path;
+use std::process::Command;
 
 use crate::program::{demo, run, transcript, write};
 
@@ -24,6 +25,7 @@ fn help_is_as_reviewed() {
         "overrides",
         "events",
         "stub",
+        "man",
         "completions",
     ] {
         insta::assert_snapshot!(
@@ -192,4 +194,48 @@ fn completions_know_the_commands() {
             "{shell}: {script}"
         );
     }
+}
+
+#[test]
+fn man_pages_have_every_command_and_make_no_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    let written = run(folder.path(), &["man", "."]);
+    assert!(written.status.success(), "{written:?}");
+    let main = std::fs::read_to_string(folder.path().join("gazetteer.1")).unwrap();
+    let help = run(folder.path(), &["--help"]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    let commands = help.split_once("Commands:\n").expect("commands").1;
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    let mut count = 0;
+    for command in commands.filter_map(|line| line.split_whitespace().next()) {
+        if command == "help" {
+            continue;
+        }
+        count += 1;
+        let page = format!("gazetteer-{command}.1");
+        assert!(
+            main.contains(&page.replace(".1", "(1)").replace('-', "\\-")),
+            "{page}"
+        );
+        let printed = Command::new("man")
+            .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", &page])
+            .current_dir(folder.path())
+            .env("MANWIDTH", "100")
+            .output()
+            .expect("man runs");
+        let warned = String::from_utf8_lossy(&printed.stderr).into_owned();
+        assert!(
+            printed.status.success() && warned.is_empty(),
+            "{page}: {warned}"
+        );
+        let text = std::fs::read_to_string(folder.path().join(&page)).unwrap();
+        let text = text.replace("\\-", "-");
+        let usage = run(folder.path(), &[command, "--help"]);
+        let usage = String::from_utf8(usage.stdout).unwrap();
+        let flags = usage.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
+        for flag in flags.filter(|word| word.starts_with("--") && word.len() > 2) {
+            assert!(text.contains(flag), "{page} lacks {flag}");
+        }
+    }
+    assert!(count > 15, "{count} commands");
 }

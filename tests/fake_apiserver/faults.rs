@@ -118,6 +118,8 @@ pub(crate) struct Script {
     pub(crate) token: Option<String>,
     /// The `Authorization` that every request must have, whatever its scheme; `None` asks for none.
     pub(crate) authorization: Option<String>,
+    /// The time that every answer is of, in place of the time.
+    pub(crate) date: Option<String>,
     /// What is not allowed to whoever asks: a verb and a resource.
     pub(crate) denied: Vec<(&'static str, &'static str)>,
     /// The longest life of a token that is granted, in seconds; 0 is as asked.

@@ -19,6 +19,16 @@ pub(super) async fn handle(
     extract::State(shared): extract::State<Arc<Shared>>,
     raw: extract::Request,
 ) -> Response {
+    let mut response = undated(&shared, raw).await;
+    if let Some(date) = &shared.state.lock().script.date {
+        let date = date.parse().expect("a header");
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+/// Answers a request, whatever the time is.
+async fn undated(shared: &Arc<Shared>, raw: extract::Request) -> Response {
     // The body may not be kept across an await.
     let (raw, body) = raw.into_parts();
     let sent = axum::body::to_bytes(body, 1 << 20).await;
@@ -77,8 +87,8 @@ pub(super) async fn handle(
     match scripted {
         Some(reply) => faulty(reply, number).await,
         None => match request.verb {
-            Verb::Get | Verb::List | Verb::Watch => answer(&shared, request, form),
-            Verb::Create | Verb::Patch | Verb::Delete => writes::answer(&shared, &request, &sent),
+            Verb::Get | Verb::List | Verb::Watch => answer(shared, request, form),
+            Verb::Create | Verb::Patch | Verb::Delete => writes::answer(shared, &request, &sent),
         },
     }
 }

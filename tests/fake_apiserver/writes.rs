@@ -63,6 +63,7 @@ fn token(state: &State, request: &Request, sent: &Value) -> Value {
     let claims = json!({
         "iat": now(), "exp": now() + granted, "jti": state.requests.len(),
         "sub": format!("system:serviceaccount:{namespace}:{name}"),
+        "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": "e2b1a0c4"}},
     });
     json!({
         "kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "metadata": {},

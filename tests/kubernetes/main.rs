@@ -1,6 +1,7 @@
 //! The Kubernetes source against a fake API server with faults on demand.
 
 mod brake;
+mod check;
 mod credentials;
 #[path = "../cli/daemon.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]
@@ -16,6 +17,7 @@ mod join_host;
 mod kubeconfigs;
 mod limits;
 mod loss;
+mod many;
 mod member;
 mod overrides;
 #[path = "../cli/program.rs"]

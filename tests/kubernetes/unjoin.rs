@@ -1,5 +1,9 @@
 //! `gazetteer unjoin` against an API server with faults on demand.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
+use std::thread;
+
 use serde_json::json;
 
 use crate::fake_apiserver::{FakeApi, Resource, write};
@@ -114,4 +118,41 @@ fn another_members_context_and_what_join_did_not_make_are_refused() {
     write(&desk.path("members.d/m.toml"), fragment);
     let said = unjoin(&desk, &[]).refused();
     assert!(said.contains("was not made by join"), "{said}");
+}
+
+#[test]
+fn the_daemon_is_told_that_it_is_meant_once_the_files_are_gone() {
+    let api = api();
+    let desk = Desk::of(&api);
+    desk.join(&[]).well();
+    std::fs::create_dir(desk.path("state")).unwrap();
+    let socket = UnixListener::bind(desk.path("state/control")).unwrap();
+    let fragment = desk.path("members.d/m.toml");
+    let daemon = thread::spawn(move || {
+        let (stream, _) = socket.accept().unwrap();
+        let mut request = BufReader::new(stream);
+        let (mut head, mut length) = (String::new(), 0);
+        loop {
+            let mut line = String::new();
+            request.read_line(&mut line).unwrap();
+            if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+            if line.trim().is_empty() {
+                break;
+            }
+            head += &line;
+        }
+        let mut body = vec![0; length];
+        request.read_exact(&mut body).unwrap();
+        let was_there = fragment.exists();
+        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+        request.get_mut().write_all(answer.as_bytes()).unwrap();
+        (head, String::from_utf8(body).unwrap(), was_there)
+    });
+    unjoin(&desk, &[]).well();
+    let (head, body, was_there) = daemon.join().unwrap();
+    assert!(head.starts_with("POST /v1/command HTTP/1.1"), "{head}");
+    assert_eq!(body, "{\"command\":\"forget\",\"member\":\"m\"}");
+    assert!(!was_there);
 }

@@ -19,6 +19,7 @@ if [ ! -e "$bin/complete" ]; then
       k8s.io/kubernetes/cmd/kubectl
     cd ../etcd && go build -ldflags "-s -w" -o "$bin/etcd" go.etcd.io/etcd/server/v3
     cd ../coredns && go build -ldflags "-s -w" -o "$bin/coredns" .
+    cd ../helm && go build -ldflags "-s -w" -o "$bin/" helm.sh/helm/v3/cmd/helm
   ) >&2
   touch "$bin/complete"
 fi

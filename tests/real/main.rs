@@ -28,6 +28,7 @@ mod member;
 mod objects;
 mod pki;
 mod process;
+mod relay;
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod responder;
 mod scenarios;

@@ -5,10 +5,14 @@ use std::path::Path;
 use crate::fleet::Fleet;
 
 mod balancer;
+mod chart;
+mod checks;
 mod credentials;
+mod dns_checks;
 mod exports;
 mod forwarders;
 mod hosts;
+mod image;
 mod joins;
 mod latency;
 mod live;
@@ -17,6 +21,7 @@ mod members;
 mod outage;
 mod planes;
 mod pods;
+mod prometheus;
 mod recovery;
 mod replicas;
 mod resolved;
@@ -44,8 +49,27 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         forwarders::pdns_recursor,
     ),
     ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
+    ("check_sees_what_a_stub_domain_lacks", dns_checks::stubs),
+    (
+        "check_sees_whether_client_subnets_arrive",
+        dns_checks::client_subnets,
+    ),
+    (
+        "check_sees_what_the_zone_above_has_wrong",
+        dns_checks::parents,
+    ),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),
+    ("helm_takes_every_set_of_values", chart::renders),
+    (
+        "the_chart_grants_what_the_file_of_rights_does",
+        chart::grants,
+    ),
+    ("the_chart_replaces_pods_only_where_needed", chart::replaces),
+    ("helm_refuses_wrong_values_by_name", chart::refuses),
+    ("kustomize_equals_the_chart", chart::equals_kustomize),
+    ("promtool_takes_rules_and_their_tests", prometheus::rules),
+    ("the_image_is_reproducible_and_answers", image::serves),
 ];
 
 /// Tests on the shared control planes.
@@ -117,8 +141,20 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ("secrets_of_a_host_cluster_are_members", hosts::secrets),
     ("cluster_profiles_are_members", hosts::profiles),
     (
+        "a_live_check_finds_one_fault_at_a_time_and_says_what_mends_it",
+        checks::faults,
+    ),
+    (
         "replicas_agree_about_the_overrides_of_a_host_cluster",
         replicas::agree,
+    ),
+    (
+        "an_api_server_accepts_all_that_the_chart_makes",
+        chart::accepted,
+    ),
+    (
+        "prometheus_has_a_series_for_every_query",
+        prometheus::watches,
     ),
     (
         "a_member_that_never_worked_delays_nothing",

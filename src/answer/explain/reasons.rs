@@ -7,11 +7,12 @@ use super::explanation::{Candidate, Explanation, LevelStep};
 use super::recorder::Recorder;
 use crate::answer::lookup::parts;
 use crate::answer::subject::Subject;
-use crate::model::{Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind};
+use crate::model::{
+    IgnoredReason, Inside, MemberIdx, MemberSet, MemberState, NamespacedName, Pod, ServiceKind,
+};
 use crate::names::{Below, Form, Label};
 use crate::snapshot::{
-    Apex, FixedName, IgnoredReason, Level, Scope, ScopeIdx, Scopes, ServiceEntry, Shard, Snapshot,
-    Tree,
+    Apex, FixedName, Level, Scope, ScopeIdx, Scopes, ServiceEntry, Shard, Snapshot, Tree,
 };
 use crate::wire::{Qname, rrtype};
 

@@ -74,7 +74,9 @@ pub(in crate::publish) fn decided(
         }
         OperatorCommand::Thaw => next = thawed(&next, now).ok_or(CommandRefused::NotFrozen)?,
         // Nothing of it is decided: it is done at once.
-        OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => {}
+        OperatorCommand::Confirm(_)
+        | OperatorCommand::ConfirmMembers
+        | OperatorCommand::Forget(_) => {}
     }
     Ok(next)
 }

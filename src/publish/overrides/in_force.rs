@@ -265,7 +265,9 @@ impl OverrideState {
                 ("answers".to_owned(), frozen(before), after, why("freeze"))
             }
             OperatorCommand::Thaw => ("answers".to_owned(), frozen(before), after, why("thaw")),
-            OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => return,
+            OperatorCommand::Confirm(_)
+            | OperatorCommand::ConfirmMembers
+            | OperatorCommand::Forget(_) => return,
         };
         overridden(out, now, subject, (from, to), why, *by);
     }

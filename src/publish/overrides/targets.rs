@@ -128,7 +128,10 @@ pub(in crate::publish) fn notes(
                 "members, configuration and drains take effect at `gazetteer thaw`".to_owned(),
             );
         }
-        OperatorCommand::Thaw | OperatorCommand::Confirm(_) | OperatorCommand::ConfirmMembers => {}
+        OperatorCommand::Thaw
+        | OperatorCommand::Confirm(_)
+        | OperatorCommand::ConfirmMembers
+        | OperatorCommand::Forget(_) => {}
     }
     notes
 }

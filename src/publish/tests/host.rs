@@ -334,7 +334,7 @@ async fn a_confirmation_is_good_for_five_minutes_and_once() {
     let mut config = with_host(folder.path());
     config.membership.withheld = vec!["b".parse().unwrap()];
     let running = start_with(with_host(folder.path())).await;
-    let confirmed = || *running.handle.members_confirmed.borrow();
+    let confirmed = || running.handle.departures.borrow().confirmed;
     let mut map = Map::default();
     map.obey(&OperatorCommand::ConfirmMembers);
     hear(&running, map.news()).await;
@@ -360,7 +360,7 @@ async fn a_confirmation_is_good_for_five_minutes_and_once() {
     let running = Running::start_at(config, wall);
     hear(&running, map.news()).await;
     pass(5).await;
-    assert_eq!(*running.handle.members_confirmed.borrow(), 0);
+    assert_eq!(running.handle.departures.borrow().confirmed, 0);
     running.stop().await;
 }
 

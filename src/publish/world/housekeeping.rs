@@ -134,6 +134,7 @@ impl World {
             generation: snapshot.generation().0,
             serial: snapshot.serial().0,
             services: counts.services,
+            without_member: counts.without_member,
             ignored: counts.ignored,
             unpublished: counts.unpublished,
             disagreeing: counts.disagreeing,

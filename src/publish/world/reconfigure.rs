@@ -20,25 +20,19 @@ impl World {
     /// Takes a new configuration. Members keep their facts while they keep their name, and their
     /// source may still be the same cluster; a member that is gone loses its facts and files.
     ///
-    /// Members that come, go or are configured otherwise cost what their own services cost. Only what all
-    /// services depend on, as federations and the order of members do, has all compiled anew.
-    pub(in crate::publish) fn reconfigure(&mut self, config: Arc<Config>, now: Now) {
+    /// Members that come, go, are configured otherwise or have another place cost what their own services
+    /// cost. Only what all services depend on, as federations do, has all compiled anew.
+    pub(in crate::publish) fn reconfigure(&mut self, config: &Config, now: Now) {
         let before = &self.out.builder.fleet().members;
-        let seated = config.fleet.members.clone().seated_among(before);
-        let can_stay = seated.is_some() && self.out.builder.can_take(&config.fleet);
-        let config = match seated {
-            Some(members) => {
-                let fleet = Fleet {
-                    members,
-                    ..(*config.fleet).clone()
-                };
-                Arc::new(Config {
-                    fleet: Arc::new(fleet),
-                    ..(*config).clone()
-                })
-            }
-            None => config,
+        let fleet = Fleet {
+            members: config.fleet.members.clone().seated_among(before),
+            ..(*config.fleet).clone()
         };
+        let can_stay = self.out.builder.can_take(&fleet);
+        let config = Arc::new(Config {
+            fleet: Arc::new(fleet),
+            ..config.clone()
+        });
         let old = std::mem::replace(&mut self.config, Arc::clone(&config));
         if !can_stay {
             self.fold_all(now);

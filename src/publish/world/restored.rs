@@ -1,12 +1,16 @@
 //! The world as it was last known, for looking at: nothing is contacted, written or locked.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::begin;
 use super::begin::{Beginning, FOLDER, members};
 use crate::config::Config;
-use crate::model::{Finding, MemberIdx, MemberState, NamespacedName, Service, UnixSeconds};
+use crate::model::{
+    Finding, Identity, MemberIdx, MemberState, NamespacedName, Service, UnixSeconds,
+};
 use crate::names::Label;
+use crate::publish::disk::files::FileOwner;
 use crate::publish::disk::findings_file;
 use crate::publish::members::profile::{Profile, status};
 use crate::publish::members::states::ContactEvent;
@@ -67,6 +71,18 @@ pub fn restore(config: Arc<Config>) -> Restored {
         serial,
         now,
     }
+}
+
+/// Which clusters the members of a configuration were when their facts were kept. Wrong files are
+/// logged and not used.
+pub fn kept_identities(config: &Config) -> BTreeMap<Label, Identity> {
+    let read = begin::read(config, &config.state_dir.join(FOLDER));
+    let owners = read.owners.into_iter();
+    let identities = owners.filter_map(|(owner, (kept, _))| match owner {
+        FileOwner::Member(name) => Some((name, kept.identity?)),
+        FileOwner::Fleet => None,
+    });
+    identities.collect()
 }
 
 impl Beginning {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use tracing::info;
 
-use super::confirming::Confirming;
+use super::confirming::{Awaited, Confirming};
 use super::run::Core;
-use crate::model::{OverrideTarget, Peer};
+use crate::model::{MemberOrigin, OverrideTarget, Peer};
 use crate::names::Label;
 use crate::publish::command::{CommandOutcome, CommandRefused, CommandRequest, OperatorCommand};
 use crate::publish::now::Now;
@@ -20,15 +20,26 @@ impl Core {
     pub(in crate::publish) fn execute(&mut self, request: CommandRequest) {
         let now = self.now();
         match &request.command {
-            OperatorCommand::ConfirmMembers => {
-                let outcome = self.confirm_members();
+            OperatorCommand::ConfirmMembers => match self.confirm_members() {
+                // It is answered when they are out of answers.
+                Ok((members, done)) => self.confirming.push(Confirming {
+                    what: Awaited::Members(members),
+                    done,
+                    reply: request.reply,
+                }),
+                // Whoever asked may have gone away.
+                Err(refused) => drop(request.reply.send(Err(refused))),
+            },
+            OperatorCommand::Forget(member) => {
+                let outcome = self.forget(member);
                 // Whoever asked may have gone away.
                 drop(request.reply.send(outcome));
             }
             OperatorCommand::Confirm(member) => match self.confirm(member, request.by, now) {
                 Ok(done) => {
-                    let (last, reply) = (self.world.shards.releases.all(), request.reply);
-                    self.confirming.push(Confirming { last, done, reply });
+                    let what = Awaited::Shards(self.world.shards.releases.all());
+                    let reply = request.reply;
+                    self.confirming.push(Confirming { what, done, reply });
                     if self.world.shards.releases.is_empty() && !self.world.overrides.is_frozen() {
                         self.publish(now);
                     } else {
@@ -46,15 +57,35 @@ impl Core {
     }
 
     /// Lets members go whose removal is withheld: whoever follows where they come from does so at once.
-    fn confirm_members(&mut self) -> Result<CommandOutcome, CommandRefused> {
+    /// Returns which.
+    fn confirm_members(&mut self) -> Result<(Vec<Label>, CommandOutcome), CommandRefused> {
         let withheld = &self.world.config.membership.withheld;
         if withheld.is_empty() {
             return Err(CommandRefused::NoMembersWithheld);
         }
         let names: Vec<_> = withheld.iter().map(ToString::to_string).collect();
-        self.members_confirmed.send_modify(|count| *count += 1);
-        Ok(CommandOutcome {
+        self.departures
+            .send_modify(|departures| departures.confirmed += 1);
+        let done = CommandOutcome {
             notes: vec![format!("members that go: {}", names.join(", "))],
+            ..CommandOutcome::default()
+        };
+        Ok((withheld.clone(), done))
+    }
+
+    /// The absence of a member is meant: it goes with the first list that lacks it.
+    fn forget(&mut self, member: &Label) -> Result<CommandOutcome, CommandRefused> {
+        check_known(&OverrideTarget::Member(member.clone()), &self.world.out)?;
+        if self.world.config.membership.origin(member) == MemberOrigin::Config {
+            return Err(CommandRefused::OfConfiguration {
+                member: member.clone(),
+            });
+        }
+        self.departures.send_modify(|departures| {
+            *departures.meant.entry(member.clone()).or_default() += 1;
+        });
+        Ok(CommandOutcome {
+            notes: vec![format!("{member} goes as soon as its file is gone")],
             ..CommandOutcome::default()
         })
     }
@@ -102,7 +133,7 @@ impl Core {
         for confirmation in self.world.overrides.host.due(moment) {
             let done = match &confirmation.member {
                 Some(member) => self.confirm(member, None, now),
-                None => self.confirm_members(),
+                None => self.confirm_members().map(|(_, done)| done),
             };
             let Ok(done) = done else { continue };
             info!(notes = ?done.notes, "confirmed by the ConfigMap of the host cluster");
@@ -119,7 +150,9 @@ impl Core {
     pub(in crate::publish) fn answer_confirmed(&mut self) {
         let made = self.world.shards.releases.done();
         let frozen = self.world.overrides.freeze();
-        for Confirming { done, reply, .. } in self.confirming.extract_if(.., |it| it.last <= made) {
+        let membership = &self.world.config.membership;
+        let is_done = |it: &mut Confirming| it.what.is_done(made, membership);
+        for Confirming { done, reply, .. } in self.confirming.extract_if(.., is_done) {
             let mut done = CommandOutcome { frozen, ..done };
             if frozen.is_some() {
                 let note = "answers are frozen: it takes effect at `gazetteer thaw`";

@@ -16,6 +16,7 @@ use super::serial::SerialClock;
 use crate::config::Config;
 use crate::model::{Delta, MemberSet, OverridesNews, ProbeTargets, UnixSeconds};
 use crate::names::Label;
+use crate::publish::MemberDepartures;
 use crate::publish::command::CommandRequest;
 use crate::publish::now::Now;
 use crate::publish::world::{Folded, World};
@@ -49,12 +50,14 @@ pub(in crate::publish) struct Core {
     /// Whether the daemon is ready; never taken back, since losing members is no reason to refuse
     /// queries.
     pub(in crate::publish) ready: watch::Sender<bool>,
+    /// When it last took a turn.
+    pub(in crate::publish) turned: watch::Sender<Instant>,
     /// The members of which withdrawals are held back.
     pub(in crate::publish) unconfirmed: watch::Sender<Arc<BTreeSet<Label>>>,
     /// How often operators have accepted a facts file that lacks its mark, by member.
     pub(in crate::publish) confirmed: watch::Sender<Arc<BTreeMap<Label, u64>>>,
-    /// How often operators have let members go whose removal was withheld.
-    pub(in crate::publish) members_confirmed: watch::Sender<u64>,
+    /// What operators have said of members that go.
+    pub(in crate::publish) departures: watch::Sender<MemberDepartures>,
     /// Operators who have confirmed what is not published as a whole.
     pub(in crate::publish) confirming: Vec<Confirming>,
     /// What is to be probed.
@@ -84,6 +87,7 @@ impl Core {
         loop {
             let now = self.now();
             self.turn(now);
+            self.turned.send_replace(now.instant);
             let deadline = self.deadline(now.instant);
             let is_waiting = self.world.out.record.wait(now.instant).is_some();
             let is_saving = self.world.overrides.is_saving();
@@ -96,7 +100,7 @@ impl Core {
                 Some(news) = host.recv(), if !is_saving => self.hear_host(news),
                 Some(config) = configs.recv() => {
                     let now = self.now();
-                    self.world.reconfigure(config, now);
+                    self.reconfigure(&config, now);
                 }
                 Some(delta) = deltas.recv() => {
                     let now = self.now();
@@ -148,6 +152,16 @@ impl Core {
         now
     }
 
+    /// Takes a new configuration. Of members that are gone nothing is to be said any more.
+    fn reconfigure(&mut self, config: &Config, now: Now) {
+        self.world.reconfigure(config, now);
+        let index = &self.world.members.index;
+        self.departures.send_if_modified(|departures| {
+            departures.meant.retain(|name, _| index.contains_key(name));
+            false
+        });
+    }
+
     /// Folds a change. One of an unknown member may be ahead of the configuration that adds it,
     /// which its sender sent before.
     fn fold(&mut self, delta: Delta, configs: &mut mpsc::Receiver<Arc<Config>>, now: Now) {
@@ -157,7 +171,7 @@ impl Core {
                 self.world.out.metrics.delta(DeltaOutcome::Unknown);
                 return;
             };
-            self.world.reconfigure(config, now);
+            self.reconfigure(&config, now);
             folded = self.world.fold(delta, now);
         }
     }

@@ -24,7 +24,9 @@ use crate::publish::overrides::{OverrideState, overrides_file};
 use crate::publish::shards::findings::KnownFindings;
 use crate::publish::world::begin::{Beginning, FOLDER};
 use crate::publish::world::{World, begin};
-use crate::publish::{EventLog, Handle, LockError, StartError, Storage, lock_folder};
+use crate::publish::{
+    EventLog, Handle, LockError, MemberDepartures, StartError, Storage, lock_folder,
+};
 use crate::snapshot::Generation;
 use crate::telemetry::{Metrics, clock};
 
@@ -157,9 +159,10 @@ pub(in crate::publish) fn prepare(
     let snapshots = Arc::new(ArcSwap::new(first));
     let (hostnames_to, hostnames) = watch::channel(Arc::default());
     let (ready_to, ready) = watch::channel(false);
+    let (turned_to, turned) = watch::channel(now.instant);
     let (unconfirmed_to, unconfirmed) = watch::channel(Arc::default());
     let (confirmed_to, confirmed) = watch::channel(Arc::default());
-    let (members_confirmed_to, members_confirmed) = watch::channel(0);
+    let (departures_to, departures) = watch::channel(MemberDepartures::default());
     let (targets_to, targets) = watch::channel(ProbeTargets::default());
     let mut core = Core {
         world: World::new(
@@ -178,9 +181,10 @@ pub(in crate::publish) fn prepare(
         hostnames: hostnames_to,
         confirming: Vec::new(),
         ready: ready_to,
+        turned: turned_to,
         unconfirmed: unconfirmed_to,
         confirmed: confirmed_to,
-        members_confirmed: members_confirmed_to,
+        departures: departures_to,
         targets: targets_to,
         housekeeping: now.instant,
         wall,
@@ -203,9 +207,10 @@ pub(in crate::publish) fn prepare(
             snapshots,
             hostnames,
             ready,
+            turned,
             unconfirmed,
             confirmed,
-            members_confirmed,
+            departures,
             targets,
             findings,
         },

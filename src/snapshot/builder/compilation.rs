@@ -186,10 +186,11 @@ impl Compilation {
             }
         }
         let sums = |entry: Option<&ServiceEntry>| {
-            let Some(entry) = entry else { return [0; 7] };
+            let Some(entry) = entry else { return [0; 8] };
             let is_long = entry.exists() && longest_name(compiler, entry) > MAX_NAME;
             [
                 usize::from(entry.exists()),
+                usize::from(entry.exists() && entry.health().available.is_empty()),
                 entry.ignored().len(),
                 usize::from(is_long),
                 usize::from(!entry.disagreements().is_empty()),
@@ -205,6 +206,7 @@ impl Compilation {
         let counts = Arc::make_mut(&mut self.counts);
         let fields = [
             &mut counts.services,
+            &mut counts.without_member,
             &mut counts.ignored,
             &mut counts.unpublished,
             &mut counts.disagreeing,

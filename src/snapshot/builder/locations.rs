@@ -14,7 +14,7 @@ use crate::snapshot::scopes::Scopes;
 use crate::vantage::{Surroundings, VantageTable};
 
 impl SnapshotBuilder {
-    /// Whether this builder can go on under another fleet whose members are seated among those of its
+    /// Whether this builder can go on under another fleet, whose members are seated among those of its
     /// own: what every service depends on is the same.
     pub fn can_take(&self, fleet: &Fleet) -> bool {
         self.fleet.federations == fleet.federations && self.fleet.addresses == fleet.addresses
@@ -24,11 +24,17 @@ impl SnapshotBuilder {
     /// facts any more; those that are new have none yet, and are `Syncing(WhileRunning)`. Where those
     /// stand that are new or configured otherwise is to be [said](Self::set_topology) next.
     ///
-    /// Costs O(members + scopes + plans + networks), and O(their services) for members that offer other
-    /// namespaces, or have another gateway or cluster domain.
+    /// Costs O(members² + scopes + plans + networks), and O(their services) for members that offer other
+    /// namespaces, or have another gateway or cluster domain, or another place among the others. Of the
+    /// last only services are compiled anew of which what members say is in another order.
     pub fn set_fleet(&mut self, fleet: &Arc<Fleet>) {
         let before = std::mem::replace(&mut self.fleet, Arc::clone(fleet));
         self.seat(&before);
+        let count = |member| self.facts.count(member);
+        for moved in fleet.members.moved_since(&before.members, count) {
+            let reordered = self.facts.reorder(moved, &fleet.members);
+            self.changed.extend(reordered);
+        }
         self.set_apexes(Apexes::compile(fleet));
         for (index, member) in fleet.members.iter() {
             let Some(was) = before

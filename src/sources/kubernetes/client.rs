@@ -16,6 +16,7 @@ mod files;
 pub(super) mod fuzzing;
 mod kept;
 mod kubeconfig;
+mod member;
 mod objects;
 mod operator;
 mod pem;
@@ -39,14 +40,16 @@ use tokio::time::Instant;
 pub(super) use self::error::ClientError;
 pub(super) use self::files::Files;
 pub(super) use self::kept::KeptToken;
+pub use self::kept::forget_token;
 pub use self::kubeconfig::files_named;
+pub use self::member::{CredentialFacts, MemberClient, TrustKind};
 pub use self::objects::{ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser};
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
 pub use self::token::TokenClaims;
 pub(super) use self::verifier::SeenExpiry;
-use crate::config::Source;
+use crate::config::{MemberSource, Source};
 use crate::model::UnixSeconds;
 use crate::model::limits::EXEC_TIME;
 
@@ -107,6 +110,12 @@ pub(super) struct Connection {
     pub(super) has_plugin: bool,
     /// When the certificate that the API shows expires.
     pub(super) certificate: SeenExpiry,
+    /// What is known of the credential.
+    facts: CredentialFacts,
+    /// Host and port of what is connected to first.
+    first_hop: Option<(String, u16)>,
+    /// How the API's certificate is verified.
+    trust: TrustKind,
 }
 
 /// What the clients of a member are built from.
@@ -163,6 +172,39 @@ pub async fn operator_client(
     })
 }
 
+/// Builds the client of a member by the same functions as the daemon, with the token that it keeps in
+/// the folder `credentials` if that is the later one. An exec plugin is run. The error says what is
+/// wrong, and shows no secret.
+pub async fn member_client(
+    source: &MemberSource,
+    credentials: &Path,
+) -> Result<MemberClient, String> {
+    let origin = ClientOrigin {
+        kept: KeptToken::of_source(source, credentials),
+        ..ClientOrigin::alone(source.source.clone())
+    };
+    let connection = connect(&origin).await;
+    let connection = connection.map_err(|error| error.to_string())?;
+    let mut credential = connection.facts;
+    credential.is_renewed = connection.access.renewable.is_some();
+    credential.is_of_plugin = connection.has_plugin;
+    if matches!(source.source, Source::InCluster) {
+        // The kubelet renews it.
+        credential.is_renewed = true;
+    }
+    Ok(MemberClient {
+        client: OperatorClient {
+            client: connection.access.client,
+            url: connection.url.trim_end_matches('/').to_owned(),
+            secrets: Arc::clone(&connection.access.secrets),
+        },
+        credential,
+        first_hop: connection.first_hop,
+        trust: connection.trust,
+        seen: connection.certificate,
+    })
+}
+
 /// Says why the client of a member cannot be built, if it cannot: from the same files and by the
 /// same functions as [`connect`], but for the exec plugin, which is not run. Contacts nothing.
 pub async fn check(source: &Source) -> Result<(), String> {
@@ -212,6 +254,8 @@ async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connec
     };
     let certificate = SeenExpiry::default();
     let seen = certificate.clone();
+    let facts = member::facts(&settings);
+    let (first_hop, trust) = (member::first_hop(&settings), member::trust(&settings));
     let client = blocking(move || transport::client(&settings, seen)).await?;
     Ok(Connection {
         access: Access {
@@ -225,6 +269,9 @@ async fn build_from(mut settings: ClientSettings, files: Files) -> Result<Connec
         renew_at,
         has_plugin,
         certificate,
+        facts,
+        first_hop,
+        trust,
     })
 }
 

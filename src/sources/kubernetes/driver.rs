@@ -42,7 +42,6 @@ pub use self::timing::Timing;
 use super::super::Lifetime;
 use super::super::unconfirmed::Unconfirmed;
 use super::client::{ClientOrigin, KeptToken, ObjectCredentials};
-use crate::config::Source;
 use crate::telemetry::Metrics;
 
 /// Where credentials come from and are kept that the configuration does not have.
@@ -87,14 +86,9 @@ pub async fn run_with(
     let span = info_span!("source", member = %source.member);
     let sender = delta_sender::DeltaSender::new(source.member.clone(), epoch, deltas, metrics);
     let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
-    let has_token = matches!(
-        source.source,
-        Source::Kubeconfig { .. } | Source::Object { .. }
-    );
-    let kept = || Arc::new(KeptToken::new(&credentials.folder, &source.member));
     let origin = ClientOrigin {
         source: source.source.clone(),
-        kept: (source.renews && has_token).then(kept),
+        kept: KeptToken::of_source(&source, &credentials.folder),
         objects: credentials.objects.clone(),
     };
     let run = sessions::run(&source, &origin, sender, unconfirmed, lists, timing).instrument(span);

@@ -26,6 +26,7 @@ use super::super::kubernetes::{
 };
 use crate::config::{HostCluster, MemberObject, ObjectMember};
 use crate::model::limits::HOST_OBJECTS;
+use crate::names::Label;
 use crate::telemetry::Metrics;
 
 /// The members that objects of a host cluster name.
@@ -185,12 +186,18 @@ impl HostMembers {
         self.forget(&changed)
     }
 
+    /// An operator says that the absence of a member is meant.
+    pub fn mean(&mut self, member: &Label) {
+        let now = Instant::now();
+        for origin in [&mut self.from_secrets, &mut self.from_profiles] {
+            origin.mean(member.as_str(), now);
+        }
+    }
+
     /// An operator confirms that those are gone that are withheld. Returns whether members are others.
     pub fn confirm(&mut self) -> bool {
-        let changed = [self.from_secrets.confirm(), self.from_profiles.confirm()];
-        changed
-            .iter()
-            .fold(false, |is_due, changed| self.forget(changed) || is_due)
+        let (secrets, profiles) = (self.from_secrets.confirm(), self.from_profiles.confirm());
+        self.forget(&secrets) | self.forget(&profiles)
     }
 
     /// The members, in no order.
@@ -207,7 +214,7 @@ impl HostMembers {
 
     /// Shows what is wrong; problems with these paths are not of members that are taken. Returns how many of
     /// them are of objects.
-    pub fn measure<'p>(&self, refused: impl Iterator<Item = &'p Path> + Clone) -> usize {
+    pub fn measure<'p>(&self, refused: &(impl Iterator<Item = &'p Path> + Clone)) -> usize {
         let mut sum = 0;
         for (origin, kind) in [
             (&self.from_secrets, "secret"),

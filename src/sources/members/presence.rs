@@ -9,6 +9,9 @@
 //!                                ▼         an operator confirms
 //!                            withheld ─────────────────────────────────▶ gone
 //! ```
+//!
+//! Somebody whose absence an operator has said to be meant is gone with the first list that lacks it,
+//! and does not count among those that go at once.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -23,6 +26,9 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// Fewer that go at once are not too many, unless none is left.
 const FEWEST: usize = 2;
 
+/// For how long an absence is meant that does not come.
+const MEANT: Duration = Duration::from_secs(300);
+
 /// Who of an origin is known, and who was not in its last list. `K` is what it calls them by.
 #[derive(Debug)]
 pub struct Presence<K> {
@@ -30,6 +36,8 @@ pub struct Presence<K> {
     known: BTreeMap<K, Option<Instant>>,
     /// Those that stay until an operator confirms that they are gone.
     withheld: BTreeSet<K>,
+    /// Those whose absence is meant, with until when.
+    meant: BTreeMap<K, Instant>,
     /// When those went that went of late.
     recent: VecDeque<Instant>,
 }
@@ -39,6 +47,7 @@ impl<K: Ord + Clone> Default for Presence<K> {
         Self {
             known: BTreeMap::new(),
             withheld: BTreeSet::new(),
+            meant: BTreeMap::new(),
             recent: VecDeque::new(),
         }
     }
@@ -50,12 +59,34 @@ impl<K: Ord + Clone> Presence<K> {
         self.known.entry(one).or_default();
     }
 
+    /// An operator says that the absence of somebody is meant, or will be.
+    pub fn mean(&mut self, one: K, now: Instant) {
+        if self.known.contains_key(&one) {
+            self.meant.insert(one, now + MEANT);
+        }
+    }
+
     /// A whole list. `others` are members of other origins. Returns those that are gone now.
     pub fn listed(&mut self, list: &BTreeSet<K>, others: usize, now: Instant) -> Vec<K> {
         for one in list {
             self.known.insert(one.clone(), None);
             self.withheld.remove(one);
         }
+        self.meant.retain(|_, until| now < *until);
+        let meant = self.meant.keys().filter(|one| !list.contains(one));
+        let meant: Vec<K> = meant.cloned().collect();
+        for one in &meant {
+            self.meant.remove(one);
+            self.known.remove(one);
+            self.withheld.remove(one);
+        }
+        let mut gone = self.listed_unasked(list, others, now);
+        gone.extend(meant);
+        gone
+    }
+
+    /// Of those whose absence nobody has said to be meant.
+    fn listed_unasked(&mut self, list: &BTreeSet<K>, others: usize, now: Instant) -> Vec<K> {
         let mut gone = Vec::new();
         for (one, since) in &mut self.known {
             if list.contains(one) {
@@ -82,6 +113,11 @@ impl<K: Ord + Clone> Presence<K> {
             return Vec::new();
         };
         since.get_or_insert(now);
+        if self.meant.remove(one).is_some_and(|until| now < until) {
+            self.known.remove(one);
+            self.withheld.remove(one);
+            return vec![one.clone()];
+        }
         if self.withheld.contains(one) {
             return Vec::new();
         }
@@ -123,9 +159,14 @@ impl<K: Ord + Clone> Presence<K> {
     /// When another list is wanted, if anybody is absent.
     pub fn due(&self) -> Option<Instant> {
         let absent = self.known.iter();
-        let absent = absent.filter(|(one, _)| !self.withheld.contains(one));
-        let since = absent.filter_map(|(_, since)| *since);
-        since.min().map(|since| since + CONFIRM_DELAY)
+        let due = absent.filter_map(|(one, since)| {
+            let since = (*since)?;
+            if self.meant.contains_key(one) {
+                return Some(since);
+            }
+            (!self.withheld.contains(one)).then(|| since + CONFIRM_DELAY)
+        });
+        due.min()
     }
 
     /// Forgets those that are gone.
@@ -204,6 +245,42 @@ mod tests {
         presence.seen("a");
         assert!(presence.deleted(&"a", 0, at(60)).is_empty());
         assert_eq!(presence.confirm(), ["a"]);
+        // Unless that is meant.
+        presence.seen("a");
+        presence.mean("a", at(70));
+        assert_eq!(presence.deleted(&"a", 0, at(71)), ["a"]);
+        assert!(presence.withheld().is_empty());
+    }
+
+    #[test]
+    fn who_is_meant_to_be_gone_goes_at_once_and_counts_for_no_brake() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut presence = Presence::default();
+        presence.listed(&set("a b c d"), 0, at(0));
+        presence.mean("a", at(0));
+        presence.mean("x", at(0));
+        assert!(presence.listed(&set("a b c d"), 0, at(1)).is_empty());
+        assert_eq!(presence.listed(&set("b c d"), 0, at(2)), ["a"]);
+        // It was absent before it was said.
+        presence.listed(&set("c d"), 0, at(3));
+        presence.mean("b", at(4));
+        assert_eq!(presence.due(), Some(at(3)));
+        assert_eq!(presence.listed(&set("c d"), 0, at(4)), ["b"]);
+        // Neither makes one that goes by itself too many.
+        presence.listed(&set("d"), 0, at(5));
+        assert_eq!(presence.listed(&set("d"), 0, at(10)), ["c"]);
+        // Nor does the last one of all wait, nor one that is withheld.
+        presence.listed(&set(""), 0, at(20));
+        assert!(presence.listed(&set(""), 0, at(25)).is_empty());
+        assert_eq!(*presence.withheld(), set("d"));
+        presence.mean("d", at(26));
+        assert_eq!(presence.listed(&set(""), 0, at(26)), ["d"]);
+        assert!(presence.withheld().is_empty());
+        // What is meant and does not come is no longer meant after a while.
+        presence.listed(&set("e f"), 0, at(30));
+        presence.mean("e", at(30));
+        assert!(presence.listed(&set("f"), 0, at(330)).is_empty());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::wait::{SOON, until};
 use crate::watcher::Watcher;
 
 /// Takes away what `deploy/rbac.yaml` and other scenarios bound to the role, so that nothing but joins is.
-fn bare(member: &Member) {
+pub(super) fn bare(member: &Member) {
     for path in [
         "clusterrolebindings/gazetteer".to_owned(),
         format!("clusterrolebindings/{CERTIFIED}"),

@@ -300,7 +300,7 @@ impl Writer {
     pub(super) fn reload(&mut self, folder: &Path, reload: Reload) {
         self.rules.change(reload);
         let now = self.core.now();
-        self.core.world.reconfigure(self.rules.config(folder), now);
+        self.core.world.reconfigure(&self.rules.config(folder), now);
     }
 
     /// An operator gives a command.

@@ -5,12 +5,14 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
+use tracing::{info, warn};
 
 use super::token::TokenClaims;
-use crate::config::read;
+use crate::config::{MemberSource, Source, read};
 use crate::model::UnixSeconds;
 use crate::model::limits::TOKEN_BODY;
 use crate::names::Label;
@@ -22,6 +24,24 @@ pub(in super::super) struct KeptToken {
     path: PathBuf,
     /// What is known of it.
     known: Mutex<Known>,
+}
+
+/// Removes the renewed token of a member that is gone for good, if there is one. Its source is to have
+/// ended. Blocks.
+pub fn forget_token(credentials: &Path, member: &Label) {
+    let path = token_file(credentials, member);
+    match fs::remove_file(&path) {
+        Ok(()) => info!(%member, "kept token removed"),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => {
+            warn!(%member, file = %path.display(), %error, "the token of a member that is gone is still kept");
+        }
+    }
+}
+
+/// The file that holds the renewed token of a member.
+fn token_file(credentials: &Path, member: &Label) -> PathBuf {
+    credentials.join(format!("{member}.token"))
 }
 
 /// What is known of a token that is kept.
@@ -36,10 +56,23 @@ struct Known {
 }
 
 impl KeptToken {
+    /// That of a member whose token is renewed, in the folder `credentials`; `None` where it is not.
+    pub(in super::super) fn of_source(
+        source: &MemberSource,
+        credentials: &Path,
+    ) -> Option<Arc<Self>> {
+        let has_token = matches!(
+            source.source,
+            Source::Kubeconfig { .. } | Source::Object { .. }
+        );
+        let is_renewed = source.renews && has_token;
+        is_renewed.then(|| Arc::new(Self::new(credentials, &source.member)))
+    }
+
     /// That of `member` in the folder `credentials` of a state folder. Reads nothing yet.
     pub(in super::super) fn new(credentials: &Path, member: &Label) -> Self {
         Self {
-            path: credentials.join(format!("{member}.token")),
+            path: token_file(credentials, member),
             known: Mutex::default(),
         }
     }
@@ -155,6 +188,21 @@ mod tests {
         assert_eq!(is(&restarted, &opaque, &opaque), None);
         let elsewhere = KeptToken::new(&credentials, &"m2".parse().unwrap());
         assert_eq!(is(&elsewhere, &old, &old), None);
+    }
+
+    #[test]
+    fn the_token_of_a_member_that_is_gone_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = folder.path().join("credentials");
+        let [m1, m2] = ["m1", "m2"].map(|name| name.parse().unwrap());
+        for member in [&m1, &m2] {
+            let kept = KeptToken::new(&credentials, member);
+            kept.keep(token("u", 1), UnixSeconds(1)).unwrap();
+        }
+        forget_token(&credentials, &m1);
+        forget_token(&credentials, &m1);
+        assert!(!token_file(&credentials, &m1).exists());
+        assert!(token_file(&credentials, &m2).exists());
     }
 
     #[test]

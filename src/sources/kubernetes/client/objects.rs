@@ -358,8 +358,8 @@ mod tests {
     fn what_is_harmless_is_taken() {
         let cluster = json!({"server": "https://192.0.2.1:6443", "tls-server-name": "a"});
         let user = json!({"token": "t0ken"});
-        let taken = taken(&kubeconfig(&cluster, &user)).unwrap();
-        assert_eq!(taken.server.to_string(), "https://192.0.2.1:6443/");
+        let settings = taken(&kubeconfig(&cluster, &user)).unwrap();
+        assert_eq!(settings.server.to_string(), "https://192.0.2.1:6443/");
         let mut listed = cluster.clone();
         listed["proxy-url"] = json!("http://192.0.2.9:3128");
         taken(&kubeconfig(&listed, &user)).unwrap();

@@ -251,6 +251,17 @@ fn not_after(parsed: &X509Certificate<'_>) -> Option<UnixSeconds> {
     u64::try_from(seconds).ok().map(UnixSeconds)
 }
 
+/// When the certificate in this DER begins to be valid, and when it expires.
+pub(super) fn lifetime(
+    certificate: &CertificateDer<'_>,
+) -> (Option<UnixSeconds>, Option<UnixSeconds>) {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
+        return (None, None);
+    };
+    let begins = u64::try_from(parsed.validity().not_before.timestamp());
+    (begins.ok().map(UnixSeconds), not_after(&parsed))
+}
+
 /// When the certificate in this DER expires.
 pub(super) fn expiry(certificate: &CertificateDer<'_>) -> Option<UnixSeconds> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;

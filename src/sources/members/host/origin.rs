@@ -118,6 +118,14 @@ impl ObjectOrigin {
         self.go(&gone, false, &withheld, others, now)
     }
 
+    /// An operator says that the absence of the member of this name is meant.
+    pub(super) fn mean(&mut self, name: &str, now: Instant) {
+        let called = self.members.values().filter(|one| one.name == name);
+        for one in called {
+            self.presence.mean(one.object.clone(), now);
+        }
+    }
+
     /// An operator confirms that those are gone that are withheld.
     pub(super) fn confirm(&mut self) -> OriginChange {
         let gone = self.presence.confirm();

@@ -1,0 +1,289 @@
+//! The Helm chart and the files for kustomize, by the real Helm, kubectl and API servers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::{Value, json};
+
+use crate::files;
+use crate::fleet::Fleet;
+use crate::process::program;
+use crate::wait::{SOON, until};
+
+/// A member that is the cluster itself.
+const HERE: &str = "version = \"v1\"\nname = \"here\"\nsource = { in-cluster = true }\n";
+
+/// A configuration of one's own, with the cluster itself as a member.
+const OWN: &str = "version = \"v1\"\nlisten.dns = [\"0.0.0.0:5300\"]\nlisten.admin = \"0.0.0.0:9100\"\n\
+    shutdown-delay = \"1m30s\"\n[[federation]]\nname = \"fed\"\napex = \"example.com\"\n\
+    nameservers = [{ name = \"ns1.example.com\", addresses = [\"192.0.2.53\"] }]\n\
+    [[member]]\nname = \"here\"\nsource = { in-cluster = true }\n";
+
+/// Sets of values that the chart takes.
+fn sets() -> Vec<(&'static str, Value)> {
+    let digest = format!("sha256:{}", "0".repeat(64));
+    vec![
+        ("default", json!({})),
+        ("single", json!({"replicas": 1})),
+        ("ha", ha()),
+        ("split", json!({"service": {"split": true}})),
+        ("host-network", json!({"hostNetwork": true})),
+        ("no-volume", json!({"persistence": {"enabled": false}})),
+        (
+            "monitored",
+            json!({
+                "serviceMonitor": {"enabled": true, "labels": {"release": "prometheus"}},
+                "prometheusRule": {"enabled": true}, "dashboards": {"enabled": true},
+            }),
+        ),
+        ("in-cluster", json!({"config": OWN, "demo": false})),
+        ("node-port", json!({"service": {"type": "NodePort"}})),
+        (
+            "cluster-ip",
+            json!({"service": {"type": "ClusterIP", "clusterIP": "10.96.0.53"}}),
+        ),
+        (
+            "platform-user",
+            json!({"runAs": null, "persistence": {"storageClass": "fast", "size": "5Gi"}}),
+        ),
+        (
+            "members",
+            json!({
+                "members": {"here": HERE}, "memberSecrets": ["joined"],
+                "facts": {"vm-ams": "[[service]]\n"},
+            }),
+        ),
+        (
+            "placed",
+            json!({
+                "nodeSelector": {"a": "b"}, "affinity": {"nodeAffinity": {}},
+                "tolerations": [{"key": "k", "operator": "Exists", "effect": "NoSchedule"}],
+                "networkPolicy": {
+                    "clients": ["192.0.2.0/24", "2001:db8::/32"], "scrapers": ["monitoring", "192.0.2.7/32"],
+                },
+                "image": {"digest": digest, "pullSecrets": ["registry"]},
+                "resources": {"limits": {"memory": "1Gi"}},
+            }),
+        ),
+        (
+            "open",
+            json!({
+                "networkPolicy": {"enabled": false},
+                "service": {"loadBalancerClass": "example.com/lb", "annotations": {"a": "b"}},
+            }),
+        ),
+    ]
+}
+
+/// Values of the overlay `ha`.
+fn ha() -> Value {
+    json!({"replicas": 3, "priorityClassName": "system-cluster-critical"})
+}
+
+/// Values that the chart refuses, and a part of what it says.
+fn wrong() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"replica": 2}), "replica"),
+        (json!({"replicas": 0}), "/replicas"),
+        (json!({"config": 5}), "/config"),
+        (json!({"service": {"typ": "NodePort"}}), "typ"),
+        (json!({"image": {"digest": "latest"}}), "/image/digest"),
+        (json!({"members": {"A b": ""}}), "A b"),
+        (json!({"config": "a = ["}), "config: toml: line 1"),
+        (json!({"config": "a = 1"}), "listen.admin is missing"),
+        (
+            json!({"config": OWN.replace("0.0.0.0:9100", "127.0.0.1:9100")}),
+            "where the kubelet cannot reach it",
+        ),
+        (
+            json!({"config": OWN.replace("0.0.0.0:5300", "0.0.0.0:53")}),
+            "takes a capability",
+        ),
+        (
+            json!({"service": {"split": true, "clusterIP": "10.96.0.53"}}),
+            "cannot have one address",
+        ),
+    ]
+}
+
+/// A file of the repository.
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Runs Helm on the chart with these values; its own files are in `folder`.
+fn helm(folder: &Path, verb: &[&str], values: &Value, more: &[&str]) -> Output {
+    let file = folder.join("values.json");
+    files::write(&file, values.to_string());
+    let mut command = Command::new(program("helm"));
+    command.args(verb).arg(repository("deploy/chart"));
+    command.args(["--namespace", "dns", "--values"]).arg(&file);
+    for place in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        command.env(place, folder);
+    }
+    command.args(more).output().expect("helm runs")
+}
+
+/// What the chart makes of values, but for the Pod of `helm test`.
+fn rendered(folder: &Path, values: &Value) -> String {
+    let output = helm(
+        folder,
+        &["template", "gazetteer"],
+        values,
+        &["--skip-tests"],
+    );
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{values}\n{complaint}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// The objects of a text, by kind and name.
+fn objects(text: &str) -> BTreeMap<(String, String), Value> {
+    let all: Vec<Value> = serde_saphyr::from_multiple(text).expect("YAML");
+    let all = all.into_iter().filter(|object| !object.is_null());
+    all.map(|object| {
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let key = (text(&object["kind"]), text(&object["metadata"]["name"]));
+        (key, object)
+    })
+    .collect()
+}
+
+/// Helm finds no fault with the chart, and makes of each set of values what it must.
+pub(crate) fn renders(folder: &Path) {
+    for (name, values) in sets() {
+        let linted = helm(folder, &["lint", "--strict"], &values, &[]);
+        let said = String::from_utf8_lossy(&linted.stdout).into_owned();
+        assert!(linted.status.success(), "{name}\n{said}");
+        let objects = objects(&rendered(folder, &values));
+        let replicas = values["replicas"].as_u64().unwrap_or(2);
+        let has = |kind: &str| objects.keys().any(|(other, _)| other == kind);
+        assert_eq!(has("PodDisruptionBudget"), replicas > 1, "{name}");
+        assert_eq!(
+            has("ClusterRole"),
+            ["in-cluster", "members"].contains(&name),
+            "{name}"
+        );
+    }
+}
+
+/// The rights of the chart are those of `deploy/rbac.yaml`; the Pod has a token and its grace follows
+/// `shutdown-delay`.
+pub(crate) fn grants(folder: &Path) {
+    let values = json!({"config": OWN, "demo": false});
+    let made = objects(&rendered(folder, &values));
+    let of_kind = |objects: &BTreeMap<(String, String), Value>, kind: &str| {
+        let found = objects.iter().find(|((other, _), _)| other == kind);
+        found.expect("one of that kind").1.clone()
+    };
+    let text = std::fs::read_to_string(repository("deploy/rbac.yaml")).expect("rights");
+    let rights = objects(&text);
+    let rules = |objects| of_kind(objects, "ClusterRole")["rules"].clone();
+    assert_eq!(rules(&made), rules(&rights));
+    let pod = of_kind(&made, "StatefulSet")["spec"]["template"]["spec"].clone();
+    assert_eq!(pod["automountServiceAccountToken"], true);
+    assert_eq!(pod["terminationGracePeriodSeconds"], 120);
+    let ports = &pod["containers"][0]["ports"];
+    assert_eq!(ports[0]["containerPort"], 5300);
+    assert_eq!(ports[2]["containerPort"], 9100);
+}
+
+/// A change of the configuration replaces the Pods only where a running daemon does not take it.
+pub(crate) fn replaces(folder: &Path) {
+    let template = |config: &str| {
+        let values = json!({"config": config, "demo": false});
+        let objects = objects(&rendered(folder, &values));
+        let key = ("StatefulSet".to_owned(), "gazetteer".to_owned());
+        objects[&key]["spec"]["template"].clone()
+    };
+    let before = template(OWN);
+    for taken in [
+        OWN.replace("192.0.2.53", "192.0.2.54"),
+        format!("listen.trusted = [\"192.0.2.0/24\"]\n{OWN}"),
+        format!("listen.nsid = \"a\"\n{OWN}"),
+    ] {
+        assert_eq!(template(&taken), before, "{taken}");
+    }
+    for not_taken in [
+        format!("listen.workers = 2\n{OWN}"),
+        OWN.replace("5300", "5301"),
+        format!("state-dir = \"/state\"\n{OWN}"),
+    ] {
+        assert_ne!(template(&not_taken), before, "{not_taken}");
+    }
+}
+
+/// Wrong values are refused by name, and a wrong configuration by the parser's words.
+pub(crate) fn refuses(folder: &Path) {
+    for (values, words) in wrong() {
+        let output = helm(folder, &["template", "gazetteer"], &values, &[]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{values}");
+        assert!(said.contains(words), "{values}: {words}\n{said}");
+    }
+}
+
+/// What kustomize makes equals what the chart makes of the same values.
+pub(crate) fn equals_kustomize(folder: &Path) {
+    for (path, values) in [
+        ("base", json!({})),
+        ("overlays/single", json!({"replicas": 1})),
+        ("overlays/ha", ha()),
+    ] {
+        let place = repository("deploy/kustomize").join(path);
+        let output = Command::new(program("kubectl"))
+            .arg("kustomize")
+            .arg(place)
+            .output();
+        let output = output.expect("kubectl runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{path}\n{said}");
+        let built = objects(&String::from_utf8_lossy(&output.stdout));
+        assert_eq!(built, objects(&rendered(folder, &values)), "{path}");
+    }
+}
+
+/// A real API server accepts every object of every set of values, by strict validation.
+pub(crate) fn accepted(fleet: &Fleet) {
+    let member = &fleet.members[0];
+    let folder = fleet.daemon_folder();
+    let definitions = std::fs::read_to_string(repository("tests/real/monitoring_kinds.yaml"));
+    let definitions = objects(&definitions.expect("definitions"));
+    member.api.apply(
+        "/api/v1/namespaces/dns",
+        &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "dns"}}),
+    );
+    let path =
+        |name: &str| format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+    for ((_, name), definition) in &definitions {
+        member.api.apply(&path(name), definition);
+    }
+    until("the kinds of the operator are served", SOON, || {
+        let listed = "/apis/monitoring.coreos.com/v1/prometheusrules";
+        let listed = member.api.get(listed).and_then(|_| {
+            member
+                .api
+                .get("/apis/monitoring.coreos.com/v1/servicemonitors")
+        });
+        listed.map(drop).map_err(|refusal| refusal.to_string())
+    });
+    for (name, values) in sets() {
+        let file = folder.join(format!("{name}.yaml"));
+        files::write(&file, rendered(&folder, &values));
+        let mut command = Command::new(program("kubectl"));
+        command.arg("--kubeconfig").arg(member.kubeconfig());
+        command.args(["--namespace", "dns", "apply", "--dry-run=server"]);
+        let output = command
+            .args(["--validate=strict", "-f"])
+            .arg(&file)
+            .output();
+        let output = output.expect("kubectl runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && said.is_empty(), "{name}\n{said}");
+    }
+    for (_, name) in definitions.keys() {
+        member.api.delete(&path(name));
+    }
+    member.api.delete("/api/v1/namespaces/dns");
+}
