@@ -329,10 +329,10 @@ async fn what_is_held_back_survives_a_reload_and_a_restart() {
         .unwrap();
     after(50).await;
     let snapshot = running.settled().await;
-    assert_eq!(available(&snapshot, "s1"), [1]);
+    assert_eq!(available(&snapshot, "s1"), [0]);
     assert!(
         !snapshot
-            .member(crate::model::MemberIdx(1))
+            .member(crate::model::MemberIdx(0))
             .unwrap()
             .warnings
             .is_empty()

@@ -347,7 +347,7 @@ impl History {
         let writer = self.writer.as_ref().unwrap();
         let held: Vec<(bool, bool)> = (0..MEMBERS.len())
             .map(|who| {
-                let (world, index) = (&writer.core.world, writer.rules.index(who));
+                let (world, index) = (&writer.core.world, writer.index(who));
                 let is_lost = world.members.states.state(index) == Some(MemberState::Lost);
                 (is_lost, world.shards.held_back_of(index).is_some())
             })

@@ -124,12 +124,6 @@ impl Rules {
         });
         Arc::new(config)
     }
-
-    /// The number of a member.
-    pub(super) fn index(&self, who: usize) -> MemberIdx {
-        let place = self.order.iter().position(|it| *it == who).unwrap();
-        MemberIdx(u8::try_from(place).unwrap())
-    }
 }
 
 /// The answer to `s` in a federation, before anything is known of the client.
@@ -217,6 +211,12 @@ impl Writer {
             housekeeping,
             set: set + by,
         }
+    }
+
+    /// The number of a member.
+    pub(super) fn index(&self, who: usize) -> MemberIdx {
+        let members = &self.core.world.out.builder.fleet().members;
+        members.find(&label(MEMBERS[who])).unwrap()
     }
 
     /// Ends the last process.
@@ -337,7 +337,7 @@ impl Writer {
             wall: wall(),
         };
         let left = |who: &usize| {
-            let key = (self.rules.index(*who), named("s"));
+            let key = (self.index(*who), named("s"));
             let until = damping.condition(&key, now)?.damped_until?;
             Some(until.0.saturating_sub(now.wall.0))
         };
