@@ -19,7 +19,10 @@ mod geography;
 mod listen;
 mod load;
 mod member;
+mod member_object;
 mod membership;
+mod objects;
+mod parse;
 mod probe;
 mod problem;
 pub mod read;
@@ -36,6 +39,7 @@ pub use fragments::{
     Fragment, FragmentListing, RefusedFragment, fragment_files, fragment_name, list, read_fragment,
 };
 pub use load::{Loaded, load, load_all};
+pub use member_object::{MemberObject, ObjectMember};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{

@@ -52,8 +52,7 @@ pub(super) struct Side {
     /// The configuration of the daemon: its members are in `members.d` beside it
     #[arg(long, value_name = "FILE", conflicts_with = "host_context")]
     pub(super) config: Option<PathBuf>,
-    /// Context of the host cluster, in which a Secret is the member; the daemon does not watch these
-    /// Secrets yet
+    /// Context of the host cluster, in which a Secret is the member
     #[arg(long, value_name = "CONTEXT")]
     pub(super) host_context: Option<String>,
     /// Namespace of the Secrets in the host cluster

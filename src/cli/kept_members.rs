@@ -1,5 +1,6 @@
-//! Which members the folder of fragments has given, as the state folder keeps it: a restart while the
-//! folder is gone goes on with them. Fragments name credentials and hold none.
+//! Which members the folder of fragments and the objects of the host cluster have given, as the state
+//! folder keeps it: a restart while one of these is gone goes on with them. No credentials are kept:
+//! fragments name them, and of an object only what else it says is kept.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::read::read_text;
-use crate::config::{self, Fragment, Loaded, Problem, fragment_name};
+use crate::config::{
+    self, Fragment, HostCluster, Loaded, MemberObject, ObjectMember, Problem, fragment_name,
+};
 use crate::model::limits::CONFIGURATION_FILE;
 
 /// The file in the state folder.
@@ -20,6 +23,78 @@ const NAME: &str = "members.json";
 struct Kept {
     version: u32,
     fragments: Vec<KeptFragment>,
+    #[serde(default)]
+    objects: Vec<KeptObject>,
+}
+
+/// An object of the host cluster that was right.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptObject {
+    kind: KeptKind,
+    namespace: String,
+    name: String,
+    #[serde(default)]
+    key: String,
+    member: String,
+    keys: String,
+}
+
+/// A kind of object.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KeptKind {
+    Secret,
+    ClusterProfile,
+}
+
+impl From<&ObjectMember> for KeptObject {
+    fn from(member: &ObjectMember) -> Self {
+        let (kind, namespace, name, key) = match member.object.clone() {
+            MemberObject::Secret {
+                namespace,
+                name,
+                key,
+            } => (KeptKind::Secret, namespace, name, key),
+            MemberObject::Profile { namespace, name } => {
+                (KeptKind::ClusterProfile, namespace, name, String::new())
+            }
+        };
+        Self {
+            kind,
+            namespace,
+            name,
+            key,
+            member: member.name.clone(),
+            keys: member.keys.clone(),
+        }
+    }
+}
+
+impl From<KeptObject> for ObjectMember {
+    fn from(kept: KeptObject) -> Self {
+        let (namespace, name, key) = (kept.namespace, kept.name, kept.key);
+        Self {
+            object: match kept.kind {
+                KeptKind::Secret => MemberObject::Secret {
+                    namespace,
+                    name,
+                    key,
+                },
+                KeptKind::ClusterProfile => MemberObject::Profile { namespace, name },
+            },
+            name: kept.member,
+            keys: kept.keys,
+        }
+    }
+}
+
+/// The members that are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct KeptMembers {
+    /// Fragments of the members folder.
+    pub(super) fragments: Vec<Fragment>,
+    /// Objects of the host cluster.
+    pub(super) objects: Vec<ObjectMember>,
 }
 
 /// A fragment that was right.
@@ -30,11 +105,11 @@ struct KeptFragment {
 }
 
 /// What was kept; nothing where that cannot be read, and why, if it is there.
-fn read(state_dir: &Path) -> (Vec<Fragment>, Option<String>) {
+fn read(state_dir: &Path) -> (KeptMembers, Option<String>) {
     let text = match read_text(&state_dir.join(NAME), &CONFIGURATION_FILE) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return (Vec::new(), None),
-        Err(error) => return (Vec::new(), Some(error.to_string())),
+        Err(error) if error.kind() == ErrorKind::NotFound => return (KeptMembers::default(), None),
+        Err(error) => return (KeptMembers::default(), Some(error.to_string())),
     };
     match serde_json::from_str::<Kept>(&text) {
         Ok(kept) => {
@@ -42,9 +117,11 @@ fn read(state_dir: &Path) -> (Vec<Fragment>, Option<String>) {
                 path: kept.path,
                 octets: kept.text.into_bytes(),
             });
-            (fragments.collect(), None)
+            let fragments = fragments.collect();
+            let objects = kept.objects.into_iter().map(Into::into).collect();
+            (KeptMembers { fragments, objects }, None)
         }
-        Err(error) => (Vec::new(), Some(format!("{NAME}: {error}"))),
+        Err(error) => (KeptMembers::default(), Some(format!("{NAME}: {error}"))),
     }
 }
 
@@ -58,7 +135,8 @@ pub(super) struct KnownMembers {
 }
 
 /// Reads a configuration with its members folder, and goes on with members that the state folder keeps
-/// and the members folder does not say: their files may be gone for a moment. Blocks.
+/// and the members folder does not say: their files may be gone for a moment. Those of objects of the
+/// host cluster are as they are kept. Blocks.
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
@@ -69,10 +147,13 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
     let folder = loaded.config.membership.folder.clone();
     let there = loaded.fragments.iter().map(|it| fragment_name(&it.path));
     let there: BTreeSet<String> = there.collect();
-    let lost = kept.into_iter();
+    let lost = kept.fragments.into_iter();
     let lost = lost.filter(|fragment| !there.contains(&fragment_name(&fragment.path)));
     let lost: Vec<Fragment> = lost.map(|it| in_folder(it, &folder)).collect();
-    if lost.is_empty() {
+    let host = loaded.config.membership.host.as_ref();
+    let objects = kept.objects.into_iter();
+    loaded.objects = objects.filter(|one| is_asked_for(one, host)).collect();
+    if lost.is_empty() && loaded.objects.is_empty() {
         return Ok(KnownMembers { loaded, notes });
     }
     notes.extend(lost.iter().map(|fragment| {
@@ -82,7 +163,8 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
     loaded.fragments.extend(lost);
     let path = loaded.config.path.clone();
     let fragments = Some(&*loaded.fragments);
-    let composed = config::compose(loaded.octets.clone(), &path, fragments)?;
+    let objects = &loaded.objects;
+    let composed = config::compose(loaded.octets.clone(), &path, fragments, objects)?;
     loaded.config = composed.config;
     loaded.unknown = composed.unknown;
     for one in composed.refused {
@@ -91,6 +173,14 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
         }
     }
     Ok(KnownMembers { loaded, notes })
+}
+
+/// Whether a host cluster is asked for objects of this kind.
+fn is_asked_for(one: &ObjectMember, host: Option<&HostCluster>) -> bool {
+    host.is_some_and(|host| match one.object {
+        MemberObject::Secret { .. } => host.secrets.is_some(),
+        MemberObject::Profile { .. } => host.profiles.is_some(),
+    })
 }
 
 /// The fragment with its path as the folder has it, if it was in that: whoever kept it may have been
@@ -108,11 +198,12 @@ fn in_folder(fragment: Fragment, folder: &Path) -> Fragment {
     }
 }
 
-/// Keeps fragments, in place of those that were kept before. Blocks.
-pub(super) fn write(state_dir: &Path, fragments: &[Fragment]) -> io::Result<()> {
+/// Keeps members, in place of those that were kept before. Blocks.
+pub(super) fn write(state_dir: &Path, members: &KeptMembers) -> io::Result<()> {
     let kept = Kept {
         version: 1,
-        fragments: fragments
+        objects: members.objects.iter().map(Into::into).collect(),
+        fragments: (members.fragments)
             .iter()
             .map(|fragment| KeptFragment {
                 path: std::path::absolute(&fragment.path).unwrap_or_else(|_| fragment.path.clone()),

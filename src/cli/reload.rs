@@ -1,5 +1,5 @@
-//! The configuration file and its members folder while the daemon runs: watched by content, taken
-//! where they are right. The file is refused whole, a fragment for itself alone.
+//! The configuration file and who comes from elsewhere while the daemon runs: watched by content, taken
+//! where they are right. The file is refused whole, a fragment or an object for itself alone.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -8,12 +8,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use super::folder_members::{Composed, FolderMembers, compose};
+use super::composed::{Composed, compose};
+use super::other_members::OtherMembers;
 use crate::config::read::ReadError;
 use crate::config::{Config, Loaded, Problem};
 use crate::model::limits::CONFIGURATION_FILE;
 use crate::publish::MemberDepartures;
 use crate::sources::blocking;
+use crate::sources::members::HostMembers;
 use crate::sources::watch::FileWatch;
 use crate::telemetry::Metrics;
 
@@ -40,8 +42,8 @@ pub(super) struct Running {
     metrics: Arc<Metrics>,
     /// Says when its content has changed.
     watch: FileWatch,
-    /// The members folder.
-    members: FolderMembers,
+    /// Members that are not in the file.
+    members: OtherMembers,
     /// Where it was last said that the file names members that are not there.
     unknown: BTreeSet<String>,
     /// What operators have said of members that go.
@@ -58,13 +60,14 @@ struct Read {
 
 impl Running {
     /// Follows the files that a configuration was read from. `departures` is what operators say of members
-    /// that go.
+    /// that go. `host` has no members yet.
     pub(super) fn new(
         loaded: Loaded,
         metrics: Arc<Metrics>,
         departures: watch::Receiver<MemberDepartures>,
+        host: HostMembers,
     ) -> Self {
-        let members = FolderMembers::new(&loaded, Arc::clone(&metrics));
+        let members = OtherMembers::new(&loaded, host, Arc::clone(&metrics));
         let config = Arc::new(loaded.config);
         let path = config.path.clone();
         let octets = Arc::new(loaded.octets);
@@ -114,10 +117,8 @@ impl Running {
                         self.note(change.content, false);
                     }
                 }
-                listing = self.members.changed() => {
-                    let others = self.config.fleet.members.len();
-                    let folder = self.config.membership.from_folder.len();
-                    self.is_due |= self.members.note(listing, others.saturating_sub(folder));
+                news = self.members.changed() => {
+                    self.is_due |= self.members.note(news, &self.config);
                 }
                 Ok(()) = self.departures.changed() => {
                     let said = self.departures.borrow_and_update().clone();
@@ -142,7 +143,7 @@ impl Running {
         let texts = self.members.texts();
         let length = new.as_ref().unwrap_or(&good).len();
         let parse = move || {
-            let composed = |octets: &[u8]| compose(octets, &path, texts.as_ref());
+            let composed = |octets: &[u8]| compose(octets, &path, &texts);
             let problems = match new.as_deref().map(|new| composed(new)) {
                 Some(Ok(composed)) => {
                     return Read {
@@ -198,7 +199,7 @@ impl Running {
         }
         self.members.note_composed(&mut composed);
         self.tell_unknown(&composed.unknown);
-        self.members.follow(&composed.config.membership.folder);
+        self.is_due |= self.members.follow(&composed.config.membership);
         let new = Arc::new(keep_listeners(&self.config, composed.config));
         if new == self.config {
             if !is_rejected {

@@ -182,7 +182,7 @@ fn check_files(config: &Config) -> anyhow::Result<()> {
                 contexts.push((&member.member, context));
             }
             Source::File { path } => check_file(path, Some(&member.member))?,
-            Source::InCluster => {}
+            Source::InCluster | Source::Object { .. } => {}
         }
     }
     for (path, members) in kubeconfigs {

@@ -31,6 +31,8 @@ use super::state_dir::StateDir;
 use super::watchdog;
 use crate::config::{Config, Listen, Loaded, Source};
 use crate::names::Label;
+use crate::sources::kubernetes::{CredentialStore, ObjectCredentials};
+use crate::sources::members::HostMembers;
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
 use crate::{admin, health, publish, serve, sources, telemetry};
@@ -157,7 +159,8 @@ async fn daemon(
         "serving"
     );
 
-    let mut supervisor = supervise(&handle, &metrics, &config.state_dir);
+    let objects = ObjectCredentials::default();
+    let mut supervisor = supervise(&handle, &metrics, &config.state_dir, objects.clone());
     {
         let _runs = sources.enter();
         supervisor.apply(&config.sources);
@@ -176,7 +179,9 @@ async fn daemon(
         end_admin,
         state,
     };
-    let mut running = Running::new(loaded, Arc::clone(&metrics), handle.departures.clone());
+    let host = HostMembers::new(daemon.sources.clone(), objects, Arc::clone(&metrics));
+    let departures = handle.departures.clone();
+    let mut running = Running::new(loaded, Arc::clone(&metrics), departures, host);
     let mut ready = handle.ready.clone();
     let mut is_ready = false;
     let mut manager = ServiceManager::default();
@@ -346,10 +351,18 @@ fn probe(handle: &publish::Handle, metrics: &Arc<Metrics>) -> anyhow::Result<hea
 }
 
 /// Watches members: none yet.
-fn supervise(handle: &publish::Handle, metrics: &Arc<Metrics>, state_dir: &Path) -> Supervisor {
+fn supervise(
+    handle: &publish::Handle,
+    metrics: &Arc<Metrics>,
+    state_dir: &Path,
+    objects: ObjectCredentials,
+) -> Supervisor {
     let lists = Arc::new(Semaphore::new(LISTS));
-    let credentials: Arc<Path> = state_dir.join("credentials").into();
-    let tokens = Arc::clone(&credentials);
+    let credentials = Arc::new(CredentialStore {
+        folder: state_dir.join("credentials"),
+        objects,
+    });
+    let tokens = credentials.folder.clone();
     let gone = move |member: &Label| sources::kubernetes::forget_token(&tokens, member);
     let (metrics, confirmed) = (Arc::clone(metrics), handle.confirmed.clone());
     let start = move |lifetime| {
@@ -371,14 +384,14 @@ async fn run_source(
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     confirmed: ConfirmedMembers,
-    credentials: Arc<Path>,
+    credentials: Arc<CredentialStore>,
 ) {
     match &lifetime.source.source {
         Source::File { path } => {
             let path = path.clone();
             sources::file::run(path, confirmed, lifetime, metrics).await;
         }
-        Source::Kubeconfig { .. } | Source::InCluster => {
+        Source::Kubeconfig { .. } | Source::InCluster | Source::Object { .. } => {
             sources::kubernetes::run(lifetime, lists, metrics, &credentials).await;
         }
     }

@@ -135,6 +135,20 @@ pub(super) fn check_fragment(report: &PartProblems<'_>, member: &MemberDraft, dr
     }
 }
 
+/// Reports a member that is called as another one, or is one too many.
+pub(super) fn check_new(report: &PartProblems<'_>, name: &Placed<Label>, drafts: &Drafts) {
+    let own = name.value.as_str();
+    let mut known = drafts.members.iter().filter_map(|it| it.name.as_ref());
+    if known.any(|known| known.value == name.value) {
+        let message = format!("member {own:?}: named already, and the first counts");
+        report.add(name.at, message);
+    } else if drafts.members.len() >= MemberSet::CAPACITY {
+        let most = MemberSet::CAPACITY;
+        let message = format!("member {own:?}: there may be {most} members, and there are");
+        report.add(name.at, message);
+    }
+}
+
 /// Reports names that were used before.
 fn check_unique<'a>(
     report: &PartProblems<'_>,

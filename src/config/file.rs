@@ -1,6 +1,7 @@
 //! The configuration file as a whole.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,43 +14,48 @@ use super::fragments::{FOLDER, Fragment, RefusedFragment};
 use super::geography::{cost, geoip};
 use super::listen::listen;
 use super::member::{MemberDraft, member};
+use super::member_object::ObjectMember;
 use super::membership::membership;
-use super::problem::{FileProblems, PartProblems, Problem};
+use super::objects::take_in_objects;
+use super::parse::parse_table;
+use super::problem::{FileProblems, PartProblems, Placed, Problem};
 use super::read;
 use super::section::Section;
 use super::settings::{Account, Config, Membership};
 use super::state_dir::default_state_dir;
 use super::topology::{NetworkDraft, RegionAndZones, locality, network, region};
 use super::values;
-use crate::model::{Fleet, MemberSet};
+use crate::model::Fleet;
 use crate::names::Label;
 
 /// How long to go on serving after SIGTERM, when the file does not say.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(5);
 
-/// What comes of a configuration file and of fragments.
+/// What comes of a configuration file, of fragments and of objects of the host cluster.
 #[derive(Debug, Clone)]
 pub struct Composition {
     /// The configuration.
     pub config: Config,
-    /// Fragments that are not taken.
+    /// Fragments and objects that are not taken.
     pub refused: Vec<RefusedFragment>,
     /// Where the file names members that are not there. They may come yet: there is somewhere else for
     /// members to come from, or these were problems.
     pub unknown: Vec<Problem>,
 }
 
-/// The configuration of a file with these fragments, in any order. `None` are no fragments and no folder
-/// for any: then every member is in the file.
+/// The configuration of a file with these fragments and these objects of the host cluster, both in any
+/// order. `None` are no fragments and no folder for any: then every member is in the file, unless it
+/// names a host cluster.
 ///
 /// Errors are every problem of the file, in file order, never none of them.
 pub fn compose(
     octets: Vec<u8>,
     path: &Path,
     fragments: Option<&[Fragment]>,
+    objects: &[ObjectMember],
 ) -> Result<Composition, Vec<Problem>> {
     let text = read::text(path, octets).map_err(|error| vec![error.into()])?;
-    compose_text(&text, path, fragments)
+    compose_text(&text, path, fragments, objects)
 }
 
 /// The same, of a file that is text.
@@ -57,10 +63,12 @@ fn compose_text(
     text: &str,
     path: &Path,
     fragments: Option<&[Fragment]>,
+    objects: &[ObjectMember],
 ) -> Result<Composition, Vec<Problem>> {
     let unknown = FileProblems::new(text, path);
     let (config, refused) = parse_table(text, path, |root| {
-        config(root, path, fragments, &PartProblems::new(&unknown, 0))
+        let unknown = PartProblems::new(&unknown, 0);
+        config(root, path, (fragments, objects), &unknown)
     })?;
     Ok(Composition {
         config,
@@ -84,42 +92,7 @@ pub(super) fn folder_of(octets: &[u8], path: &Path) -> PathBuf {
 /// Reads the text of a configuration file; `path` is what its relative paths start from, and what
 /// problems name. Reads no file; the environment only for a `state-dir` that is left out.
 pub fn parse(text: &str, path: &Path) -> Result<Config, Vec<Problem>> {
-    compose_text(text, path, None).map(|composed| composed.config)
-}
-
-/// Parses a file and reads its root table. Where the text is no TOML, its syntax errors are the
-/// problems: what a broken table means is anyone's guess.
-fn parse_table<T>(
-    text: &str,
-    path: &Path,
-    read: impl FnOnce(Section<'_>) -> Option<T>,
-) -> Result<T, Vec<Problem>> {
-    let findings = FileProblems::new(text, path);
-    let value = read_part(&PartProblems::new(&findings, 0), text, read);
-    if findings.is_empty() {
-        value.ok_or_else(|| vec![Problem::whole(path, "incomplete".to_owned())])
-    } else {
-        Err(findings.into_problems())
-    }
-}
-
-/// Parses a part of a file, which is TOML by itself, and reads its root table if it is.
-pub(super) fn read_part<T>(
-    report: &PartProblems<'_>,
-    text: &str,
-    read: impl FnOnce(Section<'_>) -> Option<T>,
-) -> Option<T> {
-    let (root, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let at = error.span().map_or(0, |span| span.start);
-        let message = error.message().replace(", expected nothing", "");
-        report.add(at, message);
-    }
-    if errors.is_empty() {
-        read(Section::new(report, root.get_ref(), 0))
-    } else {
-        None
-    }
+    compose_text(text, path, None, &[]).map(|composed| composed.config)
 }
 
 /// Reads who the daemon is to be.
@@ -133,11 +106,7 @@ fn account(root: &Section<'_>) -> Account {
 }
 
 /// Reads a fragment: a member alone, in a file that is called as it is.
-fn fragment(
-    fragment: &Fragment,
-    drafts: &Drafts,
-    known: &[&Label],
-) -> Result<MemberDraft, Vec<Problem>> {
+fn fragment(fragment: &Fragment, drafts: &Drafts) -> Result<MemberDraft, Vec<Problem>> {
     let (path, policy) = (&fragment.path, drafts.listen.listen.address_policy());
     let text = read::text(path, fragment.octets.clone()).map_err(|error| vec![error.into()])?;
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -152,13 +121,8 @@ fn fragment(
             if file.is_some_and(|file| file != own) {
                 let file = file.unwrap_or_default();
                 report.add(name.at, format!("name: {own:?} in a file called {file:?}"));
-            } else if known.contains(&&name.value) {
-                let message = format!("member {own:?}: named already, and the first counts");
-                report.add(name.at, message);
-            } else if known.len() >= MemberSet::CAPACITY {
-                let most = MemberSet::CAPACITY;
-                let message = format!("member {own:?}: there may be {most} members, and there are");
-                report.add(name.at, message);
+            } else {
+                check::check_new(report, name, drafts);
             }
         }
         check::check_fragment(report, &draft, drafts);
@@ -184,22 +148,19 @@ fn state_dir(root: &Section<'_>, folder: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Takes in the fragments that are right, in their order. Returns their members, and those that are
-/// not taken. Members that are named and then not there are `unknown`.
+/// Takes in the fragments that are right, in their order. Returns their members; those that are not taken
+/// are `refused`.
 fn take_in(
     drafts: &mut Drafts,
     fragments: &[Fragment],
-    unknown: &PartProblems<'_>,
-) -> (Vec<Label>, Vec<RefusedFragment>) {
-    let (mut from_folder, mut refused) = (Vec::new(), Vec::new());
+    refused: &mut Vec<RefusedFragment>,
+) -> Vec<Label> {
+    let mut from_folder = Vec::new();
     // By the names of members, not of files: the ending counts otherwise.
     let mut files: Vec<&Fragment> = fragments.iter().collect();
     files.sort_by_key(|file| file.path.file_stem());
     for file in files {
-        let known: Vec<&Label> = (drafts.members.iter())
-            .filter_map(|draft| draft.name.as_ref().map(|name| &name.value))
-            .collect();
-        match fragment(file, drafts, &known) {
+        match fragment(file, drafts) {
             Ok(draft) => {
                 from_folder.extend(draft.name.as_ref().map(|name| name.value.clone()));
                 drafts.members.push(draft);
@@ -210,8 +171,16 @@ fn take_in(
             }),
         }
     }
-    check::check_member_names(unknown, drafts);
-    (from_folder, refused)
+    from_folder
+}
+
+/// Each of these once.
+fn once(resolvers: Vec<Placed<SocketAddr>>) -> Vec<SocketAddr> {
+    let mut seen = HashSet::new();
+    let resolvers = resolvers.into_iter().map(|resolver| resolver.value);
+    resolvers
+        .filter(|resolver| seen.insert(*resolver))
+        .collect()
 }
 
 /// Reads the root table, and takes in the fragments that are right. Members that are named and not there
@@ -219,7 +188,7 @@ fn take_in(
 fn config(
     root: Section<'_>,
     path: &Path,
-    fragments: Option<&[Fragment]>,
+    (fragments, objects): (Option<&[Fragment]>, &[ObjectMember]),
     unknown: &PartProblems<'_>,
 ) -> Option<(Config, Vec<RefusedFragment>)> {
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -260,7 +229,10 @@ fn config(
     if !report.is_empty() {
         return None;
     }
-    let (from_folder, refused) = take_in(&mut drafts, fragments.unwrap_or_default(), unknown);
+    let mut refused = Vec::new();
+    let from_folder = take_in(&mut drafts, fragments.unwrap_or_default(), &mut refused);
+    let from_host = take_in_objects(&mut drafts, objects, &mut refused);
+    check::check_member_names(unknown, &drafts);
     let networks = drafts
         .networks
         .iter()
@@ -277,21 +249,17 @@ fn config(
         .into_iter()
         .filter_map(|draft| draft.whole)
         .unzip();
-    let mut seen = HashSet::new();
     let config = Config {
         membership: Membership {
             folder: members_folder,
             host,
             from_folder,
+            from_host,
             withheld: Vec::new(),
         },
         path: path.to_owned(),
         state_dir: state_dir?,
-        resolvers: resolvers
-            .into_iter()
-            .map(|resolver| resolver.value)
-            .filter(|resolver| seen.insert(*resolver))
-            .collect(),
+        resolvers: once(resolvers),
         listen: drafts.listen.listen,
         fleet: Arc::new(Fleet {
             federations: drafts

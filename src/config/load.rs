@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::file;
 use super::fragments::{Fragment, RefusedFragment, list};
+use super::member_object::ObjectMember;
 use super::problem::Problem;
 use super::read::read;
 use super::settings::Config;
@@ -19,6 +20,8 @@ pub struct Loaded {
     pub octets: Vec<u8>,
     /// Fragments that were read.
     pub fragments: Vec<Fragment>,
+    /// Members of objects of the host cluster, as they were known.
+    pub objects: Vec<ObjectMember>,
     /// Fragments that are not taken.
     pub refused: Vec<RefusedFragment>,
     /// Where the file names members that are not there.
@@ -66,13 +69,14 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
         }
     }
     let given = has_folder.then_some(&*fragments);
-    let composed = file::compose(octets.clone(), path, given)?;
+    let composed = file::compose(octets.clone(), path, given, &[])?;
     let mut refused = composed.refused;
     refused.extend(unread);
     Ok(Loaded {
         config: composed.config,
         octets,
         fragments,
+        objects: Vec::new(),
         refused,
         unknown: composed.unknown,
     })

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::member_object::MemberObject;
 use super::problem::Placed;
 use super::section::Section;
 use super::settings::{MemberSource, Source};
@@ -33,6 +34,39 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
         section.require(key);
     }
     let name = section.text("name", "member", values::label);
+    let source = section
+        .table("source")
+        .and_then(|table| source(table, folder));
+    member_from(section, name, source, policy)
+}
+
+/// Reads the keys of a member that an object of the host cluster has beside its kubeconfig. Its name and
+/// its source are given, but for whether its token is renewed.
+pub(super) fn object_member(
+    section: Section<'_>,
+    name: Placed<Label>,
+    object: &MemberObject,
+    policy: AddressPolicy,
+) -> MemberDraft {
+    let renews = section.table("source").and_then(|table| {
+        let renew = table.boolean("renew");
+        table.finish();
+        renew
+    });
+    let source = Source::Object {
+        object: object.clone(),
+    };
+    let source = (source, renews.is_none_or(|renew| renew.value));
+    member_from(section, Some(name), Some(source), policy)
+}
+
+/// Reads what else is said of a member.
+fn member_from(
+    section: Section<'_>,
+    name: Option<Placed<Label>>,
+    source: Option<(Source, bool)>,
+    policy: AddressPolicy,
+) -> MemberDraft {
     if let Some(name) = name
         .as_ref()
         .filter(|name| name.value.as_str() == EVERY_MEMBER)
@@ -49,9 +83,6 @@ pub(super) fn member(section: Section<'_>, folder: &Path, policy: AddressPolicy)
         .table("gateway")
         .and_then(|table| gateway(table, policy));
     let facts_limit = section.text("facts-limit", "facts-limit", values::octets);
-    let source = section
-        .table("source")
-        .and_then(|table| source(table, folder));
     section.finish();
     let whole = name.as_ref().zip(source).map(|(name, (source, renews))| {
         let member = Member {

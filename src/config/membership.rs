@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::fragments::FOLDER;
 use super::member::host_source;
 use super::section::{Section, read_text};
-use super::settings::{AccessProvider, HostCluster, ProfileOrigin, SecretOrigin};
+use super::settings::{AccessProvider, BUILT_IN, HostCluster, ProfileOrigin, SecretOrigin};
 use super::values;
 
 /// The namespace of a host cluster, where the file does not say.
@@ -19,9 +19,6 @@ const SELECTOR: &str = "gazetteer.dev/member=true";
 
 /// Where the kubeconfig is in such a Secret, where the file does not say.
 const KEY: &str = "kubeconfig";
-
-/// Access providers that need no program: the first one counts where the file does not say.
-pub(super) const BUILT_IN: [&str; 2] = ["secretreader", "kubeconfig-secretreader"];
 
 /// Reads `[membership]`: its folder, which is relative to the folder `beside`, and its host cluster.
 pub(super) fn membership(

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::member_object::MemberObject;
 use crate::model::{AddressPolicy, Fleet, MemberOrigin};
 use crate::names::Label;
 
@@ -44,7 +45,9 @@ pub struct Membership {
     pub host: Option<HostCluster>,
     /// The members that fragments have given, in their order.
     pub from_folder: Vec<Label>,
-    /// Those of them whose file is gone, and that stay until an operator confirms it.
+    /// The members that objects of the host cluster have given, in their order.
+    pub from_host: Vec<(Label, MemberObject)>,
+    /// Those of both whose file or object is gone, and that stay until an operator confirms it.
     pub withheld: Vec<Label>,
 }
 
@@ -59,9 +62,14 @@ impl Membership {
     /// Where a member of this configuration comes from.
     pub fn origin(&self, member: &Label) -> MemberOrigin {
         if self.from_folder.contains(member) {
-            MemberOrigin::Folder
-        } else {
-            MemberOrigin::Config
+            return MemberOrigin::Folder;
+        }
+        let mut from_host = self.from_host.iter();
+        let object = from_host.find(|(name, _)| name == member);
+        match object.map(|(_, object)| object.clone()) {
+            Some(MemberObject::Secret { name, .. }) => MemberOrigin::Secret(name),
+            Some(MemberObject::Profile { name, .. }) => MemberOrigin::Profile(name),
+            None => MemberOrigin::Config,
         }
     }
 }
@@ -101,6 +109,16 @@ pub struct ProfileOrigin {
     pub selector: String,
     /// Names of access providers, the preferred one first; never empty.
     pub access: Vec<String>,
+}
+
+/// Access providers that need no program: the first one counts where the file does not say.
+pub(super) const BUILT_IN: [&str; 2] = ["secretreader", "kubeconfig-secretreader"];
+
+impl ProfileOrigin {
+    /// Whether Secrets have the credentials of any: those of the access providers that are built in.
+    pub fn names_secrets(&self) -> bool {
+        self.access.iter().any(|name| BUILT_IN.contains(&&**name))
+    }
 }
 
 /// A program that gives credentials (client.authentication.k8s.io).
@@ -199,6 +217,11 @@ pub enum Source {
     },
     /// The API of the cluster that this process runs in.
     InCluster,
+    /// The API that an object of the host cluster names.
+    Object {
+        /// The object.
+        object: MemberObject,
+    },
     /// A facts file.
     File {
         /// The file.

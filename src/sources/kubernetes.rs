@@ -29,12 +29,13 @@ mod survey;
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
 pub use client::{
-    CredentialFacts, MemberClient, OperatorClient, TokenClaims, TrustKind, check, files_named,
-    forget_token, member_client, operator_client,
+    CredentialFacts, MemberClient, ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser,
+    OperatorClient, TokenClaims, TrustKind, check, files_named, forget_token, member_client,
+    operator_client,
 };
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
-pub use driver::{Timing, run, run_with};
+pub use driver::{CredentialStore, Timing, run, run_with};
 pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
 pub use service_survey::{ServiceSurvey, SurveyedServices};
 pub use survey::{NodeSurvey, survey_nodes};

@@ -2,9 +2,11 @@
 //! join it, each with a list of its own and [`Presence`] for who is gone.
 
 mod folder;
+mod host;
 mod overrides;
 mod presence;
 
 pub use self::folder::MembersFolder;
+pub use self::host::{HostChange, HostMembers};
 pub use self::overrides::follow_overrides;
 pub use self::presence::Presence;

@@ -101,6 +101,8 @@ pub(super) struct Members {
     origins: IntGaugeVec,
     /// What is refused of an origin.
     refused: IntGaugeVec,
+    /// What of an origin is no member, and no mistake.
+    ignored: IntGaugeVec,
     /// Members that wait for an operator's word that they are gone.
     unconfirmed: IntGauge,
     /// Whether the overrides of the host cluster may not be up to date.
@@ -162,7 +164,12 @@ impl Members {
             ),
             refused: declare.gauges(
                 "gazetteer_membership_refused",
-                "Fragments that are wrong and not taken.",
+                "Fragments and objects that are wrong.",
+                &["origin"],
+            ),
+            ignored: declare.gauges(
+                "gazetteer_membership_ignored",
+                "Objects of the host cluster that are no members, and no mistakes: those of Argo CD.",
                 &["origin"],
             ),
             unconfirmed: declare.gauge(
@@ -223,6 +230,12 @@ impl Members {
     pub(super) fn set_refused(&self, origin: &str, refused: usize) {
         let gauge = self.refused.with_label_values(&[origin]);
         gauge.set(signed(refused));
+    }
+
+    /// How much of an origin is no member, and no mistake.
+    pub(super) fn set_ignored(&self, origin: &str, ignored: usize) {
+        let gauge = self.ignored.with_label_values(&[origin]);
+        gauge.set(signed(ignored));
     }
 
     /// How many members wait for an operator's word that they are gone.

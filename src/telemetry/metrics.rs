@@ -235,6 +235,11 @@ impl Metrics {
         self.members.set_refused(origin, refused);
     }
 
+    /// How much of an origin is no member, and no mistake.
+    pub fn set_ignored(&self, origin: &str, ignored: usize) {
+        self.members.set_ignored(origin, ignored);
+    }
+
     /// How many members wait for an operator's word that they are gone.
     pub fn set_members_held_back(&self, members: usize) {
         self.members.set_members_held_back(members);

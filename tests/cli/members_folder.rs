@@ -54,7 +54,7 @@ fn a_wrong_fragment_refuses_itself_alone() {
     };
 
     let daemon = Daemon::start(folder, "g.toml").ready();
-    daemon.log(&["fragment refused", place]);
+    daemon.log(&["refused, its member stays as it was", place]);
     is_refused(&daemon, 1.0);
     assert_eq!(names(folder), NINE);
     let checked = check();
@@ -68,7 +68,7 @@ fn a_wrong_fragment_refuses_itself_alone() {
 
     // What it said before stays in force.
     replace(&file, &wrong);
-    daemon.log(&["fragment refused", place]);
+    daemon.log(&["refused, its member stays as it was", place]);
     is_refused(&daemon, 1.0);
     assert_eq!(names(folder).len(), 10);
     let all = daemon.addresses(&service("s"));

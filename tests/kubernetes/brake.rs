@@ -8,7 +8,7 @@ use std::time::Duration;
 use gazetteer::model::{Epoch, EventKind, MemberIdx};
 use gazetteer::publish::{Handle, Storage, Writer, spawn};
 use gazetteer::sources::Lifetime;
-use gazetteer::sources::kubernetes::run_with;
+use gazetteer::sources::kubernetes::{CredentialStore, run_with};
 use gazetteer::telemetry::Metrics;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
@@ -84,7 +84,10 @@ impl Published {
         };
         let mut tasks = JoinSet::new();
         let lists = Arc::new(Semaphore::new(4));
-        let credentials = folder.path().join("credentials");
+        let credentials = CredentialStore {
+            folder: folder.path().join("credentials"),
+            ..CredentialStore::default()
+        };
         tasks.spawn(async move {
             run_with(lifetime, lists, metrics, &credentials, &short()).await;
         });

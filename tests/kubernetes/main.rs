@@ -9,7 +9,9 @@ mod daemon;
 #[path = "../fake_apiserver/mod.rs"]
 mod fake_apiserver;
 mod faults;
+mod host_members;
 mod host_objects;
+mod host_profiles;
 mod join;
 mod join_host;
 mod kubeconfigs;

@@ -11,7 +11,7 @@ use gazetteer::model::{
 };
 use gazetteer::names::Label;
 use gazetteer::sources::Lifetime;
-use gazetteer::sources::kubernetes::{Timing, run_with};
+use gazetteer::sources::kubernetes::{CredentialStore, Timing, run_with};
 use gazetteer::telemetry::{LastContact, Metrics};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -122,7 +122,10 @@ impl Member {
         };
         let metrics = Arc::new(Metrics::new());
         let (timing, shown) = (*timing, Arc::clone(&metrics));
-        let credentials = folder.path().join("credentials");
+        let credentials = CredentialStore {
+            folder: folder.path().join("credentials"),
+            ..CredentialStore::default()
+        };
         tasks.spawn(async move {
             run_with(lifetime, lists, metrics, &credentials, &timing).await;
         });

@@ -11,6 +11,7 @@ mod credentials;
 mod dns_checks;
 mod exports;
 mod forwarders;
+mod hosts;
 mod image;
 mod joins;
 mod latency;
@@ -137,6 +138,8 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ("a_join_waits_for_the_daemon", joins::heard),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
+    ("secrets_of_a_host_cluster_are_members", hosts::secrets),
+    ("cluster_profiles_are_members", hosts::profiles),
     (
         "a_live_check_finds_one_fault_at_a_time_and_says_what_mends_it",
         checks::faults,

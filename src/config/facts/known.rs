@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 
 use super::pieces::{Piece, PieceKind, pieces};
 use super::service::service;
-use crate::config::file::read_part;
+use crate::config::parse::read_part;
 use crate::config::problem::{FileProblems, PartProblems, Problem};
 use crate::config::section::Section;
 use crate::model::limits::FACTS_TABLE;

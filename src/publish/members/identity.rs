@@ -25,7 +25,9 @@ pub(in crate::publish) fn merge(old: Option<&Identity>, mut new: Identity) -> Id
 pub(in crate::publish) fn may_be(origin: &str, source: &Source) -> bool {
     match source {
         Source::File { path } => origin == file_origin(path),
-        Source::Kubeconfig { .. } | Source::InCluster => origin.contains("://"),
+        Source::Kubeconfig { .. } | Source::InCluster | Source::Object { .. } => {
+            origin.contains("://")
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) mod fuzzing;
 mod kept;
 mod kubeconfig;
 mod member;
+mod objects;
 mod operator;
 mod pem;
 mod proxy;
@@ -42,6 +43,7 @@ pub(super) use self::kept::KeptToken;
 pub use self::kept::forget_token;
 pub use self::kubeconfig::files_named;
 pub use self::member::{CredentialFacts, MemberClient, TrustKind};
+pub use self::objects::{ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser};
 pub use self::operator::OperatorClient;
 pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
@@ -116,13 +118,31 @@ pub(super) struct Connection {
     trust: TrustKind,
 }
 
-/// Builds the client of a member. Where its token is renewed, the one that is `kept` counts if it is the
-/// later one.
-pub(super) async fn connect(
-    source: &Source,
-    kept: Option<&Arc<KeptToken>>,
-) -> Result<Connection, ClientError> {
-    tokio::time::timeout(LIMIT, build(source, kept))
+/// What the clients of a member are built from.
+#[derive(Clone)]
+pub(super) struct ClientOrigin {
+    /// Where its API is, and who we are.
+    pub(super) source: Source,
+    /// Where its token is renewed, the one that is kept: it counts if it is the later one.
+    pub(super) kept: Option<Arc<KeptToken>>,
+    /// What objects of the host cluster say.
+    pub(super) objects: ObjectCredentials,
+}
+
+impl ClientOrigin {
+    /// A source that is no object, whose token others renew.
+    pub(super) fn alone(source: Source) -> Self {
+        Self {
+            source,
+            kept: None,
+            objects: ObjectCredentials::default(),
+        }
+    }
+}
+
+/// Builds the client of a member.
+pub(super) async fn connect(origin: &ClientOrigin) -> Result<Connection, ClientError> {
+    tokio::time::timeout(LIMIT, build(origin))
         .await
         .map_err(|_| ClientError::Slow)?
 }
@@ -159,8 +179,11 @@ pub async fn member_client(
     source: &MemberSource,
     credentials: &Path,
 ) -> Result<MemberClient, String> {
-    let kept = KeptToken::of_source(source, credentials);
-    let connection = connect(&source.source, kept.as_ref()).await;
+    let origin = ClientOrigin {
+        kept: KeptToken::of_source(source, credentials),
+        ..ClientOrigin::alone(source.source.clone())
+    };
+    let connection = connect(&origin).await;
     let connection = connection.map_err(|error| error.to_string())?;
     let mut credential = connection.facts;
     credential.is_renewed = connection.access.renewable.is_some();
@@ -186,7 +209,7 @@ pub async fn member_client(
 /// same functions as [`connect`], but for the exec plugin, which is not run. Contacts nothing.
 pub async fn check(source: &Source) -> Result<(), String> {
     let built = async {
-        let (mut settings, _) = load(source).await?;
+        let (mut settings, _) = load(&ClientOrigin::alone(source.clone())).await?;
         settings.user.exec = None;
         blocking(move || {
             refuse_unsendable(&settings)?;
@@ -199,9 +222,9 @@ pub async fn check(source: &Source) -> Result<(), String> {
 }
 
 /// Builds the client of a member, without a limit.
-async fn build(source: &Source, kept: Option<&Arc<KeptToken>>) -> Result<Connection, ClientError> {
-    let (mut settings, files) = load(source).await?;
-    let renewable = match kept {
+async fn build(origin: &ClientOrigin) -> Result<Connection, ClientError> {
+    let (mut settings, files) = load(origin).await?;
+    let renewable = match &origin.kept {
         Some(kept) => renewable(&mut settings, Arc::clone(kept)).await?,
         None => None,
     };
@@ -310,13 +333,19 @@ fn expiry(settings: &ClientSettings) -> Result<Option<UnixSeconds>, ClientError>
 }
 
 /// Reads what the client is built from, and which files that was.
-async fn load(source: &Source) -> Result<(ClientSettings, Files), ClientError> {
-    match source {
+async fn load(origin: &ClientOrigin) -> Result<(ClientSettings, Files), ClientError> {
+    match &origin.source {
         Source::Kubeconfig { path, context } => {
             let (path, context) = (path.clone(), context.clone());
             blocking(move || kubeconfig::load(&path, &context)).await
         }
         Source::InCluster => blocking(in_cluster).await,
+        Source::Object { object } => {
+            // Before it is read, so that a change in between is seen.
+            let (objects, of) = (origin.objects.clone(), object.clone());
+            let files = Files::of_object(move || objects.hash(&of));
+            Ok((origin.objects.settings(object)?, files))
+        }
         Source::File { .. } => Err(ClientError::NotKubernetes),
     }
 }

@@ -32,7 +32,7 @@ mod sessions;
 mod timing;
 mod token_request;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -41,20 +41,29 @@ use tracing::{Instrument, info_span};
 pub use self::timing::Timing;
 use super::super::Lifetime;
 use super::super::unconfirmed::Unconfirmed;
-use super::client::KeptToken;
+use super::client::{ClientOrigin, KeptToken, ObjectCredentials};
 use crate::telemetry::Metrics;
+
+/// Where credentials come from and are kept that the configuration does not have.
+#[derive(Debug, Clone, Default)]
+pub struct CredentialStore {
+    /// The folder of renewed tokens.
+    pub folder: PathBuf,
+    /// What objects of the host cluster say.
+    pub objects: ObjectCredentials,
+}
 
 /// Watches a member for its lifetime, and says what it sees.
 ///
 /// Never ends by itself while somebody receives, and never fails: what goes wrong is said as a
 /// loss, and tried again. A full queue makes it wait, and nothing is lost by that. `lists` bounds
 /// how many lists all members make at once; a member that does not answer gives its place back. Renewed
-/// tokens are kept in the folder `credentials`.
+/// tokens are kept as `credentials` says.
 pub async fn run(
     lifetime: Lifetime,
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
-    credentials: &Path,
+    credentials: &CredentialStore,
 ) {
     run_with(lifetime, lists, metrics, credentials, &Timing::default()).await;
 }
@@ -64,7 +73,7 @@ pub async fn run_with(
     lifetime: Lifetime,
     lists: Arc<Semaphore>,
     metrics: Arc<Metrics>,
-    credentials: &Path,
+    credentials: &CredentialStore,
     timing: &Timing,
 ) {
     let Lifetime {
@@ -77,8 +86,12 @@ pub async fn run_with(
     let span = info_span!("source", member = %source.member);
     let sender = delta_sender::DeltaSender::new(source.member.clone(), epoch, deltas, metrics);
     let unconfirmed = Unconfirmed::new(source.member.clone(), unconfirmed, timing.confirm);
-    let kept = KeptToken::of_source(&source, credentials);
-    let run = sessions::run(&source, kept, sender, unconfirmed, lists, timing).instrument(span);
+    let origin = ClientOrigin {
+        source: source.source.clone(),
+        kept: KeptToken::of_source(&source, &credentials.folder),
+        objects: credentials.objects.clone(),
+    };
+    let run = sessions::run(&source, &origin, sender, unconfirmed, lists, timing).instrument(span);
     // Whether it was cancelled or nobody receives makes no difference to the caller.
     let _ = cancel.run_until_cancelled(run).await;
 }

@@ -97,6 +97,36 @@ impl<K: Ord + Clone> Presence<K> {
                 gone.push(one.clone());
             }
         }
+        self.let_go(gone, others, now)
+    }
+
+    /// Somebody is there.
+    pub fn seen(&mut self, one: K) {
+        self.withheld.remove(&one);
+        self.known.insert(one, None);
+    }
+
+    /// Somebody was said to be gone, which needs no second list. `others` are members of other origins.
+    /// Returns those that are gone now.
+    pub fn deleted(&mut self, one: &K, others: usize, now: Instant) -> Vec<K> {
+        let Some(since) = self.known.get_mut(one) else {
+            return Vec::new();
+        };
+        since.get_or_insert(now);
+        if self.meant.remove(one).is_some_and(|until| now < until) {
+            self.known.remove(one);
+            self.withheld.remove(one);
+            return vec![one.clone()];
+        }
+        if self.withheld.contains(one) {
+            return Vec::new();
+        }
+        self.let_go(vec![one.clone()], others, now)
+    }
+
+    /// Lets those go that are gone, unless they are too many at once: then they stay until an operator
+    /// confirms it.
+    fn let_go(&mut self, gone: Vec<K>, others: usize, now: Instant) -> Vec<K> {
         while self.recent.front().is_some_and(|at| now >= *at + WINDOW) {
             self.recent.pop_front();
         }
@@ -194,6 +224,32 @@ mod tests {
         presence.listed(&set("d"), 3, at(70));
         presence.listed(&set(""), 3, at(71));
         assert_eq!(presence.listed(&set(""), 3, at(76)), ["d"]);
+    }
+
+    #[test]
+    fn one_that_is_said_to_be_gone_goes_at_once_unless_too_many_do() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut presence = Presence::default();
+        presence.listed(&set("a b c d e"), 0, at(0));
+        assert_eq!(presence.deleted(&"a", 0, at(1)), ["a"]);
+        assert!(presence.deleted(&"x", 0, at(1)).is_empty());
+        assert_eq!(presence.deleted(&"b", 0, at(2)), ["b"]);
+        assert!(presence.deleted(&"c", 0, at(3)).is_empty());
+        assert_eq!(*presence.withheld(), set("c"));
+        presence.seen("c");
+        assert!(presence.withheld().is_empty());
+        assert_eq!(presence.due(), None);
+        // The last one stays, however it goes.
+        let mut presence = Presence::default();
+        presence.seen("a");
+        assert!(presence.deleted(&"a", 0, at(60)).is_empty());
+        assert_eq!(presence.confirm(), ["a"]);
+        // Unless that is meant.
+        presence.seen("a");
+        presence.mean("a", at(70));
+        assert_eq!(presence.deleted(&"a", 0, at(71)), ["a"]);
+        assert!(presence.withheld().is_empty());
     }
 
     #[test]

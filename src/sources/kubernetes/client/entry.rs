@@ -46,7 +46,7 @@ impl Entry {
     }
 
     /// Takes out what is empty: whoever fills templates leaves keys without values.
-    fn drop_empty(&mut self) {
+    pub(super) fn drop_empty(&mut self) {
         let Self { cluster, user } = self;
         for text in [
             &mut cluster.server,

@@ -14,6 +14,9 @@ pub(in super::super) enum ClientError {
     /// The kubeconfig, or a file that it names, is larger than is read: make it smaller.
     #[error("kubeconfig: {0}")]
     TooLarge(String, &'static Limit),
+    /// An object of the host cluster says nothing that can be used: correct it.
+    #[error("{0}")]
+    Object(String),
     /// This process does not run in a cluster, or its `ServiceAccount` is not mounted.
     #[error("in-cluster: {0}")]
     InCluster(#[from] Box<InClusterError>),

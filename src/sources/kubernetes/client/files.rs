@@ -3,8 +3,10 @@
 //! They are looked at often instead of being waited for: of each member there are a few small ones, and
 //! the kernel gives a user fewer places that wait for events than there may be members.
 
+use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::super::watch::Stamp;
@@ -16,11 +18,23 @@ use crate::telemetry::clock;
 /// later is read whenever it is looked at.
 const COARSE: Duration = Duration::from_secs(3);
 
-/// Files and what was in them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Tells a hash of what an object says now.
+#[derive(Clone)]
+struct ObjectHash(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl fmt::Debug for ObjectHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObjectHash")
+    }
+}
+
+/// Files, or an object of the host cluster, and what was in them.
+#[derive(Debug, Clone, Default)]
 pub(in super::super) struct Files {
     /// Where they are.
     paths: Vec<PathBuf>,
+    /// The object.
+    object: Option<ObjectHash>,
     /// What the file system said of each before it was read.
     stamps: Vec<Stamp>,
     /// Whether another change is sure to show in that.
@@ -40,6 +54,15 @@ impl Files {
         files
     }
 
+    /// An object of the host cluster as it is now, which `hash` tells.
+    pub(super) fn of_object(hash: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self {
+            contents: hash(),
+            object: Some(ObjectHash(Arc::new(hash))),
+            ..Self::default()
+        }
+    }
+
     /// Makes the next look find a change: a file was written while it was read.
     pub(super) fn distrust(&mut self) {
         self.are_settled = false;
@@ -48,6 +71,10 @@ impl Files {
 
     /// Whether the contents have changed since they were read or last asked for. Blocks.
     pub(in super::super) fn refresh(&mut self) -> bool {
+        if let Some(ObjectHash(hash)) = &self.object {
+            let contents = hash();
+            return std::mem::replace(&mut self.contents, contents) != contents;
+        }
         let stamps: Vec<_> = self.paths.iter().map(|path| Stamp::of(path)).collect();
         if self.are_settled && stamps == self.stamps {
             return false;

@@ -61,7 +61,11 @@ impl KeptToken {
         source: &MemberSource,
         credentials: &Path,
     ) -> Option<Arc<Self>> {
-        let is_renewed = source.renews && matches!(source.source, Source::Kubeconfig { .. });
+        let has_token = matches!(
+            source.source,
+            Source::Kubeconfig { .. } | Source::Object { .. }
+        );
+        let is_renewed = source.renews && has_token;
         is_renewed.then(|| Arc::new(Self::new(credentials, &source.member)))
     }
 

@@ -53,7 +53,7 @@ pub(super) fn parse(
 }
 
 /// What a client of an entry is built from.
-fn settings(entry: Entry, path: &Path) -> Result<ClientSettings, ClientError> {
+pub(super) fn settings(entry: Entry, path: &Path) -> Result<ClientSettings, ClientError> {
     let at = |key: &str, reason: &str| {
         ClientError::Kubeconfig(format!("{}: {key}: {reason}", path.display()))
     };

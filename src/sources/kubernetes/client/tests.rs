@@ -37,7 +37,7 @@ async fn built(folder: &TempDir, cluster: Value, user: Value) -> Result<Connecti
         path: folder.path().join("kubeconfig"),
         context: context.to_owned(),
     };
-    connect(&source, None).await
+    connect(&ClientOrigin::alone(source)).await
 }
 
 /// A cluster that nobody serves.
@@ -182,7 +182,8 @@ async fn nothing_that_is_written_in_credentials_is_told() {
         "TOKEN-SECRET",
     ] {
         write(folder.path(), "kubeconfig", text);
-        let error = connect(&source, None).await.err().unwrap().to_string();
+        let connected = connect(&ClientOrigin::alone(source.clone())).await;
+        let error = connected.err().unwrap().to_string();
         assert!(!error.contains("SECRET"), "{error}");
         assert!(error.contains("kubeconfig:"), "{error}");
     }

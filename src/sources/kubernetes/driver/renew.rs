@@ -7,14 +7,13 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::super::client::{Connection, KeptToken, Renewable, connect};
+use super::super::client::{ClientOrigin, Connection, KeptToken, Renewable, connect};
 use super::super::failure::Failure;
 use super::super::request::{self, ExpectedBody};
 use super::link::{Link, Stopped, TaskReport};
 use super::pauses::Pauses;
 use super::renewal::{self, RenewalNews};
 use super::token_request::{self, GrantedToken};
-use crate::config::Source;
 use crate::model::limits::TOKEN_BODY;
 use crate::names::Label;
 use crate::telemetry::clock;
@@ -28,12 +27,7 @@ const PROVEN: Duration = Duration::from_secs(60);
 ///
 /// A plugin whose credentials are refused is asked again and again, but after growing pauses: it
 /// may be slow, cost money, or be what is refused.
-pub(super) async fn run(
-    link: Link,
-    source: Source,
-    kept: Option<Arc<KeptToken>>,
-    mut connection: Connection,
-) -> Stopped {
+pub(super) async fn run(link: Link, origin: ClientOrigin, mut connection: Connection) -> Stopped {
     let mut pauses = Pauses::new(&link.timing);
     let mut has_failed = false;
     let mut built_at = Instant::now();
@@ -66,7 +60,7 @@ pub(super) async fn run(
         if built_at.elapsed() >= PROVEN {
             pauses.reset();
         }
-        let built = connect(&source, kept.as_ref()).await;
+        let built = connect(&origin).await;
         has_failed = built.is_err();
         let report = match built {
             Ok(built) => {

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::{Instrument, debug, info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::{Access, Connection, KeptToken};
+use super::super::client::{Access, ClientOrigin, Connection};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, Observation};
 use super::super::objects::{NodeObject, ServiceObject, SliceObject};
@@ -21,7 +21,7 @@ use super::link::{Link, Stopped, TaskReport};
 use super::renewal::RenewalNews;
 use super::timing::Timing;
 use super::{exports, follow, heartbeat, renew};
-use crate::config::{MemberSource, Source};
+use crate::config::MemberSource;
 use crate::model::limits::{MEMBER_FACTS, MEMBER_OBJECTS};
 use crate::model::{Change, Shown};
 use crate::telemetry::{Renewal, SourceEvent, clock};
@@ -47,9 +47,7 @@ pub(super) struct Session<'a> {
     /// Sends what comes of it to the writer.
     sender: &'a DeltaSender,
     /// Where clients are built from.
-    source: &'a Source,
-    /// The renewed token, where tokens are renewed.
-    kept: Option<Arc<KeptToken>>,
+    origin: ClientOrigin,
     /// Whether the member is in contact.
     contact: &'a mut Contact,
     /// The member's objects, joined.
@@ -89,7 +87,7 @@ impl<'a> Session<'a> {
     pub(super) fn new(
         sender: &'a DeltaSender,
         source: &'a MemberSource,
-        kept: Option<Arc<KeptToken>>,
+        origin: ClientOrigin,
         contact: &'a mut Contact,
         index: Index,
         url: String,
@@ -97,8 +95,7 @@ impl<'a> Session<'a> {
     ) -> Self {
         Self {
             sender,
-            source: &source.source,
-            kept,
+            origin,
             facts_limit: source.facts_limit,
             contact,
             index,
@@ -147,12 +144,12 @@ impl<'a> Session<'a> {
         };
         self.expiries.replace(&connection);
         self.start(&link, kinds);
-        let (source, kept) = (self.source.clone(), self.kept.clone());
-        if let Some(kept) = &kept {
+        let origin = self.origin.clone();
+        if let Some(kept) = &origin.kept {
             let member = self.sender.member.clone();
             self.spawn(renew::renew_tokens(link.clone(), member, Arc::clone(kept)));
         }
-        self.spawn(renew::run(link.clone(), source, kept, connection));
+        self.spawn(renew::run(link.clone(), origin, connection));
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

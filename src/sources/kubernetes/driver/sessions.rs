@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::super::super::unconfirmed::Unconfirmed;
-use super::super::client::{Connection, KeptToken, connect};
+use super::super::client::{ClientOrigin, Connection, connect};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, TopologySource};
 use super::contact::Contact;
@@ -18,18 +18,15 @@ use super::link::Stopped;
 use super::pauses::Pauses;
 use super::session::{Session, SessionEnd};
 use super::timing::Timing;
-use crate::config::{MemberSource, Source};
+use crate::config::MemberSource;
 use crate::model::Shown;
 use crate::names::Label;
 use crate::telemetry::SourceEvent;
 
-/// What clients are built from.
-type Origin<'a> = (&'a Source, Option<&'a Arc<KeptToken>>);
-
 /// Runs the sessions of a member, one after another, while somebody receives.
 pub(super) async fn run(
     source: &MemberSource,
-    kept: Option<Arc<KeptToken>>,
+    origin: &ClientOrigin,
     sender: DeltaSender,
     mut unconfirmed: Unconfirmed,
     lists: Arc<Semaphore>,
@@ -52,7 +49,6 @@ pub(super) async fn run(
         timing.stall,
         Instant::now(),
     );
-    let origin = (&source.source, kept.as_ref());
     let mut connection = match first_connection(origin, &sender, &mut contact, timing).await {
         Ok(connection) => connection,
         Err(over) => return over,
@@ -63,7 +59,7 @@ pub(super) async fn run(
         let mut session = Session::new(
             &sender,
             source,
-            kept.clone(),
+            origin.clone(),
             &mut contact,
             Index::new(topology_source),
             connection.url.clone(),
@@ -115,7 +111,7 @@ pub(super) async fn run(
 
 /// Holds a member that has said more than is kept, and connects again after a pause.
 async fn after_excess(
-    origin: Origin<'_>,
+    origin: &ClientOrigin,
     sender: &DeltaSender,
     contact: &mut Contact,
     failure: &Failure,
@@ -134,14 +130,14 @@ async fn after_excess(
 
 /// Builds the first client, however long that takes.
 async fn first_connection(
-    (source, kept): Origin<'_>,
+    origin: &ClientOrigin,
     sender: &DeltaSender,
     contact: &mut Contact,
     timing: &Timing,
 ) -> Result<Connection, Stopped> {
     let mut pauses = Pauses::new(timing);
     loop {
-        let pause = match connect(source, kept).await {
+        let pause = match connect(origin).await {
             Ok(connection) => return Ok(connection),
             Err(error) => {
                 if let Some(limit) = error.limit() {

@@ -4,14 +4,14 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::super::blocking::blocking;
-use super::super::client::{Access, Connection, connect};
+use super::super::client::{Access, ClientOrigin, Connection, connect};
 use super::super::failure::Failure;
 use crate::config::Source;
 
 /// A client of the host cluster. All loops share one.
 pub struct HostClient {
     /// Where its API is.
-    source: Source,
+    origin: ClientOrigin,
     /// The present client, if one could be built.
     connection: Mutex<Option<Connection>>,
 }
@@ -20,7 +20,7 @@ impl HostClient {
     /// A client of this API. Contacts nothing yet.
     pub fn new(source: Source) -> Self {
         Self {
-            source,
+            origin: ClientOrigin::alone(source),
             connection: Mutex::default(),
         }
     }
@@ -42,7 +42,7 @@ impl HostClient {
             }
         }
         *connection = None;
-        let built = connect(&self.source, None).await;
+        let built = connect(&self.origin).await;
         let built = built.map_err(|error| Failure::Transport(error.to_string()))?;
         Ok(connection.insert(built).access.clone())
     }
@@ -56,7 +56,7 @@ impl HostClient {
 impl std::fmt::Debug for HostClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("HostClient")
-            .field("source", &self.source)
+            .field("source", &self.origin.source)
             .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,364 @@
+//! Members that objects of a host cluster name. Nothing that the host fails to say removes one.
+//!
+//! ```text
+//! follow_host (one loop for each kind) ──HostNews──▶ HostMembers ──▶ secret, profile ──▶ origin, Presence
+//!                                                        └──credentials──▶ ObjectCredentials ──▶ clients
+//! ```
+
+mod following;
+mod origin;
+mod profile;
+mod secret;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tracing::warn;
+
+use self::following::Following;
+use self::origin::{ObjectOrigin, ObjectReading, OriginChange};
+use self::secret::ReadSecret;
+use super::super::kubernetes::{
+    HostClient, HostNews, HostObject, HostQuery, ObjectCredentials, ObjectRules,
+};
+use crate::config::{HostCluster, MemberObject, ObjectMember};
+use crate::model::limits::HOST_OBJECTS;
+use crate::names::Label;
+use crate::telemetry::Metrics;
+
+/// The members that objects of a host cluster name.
+pub struct HostMembers {
+    /// Where the loops run.
+    runtime: Handle,
+    /// The host cluster.
+    host: Option<HostCluster>,
+    /// The loops that follow Secrets that are members, `ClusterProfile`s, and Secrets that these name.
+    loops: [Option<Following>; 3],
+    /// Members of Secrets.
+    from_secrets: ObjectOrigin,
+    /// Members of `ClusterProfile`s.
+    from_profiles: ObjectOrigin,
+    /// The `ClusterProfile`s.
+    profiles: BTreeMap<String, HostObject>,
+    /// Those whose control plane is said to be unhealthy.
+    unhealthy: BTreeSet<String>,
+    /// Secrets that they may name.
+    named: BTreeMap<String, HostObject>,
+    /// All of these were listed once.
+    is_named_known: bool,
+    /// How all members are reached.
+    credentials: ObjectCredentials,
+    /// Where it is shown what is wrong.
+    metrics: Arc<Metrics>,
+}
+
+/// What there is news of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Secrets that are members.
+    Secrets,
+    /// `ClusterProfile`s.
+    Profiles,
+    /// Secrets that these name.
+    Named,
+}
+
+/// News of a host cluster.
+#[derive(Debug)]
+pub struct HostChange(Kind, HostNews);
+
+impl HostMembers {
+    /// Nobody yet. Loops run on `runtime`.
+    pub fn new(runtime: Handle, credentials: ObjectCredentials, metrics: Arc<Metrics>) -> Self {
+        Self {
+            runtime,
+            host: None,
+            loops: [const { None }; 3],
+            from_secrets: ObjectOrigin::default(),
+            from_profiles: ObjectOrigin::default(),
+            profiles: BTreeMap::new(),
+            unhealthy: BTreeSet::new(),
+            named: BTreeMap::new(),
+            is_named_known: false,
+            credentials,
+            metrics,
+        }
+    }
+
+    /// These are known from before a restart.
+    pub fn remember(&mut self, kept: impl Iterator<Item = ObjectMember>) {
+        for member in kept {
+            match member.object {
+                MemberObject::Secret { .. } => self.from_secrets.remember(member),
+                MemberObject::Profile { .. } => self.from_profiles.remember(member),
+            }
+        }
+    }
+
+    /// Follows a host cluster, instead of the one before. Members of a kind that is no longer asked for go.
+    /// Returns whether members are others.
+    pub fn follow(&mut self, host: Option<&HostCluster>) -> bool {
+        if self.host.as_ref() == host {
+            return false;
+        }
+        self.host = host.cloned();
+        self.loops = [const { None }; 3];
+        let before = self.members().len();
+        if host.is_none_or(|host| host.secrets.is_none()) {
+            self.drop_all(Kind::Secrets);
+        }
+        if host.is_none_or(|host| host.profiles.is_none()) {
+            self.drop_all(Kind::Profiles);
+        }
+        if let Some(host) = host {
+            let client = Arc::new(HostClient::new(host.source.clone()));
+            let start = |query| Following::start(&self.runtime, &client, query);
+            let secrets = |labels| HostQuery::secrets(&host.namespace, labels);
+            let profiles = |labels| HostQuery::cluster_profiles(&host.namespace, labels);
+            let (of_secrets, of_profiles) = (host.secrets.as_ref(), host.profiles.as_ref());
+            self.loops = [
+                of_secrets.map(|origin| start(secrets(&origin.selector))),
+                of_profiles.map(|origin| start(profiles(&origin.selector))),
+                of_profiles
+                    .filter(|origin| origin.names_secrets())
+                    .map(|_| start(secrets(""))),
+            ];
+        }
+        before != self.members().len()
+    }
+
+    /// Waits for news of the host, and asks for another list where one is due. Safe to cancel.
+    pub async fn changed(&mut self) -> HostChange {
+        let due = (
+            self.from_secrets.presence.due(),
+            self.from_profiles.presence.due(),
+        );
+        let [secrets, profiles, named] = &mut self.loops;
+        tokio::select! {
+            news = Following::next(secrets, due.0) => HostChange(Kind::Secrets, news),
+            news = Following::next(profiles, due.1) => HostChange(Kind::Profiles, news),
+            news = Following::next(named, None) => HostChange(Kind::Named, news),
+        }
+    }
+
+    /// Takes in news of the host; there are so many `members` in all. Returns whether anything is to be
+    /// composed anew.
+    pub fn note(&mut self, HostChange(kind, news): HostChange, members: usize) -> bool {
+        let [secrets, profiles, named] = &mut self.loops;
+        let (following, what) = match kind {
+            Kind::Secrets => (secrets, "secrets"),
+            Kind::Profiles => (profiles, "clusterprofiles"),
+            Kind::Named => (named, "secrets of clusterprofiles"),
+        };
+        if let Some(following) = following {
+            following.tell(what, &news, &self.metrics);
+        }
+        if kind == Kind::Named {
+            self.note_named(news);
+            return false;
+        }
+        let mut read = |object: HostObject| {
+            let name = object.name.clone();
+            (name, self.read(kind, object))
+        };
+        let (listed, applied, deleted) = match news {
+            HostNews::Listed(objects) => {
+                (Some(objects.into_iter().map(read).collect()), None, None)
+            }
+            HostNews::Applied(object) => (None, Some(read(object)), None),
+            HostNews::Deleted(object) => (None, None, Some(object.name)),
+            HostNews::NotServed | HostNews::Failed { .. } => return false,
+        };
+        let origin = self.origin(kind);
+        let others = members.saturating_sub(origin.members().count());
+        let now = Instant::now();
+        let mut changed = OriginChange::default();
+        if let Some(objects) = listed {
+            changed = origin.listed(objects, others, now);
+        } else if let Some((name, object)) = applied {
+            changed = origin.applied(name, object, others, now);
+        } else if let Some(name) = deleted {
+            changed = origin.deleted(&name, others, now);
+        }
+        self.forget(&changed)
+    }
+
+    /// An operator says that the absence of a member is meant.
+    pub fn mean(&mut self, member: &Label) {
+        let now = Instant::now();
+        for origin in [&mut self.from_secrets, &mut self.from_profiles] {
+            origin.mean(member.as_str(), now);
+        }
+    }
+
+    /// An operator confirms that those are gone that are withheld. Returns whether members are others.
+    pub fn confirm(&mut self) -> bool {
+        let (secrets, profiles) = (self.from_secrets.confirm(), self.from_profiles.confirm());
+        self.forget(&secrets) | self.forget(&profiles)
+    }
+
+    /// The members, in no order.
+    pub fn members(&self) -> Vec<ObjectMember> {
+        let all = self.from_secrets.members();
+        all.chain(self.from_profiles.members()).cloned().collect()
+    }
+
+    /// Those of them that stay until an operator confirms that they are gone.
+    pub fn withheld(&self) -> impl Iterator<Item = &MemberObject> {
+        let origins = [&self.from_secrets, &self.from_profiles];
+        origins.into_iter().flat_map(|it| it.presence.withheld())
+    }
+
+    /// Shows what is wrong; problems with these paths are not of members that are taken. Returns how many of
+    /// them are of objects.
+    pub fn measure<'p>(&self, refused: &(impl Iterator<Item = &'p Path> + Clone)) -> usize {
+        let mut sum = 0;
+        for (origin, kind) in [
+            (&self.from_secrets, "secret"),
+            (&self.from_profiles, "profile"),
+        ] {
+            let (wrong, ignored) = origin.counts();
+            let is_of = |path: &&Path| origin.members().any(|member| member.path() == *path);
+            let refused = refused.clone().filter(is_of).count();
+            self.metrics.set_refused(kind, wrong + refused);
+            self.metrics.set_ignored(kind, ignored);
+            sum += refused;
+        }
+        sum
+    }
+
+    /// The origin of a kind.
+    fn origin(&mut self, kind: Kind) -> &mut ObjectOrigin {
+        match kind {
+            Kind::Secrets => &mut self.from_secrets,
+            Kind::Profiles | Kind::Named => &mut self.from_profiles,
+        }
+    }
+
+    /// Forgets all members of a kind.
+    fn drop_all(&mut self, kind: Kind) {
+        let origin = std::mem::take(self.origin(kind));
+        for member in origin.members() {
+            self.credentials.remove(&member.object);
+        }
+    }
+
+    /// Forgets how those are reached that are gone.
+    fn forget(&mut self, changed: &OriginChange) -> bool {
+        for one in &changed.gone {
+            self.credentials.remove(one);
+            if let MemberObject::Profile { name, .. } = one {
+                self.profiles.remove(name);
+                self.unhealthy.remove(name);
+            }
+        }
+        changed.is_due
+    }
+
+    /// Takes in Secrets that `ClusterProfile`s may name. One that a list lacks is as it was: only its
+    /// deletion takes it away.
+    fn note_named(&mut self, news: HostNews) {
+        match news {
+            HostNews::Listed(objects) => {
+                self.is_named_known = true;
+                let most = HOST_OBJECTS.length();
+                if self.named.len() + objects.len() > 2 * most {
+                    self.named.clear();
+                }
+                let objects = objects.into_iter();
+                self.named
+                    .extend(objects.map(|object| (object.name.clone(), object)));
+            }
+            HostNews::Applied(object) => drop(self.named.insert(object.name.clone(), object)),
+            HostNews::Deleted(object) => drop(self.named.remove(&object.name)),
+            HostNews::NotServed | HostNews::Failed { .. } => return,
+        }
+        let profiles: Vec<_> = self.profiles.values().cloned().collect();
+        for profile in profiles {
+            let name = profile.name.clone();
+            let read = self.read(Kind::Profiles, profile);
+            self.from_profiles.reread(name, read);
+        }
+    }
+
+    /// Reads an object, and has clients know how its members are reached.
+    fn read(&mut self, kind: Kind, object: HostObject) -> ObjectReading {
+        let Some(host) = self.host.clone() else {
+            return ObjectReading::Ignored;
+        };
+        match kind {
+            Kind::Secrets => self.read_secret(&host, &object),
+            Kind::Profiles | Kind::Named => self.read_profile(&host, object),
+        }
+    }
+
+    /// Reads a Secret that is a member.
+    fn read_secret(&self, host: &HostCluster, object: &HostObject) -> ObjectReading {
+        let Some(origin) = &host.secrets else {
+            return ObjectReading::Ignored;
+        };
+        let rules = rules(host);
+        match secret::read(object, &host.namespace, origin) {
+            ReadSecret::Ignored => ObjectReading::Ignored,
+            ReadSecret::Wrong(why) => {
+                let name = &object.name;
+                ObjectReading::Wrong(format!("secret {}/{name}: {why}", host.namespace))
+            }
+            ReadSecret::Members(members) => {
+                let members = members.into_iter().map(|one| {
+                    let object = &one.member.object;
+                    let text = &one.kubeconfig;
+                    let told = self.credentials.put_kubeconfig(object, text, &rules);
+                    (one.member, told.err())
+                });
+                ObjectReading::Members(members.collect())
+            }
+        }
+    }
+
+    /// Reads a `ClusterProfile`.
+    fn read_profile(&mut self, host: &HostCluster, object: HostObject) -> ObjectReading {
+        let Some(origin) = &host.profiles else {
+            return ObjectReading::Ignored;
+        };
+        let read = profile::read(&object, host, origin, &self.named);
+        let of = &read.member.object;
+        let told = match read.access {
+            // Which Secrets there are is not known yet: that is no mistake of the object.
+            Err(_) if origin.names_secrets() && !self.is_named_known => Ok(()),
+            Ok(access) => self.credentials.put_access(of, &access, &rules(host)),
+            Err(why) => {
+                self.credentials.refuse(of, why.clone());
+                Err(why)
+            }
+        };
+        if !read.is_unhealthy {
+            self.unhealthy.remove(&object.name);
+        } else if self.unhealthy.insert(object.name.clone()) {
+            warn!(object = %of, "its control plane is said to be unhealthy (ControlPlaneHealthy)");
+        }
+        self.profiles.insert(object.name.clone(), object);
+        ObjectReading::Members(vec![(read.member, told.err())])
+    }
+}
+
+/// What our own configuration lets objects name.
+fn rules(host: &HostCluster) -> ObjectRules {
+    ObjectRules {
+        providers: host.providers.clone(),
+        proxies: host.proxies.clone(),
+    }
+}
+
+impl std::fmt::Debug for HostMembers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HostMembers")
+            .field("host", &self.host)
+            .field("from_secrets", &self.from_secrets)
+            .field("from_profiles", &self.from_profiles)
+            .finish_non_exhaustive()
+    }
+}
