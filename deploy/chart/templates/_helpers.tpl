@@ -120,7 +120,7 @@ fsGroupChangePolicy: OnRootMismatch
 - name: members
   projected:
     # Credentials, for the user of the Pod alone, as far as it is known.
-    defaultMode: {{ if .Values.runAs }}0440{{ else }}0444{{ end }}
+    defaultMode: {{ if .Values.runAs }}288{{ else }}292{{ end }} # 0440, 0444: JSON has no octal numbers
     sources:
       - configMap:
           name: {{ include "gazetteer.name" . }}-members
