@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::fake_apiserver::{FakeApi, Resource};
 
 /// How long a test waits for a condition.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Times that make a test short.
 pub(crate) fn short() -> Timing {

@@ -94,7 +94,7 @@ impl World {
         let withheld = &self.config.membership.withheld;
         for (name, index) in &self.members.index {
             let text = withheld.contains(name).then(|| {
-                "its file is gone, with too many at once: it stays until `gazetteer confirm members`"
+                "its file or object is gone, with too many at once: it stays until `gazetteer confirm members`"
                     .to_owned()
             });
             if let Some(profile) = self.members.profiles.get_mut(index)
@@ -114,7 +114,7 @@ impl World {
                 from: state(was),
                 to: state(is),
                 why: if is {
-                    format!("the files of {} are gone at once", names.join(", "))
+                    format!("the files or objects of {} are gone at once", names.join(", "))
                 } else {
                     "nobody waits to be gone any more".to_owned()
                 },
