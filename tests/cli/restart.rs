@@ -73,7 +73,7 @@ fn addresses() -> [SocketAddr; 2] {
 /// Writes a configuration of two members with a service at one of the addresses each.
 fn configure(folder: &Path, addresses: [SocketAddr; 2]) {
     let probe =
-        r#"probe = { kind = "tcp", interval = "40ms", timeout = "40ms", down = 2, up = 1 }"#;
+        r#"probe = { kind = "tcp", interval = "150ms", timeout = "150ms", down = 2, up = 1 }"#;
     let mut text = beginning("") + probe + "\npolicy = \"spread\"\n";
     for (member, address) in ["a", "b"].into_iter().zip(addresses) {
         text += &["[[member]]\nname = \"", member, "\"\nregion = \"", member].concat();
