@@ -7,7 +7,7 @@ use super::apply::{ObjectChange, apply, is_ours};
 use super::certificate::verification;
 use super::cluster::{clusterset_id, uid, version};
 use super::contexts::{Opened, open, read_authority};
-use super::credential::{ApiEndpoint, CONTEXT};
+use super::credential::{ApiEndpoint, CONTEXT, MemberCredential};
 use super::entry::{KnownMember, Other};
 use super::error::OperateError;
 use super::joining::Joining;
@@ -215,13 +215,21 @@ async fn check_identity(joining: &Joining, looked: &Looked) -> Result<(), Operat
     };
     let is_same = match uid_of(&written).await {
         Some(uid) => uid == looked.uid,
-        None => joined_as.as_ref() == Some(name),
+        // It cannot be asked with a token that is void: then what joined as it, or is at the same place by
+        // the same authority, is the same.
+        None => joined_as.as_ref() == Some(name) || is_same_api(credential, &looked.endpoint),
     };
     if is_same {
         return Ok(());
     }
     let why = format!("member \"{name}\" is another cluster so far: give --replace");
     Err(OperateError::Refused(why))
+}
+
+/// Whether a credential is for the API that was reached, as its certificate shows.
+fn is_same_api(credential: &MemberCredential, reached: &ApiEndpoint) -> bool {
+    let is_verified = reached.authority.is_some() && !reached.is_unverified;
+    is_verified && credential.endpoint == *reached
 }
 
 /// That a cluster has a name already.

@@ -114,7 +114,10 @@ impl World {
                 from: state(was),
                 to: state(is),
                 why: if is {
-                    format!("the files or objects of {} are gone at once", names.join(", "))
+                    format!(
+                        "the files or objects of {} are gone at once",
+                        names.join(", ")
+                    )
                 } else {
                     "nobody waits to be gone any more".to_owned()
                 },
