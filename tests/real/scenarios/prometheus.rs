@@ -178,7 +178,9 @@ pub(crate) fn watches(fleet: &Fleet) {
             admin: admin.to_string(),
             ..Place::default()
         };
-        Gazetteer::start(fleet, &Setup::all(fleet).place(place))
+        // What other scenarios have left is no service here.
+        let setup = Setup::all(fleet).federation("namespaces = [\"watched\"]");
+        Gazetteer::start(fleet, &setup.place(place))
     });
     let name = global("watched", "web");
     let both = format!("A {} {}", ew1b.balancer(1), ew1d.balancer(1));
