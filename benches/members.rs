@@ -166,14 +166,7 @@ impl Town {
             let theirs =
                 (0..services).filter(|index| world::members_of(*index).any(|it| it == member));
             let facts = theirs.map(|index| (world::name(index), world::service(index, member, 3)));
-            let name = town
-                .config
-                .fleet
-                .members
-                .get(member)
-                .expect("a member")
-                .name
-                .clone();
+            let name = town.name_of(member);
             town.syncs(&name, u64::from(member.0) + 1, facts.collect());
         }
         until("all are there", || {
@@ -276,17 +269,16 @@ impl Town {
         })
     }
 
+    /// What a member of the world is called.
+    fn name_of(&self, member: MemberIdx) -> Label {
+        let members = &self.config.fleet.members;
+        members.get(member).expect("a member").name.clone()
+    }
+
     /// Changes a service again and again.
     fn change(&self, is_over: &AtomicBool) -> Vec<Duration> {
         let (index, member) = (7919, world::members_of(7919).next().expect("a member"));
-        let name = self
-            .config
-            .fleet
-            .members
-            .get(member)
-            .expect("a member")
-            .name
-            .clone();
+        let name = self.name_of(member);
         let key = key(&world::name(index));
         let mut delays = Vec::new();
         let mut turn = 0;
