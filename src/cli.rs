@@ -24,6 +24,7 @@ mod clusters;
 mod clusters_arguments;
 mod completions;
 mod composed;
+mod configured_task;
 mod control_client;
 mod daemon_arguments;
 mod events;

@@ -3,28 +3,21 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::configured_task::ConfiguredTask;
 use crate::config::{Config, Source};
 use crate::publish;
 use crate::sources::kubernetes::HostClient;
 use crate::sources::members::follow_overrides;
 use crate::telemetry::Metrics;
 
-/// The task, and what it watches.
+/// The task.
 #[derive(Debug)]
 pub(super) struct Overriding {
-    /// What it watches; without it there is no task.
-    watched: Option<WatchedOverrides>,
-    /// The task.
-    task: TaskTracker,
-    /// Ends it.
-    cancel: CancellationToken,
+    /// The task, and what it watches.
+    task: ConfiguredTask<WatchedOverrides>,
     /// Where it is counted that an answer is too large.
     metrics: Arc<Metrics>,
-    /// Runs it.
-    runtime: Handle,
 }
 
 /// A `ConfigMap`, and where it is.
@@ -55,41 +48,32 @@ impl Overriding {
         metrics: &Arc<Metrics>,
         runtime: Handle,
     ) -> Self {
-        let (watched, cancel) = (WatchedOverrides::of(config), CancellationToken::new());
-        let task = TaskTracker::new();
-        if let Some(WatchedOverrides { source, object }) = watched.clone() {
-            let client = Arc::new(HostClient::new(source));
+        let watched = WatchedOverrides::of(config);
+        let task = ConfiguredTask::start(watched, runtime, |watched, cancel| {
+            let client = Arc::new(HostClient::new(watched.source));
             let (to, metrics) = (handle.host_overrides.clone(), Arc::clone(metrics));
-            let cancelled = cancel.clone();
-            let run = async move {
-                let follow = follow_overrides(client, object, to, metrics);
+            async move {
+                let follow = follow_overrides(client, watched.object, to, metrics);
                 // Whether it was cancelled or nobody receives makes no difference.
-                let _ = cancelled.run_until_cancelled(follow).await;
-            };
-            task.spawn_on(run, &runtime);
-        }
-        task.close();
+                let _ = cancel.run_until_cancelled(follow).await;
+            }
+        });
         Self {
-            watched,
             task,
-            cancel,
             metrics: Arc::clone(metrics),
-            runtime,
         }
     }
 
     /// Starts anew when the configuration names another `ConfigMap`, or another host cluster.
     pub(super) async fn apply(&mut self, config: &Config, handle: &publish::Handle) {
-        if self.watched != WatchedOverrides::of(config) {
-            self.cancel.cancel();
-            self.task.wait().await;
-            *self = Self::start(config, handle, &self.metrics, self.runtime.clone());
+        if !self.task.runs_on(WatchedOverrides::of(config).as_ref()) {
+            self.task.shutdown().await;
+            *self = Self::start(config, handle, &self.metrics, self.task.runtime().clone());
         }
     }
 
     /// Ends watching.
     pub(super) async fn shutdown(self) {
-        self.cancel.cancel();
-        self.task.wait().await;
+        self.task.shutdown().await;
     }
 }
