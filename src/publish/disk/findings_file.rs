@@ -13,8 +13,8 @@
 mod fold;
 mod record;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +24,8 @@ use self::record::{FindingsRecord, Out, append, place};
 pub(in crate::publish) use self::record::{
     LastAsked, MOST_KEPT, MemberRecords, RestoredFindings, ShardRecords,
 };
-use super::frames;
 use super::frames::{BaseId, FINDINGS};
+use super::{frames, whole_file};
 use crate::model::{Finding, Findings, Place, UnixSeconds};
 use crate::publish::members::states::MemberRecord;
 use crate::publish::shards::damping::ShardRecord;
@@ -148,20 +148,14 @@ pub(in crate::publish) fn write(
     for (key, shard) in shards {
         push_shard(&mut buffer, key, shard);
     }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // It may not have been there at the start.
-    fs::create_dir_all(folder)?;
-    let new = path.with_extension("log.new");
-    let mut file = File::create(&new)?;
-    file.write_all(&buffer)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder)?.sync_all()?;
+    let file = whole_file::write(path, &[], &buffer)?;
     Ok((file, buffer.len() as u64))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
     use crate::model::Verdict;
 

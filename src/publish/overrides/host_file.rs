@@ -1,8 +1,7 @@
 //! What was last seen of the overrides of a host cluster, in `state-dir`: a restart without the host goes
 //! on with it.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +10,7 @@ use super::form::{self, OverridesFile};
 use crate::config;
 use crate::model::limits::OVERRIDES_FILE;
 use crate::model::{Overrides, SharedOverrides, UnixSeconds};
+use crate::publish::disk::whole_file;
 
 /// The file in `state-dir`.
 const NAME: &str = "host-overrides.json";
@@ -74,9 +74,6 @@ pub(in crate::publish) fn read(path: &Path) -> Result<Option<KeptOverrides>, Str
 
 /// Writes the file, so that at every moment it is the old or the new one, whole.
 pub(in crate::publish) fn write(path: &Path, kept: &KeptOverrides) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // It may not have been there at the start.
-    fs::create_dir_all(folder)?;
     let shared = SharedOverrides {
         overrides: kept.overrides.clone(),
         confirmations: Vec::new(),
@@ -88,16 +85,15 @@ pub(in crate::publish) fn write(path: &Path, kept: &KeptOverrides) -> io::Result
         seen: kept.seen.to_string(),
         overrides: form::written(&shared),
     };
-    let new = path.with_extension("json.new");
-    let mut file = File::create(&new)?;
-    file.write_all((serde_json::to_string_pretty(&whole)? + "\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(folder)?.sync_all()
+    let text = serde_json::to_string_pretty(&whole)? + "\n";
+    whole_file::write(path, &[], text.as_bytes()).map(drop)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+    use std::io::Write;
+
     use super::*;
     use crate::publish::overrides::form::tests::everything;
 

@@ -1,7 +1,7 @@
 //! What operators have decided, on disk: `overrides.json` in `state-dir`, for people to read.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use tracing::error;
@@ -11,6 +11,7 @@ use super::steady::dated;
 use crate::config;
 use crate::model::limits::OVERRIDES_FILE;
 use crate::model::{Overrides, SharedOverrides, UnixSeconds};
+use crate::publish::disk::whole_file;
 
 /// The file in `state-dir`.
 const NAME: &str = "overrides.json";
@@ -101,30 +102,12 @@ fn read_one(path: &Path) -> Result<Option<Overrides>, String> {
 /// Writes the file, so that at every moment it is the old or the new one, whole; and beside it the
 /// same again, in case it is damaged.
 pub(in crate::publish) fn write(path: &Path, overrides: &Overrides) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // It may not have been there at the start.
-    fs::create_dir_all(folder)?;
     let text = form::text_of(&SharedOverrides {
         overrides: overrides.clone(),
         confirmations: Vec::new(),
     })?;
-    let files = [
-        (path.with_extension("json.new"), path.to_owned()),
-        (
-            path.with_extension("json.last.new"),
-            path.with_extension(LAST),
-        ),
-    ];
-    // First what may fail.
-    for (new, _) in &files {
-        let mut file = File::create(new)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-    }
-    for (new, to) in &files {
-        fs::rename(new, to)?;
-    }
-    File::open(folder)?.sync_all()
+    let last = path.with_extension(LAST);
+    whole_file::write(path, &[&last], text.as_bytes()).map(drop)
 }
 
 /// Moves a file that could not be read aside, before another takes its place.
@@ -137,6 +120,9 @@ pub(in crate::publish) fn move_aside(path: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+
     use super::*;
     use crate::publish::overrides::form::tests::everything;
 
