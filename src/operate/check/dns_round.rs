@@ -129,7 +129,11 @@ impl<'r> DnsRound<'r> {
         };
         let seen = self.seen.get(name);
         let mut exported = seen.map_or_else(Vec::new, |seen| seen.exported.clone());
-        let (config, of, source) = (Arc::clone(self.config), name.clone(), source.source.clone());
+        let (config, of, source) = (
+            Arc::clone(self.config),
+            member.clone(),
+            source.source.clone(),
+        );
         let of_file = spawn_blocking(move || names_of_file(&config, &of, &source)).await;
         exported.extend(of_file.unwrap_or_default());
         let stubs = self.stubs();

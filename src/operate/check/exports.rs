@@ -8,7 +8,7 @@ use super::checker::{Attempts, Checked};
 use super::files::{count, or_ok};
 use super::finding::CheckFinding;
 use super::rights::ListedKinds;
-use crate::model::{Fleet, Member, NamespacedName, Service, ServiceKind, Shown};
+use crate::model::{Federation, Fleet, Member, NamespacedName, Service, ServiceKind, Shown};
 use crate::sources::kubernetes::{ServiceSurvey, SurveyedServices};
 
 /// So many names are said.
@@ -72,12 +72,20 @@ pub(super) fn is_exported(
     (name, service): &(NamespacedName, Arc<Service>),
 ) -> bool {
     let mut federations = fleet.federations.iter();
-    federations.any(|federation| {
-        federation.takes(&member.name)
-            && federation
-                .ignores(Some(member), &name.namespace, service)
-                .is_none()
-    })
+    federations.any(|federation| is_exported_in(federation, member, name, service))
+}
+
+/// Whether this federation does.
+pub(super) fn is_exported_in(
+    federation: &Federation,
+    member: &Member,
+    name: &NamespacedName,
+    service: &Service,
+) -> bool {
+    federation.takes(&member.name)
+        && federation
+            .ignores(Some(member), &name.namespace, service)
+            .is_none()
 }
 
 /// Says which exported services have no address, and which have no ready endpoint.

@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use tokio::time::timeout;
-
 use super::super::cluster::clusterset_id;
 use super::checker::{Attempts, Checked, Checker};
 use super::credential::authenticate;
@@ -20,7 +18,7 @@ use super::rights::{ListedKinds, check_lists, check_others, check_watches};
 use super::settings::CheckSettings;
 use crate::config::{Config, MemberSource};
 use crate::model::{Member, Shown};
-use crate::sources::kubernetes::NodeSurvey;
+use crate::sources::kubernetes::{NodeSurvey, SurveyedServices};
 
 /// Checks that need an answer of the API.
 const BEYOND_REACH: [CheckId; 3] = [
@@ -104,7 +102,9 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
         vec![judge_certificate(reached, mending)],
     );
     checker.say(CheckId::ApiClock, vec![judge_clock(reached)]);
-    if !checker.wants(&[CheckId::Credential]) && !checker.wants(&BEYOND_CREDENTIAL) {
+    let asks_through = checker.settings().asks_through(source);
+    let wants_more = checker.wants(&[CheckId::Credential]) || checker.wants(&BEYOND_CREDENTIAL);
+    if !wants_more && !asks_through {
         return SeenMember::default();
     }
     let authenticated = checker
@@ -120,26 +120,23 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
         );
         return SeenMember::default();
     };
-    let ((nodes, names), (), ()) = tokio::join!(
+    let ((nodes, services), (), ()) = tokio::join!(
         check_kinds(checker, reached, checked),
         check_others(checker, reached, mending),
         checker.run(CheckId::ClustersetId, async |attempts| {
             check_clusterset_id(reached, source, attempts).await
         }),
     );
-    let exported = async {
-        if checker.settings().asks_through(source) {
-            exported_names(checked.config, &source.member, &reached.api).await
-        } else {
-            Vec::new()
-        }
-    };
-    let exported = timeout(checker.settings().timeout, exported).await;
+    let (config, member) = (checked.config, checked.member);
+    let surveyed = services.as_ref();
+    let exported = surveyed.filter(|_| asks_through);
     SeenMember {
         uid: Some(authenticated.uid),
         nodes,
-        names,
-        exported: exported.unwrap_or_default(),
+        names: surveyed.map(|surveyed| SeenNames::of(surveyed, &config.fleet, member)),
+        exported: exported.map_or_else(Vec::new, |surveyed| {
+            exported_names(config, member, &surveyed.services)
+        }),
     }
 }
 
@@ -169,11 +166,11 @@ async fn check_kinds(
     checker: &Checker<'_>,
     reached: &ReachedApi,
     checked: &CheckedMember<'_>,
-) -> (Option<NodeSurvey>, Option<SeenNames>) {
+) -> (Option<NodeSurvey>, Option<SurveyedServices>) {
     let CheckedMember {
         source, mending, ..
     } = checked;
-    if !checker.wants(&BEYOND_LISTS) {
+    if !checker.wants(&BEYOND_LISTS) && !checker.settings().asks_through(source) {
         return (None, None);
     }
     let has_topology = source.has_topology;
@@ -183,14 +180,14 @@ async fn check_kinds(
         })
         .await;
     let listed = &listed.unwrap_or_default();
-    let (nodes, names, ()) = tokio::join!(
+    let (nodes, services, ()) = tokio::join!(
         look_at_nodes(checker, reached, listed, has_topology),
         look_at_services(checker, reached, listed, checked),
         checker.run(CheckId::RightsWatch, async |attempts| {
             check_watches(reached, mending, has_topology, listed, attempts).await
         }),
     );
-    (nodes, names)
+    (nodes, services)
 }
 
 /// Reads the nodes.
@@ -227,9 +224,9 @@ async fn look_at_services(
     reached: &ReachedApi,
     listed: &ListedKinds,
     checked: &CheckedMember<'_>,
-) -> Option<SeenNames> {
+) -> Option<SurveyedServices> {
     let both = [CheckId::Exports, CheckId::Names];
-    if !checker.wants(&both) {
+    if !checker.wants(&both) && !checker.settings().asks_through(checked.source) {
         return None;
     }
     let are_listed = ["services", "endpointslices"].map(|kind| listed.path(kind).is_some());
@@ -249,7 +246,7 @@ async fn look_at_services(
     if surveyed.is_none() {
         checker.skip(CheckId::Names, "its services were not read");
     }
-    surveyed.map(|surveyed| SeenNames::of(&surveyed, fleet, member))
+    surveyed
 }
 
 /// Whether it is called as its clusterset calls it.

@@ -1,85 +1,45 @@
-//! Names that a member's services may have: what is asked through its DNS server and of us.
+//! Names that a member's services have: what is asked through its DNS server and of us.
 
-use serde_json::Value;
+use std::borrow::Borrow;
 
-use super::super::super::api::Api;
+use super::super::exports::is_exported_in;
 use crate::config::{Config, Source, facts};
-use crate::model::{Export, Pattern, ServiceKind};
-use crate::names::Label;
+use crate::model::{Member, NamespacedName, Service};
 
 /// So many names at most: the first that has an address is asked for.
 const NAMES: usize = 16;
 
-/// The first services of all namespaces, and what says of others that they are exported.
-const LISTS: [(&str, bool); 2] = [
-    ("/api/v1/services?limit=500", false),
-    (
-        "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports?limit=50",
-        true,
-    ),
-];
-
-/// The annotation by which a service is exported (docs/services.md).
-const ANNOTATION: &str = "gazetteer.dev/export";
-
-/// A namespace and a service in it.
-type Named = (String, String);
-
-/// Names that mean one service of a member alone (docs/names.md, decision 7): they are answered alike
-/// whoever asks. Whether they exist is ours to answer. Where lists are refused there are none.
-pub(in super::super) async fn exported_names(
+/// Names that mean one exported service of a member alone (docs/names.md, decision 7): they are answered
+/// alike whoever asks.
+pub(in super::super) fn exported_names(
     config: &Config,
-    member: &Label,
-    api: &Api,
+    member: &Member,
+    services: &[(NamespacedName, impl Borrow<Service>)],
 ) -> Vec<String> {
-    let mut services = Vec::new();
-    for (path, are_exports) in LISTS {
-        let list = api.get(path).await.ok().flatten();
-        let items = list.as_ref().and_then(|list| list["items"].as_array());
-        let some = items.into_iter().flatten().filter(|item| {
-            let annotation = &item["metadata"]["annotations"][ANNOTATION];
-            are_exports || annotation == "true" || item["spec"]["type"] == "LoadBalancer"
+    let names = config.fleet.federations.iter().flat_map(|federation| {
+        let exported = services.iter().filter(move |(name, service)| {
+            is_exported_in(federation, member, name, service.borrow())
         });
-        services.extend(some.filter_map(of_object));
-    }
-    names(config, member, &services)
+        exported.map(move |(name, service)| {
+            let label = service.borrow().steering.external_name.as_ref();
+            let label = label.unwrap_or(&name.name);
+            let apex = federation.apex.to_string();
+            let apex = apex.trim_end_matches('.');
+            let (member, namespace, federation) = (&member.name, &name.namespace, &federation.name);
+            format!("{member}.{label}.{namespace}.{federation}.svc.{apex}")
+        })
+    });
+    names.take(NAMES).collect()
 }
 
 /// The same of a member with a facts file, if that can be read.
 pub(in super::super) fn names_of_file(
     config: &Config,
-    member: &Label,
+    member: &Member,
     source: &Source,
 ) -> Vec<String> {
     let Source::File { path } = source else {
         return Vec::new();
     };
-    let services = facts::load(path).unwrap_or_default();
-    let services = services.into_iter().filter(|(_, service)| {
-        let spec = &service.spec;
-        spec.export == Export::Exported || spec.kind == ServiceKind::LoadBalancer
-    });
-    let services = services.map(|(name, _)| (name.namespace.to_string(), name.name.to_string()));
-    names(config, member, &services.collect::<Vec<_>>())
-}
-
-/// The service that an object is or is called as.
-fn of_object(item: &Value) -> Option<Named> {
-    let text = |key: &str| item["metadata"][key].as_str().map(str::to_owned);
-    text("namespace").zip(text("name"))
-}
-
-/// The pinned names of services.
-fn names(config: &Config, member: &Label, services: &[Named]) -> Vec<String> {
-    let federations = config.fleet.federations.iter();
-    let federations = federations.filter(|it| Pattern::any(&it.members, member));
-    let names = federations.flat_map(|federation| {
-        let apex = federation.apex.to_string();
-        services.iter().map(move |(namespace, name)| {
-            let federation = &federation.name;
-            let apex = apex.trim_end_matches('.');
-            format!("{member}.{name}.{namespace}.{federation}.svc.{apex}")
-        })
-    });
-    names.take(NAMES).collect()
+    exported_names(config, member, &facts::load(path).unwrap_or_default())
 }
