@@ -12,6 +12,7 @@ pub mod answer;
 pub mod cli;
 pub mod config;
 pub mod decide;
+pub mod dnssec;
 pub mod health;
 pub mod model;
 pub mod names;

@@ -40,6 +40,7 @@ mod service;
 mod service_warnings;
 mod shadowed_namespaces;
 mod shared_suffix;
+mod signing;
 mod table;
 mod target_users;
 mod ttl;

@@ -25,11 +25,15 @@ type Room = (&'static str, &'static [&'static str]);
 const ROOMS: &[Room] = &[
     ("wire", &[]),
     ("names", &["wire"]),
+    ("dnssec", &["wire"]),
     ("model", &["wire", "names"]),
     ("config", &["wire", "names", "model"]),
     ("vantage", &["wire", "names", "model"]),
     ("decide", &["names", "model", "vantage"]),
-    ("snapshot", &["wire", "names", "model", "vantage", "decide"]),
+    (
+        "snapshot",
+        &["wire", "names", "dnssec", "model", "vantage", "decide"],
+    ),
     (
         "answer",
         &["wire", "names", "model", "vantage", "decide", "snapshot"],
@@ -92,7 +96,7 @@ const ROOMS: &[Room] = &[
 
 /// Rooms without clock, sockets, tasks and global state: time and addresses are arguments.
 const PURE: &[&str] = &[
-    "wire", "names", "model", "config", "vantage", "decide", "snapshot", "answer",
+    "wire", "names", "dnssec", "model", "config", "vantage", "decide", "snapshot", "answer",
 ];
 
 /// What a pure room never mentions.

@@ -9,7 +9,7 @@ mod recompile;
 
 pub use parallel::map_in_parallel;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -27,6 +27,8 @@ use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
 use super::shadowed_namespaces::ShadowedNamespaces;
+use super::signing::SigningKeys;
+use crate::dnssec::ZoneKeys;
 use crate::model::{
     Fleet, GeoDatabase, Joined, MemberIdx, MemberSet, MemberStatus, NamespacedName, Service,
     TopologyFacts,
@@ -45,6 +47,7 @@ pub struct SnapshotBuilder {
     fleet: Arc<Fleet>,
     settings: Arc<Settings>,
     apexes: Arc<Apexes>,
+    signing: SigningKeys,
     topology: Arc<Vec<TopologyFacts>>,
     scopes: Arc<Scopes>,
     state: Arc<FleetState>,
@@ -100,6 +103,7 @@ impl SnapshotBuilder {
             token: Arc::new(()),
             settings: Arc::new(settings),
             apexes: Arc::new(apexes),
+            signing: SigningKeys::default(),
             topology: Arc::new(topology),
             scopes: Arc::new(scopes),
             state: Arc::new(state),
@@ -131,6 +135,12 @@ impl SnapshotBuilder {
     /// The configured world.
     pub fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
+    }
+
+    /// The keys of the apexes that are signed, by their names. An apex that is not among them is not
+    /// signed; one whose keys are not usable answers SERVFAIL.
+    pub fn set_zone_keys(&mut self, keys: BTreeMap<NameBuf, Arc<ZoneKeys>>) {
+        self.signing.set(keys, &self.apexes);
     }
 
     /// A service of a member is new or has changed. Returns whether anything changed.
@@ -322,6 +332,7 @@ impl SnapshotBuilder {
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),
             apexes: self.apexes.clone(),
+            signing: self.signing.clone(),
             scopes: self.scopes.clone(),
             topology: self.topology.clone(),
             state: self.state.clone(),

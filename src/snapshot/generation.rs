@@ -10,8 +10,10 @@ use super::naming::Published;
 use super::plans::{CompiledPlans, PlanIdx};
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
+use super::signing::SigningKeys;
 use super::table::{Seek, Table};
 use crate::decide::Plan;
+use crate::dnssec::ZoneKeys;
 use crate::model::{
     Fleet, MemberIdx, MemberSet, MemberStatus, NamespacedName, TopologyFacts, VantageIdx,
 };
@@ -84,6 +86,7 @@ pub struct Snapshot {
     pub(super) fleet: Arc<Fleet>,
     pub(super) settings: Arc<Settings>,
     pub(super) apexes: Arc<Apexes>,
+    pub(super) signing: SigningKeys,
     pub(super) scopes: Arc<Scopes>,
     pub(super) topology: Arc<Vec<TopologyFacts>>,
     pub(super) state: Arc<FleetState>,
@@ -127,6 +130,18 @@ impl Snapshot {
     #[inline]
     pub fn apexes(&self) -> &Apexes {
         &self.apexes
+    }
+
+    /// Whether any apex is signed.
+    #[inline]
+    pub fn is_any_signed(&self) -> bool {
+        self.signing.is_any()
+    }
+
+    /// The keys of an apex; `None` for one that is not signed.
+    #[inline]
+    pub fn zone_keys(&self, apex: ApexIdx) -> Option<&ZoneKeys> {
+        self.signing.of(apex).map(|keys| &**keys)
     }
 
     /// The regions and zones.

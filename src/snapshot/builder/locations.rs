@@ -105,6 +105,7 @@ impl SnapshotBuilder {
         if before.names().eq(self.apexes.names()) {
             return;
         }
+        self.signing.place(&self.apexes);
         let hostnames = self.hostnames.iter();
         let concerned = hostnames.map(|(hostname, ..)| hostname);
         let concerned = concerned.filter(|it| before.holds(it) != self.apexes.holds(it));
