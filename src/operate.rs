@@ -42,11 +42,12 @@ mod shared_overrides;
 mod shell;
 mod spans;
 mod token;
+mod twin;
 mod unjoin;
 
 pub use check::{
     CHECKS, CheckFinding, CheckId, CheckReport, CheckSettings, CheckSurroundings, CheckedDaemon,
-    CheckedDrain, CheckedFiles, check,
+    CheckedDrain, CheckedFiles, CheckedHostMember, check,
 };
 pub use contexts::{ApiTrust, ContextChoice};
 pub use entry::Neighbour;
@@ -60,4 +61,5 @@ pub use place::Where;
 pub use printed::printed;
 pub use progress::{Progress, Step, StepMark};
 pub use shared_overrides::{FoundOverrides, OverridesMap, OverridesPlace};
+pub use shell::quoted;
 pub use unjoin::{Leaving, Unjoining};

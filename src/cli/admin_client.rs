@@ -21,7 +21,16 @@ pub(super) fn get(
     path: &str,
     parameters: &[(&str, &str)],
 ) -> anyhow::Result<String> {
-    let answer = find(&candidates(daemon), |candidate| {
+    get_from(&candidates(daemon), path, parameters)
+}
+
+/// The body of a GET, of the daemon at the first of these places where there is one.
+pub(super) fn get_from(
+    places: &[DaemonCandidate],
+    path: &str,
+    parameters: &[(&str, &str)],
+) -> anyhow::Result<String> {
+    let answer = find(places, |candidate| {
         let admin = match candidate {
             DaemonCandidate::Address(address) => *address,
             DaemonCandidate::Folder(folder) => left_in(folder)?,

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::{output, rights};
-use crate::config::{self, Config, Problem, Source, facts};
+use crate::config::{self, Config, Loaded, ObjectMember, Problem, Source, facts};
 use crate::operate::CheckFinding;
 use crate::sources::{geoip, kubernetes};
 
@@ -19,6 +19,8 @@ pub(super) enum FoundIn {
     Facts,
     /// Fragments.
     Fragments,
+    /// Objects of the host cluster.
+    Objects,
     /// Kubeconfigs.
     Kubeconfigs,
 }
@@ -43,7 +45,7 @@ pub(super) struct Found {
 /// Prints every problem of a configuration and of the files that it names. Nothing is contacted, and
 /// no plugin is run.
 pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
-    let (mut found, config) = Found::of(file);
+    let (mut found, config) = Found::of(file, &[]);
     if let Some(config) = &config {
         found.kubeconfigs(config)?;
         if !found.is_wrong() {
@@ -67,11 +69,11 @@ pub(super) fn check(file: &Path) -> anyhow::Result<ExitCode> {
 }
 
 impl Found {
-    /// Looks at a configuration and all files that it names but kubeconfigs. The configuration, if it
-    /// is right.
-    pub(super) fn of(file: &Path) -> (Self, Option<Config>) {
+    /// Looks at a configuration and all files that it names but kubeconfigs, with the members of these
+    /// objects of the host cluster. The configuration, if it is right.
+    pub(super) fn of(file: &Path, objects: &[ObjectMember]) -> (Self, Option<Config>) {
         let mut found = Self::default();
-        let loaded = match config::load_all(file) {
+        let loaded = match config::load_all(file).and_then(|loaded| with(loaded, objects)) {
             Ok(loaded) => loaded,
             Err(problems) => {
                 found.problems(FoundIn::Config, &problems);
@@ -82,7 +84,13 @@ impl Found {
             found.note(FoundIn::Config, "warning: ", problem.to_string());
         }
         for refused in &loaded.refused {
-            found.problems(FoundIn::Fragments, &refused.problems);
+            let is_object = objects.iter().any(|object| object.path() == refused.path);
+            let place = if is_object {
+                FoundIn::Objects
+            } else {
+                FoundIn::Fragments
+            };
+            found.problems(place, &refused.problems);
         }
         let config = loaded.config;
         if let Err(error) = rights::ids(&config.account) {
@@ -94,15 +102,16 @@ impl Found {
         (found, Some(config))
     }
 
-    /// What was found at a place, as findings.
-    pub(super) fn findings(&self, place: FoundIn) -> Vec<CheckFinding> {
+    /// What was found at a place, as findings with this hint.
+    pub(super) fn findings(&self, place: FoundIn, hint: &str) -> Vec<CheckFinding> {
         let lines = self.lines.iter().filter(|line| line.place == place);
         let findings = lines.map(|line| {
             let says = line.says.clone();
-            match line.note {
+            let finding = match line.note {
                 Some(_) => CheckFinding::warning(says),
                 None => CheckFinding::failure(says),
-            }
+            };
+            finding.hint(hint)
         });
         findings.collect()
     }
@@ -212,6 +221,24 @@ impl Found {
             self.note(FoundIn::Config, "warning: ", line);
         }
     }
+}
+
+/// A configuration with the members of objects of the host cluster too.
+fn with(mut loaded: Loaded, objects: &[ObjectMember]) -> Result<Loaded, Vec<Problem>> {
+    if objects.is_empty() {
+        return Ok(loaded);
+    }
+    let path = loaded.config.path.clone();
+    let fragments = Some(&*loaded.fragments);
+    let composed = config::compose(loaded.octets.clone(), &path, fragments, objects)?;
+    loaded.config = composed.config;
+    loaded.unknown = composed.unknown;
+    let refused = composed.refused.into_iter();
+    let more: Vec<_> = refused
+        .filter(|one| !loaded.refused.contains(one))
+        .collect();
+    loaded.refused.extend(more);
+    Ok(loaded)
 }
 
 /// A number of things in words.

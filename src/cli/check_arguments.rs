@@ -21,7 +21,7 @@ Without --live nothing is contacted: the facts files of members, the fragments o
 and the kubeconfigs are checked too.
 
 With --live the daemon, if one runs here, and the APIs of all members are asked, with the daemon's
-own credentials. Each line begins with how it is:
+own credentials; so is the host cluster, whose members are looked at too. Each line begins with how it is:
 
   √ ok  ‼ worth a look  × wrong  - not looked at      (with --ascii: ok !! xx --)
 
@@ -68,6 +68,13 @@ pub(super) struct LiveArguments {
     /// A resolver of clients; may be repeated
     #[arg(long, value_name = "ADDRESS[:PORT]", requires = "live", value_parser = server)]
     pub(super) resolver: Vec<SocketAddr>,
+    /// Context of the host cluster: read which members there are with the operator's rights, where the
+    /// daemon's way there is not open from here
+    #[arg(long, value_name = "CONTEXT", requires = "live")]
+    pub(super) host_context: Option<String>,
+    /// The operator's kubeconfig; without it KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE", requires = "host_context")]
+    pub(super) kubeconfig: Option<PathBuf>,
     /// How long one check may take
     #[arg(long, value_name = "DURATION", requires = "live", default_value = "10s", value_parser = lasting)]
     pub(super) timeout: Duration,

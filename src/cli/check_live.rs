@@ -1,6 +1,6 @@
 //! `gazetteer check --live`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,13 +9,14 @@ use std::time::Duration;
 use super::check::{Found, FoundIn};
 use super::check_arguments::{CheckArguments, CheckOutput, LiveArguments};
 use super::daemon_arguments::Daemon;
-use super::join_daemon::Asking;
 use super::{checked_daemon, join, output};
-use crate::config::Config;
+use crate::config::{Config, ObjectMember};
 use crate::model::Identity;
 use crate::names::Label;
-use crate::operate::{CheckSettings, CheckSurroundings, CheckedDaemon, CheckedFiles};
-use crate::{config, operate, publish};
+use crate::operate::{
+    CheckSettings, CheckSurroundings, CheckedDaemon, CheckedFiles, ContextChoice, quoted,
+};
+use crate::{operate, publish};
 
 /// What the command line knows of a configuration.
 struct Here {
@@ -26,18 +27,22 @@ struct Here {
 }
 
 impl CheckSurroundings for Here {
-    fn files(&self) -> CheckedFiles {
-        let (found, config) = Found::of(&self.file);
+    fn files(&self, objects: &[ObjectMember]) -> CheckedFiles {
+        let (found, config) = Found::of(&self.file, objects);
+        let file = quoted(&self.file.display().to_string());
+        let hint = format!("gazetteer check {file}, once it is mended there");
+        let findings = |place| found.findings(place, &hint);
         CheckedFiles {
+            of_config: findings(FoundIn::Config),
+            of_facts: findings(FoundIn::Facts),
+            of_fragments: findings(FoundIn::Fragments),
+            of_objects: findings(FoundIn::Objects),
             config: config.map(Arc::new),
-            of_config: found.findings(FoundIn::Config),
-            of_facts: found.findings(FoundIn::Facts),
-            of_fragments: found.findings(FoundIn::Fragments),
         }
     }
 
     fn daemon(&self, config: &Config) -> Result<CheckedDaemon, String> {
-        checked_daemon::ask(&Asking::of(&self.daemon, Some(&config.state_dir)))
+        checked_daemon::ask(&self.daemon, config)
     }
 
     fn identities(&self, config: &Arc<Config>) -> BTreeMap<Label, Identity> {
@@ -48,13 +53,9 @@ impl CheckSurroundings for Here {
 /// Looks at all of a federation.
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     let live = &arguments.live_arguments;
-    if let Ok(config) = config::load(&arguments.file)
-        && let Some(wrong) = unknown_member(live, &config)
-    {
-        output::complain(&format!("error: {wrong}"));
-        return Ok(ExitCode::from(2));
-    }
     let settings = CheckSettings {
+        file: arguments.file.clone(),
+        host: host(live)?,
         only: live.only.iter().copied().collect(),
         members: live.member.iter().cloned().collect(),
         through: live.through.clone(),
@@ -67,7 +68,13 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
         file: arguments.file.clone(),
         daemon: arguments.daemon.clone(),
     });
-    let report = join::runtime()?.block_on(operate::check(&settings, &around));
+    let report = match join::runtime()?.block_on(operate::check(&settings, &around)) {
+        Ok(report) => report,
+        Err(wrong) => {
+            output::complain(&format!("error: {wrong}"));
+            return Ok(ExitCode::from(2));
+        }
+    };
     let is_ascii = live.ascii || !is_utf8();
     output::print(&match live.output {
         CheckOutput::Text => report.text(false, is_ascii),
@@ -81,18 +88,15 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What is wrong with a member that is named, if one is none.
-fn unknown_member(live: &LiveArguments, config: &Config) -> Option<String> {
-    let known: BTreeSet<_> = config.sources.iter().map(|source| &source.member).collect();
-    let through = live.through.iter().map(|(member, _)| ("--through", member));
-    let members = live.member.iter().map(|member| ("--member", member));
-    let mut named = members.chain(through);
-    let (argument, unknown) = named.find(|(_, member)| !known.contains(member))?;
-    let known: Vec<_> = known.into_iter().map(ToString::to_string).collect();
-    let known = known.join(", ");
-    Some(format!(
-        "{argument}: no member is called \"{unknown}\" (there are: {known})"
-    ))
+/// The operator's context of the host cluster, if one is given.
+fn host(live: &LiveArguments) -> anyhow::Result<Option<ContextChoice>> {
+    let choice = live.host_context.as_ref().map(|context| {
+        Ok(ContextChoice {
+            paths: join::kubeconfigs(live.kubeconfig.as_ref())?,
+            context: context.clone(),
+        })
+    });
+    choice.transpose()
 }
 
 /// Whether the locale has UTF-8: the first of these variables that is set says it (POSIX, 8.2).

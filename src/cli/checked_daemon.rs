@@ -2,10 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::daemon_arguments::Daemon;
 use super::join_daemon::Asking;
 use crate::admin::{Cluster, Drained, InForceNow, Status};
-use crate::model::UnixSeconds;
-use crate::operate::{CheckedDaemon, CheckedDrain};
+use crate::config::{Config, default_state_dir};
+use crate::model::{MemberOrigin, UnixSeconds};
+use crate::operate::{CheckedDaemon, CheckedDrain, CheckedHostMember, quoted};
 
 /// Metrics that say that a brake holds something back, and in words what.
 const BRAKES: [(&str, &str); 3] = [
@@ -23,8 +25,9 @@ const BRAKES: [(&str, &str); 3] = [
     ),
 ];
 
-/// Asks the daemon. The error is that none was found, and where it was looked for.
-pub(super) fn ask(asking: &Asking) -> Result<CheckedDaemon, String> {
+/// Asks the daemon of a configuration. The error is that none was found, and where it was looked for.
+pub(super) fn ask(said: &Daemon, config: &Config) -> Result<CheckedDaemon, String> {
+    let asking = Asking::of(said, Some(config));
     let status: Status = asking.ask("/v1/status", &[])?;
     let in_force: InForceNow = asking.ask("/v1/overrides", &[])?;
     let clusters: Vec<Cluster> = asking.ask("/v1/clusters", &[])?;
@@ -39,11 +42,44 @@ pub(super) fn ask(asking: &Asking) -> Result<CheckedDaemon, String> {
     Ok(CheckedDaemon {
         is_ready: status.ready,
         state_dir: status.state_dir,
+        arguments: arguments(said, config),
+        host_members: clusters.iter().filter_map(host_member).collect(),
         unwatched: unwatched.collect(),
         troubles: in_force.troubles,
         frozen: in_force.frozen.map(|frozen| frozen.since),
         drains: in_force.drains.iter().filter_map(drain).collect(),
         held_back: metrics.lines().filter_map(held_back).collect(),
+    })
+}
+
+/// Arguments with which commands find the daemon that was found here, after a blank.
+fn arguments(said: &Daemon, config: &Config) -> String {
+    let folder = said.state.state_dir.as_ref();
+    match (said.admin, folder) {
+        (Some(admin), _) => format!(" --admin {admin}"),
+        (None, None) if Some(&config.state_dir) == default_state_dir().as_ref() => String::new(),
+        (None, folder) => {
+            let folder = folder.unwrap_or(&config.state_dir).display().to_string();
+            format!(" --state-dir {}", quoted(&folder))
+        }
+    }
+}
+
+/// A member of the host cluster.
+fn host_member(cluster: &Cluster) -> Option<CheckedHostMember> {
+    let origin = cluster.origin.as_str();
+    let (kind, object) = origin.split_once('/')?;
+    let origin = match kind {
+        "secret" => MemberOrigin::Secret(object.to_owned()),
+        "profile" => MemberOrigin::Profile(object.to_owned()),
+        _ => return None,
+    };
+    let reason = cluster.reason.as_ref().map(|reason| format!(": {reason}"));
+    Some(CheckedHostMember {
+        name: cluster.name.parse().ok()?,
+        origin,
+        is_ready: cluster.status == "Ready",
+        says: format!("{}{}", cluster.status, reason.unwrap_or_default()),
     })
 }
 

@@ -27,8 +27,16 @@ const LONGEST_ANSWER: usize = 1 << 20;
 
 /// Gives a command to the daemon, and waits until it is obeyed.
 pub(super) fn give(daemon: &Daemon, asked: &ControlRequest) -> anyhow::Result<Obeyed> {
+    give_to(candidates(daemon), asked)
+}
+
+/// Gives a command to the daemon at one of these places, state folders before addresses.
+pub(super) fn give_to(
+    places: Vec<DaemonCandidate>,
+    asked: &ControlRequest,
+) -> anyhow::Result<Obeyed> {
     let command = serde_json::to_string(asked)?;
-    let (stream, path) = connect(daemon)?;
+    let (stream, path) = connect(places)?;
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -52,8 +60,7 @@ pub(super) fn give(daemon: &Daemon, asked: &ControlRequest) -> anyhow::Result<Ob
 
 /// The control socket of the daemon, and where it is: in a state folder, or in that of which a daemon
 /// at an admin address says that it uses it.
-fn connect(daemon: &Daemon) -> anyhow::Result<(UnixStream, PathBuf)> {
-    let mut candidates = candidates(daemon);
+fn connect(mut candidates: Vec<DaemonCandidate>) -> anyhow::Result<(UnixStream, PathBuf)> {
     candidates.sort_by_key(|candidate| matches!(candidate, DaemonCandidate::Address(_)));
     find(&candidates, |candidate| {
         let folder = match candidate {

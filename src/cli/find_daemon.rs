@@ -1,12 +1,12 @@
 //! Where a running daemon is looked for.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::bail;
 
 use super::arguments::Daemon;
-use crate::config;
+use crate::config::{self, Config};
 
 /// Where a daemon is looked for that left its address nowhere: the admin address of the example and of
 /// the documents. CoreDNS has its metrics there by default, so what answers may be something else.
@@ -39,6 +39,26 @@ pub(super) fn candidates(daemon: &Daemon) -> Vec<DaemonCandidate> {
         .into_iter()
         .chain([DaemonCandidate::Address(DEFAULT_ADMIN)]);
     candidates.collect()
+}
+
+/// The candidates for the daemon of a configuration: those that are given, else its state folder and its
+/// admin address. The daemon may run as another user, whose state folder is elsewhere.
+pub(super) fn candidates_of(daemon: &Daemon, config: &Config) -> Vec<DaemonCandidate> {
+    if daemon.admin.is_some() || daemon.state.state_dir.is_some() {
+        return candidates(daemon);
+    }
+    let folder = DaemonCandidate::Folder(config.state_dir.clone());
+    let admin = config.listen.admin.filter(|admin| admin.port() != 0);
+    let admin = admin.map(|mut admin| {
+        if admin.ip().is_unspecified() {
+            admin.set_ip(match admin.ip() {
+                IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        DaemonCandidate::Address(admin)
+    });
+    [folder].into_iter().chain(admin).collect()
 }
 
 /// What `look` finds at the first place where it finds something; else an error of one line that says

@@ -68,7 +68,8 @@ impl FolderMembers {
         let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {
-                if self.has_folder {
+                // One that is there from the start and cannot be read has members too.
+                if self.has_folder || error.kind() != io::ErrorKind::NotFound {
                     warn!(folder = %self.folder.folder().display(), %error,
                         "the members folder cannot be read: its members stay");
                 }

@@ -32,8 +32,7 @@ pub(super) fn join(arguments: &Join) -> anyhow::Result<ExitCode> {
     let joined = runtime()?.block_on(operate::join(&joining, &mut progress));
     let heard = match &joined {
         Ok(joined) if !joining.is_dry => {
-            let state_dir = config.as_ref().map(|config| &config.state_dir);
-            let asking = Asking::of(&arguments.daemon, state_dir);
+            let asking = Asking::of(&arguments.daemon, config.as_ref());
             let name = joined.member.parse()?;
             Some(asking.until_watched(&name, arguments.wait))
         }

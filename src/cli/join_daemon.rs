@@ -1,16 +1,17 @@
 //! What the daemon says of a member that comes or goes.
 
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::admin_client::get;
-use super::control_client::give;
-use super::daemon_arguments::{Daemon, State};
+use super::admin_client::get_from;
+use super::control_client::give_to;
+use super::daemon_arguments::Daemon;
+use super::find_daemon::{DaemonCandidate, candidates, candidates_of};
 use crate::admin::{Alone, Cluster, ControlRequest};
+use crate::config::Config;
 use crate::names::Label;
 use crate::telemetry::clock;
 
@@ -41,22 +42,18 @@ pub(super) enum Heard {
 }
 
 /// The daemon of a configuration, as far as it can be asked.
-pub(super) struct Asking(Result<Daemon, String>);
+pub(super) struct Asking(Result<Vec<DaemonCandidate>, String>);
 
 impl Asking {
-    /// Where it is: as said, else where the state folder of the configuration says. Where there is only a
-    /// host cluster it may be anywhere.
-    pub(super) fn of(said: &Daemon, configured: Option<&PathBuf>) -> Self {
-        let (admin, state_dir) = (said.admin, said.state.state_dir.as_ref());
-        if admin.is_none() && state_dir.is_none() && configured.is_none() {
-            return Self(Err("give --admin to have one asked".to_owned()));
-        }
-        let state_dir = state_dir.or(configured.filter(|_| admin.is_none()));
-        let state_dir = state_dir.cloned();
-        Self(Ok(Daemon {
-            admin,
-            state: State { state_dir },
-        }))
+    /// Where it is: as said, else where the configuration says. Where there is only a host cluster it may
+    /// be anywhere.
+    pub(super) fn of(said: &Daemon, config: Option<&Config>) -> Self {
+        let is_said = said.admin.is_some() || said.state.state_dir.is_some();
+        Self(match config {
+            Some(config) => Ok(candidates_of(said, config)),
+            None if is_said => Ok(candidates(said)),
+            None => Err("give --admin to have one asked".to_owned()),
+        })
     }
 
     /// What the daemon says at a path.
@@ -66,8 +63,8 @@ impl Asking {
 
     /// What the daemon says at a path, with parameters.
     fn get(&self, path: &str, parameters: &[(&str, &str)]) -> Result<String, String> {
-        let daemon = self.0.as_ref().map_err(Clone::clone)?;
-        get(daemon, path, parameters).map_err(|error| format!("{error:#}"))
+        let places = self.0.as_ref().map_err(Clone::clone)?;
+        get_from(places, path, parameters).map_err(|error| format!("{error:#}"))
     }
 
     /// What the daemon says of something.
@@ -113,7 +110,8 @@ impl Asking {
                     let reason = cluster.reason.map(|reason| format!(": {reason}"));
                     format!("{}{}", cluster.status, reason.unwrap_or_default())
                 }
-                None => "it does not know this member".to_owned(),
+                None => "it does not know this member, or not yet: can it read what was written?"
+                    .to_owned(),
             };
             if passed >= limit {
                 return Heard::Waiting { reason };
@@ -130,8 +128,8 @@ impl Asking {
     /// hold the member back, which is seen when it is asked.
     pub(super) fn forget(&self, name: &Label) {
         let member = name.to_string();
-        let told = self.0.as_ref().ok();
-        drop(told.map(|daemon| give(daemon, &ControlRequest::Forget { member })));
+        let told = self.0.clone().ok();
+        drop(told.map(|places| give_to(places, &ControlRequest::Forget { member })));
     }
 
     /// Waits until the daemon does not know a member any more. Says whether there is one that still

@@ -31,8 +31,7 @@ pub(super) fn unjoin(arguments: &Unjoin) -> anyhow::Result<ExitCode> {
         forces: arguments.force,
         is_dry: arguments.dry_run,
     };
-    let state_dir = config.as_ref().map(|config| &config.state_dir);
-    let asking = Asking::of(&arguments.daemon, state_dir);
+    let asking = Asking::of(&arguments.daemon, config.as_ref());
     let is_text = arguments.output == Output::Text;
     let mut tell = teller(is_text);
     let mut progress = Progress::new(&mut tell);

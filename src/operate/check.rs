@@ -1,7 +1,7 @@
 //! `gazetteer check --live`: a federation looked at from end to end (docs/checks.md).
 //!
 //! ```text
-//!                 ┌ files                                     surroundings: what the
+//!                 ┌ files, host                               surroundings: what the
 //! run, in rounds ─┼ daemon                                      command line knows
 //!                 ├ member: reach ─▶ credential ─▶ rights ─▶ nodes, exports ─▶ compare, with the others
 //!                 └ dns_round: dns
@@ -20,6 +20,7 @@ mod dns_round;
 mod exports;
 mod files;
 mod finding;
+mod host;
 mod id;
 mod lengths;
 mod line;
@@ -39,4 +40,6 @@ pub use id::{CHECKS, CheckId};
 pub use report::CheckReport;
 pub use run::check;
 pub use settings::CheckSettings;
-pub use surroundings::{CheckSurroundings, CheckedDaemon, CheckedDrain, CheckedFiles};
+pub use surroundings::{
+    CheckSurroundings, CheckedDaemon, CheckedDrain, CheckedFiles, CheckedHostMember,
+};

@@ -50,7 +50,7 @@ pub(super) struct Opened {
 
 impl ContextChoice {
     /// The kubeconfig that has the context.
-    fn find(&self) -> Result<(PathBuf, Kubeconfig), OperateError> {
+    pub(super) fn find(&self) -> Result<(PathBuf, Kubeconfig), OperateError> {
         let mut seen = Vec::new();
         for path in &self.paths {
             let Some(kubeconfig) = read_kubeconfig(path)? else {

@@ -1,7 +1,7 @@
 //! Words of commands that are shown to people.
 
 /// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_./:@".contains(&octet);
     if !word.is_empty() && word.bytes().all(is_plain) {
         word.to_owned()

@@ -15,6 +15,7 @@ use super::manifest::{INSTALLATION, JOINED_AS, MANAGED, MadeKind, Names, ROLE, p
 use super::place::{MemberStore, Where};
 use super::progress::{Progress, StepMark};
 use super::shell::quoted;
+use super::twin::twin;
 use crate::model::Shown;
 use crate::names::Label;
 use crate::sources::kubernetes::TokenClaims;
@@ -51,6 +52,8 @@ pub struct Leaving {
     context: Option<String>,
     /// Its API, and what the context is called, unless its side is left alone.
     api: Option<(Api, String)>,
+    /// Another member that has the same ServiceAccount, which is therefore left alone.
+    twin: Option<Label>,
 }
 
 impl Leaving {
@@ -91,7 +94,8 @@ impl Leaving {
             namespace: namespace.unwrap_or_else(|| NAMESPACE.to_owned()),
             account,
         };
-        let api = if unjoining.forces {
+        let twin = twin(&place, name, credential).await?;
+        let api = if unjoining.forces || twin.is_some() {
             None
         } else {
             let reached = reach(&unjoining, &known, progress).await;
@@ -103,7 +107,12 @@ impl Leaving {
                 ))
             })?;
             find_names(&api, &mut names).await?;
-            check_is_member(&api, &names, name, &context).await?;
+            // Its own credential leads there: whatever it was called when it joined, it is this one.
+            let server =
+                credential.map(|credential| credential.endpoint.server.trim_end_matches('/'));
+            if server != Some(&*api.client.url) {
+                check_is_member(&api, &names, name, &context).await?;
+            }
             Some((api, context))
         };
         let context = chosen(&unjoining, &known).ok();
@@ -113,6 +122,7 @@ impl Leaving {
             place,
             names,
             api,
+            twin,
         })
     }
 
@@ -133,6 +143,13 @@ impl Leaving {
     /// Removes what the installation has in the member. What is not done, and the commands that do it,
     /// are the answer; nothing, where all is done.
     pub async fn clean(&self, progress: &mut Progress<'_>) -> Result<Vec<String>, OperateError> {
+        if let Some(twin) = &self.twin {
+            let says = format!(
+                "its cluster is left as it is: member \"{twin}\" has the same ServiceAccount"
+            );
+            progress.found(StepMark::Skipped, says);
+            return Ok(Vec::new());
+        }
         let Some((api, context)) = &self.api else {
             return Ok(self.commands());
         };

@@ -5,8 +5,10 @@ mod folder;
 mod host;
 mod overrides;
 mod presence;
+mod survey;
 
 pub use self::folder::MembersFolder;
 pub use self::host::{HostChange, HostMembers};
 pub use self::overrides::follow_overrides;
 pub use self::presence::Presence;
+pub use self::survey::{HostSurvey, survey_host};

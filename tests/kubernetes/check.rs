@@ -9,7 +9,7 @@ use crate::fake_apiserver::{FakeApi, Reply, Resource, Verb, write};
 use crate::join::{CONTEXT, Desk, Ran, furnish};
 
 /// A certificate for 127.0.0.1 and its key, in PEM.
-type Pair = (String, String);
+pub(crate) type Pair = (String, String);
 
 /// A certificate that expires in so many days.
 fn certificate(days: i64) -> Pair {
@@ -24,20 +24,20 @@ fn certificate(days: i64) -> Pair {
 }
 
 /// A member that was joined, and all that it may become.
-struct World {
+pub(crate) struct World {
     /// Its API.
-    api: FakeApi,
+    pub(crate) api: FakeApi,
     /// The configuration.
-    desk: Desk,
+    pub(crate) desk: Desk,
     /// Certificates that are good for long, for 20 days and for 3.
-    pairs: [Pair; 3],
+    pub(crate) pairs: [Pair; 3],
     /// Another cluster, once it is needed.
     other: Option<FakeApi>,
 }
 
 impl World {
     /// One where all is right.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let pairs = [400, 20, 3].map(certificate);
         let [(certificate, key), ..] = &pairs;
         let api = FakeApi::start_tls_with(certificate, key, false);
@@ -70,7 +70,7 @@ impl World {
     }
 
     /// Writes a file of the configuration.
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         write(&self.desk.path(name), text);
     }
 
@@ -97,7 +97,7 @@ impl World {
     }
 
     /// Makes another member of an API, with the credential of the first.
-    fn second(&self, url: &str) {
+    pub(crate) fn second(&self, url: &str) {
         let kubeconfig = self.desk.member_file("m.kubeconfig");
         self.write(
             "members.d/n.kubeconfig",
@@ -123,7 +123,7 @@ impl World {
     }
 
     /// The lines of a run, and its exit status.
-    fn check(&self, more: &[&str]) -> (Vec<Value>, Option<i32>) {
+    pub(crate) fn check(&self, more: &[&str]) -> (Vec<Value>, Option<i32>) {
         let ran = self.run(&[&["-o", "json"], more].concat());
         let document: Value = serde_json::from_str(&ran.text)
             .unwrap_or_else(|error| panic!("{error}: {}\n{}", ran.text, ran.errors));
@@ -135,7 +135,7 @@ impl World {
 }
 
 /// The checks that are neither as they should be nor left out, each with its state.
-fn bad(lines: &[Value]) -> Vec<(&str, &str)> {
+pub(crate) fn bad(lines: &[Value]) -> Vec<(&str, &str)> {
     let states = lines.iter().map(|line| {
         let field = |name: &str| line[name].as_str().expect("text");
         (field("id"), field("state"))
@@ -376,6 +376,7 @@ fn each_fault_is_one_line_and_no_other() {
         let line = lines.iter().find(|line| line["state"] == *state);
         let line = line.expect("the line");
         assert_eq!(line["doc"], format!("docs/checks.md#{id}"));
+        assert!(line["hint"].is_string(), "{line:#}");
         mend(&mut world);
     }
     let (lines, _) = world.check(&[]);

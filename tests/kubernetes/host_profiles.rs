@@ -12,7 +12,13 @@ use crate::host_members::{
 use crate::program::{clusters, write};
 
 /// A `ClusterProfile` that offers this access provider, which is told this.
-fn profile(name: &str, called: &str, cluster: &Value, provider: &str, told: &Value) -> Value {
+pub(crate) fn profile(
+    name: &str,
+    called: &str,
+    cluster: &Value,
+    provider: &str,
+    told: &Value,
+) -> Value {
     let mut cluster = cluster.clone();
     cluster["extensions"] =
         json!([{"name": "client.authentication.k8s.io/exec", "extension": told}]);

@@ -2,6 +2,8 @@
 
 mod brake;
 mod check;
+mod check_hints;
+mod check_host;
 mod credentials;
 #[path = "../cli/daemon.rs"]
 #[expect(dead_code, reason = "the tests that share it use the rest")]

@@ -116,7 +116,8 @@ impl<'c> Checker<'c> {
             let last = last.map_or(String::new(), |last| format!(": {}", last()));
             let says = format!("timed out after {limit:?}{last}");
             Checked::failed(CheckFinding::failure(says).hint(format!(
-                "gazetteer check FILE --live --only {id} --timeout {:?}",
+                "gazetteer check {} --live --only {id} --timeout {:?}",
+                self.settings.file_word(),
                 limit.saturating_mul(3)
             )))
         });
@@ -173,6 +174,8 @@ mod tests {
     /// Settings that want these checks.
     fn settings(only: &[CheckId]) -> CheckSettings {
         CheckSettings {
+            file: "g.toml".into(),
+            host: None,
             only: only.iter().copied().collect(),
             members: [].into(),
             through: Vec::new(),

@@ -15,6 +15,8 @@ use crate::names::Label;
 
 /// What is known of all members.
 pub(super) struct SeenFleet<'s> {
+    /// All members, in the order of the configuration.
+    pub(super) order: Vec<&'s Label>,
     /// What was seen of each.
     pub(super) seen: &'s BTreeMap<Label, SeenMember>,
     /// Which cluster each was when a daemon kept its facts here.
@@ -28,7 +30,7 @@ pub(super) struct SeenFleet<'s> {
 impl<'s> SeenFleet<'s> {
     /// What was seen of members of this fleet.
     pub(super) fn new(
-        fleet: &Fleet,
+        fleet: &'s Fleet,
         seen: &'s BTreeMap<Label, SeenMember>,
         kept: &'s BTreeMap<Label, Identity>,
     ) -> Self {
@@ -46,6 +48,11 @@ impl<'s> SeenFleet<'s> {
         let learnt = nodes
             .flat_map(|(_, nodes)| places(nodes.learnt.region.as_ref(), nodes.learnt.zones.iter()));
         Self {
+            order: fleet
+                .members
+                .iter()
+                .map(|(_, member)| &member.name)
+                .collect(),
             seen,
             kept,
             shared: shared(networks),
@@ -77,7 +84,7 @@ fn places<'p>(
 pub(super) fn compare(
     checker: &Checker<'_>,
     name: &Label,
-    mending: &Mending,
+    mending: &Mending<'_>,
     fleet: &SeenFleet<'_>,
 ) {
     let Some(seen) = fleet.seen.get(name) else {
@@ -131,21 +138,24 @@ fn judge_networks(name: &Label, fleet: &SeenFleet<'_>) -> Vec<CheckFinding> {
 fn judge_identity(
     name: &Label,
     uid: &str,
-    mending: &Mending,
+    mending: &Mending<'_>,
     fleet: &SeenFleet<'_>,
 ) -> CheckFinding {
     let shown = Shown(uid);
-    let is_it = |(other, seen): (&Label, &SeenMember)| {
-        let is_same = seen.uid.as_ref().is_some_and(|of| of.as_deref() == Ok(uid));
-        (other != name && is_same).then(|| other.to_string())
+    let is_it = |of: &&Label| {
+        let seen = fleet.seen.get(*of).and_then(|seen| seen.uid.as_ref());
+        seen.is_some_and(|seen| seen.as_deref() == Ok(uid))
     };
-    let twins: Vec<_> = fleet.seen.iter().filter_map(is_it).collect();
-    if !twins.is_empty() {
+    let all: Vec<_> = fleet.order.iter().copied().filter(is_it).collect();
+    let twins = all.iter().filter(|other| **other != name);
+    let twins: Vec<_> = twins.map(ToString::to_string).collect();
+    // The first of them counts, as where a name is met twice.
+    if let Some(last) = all.last().filter(|_| !twins.is_empty()) {
         let says = format!(
             "the same cluster as member {}: UID {shown}",
             twins.join(", ")
         );
-        return CheckFinding::failure(says).hint(mending.unjoin());
+        return CheckFinding::failure(says).hint(mending.unjoin(last));
     }
     let kept = fleet.kept.get(name).and_then(|kept| kept.uid.as_deref());
     match kept {

@@ -19,7 +19,7 @@ pub(super) struct Authenticated {
 /// Shows the credential.
 pub(super) async fn authenticate(
     reached: &ReachedApi,
-    mending: &Mending,
+    mending: &Mending<'_>,
     attempts: &Attempts,
 ) -> Checked<Authenticated> {
     let credential = &reached.credential;
@@ -54,7 +54,11 @@ pub(super) async fn authenticate(
 }
 
 /// How long it lives on.
-async fn judge_life(reached: &ReachedApi, mending: &Mending, attempts: &Attempts) -> CheckFinding {
+async fn judge_life(
+    reached: &ReachedApi,
+    mending: &Mending<'_>,
+    attempts: &Attempts,
+) -> CheckFinding {
     let credential = &reached.credential;
     let kind = credential.kind;
     let Some(expires) = credential.expires else {

@@ -75,20 +75,22 @@ fn judge_ready(daemon: &CheckedDaemon) -> CheckFinding {
     } else {
         format!("not ready: {unwatched}")
     };
-    CheckFinding::failure(why).hint("gazetteer clusters")
+    let arguments = &daemon.arguments;
+    CheckFinding::failure(why).hint(format!("gazetteer clusters{arguments}"))
 }
 
 /// What keeps answers from following facts.
 fn judge_overrides(daemon: &CheckedDaemon) -> Vec<CheckFinding> {
     let mut findings = Vec::new();
+    let arguments = &daemon.arguments;
     if let Some(since) = &daemon.frozen {
         let says = format!("answers are frozen since {since}");
-        findings.push(CheckFinding::warning(says).hint("gazetteer thaw"));
+        findings.push(CheckFinding::warning(says).hint(format!("gazetteer thaw{arguments}")));
     }
     for (says, command) in &daemon.held_back {
         let finding = CheckFinding::warning(says.clone());
         findings.push(match command {
-            Some(command) => finding.hint(command.clone()),
+            Some(command) => finding.hint(format!("{command}{arguments}")),
             None => finding,
         });
     }
@@ -97,7 +99,9 @@ fn judge_overrides(daemon: &CheckedDaemon) -> Vec<CheckFinding> {
         if now.0.saturating_sub(drain.since.0) > DAY {
             let (target, since) = (&drain.target, drain.since);
             let says = format!("{target} is drained since {since}");
-            findings.push(CheckFinding::warning(says).hint(format!("gazetteer uncordon {target}")));
+            findings.push(
+                CheckFinding::warning(says).hint(format!("gazetteer uncordon {target}{arguments}")),
+            );
         }
     }
     findings

@@ -12,7 +12,7 @@ use super::dns::{
     pod_resolver,
 };
 use super::id::CheckId;
-use super::line::CheckSubject;
+use super::line::{CheckSubject, member};
 use super::member::SeenMember;
 use super::settings::CheckSettings;
 use super::surroundings::CheckSurroundings;
@@ -40,7 +40,7 @@ impl<'r> DnsRound<'r> {
         subjects.extend(sources.filter_map(|(place, source)| {
             let is_asked = stubs.iter().any(|(member, _)| *member == source.member);
             let is_wanted = is_asked && self.settings.wants_member(&source.member);
-            is_wanted.then(|| CheckSubject::Member(place, source.member.clone()))
+            is_wanted.then(|| member(self.config, place, source))
         }));
         if !self.settings.parents.is_empty() {
             subjects.push(CheckSubject::Parents);
@@ -79,7 +79,7 @@ impl<'r> DnsRound<'r> {
                 CheckSubject::Resolver(resolver) => {
                     check_resolver(checker, self.config, *resolver).await;
                 }
-                CheckSubject::Member(place, name) => {
+                CheckSubject::Member(place, name, _) => {
                     self.check_stubs(checker, *place, name, has_daemon).await;
                 }
                 CheckSubject::Configuration | CheckSubject::Daemon => {}

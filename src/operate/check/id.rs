@@ -36,6 +36,7 @@ checks! {
     Config = "config", "The configuration is right";
     FactsFiles = "facts-files", "Every facts file is there and right";
     Fragments = "fragments", "Every fragment of the members folder is right";
+    HostMembers = "host-members", "The host cluster says which members there are, and each can be reached as it says";
     DaemonReady = "daemon-ready", "The daemon is ready";
     DaemonStateDir = "daemon-state-dir", "The daemon can use its state folder";
     DaemonOverrides = "daemon-overrides", "Nothing is frozen, held back or drained for long";

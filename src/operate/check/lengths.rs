@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::exports::is_exported;
 use super::files::or_ok;
 use super::finding::CheckFinding;
-use crate::model::{Fleet, Member};
+use crate::model::{Fleet, Member, NamespacedName};
 use crate::names::Label;
 use crate::sources::kubernetes::SurveyedServices;
 
@@ -18,13 +18,24 @@ const LONGEST_PLACE: usize = 2 * 64;
 /// What a member's names are, as far as others' regions and zones may make them too long.
 #[derive(Debug, Default)]
 pub(super) struct SeenNames {
-    /// Names of exported services at the global level that could be too long at another, with their
-    /// length in octets of a message.
-    long: Vec<(String, usize)>,
+    /// How long the names of exported services at the global level are, in octets of a message, that
+    /// could be too long at another.
+    long: Vec<usize>,
     /// The longest of all.
-    longest: Option<(String, usize)>,
+    longest: Option<LongestName>,
     /// Namespaces that are called as a federation.
     namespaces: Vec<Label>,
+}
+
+/// The longest name of a service.
+#[derive(Debug)]
+struct LongestName {
+    /// The name at the global level.
+    name: String,
+    /// Its length in octets of a message.
+    octets: usize,
+    /// The service.
+    service: NamespacedName,
 }
 
 impl SeenNames {
@@ -42,12 +53,16 @@ impl SeenNames {
                 // Each label has an octet for its length; so has the marker `svc`.
                 let octets: usize = labels.iter().map(|label| label.len() + 1).sum();
                 let octets = octets + 4 + federation.apex.as_wire().len();
-                let shown = || format!("{}.svc.{}", labels.join("."), federation.apex);
-                if seen.longest.as_ref().is_none_or(|(_, most)| octets > *most) {
-                    seen.longest = Some((shown(), octets));
+                let most = seen.longest.as_ref();
+                if most.is_none_or(|most| octets > most.octets) {
+                    seen.longest = Some(LongestName {
+                        name: format!("{}.svc.{}", labels.join("."), federation.apex),
+                        octets,
+                        service: name.clone(),
+                    });
                 }
                 if octets + LONGEST_PLACE > LONGEST {
-                    seen.long.push((shown(), octets));
+                    seen.long.push(octets);
                 }
             }
         }
@@ -61,19 +76,17 @@ impl SeenNames {
     /// How they are, where the longest region with its zone has so many octets.
     pub(super) fn judge(&self, place: usize) -> Vec<CheckFinding> {
         let mut findings = Vec::new();
-        let too_long = self
-            .long
-            .iter()
-            .filter(|(_, octets)| octets + place > LONGEST);
+        let too_long = self.long.iter().filter(|octets| **octets + place > LONGEST);
         let some = too_long.count();
-        if let Some((name, octets)) = self.longest.as_ref().filter(|_| some > 0) {
-            let octets = octets + place;
+        if let Some(longest) = self.longest.as_ref().filter(|_| some > 0) {
+            let (name, octets) = (&longest.name, longest.octets + place);
             let says = format!(
                 "{some} names are over {LONGEST} octets in some zone, and not published there: {name} has {octets}"
             );
-            findings.push(CheckFinding::warning(says).hint(
-                "kubectl --context CONTEXT annotate service NAME gazetteer.dev/external-name=SHORTER",
-            ));
+            let NamespacedName { namespace, name } = &longest.service;
+            findings.push(CheckFinding::warning(says).hint(format!(
+                "kubectl --context CONTEXT -n {namespace} annotate service {name} gazetteer.dev/external-name=SHORTER"
+            )));
         }
         for namespace in &self.namespaces {
             let says = format!(
@@ -84,7 +97,10 @@ impl SeenNames {
         }
         or_ok(findings, || match &self.longest {
             None => "no service is exported".to_owned(),
-            Some((_, octets)) => format!("the longest has {} octets in a zone", octets + place),
+            Some(longest) => {
+                let octets = longest.octets + place;
+                format!("the longest has {octets} octets in a zone")
+            }
         })
     }
 }

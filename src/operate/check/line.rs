@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use super::super::progress::StepMark;
 use super::finding::CheckFinding;
 use super::id::CheckId;
+use crate::config::{Config, MemberSource};
+use crate::model::MemberOrigin;
 use crate::names::Label;
 
 /// What a check is about. In the order in which they are shown.
@@ -15,8 +17,8 @@ pub(super) enum CheckSubject {
     Configuration,
     /// The running daemon.
     Daemon,
-    /// A member, by its place in the configuration.
-    Member(usize, Label),
+    /// A member, by its place in the configuration, and where it comes from.
+    Member(usize, Label, MemberOrigin),
     /// The zones that are served.
     Dns,
     /// The zones above the apexes.
@@ -31,18 +33,32 @@ impl CheckSubject {
         match self {
             Self::Configuration => ("configuration", None),
             Self::Daemon => ("daemon", None),
-            Self::Member(_, name) => ("member", Some(name.to_string())),
+            Self::Member(_, name, _) => ("member", Some(name.to_string())),
             Self::Dns => ("dns", None),
             Self::Parents => ("parents", None),
             Self::Resolver(address) => ("resolver", Some(address.to_string())),
         }
     }
 
-    /// As the heading of its lines.
+    /// As the heading of its lines. Where a member comes from is said unless it is the configuration.
     pub(super) fn heading(&self) -> String {
+        let origin = match self {
+            Self::Member(_, _, origin) if *origin != MemberOrigin::Config => {
+                format!(" ({origin})")
+            }
+            _ => String::new(),
+        };
         match self.parts() {
-            (kind, Some(name)) => format!("{kind} {name}"),
+            (kind, Some(name)) => format!("{kind} {name}{origin}"),
             (kind, None) => kind.to_owned(),
+        }
+    }
+
+    /// Where a member comes from.
+    pub(super) fn origin(&self) -> Option<&MemberOrigin> {
+        match self {
+            Self::Member(_, _, origin) => Some(origin),
+            _ => None,
         }
     }
 }
@@ -55,6 +71,13 @@ impl fmt::Display for CheckSubject {
             (kind, None) => f.write_str(kind),
         }
     }
+}
+
+/// A member of a configuration, at this place of it.
+pub(super) fn member(config: &Config, place: usize, source: &MemberSource) -> CheckSubject {
+    let name = source.member.clone();
+    let origin = config.membership.origin(&name);
+    CheckSubject::Member(place, name, origin)
 }
 
 /// A line of a report.

@@ -1,9 +1,8 @@
 //! The checks of one member, from its kubeconfig to its rights. What depends on something that fails is
 //! not looked at.
 
-use std::path::Path;
-
 use super::super::cluster::clusterset_id;
+use super::super::name::member_name;
 use super::checker::{Attempts, Checked, Checker};
 use super::credential::authenticate;
 use super::dns::exported_names;
@@ -18,7 +17,7 @@ use super::rights::{ListedKinds, check_lists, check_others, check_watches};
 use super::settings::CheckSettings;
 use crate::config::{Config, MemberSource};
 use crate::model::{Member, Shown};
-use crate::sources::kubernetes::{NodeSurvey, SurveyedServices};
+use crate::sources::kubernetes::{NodeSurvey, ObjectCredentials, SurveyedServices};
 
 /// Checks that need an answer of the API.
 const BEYOND_REACH: [CheckId; 3] = [
@@ -79,8 +78,10 @@ pub(super) struct CheckedMember<'c> {
     pub(super) source: &'c MemberSource,
     /// What is configured of it.
     pub(super) member: &'c Member,
+    /// How members of a host cluster are reached.
+    pub(super) objects: ObjectCredentials,
     /// Commands that mend it.
-    pub(super) mending: Mending,
+    pub(super) mending: Mending<'c>,
 }
 
 /// Checks a member that has an API.
@@ -89,7 +90,10 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
         source, mending, ..
     } = checked;
     let credentials = checked.config.state_dir.join(CREDENTIALS);
-    let reached = reached(checker, source, &credentials, mending).await;
+    let work = async |attempts: &Attempts| {
+        reach(source, &credentials, &checked.objects, mending, attempts).await
+    };
+    let reached = checker.need(CheckId::ApiReachable, work).await;
     let Some(reached) = reached else {
         let why = "the API was not reached";
         skip(checker, &BEYOND_REACH, why);
@@ -124,7 +128,7 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
         check_kinds(checker, reached, checked),
         check_others(checker, reached, mending),
         checker.run(CheckId::ClustersetId, async |attempts| {
-            check_clusterset_id(reached, source, attempts).await
+            check_clusterset_id(reached, source, mending, attempts).await
         }),
     );
     let (config, member) = (checked.config, checked.member);
@@ -142,17 +146,6 @@ pub(super) async fn check_member(checker: &Checker<'_>, checked: &CheckedMember<
 
 /// Where renewed tokens are in the state folder.
 const CREDENTIALS: &str = "credentials";
-
-/// Reaches its API.
-async fn reached(
-    checker: &Checker<'_>,
-    source: &MemberSource,
-    credentials: &Path,
-    mending: &Mending,
-) -> Option<ReachedApi> {
-    let work = async |attempts: &Attempts| reach(source, credentials, mending, attempts).await;
-    checker.need(CheckId::ApiReachable, work).await
-}
 
 /// Says that checks were not made.
 fn skip(checker: &Checker<'_>, ids: &[CheckId], why: &str) {
@@ -181,7 +174,7 @@ async fn check_kinds(
         .await;
     let listed = &listed.unwrap_or_default();
     let (nodes, services, ()) = tokio::join!(
-        look_at_nodes(checker, reached, listed, has_topology),
+        look_at_nodes(checker, reached, listed, checked),
         look_at_services(checker, reached, listed, checked),
         checker.run(CheckId::RightsWatch, async |attempts| {
             check_watches(reached, mending, has_topology, listed, attempts).await
@@ -195,8 +188,9 @@ async fn look_at_nodes(
     checker: &Checker<'_>,
     reached: &ReachedApi,
     listed: &ListedKinds,
-    has_topology: bool,
+    checked: &CheckedMember<'_>,
 ) -> Option<NodeSurvey> {
+    let has_topology = checked.source.has_topology;
     let both = [CheckId::Labels, CheckId::Networks];
     if !checker.wants(&both) {
         return None;
@@ -210,7 +204,8 @@ async fn look_at_nodes(
         skip(checker, &both, why);
         return None;
     }
-    let work = async |attempts: &Attempts| check_labels(&reached.api, attempts).await;
+    let work =
+        async |attempts: &Attempts| check_labels(&reached.api, &checked.mending, attempts).await;
     let nodes = checker.need(CheckId::Labels, work).await;
     if nodes.is_none() {
         checker.skip(CheckId::Networks, "its nodes were not read");
@@ -253,6 +248,7 @@ async fn look_at_services(
 async fn check_clusterset_id(
     reached: &ReachedApi,
     source: &MemberSource,
+    mending: &Mending<'_>,
     attempts: &Attempts,
 ) -> Checked<()> {
     attempts.note("no answer to its ClusterProperty");
@@ -261,11 +257,17 @@ async fn check_clusterset_id(
         None => CheckFinding::skipped("it has no cluster.clusterset.k8s.io that may be read"),
         Some(own) if own == name => CheckFinding::ok(own),
         Some(own) => {
-            let own = Shown(&own);
-            let says = format!("its clusterset calls it \"{own}\", and so do names of pods there");
-            let hint = format!(
-                "kubectl --context CONTEXT get clusterproperty cluster.clusterset.k8s.io, and join it as \"{own}\""
-            );
+            let shown = Shown(&own);
+            let says =
+                format!("its clusterset calls it \"{shown}\", and so do names of pods there");
+            let hint = match member_name(&own) {
+                Ok(own) => mending.rename(&own),
+                // No member can be called so.
+                Err(_) => {
+                    "kubectl --context CONTEXT edit clusterproperty cluster.clusterset.k8s.io"
+                        .to_owned()
+                }
+            };
             CheckFinding::warning(says).hint(hint)
         }
     }

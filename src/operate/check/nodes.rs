@@ -5,14 +5,19 @@ use serde_json::Value;
 use super::super::api::Api;
 use super::super::followed::{NODES, list_all};
 use super::checker::{Attempts, Checked};
-use super::files::or_ok;
+use super::files::{count, or_ok};
 use super::finding::CheckFinding;
+use super::mending::Mending;
 use crate::model::Shown;
 use crate::names::Label;
 use crate::sources::kubernetes::{NodeSurvey, survey_nodes};
 
 /// Lists all nodes, and says how their labels are.
-pub(super) async fn check_labels(api: &Api, attempts: &Attempts) -> Checked<NodeSurvey> {
+pub(super) async fn check_labels(
+    api: &Api,
+    mending: &Mending<'_>,
+    attempts: &Attempts,
+) -> Checked<NodeSurvey> {
     let (_, path) = NODES;
     let mut nodes: Vec<Value> = Vec::new();
     let listed = list_all(api, path, |mut page| {
@@ -25,16 +30,17 @@ pub(super) async fn check_labels(api: &Api, attempts: &Attempts) -> Checked<Node
     }
     let survey = survey_nodes(nodes);
     Checked {
-        findings: judge(&survey),
+        findings: judge(&survey, mending),
         value: Some(survey),
     }
 }
 
 /// How the labels are.
-fn judge(survey: &NodeSurvey) -> Vec<CheckFinding> {
+fn judge(survey: &NodeSurvey, mending: &Mending<'_>) -> Vec<CheckFinding> {
     let all = survey.nodes;
     if all == 0 {
-        return vec![CheckFinding::warning("there are no nodes to learn from")];
+        let says = "there are no nodes to learn from";
+        return vec![CheckFinding::warning(says).hint(mending.place())];
     }
     let mut findings = Vec::new();
     for (kind, without) in [
@@ -43,7 +49,8 @@ fn judge(survey: &NodeSurvey) -> Vec<CheckFinding> {
     ] {
         if without > 0 {
             let label = format!("topology.kubernetes.io/{kind}");
-            let says = format!("{without} of {all} nodes have no {label}");
+            let nodes = count(all, "node");
+            let says = format!("{without} of {nodes} without {label}");
             let value = kind.to_uppercase();
             findings.push(CheckFinding::warning(says).hint(format!(
                 "kubectl --context CONTEXT label nodes -l '!{label}' {label}={value}"
@@ -62,6 +69,7 @@ fn judge(survey: &NodeSurvey) -> Vec<CheckFinding> {
     or_ok(findings, || {
         let region = survey.learnt.region.as_ref().map_or("", Label::as_str);
         let zones: Vec<_> = survey.learnt.zones.iter().map(Label::as_str).collect();
-        format!("region {region}, zones {} ({all} nodes)", zones.join(", "))
+        let (zones, nodes) = (zones.join(", "), count(all, "node"));
+        format!("region {region}, zones {zones} ({nodes})")
     })
 }

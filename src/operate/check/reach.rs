@@ -12,7 +12,9 @@ use super::finding::CheckFinding;
 use super::mending::Mending;
 use crate::config::MemberSource;
 use crate::model::{Shown, UnixSeconds};
-use crate::sources::kubernetes::{CredentialFacts, MemberClient, TrustKind, member_client};
+use crate::sources::kubernetes::{
+    CredentialFacts, MemberClient, ObjectCredentials, TrustKind, member_client,
+};
 use crate::telemetry::clock;
 
 /// How long before its end a certificate is worth a look, and how long before it is wrong, in seconds.
@@ -42,12 +44,13 @@ pub(super) struct ReachedApi {
 pub(super) async fn reach(
     source: &MemberSource,
     credentials: &Path,
-    mending: &Mending,
+    objects: &ObjectCredentials,
+    mending: &Mending<'_>,
     attempts: &Attempts,
 ) -> Checked<ReachedApi> {
     let begin = clock::monotonic();
     attempts.note("its kubeconfig, or an exec plugin in it, is not done");
-    let built = member_client(source, credentials).await;
+    let built = member_client(source, credentials, objects).await;
     let client = match built {
         Ok(client) => client,
         Err(why) => return Checked::failed(CheckFinding::failure(why).hint(mending.rewrite())),
@@ -112,7 +115,7 @@ pub(super) async fn reach(
 }
 
 /// How its certificate is.
-pub(super) fn judge_certificate(reached: &ReachedApi, mending: &Mending) -> CheckFinding {
+pub(super) fn judge_certificate(reached: &ReachedApi, mending: &Mending<'_>) -> CheckFinding {
     match reached.trust {
         TrustKind::Anybody => {
             return CheckFinding::failure(

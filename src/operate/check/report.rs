@@ -28,6 +28,8 @@ struct DocumentLine {
     id: &'static str,
     /// What it is about.
     subject: String,
+    /// Where a member comes from; `None` of all else.
+    origin: Option<String>,
     /// How it is.
     state: StepMark,
     /// In words.
@@ -122,6 +124,7 @@ impl CheckReport {
         let line = |line: &CheckLine| DocumentLine {
             id: line.id.name(),
             subject: line.subject.to_string(),
+            origin: line.subject.origin().map(ToString::to_string),
             state: line.finding.state,
             says: line.finding.says.clone(),
             hint: line.finding.hint.clone(),
@@ -156,6 +159,7 @@ mod tests {
     use super::super::finding::CheckFinding;
     use super::super::id::CheckId;
     use super::*;
+    use crate::model::MemberOrigin;
 
     /// A report of these findings.
     fn report(findings: Vec<(CheckSubject, CheckId, CheckFinding)>) -> CheckReport {
@@ -174,7 +178,7 @@ mod tests {
 
     /// One of each state.
     fn example() -> CheckReport {
-        let member = CheckSubject::Member(0, "m".parse().unwrap());
+        let member = CheckSubject::Member(0, "m".parse().unwrap(), MemberOrigin::Folder);
         report(vec![
             (
                 member,
@@ -205,13 +209,13 @@ mod tests {
         assert_eq!(
             text,
             "configuration\n√ config: right\ndaemon\n‼ config: frozen\n- facts-files: none\n\
-             member m\n× fragments: forbidden…\n    hint: gazetteer join m --context M; see \
+             member m (folder)\n× fragments: forbidden…\n    hint: gazetteer join m --context M; see \
              docs/checks.md#fragments\n4 checks: 1 √, 1 ‼, 1 ×, 1 -\n"
         );
         let short = example().text(true, true);
         assert_eq!(
             short,
-            "daemon\n!! config: frozen\n-- facts-files: none\nmember m\nxx fragments: forbidden...\n    \
+            "daemon\n!! config: frozen\n-- facts-files: none\nmember m (folder)\nxx fragments: forbidden...\n    \
              hint: gazetteer join m --context M; see docs/checks.md#fragments\n\
              4 checks: 1 ok, 1 !!, 1 xx, 1 --\n"
         );
@@ -223,6 +227,7 @@ mod tests {
         assert_eq!(document["ok"], false);
         let last = &document["checks"][3];
         assert_eq!(last["subject"], "member/m");
+        assert_eq!(last["origin"], "folder");
         assert_eq!(last["state"], "failure");
         assert_eq!(last["doc"], "docs/checks.md#fragments");
         assert_eq!(last["ms"], 12);
@@ -240,7 +245,11 @@ mod tests {
         assert!(!example().is_ok(false));
         assert_eq!(
             example().failing(),
-            [CheckSubject::Member(0, "m".parse().unwrap())]
+            [CheckSubject::Member(
+                0,
+                "m".parse().unwrap(),
+                MemberOrigin::Folder
+            )]
         );
     }
 }

@@ -59,7 +59,7 @@ fn kinds(has_topology: bool) -> impl Iterator<Item = FollowedKind> {
 /// What somebody may not do.
 fn refused(
     reached: &ReachedApi,
-    mending: &Mending,
+    mending: &Mending<'_>,
     verb: &str,
     on: &str,
     refusal: &Refusal,
@@ -77,7 +77,7 @@ fn refused(
 /// Lists one object of each kind.
 pub(super) async fn check_lists(
     reached: &ReachedApi,
-    mending: &Mending,
+    mending: &Mending<'_>,
     has_topology: bool,
     attempts: &Attempts,
 ) -> Checked<ListedKinds> {
@@ -118,7 +118,7 @@ async fn list_exports(api: &Api) -> Result<Option<(&'static str, String)>, Refus
 /// Opens a watch of each kind.
 pub(super) async fn check_watches(
     reached: &ReachedApi,
-    mending: &Mending,
+    mending: &Mending<'_>,
     has_topology: bool,
     listed: &ListedKinds,
     attempts: &Attempts,
@@ -149,7 +149,7 @@ pub(super) async fn check_watches(
 /// Asks for paths that are no objects.
 pub(super) async fn check_paths(
     reached: &ReachedApi,
-    mending: &Mending,
+    mending: &Mending<'_>,
     attempts: &Attempts,
 ) -> Checked<()> {
     attempts.note("no answer to /version");
@@ -170,7 +170,7 @@ pub(super) async fn check_paths(
 /// Asks for rights that the daemon should not have.
 pub(super) async fn check_least(
     reached: &ReachedApi,
-    mending: &Mending,
+    mending: &Mending<'_>,
     attempts: &Attempts,
 ) -> Checked<()> {
     attempts.note("no answer to a review of rights");
@@ -189,7 +189,7 @@ pub(super) async fn check_least(
     ] {
         match is_allowed(&reached.api, &right).await {
             Ok(Ok(())) => {
-                findings.push(CheckFinding::warning(says).hint(mending.can_i()));
+                findings.push(CheckFinding::warning(says).hint(mending.least(&reached.credential)));
                 break;
             }
             Ok(Err(_)) => {}
@@ -204,7 +204,11 @@ pub(super) async fn check_least(
 }
 
 /// Makes the checks of rights that nothing else needs.
-pub(super) async fn check_others(checker: &Checker<'_>, reached: &ReachedApi, mending: &Mending) {
+pub(super) async fn check_others(
+    checker: &Checker<'_>,
+    reached: &ReachedApi,
+    mending: &Mending<'_>,
+) {
     tokio::join!(
         checker.run(CheckId::RightsPaths, async |attempts| {
             check_paths(reached, mending, attempts).await

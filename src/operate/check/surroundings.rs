@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::finding::CheckFinding;
-use crate::config::Config;
-use crate::model::{Identity, UnixSeconds};
+use crate::config::{Config, ObjectMember};
+use crate::model::{Identity, MemberOrigin, UnixSeconds};
 use crate::names::Label;
 
 /// The configuration, and what is wrong or odd with its files. No findings are good ones.
@@ -19,6 +19,8 @@ pub struct CheckedFiles {
     pub of_facts: Vec<CheckFinding>,
     /// Of fragments.
     pub of_fragments: Vec<CheckFinding>,
+    /// Of objects of the host cluster.
+    pub of_objects: Vec<CheckFinding>,
 }
 
 /// What the running daemon says of itself.
@@ -28,6 +30,10 @@ pub struct CheckedDaemon {
     pub is_ready: bool,
     /// Its state folder.
     pub state_dir: String,
+    /// Arguments with which commands find it, after a blank; nothing where they find it by themselves.
+    pub arguments: String,
+    /// Members of the host cluster, as it sees them.
+    pub host_members: Vec<CheckedHostMember>,
     /// Members that it does not watch, and why.
     pub unwatched: Vec<String>,
     /// What of its state folder cannot be used.
@@ -38,6 +44,19 @@ pub struct CheckedDaemon {
     pub drains: Vec<CheckedDrain>,
     /// What a brake holds back, and the command that lets it through, if one does.
     pub held_back: Vec<(String, Option<String>)>,
+}
+
+/// A member of the host cluster, as the daemon sees it.
+#[derive(Debug, Clone)]
+pub struct CheckedHostMember {
+    /// The member.
+    pub name: Label,
+    /// The object that names it.
+    pub origin: MemberOrigin,
+    /// Whether it is watched and in contact.
+    pub is_ready: bool,
+    /// Its status, and the reason.
+    pub says: String,
 }
 
 /// A drain or a cordon.
@@ -51,8 +70,9 @@ pub struct CheckedDrain {
 
 /// What is asked of the command line.
 pub trait CheckSurroundings: Send + Sync {
-    /// Reads the configuration and the files that it names.
-    fn files(&self) -> CheckedFiles;
+    /// Reads the configuration and the files that it names, with the members of objects of the host
+    /// cluster.
+    fn files(&self, objects: &[ObjectMember]) -> CheckedFiles;
 
     /// What the daemon of a configuration says. The error is that none was found, and where it was
     /// looked for.

@@ -173,15 +173,17 @@ pub async fn operator_client(
 }
 
 /// Builds the client of a member by the same functions as the daemon, with the token that it keeps in
-/// the folder `credentials` if that is the later one. An exec plugin is run. The error says what is
-/// wrong, and shows no secret.
+/// the folder `credentials` if that is the later one; `objects` knows how members of a host cluster are
+/// reached. An exec plugin is run. The error says what is wrong, and shows no secret.
 pub async fn member_client(
     source: &MemberSource,
     credentials: &Path,
+    objects: &ObjectCredentials,
 ) -> Result<MemberClient, String> {
     let origin = ClientOrigin {
+        source: source.source.clone(),
         kept: KeptToken::of_source(source, credentials),
-        ..ClientOrigin::alone(source.source.clone())
+        objects: objects.clone(),
     };
     let connection = connect(&origin).await;
     let connection = connection.map_err(|error| error.to_string())?;

@@ -66,9 +66,32 @@ enum Kind {
     Named,
 }
 
+impl Kind {
+    /// As messages call them.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Profiles => "clusterprofiles",
+            Self::Named => "secrets of clusterprofiles",
+        }
+    }
+}
+
 /// News of a host cluster.
 #[derive(Debug)]
 pub struct HostChange(Kind, HostNews);
+
+impl HostChange {
+    /// What was listed, in words, or was not, and then why; `None` where this is no answer to a list.
+    pub(super) fn of_list(&self) -> Option<(&'static str, Option<&str>)> {
+        let Self(kind, news) = self;
+        match news {
+            HostNews::Listed(_) | HostNews::NotServed => Some((kind.name(), None)),
+            HostNews::Failed { why, .. } => Some((kind.name(), Some(why))),
+            HostNews::Applied(_) | HostNews::Deleted(_) => None,
+        }
+    }
+}
 
 impl HostMembers {
     /// Nobody yet. Loops run on `runtime`.
@@ -148,13 +171,13 @@ impl HostMembers {
     /// composed anew.
     pub fn note(&mut self, HostChange(kind, news): HostChange, members: usize) -> bool {
         let [secrets, profiles, named] = &mut self.loops;
-        let (following, what) = match kind {
-            Kind::Secrets => (secrets, "secrets"),
-            Kind::Profiles => (profiles, "clusterprofiles"),
-            Kind::Named => (named, "secrets of clusterprofiles"),
+        let following = match kind {
+            Kind::Secrets => secrets,
+            Kind::Profiles => profiles,
+            Kind::Named => named,
         };
         if let Some(following) = following {
-            following.tell(what, &news, &self.metrics);
+            following.tell(kind.name(), &news, &self.metrics);
         }
         if kind == Kind::Named {
             self.note_named(news);
@@ -204,6 +227,22 @@ impl HostMembers {
     pub fn members(&self) -> Vec<ObjectMember> {
         let all = self.from_secrets.members();
         all.chain(self.from_profiles.members()).cloned().collect()
+    }
+
+    /// What the host is asked for, in words.
+    pub(super) fn asked(&self) -> Vec<&'static str> {
+        let kinds = [Kind::Secrets, Kind::Profiles, Kind::Named].into_iter();
+        let asked = kinds.zip(&self.loops);
+        let asked = asked.filter_map(|(kind, following)| following.as_ref().map(|_| kind.name()));
+        asked.collect()
+    }
+
+    /// What is wrong with objects, and how many of them are none of ours.
+    pub(super) fn refused(&self) -> (Vec<String>, usize) {
+        let origins = [&self.from_secrets, &self.from_profiles];
+        let wrong = origins.iter().flat_map(|origin| origin.wrong().cloned());
+        let ignored = origins.iter().map(|origin| origin.counts().1);
+        (wrong.collect(), ignored.sum())
     }
 
     /// Those of them that stay until an operator confirms that they are gone.

@@ -53,6 +53,11 @@ impl ObjectOrigin {
         self.members.values()
     }
 
+    /// What is wrong with objects.
+    pub(super) fn wrong(&self) -> impl Iterator<Item = &String> {
+        self.wrong.values().flatten()
+    }
+
     /// How many objects are wrong, and how many are none of ours.
     pub(super) fn counts(&self) -> (usize, usize) {
         (self.wrong.len(), self.ignored.len())
