@@ -1,6 +1,5 @@
 //! Wall clocks that jump.
 
-use std::ffi::OsStr;
 use std::time::Duration;
 
 use crate::daemon::Daemon;
@@ -26,13 +25,9 @@ fn set(stage: &Stage, offset: &str) {
 /// A daemon whose clock is that of the file `clock`.
 fn start(stage: &Stage) -> Daemon {
     set(stage, "+0");
-    let (library, clock) = (faketime::library(), stage.path().join("clock"));
-    let environment = [
-        ("LD_PRELOAD", library.as_os_str()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.as_os_str()),
-        ("FAKETIME_CACHE_DURATION", OsStr::new("1")),
-        ("DONT_FAKE_MONOTONIC", OsStr::new("1")),
-    ];
+    let settings = faketime::settings(&stage.path().join("clock"));
+    let environment = settings.each_ref();
+    let environment = environment.map(|(key, value)| (*key, value.as_os_str()));
     stage.start_by("exec \"$@\"", &environment)
 }
 

@@ -1,7 +1,7 @@
 //! An operator's desk: kubeconfigs with contexts of any name, a configuration, and the commands that an
 //! operator gives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -86,6 +86,15 @@ impl Desk {
         Self::new(fleet, &[(CONTEXT, member, verified(member))])
     }
 
+    /// The same, where a daemon of the configuration has an admin address.
+    pub(crate) fn with_admin(self) -> Self {
+        let file = self.folder.join("gazetteer.toml");
+        let text = std::fs::read_to_string(&file).expect("a configuration");
+        let text = text.replacen("\n[[", "\nlisten.admin = \"127.0.0.1:0\"\n[[", 1);
+        files::write(&file, text);
+        self
+    }
+
     /// Runs the program.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let output = Command::new(env!("CARGO_BIN_EXE_gazetteer"))
@@ -122,16 +131,17 @@ impl Desk {
         Ran::of(&output.expect("kubectl runs"))
     }
 
-    /// Runs a line in a shell that finds kubectl.
+    /// Runs a line in a shell that finds the program and kubectl.
     pub(crate) fn shell(&self, line: &str) -> Ran {
-        let kubectl = program("kubectl");
-        let folder = kubectl.parent().expect("a folder").display();
+        let folder = |path: &Path| path.parent().expect("a folder").display().to_string();
+        let kubectl = folder(&program("kubectl"));
+        let gazetteer = folder(Path::new(env!("CARGO_BIN_EXE_gazetteer")));
         let path = std::env::var("PATH").unwrap_or_default();
         let output = Command::new("/bin/sh")
             .args(["-c", line])
             .current_dir(&self.folder)
             .env("KUBECONFIG", self.folder.join("operator"))
-            .env("PATH", format!("{folder}:{path}"))
+            .env("PATH", format!("{gazetteer}:{kubectl}:{path}"))
             .output();
         Ran::of(&output.expect("a shell runs"))
     }

@@ -210,7 +210,7 @@ impl Gazetteer {
     }
 
     /// Starts the program on the files of a folder, by a command.
-    fn launched(folder: PathBuf, launcher: Vec<OsString>) -> Self {
+    pub(crate) fn launched(folder: PathBuf, launcher: Vec<OsString>) -> Self {
         let mut command = launcher.clone();
         command.push(env!("CARGO_BIN_EXE_gazetteer").into());
         command.extend(["serve".into(), folder.join("gazetteer.toml").into()]);

@@ -44,6 +44,8 @@ pub(crate) struct Member {
     server: Mutex<Option<Process>>,
     /// The controllers.
     controllers: Mutex<Option<Process>>,
+    /// What the API server is told besides.
+    more: Mutex<Vec<String>>,
 }
 
 impl Member {
@@ -76,6 +78,7 @@ impl Member {
             etcd: Mutex::default(),
             server: Mutex::default(),
             controllers: Mutex::default(),
+            more: Mutex::default(),
         }
     }
 
@@ -180,7 +183,7 @@ impl Member {
     fn launch_server(&self) {
         let pki = &self.pki;
         start(&self.server, || {
-            let arguments = [
+            let mut arguments = vec![
                 format!("--etcd-servers=http://{}:2379", self.address),
                 format!("--bind-address={}", self.address),
                 format!("--secure-port={}", Self::PORT),
@@ -209,8 +212,16 @@ impl Member {
                 "--profiling=false".to_owned(),
                 "--v=1".to_owned(),
             ];
+            arguments.extend(self.more.lock().clone());
             self.spawn("kube-apiserver", &arguments)
         });
+    }
+
+    /// Kills the API server and starts it with these arguments besides, until it is started with others.
+    pub(crate) fn restart_server_with(&self, more: &[&str]) {
+        self.kill_server();
+        *self.more.lock() = more.iter().map(|argument| (*argument).to_owned()).collect();
+        self.start_server();
     }
 
     /// `kill -9` of the API server.

@@ -144,3 +144,17 @@ impl Drop for Process {
         self.kill();
     }
 }
+
+/// A command that runs a program with these variables: its own name and arguments follow.
+pub(crate) fn with_environment(settings: [(&str, OsString); 4]) -> Vec<OsString> {
+    let settings = settings.into_iter().map(|(key, value)| {
+        let mut setting = OsString::from(key);
+        setting.push("=");
+        setting.push(value);
+        setting
+    });
+    [OsString::from("env")]
+        .into_iter()
+        .chain(settings)
+        .collect()
+}

@@ -11,6 +11,8 @@ mod credentials;
 mod dns_checks;
 mod exports;
 mod forwarders;
+mod granted;
+mod hints;
 mod hosts;
 mod image;
 mod joins;
@@ -18,6 +20,7 @@ mod latency;
 mod live;
 mod losses;
 mod members;
+mod newcomer;
 mod outage;
 mod planes;
 mod pods;
@@ -136,6 +139,11 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         joins::forced,
     ),
     ("a_join_waits_for_the_daemon", joins::heard),
+    ("a_newcomer_needs_only_the_readme", newcomer::readme),
+    (
+        "a_token_is_renewed_at_half_of_what_was_granted",
+        granted::halves,
+    ),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
     ("secrets_of_a_host_cluster_are_members", hosts::secrets),
@@ -144,6 +152,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "a_live_check_finds_one_fault_at_a_time_and_says_what_mends_it",
         checks::faults,
     ),
+    ("hints_about_files_mend_them", hints::of_files),
+    ("hints_about_access_mend_it", hints::of_access),
+    ("hints_about_objects_mend_them", hints::of_objects),
+    ("a_hint_about_another_cluster_mends_it", hints::of_identity),
     (
         "replicas_agree_about_the_overrides_of_a_host_cluster",
         replicas::agree,

@@ -75,17 +75,13 @@ impl Place {
     /// Starts the daemon and waits until its sockets are bound.
     pub(crate) fn start(&self) -> Daemon {
         let program = command(self.path());
+        let settings = faketime::settings(&self.path().join("clock"));
         let mut nsenter = Command::new("nsenter");
         nsenter
             .arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id()))
             .arg(format!("--wd={}", self.path().display()))
             .arg("env")
-            .arg(format!("LD_PRELOAD={}", faketime::library().display()))
-            .arg(format!(
-                "FAKETIME_TIMESTAMP_FILE={}",
-                self.path().join("clock").display()
-            ))
-            .args(["FAKETIME_CACHE_DURATION=1", "DONT_FAKE_MONOTONIC=1"])
+            .args(settings.map(|(key, value)| format!("{key}={}", value.display())))
             .arg(program.get_program())
             .args(["serve", "gazetteer.toml"]);
         Daemon::start_command(&mut nsenter)

@@ -1,7 +1,6 @@
 //! The wall clock of gazetteer jumps; the monotonic one cannot.
 
 use std::ffi::OsString;
-use std::path::Path;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
@@ -13,6 +12,7 @@ use crate::faketime;
 use crate::files;
 use crate::fleet::Fleet;
 use crate::gazetteer::{APEX, global};
+use crate::process::with_environment;
 use crate::report_line;
 use crate::wait::{SOON, throughout, until};
 
@@ -25,21 +25,8 @@ pub(super) fn jumps(fleet: &Fleet) {
     stage.publish_all();
     let offset = fleet.folder.join("clock");
     files::write(&offset, "+0s\n");
-    let launcher = |command: Vec<OsString>| {
-        let library = faketime::library();
-        let mut command = command;
-        command.push("env".into());
-        for (key, value) in [
-            ("LD_PRELOAD", library.as_path()),
-            ("FAKETIME_TIMESTAMP_FILE", offset.as_path()),
-            ("FAKETIME_CACHE_DURATION", Path::new("1")),
-            ("DONT_FAKE_MONOTONIC", Path::new("1")),
-        ] {
-            let mut setting = OsString::from(key);
-            setting.push("=");
-            setting.push(value);
-            command.push(setting);
-        }
+    let launcher = |mut command: Vec<OsString>| {
+        command.extend(with_environment(faketime::settings(&offset)));
         command
     };
     super::run_by(&stage, "", launcher, |scene| {

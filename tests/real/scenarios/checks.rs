@@ -13,7 +13,7 @@ use crate::member::{Member, RBAC};
 use crate::wait::{SOON, until};
 
 /// The lines of a check of the whole federation.
-fn lines(desk: &Desk) -> Vec<Value> {
+pub(super) fn lines(desk: &Desk) -> Vec<Value> {
     let ran = desk.run(&["check", "gazetteer.toml", "--live", "-o", "json"]);
     let document: Value = serde_json::from_str(&ran.text)
         .unwrap_or_else(|error| panic!("{error}: {}\n{}", ran.text, ran.errors));
@@ -49,8 +49,6 @@ fn mend(desk: &Desk, lines: &[Value], id: &str) {
     let hint = hint
         .expect("a hint")
         .replace("CONTEXT", &format!("'{CONTEXT}'"));
-    let program = env!("CARGO_BIN_EXE_gazetteer");
-    let hint = hint.replacen("gazetteer ", &format!("{program} "), 1);
     desk.shell(&hint).well();
 }
 
@@ -107,10 +105,9 @@ pub(crate) fn faults(fleet: &Fleet) {
     let fragment = "version = \"v1\"\nname = \"n\"\n\
         source = { kubeconfig = \"n.kubeconfig\", context = \"gazetteer\" }\n";
     files::write(&folder.join("n.toml"), fragment);
-    until_state(&desk, "failure", &["api-identity"]);
-    for file in ["n.toml", "n.kubeconfig"] {
-        std::fs::remove_file(folder.join(file)).expect("the file");
-    }
+    let twins = until_state(&desk, "failure", &["api-identity"]);
+    mend(&desk, &twins, "api-identity");
+    assert_eq!(desk.member_file("n.toml"), None);
     until_state(&desk, "failure", &[]);
 
     contacts_members_alone(&desk, member);
