@@ -118,6 +118,8 @@ pub(crate) struct Script {
     pub(crate) token: Option<String>,
     /// The `Authorization` that every request must have, whatever its scheme; `None` asks for none.
     pub(crate) authorization: Option<String>,
+    /// Headers that every request must have, with all the values of each, in order.
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
     /// The time that every answer is of, in place of the time.
     pub(crate) date: Option<String>,
     /// What is not allowed to whoever asks: a verb and a resource.

@@ -64,8 +64,14 @@ async fn undated(shared: &Arc<Shared>, raw: extract::Request) -> Response {
         state.requests.push(request.clone());
         let scripted = state.script.next(request.resource, request.verb);
         let wanted = state.script.token.as_deref();
+        let has = |(name, value): &(&str, &str)| {
+            let values = raw.headers.get_all(*name).iter();
+            let values: Vec<_> = values.filter_map(|value| value.to_str().ok()).collect();
+            values.join(", ") == *value
+        };
         let is_authorized = |wanted: &String| authorization.as_ref() == Some(wanted);
         let known = (wanted.is_none() || wanted == bearer)
+            && state.script.headers.iter().all(has)
             && state
                 .script
                 .authorization

@@ -31,18 +31,18 @@ files! {
 }
 
 /// What is in a file of the folder `pem`.
-fn pem(name: &str) -> &'static str {
+pub(crate) fn pem(name: &str) -> &'static str {
     let found = FILES.iter().find(|(file, _)| *file == name);
     found.expect("a file of the folder").1
 }
 
 /// What is in it, as data of a kubeconfig.
-fn data(name: &str) -> String {
+pub(crate) fn data(name: &str) -> String {
     STANDARD.encode(pem(name))
 }
 
 /// A folder with all files of the folder `pem`.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in FILES {
         write(&folder.path().join(name), text);
@@ -51,29 +51,29 @@ fn folder() -> TempDir {
 }
 
 /// An API with this certificate and the service `web`.
-fn api_of(certificate: &str, key: &str, asks_clients: bool) -> FakeApi {
+pub(crate) fn api_of(certificate: &str, key: &str, asks_clients: bool) -> FakeApi {
     let api = FakeApi::start_tls_with(pem(certificate), pem(key), asks_clients);
     fill(&api);
     api
 }
 
 /// An API with a certificate by the CA.
-fn api() -> FakeApi {
+pub(crate) fn api() -> FakeApi {
     api_of("server.crt", "server.key", false)
 }
 
 /// A cluster at `api` with its CA in a file.
-fn cluster(api: &FakeApi) -> Value {
+pub(crate) fn cluster(api: &FakeApi) -> Value {
     json!({ "server": api.url(), "certificate-authority": "ca.crt" })
 }
 
 /// Runs a member of the context `c` of the kubeconfig in `folder`.
-fn member(folder: TempDir) -> Member {
+pub(crate) fn member(folder: TempDir) -> Member {
     Member::start(folder, "c", &short(), Arc::new(Semaphore::new(4)))
 }
 
 /// Waits until a member of this cluster and user is in contact.
-async fn is_let_in(cluster: &Value, user: &Value) {
+pub(crate) async fn is_let_in(cluster: &Value, user: &Value) {
     let folder = folder();
     kubeconfig(folder.path(), "c", cluster, user);
     let mut member = member(folder);
@@ -82,7 +82,7 @@ async fn is_let_in(cluster: &Value, user: &Value) {
 }
 
 /// Waits until a member whose kubeconfig has this text is in contact.
-async fn text_is_let_in(text: &[u8]) {
+pub(crate) async fn text_is_let_in(text: &[u8]) {
     let folder = folder();
     write_octets(&folder.path().join("kubeconfig"), text);
     let mut member = member(folder);
@@ -100,14 +100,14 @@ fn write_octets(path: &Path, octets: &[u8]) {
 }
 
 /// Why a kubeconfig with this cluster and user cannot be used.
-async fn refused(cluster: &Value, user: &Value) -> String {
+pub(crate) async fn refused(cluster: &Value, user: &Value) -> String {
     let folder = folder();
     kubeconfig(folder.path(), "c", cluster, user);
     refused_in(&folder).await
 }
 
 /// Why the kubeconfig in this folder cannot be used.
-async fn refused_in(folder: &TempDir) -> String {
+pub(crate) async fn refused_in(folder: &TempDir) -> String {
     let source = Source::Kubeconfig {
         path: folder.path().join("kubeconfig"),
         context: "c".to_owned(),

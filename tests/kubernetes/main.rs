@@ -28,6 +28,8 @@ mod program;
 mod proxies;
 mod renewal;
 mod returns;
+mod servers;
 mod smoke;
 mod sync;
 mod unjoin;
+mod users;

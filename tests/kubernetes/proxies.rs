@@ -213,6 +213,27 @@ async fn an_api_is_reached_through_its_proxy() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_known_by_its_own_name() {
+    let names = vec!["elsewhere.example".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let api = FakeApi::start_tls_with(&certificate, &key, false);
+    fill(&api);
+    let proxy = Proxy::start(Speaks::Https(acceptor()), api.address).await;
+    let folder = tempfile::tempdir().unwrap();
+    let both = format!("{}{certificate}", include_str!("pem/ca.crt"));
+    crate::fake_apiserver::write(&folder.path().join("both.crt"), &both);
+    let cluster = json!({
+        "server": "https://192.0.2.1:6443", "tls-server-name": "elsewhere.example",
+        "certificate-authority": "both.crt",
+        "proxy-url": format!("https://me:word@{}", proxy.address),
+    });
+    kubeconfig(folder.path(), "c", &cluster, &json!({}));
+    let mut member = Member::start(folder, "c", &short(), Arc::new(Semaphore::new(4)));
+    member.until_said("synced").await;
+}
+
+#[tokio::test]
 async fn a_proxy_that_refuses_is_named_without_its_password() {
     let api = api();
     let proxy = Proxy::start(Speaks::Http, api.address).await;
