@@ -11,6 +11,7 @@ mod credentials;
 mod dns_checks;
 mod exports;
 mod forwarders;
+mod helm_test;
 mod hosts;
 mod image;
 mod joins;
@@ -65,7 +66,15 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "the_chart_grants_what_the_file_of_rights_does",
         chart::grants,
     ),
+    (
+        "the_chart_grants_what_the_file_of_rights_for_a_host_does",
+        chart::grants_host,
+    ),
     ("the_chart_replaces_pods_only_where_needed", chart::replaces),
+    (
+        "helm_test_tells_what_is_wrong_with_the_files",
+        helm_test::files_alone,
+    ),
     ("helm_refuses_wrong_values_by_name", chart::refuses),
     ("kustomize_equals_the_chart", chart::equals_kustomize),
     ("promtool_takes_rules_and_their_tests", prometheus::rules),
@@ -152,6 +161,7 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "an_api_server_accepts_all_that_the_chart_makes",
         chart::accepted,
     ),
+    ("helm_test_looks_at_members", helm_test::members),
     (
         "prometheus_has_a_series_for_every_query",
         prometheus::watches,
