@@ -49,6 +49,12 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "powerdns_recursor_forwards_as_the_stub_says",
         forwarders::pdns_recursor,
     ),
+    ("bind_forwards_as_the_stub_says", forwarders::bind),
+    ("kube_dns_forwards_as_the_stub_says", forwarders::kube_dns),
+    (
+        "node_local_dns_forwards_by_a_block_of_its_own",
+        forwarders::node_local,
+    ),
     ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
     ("check_sees_what_a_stub_domain_lacks", dns_checks::stubs),
     (
