@@ -84,6 +84,10 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
     ("helm_refuses_wrong_values_by_name", chart::refuses),
     ("kustomize_equals_the_chart", chart::equals_kustomize),
     ("promtool_takes_rules_and_their_tests", prometheus::rules),
+    (
+        "alerts_tell_what_happens_to_facts_and_end_with_it",
+        prometheus::alerts,
+    ),
     ("the_image_is_reproducible_and_answers", image::serves),
 ];
 
