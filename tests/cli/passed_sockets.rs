@@ -200,15 +200,15 @@ fn restarts_under_load() {
     thread::scope(|scope| {
         let load = scope.spawn(|| ask_on(&client, &asked, &is_over));
         let restarts = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let mut daemon = start();
+            if is_root {
+                let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()));
+                let status = status.unwrap();
+                assert!(status.contains("Uid:\t65534\t65534"), "{status}");
+                assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
+            }
             for _ in 0..3 {
                 let before = asked.load(Ordering::Relaxed);
-                let mut daemon = start();
-                if is_root {
-                    let status = fs::read_to_string(format!("/proc/{}/status", daemon.pid()));
-                    let status = status.unwrap();
-                    assert!(status.contains("Uid:\t65534\t65534"), "{status}");
-                    assert!(status.contains("CapEff:\t0000000000000000"), "{status}");
-                }
                 eventually("it is under load", || {
                     asked.load(Ordering::Relaxed) > before + 20 * WINDOW
                 });
@@ -217,15 +217,13 @@ fn restarts_under_load() {
                 // It waits in the socket, too.
                 let mut stream = TcpStream::connect(address).unwrap();
                 stream.set_read_timeout(Some(DEADLINE)).unwrap();
-                stream
-                    .write_all(&[&[0, 17][..], &query(1)].concat())
-                    .unwrap();
-                let _daemon = start();
+                let message = [&[0, 17][..], &query(1)].concat();
+                stream.write_all(&message).unwrap();
+                daemon = start();
                 let mut answer = [0; 19];
                 stream.read_exact(&mut answer).expect("an answer over TCP");
                 assert_eq!(answer[2..4], [0, 1]);
             }
-            let _daemon = start();
             is_over.store(true, Ordering::Relaxed);
             load.join().expect("every query is answered")
         }));

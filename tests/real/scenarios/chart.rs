@@ -152,8 +152,10 @@ fn helm(folder: &Path, verb: &[&str], values: &Value, more: &[&str]) -> Output {
     for place in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
         command.env(place, folder);
     }
-    // Its releases are told of a version when they are linked.
-    command.args(["--kube-version", "1.35.4"]);
+    if !verb.contains(&"install") {
+        // Where it asks no cluster: its releases are told of a version when they are linked.
+        command.args(["--kube-version", "1.35.4"]);
+    }
     command.args(more).output().expect("helm runs")
 }
 
@@ -366,6 +368,44 @@ pub(crate) fn accepted(fleet: &Fleet) {
         let output = output.expect("kubectl runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.is_empty(), "{name}\n{said}");
+    }
+    // What is printed at the end, for which Helm wants a cluster to be there.
+    let notes = |values: &Value| {
+        let kubeconfig = member.kubeconfig();
+        let kubeconfig = kubeconfig.to_str().expect("a path");
+        let verb = [
+            "install",
+            "gazetteer",
+            "--dry-run=client",
+            "--kubeconfig",
+            kubeconfig,
+        ];
+        let output = helm(&folder, &verb, values, &[]);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "{said}");
+        said.split_once("NOTES:").expect("notes").1.to_owned()
+    };
+    let said = notes(&json!({}));
+    for words in [
+        "dig @$ADDRESS -p $PORT my-service.my-namespace.my-federation.svc",
+        "gazetteer check /etc/gazetteer/gazetteer.toml --live",
+        "helm -n dns test gazetteer",
+        "forward . $ADDRESS",
+        "example.com. 86400 IN NS ns1.example.com.",
+        "ns1.example.com. 86400 IN A 192.0.2.53",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let host = json!({"config": host(), "demo": false, "host": {"secrets": true}});
+    let said = notes(&host);
+    for (key, is_told) in [
+        ("secrets", false),
+        ("clusterProfiles", true),
+        ("overrides", true),
+    ] {
+        let words = format!("host.{key} is false");
+        assert_eq!(said.contains(&words), is_told, "{words}\n{said}");
     }
     for (_, name) in definitions.keys() {
         member.api.delete(&path(name));
