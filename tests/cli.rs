@@ -24,6 +24,8 @@ mod no_ipv6;
 mod operators;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/passed_sockets.rs"]
+mod passed_sockets;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/reload.rs"]

@@ -113,8 +113,8 @@ proptest! {
         }
         prop_assert_eq!(moved.counts().services, rebuilt.counts().services);
         prop_assert_eq!(
-            moved.counts().without_member,
-            rebuilt.counts().without_member
+            &moved.counts().without_member,
+            &rebuilt.counts().without_member
         );
         prop_assert_eq!(moved.counts().ignored, rebuilt.counts().ignored);
     }

@@ -63,7 +63,8 @@ pub(super) fn feed(handle: &Handle) {
 fn status(handle: &Handle) -> String {
     let snapshot = handle.snapshots.load();
     let counts = snapshot.counts();
-    let (services, without) = (counts.services, counts.without_member);
+    let services = counts.services;
+    let without: usize = counts.without_member.iter().sum();
     match without {
         0 => format!("serving {services} services"),
         _ => format!("serving {services} services, {without} of them without a member"),

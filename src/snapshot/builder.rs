@@ -94,6 +94,7 @@ impl SnapshotBuilder {
         let state = FleetState::compile(&fleet, &apexes, status, &[], &health_inputs);
         let compilation = Compilation {
             counts: Arc::new(Counts {
+                without_member: vec![0; fleet.federations.len()],
                 exported: vec![0; seats.len()],
                 ..Counts::default()
             }),

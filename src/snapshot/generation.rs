@@ -48,8 +48,8 @@ pub struct Counts {
     /// Service keys of all federations that exist.
     pub services: usize,
     /// Those of them without a shard that is ready, publishable and not drained, whatever the
-    /// contact with their members.
-    pub without_member: usize,
+    /// contact with their members: of each federation, by its place.
+    pub without_member: Vec<usize>,
     /// Services that a member has but that do not count as exports, for each federation.
     pub ignored: usize,
     /// Services with a name over 255 octets in some scope: that name is not published.

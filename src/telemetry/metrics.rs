@@ -185,7 +185,7 @@ impl Metrics {
     }
 
     /// A snapshot was published.
-    pub fn published(&self, sums: &SnapshotSums) {
+    pub fn published(&self, sums: &SnapshotSums<'_>) {
         self.publications.inc();
         self.snapshot.set(sums);
     }

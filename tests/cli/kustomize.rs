@@ -55,7 +55,7 @@ fn the_base_serves_its_demo_and_follows_a_changed_config_map() {
     start
         .env("STATE_DIRECTORY", &state)
         .args(["serve", "etc/gazetteer.toml"]);
-    let daemon = Daemon::start_command(&mut start).ready();
+    let mut daemon = Daemon::start_command(&mut start).ready();
     assert_eq!(daemon.addresses(NAME).map(|all| all.len()), Some(4));
     assert_eq!(
         daemon.owners(NAME).len(),
@@ -71,6 +71,15 @@ fn the_base_serves_its_demo_and_follows_a_changed_config_map() {
             .addresses(NAME)
             .is_some_and(|all| all.contains("203.0.113.11"))
     });
+    // The configuration too, by the process that there is.
+    let toml = config["gazetteer.toml"].as_str().expect("a configuration");
+    config["gazetteer.toml"] = toml.replace("example.com", "example.org").into();
+    mount(&etc, "..2", &config);
+    let moved = NAME.replace("example.com", "example.org");
+    eventually("it serves the other apex", || {
+        daemon.addresses(&moved).is_some_and(|all| !all.is_empty())
+    });
+    assert!(daemon.process.try_wait().unwrap().is_none(), "it runs on");
     assert!(
         state.join("facts").is_dir(),
         "state is kept where the volume is"

@@ -1,19 +1,23 @@
 //! The protocols of systemd, spoken to the daemon: there is no systemd to boot here.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd};
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use nix::sys::ptrace;
-use nix::unistd::{Pid, dup};
+use nix::unistd::Pid;
 
 use crate::daemon::{DEADLINE, Daemon};
 use crate::program::{command, demo, replace};
+
+/// A query for the name servers of the root (RFC 1035 section 4.1).
+const QUERY: [u8; 17] = [0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
 
 /// A name that three members answer.
 const WEB: &str = "my-web.my-namespace.my-federation.svc.example.com.";
@@ -104,13 +108,7 @@ fn the_service_manager_hears_of_readiness_reloads_and_the_end() {
 #[test]
 fn the_watchdog_is_fed_until_the_writer_stands_still() {
     let folder = demo();
-    let mut manager = Manager::new(folder.path());
-    let mut start = command(folder.path());
-    start
-        .env("NOTIFY_SOCKET", &manager.path)
-        .env("WATCHDOG_USEC", "12000000")
-        .args(["serve", "demo.toml"]);
-    let daemon = Daemon::start_command(&mut start).ready();
+    let (daemon, mut manager) = watched(folder.path(), Duration::from_secs(12));
     // Though nobody asks anything.
     for _ in 0..3 {
         manager.until("WATCHDOG=1");
@@ -143,6 +141,63 @@ fn the_watchdog_is_fed_until_the_writer_stands_still() {
     manager.until("WATCHDOG=1");
 }
 
+/// A daemon with a watchdog of this timeout, and the manager that it tells.
+fn watched(folder: &Path, within: Duration) -> (Daemon, Manager) {
+    let manager = Manager::new(folder);
+    let mut start = command(folder);
+    start
+        .env("NOTIFY_SOCKET", &manager.path)
+        .env("WATCHDOG_USEC", within.as_micros().to_string())
+        .args(["serve", "demo.toml"]);
+    let daemon = Daemon::start_command(&mut start).ready();
+    // As patient as the service manager.
+    manager.socket.set_read_timeout(Some(within)).unwrap();
+    (daemon, manager)
+}
+
+#[test]
+fn the_watchdog_is_fed_where_nobody_asks_anything() {
+    let folder = demo();
+    // A fifth of the unit's: so much of everything as two minutes have there.
+    let (_daemon, mut manager) = watched(folder.path(), Duration::from_secs(6));
+    for _ in 0..24 {
+        manager.until("WATCHDOG=1");
+    }
+}
+
+#[test]
+fn the_watchdog_is_fed_while_more_is_asked_than_can_be_answered() {
+    let folder = demo();
+    let (daemon, mut manager) = watched(folder.path(), Duration::from_secs(6));
+    let metric = |line: &str| {
+        let (_, text) = daemon.get("/metrics").expect("metrics");
+        let value = text.lines().find_map(|one| one.strip_prefix(line));
+        value.expect("the metric").trim().parse::<u64>().unwrap()
+    };
+    let (is_over, address) = (AtomicBool::new(false), daemon.dns);
+    let flood = || {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        while !is_over.load(Ordering::Relaxed) {
+            // Nobody reads the answers; where a queue is full, it is full.
+            let _ = socket.send_to(&QUERY, address);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(flood);
+        }
+        let fed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            for _ in 0..12 {
+                manager.until("WATCHDOG=1");
+            }
+            metric("gazetteer_serve_queries_total{transport=\"udp\"}")
+        }));
+        is_over.store(true, Ordering::Relaxed);
+        let asked = fed.expect("fed in time");
+        assert!(asked > 10_000, "{asked} queries are no flood");
+    });
+}
+
 /// A thread of a process, by its name.
 fn thread_of(pid: u32, name: &str) -> Pid {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
@@ -153,97 +208,6 @@ fn thread_of(pid: u32, name: &str) -> Pid {
     let task = named.next().expect("a thread of that name");
     let number = task.file_name().unwrap().to_string_lossy().parse();
     Pid::from_raw(number.unwrap())
-}
-
-/// Sockets as a socket unit binds them, at an address that is free for both.
-fn sockets() -> (UdpSocket, TcpListener, SocketAddr) {
-    loop {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = udp.local_addr().unwrap();
-        if let Ok(tcp) = TcpListener::bind(address) {
-            return (udp, tcp, address);
-        }
-    }
-}
-
-/// Starts what becomes the daemon with these sockets as its file descriptors 3 and up, by `run`.
-fn with_sockets<T>(folder: &Path, passed: &[&dyn AsFd], run: impl FnOnce(&mut Command) -> T) -> T {
-    let program = command(folder);
-    // Duplicates are not closed on `exec`.
-    let kept: Vec<_> = passed
-        .iter()
-        .map(|socket| dup(socket.as_fd()).unwrap())
-        .collect();
-    let mut line = String::new();
-    for (place, socket) in (60..).zip(&kept) {
-        write!(line, "exec {place}<&{}; ", socket.as_raw_fd()).unwrap();
-    }
-    for (index, place) in (0..passed.len()).zip(60..) {
-        write!(line, "exec {}<&{place} {place}<&-; ", index + 3).unwrap();
-    }
-    let count = passed.len();
-    write!(
-        line,
-        "export LISTEN_PID=$$ LISTEN_FDS={count}; exec \"$0\" serve demo.toml"
-    )
-    .unwrap();
-    let mut shell = Command::new("/bin/bash");
-    shell.arg("-c").arg(line).arg(program.get_program());
-    shell.current_dir(folder).env_clear().stdin(Stdio::null());
-    run(&mut shell)
-}
-
-#[test]
-fn sockets_that_are_passed_in_are_served_and_keep_what_waits_in_them() {
-    let folder = demo();
-    let (udp, tcp, address) = sockets();
-    let file = folder.path().join("demo.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    replace(
-        &file,
-        &text.replace("127.0.0.1:0\"]", &format!("{address}\"]")),
-    );
-    let mut daemon = with_sockets(folder.path(), &[&tcp, &udp], Daemon::start_command).ready();
-    assert_eq!(daemon.dns, address);
-    assert!(daemon.addresses(WEB).is_some());
-    daemon.signal("TERM");
-    assert!(daemon.end().success());
-    // It waits in the socket while nobody is there, and is answered by the next.
-    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-    client.set_read_timeout(Some(DEADLINE)).unwrap();
-    let query = [0, 7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1];
-    client.send_to(&query, address).unwrap();
-    let _daemon = with_sockets(folder.path(), &[&tcp, &udp], Daemon::start_command).ready();
-    let mut answer = [0; 512];
-    client
-        .recv_from(&mut answer)
-        .expect("what waited is answered");
-    assert_eq!(&answer[..2], &[0, 7]);
-}
-
-#[test]
-fn sockets_that_do_not_match_are_refused_by_their_address() {
-    let folder = demo();
-    let (udp, tcp, address) = sockets();
-    let refusal = |passed: &[&dyn AsFd]| {
-        let output = with_sockets(folder.path(), passed, |command| command.output().unwrap());
-        assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
-    };
-    let said = refusal(&[&udp, &tcp]);
-    let expected =
-        format!("socket {address} udp was passed in, and listen.dns has no such address");
-    assert!(said.contains(&expected), "{said}");
-
-    let file = folder.path().join("demo.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    replace(
-        &file,
-        &text.replace("127.0.0.1:0\"]", &format!("{address}\"]")),
-    );
-    let said = refusal(&[&tcp]);
-    let expected = format!("socket {address} tcp was passed in, and none of that address for udp");
-    assert!(said.contains(&expected), "{said}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod dns_checks;
 mod exports;
 mod forwarders;
 mod granted;
+mod helm_test;
 mod hints;
 mod hosts;
 mod image;
@@ -51,6 +52,12 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "powerdns_recursor_forwards_as_the_stub_says",
         forwarders::pdns_recursor,
     ),
+    ("bind_forwards_as_the_stub_says", forwarders::bind),
+    ("kube_dns_forwards_as_the_stub_says", forwarders::kube_dns),
+    (
+        "node_local_dns_forwards_by_a_block_of_its_own",
+        forwarders::node_local,
+    ),
     ("systemd_resolved_routes_as_the_stub_says", resolved::routes),
     ("check_sees_what_a_stub_domain_lacks", dns_checks::stubs),
     (
@@ -68,10 +75,22 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         "the_chart_grants_what_the_file_of_rights_does",
         chart::grants,
     ),
+    (
+        "the_chart_grants_what_the_file_of_rights_for_a_host_does",
+        chart::grants_host,
+    ),
     ("the_chart_replaces_pods_only_where_needed", chart::replaces),
+    (
+        "helm_test_tells_what_is_wrong_with_the_files",
+        helm_test::files_alone,
+    ),
     ("helm_refuses_wrong_values_by_name", chart::refuses),
     ("kustomize_equals_the_chart", chart::equals_kustomize),
     ("promtool_takes_rules_and_their_tests", prometheus::rules),
+    (
+        "alerts_tell_what_happens_to_facts_and_end_with_it",
+        prometheus::alerts,
+    ),
     ("the_image_is_reproducible_and_answers", image::serves),
 ];
 
@@ -164,6 +183,7 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "an_api_server_accepts_all_that_the_chart_makes",
         chart::accepted,
     ),
+    ("helm_test_looks_at_members", helm_test::members),
     (
         "prometheus_has_a_series_for_every_query",
         prometheus::watches,

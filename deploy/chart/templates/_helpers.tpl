@@ -80,6 +80,61 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if $found -}}true{{- end -}}
 {{- end }}
 
+{{/* What the configuration says of other members, as JSON. */}}
+{{- define "gazetteer.membership" -}}
+{{- dig "membership" dict (include "gazetteer.config" . | fromJson) | toJson -}}
+{{- end }}
+
+{{/* The namespace of the host cluster whose objects are read. */}}
+{{- define "gazetteer.hostNamespace" -}}
+{{- dig "namespace" "gazetteer" (include "gazetteer.membership" . | fromJson) -}}
+{{- end }}
+
+{{/* "true" if the cluster that this runs in is the host cluster. */}}
+{{- define "gazetteer.isHost" -}}
+{{- if dig "host" "in-cluster" false (include "gazetteer.membership" . | fromJson) -}}true{{- end -}}
+{{- end }}
+
+{{/* "true" if the daemons ask the API of the cluster that they run in, by their own token. */}}
+{{- define "gazetteer.hasToken" -}}
+{{- if or (include "gazetteer.inCluster" .) (include "gazetteer.isHost" .) -}}true{{- end -}}
+{{- end }}
+
+{{/* The rules for the host cluster, those of deploy/rbac-host.yaml. A right that nothing would use is refused. */}}
+{{- define "gazetteer.hostRules" -}}
+{{- $membership := include "gazetteer.membership" . | fromJson -}}
+{{- with .Values.host -}}
+{{- if and (or .secrets .clusterProfiles .overrides) (not (include "gazetteer.isHost" $)) -}}
+{{ fail "host: the configuration has no membership.host = { in-cluster = true }, so nobody would use these rights" }}
+{{- end -}}
+{{- if .secrets }}
+{{- if not (or (hasKey $membership "secrets") (hasKey $membership "cluster-profiles")) -}}
+{{ fail "host.secrets: the configuration has neither membership.secrets nor membership.cluster-profiles" }}
+{{- end }}
+- apiGroups: [""]
+  resources: ["secrets"]
+  verbs: ["get", "list", "watch"]
+{{- end }}
+{{- if .clusterProfiles }}
+{{- if not (hasKey $membership "cluster-profiles") -}}
+{{ fail "host.clusterProfiles: the configuration has no membership.cluster-profiles" }}
+{{- end }}
+- apiGroups: ["multicluster.x-k8s.io"]
+  resources: ["clusterprofiles"]
+  verbs: ["get", "list", "watch"]
+{{- end }}
+{{- if .overrides }}
+{{- if not (hasKey $membership "overrides") -}}
+{{ fail "host.overrides: the configuration has no membership.overrides, which names the ConfigMap" }}
+{{- end }}
+- apiGroups: [""]
+  resources: ["configmaps"]
+  resourceNames: [{{ $membership.overrides | quote }}]
+  verbs: ["get", "list", "watch"]
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* The image, by digest if there is one. */}}
 {{- define "gazetteer.image" -}}
 {{- with .Values.image -}}

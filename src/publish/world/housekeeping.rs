@@ -130,11 +130,13 @@ impl World {
     /// Shows the sums of a snapshot.
     pub(in crate::publish) fn measure(&mut self, snapshot: &Snapshot) {
         let counts = snapshot.counts();
+        let federations = snapshot.fleet().federations.iter();
+        let names = federations.map(|federation| federation.name.as_str());
         self.out.metrics.published(&SnapshotSums {
             generation: snapshot.generation().0,
             serial: snapshot.serial().0,
             services: counts.services,
-            without_member: counts.without_member,
+            without_member: names.zip(counts.without_member.iter().copied()).collect(),
             ignored: counts.ignored,
             unpublished: counts.unpublished,
             disagreeing: counts.disagreeing,

@@ -161,6 +161,26 @@ impl Compilation {
         }
     }
 
+    /// Keeps how many services of each federation have no member, when an entry replaces another.
+    fn count_without_member(&mut self, old: Option<&ServiceEntry>, new: Option<&ServiceEntry>) {
+        let of = |entry: Option<&ServiceEntry>| {
+            let entry = entry.filter(|entry| entry.exists());
+            let without = entry.filter(|entry| entry.health().available.is_empty());
+            without.map(|entry| entry.federation)
+        };
+        let (old, new) = (of(old), of(new));
+        if old == new {
+            return;
+        }
+        let counts = &mut Arc::make_mut(&mut self.counts).without_member;
+        if let Some(count) = old.and_then(|old| counts.get_mut(old.get())) {
+            *count = count.saturating_sub(1);
+        }
+        if let Some(count) = new.and_then(|new| counts.get_mut(new.get())) {
+            *count += 1;
+        }
+    }
+
     /// Keeps the sums when an entry replaces another.
     fn tally(
         &mut self,
@@ -171,6 +191,7 @@ impl Compilation {
         let plan = |entry: Option<&ServiceEntry>| entry.map(|entry| entry.plan);
         self.plan_uses.moved(plan(old), plan(new));
         self.count_ttls(old, new);
+        self.count_without_member(old, new);
         let exists = |entry: Option<&ServiceEntry>| entry.is_some_and(ServiceEntry::exists);
         if exists(old) != exists(new) {
             let namespace = old
@@ -186,11 +207,10 @@ impl Compilation {
             }
         }
         let sums = |entry: Option<&ServiceEntry>| {
-            let Some(entry) = entry else { return [0; 8] };
+            let Some(entry) = entry else { return [0; 7] };
             let is_long = entry.exists() && longest_name(compiler, entry) > MAX_NAME;
             [
                 usize::from(entry.exists()),
-                usize::from(entry.exists() && entry.health().available.is_empty()),
                 entry.ignored().len(),
                 usize::from(is_long),
                 usize::from(!entry.disagreements().is_empty()),
@@ -206,7 +226,6 @@ impl Compilation {
         let counts = Arc::make_mut(&mut self.counts);
         let fields = [
             &mut counts.services,
-            &mut counts.without_member,
             &mut counts.ignored,
             &mut counts.unpublished,
             &mut counts.disagreeing,

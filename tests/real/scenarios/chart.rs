@@ -38,6 +38,10 @@ fn sets() -> Vec<(&'static str, Value)> {
             }),
         ),
         ("in-cluster", json!({"config": OWN, "demo": false})),
+        (
+            "host",
+            json!({"config": host(), "demo": false, "host": all_of_host()}),
+        ),
         ("node-port", json!({"service": {"type": "NodePort"}})),
         (
             "cluster-ip",
@@ -76,6 +80,20 @@ fn sets() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// A configuration whose other members are objects of the cluster that it runs in.
+fn host() -> String {
+    let membership = "membership.host = { in-cluster = true }\nmembership.namespace = \"dns\"\n\
+        membership.secrets = {}\nmembership.cluster-profiles = {}\n\
+        membership.overrides = \"gazetteer-overrides\"\n";
+    let (own, _) = OWN.split_once("[[member]]").expect("a member");
+    format!("{membership}{own}")
+}
+
+/// All rights for a host cluster.
+fn all_of_host() -> Value {
+    json!({"secrets": true, "clusterProfiles": true, "overrides": true})
+}
+
 /// Values of the overlay `ha`.
 fn ha() -> Value {
     json!({"replicas": 3, "priorityClassName": "system-cluster-critical"})
@@ -104,6 +122,18 @@ fn wrong() -> Vec<(Value, &'static str)> {
             json!({"service": {"split": true, "clusterIP": "10.96.0.53"}}),
             "cannot have one address",
         ),
+        (json!({"host": {"secret": true}}), "secret"),
+        (
+            json!({"config": OWN, "host": {"secrets": true}}),
+            "has no membership.host = { in-cluster = true }",
+        ),
+        (
+            json!({
+                "config": host().replace("membership.overrides", "membership.folder"),
+                "host": {"overrides": true},
+            }),
+            "has no membership.overrides",
+        ),
     ]
 }
 
@@ -122,8 +152,10 @@ fn helm(folder: &Path, verb: &[&str], values: &Value, more: &[&str]) -> Output {
     for place in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
         command.env(place, folder);
     }
-    // Its releases are told of a version when they are linked.
-    command.args(["--kube-version", "1.35.4"]);
+    if !verb.contains(&"install") {
+        // Where it asks no cluster: its releases are told of a version when they are linked.
+        command.args(["--kube-version", "1.35.4"]);
+    }
     command.args(more).output().expect("helm runs")
 }
 
@@ -138,6 +170,22 @@ fn rendered(folder: &Path, values: &Value) -> String {
     let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{values}\n{complaint}");
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// What `helm test` runs: the arguments of the Pod's container, and the configuration that it has.
+pub(super) fn test_pod(folder: &Path, values: &Value) -> (Vec<String>, String) {
+    let output = helm(folder, &["template", "gazetteer"], values, &[]);
+    assert!(output.status.success(), "{values}");
+    let made = objects(&String::from_utf8_lossy(&output.stdout));
+    let of = |kind: &str, name: &str| made[&(kind.to_owned(), name.to_owned())].clone();
+    let container = of("Pod", "gazetteer-check")["spec"]["containers"][0].clone();
+    let arguments = container["args"].as_array().expect("arguments").iter();
+    let arguments = arguments.map(|one| one.as_str().expect("a text").to_owned());
+    let config = of("ConfigMap", "gazetteer")["data"]["gazetteer.toml"].clone();
+    (
+        arguments.collect(),
+        config.as_str().expect("a text").to_owned(),
+    )
 }
 
 /// The objects of a text, by kind and name.
@@ -189,6 +237,43 @@ pub(crate) fn grants(folder: &Path) {
     let ports = &pod["containers"][0]["ports"];
     assert_eq!(ports[0]["containerPort"], 5300);
     assert_eq!(ports[2]["containerPort"], 9100);
+}
+
+/// The rights for a host cluster are those of `deploy/rbac-host.yaml`, each by its value and none else.
+pub(crate) fn grants_host(folder: &Path) {
+    let text = std::fs::read_to_string(repository("deploy/rbac-host.yaml")).expect("rights");
+    let role = |objects: &BTreeMap<(String, String), Value>| {
+        let mut roles = objects.iter().filter(|((kind, _), _)| kind == "Role");
+        let role = roles.next().map(|(_, role)| role.clone());
+        assert!(roles.next().is_none(), "one Role");
+        role
+    };
+    let whole = role(&objects(&text)).expect("a Role")["rules"].clone();
+    let made = |rights: &Value| {
+        let values = json!({"config": host(), "demo": false, "host": rights});
+        objects(&rendered(folder, &values))
+    };
+    let all = made(&all_of_host());
+    let granted = role(&all).expect("a Role");
+    assert_eq!(granted["rules"], whole);
+    assert_eq!(granted["metadata"]["namespace"], "dns");
+    assert!(
+        !all.keys().any(|(kind, _)| kind.starts_with("ClusterRole")),
+        "no right in the whole cluster"
+    );
+    for (index, value) in ["secrets", "clusterProfiles", "overrides"]
+        .iter()
+        .enumerate()
+    {
+        let granted = role(&made(&json!({*value: true}))).expect("a Role");
+        assert_eq!(granted["rules"], json!([whole[index]]), "{value}");
+    }
+    let none = made(&json!({}));
+    assert_eq!(role(&none), None);
+    // The token that it asks the host with, whoever grants the rights.
+    let pod = none[&("StatefulSet".to_owned(), "gazetteer".to_owned())].clone();
+    let spec = &pod["spec"]["template"]["spec"];
+    assert_eq!(spec["automountServiceAccountToken"], true);
 }
 
 /// A change of the configuration replaces the Pods only where a running daemon does not take it.
@@ -283,6 +368,44 @@ pub(crate) fn accepted(fleet: &Fleet) {
         let output = output.expect("kubectl runs");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() && said.is_empty(), "{name}\n{said}");
+    }
+    // What is printed at the end, for which Helm wants a cluster to be there.
+    let notes = |values: &Value| {
+        let kubeconfig = member.kubeconfig();
+        let kubeconfig = kubeconfig.to_str().expect("a path");
+        let verb = [
+            "install",
+            "gazetteer",
+            "--dry-run=client",
+            "--kubeconfig",
+            kubeconfig,
+        ];
+        let output = helm(&folder, &verb, values, &[]);
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "{said}");
+        said.split_once("NOTES:").expect("notes").1.to_owned()
+    };
+    let said = notes(&json!({}));
+    for words in [
+        "dig @$ADDRESS -p $PORT my-service.my-namespace.my-federation.svc",
+        "gazetteer check /etc/gazetteer/gazetteer.toml --live",
+        "helm -n dns test gazetteer",
+        "forward . $ADDRESS",
+        "example.com. 86400 IN NS ns1.example.com.",
+        "ns1.example.com. 86400 IN A 192.0.2.53",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
+    }
+    let host = json!({"config": host(), "demo": false, "host": {"secrets": true}});
+    let said = notes(&host);
+    for (key, is_told) in [
+        ("secrets", false),
+        ("clusterProfiles", true),
+        ("overrides", true),
+    ] {
+        let words = format!("host.{key} is false");
+        assert_eq!(said.contains(&words), is_told, "{words}\n{said}");
     }
     for (_, name) in definitions.keys() {
         member.api.delete(&path(name));

@@ -1,18 +1,22 @@
 //! Forwarders that many machines have, on what `gazetteer stub` prints for them: names of the
 //! federation are asked of gazetteer, whatever else they ask for the rest.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
 use hickory_proto::rr::RecordType;
+use serde_json::Value;
 
-use super::resolvers::{PORT, assert_resolved, debian, gazetteer, resolver};
+use super::resolvers::{PORT, assert_resolved, debian, gazetteer, gazetteer_at, resolver};
 use crate::dns::Client;
+use crate::faults::network::Network;
 use crate::files;
-use crate::gazetteer::Gazetteer;
+use crate::gazetteer::{Gazetteer, global};
 use crate::loopback;
+use crate::process::program;
 use crate::responder::Responder;
 
 /// A name that gazetteer knows nothing of.
@@ -77,6 +81,124 @@ pub(crate) fn dnsmasq(folder: &Path) {
     let arguments = ["-k".into(), "-C".into(), file.into()];
     let program = debian("dnsmasq", "dnsmasq-base");
     let (_process, client) = resolver(folder, &program, &arguments, address);
+    assert_routed(&client, &elsewhere);
+}
+
+/// BIND, which validates: what is printed for that is taken too. It listens at addresses of interfaces
+/// alone, so it has a network of its own.
+pub(crate) fn bind(folder: &Path) {
+    let network = Network::new(&folder.join("network.log"));
+    let host = network.api(0);
+    let gazetteer = gazetteer_at(folder, host);
+    let elsewhere = elsewhere_at(host);
+    let address = network.server();
+    let stub = stub(&gazetteer, "bind");
+    let mut comments = stub.lines().filter_map(|line| line.strip_prefix("//"));
+    let unsigned = comments.find_map(|line| line.trim().strip_prefix("validate-except {"));
+    let (ip, port) = (elsewhere.address.ip(), elsewhere.address.port());
+    let file = folder.join("named.conf");
+    files::write(
+        &file,
+        format!(
+            "options {{\n  directory \"{}\";\n  pid-file none;\n  session-keyfile none;\n  \
+             listen-on port {PORT} {{ {address}; }};\n  listen-on-v6 {{ none; }};\n  recursion yes;\n  \
+             dnssec-validation auto;\n  validate-except {{ \"{ELSEWHERE}\"; {}\n}};\ncontrols {{}};\n\
+             zone \"{ELSEWHERE}\" {{ type forward; forward only; forwarders {{ {ip} port {port}; }}; }};\n{stub}",
+            folder.display(),
+            unsigned.expect("what is not signed")
+        ),
+    );
+    let mut command = network.launcher();
+    command.push(debian("named", "bind9").into());
+    command.extend(["-g", "-4", "-n", "1", "-c"].map(OsString::from));
+    command.push(file.into());
+    let (launcher, arguments) = command.split_first().expect("a program");
+    let (_process, client) = resolver(folder, Path::new(launcher), arguments, address);
+    assert_routed(&client, &elsewhere);
+}
+
+/// The dnsmasq of kube-dns: for the key `stubDomains` of its `ConfigMap` it is started with a server for
+/// each domain, beside those for what the cluster itself knows.
+pub(crate) fn kube_dns(folder: &Path) {
+    let gazetteer = gazetteer(folder);
+    let elsewhere = elsewhere();
+    let [address] = loopback::addresses([8], &[PORT]);
+    let printed: Value = serde_saphyr::from_str(&stub(&gazetteer, "kube-dns")).expect("YAML");
+    let domains = printed["data"]["stubDomains"].as_str().expect("a text");
+    let domains: Value = serde_json::from_str(domains).expect("JSON");
+    let upstream = elsewhere.address.to_string().replace(':', "#");
+    let mut arguments = vec![
+        "-k".to_owned(),
+        "--cache-size=1000".to_owned(),
+        "--no-negcache".to_owned(),
+        "--dns-loop-detect".to_owned(),
+        "--log-facility=-".to_owned(),
+        "--server=/cluster.local/127.0.0.1#10053".to_owned(),
+        "--no-resolv".to_owned(),
+        format!("--server={upstream}"),
+        // What its container gives it.
+        format!("--port={PORT}"),
+        format!("--listen-address={address}"),
+        "--bind-interfaces".to_owned(),
+        "--no-hosts".to_owned(),
+        "--user=root".to_owned(),
+        "--pid-file=".to_owned(),
+    ];
+    for (domain, servers) in domains.as_object().expect("domains") {
+        for server in servers.as_array().expect("servers") {
+            let server = server.as_str().expect("an address").replace(':', "#");
+            arguments.push(format!("--server=/{domain}/{server}"));
+        }
+    }
+    let arguments: Vec<_> = arguments.into_iter().map(OsString::from).collect();
+    let program = debian("dnsmasq", "dnsmasq-base");
+    let (_process, client) = resolver(folder, &program, &arguments, address);
+    assert_routed(&client, &elsewhere);
+}
+
+/// `NodeLocal` `DNSCache` is a `CoreDNS` that knows of no name but those of the cluster: all others it asks
+/// of the servers of its node, unless it has a block for them.
+pub(crate) fn node_local(folder: &Path) {
+    let gazetteer = gazetteer(folder);
+    let elsewhere = elsewhere();
+    let stub = stub(&gazetteer, "corefile");
+    let start = |host: u8, more: &dyn Fn(&str) -> String| {
+        let [address] = loopback::addresses([host], &[PORT, 8080, 9253]);
+        let bind = format!("bind {address}");
+        let block = |zone: &str, cache: &str, forward: &str, more: &str| {
+            format!(
+                "{zone}:{PORT} {{\n  errors\n  {cache}\n  reload\n  loop\n  {bind}\n  \
+                 forward . {forward}\n  prometheus {address}:9253\n  {more}\n}}\n"
+            )
+        };
+        let cluster = "127.0.0.1:10053 {\n    force_tcp\n  }";
+        let own = "cache {\n    success 9984 30\n    denial 9984 5\n  }";
+        let upstream = elsewhere.address.to_string();
+        let text = block(
+            "cluster.local",
+            own,
+            cluster,
+            &format!("health {address}:8080"),
+        ) + &block("in-addr.arpa", "cache 30", cluster, "")
+            + &block("ip6.arpa", "cache 30", cluster, "")
+            + &block(".", "cache 30", &upstream, "")
+            + &more(&bind);
+        let place = folder.join(format!("node-{host}"));
+        files::write(&place.join("Corefile"), text);
+        let arguments = ["-conf".into(), place.join("Corefile").into()];
+        resolver(&place, &program("coredns"), &arguments, address)
+    };
+    let (_process, client) = start(9, &|_| String::new());
+    let asked = elsewhere.asked();
+    let name = global("shop", "web");
+    let answer = client.ask(&name, RecordType::A).expect("an answer");
+    assert_eq!(answer.to_string(), "NXDOMAIN", "not from gazetteer");
+    assert!(elsewhere.asked() > asked, "the server of the node is asked");
+
+    let (_process, client) = start(10, &|bind| {
+        let with_bind = stub.replace("    errors\n", &format!("    errors\n    {bind}\n"));
+        with_bind.replace(":53 {", &format!(":{PORT} {{"))
+    });
     assert_routed(&client, &elsewhere);
 }
 

@@ -123,6 +123,41 @@ impl Prometheus {
         series.map(Vec::len).ok_or(text)
     }
 
+    /// How many alerts its rules have; an error where one cannot be evaluated, or was not yet.
+    fn evaluated(&self) -> Result<usize, String> {
+        let text = get(&format!("http://{}/api/v1/rules", self.address))?;
+        let answer: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let groups = answer["data"]["groups"].as_array().ok_or(text)?;
+        let rules = groups.iter().filter_map(|group| group["rules"].as_array());
+        let rules: Vec<_> = rules.flatten().collect();
+        match rules.iter().find(|rule| rule["health"] != "ok") {
+            Some(rule) => Err(rule.to_string()),
+            None => Ok(rules.len()),
+        }
+    }
+
+    /// Waits until an alert fires so often.
+    fn until_firing(&self, name: &str, times: usize) {
+        until(&format!("{name} fires {times} times"), 2 * SOON, || {
+            let alerts = self.alerts()?;
+            let firing = |(alert, state): &&(String, String)| alert == name && state == "firing";
+            match alerts.iter().filter(firing).count() {
+                count if count == times => Ok(()),
+                count => Err(format!("{count}: {alerts:?}")),
+            }
+        });
+    }
+
+    /// That no alert is pending or firing.
+    fn silent(&self) -> Result<(), String> {
+        let alerts = self.alerts()?;
+        if alerts.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{alerts:?}"))
+        }
+    }
+
     /// The alerts that are pending or firing: names and states.
     fn alerts(&self) -> Result<Vec<(String, String)>, String> {
         let text = get(&format!("http://{}/api/v1/alerts", self.address))?;
@@ -192,13 +227,7 @@ pub(crate) fn watches(fleet: &Fleet) {
     }
 
     let folder = fleet.daemon_folder();
-    // At once instead of in minutes.
-    let rules = std::fs::read_to_string(repository("deploy/prometheus/rules.yaml")).expect("rules");
-    let at_once = rules
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("for: "));
-    let rules = folder.join("rules.yaml");
-    files::write(&rules, at_once.collect::<Vec<_>>().join("\n"));
+    let (rules, count) = rules_at_once(&folder);
     let address = SocketAddr::from((server, PORT));
     let prometheus = Prometheus::start(&folder, &rules, address, &admin);
     for (panel, query) in queries() {
@@ -212,35 +241,80 @@ pub(crate) fn watches(fleet: &Fleet) {
             }
         });
     }
+    let evaluated = until("every rule is evaluated", SOON, || prometheus.evaluated());
+    assert_eq!(evaluated, count);
+    until("nothing is wrong", SOON, || prometheus.silent());
+
+    ew1b.kill_server();
+    prometheus.until_firing("GazetteerMemberHeld", 3);
+    ew1b.start_server();
+    prometheus.until_firing("GazetteerMemberHeld", 0);
+}
+
+/// The rules, whose alerts fire at once instead of in minutes, in a file of this folder; and how many
+/// alerts there are.
+fn rules_at_once(folder: &Path) -> (PathBuf, usize) {
+    let rules = std::fs::read_to_string(repository("deploy/prometheus/rules.yaml")).expect("rules");
+    let at_once = rules
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("for: "));
+    let file = folder.join("rules.yaml");
+    files::write(&file, at_once.collect::<Vec<_>>().join("\n"));
+    (file, rules.matches("- alert: ").count())
+}
+
+/// What happens to facts is told by alerts, which end with it: a file that is gone, and one that has lost
+/// all its services at once.
+pub(crate) fn alerts(folder: &Path) {
+    let facts = |services: usize| {
+        let mut text = String::new();
+        for number in 0..services {
+            write!(
+                text,
+                "[[service]]\nnamespace = \"shop\"\nname = \"web{number}\"\n\
+                 addresses = [\"203.0.113.{number}\"]\n"
+            )
+            .expect("text");
+        }
+        text
+    };
+    let [server, host] = loopback::addresses([1, 2], &[PORT]);
+    let admin = SocketAddr::from((host, PORT));
+    let mut text = format!(
+        "version = \"v1\"\nstate-dir = \"state\"\nlisten.dns = [\"127.0.0.1:0\"]\n\
+         listen.admin = \"{admin}\"\n[[federation]]\nname = \"fed\"\napex = \"example.com\"\n\
+         probe = {{ kind = \"none\" }}\nnameservers = [{{ name = \"ns1.example.net\" }}]\n"
+    );
+    for name in ["a", "b"] {
+        let member = "[[member]]\nname = \"NAME\"\nsource = { file = \"NAME.toml\" }\n";
+        text += &member.replace("NAME", name);
+        files::write(&folder.join(format!("{name}.toml")), facts(20));
+    }
+    files::write(&folder.join("gazetteer.toml"), text);
+    let gazetteer = Gazetteer::run(folder.to_owned());
+    gazetteer.until_ready();
+    let (rules, _) = rules_at_once(folder);
+    let address = SocketAddr::from((server, PORT));
+    let prometheus = Prometheus::start(folder, &rules, address, &[admin]);
     until("nothing is wrong", SOON, || {
-        let alerts = prometheus.alerts()?;
-        if alerts.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("{alerts:?}"))
+        match prometheus.series("up == 1")? {
+            0 => Err("it is not scraped yet".to_owned()),
+            _ => prometheus.silent(),
         }
     });
 
-    let held = || {
-        let alerts = prometheus.alerts()?;
-        let is_it =
-            |(name, state): &&(String, String)| name == "GazetteerMemberHeld" && state == "firing";
-        Ok::<_, String>(alerts.iter().filter(is_it).count())
-    };
-    ew1b.kill_server();
-    until(
-        "all three tell of the member that is held",
-        2 * SOON,
-        || match held()? {
-            3 => Ok(()),
-            other => Err(format!("{other}")),
-        },
-    );
-    ew1b.start_server();
-    until("none does", 2 * SOON, || match held()? {
-        0 => Ok(()),
-        other => Err(format!("{other}")),
-    });
+    let (a, away) = (folder.join("a.toml"), folder.join("a.away"));
+    std::fs::rename(&a, &away).expect("it is there");
+    prometheus.until_firing("GazetteerMemberHeld", 1);
+    std::fs::rename(&away, &a).expect("it is there");
+    prometheus.until_firing("GazetteerMemberHeld", 0);
+
+    let b = folder.join("b.toml");
+    files::write(&b, "# All gone.\n");
+    prometheus.until_firing("GazetteerBrakeActive", 1);
+    files::write(&b, facts(20));
+    prometheus.until_firing("GazetteerBrakeActive", 0);
+    until("nothing is wrong", SOON, || prometheus.silent());
 }
 
 /// promtool finds nothing to say about metrics.
