@@ -6,7 +6,7 @@ use gazetteer::model::{Fleet, Gateway, Member, MemberIdx, Pattern, TopologyFacts
 use gazetteer::snapshot::{Generation, Serial, Snapshot, SnapshotBuilder};
 use proptest::prelude::*;
 
-use crate::model::{label, member_name};
+use crate::model::{key_of, label, member_name};
 use crate::world::{MEMBERS, World};
 
 /// How a member is configured for a while.
@@ -86,8 +86,11 @@ impl World {
             if fleet.members.find(&member.name).is_none() {
                 let gone: Vec<_> = builder.facts(index).map(|(key, _)| key.clone()).collect();
                 for key in gone {
-                    builder.set_condition(index, &key, None);
                     builder.remove(index, &key);
+                }
+                // A world may have conditions of shards that are not there.
+                for key in &self.damped {
+                    builder.set_condition(index, &key_of(*key), None);
                 }
             }
         }
