@@ -93,6 +93,12 @@ class Api:
         place = {"topology.kubernetes.io/region": "us-central1", "topology.kubernetes.io/zone": "us-central1-a"}
         return [{"metadata": {"name": "n1", "uid": "u3", "resourceVersion": "90", "labels": place}}]
 
+    def listed(self, kind):
+        """The list of a kind, as text."""
+        single, group = KINDS[kind]
+        return json.dumps({"kind": f"{single}List", "apiVersion": group,
+                           "metadata": {"resourceVersion": str(self.version)}, "items": self.items(kind)})
+
     def event(self, key, address):
         """The event of a change of address."""
         self.version += 1
@@ -158,9 +164,7 @@ class Replies(BaseHTTPRequestHandler):
         elif "watch=" in query:
             self.watch(api, kind)
         else:
-            single, group = KINDS[kind]
-            self.whole({"kind": f"{single}List", "apiVersion": group,
-                        "metadata": {"resourceVersion": str(api.version)}, "items": api.items(kind)})
+            self.whole(api.listed(kind))
 
     def watch(self, api, kind):
         """Begins a watch, and stays until it breaks."""
