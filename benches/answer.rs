@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::net::IpAddr;
 
 use criterion::{BenchmarkId, Criterion};
-use gazetteer::answer::{Client, NoTrace, Transport, respond};
+use gazetteer::answer::{Client, NoTrace, Signatures, Transport, respond};
 use gazetteer::decide::{LevelView, choose, eligible};
 use gazetteer::model::{MemberSet, UnixSeconds};
 use gazetteer::names::{Below, Form, split};
@@ -146,7 +146,14 @@ pub(crate) fn answers(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(kind, heat), |bencher| {
                 bencher.iter(|| {
                     let request = next.next().expect("it goes around");
-                    respond(&snapshot, request, &CLIENT, &mut NoTrace, &mut out)
+                    respond(
+                        &snapshot,
+                        request,
+                        &CLIENT,
+                        Signatures::None,
+                        &mut NoTrace,
+                        &mut out,
+                    )
                 });
             });
         }

@@ -29,6 +29,7 @@ mod classify;
 mod client_name;
 mod clusterset;
 mod dispatch;
+mod dnssec_types;
 mod explain;
 mod level;
 mod local;
@@ -37,6 +38,7 @@ mod member;
 mod records;
 mod reply;
 mod respond;
+mod signing;
 mod subject;
 
 #[cfg(test)]
@@ -46,4 +48,5 @@ pub use crate::decide::{NoTrace, Trace};
 pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use reply::{Client, Transport};
-pub use respond::{Prepared, look_up, respond};
+pub use respond::{Prepared, SigningFailure, look_up, respond};
+pub use signing::{Outcome, Signatures, SignaturesSeen};

@@ -23,6 +23,9 @@
 //! * A reply leaves from the address that was asked. A socket bound to one address does that by
 //!   itself; a wildcard socket takes the packet information of each query and gives it back with
 //!   the reply, in `udp/sys.rs`, the one file with unsafe code.
+//! * A worker and a connection never sign: what is not in the table of signatures waits in bounded
+//!   lanes for the threads that do (`serve/signer.rs`), which answer over UDP from the socket and address
+//!   that was asked.
 //! * One message that panics, is cut short, or cannot be answered costs that message alone.
 //! * A connection at rest holds no buffer: requests are read into, and responses written from,
 //!   scratch space of the thread; a connection keeps only what is unfinished. One that does not
@@ -37,6 +40,8 @@ mod open_files;
 mod passed;
 mod respond;
 mod running;
+mod signer;
+mod source_address;
 mod tcp;
 mod udp;
 
@@ -45,3 +50,4 @@ pub use error::ServeError;
 pub use passed::PassedSockets;
 pub use respond::Respond;
 pub use running::{ReceivedQueries, Serving};
+pub use signer::{MadeSignatures, SigningLimits};

@@ -43,7 +43,7 @@ pub use edns::{ClientSubnet, Edns};
 pub use name::{MAX_NAME, NameBuf, NameError};
 pub use name_parts::{NameParts, Owner, Soa};
 pub use opt::{EdeList, OptReply};
-pub use patch::Mark;
+pub use patch::{Mark, SetWalk, WrittenSet};
 pub use qname::Qname;
 pub use query::Query;
 pub use reject::Reject;

@@ -22,8 +22,12 @@ mod run;
 mod script;
 #[path = "cases/seeds.rs"]
 mod seeds;
+#[path = "cases/signing.rs"]
+mod signing;
 #[path = "cases/sockets.rs"]
 mod sockets;
+#[path = "validate/mod.rs"]
+mod validate;
 #[path = "cases/world.rs"]
 mod world;
 

@@ -9,15 +9,16 @@ mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gazetteer::answer::{Client, NoTrace, Transport, respond};
+use gazetteer::answer::{Client, NoTrace, Outcome, Signatures, Transport, respond};
 use gazetteer::config::{DnsListener, Listen};
+use gazetteer::dnssec::{Algorithm, KeyRoles, Lane, SignatureTable, SigningKey, ZoneKey, ZoneKeys};
 use gazetteer::model::{
     FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, SrvForm,
     UnixSeconds,
@@ -25,6 +26,7 @@ use gazetteer::model::{
 use gazetteer::serve::bind;
 use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot, SnapshotBuilder};
 use gazetteer::telemetry::Counters;
+use gazetteer::wire::NameBuf;
 
 /// The system's allocator, with a count of its calls.
 struct Counting;
@@ -74,7 +76,7 @@ fn an_answer_allocates_nothing() {
         in_country(),
         crowded(),
     ] {
-        answer_all(&snapshot, &mut out, &mut kinds);
+        answer_all(&snapshot, Signatures::None, &mut out, &mut kinds);
     }
     for kind in [
         Some((0, true)),
@@ -87,6 +89,32 @@ fn an_answer_allocates_nothing() {
     ] {
         assert!(kinds.contains(&kind), "{kind:?} of {kinds:?}");
     }
+}
+
+#[test]
+fn a_signed_answer_allocates_nothing_when_its_signatures_are_there() {
+    let mut builder = world::builder();
+    let apex: NameBuf = "example.com".parse().unwrap();
+    let key = SigningKey::generate(Algorithm::EcdsaP256Sha256).unwrap();
+    let key = ZoneKey::new(Arc::new(key), KeyRoles::ALL);
+    let keys = ZoneKeys::new(apex.clone(), 3600, &[key]);
+    builder.set_zone_keys(BTreeMap::from([(apex, Arc::new(keys))]));
+    let snapshot = builder.snapshot(Generation(1), Serial(1));
+    let table = SignatureTable::new(4096, &[5; 16]);
+    let (mut out, mut kinds) = (vec![0; 65_535], BTreeSet::new());
+    let signatures = Signatures::Table(&table);
+    answer_all(&snapshot, signatures, &mut out, &mut kinds);
+    assert!(kinds.contains(&Some((0, true))) && kinds.contains(&Some((0, false))));
+    assert!(table.used(Lane::Existing) > 1 && table.used(Lane::Absent) > 0);
+}
+
+/// The request with an OPT record that has DO set, if it has none and is whole.
+fn wanting_signatures(mut request: Vec<u8>) -> Vec<u8> {
+    if let Some(additional @ 0) = request.get_mut(11) {
+        *additional = 1;
+        request.extend_from_slice(&[0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0]);
+    }
+    request
 }
 
 /// The world with a weighted service, and a member that is being drained.
@@ -156,8 +184,17 @@ fn with_database(mut builder: SnapshotBuilder, says: &[(&str, &str)]) -> Snapsho
 }
 
 /// Answers every request over both transports.
-fn answer_all(snapshot: &Snapshot, out: &mut [u8], kinds: &mut BTreeSet<Option<(u8, bool)>>) {
+fn answer_all(
+    snapshot: &Snapshot,
+    signatures: Signatures<'_>,
+    out: &mut [u8],
+    kinds: &mut BTreeSet<Option<(u8, bool)>>,
+) {
     for request in world::requests() {
+        let request = match signatures {
+            Signatures::None => request,
+            _ => wanting_signatures(request),
+        };
         for (transport, room, listener) in [
             (Transport::Udp, 1232, None),
             (Transport::Tcp { idle: 100 }, 65_535, None),
@@ -169,12 +206,35 @@ fn answer_all(snapshot: &Snapshot, out: &mut [u8], kinds: &mut BTreeSet<Option<(
                 transport,
                 now: UnixSeconds(1_800_000_000),
             };
+            if let Signatures::Table(table) = signatures {
+                let makes = Signatures::TableAndKeys(table);
+                respond(
+                    snapshot,
+                    &request,
+                    &client,
+                    makes,
+                    &mut NoTrace,
+                    &mut out[..room],
+                );
+            }
             let before = ALLOCATIONS.get();
-            let answered = respond(snapshot, &request, &client, &mut NoTrace, &mut out[..room]);
+            let answered = respond(
+                snapshot,
+                &request,
+                &client,
+                signatures,
+                &mut NoTrace,
+                &mut out[..room],
+            );
             let allocations = ALLOCATIONS.get() - before;
             assert_eq!(allocations, 0, "{request:?} by {transport:?}: {answered:?}");
             // Response code, and whether there are answers.
-            kinds.insert(answered.map(|_| (out[3] & 15, out[7] > 0)));
+            assert!(
+                !matches!(answered, Outcome::NeedsSignature(_)),
+                "{request:?}"
+            );
+            let length = answered.length();
+            kinds.insert(length.map(|_| (out[3] & 15, out[7] > 0)));
         }
     }
 }

@@ -6,6 +6,8 @@ mod answers;
 mod bind;
 #[path = "sockets/fixture.rs"]
 mod fixture;
+#[path = "sockets/signing.rs"]
+mod signing;
 #[path = "sockets/tcp.rs"]
 mod tcp;
 #[path = "sockets/udp.rs"]

@@ -7,6 +7,7 @@ use super::records::ending::Ending;
 use super::records::family::Address;
 use super::records::many::turn;
 use super::records::names::WrittenNames;
+use super::records::rrsig::begin_additional;
 use super::records::soa;
 use super::reply::Reply;
 use crate::snapshot::{Apex, FixedName, Tree};
@@ -46,7 +47,7 @@ fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
         let owner = reply.response.ns(Owner::QUESTION, apex.ttl, &name);
         written.push(owner, Some(ending));
     }
-    reply.response.begin_additional();
+    begin_additional(reply);
     for (server, place) in apex.nameservers.iter().zip(1..) {
         let qname = Qname::from_name(&server.name);
         let Some((_, holder)) = reply.snapshot.apexes().find(&qname) else {
@@ -86,7 +87,11 @@ pub(super) fn answer_fixed<'s>(
             };
             reply.response.txt(owner, apex.ttl, version);
         }
-        (FixedName::Client, rrtype::TXT | rrtype::ANY) => client_name::write(reply, owner),
+        (FixedName::Client, rrtype::TXT | rrtype::ANY) => {
+            // Each client has another one.
+            reply.signing.is_endless = true;
+            client_name::write(reply, owner);
+        }
         _ => return Ending::NoData(apex, None),
     }
     Ending::Complete

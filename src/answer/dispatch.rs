@@ -4,7 +4,7 @@ use super::level::{LevelAnswer, Start};
 use super::records::ending::{self, Ending};
 use super::reply::Reply;
 use super::subject::Subject;
-use super::{apex, clusterset, local, member};
+use super::{apex, clusterset, dnssec_types, local, member};
 use crate::decide::Trace;
 use crate::snapshot::{Apex, Scopes};
 
@@ -15,7 +15,20 @@ pub(super) fn answer<'s, T: Trace>(
     subject: Subject<'s>,
     trace: &mut T,
 ) {
-    let ending = match subject {
+    let special = dnssec_types::answer(reply, apex, &subject);
+    let ending = special.unwrap_or_else(|| by_subject(reply, apex, subject, trace));
+    ending::finish(reply, &ending, &subject);
+}
+
+/// Writes the records of what a name is.
+#[inline]
+fn by_subject<'s, T: Trace>(
+    reply: &mut Reply<'s, '_>,
+    apex: &'s Apex,
+    subject: Subject<'s>,
+    trace: &mut T,
+) -> Ending<'s> {
+    match subject {
         Subject::Apex => apex::answer_apex(reply, apex),
         Subject::Fixed(name) => apex::answer_fixed(reply, apex, name),
         Subject::EmptyNonTerminal => Ending::NoData(apex, None),
@@ -49,6 +62,5 @@ pub(super) fn answer<'s, T: Trace>(
         }
         Subject::Absent { federation } => Ending::NxDomain(apex, federation),
         Subject::NotReady => Ending::NotReady,
-    };
-    ending::finish(reply, &ending);
+    }
 }

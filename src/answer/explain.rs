@@ -15,6 +15,7 @@ use super::classify::classify;
 use super::lookup::Lookup;
 use super::reply::{Client, Transport};
 use super::respond::respond;
+use super::signing::Signatures;
 use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::Snapshot;
 use crate::wire::{NameBuf, Qname};
@@ -39,8 +40,15 @@ pub fn explain(
         now,
     };
     let request = request(name, qtype);
-    let length = respond(snapshot, &request, &client, &mut recorder, &mut response);
-    response.truncate(length.unwrap_or(0));
+    let outcome = respond(
+        snapshot,
+        &request,
+        &client,
+        Signatures::None,
+        &mut recorder,
+        &mut response,
+    );
+    response.truncate(outcome.length().unwrap_or(0));
     let qname = Qname::from_name(name);
     let subject = Lookup::begin(snapshot, &qname)
         .map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));

@@ -88,6 +88,7 @@ impl<'s> LevelAnswer<'s> {
         };
         // Those that are there come first.
         let end = levels.scopes.get(choice.level).copied().flatten();
+        reply.signing.end_scope = end;
         let first = usize::from(!self.start.is_alias);
         let mut owner = Owner::QUESTION;
         if let Some(scopes @ [_, ..]) = levels.scopes.get(first..=choice.level) {
@@ -96,6 +97,7 @@ impl<'s> LevelAnswer<'s> {
                 return Ending::Complete;
             };
             owner = end;
+            reply.signing.end = Some(end);
         }
         if is_down {
             return Ending::Down {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::signing::Signing;
 use crate::decide::Draw;
 use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::{Apex, ServiceEntry, Snapshot};
@@ -49,6 +50,8 @@ pub(super) struct Reply<'a, 'b> {
     pub(super) is_over_message: bool,
     pub(super) response: ResponseWriter<'b>,
     pub(super) errors: EdeList<'static>,
+    /// What is signed of it.
+    pub(super) signing: Signing<'a>,
 }
 
 impl<'a> Reply<'a, '_> {
@@ -65,16 +68,31 @@ impl<'a> Reply<'a, '_> {
 
     /// The draw among the members and addresses of a service for this client at this time.
     pub(super) fn draw(&self, entry: &'a ServiceEntry) -> Draw<'a> {
+        self.draw_for(entry, self.prefix())
+    }
+
+    /// The same for a part of the client's address.
+    #[inline]
+    fn draw_for(&self, entry: &'a ServiceEntry, prefix: ClientPrefix) -> Draw<'a> {
         let state = self.snapshot.state();
         let weights = entry.overlay().map(|overlay| &*overlay.weights);
         Draw::new(
             &entry.key,
-            self.prefix(),
+            prefix,
             (self.client.now, entry.ttl),
             &state.seeds,
             weights.unwrap_or_default(),
             &state.shares,
         )
+    }
+
+    /// The draw among more addresses of a service than are in an answer. Each drawn set is signed for
+    /// itself, so that in a signed apex clients draw in 256 groups and not by their networks.
+    pub(super) fn draw_of_addresses(&self, entry: &'a ServiceEntry) -> Draw<'a> {
+        if self.signing.keys.is_none() {
+            return self.draw(entry);
+        }
+        self.draw_for(entry, self.prefix().grouped())
     }
 
     /// Widens the scope to what a draw depends on: the prefix of the client.

@@ -3,26 +3,30 @@
 use super::classify::classify;
 use super::dispatch;
 use super::lookup::Lookup;
+use super::records::rrsig::sign_section;
 use super::reply::{Client, Reply, Transport};
+use super::signing::{Outcome, Signatures, Signing};
 use crate::decide::Trace;
+use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::wire::{
-    EdeList, OptReply, Qname, Query, Reject, ResponseWriter, class, rcode, reject, rrtype,
+    EdeList, OptReply, Qname, Query, Reject, ResponseWriter, class, ede, rcode, reject, rrtype,
     udp_limit,
 };
 
-/// Answers one request. Returns the length of the response in `out`, `None` for no reply.
+/// Answers one request: what comes of it, the response in `out`.
 ///
 /// `out` holds at least 65,535 octets for TCP, 1,232 for UDP.
 pub fn respond<T: Trace>(
     snapshot: &Snapshot,
     request: &[u8],
     client: &Client,
+    signatures: Signatures<'_>,
     trace: &mut T,
     out: &mut [u8],
-) -> Option<usize> {
+) -> Outcome {
     let mut qname = Qname::new();
-    Prepared::new(snapshot, request, &mut qname).complete(client, trace, out)
+    Prepared::new(snapshot, request, &mut qname).complete(client, signatures, trace, out)
 }
 
 /// A parsed request, its service perhaps looked up already. [`respond`] makes one and completes it; a
@@ -93,13 +97,20 @@ impl<'a> Prepared<'a> {
         }
     }
 
+    /// The snapshot that it is answered from.
+    #[inline]
+    pub fn snapshot(&self) -> &'a Snapshot {
+        self.snapshot
+    }
+
     /// Answers: see [`respond`].
     pub fn complete<T: Trace>(
         &mut self,
         client: &Client,
+        signatures: Signatures<'_>,
         trace: &mut T,
         out: &mut [u8],
-    ) -> Option<usize> {
+    ) -> Outcome {
         let Self {
             snapshot,
             request,
@@ -111,11 +122,10 @@ impl<'a> Prepared<'a> {
             lookup,
         } = match read {
             Ok(read) => read,
-            Err(error) => return reject(request, *error, out),
-        };
-        let limit = match client.transport {
-            Transport::Udp => udp_limit(query),
-            Transport::Tcp { .. } => usize::from(u16::MAX),
+            Err(error) => {
+                let rejected = reject(request, *error, out);
+                return rejected.map_or(Outcome::Nothing, Outcome::Reply);
+            }
         };
         let mut reply = Reply {
             snapshot,
@@ -126,8 +136,9 @@ impl<'a> Prepared<'a> {
             scope: 0,
             chain_apex: None,
             is_over_message: false,
-            response: ResponseWriter::new(out, limit, query),
+            response: ResponseWriter::new(out, limit(query, client), query),
             errors: EdeList::default(),
+            signing: Signing::new(snapshot, query, lookup.as_ref(), signatures),
         };
         match lookup {
             Some(lookup) => {
@@ -136,25 +147,111 @@ impl<'a> Prepared<'a> {
             }
             None => refuse(&mut reply),
         }
-        let (errors, scope) = (reply.errors, reply.scope);
+        if reply.signing.is_wanted
+            && let Some(lane) = end_signing(&mut reply, trace)
+        {
+            return Outcome::NeedsSignature(lane);
+        }
         if reply.is_over_message {
             trace.over_message();
         }
-        let opt = query.edns.as_ref().map(|edns| {
-            let nsid = snapshot.settings().nsid.as_deref().map(str::as_bytes);
-            OptReply {
-                nsid: nsid.filter(|_| edns.nsid_requested),
-                keepalive: match client.transport {
-                    Transport::Tcp { idle } if edns.keepalive_requested => Some(idle),
-                    _ => None,
-                },
-                client_subnet: edns.client_subnet.map(|subnet| (subnet, scope)),
-                ede: errors,
-                ..OptReply::new(edns)
-            }
-        });
-        Some(reply.response.finish(opt.as_ref()))
+        let opt = opt(&reply);
+        let is_old = reply.signing.seen.old > 0 && !reply.signing.makes;
+        let length = reply.response.finish(opt.as_ref());
+        if is_old {
+            Outcome::ReplyAndRenew(length)
+        } else {
+            Outcome::Reply(length)
+        }
     }
+
+    /// Answers without what could not be signed in time: the length of the response in `out`, `None` for
+    /// none.
+    #[cold]
+    pub fn refuse(
+        &self,
+        client: &Client,
+        refusal: SigningFailure,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let read = self.read.as_ref().ok()?;
+        let query = &read.query;
+        let mut response = ResponseWriter::new(out, limit(query, client), query);
+        let mut errors = EdeList::default();
+        match refusal {
+            SigningFailure::Truncated => response.truncate(),
+            SigningFailure::Busy => {
+                response.set_rcode(rcode::SERVFAIL);
+                errors.push(ede::OTHER, "signer busy");
+            }
+        }
+        let opt = query.edns.as_ref().map(|edns| OptReply {
+            client_subnet: edns.client_subnet.map(|subnet| (subnet, 0)),
+            ede: errors,
+            ..OptReply::new(edns)
+        });
+        Some(response.finish(opt.as_ref()))
+    }
+}
+
+/// An answer that could not be signed in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningFailure {
+    /// TC=1 and nothing else: who is real asks again over TCP.
+    Truncated,
+    /// SERVFAIL with an extended error that says why.
+    Busy,
+}
+
+/// The longest response to a query.
+#[inline]
+fn limit(query: &Query<'_>, client: &Client) -> usize {
+    match client.transport {
+        Transport::Udp => udp_limit(query),
+        Transport::Tcp { .. } => usize::from(u16::MAX),
+    }
+}
+
+/// The OPT record of a reply, if the request has one.
+#[inline]
+fn opt<'r>(reply: &Reply<'r, '_>) -> Option<OptReply<'r>> {
+    let query = reply.query;
+    query.edns.as_ref().map(|edns| {
+        let nsid = reply.snapshot.settings().nsid.as_deref().map(str::as_bytes);
+        OptReply {
+            compact_ok: edns.compact_ok && edns.dnssec_ok && reply.signing.keys.is_some(),
+            nsid: nsid.filter(|_| edns.nsid_requested),
+            keepalive: match reply.client.transport {
+                Transport::Tcp { idle } if edns.keepalive_requested => Some(idle),
+                _ => None,
+            },
+            client_subnet: edns.client_subnet.map(|subnet| (subnet, reply.scope)),
+            ede: reply.errors,
+            ..OptReply::new(edns)
+        }
+    })
+}
+
+/// Signs the last section. Returns the lane of a signature that the answer needs and that is not made
+/// yet.
+#[cold]
+fn end_signing<T: Trace>(reply: &mut Reply<'_, '_>, trace: &mut T) -> Option<Lane> {
+    sign_section(reply);
+    let seen = &reply.signing.seen;
+    let is_absent = reply.signing.is_endless;
+    trace.signatures([seen.hits, seen.old, seen.misses], is_absent);
+    if reply.signing.keys.is_some() {
+        reply.response.send_no_part();
+    }
+    if reply.signing.is_unusable {
+        reply.response.clear();
+        reply.response.set_rcode(rcode::SERVFAIL);
+        reply.errors.push(ede::DNSKEY_MISSING, "");
+        return None;
+    }
+    // What is sent with TC alone needs none.
+    let missing = reply.signing.missing;
+    missing.filter(|_| !reply.response.is_truncated())
 }
 
 /// REFUSED: not a name, class or type that is served here.

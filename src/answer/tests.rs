@@ -8,6 +8,7 @@ mod limits;
 mod many;
 mod octets;
 mod shares;
+mod signed;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use hickory_proto::op::{Edns, Message, Query as Question, ResponseCode};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 
-use super::{Client, Transport, explain, respond};
+use super::{Client, Signatures, Transport, explain, respond};
 use crate::decide::NoTrace;
 use crate::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
@@ -177,7 +178,16 @@ fn ask_for(
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     let mut out = [0; 1232];
     let request = query.to_vec().unwrap();
-    let length = respond(&snapshot, &request, &client, &mut NoTrace, &mut out).unwrap();
+    let length = respond(
+        &snapshot,
+        &request,
+        &client,
+        Signatures::None,
+        &mut NoTrace,
+        &mut out,
+    )
+    .length()
+    .unwrap();
     Message::from_vec(&out[..length]).unwrap()
 }
 

@@ -124,6 +124,15 @@ struct Daemon {
     state: StateDir,
 }
 
+/// The table of signatures, which stays empty until an apex is signed.
+fn signatures() -> anyhow::Result<serve::MadeSignatures> {
+    let mut key = [0; 16];
+    aws_lc_rs::rand::fill(&mut key).context("random octets")?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let limits = serve::SigningLimits::of_cores(cores);
+    Ok(serve::MadeSignatures::new(limits, key))
+}
+
 /// Runs the daemon until it is told to end, with members and what else is watched on `sources`.
 async fn daemon(
     loaded: Loaded,
@@ -136,7 +145,8 @@ async fn daemon(
     let mut signals = Signals::new().context("signals")?;
     let (handle, writer) =
         publish::spawn(Arc::clone(&config), Arc::clone(&metrics), storage.clone())?;
-    let serving = sockets.run(&handle.snapshots, metrics.counters())?;
+    let signatures = Arc::new(signatures()?);
+    let serving = sockets.run(&handle.snapshots, metrics.counters(), &signatures)?;
     let ready_line = ReadyLine {
         dns: serving.addresses().to_vec(),
         admin: admin.as_ref().map(admin::AdminSocket::address),

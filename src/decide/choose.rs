@@ -69,6 +69,9 @@ pub trait Trace {
     fn level(&mut self, _level: usize, _eligible: MemberSet, _chosen: MemberSet) {}
     /// The answer has not all records, as no message holds them: a draw says which.
     fn over_message(&mut self) {}
+    /// So many signatures were there, so many near their end, and so many were not there, for a name that
+    /// is absent or not.
+    fn signatures(&mut self, _found: [u32; 3], _is_absent: bool) {}
     /// A member that is chosen answers with its inside addresses.
     fn own(&mut self, _member: MemberIdx) {}
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::digest::{self, SHA256, SHA384};
 
 /// Octets of a signature: both algorithms have the same (RFC 6605 section 4, RFC 8080 section 4).
-pub(super) const SIGNATURE: usize = 64;
+pub const SIGNATURE: usize = 64;
 
 /// An algorithm that a zone is signed with: the two that RFC 8624 section 3.1 recommends for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

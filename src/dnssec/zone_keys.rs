@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::algorithm::DsDigest;
 use super::dnskey::DnsKey;
 use super::key_roles::{KeyRole, KeyRoles};
+use super::signature_times::SignatureTimes;
 use super::signing_key::SigningKey;
 use crate::wire::NameBuf;
 
@@ -41,6 +42,7 @@ impl ZoneKey {
 pub struct ZoneKeys {
     apex: NameBuf,
     dnskey_ttl: u32,
+    times: SignatureTimes,
     dnskey: Vec<Box<[u8]>>,
     cds: Vec<Box<[u8]>>,
     cdnskey: Vec<Box<[u8]>>,
@@ -59,6 +61,7 @@ impl ZoneKeys {
         let rdata = |key: &ZoneKey| key.dnskey.rdata().into();
         Self {
             dnskey_ttl,
+            times: SignatureTimes::default(),
             dnskey: canonical(with(KeyRole::InDnskey).map(rdata)),
             cds: canonical(with(KeyRole::InCds).map(digest)),
             cdnskey: canonical(with(KeyRole::InCds).map(rdata)),
@@ -67,6 +70,13 @@ impl ZoneKeys {
             signers: signers(KeyRole::SignsRest),
             apex,
         }
+    }
+
+    /// The same, with other times of signatures than the default.
+    #[must_use]
+    pub fn with_times(mut self, times: SignatureTimes) -> Self {
+        self.times = times;
+        self
     }
 
     /// The same, asking the parent to delete its DS records (RFC 8078 section 4).
@@ -86,6 +96,11 @@ impl ZoneKeys {
     /// validators would take unsigned answers for forged ones.
     pub fn is_usable(&self) -> bool {
         !self.signers.is_empty() && !self.dnskey_signers.is_empty()
+    }
+
+    /// How long its signatures are valid, and how often they are made anew.
+    pub fn times(&self) -> &SignatureTimes {
+        &self.times
     }
 
     /// TTL of the DNSKEY, CDS and CDNSKEY RRsets, in seconds.

@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::answer::Client;
+use crate::answer::{Client, Outcome, SigningFailure, Transport};
+use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Tally, TransportLabel, WorkerCounters};
 use crate::wire::Qname;
@@ -15,13 +16,14 @@ const FLAGS: usize = 2;
 /// Octet of a header with RA, Z, AD, CD and the response code.
 const RCODE: usize = 3;
 
-/// Answers one request into `out` and counts it: [`prepare`] and [`complete`].
+/// Answers one request into `out` and counts it: [`prepare`] and [`complete`]. `waits` takes what needs
+/// a signature, and says whether somebody makes it; if not, the client is told to try again.
 pub(super) fn exchange<R: Respond>(
-    respond: &R,
-    snapshot: &Snapshot,
+    (respond, snapshot): (&R, &Snapshot),
     request: &[u8],
     client: &Client,
     counters: &WorkerCounters,
+    waits: impl FnOnce(Lane) -> bool,
     out: &mut [u8],
 ) -> Option<usize> {
     let mut tally = Tally::default();
@@ -30,9 +32,20 @@ pub(super) fn exchange<R: Respond>(
     prepare(
         respond, snapshot, request, &mut qname, &mut tally, &mut place,
     );
-    let answered = place
-        .as_mut()
-        .and_then(|prepared| complete(respond, prepared, client, &mut tally, out));
+    let answered = place.as_mut().and_then(|prepared| {
+        match complete(respond, prepared, client, &mut tally, out) {
+            // A connection takes the next query when it has this answer, so that it renews nothing.
+            Outcome::Reply(length) | Outcome::ReplyAndRenew(length) => Some(length),
+            Outcome::Nothing => None,
+            Outcome::NeedsSignature(lane) if waits(lane) => None,
+            Outcome::NeedsSignature(lane) => {
+                tally.refused_signature(lane);
+                let length = respond.refuse(prepared, client, SigningFailure::Busy, out)?;
+                count_response(out.get(..length)?, client, &mut tally);
+                Some(length)
+            }
+        }
+    });
     counters.add(&mut tally);
     answered
 }
@@ -66,8 +79,8 @@ pub(super) fn look_up<R: Respond>(respond: &R, prepared: &mut [Option<R::Prepare
     let _ = catch_unwind(AssertUnwindSafe(|| respond.look_up(prepared)));
 }
 
-/// Answers one prepared request into `out` and counts it. `None` means no reply: `respond` wants
-/// none, or it panicked, which costs this message alone.
+/// Answers one prepared request into `out` and counts it. Nothing means no reply: `respond` wants none,
+/// or it panicked, which costs this message alone. What needs a signature is not counted yet.
 #[inline]
 pub(super) fn complete<R: Respond>(
     respond: &R,
@@ -75,28 +88,37 @@ pub(super) fn complete<R: Respond>(
     client: &Client,
     tally: &mut Tally,
     out: &mut [u8],
-) -> Option<usize> {
+) -> Outcome {
     // Nothing that a panic leaves half done is used again: `out` is written anew each time.
     let answered = catch_unwind(AssertUnwindSafe(|| {
         respond.complete(prepared, client, &mut *tally, &mut *out)
     }));
-    let Ok(answered) = answered else {
+    let Ok(outcome) = answered else {
         tally.panicked();
-        return None;
+        return Outcome::Nothing;
     };
-    let Some(response) = answered.and_then(|length| out.get(..length)) else {
+    if let Outcome::NeedsSignature(_) = outcome {
+        return outcome;
+    }
+    let Some(response) = outcome.length().and_then(|length| out.get(..length)) else {
         tally.dropped();
-        return None;
+        return Outcome::Nothing;
     };
+    count_response(response, client, tally);
+    outcome
+}
+
+/// Counts a query and its response.
+#[inline]
+pub(super) fn count_response(response: &[u8], client: &Client, tally: &mut Tally) {
     tally.query(match client.transport {
-        crate::answer::Transport::Udp => TransportLabel::Udp,
-        crate::answer::Transport::Tcp { .. } => TransportLabel::Tcp,
+        Transport::Udp => TransportLabel::Udp,
+        Transport::Tcp { .. } => TransportLabel::Tcp,
     });
     tally.response(rcode(response));
     if response.get(FLAGS).is_some_and(|flags| flags & 0x02 != 0) {
         tally.truncated();
     }
-    answered
 }
 
 /// The response code, without a search for the OPT record that holds its upper bits: of the

@@ -1,6 +1,6 @@
 //! What answers a request.
 
-use crate::answer::Client;
+use crate::answer::{Client, Outcome, SigningFailure};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Tally;
 use crate::wire::Qname;
@@ -22,10 +22,30 @@ pub trait Respond: Clone + Send + Sync + 'static {
     /// Takes the steps of several requests that gain by being taken together.
     fn look_up(&self, prepared: &mut [Option<Self::Prepared<'_>>]);
 
-    /// Answers a request into `out`, and counts what else happens; returns the length of the response, `None` for none.
+    /// Answers a request into `out`, and counts what else happens.
     fn complete(
         &self,
         prepared: &mut Self::Prepared<'_>,
+        client: &Client,
+        tally: &mut Tally,
+        out: &mut [u8],
+    ) -> Outcome;
+
+    /// Answers a request that needs a signature which nobody can make in time; returns the length of the
+    /// response in `out`, `None` for none.
+    fn refuse(
+        &self,
+        prepared: &Self::Prepared<'_>,
+        client: &Client,
+        refusal: SigningFailure,
+        out: &mut [u8],
+    ) -> Option<usize>;
+
+    /// Answers a request, and makes the signatures that it needs.
+    fn sign(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
         client: &Client,
         tally: &mut Tally,
         out: &mut [u8],
@@ -52,6 +72,27 @@ where
     fn complete(
         &self,
         (snapshot, request): &mut Self::Prepared<'_>,
+        client: &Client,
+        _tally: &mut Tally,
+        out: &mut [u8],
+    ) -> Outcome {
+        self(snapshot, request, client, out).map_or(Outcome::Nothing, Outcome::Reply)
+    }
+
+    fn refuse(
+        &self,
+        _prepared: &Self::Prepared<'_>,
+        _client: &Client,
+        _refusal: SigningFailure,
+        _out: &mut [u8],
+    ) -> Option<usize> {
+        None
+    }
+
+    fn sign(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
         client: &Client,
         _tally: &mut Tally,
         out: &mut [u8],

@@ -10,13 +10,17 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{Client, Prepared, Trace, Vantage, look_up};
+use crate::answer::{
+    Client, Outcome, Prepared, Signatures, SigningFailure, Trace, Vantage, look_up, respond,
+};
+use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Counters, Tally, WorkerCounters};
 use crate::wire::Qname;
 
 use super::bind::AddressSockets;
 use super::respond::Respond;
+use super::signer::{self, MadeSignatures, SigningLimits};
 use super::tcp::{self, Listener};
 use super::udp::{Stop, Worker};
 use super::{ServeError, Sockets};
@@ -36,11 +40,38 @@ impl Trace for Counting<'_> {
     fn over_message(&mut self) {
         self.0.over_message();
     }
+
+    fn signatures(&mut self, found: [u32; 3], _is_absent: bool) {
+        self.0.signatures_found(found);
+    }
+}
+
+/// Counts the same, and signatures that are made: what a worker has looked for is counted already.
+#[derive(Debug)]
+struct Making<'t>(&'t mut Tally);
+
+impl Trace for Making<'_> {
+    fn vantage(&mut self, vantage: &Vantage) {
+        Counting(self.0).vantage(vantage);
+    }
+
+    fn over_message(&mut self) {
+        self.0.over_message();
+    }
+
+    fn signatures(&mut self, [_, old, misses]: [u32; 3], is_absent: bool) {
+        let lane = if is_absent {
+            Lane::Absent
+        } else {
+            Lane::Existing
+        };
+        self.0.signatures_made(lane, old + misses);
+    }
 }
 
 /// The answers of [`crate::answer`].
-#[derive(Debug, Clone, Copy)]
-struct Answers;
+#[derive(Debug, Clone)]
+struct Answers(Arc<MadeSignatures>);
 
 impl Respond for Answers {
     type Prepared<'a> = Prepared<'a>;
@@ -67,8 +98,37 @@ impl Respond for Answers {
         client: &Client,
         tally: &mut Tally,
         out: &mut [u8],
+    ) -> Outcome {
+        let signatures = if prepared.snapshot().is_any_signed() {
+            Signatures::Table(self.0.table())
+        } else {
+            Signatures::None
+        };
+        prepared.complete(client, signatures, &mut Counting(tally), out)
+    }
+
+    fn refuse(
+        &self,
+        prepared: &Prepared<'_>,
+        client: &Client,
+        refusal: SigningFailure,
+        out: &mut [u8],
     ) -> Option<usize> {
-        prepared.complete(client, &mut Counting(tally), out)
+        prepared.refuse(client, refusal, out)
+    }
+
+    fn sign(
+        &self,
+        snapshot: &Snapshot,
+        request: &[u8],
+        client: &Client,
+        tally: &mut Tally,
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let signatures = Signatures::TableAndKeys(self.0.table());
+        let trace = &mut Making(tally);
+        let outcome = respond(snapshot, request, client, signatures, trace, out);
+        outcome.length()
     }
 }
 
@@ -109,6 +169,8 @@ pub struct Serving {
     cancel: CancellationToken,
     /// The UDP workers.
     workers: Vec<JoinHandle<()>>,
+    /// The threads that sign. They end when workers and tasks have.
+    signers: Vec<JoinHandle<()>>,
     /// The TCP tasks.
     tasks: TaskTracker,
     /// Runs them; there until the end.
@@ -135,21 +197,36 @@ impl Sockets {
         self,
         snapshots: &Arc<ArcSwap<Snapshot>>,
         counters: &Counters,
+        signatures: &Arc<MadeSignatures>,
     ) -> Result<Serving, ServeError> {
-        self.run_with(snapshots, counters, Answers)
+        let answers = Answers(Arc::clone(signatures));
+        self.run_signing(snapshots, counters, signatures.limits(), answers)
     }
 
     /// As [`Sockets::run`], with other answers.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "what answers is given away, to several threads"
-    )]
     pub fn run_with<R: Respond>(
         self,
         snapshots: &Arc<ArcSwap<Snapshot>>,
         counters: &Counters,
         respond: R,
     ) -> Result<Serving, ServeError> {
+        self.run_signing(snapshots, counters, &SigningLimits::of_cores(1), respond)
+    }
+
+    /// As [`Sockets::run_with`], with threads that sign as `limits` say.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "what answers is given away, to several threads"
+    )]
+    fn run_signing<R: Respond>(
+        self,
+        snapshots: &Arc<ArcSwap<Snapshot>>,
+        counters: &Counters,
+        limits: &SigningLimits,
+        respond: R,
+    ) -> Result<Serving, ServeError> {
+        let (waiting, lanes) = signer::lanes();
+        let mut sockets = Vec::new();
         let streams = streams(self.workers).map_err(ServeError::Threads)?;
         let runs = streams.handle().clone();
         let mut serving = Serving {
@@ -158,6 +235,7 @@ impl Sockets {
             stop: Arc::new(Stop::new().map_err(ServeError::Threads)?),
             cancel: CancellationToken::new(),
             workers: Vec::new(),
+            signers: Vec::new(),
             tasks: TaskTracker::new(),
             streams: Some(streams),
         };
@@ -179,6 +257,7 @@ impl Sockets {
             for socket in udp {
                 let counters = counters.worker();
                 received.udp.push(Arc::clone(&counters));
+                sockets.push(socket.try_clone().map_err(failed)?);
                 let worker = Worker {
                     socket,
                     address,
@@ -187,6 +266,8 @@ impl Sockets {
                     snapshots: Arc::clone(snapshots),
                     counters,
                     stop: Arc::clone(&serving.stop),
+                    waiting: waiting.clone(),
+                    number: sockets.len() - 1,
                 };
                 let index = serving.workers.len();
                 serving.workers.push(worker.start(index).map_err(failed)?);
@@ -203,7 +284,7 @@ impl Sockets {
                     respond.clone(),
                     Arc::clone(snapshots),
                     Arc::clone(&received.tcp),
-                    turns.clone(),
+                    (turns.clone(), waiting.clone()),
                     self.limits.idle,
                 )),
                 open: Arc::clone(&open),
@@ -214,6 +295,8 @@ impl Sockets {
             serving.received.push(received);
         }
         serving.tasks.close();
+        let signers = signer::start(&respond, &lanes, sockets, limits, (snapshots, counters))?;
+        serving.signers = signers;
         Ok(serving)
     }
 }
@@ -237,11 +320,12 @@ impl Serving {
         self.cancel.cancel();
         self.tasks.wait().await;
         let workers = std::mem::take(&mut self.workers);
+        let signers = std::mem::take(&mut self.signers);
         // A busy worker looks up within 100 ms; the runtime need not wait for that. Workers do not
         // panic, and if one did there is nothing left to do about it.
         let _ = tokio::task::spawn_blocking(move || {
-            for worker in workers {
-                let _ = worker.join();
+            for thread in workers.into_iter().chain(signers) {
+                let _ = thread.join();
             }
         })
         .await;

@@ -24,14 +24,18 @@ use rustix::net::sockopt::{
 };
 use tracing::{info, warn};
 
-use crate::answer::{Client, Transport};
+use crate::answer::{Client, Outcome, SigningFailure, Transport};
+use crate::dnssec::Lane;
 use crate::model::ListenerIdx;
 use crate::snapshot::Snapshot;
+use crate::telemetry::clock::monotonic;
 use crate::telemetry::{Tally, WorkerCounters, clock};
 use crate::wire::Qname;
 
 use super::Respond;
-use super::exchange::{complete, look_up, prepare};
+use super::exchange::{complete, count_response, look_up, prepare};
+use super::signer::{Job, ReplyTo, Waiting};
+use super::source_address::give_packet_info;
 pub(super) use stop::Stop;
 use sys::{BATCH, Batch, PacketInfo, Request, Wait};
 
@@ -47,11 +51,14 @@ const LAST_BATCHES: usize = 64;
 /// Batches between two looks at what the kernel has dropped: so rare that it costs nothing.
 const COUNT_DROPS: u32 = 256;
 
+/// Octets of a request that waits for a signature at most; others are real over TCP.
+const LONGEST_REQUEST: usize = 512;
+
 /// Sets what a UDP socket needs before it is bound to `address`.
 pub(super) fn set_options(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
     ignore_path_mtu(socket, address)?;
     if address.ip().is_unspecified() {
-        sys::give_packet_info(socket, address)?;
+        give_packet_info(socket, address)?;
     }
     Ok(())
 }
@@ -82,6 +89,10 @@ pub(super) struct Worker<R> {
     pub(super) counters: Arc<WorkerCounters>,
     /// Tells when the worker is to end.
     pub(super) stop: Arc<Stop>,
+    /// Where queries wait that need a signature.
+    pub(super) waiting: Waiting,
+    /// The number of its socket for those who sign.
+    pub(super) number: usize,
 }
 
 impl<R: Respond> Worker<R> {
@@ -217,10 +228,56 @@ impl<R: Respond> Worker<R> {
                 transport: Transport::Udp,
                 now,
             };
-            if let Some(length) = complete(&self.respond, prepared, &client, tally, reply) {
-                replies.queue(index, length);
+            match complete(&self.respond, prepared, &client, tally, reply) {
+                Outcome::Reply(length) => replies.queue(index, length),
+                Outcome::ReplyAndRenew(length) => {
+                    replies.queue(index, length);
+                    self.hand_over(&request, &client, ReplyTo::Nowhere, Lane::Existing);
+                }
+                Outcome::Nothing => {}
+                Outcome::NeedsSignature(lane) => {
+                    let answer = ReplyTo::Datagram {
+                        socket: self.number,
+                        to: request.source,
+                        from: requests.destination(index),
+                    };
+                    if self.hand_over(&request, &client, answer, lane) {
+                        continue;
+                    }
+                    tally.refused_signature(lane);
+                    let refusal = SigningFailure::Truncated;
+                    let length = self.respond.refuse(prepared, &client, refusal, reply);
+                    if let Some(length) = length {
+                        count_response(reply.get(..length).unwrap_or_default(), &client, tally);
+                        replies.queue(index, length);
+                    }
+                }
             }
         }
+    }
+}
+
+impl<R: Respond> Worker<R> {
+    /// Gives a query to those who sign; returns whether there is a place for it.
+    #[cold]
+    fn hand_over(
+        &self,
+        request: &Request<'_>,
+        client: &Client,
+        reply: ReplyTo,
+        lane: Lane,
+    ) -> bool {
+        let octets = request.octets.unwrap_or_default();
+        if octets.len() > LONGEST_REQUEST {
+            return false;
+        }
+        let job = Job {
+            request: octets.to_vec(),
+            client: *client,
+            since: monotonic(),
+            reply,
+        };
+        self.waiting.put(lane, Box::new(job)).is_ok()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::apexes::{ApexIdx, Apexes};
+use super::apexes::{Apex, ApexIdx, Apexes};
 use super::health::FleetState;
 use super::naming::Published;
 use super::plans::{CompiledPlans, PlanIdx};
@@ -142,6 +142,15 @@ impl Snapshot {
     #[inline]
     pub fn zone_keys(&self, apex: ApexIdx) -> Option<&ZoneKeys> {
         self.signing.of(apex).map(|keys| &**keys)
+    }
+
+    /// The same, found by its name.
+    pub fn keys_of(&self, apex: &Apex) -> Option<&ZoneKeys> {
+        if !self.is_any_signed() {
+            return None;
+        }
+        let place = self.apexes.names().position(|name| *name == apex.name)?;
+        self.zone_keys(ApexIdx::new(place))
     }
 
     /// The regions and zones.

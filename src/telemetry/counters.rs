@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::dnssec::Lane;
+
 /// How a query came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransportLabel {
@@ -53,8 +55,11 @@ pub struct WorkerCounters {
 }
 
 /// How many counters a tally has: queries by transport, responses by response code, and
-/// [`Totals::truncated`] to [`Totals::over_message`].
-const TALLIED: usize = QUERIES + RCODES.len() + 5;
+/// [`Totals::truncated`] to [`Totals::signatures_refused`].
+const TALLIED: usize = RARE + 5 + 3 + 2 + 2;
+
+/// Where in a tally those stand that follow response codes.
+const RARE: usize = QUERIES + RCODES.len();
 
 /// How many counters there are of what happens seldom.
 const SELDOM: usize = 4;
@@ -130,28 +135,50 @@ impl Tally {
 
     /// A response has TC set.
     pub fn truncated(&mut self) {
-        self.count(QUERIES + RCODES.len());
+        self.count(RARE);
     }
 
     /// A message gets no response.
     pub fn dropped(&mut self) {
-        self.count(QUERIES + RCODES.len() + 1);
+        self.count(RARE + 1);
     }
 
     /// The processing of a message panicked.
     pub fn panicked(&mut self) {
-        self.count(QUERIES + RCODES.len() + 2);
+        self.count(RARE + 2);
     }
 
     /// A zone hint was ignored.
     pub fn hint_ignored(&mut self) {
-        self.count(QUERIES + RCODES.len() + 3);
+        self.count(RARE + 3);
     }
 
     /// A response has not all records, as no message holds them.
     #[cold]
     pub fn over_message(&mut self) {
-        self.count(QUERIES + RCODES.len() + 4);
+        self.count(RARE + 4);
+    }
+
+    /// Signatures were looked for: so many were there, so many near their end, and so many not there.
+    #[cold]
+    pub fn signatures_found(&mut self, found: [u32; 3]) {
+        let places = self.0.iter_mut().skip(RARE + 5);
+        for (place, number) in places.zip(found) {
+            *place += u64::from(number);
+        }
+    }
+
+    /// Signatures were made, for queries of a lane.
+    pub fn signatures_made(&mut self, lane: Lane, number: u32) {
+        if let Some(place) = self.0.get_mut(RARE + 8 + lane as usize) {
+            *place += u64::from(number);
+        }
+    }
+
+    /// A query needed a signature, and its lane had no place.
+    #[cold]
+    pub fn refused_signature(&mut self, lane: Lane) {
+        self.count(RARE + 10 + lane as usize);
     }
 
     /// Counts one.
@@ -180,6 +207,13 @@ pub struct Totals {
     pub hints_ignored: u64,
     /// Responses that have not all records, as no message holds them.
     pub over_message: u64,
+    /// Signatures that were there when they were looked for, that were near their end, and that were
+    /// not there.
+    pub signatures_found: [u64; 3],
+    /// Signatures made, for queries of names that exist and of others.
+    pub signatures_made: [u64; 2],
+    /// Queries that needed a signature and found no place to wait, in the same order.
+    pub signatures_refused: [u64; 2],
     /// Responses that could not be sent.
     pub send_errors: u64,
     /// TCP connections closed at once because a limit was reached.
@@ -224,6 +258,13 @@ impl Counters {
             panics,
             hints_ignored,
             over_message,
+            hits,
+            old,
+            misses,
+            made_existing,
+            made_absent,
+            refused_existing,
+            refused_absent,
         ] = tallied;
         let [send_errors, refused, unread, kernel_drops] = seldom;
         Totals {
@@ -234,6 +275,9 @@ impl Counters {
             panics,
             hints_ignored,
             over_message,
+            signatures_found: [hits, old, misses],
+            signatures_made: [made_existing, made_absent],
+            signatures_refused: [refused_existing, refused_absent],
             send_errors,
             refused,
             unread,

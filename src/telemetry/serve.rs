@@ -33,7 +33,23 @@ pub(super) struct ServeMetrics {
     kernel_drops: IntCounter,
     /// Responses that have not all records, as no message holds them.
     over_message: IntCounter,
+    /// Looks for signatures, by what came of it.
+    signature_lookups: IntCounterVec,
+    /// Signatures made, by the lane of the query.
+    signatures: IntCounterVec,
+    /// Queries for which no signature could be made in time, by lane.
+    signatures_refused: IntCounterVec,
 }
+
+/// What comes of looking for a signature, in the order of [`Totals::signatures_found`].
+///
+/// [`Totals::signatures_found`]: super::counters::Totals::signatures_found
+const FOUND: [&str; 3] = ["hit", "old", "miss"];
+
+/// The lanes of signatures, in the order of [`Totals::signatures_made`].
+///
+/// [`Totals::signatures_made`]: super::counters::Totals::signatures_made
+const LANES: [&str; 2] = ["existing", "absent"];
 
 impl ServeMetrics {
     /// All at zero. `unread` is the counter of the limit that clients meet who do not take their
@@ -81,6 +97,21 @@ impl ServeMetrics {
                 "Datagrams that the kernel dropped as a receive buffer was full.",
             ),
             over_message,
+            signature_lookups: declare.counters(
+                "gazetteer_dnssec_lookups_total",
+                "Signatures looked for: there, of the last slot and near their end, or not there.",
+                &["result"],
+            ),
+            signatures: declare.counters(
+                "gazetteer_dnssec_signatures_total",
+                "Signatures made, for queries of names that exist or not.",
+                &["lane"],
+            ),
+            signatures_refused: declare.counters(
+                "gazetteer_dnssec_refused_total",
+                "Queries answered with TC or SERVFAIL as no signature could be made in time.",
+                &["lane"],
+            ),
         }
     }
 
@@ -104,5 +135,15 @@ impl ServeMetrics {
         raise(&self.unread, totals.unread);
         raise(&self.kernel_drops, totals.kernel_drops);
         raise(&self.over_message, totals.over_message);
+        let raise_all = |counters: &IntCounterVec, labels: &[&str], to: &[u64]| {
+            for (label, to) in labels.iter().zip(to) {
+                raise(&counters.with_label_values(&[*label]), *to);
+            }
+        };
+        let found = &totals.signatures_found;
+        raise_all(&self.signature_lookups, &FOUND, found);
+        raise_all(&self.signatures, &LANES, &totals.signatures_made);
+        let refused = &totals.signatures_refused;
+        raise_all(&self.signatures_refused, &LANES, refused);
     }
 }

@@ -62,6 +62,17 @@ impl ClientPrefix {
         }
     }
 
+    /// One of 256 groups of networks, in place of the network.
+    #[must_use]
+    pub fn grouped(self) -> Self {
+        let mixed = self.bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(self.family) << 56;
+        let group = (mixed ^ mixed >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56;
+        Self {
+            bits: group << 56,
+            ..self
+        }
+    }
+
     /// The first address of the network.
     pub fn address(&self) -> IpAddr {
         if self.family == 4 {

@@ -26,10 +26,22 @@ pub mod rrtype {
     pub const OPT: u16 = 41;
     /// Delegation signer (RFC 4034).
     pub const DS: u16 = 43;
+    /// A signature (RFC 4034).
+    pub const RRSIG: u16 = 46;
+    /// Which types a name has, and which name comes next (RFC 4034).
+    pub const NSEC: u16 = 47;
+    /// A public key of a zone (RFC 4034).
+    pub const DNSKEY: u16 = 48;
+    /// The DS record that a zone wants its parent to have (RFC 7344).
+    pub const CDS: u16 = 59;
+    /// The DNSKEY record of which it wants a DS record there (RFC 7344).
+    pub const CDNSKEY: u16 = 60;
     /// A service binding (RFC 9460).
     pub const SVCB: u16 = 64;
     /// A service binding of HTTPS (RFC 9460).
     pub const HTTPS: u16 = 65;
+    /// In the NSEC record of a name that does not exist (RFC 9824); never asked for.
+    pub const NXNAME: u16 = 128;
     /// A transaction's signature (RFC 8945).
     pub const TSIG: u16 = 250;
     /// Incremental transfer of a zone (RFC 1995).
@@ -84,8 +96,12 @@ pub mod ede {
     pub const OTHER: u16 = 0;
     /// The answer holds facts of a source that can not be reached.
     pub const STALE_ANSWER: u16 = 3;
+    /// A zone that is signed has no key to sign with.
+    pub const DNSKEY_MISSING: u16 = 9;
     /// The server has not synced with its sources yet.
     pub const NOT_READY: u16 = 14;
     /// The negative answer rests on facts of a source that can not be reached.
     pub const STALE_NXDOMAIN_ANSWER: u16 = 19;
+    /// A type that cannot be asked for (RFC 9824 section 3.5).
+    pub const INVALID_QUERY_TYPE: u16 = 30;
 }

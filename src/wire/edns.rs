@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::header::MIN_UDP_SIZE;
+use super::header::{MIN_UDP_SIZE, edns_flag as flag};
 use super::reject::Reject;
 
 /// Option codes (IANA "DNS EDNS0 Option Codes").
@@ -21,11 +21,17 @@ pub(super) mod option {
 
 /// What a request asks for by EDNS, version 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are flags and empty options of the record"
+)]
 pub struct Edns<'a> {
     /// The largest UDP response that the client takes, at least 512.
     pub udp_size: u16,
     /// The DO bit (RFC 3225).
     pub dnssec_ok: bool,
+    /// The CO bit: NXDOMAIN may stand beside the NSEC record of an absent name (RFC 9824 section 5.1).
+    pub compact_ok: bool,
     /// The client wants to know which server answers (RFC 5001).
     pub nsid_requested: bool,
     /// The client wants to know how long its connection may be idle (RFC 7828).
@@ -39,10 +45,11 @@ pub struct Edns<'a> {
 impl<'a> Edns<'a> {
     /// The view of an OPT record. Unknown options are ignored (docs/names.md, D.10).
     #[inline]
-    pub(super) fn parse(udp_size: u16, dnssec_ok: bool, options: &'a [u8]) -> Result<Self, Reject> {
+    pub(super) fn parse(udp_size: u16, flags: u8, options: &'a [u8]) -> Result<Self, Reject> {
         let mut edns = Self {
             udp_size: udp_size.max(MIN_UDP_SIZE),
-            dnssec_ok,
+            dnssec_ok: flags & flag::DNSSEC_OK != 0,
+            compact_ok: flags & flag::COMPACT_OK != 0,
             nsid_requested: false,
             keepalive_requested: false,
             client_subnet: None,

@@ -19,5 +19,13 @@ pub(super) mod flag {
     pub(crate) const CHECKING_DISABLED: u8 = 0x10;
 }
 
+/// Flags of an OPT record, in the first of their two octets.
+pub(super) mod edns_flag {
+    /// DNSSEC records are wanted (RFC 3225).
+    pub(crate) const DNSSEC_OK: u8 = 0x80;
+    /// Compact denial with NXDOMAIN is understood (RFC 9824 section 5.1).
+    pub(crate) const COMPACT_OK: u8 = 0x40;
+}
+
 /// The least UDP size that counts (RFC 6891 section 6.2.3).
 pub(super) const MIN_UDP_SIZE: u16 = 512;

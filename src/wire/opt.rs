@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::cursor::Cursor;
 use super::edns::{ClientSubnet, Edns, option};
+use super::header::edns_flag as flag;
 
 /// Octets of an OPT record without options.
 const EMPTY: usize = 11;
@@ -19,6 +20,8 @@ pub(super) const UDP_SIZE: u16 = 1232;
 pub struct OptReply<'a> {
     /// The DO bit, copied from the request.
     pub dnssec_ok: bool,
+    /// The CO bit (RFC 9824 section 5.1).
+    pub compact_ok: bool,
     /// The largest request that the server takes over UDP.
     pub udp_size: u16,
     /// The high eight bits of the response code.
@@ -103,7 +106,8 @@ impl OptReply<'_> {
         let (head, rest) = out.get_mut(..length)?.split_first_chunk_mut::<EMPTY>()?;
         let [size0, size1] = self.udp_size.to_be_bytes();
         let [length0, length1] = u16::try_from(options).ok()?.to_be_bytes();
-        let flags = if self.dnssec_ok { 0x80 } else { 0 };
+        let flags = (u8::from(self.dnssec_ok) * flag::DNSSEC_OK)
+            | (u8::from(self.compact_ok) * flag::COMPACT_OK);
         let rcode = self.extended_rcode;
         *head = [0, 0, 41, size0, size1, rcode, 0, flags, 0, length0, length1];
         if options != 0 {

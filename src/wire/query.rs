@@ -134,5 +134,5 @@ fn read_edns(octets: &[u8], authority: u16, additional: u16) -> Result<Option<Ed
     if version != 0 {
         return Err(Reject::BadVers);
     }
-    Edns::parse(opt.class, flags & 0x80 != 0, opt.rdata).map(Some)
+    Edns::parse(opt.class, flags, opt.rdata).map(Some)
 }

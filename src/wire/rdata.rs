@@ -202,20 +202,30 @@ impl ResponseWriter<'_> {
     }
 
     /// Reads a name that is in the message, following its pointers, in lower case.
-    fn expand(&self, owner: Owner) -> Option<Qname> {
+    pub fn expand(&self, owner: Owner) -> Option<Qname> {
         let mut octets = [0; 256];
-        let mut cursor = Cursor(&mut octets);
-        let mut at = owner.offset();
+        self.copy_name(owner.offset(), &mut Cursor(&mut octets))?;
+        let mut name = Qname::new();
+        name.read(&octets)?;
+        Some(name)
+    }
+
+    /// Copies the labels of the name at an offset without its pointers, as they are, and without the
+    /// root. Returns where the name ends there.
+    pub(super) fn copy_name(&self, offset: usize, cursor: &mut Cursor<'_>) -> Option<usize> {
+        let mut at = offset;
+        let mut end = None;
         let written = self.out.get(..self.position)?;
         loop {
             match written.get(at..)? {
-                [0, ..] => break,
+                [0, ..] => return Some(end.unwrap_or(at + 1)),
                 [high @ 0xc0..=0xff, low, ..] => {
                     let next = usize::from(u16::from_be_bytes([high & 0x3f, *low]));
                     // A pointer goes back, so this ends.
                     if next >= at {
                         return None;
                     }
+                    end.get_or_insert(at + POINTER);
                     at = next;
                 }
                 [length, ..] => {
@@ -226,9 +236,17 @@ impl ResponseWriter<'_> {
                 [] => return None,
             }
         }
-        let mut name = Qname::new();
-        name.read(&octets)?;
-        Some(name)
+    }
+
+    /// Writes a record whose rdata is `parts`, one after the other.
+    pub fn rdata(&mut self, owner: Owner, rrtype: u16, ttl: u32, parts: &[&[u8]]) {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if let Some(rdata) = self.record(owner, rrtype, ttl, length) {
+            let cursor = &mut Cursor(rdata);
+            for part in parts {
+                cursor.put(part);
+            }
+        }
     }
 }
 

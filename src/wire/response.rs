@@ -53,6 +53,8 @@ pub struct ResponseWriter<'b> {
     pub(super) pending: Option<Owner>,
     /// Where the question ends; 0 if the buffer does not hold it.
     pub(super) question_end: usize,
+    /// Up to where RRsets were walked over, to be signed.
+    pub(super) walked: usize,
     /// Where the additional section starts.
     pub(super) additional_start: usize,
     /// The section that is being written.
@@ -95,6 +97,7 @@ impl<'b> ResponseWriter<'b> {
             position: question_end,
             pending: None,
             question_end,
+            walked: question_end,
             additional_start: question_end,
             section: MessageSection::Answer,
             counts: [0; 3],

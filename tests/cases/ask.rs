@@ -25,6 +25,8 @@ pub(crate) struct Ask {
     pub(crate) has_opt: bool,
     /// TCP is answered otherwise than UDP (edns-tcp-keepalive, and what says so itself).
     pub(crate) differs: bool,
+    /// It asks for signatures.
+    pub(crate) dnssec_ok: bool,
     /// The member that the address asked is bound to; `None` asks the first address.
     pub(crate) at: Option<String>,
 }
@@ -54,6 +56,11 @@ fn type_number(text: &str) -> Option<u16> {
         ("AAAA", 28),
         ("SRV", 33),
         ("DS", 43),
+        ("RRSIG", 46),
+        ("NSEC", 47),
+        ("DNSKEY", 48),
+        ("CDS", 59),
+        ("CDNSKEY", 60),
         ("SVCB", 64),
         ("HTTPS", 65),
         ("IXFR", 251),
@@ -107,7 +114,8 @@ impl Ask {
             match key {
                 "rd" => flags |= 0x0100,
                 "cd" => flags |= 0x0010,
-                "do" => opt_flags = 0x8000,
+                "do" => opt_flags |= 0x8000,
+                "co" => opt_flags |= 0x4000,
                 "edns" if value.is_empty() => {}
                 "edns" => size = Some(number()?),
                 "version" => version = value.parse().map_err(|_| "no version")?,
@@ -175,6 +183,7 @@ impl Ask {
             is_raw: false,
             has_opt: size.is_some(),
             differs,
+            dnssec_ok: opt_flags & 0x8000 != 0,
             at,
         })
     }
@@ -214,6 +223,7 @@ fn raw(text: &str) -> Result<Ask, String> {
         is_raw: true,
         has_opt: false,
         differs: false,
+        dnssec_ok: false,
         at: None,
     })
 }

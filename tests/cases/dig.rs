@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use hickory_proto::dnssec::rdata::DNSSECRData;
 use hickory_proto::op::Message;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::rdata::tsig::TsigError;
-use hickory_proto::rr::{Name, RData, Record};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 
 /// A decoded response.
 #[expect(
@@ -18,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) tc: bool,
     pub(crate) has_opt: bool,
     pub(crate) dnssec_ok: bool,
+    /// The CO bit (RFC 9824).
+    pub(crate) compact_ok: bool,
     pub(crate) ede: Vec<u16>,
     pub(crate) nsid: String,
     /// What edns-tcp-keepalive says, in units of 100 ms (RFC 7828).
@@ -77,6 +80,7 @@ impl Seen {
             tc: message.metadata.truncation,
             has_opt: edns.is_some(),
             dnssec_ok: edns.is_some_and(|edns| edns.flags().dnssec_ok),
+            compact_ok: edns.is_some_and(|edns| edns.flags().z & 0x4000 != 0),
             ede,
             nsid,
             keepalive,
@@ -181,7 +185,7 @@ fn rcode(code: u16) -> String {
 fn name(name: &Name) -> String {
     let mut text = String::new();
     for label in name {
-        text.push_str(&String::from_utf8_lossy(label));
+        text.push_str(&String::from_utf8_lossy(label).replace('\0', "\\000"));
         text.push('.');
     }
     if text.is_empty() {
@@ -218,6 +222,19 @@ fn text(record: &Record) -> String {
             .map(|part| format!("\"{}\"", String::from_utf8_lossy(part)))
             .collect::<Vec<_>>()
             .join(" "),
+        RData::DNSSEC(DNSSECRData::RRSIG(rrsig)) => {
+            let input = rrsig.input();
+            let (rrtype, labels) = (input.type_covered, input.num_labels);
+            format!("{rrtype} {labels} {}", input.original_ttl)
+        }
+        RData::DNSSEC(DNSSECRData::NSEC(nsec)) => {
+            let types = nsec.type_bit_maps().map(|rrtype| match rrtype {
+                RecordType::Unknown(128) => "NXNAME".to_owned(),
+                other => other.to_string(),
+            });
+            let types: Vec<_> = types.collect();
+            format!("{} {}", name(nsec.next_domain_name()), types.join(" "))
+        }
         other => other.to_string(),
     };
     format!(

@@ -6,11 +6,12 @@ use crate::ask::{Transport, absolute};
 use crate::dig::Seen;
 
 /// Flags; one with a `=` has a value.
-const FLAGS: [&str; 16] = [
+const FLAGS: [&str; 17] = [
     "aa",
     "aa?",
     "tc",
     "do",
+    "co",
     "ede?",
     "ede=",
     "nsid=",
@@ -133,6 +134,11 @@ impl Expect {
         }
         check("tc", self.has("tc").to_string(), seen.tc.to_string());
         check("do", self.has("do").to_string(), seen.dnssec_ok.to_string());
+        check(
+            "co",
+            self.has("co").to_string(),
+            seen.compact_ok.to_string(),
+        );
         if !self.has("ede?") {
             let mut want: Vec<u16> = self.value("ede=").map_or_else(Vec::new, |codes| {
                 codes
@@ -245,7 +251,7 @@ fn normal(record: &str) -> Result<String, String> {
         return Err(format!("no TTL: {record}"));
     }
     let is_name = |place: usize| match *rrtype {
-        "CNAME" | "NS" => place == 0,
+        "CNAME" | "NS" | "NSEC" => place == 0,
         "SOA" => place < 2,
         "SRV" => place == 3,
         _ => false,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gazetteer::config::Config;
-use gazetteer::serve::{self, Serving};
+use gazetteer::serve::{self, MadeSignatures, Serving, SigningLimits};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::Counters;
 use tokio::runtime::{Builder, Runtime};
@@ -43,8 +43,9 @@ impl Server {
         let _guard = runtime.enter();
         let snapshots = Arc::new(ArcSwap::new(snapshot));
         let sockets = serve::bind(&config.listen).map_err(|error| error.to_string())?;
+        let signatures = MadeSignatures::new(SigningLimits::of_cores(1), [0; 16]);
         let serving = sockets
-            .run(&snapshots, &Counters::default())
+            .run(&snapshots, &Counters::default(), &Arc::new(signatures))
             .map_err(|error| error.to_string())?;
         Ok(Self {
             addresses: serving.addresses().to_vec(),

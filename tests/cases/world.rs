@@ -22,6 +22,8 @@ use toml::{Table, Value};
 use crate::edit;
 use crate::mmdb;
 use crate::overlay::HealthEvents;
+use crate::signing::SignedApexes;
+use crate::validate::TrustedZone;
 
 /// The serial of the first snapshot; each change adds one.
 const FIRST_SERIAL: u32 = 1001;
@@ -41,6 +43,7 @@ pub(crate) struct World {
     networks: BTreeMap<String, Vec<IpNet>>,
     database: Option<GeoDatabase>,
     health_events: HealthEvents,
+    signed: SignedApexes,
     changed: bool,
     published: Option<Published>,
 }
@@ -78,6 +81,7 @@ impl World {
             networks: BTreeMap::new(),
             database: None,
             health_events: HealthEvents::new(),
+            signed: SignedApexes::default(),
             changed: true,
             published: None,
         };
@@ -100,6 +104,11 @@ impl World {
             .collect()
     }
 
+    /// The zones that are signed.
+    pub(crate) fn trusted(&self) -> Vec<TrustedZone> {
+        self.signed.trusted()
+    }
+
     /// The time.
     pub(crate) fn now(&self) -> UnixSeconds {
         self.health_events.now
@@ -117,6 +126,7 @@ impl World {
             return Ok(());
         }
         match verb {
+            "sign" => return self.signed.apply(rest),
             "configure" => return edit::configuration(&mut self.config, rest, block),
             "resolved" => {
                 let (hostname, resolved) = resolved(rest)?;
@@ -295,6 +305,7 @@ impl World {
             builder.set_hostname(hostname, resolved.clone());
         }
         builder.set_database(self.database.clone());
+        builder.set_zone_keys(self.signed.keys());
         self.health_events.fill(builder, config);
     }
 }

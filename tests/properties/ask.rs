@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use gazetteer::answer::{self, Client, NoTrace, Transport};
+use gazetteer::answer::{self, Client, NoTrace, Signatures, Transport};
 use gazetteer::model::{ListenerIdx, UnixSeconds};
 use gazetteer::snapshot::Snapshot;
 use hickory_proto::op::Message;
@@ -117,7 +117,9 @@ pub(crate) fn ask_for<'a>(
 pub(crate) fn respond<'a>(view: impl Into<View<'a>>, query: &[u8]) -> Vec<u8> {
     let View { snapshot, client } = view.into();
     let mut out = vec![0; 65535];
-    let length = answer::respond(snapshot, query, &client, &mut NoTrace, &mut out)
+    let signatures = Signatures::None;
+    let length = answer::respond(snapshot, query, &client, signatures, &mut NoTrace, &mut out)
+        .length()
         .expect("a query is answered");
     out.truncate(length);
     out

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use gazetteer::answer::{self, Explanation, Recorder, explain};
+use gazetteer::answer::{self, Explanation, Recorder, Signatures, explain};
 use gazetteer::model::WhenAllDown;
 use gazetteer::snapshot::Snapshot;
 use hickory_proto::rr::RecordType;
@@ -122,8 +122,10 @@ pub(crate) fn explained(snapshot: &Snapshot, name: &str, rrtype: &str) -> Option
     let plain = ask::respond(snapshot, &query);
     let mut recorded = vec![0; 65535];
     let mut recorder = Recorder::default();
-    let length = answer::respond(snapshot, &query, &CLIENT, &mut recorder, &mut recorded);
-    recorded.truncate(length.unwrap_or(0));
+    let signatures = Signatures::None;
+    let trace = &mut recorder;
+    let outcome = answer::respond(snapshot, &query, &CLIENT, signatures, trace, &mut recorded);
+    recorded.truncate(outcome.length().unwrap_or(0));
     if plain != recorded {
         return Some("recording changes the answer".to_owned());
     }

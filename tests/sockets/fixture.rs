@@ -8,7 +8,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use gazetteer::answer::Client;
 use gazetteer::config::{DnsListener, Listen};
-use gazetteer::serve::{Respond, ServeError, Serving, Sockets, bind};
+use gazetteer::serve::{
+    MadeSignatures, Respond, ServeError, Serving, SigningLimits, Sockets, bind,
+};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::{Counters, Totals};
 use tokio::runtime::Runtime;
@@ -56,7 +58,8 @@ impl Service {
     /// Serves the world as the daemon does.
     pub(crate) fn real(listen: &Listen) -> Self {
         Self::start(listen, |sockets, snapshots, counters| {
-            sockets.run(snapshots, counters)
+            let signatures = MadeSignatures::new(SigningLimits::of_cores(1), [0; 16]);
+            sockets.run(snapshots, counters, &Arc::new(signatures))
         })
     }
 

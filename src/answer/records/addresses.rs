@@ -196,7 +196,7 @@ impl<'s> Chosen<'s> {
         reply: &mut Reply<'_, '_>,
         owner: Owner,
     ) -> MemberSet {
-        let limit = AddressCap::new(most, reply.draw(self.entry));
+        let limit = AddressCap::new(most, reply.draw_of_addresses(self.entry));
         let last = self.last_of::<A>(&limit, self.outside());
         self.write_those::<A>(reply, owner, |address| limit.takes(address.as_ref(), last))
     }

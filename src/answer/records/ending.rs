@@ -1,7 +1,10 @@
 //! The end of an answer: what follows the records, or stands in their place.
 
+use super::denial::{self, Denied};
+use super::rrsig::sign_section;
 use super::soa;
 use crate::answer::reply::Reply;
+use crate::answer::subject::Subject;
 use crate::decide::Plan;
 use crate::model::{MemberSet, WhenAllDown};
 use crate::snapshot::{Apex, FederationIdx, ServiceEntry};
@@ -30,6 +33,10 @@ pub(in crate::answer) enum Ending<'s> {
     NoData(&'s Apex, Option<FederationIdx>),
     /// The name does not exist (RFC 2308).
     NxDomain(&'s Apex, Option<FederationIdx>),
+    /// The apex is signed and has no usable key.
+    NoKeys,
+    /// The type can not be asked for.
+    InvalidType,
     /// Too little is known yet for a negative answer (docs/names.md, decision 10).
     NotReady,
 }
@@ -52,7 +59,17 @@ impl<'s> Ending<'s> {
 
 /// Ends an answer.
 #[inline]
-pub(in crate::answer) fn finish(reply: &mut Reply<'_, '_>, ending: &Ending<'_>) {
+pub(in crate::answer) fn finish(
+    reply: &mut Reply<'_, '_>,
+    ending: &Ending<'_>,
+    subject: &Subject<'_>,
+) {
+    if reply.signing.keys.is_some()
+        && matches!(reply.query.qtype, rrtype::NSEC | rrtype::RRSIG)
+        && answer_nsec(reply, ending, subject)
+    {
+        return;
+    }
     match *ending {
         Ending::Complete => {}
         Ending::Records(members) => note_stale(reply, members),
@@ -60,7 +77,9 @@ pub(in crate::answer) fn finish(reply: &mut Reply<'_, '_>, ending: &Ending<'_>) 
             let ttl = apex.negative_ttl;
             reply.response.hinfo(Owner::QUESTION, ttl, b"RFC8482", b"");
         }
-        Ending::NoRecords(apex, federation) => write_negative(reply, apex, Some(federation)),
+        Ending::NoRecords(apex, federation) => {
+            write_negative(reply, apex, Some(federation), (subject, Denied::Type));
+        }
         Ending::Down {
             apex,
             federation,
@@ -71,15 +90,22 @@ pub(in crate::answer) fn finish(reply: &mut Reply<'_, '_>, ending: &Ending<'_>) 
                 let text = "no eligible member within the fence";
                 reply.errors.push(ede::OTHER, text);
             }
-            if plan.when_all_down == WhenAllDown::NxDomain {
-                reply.response.set_rcode(rcode::NXDOMAIN);
-            }
-            write_negative(reply, apex, Some(federation));
+            write_negative(reply, apex, Some(federation), (subject, denied_down(plan)));
         }
-        Ending::NoData(apex, federation) => write_negative(reply, apex, federation),
+        Ending::NoData(apex, federation) => {
+            write_negative(reply, apex, federation, (subject, Denied::Type));
+        }
         Ending::NxDomain(apex, federation) => {
-            reply.response.set_rcode(rcode::NXDOMAIN);
-            write_negative(reply, apex, federation);
+            reply.signing.is_endless = true;
+            write_negative(reply, apex, federation, (subject, Denied::Name));
+        }
+        Ending::NoKeys => {
+            reply.response.set_rcode(rcode::SERVFAIL);
+            reply.errors.push(ede::DNSKEY_MISSING, "");
+        }
+        Ending::InvalidType => {
+            reply.response.set_rcode(rcode::FORMERR);
+            reply.errors.push(ede::INVALID_QUERY_TYPE, "");
         }
         Ending::NotReady => {
             reply.response.set_rcode(rcode::SERVFAIL);
@@ -98,14 +124,75 @@ fn note_stale(reply: &mut Reply<'_, '_>, members: MemberSet) {
 
 /// Writes the SOA record of a negative answer (RFC 2308), with an extended error when facts that it
 /// rests on are of a member that is not live (RFC 8914, code 19).
-fn write_negative(reply: &mut Reply<'_, '_>, apex: &Apex, federation: Option<FederationIdx>) {
+fn write_negative(
+    reply: &mut Reply<'_, '_>,
+    apex: &Apex,
+    federation: Option<FederationIdx>,
+    (subject, denied): (&Subject<'_>, Denied),
+) {
+    let is_signed = reply.signing.is_wanted && reply.snapshot.keys_of(apex).is_some();
+    // A signed denial says in its NSEC record that there is no such name. That it may say so in the
+    // response code too, a client has to tell (RFC 9824 section 5.1).
+    if denied == Denied::Name && (!is_signed || is_compact_ok(reply)) {
+        reply.response.set_rcode(rcode::NXDOMAIN);
+    }
     let stale = federation.map(|federation| reply.snapshot.state().federation(federation).stale);
     if stale.is_some_and(|stale| !stale.is_empty()) {
         reply.errors.push(ede::STALE_NXDOMAIN_ANSWER, "");
     }
+    sign_section(reply);
     reply.response.begin_authority();
     let owner = apex_owner(reply, apex);
     soa::write(reply, owner, apex, apex.negative_ttl);
+    if is_signed {
+        let owner = reply.signing.end.unwrap_or(Owner::QUESTION);
+        let types = denial::types(reply, subject, denied);
+        denial::write(reply, (apex, owner), &types);
+    }
+}
+
+/// Whether the client takes NXDOMAIN beside a compact denial.
+fn is_compact_ok(reply: &Reply<'_, '_>) -> bool {
+    let edns = reply.query.edns.as_ref();
+    edns.is_some_and(|edns| edns.compact_ok)
+}
+
+/// What is denied when no member of a service is eligible.
+fn denied_down(plan: &Plan) -> Denied {
+    match plan.when_all_down {
+        WhenAllDown::NxDomain => Denied::Name,
+        WhenAllDown::NoData | WhenAllDown::LastKnown => Denied::Type,
+    }
+}
+
+/// Answers with the NSEC record of the name asked, or its signature. Returns whether it has one.
+#[cold]
+fn answer_nsec(reply: &mut Reply<'_, '_>, ending: &Ending<'_>, subject: &Subject<'_>) -> bool {
+    let denied = match ending {
+        Ending::NotReady | Ending::NoKeys | Ending::InvalidType => return false,
+        Ending::NxDomain(..) => Denied::Name,
+        _ if reply.signing.end.is_some() => Denied::Alias,
+        Ending::Down { plan, .. } => denied_down(plan),
+        _ => Denied::Type,
+    };
+    let Some(apex) = reply.apex else {
+        return false;
+    };
+    reply.signing.is_endless = matches!(ending, Ending::NxDomain(..));
+    let types = denial::types(reply, subject, denied);
+    reply.response.clear();
+    denial::write(reply, (apex, Owner::QUESTION), &types);
+    if reply.query.qtype == rrtype::RRSIG {
+        // Its signature alone, wanted or not.
+        reply.signing.is_wanted = true;
+        let mut walk = reply.response.walk();
+        let nsec = reply.response.next_set(&mut walk);
+        sign_section(reply);
+        if let Some(nsec) = nsec {
+            reply.response.remove_set(&nsec);
+        }
+    }
+    true
 }
 
 /// Where the name of an apex is in the message; writes it as an owner name if it is not there.

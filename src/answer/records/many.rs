@@ -19,6 +19,18 @@ pub(in crate::answer) const FEW: usize = 64;
 /// are in an answer whatever is before them.
 pub(in crate::answer) const RRSET: usize = 64_000;
 
+/// Octets that the signatures of a chain and of the records at its end take at most, by one key.
+const SIGNATURES: usize = 3 * (12 + 18 + 255 + 64);
+
+/// Octets of one RRset at most in a reply.
+pub(in crate::answer) fn longest_rrset(reply: &Reply<'_, '_>) -> usize {
+    if reply.signing.is_wanted {
+        RRSET - SIGNATURES
+    } else {
+        RRSET
+    }
+}
+
 /// Writes an RRset of addresses, each once, at an owner and from a mark on. `all` gives them with their
 /// members. Returns the members whose addresses are in it.
 pub(in crate::answer) fn write_addresses<A: Address, I: Iterator<Item = (MemberIdx, A)>>(
@@ -28,7 +40,7 @@ pub(in crate::answer) fn write_addresses<A: Address, I: Iterator<Item = (MemberI
     ttl: u32,
     all: impl Fn() -> I,
 ) -> MemberSet {
-    let most = RRSET / A::LENGTH;
+    let most = longest_rrset(reply) / A::LENGTH;
     let count = all().count();
     let begin = begin(reply, entry, (count, most));
     let mut seen = Seen::new(reply.query.id);
@@ -66,7 +78,7 @@ pub(in crate::answer) fn begin(
     if count <= most {
         return turned.checked_rem(count).unwrap_or_default();
     }
-    let drawn = reply.draw(entry).place(count);
+    let drawn = reply.draw_of_addresses(entry).place(count);
     note_over_message(reply);
     match reply.client.transport {
         Transport::Tcp { .. } => drawn,

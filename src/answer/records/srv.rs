@@ -2,6 +2,7 @@
 
 use super::addresses::{Chosen, Own};
 use super::many;
+use super::rrsig::begin_additional;
 use super::srv_targets::SrvTargets;
 use crate::answer::reply::Reply;
 use crate::model::{Inside, MemberIdx, MemberSet, Pod, PodName};
@@ -133,7 +134,7 @@ impl<'r, 's> Srv<'r, 's> {
             members.flat_map(|member| pods_at(entry, member, numbers(member)))
         };
         let members = self.write_records(reply, |_| WEIGHT, all, |_, _| {})?;
-        reply.response.begin_additional();
+        begin_additional(reply);
         for member in entry.ordered(members) {
             self.write_pod_addresses(reply, member);
         }
@@ -179,7 +180,7 @@ impl<'r, 's> Srv<'r, 's> {
                 *place = Some(at);
             }
         })?;
-        reply.response.begin_additional();
+        begin_additional(reply);
         if let Some(member) = with_pods.filter(|member| members.contains(*member)) {
             self.write_pod_addresses(reply, member);
         }
@@ -214,8 +215,9 @@ impl<'r, 's> Srv<'r, 's> {
         } = self;
         // What does not fit over UDP is empty, whatever the order; so it is turned over TCP alone.
         let count = all().count();
-        let begin = if count > many::RRSET / LONGEST {
-            many::begin(reply, chosen.entry, (count, many::RRSET / LONGEST))
+        let longest = many::longest_rrset(reply);
+        let begin = if count > longest / LONGEST {
+            many::begin(reply, chosen.entry, (count, longest / LONGEST))
         } else {
             0
         };
@@ -228,8 +230,7 @@ impl<'r, 's> Srv<'r, 's> {
                 Some(name) => targets.pod(label, name),
                 None => targets.pinned(label),
             };
-            if reply.response.is_full() || reply.response.octets_since(mark) > many::RRSET - LONGEST
-            {
+            if reply.response.is_full() || reply.response.octets_since(mark) > longest - LONGEST {
                 break;
             }
             if let Some(target) = target {
@@ -321,7 +322,7 @@ fn write_shared(
         }
     }
     let at = at?;
-    reply.response.begin_additional();
+    begin_additional(reply);
     write_target(reply, chosen, name, Some(at));
     Some(chosen.members)
 }

@@ -8,7 +8,7 @@ use hickory_proto::op::Message;
 use proptest::prelude::*;
 
 use super::{federation, name, service, world_of};
-use crate::answer::{Client, Transport, respond};
+use crate::answer::{Client, Signatures, Transport, respond};
 use crate::decide::NoTrace;
 use crate::model::{Endpoints, Federation, MemberIdx, Policy, Service, UnixSeconds};
 use crate::snapshot::{Generation, Serial, Snapshot, SnapshotBuilder};
@@ -29,7 +29,16 @@ pub(super) fn ask(snapshot: &Snapshot, subnet: Ipv4Addr, now: u64) -> BTreeSet<u
         now: UnixSeconds(now),
     };
     let mut out = vec![0; 65_535];
-    let length = respond(snapshot, &request, &client, &mut NoTrace, &mut out).unwrap();
+    let length = respond(
+        snapshot,
+        &request,
+        &client,
+        Signatures::None,
+        &mut NoTrace,
+        &mut out,
+    )
+    .length()
+    .unwrap();
     let message = Message::from_vec(&out[..length]).unwrap();
     let addresses = message.answers.iter().map(|record| record.data.ip_addr());
     let last = addresses.map(|address| match address {

@@ -8,7 +8,7 @@ use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
 
 use super::{federation, label, name, service, world_of};
-use crate::answer::{Client, Trace, Transport, respond};
+use crate::answer::{Client, Signatures, Trace, Transport, respond};
 use crate::model::{
     Endpoints, Federation, Inside, MemberIdx, Pod, Policy, Port, Protocol, Service, ServiceKind,
     UnixSeconds,
@@ -104,7 +104,16 @@ fn ask(
         now: UnixSeconds(1_800_000_000 + now),
     };
     let (mut out, mut counted) = (vec![0; 65_535], Counted::default());
-    let length = respond(snapshot, &request, &client, &mut counted, &mut out).unwrap();
+    let length = respond(
+        snapshot,
+        &request,
+        &client,
+        Signatures::None,
+        &mut counted,
+        &mut out,
+    )
+    .length()
+    .unwrap();
     (Message::from_vec(&out[..length]).unwrap(), counted.0 > 0)
 }
 

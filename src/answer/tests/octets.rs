@@ -6,7 +6,7 @@ use hickory_proto::op::Message;
 use proptest::prelude::*;
 
 use super::{G, world};
-use crate::answer::{Client, Transport, respond};
+use crate::answer::{Client, Signatures, Transport, respond};
 use crate::decide::NoTrace;
 use crate::model::UnixSeconds;
 use crate::snapshot::{Generation, Serial};
@@ -63,7 +63,7 @@ proptest! {
         for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp { idle: 1 }, 65_535)] {
             let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), listener: None, transport, now: UnixSeconds(1_800_000_000) };
             let mut out = vec![0; 65_535];
-            let Some(length) = respond(&snapshot, &request, &client, &mut NoTrace, &mut out) else {
+            let Some(length) = respond(&snapshot, &request, &client, Signatures::None, &mut NoTrace, &mut out).length() else {
                 continue;
             };
             prop_assert!(length <= limit);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
+use super::super::signer::Waiting;
 use super::budget::Turns;
 use crate::model::ListenerIdx;
 use crate::snapshot::Snapshot;
@@ -22,6 +23,8 @@ pub(in super::super) struct ListenerContext<R> {
     pub(super) counters: Arc<WorkerCounters>,
     /// The turns of connections that have much to ask, on all listeners.
     pub(super) turns: Turns,
+    /// Where queries wait that need a signature.
+    pub(super) waiting: Waiting,
     /// How long a connection may take for its next query.
     pub(super) idle: Duration,
     /// The same in units of 100 ms, for edns-tcp-keepalive (RFC 7828).
@@ -35,7 +38,7 @@ impl<R> ListenerContext<R> {
         respond: R,
         snapshots: Arc<ArcSwap<Snapshot>>,
         counters: Arc<WorkerCounters>,
-        turns: Turns,
+        (turns, waiting): (Turns, Waiting),
         idle: Duration,
     ) -> Self {
         Self {
@@ -44,6 +47,7 @@ impl<R> ListenerContext<R> {
             snapshots,
             counters,
             turns,
+            waiting,
             idle,
             idle_units: u16::try_from(idle.as_millis() / 100).unwrap_or(u16::MAX),
         }

@@ -9,21 +9,33 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::answer::{Client, Transport};
+use crate::answer::{Client, SigningFailure, Transport};
 use crate::model::limits;
 use crate::snapshot::Snapshot;
-use crate::telemetry::clock;
+use crate::telemetry::clock::monotonic;
+use crate::telemetry::{Tally, clock};
+use crate::wire::Qname;
 
 use super::super::Respond;
-use super::super::exchange::exchange;
+use super::super::exchange::{count_response, exchange};
+use super::super::signer::{Job, ReplyTo};
 use super::budget::Budget;
 use super::listener_context::ListenerContext;
 
 /// The largest message with its length (RFC 1035 section 4.2.2).
 const FRAME: usize = 2 + 65_535;
+
+/// How long a connection waits for a signature.
+const SIGNATURE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Octets of a response without records at most.
+const BUSY: usize = 1232;
 
 /// Octets read at once.
 const READ: usize = 4096;
@@ -49,6 +61,14 @@ thread_local! {
         input: vec![0; FRAME + READ].into(),
         output: vec![0; UNSENT].into(),
     });
+}
+
+/// A signed response that is waited for.
+struct AwaitedResponse {
+    /// The query.
+    request: Vec<u8>,
+    /// Where the response comes from.
+    from: oneshot::Receiver<Vec<u8>>,
 }
 
 /// What a turn found.
@@ -78,6 +98,8 @@ pub(super) struct Messages<S, R> {
     sent: usize,
     /// Whether the stream has taken octets that it may not have passed on.
     is_unflushed: bool,
+    /// The signed response that is waited for.
+    signed: Option<AwaitedResponse>,
     /// What may still be done before others come first; `None` after a wait.
     budget: Option<Budget>,
 }
@@ -101,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             unsent: Vec::new(),
             sent: 0,
             is_unflushed: false,
+            signed: None,
             budget: None,
         }
     }
@@ -121,6 +144,47 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             budget.look();
             budget.is_spent()
         })
+    }
+
+    /// Whether a signed response is waited for.
+    pub(super) fn awaits_signature(&self) -> bool {
+        self.signed.is_some()
+    }
+
+    /// Waits for the signed response, and makes it what is unsent. Nothing else is unsent then.
+    pub(super) async fn take_signed(&mut self) {
+        let Some(AwaitedResponse { request, from }) = self.signed.take() else {
+            return;
+        };
+        let response = match timeout(SIGNATURE_TIMEOUT, from).await {
+            Ok(Ok(response)) => response,
+            // The signer is too busy, or drops what has waited too long.
+            _ => self.busy(&request),
+        };
+        if let Ok(length) = u16::try_from(response.len())
+            && length > 0
+        {
+            self.unsent = [&length.to_be_bytes()[..], &response].concat();
+            self.sent = 0;
+        }
+    }
+
+    /// The response to a query that nobody signs in time.
+    fn busy(&self, request: &[u8]) -> Vec<u8> {
+        let shared = &self.shared;
+        let snapshot = shared.snapshots.load();
+        let mut out = vec![0; BUSY];
+        let mut qname = Qname::new();
+        let prepared = shared.respond.prepare(&snapshot, request, &mut qname);
+        let refusal = SigningFailure::Busy;
+        let length = shared
+            .respond
+            .refuse(&prepared, &self.client, refusal, &mut out);
+        out.truncate(length.unwrap_or_default());
+        let mut tally = Tally::default();
+        count_response(&out, &self.client, &mut tally);
+        shared.counters.add(&mut tally);
+        out
     }
 
     /// Gives the budget back, with its turn.
@@ -190,6 +254,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             rest = after;
             filled += self.respond(&snapshot, request, output.get_mut(filled..));
             budget.spend();
+            if self.signed.is_some() {
+                // The answers behind it come behind it.
+                break;
+            }
             if output.len() - filled < FRAME {
                 self.write(context, output.get(..filled).unwrap_or_default())?;
                 filled = 0;
@@ -207,16 +275,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
 
     /// Writes one response with its length into `out`, and returns how much that is: nothing when
     /// the request gets no response.
-    fn respond(&self, snapshot: &Snapshot, request: &[u8], out: Option<&mut [u8]>) -> usize {
+    fn respond(&mut self, snapshot: &Snapshot, request: &[u8], out: Option<&mut [u8]>) -> usize {
         let Some((length, out)) = out.and_then(<[u8]>::split_first_chunk_mut::<2>) else {
             return 0;
         };
+        let (shared, client) = (&self.shared, &self.client);
+        let signed = &mut self.signed;
+        let waits = |lane| {
+            let (reply, from) = oneshot::channel();
+            let job = Job {
+                request: request.to_vec(),
+                client: *client,
+                since: monotonic(),
+                reply: ReplyTo::Stream(reply),
+            };
+            let has_place = shared.waiting.put(lane, Box::new(job)).is_ok();
+            *signed = has_place.then(|| AwaitedResponse {
+                request: request.to_vec(),
+                from,
+            });
+            has_place
+        };
         let response = exchange(
-            &self.shared.respond,
-            snapshot,
+            (&shared.respond, snapshot),
             request,
-            &self.client,
-            &self.shared.counters,
+            client,
+            &shared.counters,
+            waits,
             out,
         );
         let Some(octets) = response.and_then(|octets| u16::try_from(octets).ok()) else {

@@ -159,6 +159,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> StreamSession<S, R> {
             if self.messages.has_unsent() {
                 self.send().await?;
             }
+            if self.messages.awaits_signature() {
+                self.messages.take_signed().await;
+                continue;
+            }
             if self.messages.is_spent() {
                 let spent = self.messages.give_back();
                 let budget = self.shared.turns.next(spent).await;

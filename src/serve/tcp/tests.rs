@@ -18,6 +18,7 @@ use super::{ListenerContext, messages::KERNEL_UNSENT};
 use crate::answer::Client;
 use crate::model::{Fleet, limits};
 use crate::serve::Respond;
+use crate::serve::signer::lanes;
 use crate::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use crate::telemetry::Counters;
 
@@ -50,7 +51,7 @@ impl<R: Respond> Fixture<R> {
             respond,
             Arc::new(ArcSwap::from_pointee(snapshot)),
             counters.worker(),
-            Turns::new(1),
+            (Turns::new(1), lanes().0),
             Duration::from_secs(10),
         );
         let limits = Limits {

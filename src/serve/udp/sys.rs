@@ -24,6 +24,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd};
 use std::ptr::{self, NonNull};
 
+use super::super::source_address::Destination;
+
 /// Datagrams in one batch: past 32 the system calls cost next to nothing per datagram, and the
 /// first of a batch waits for the last.
 pub(super) const BATCH: usize = 32;
@@ -300,6 +302,19 @@ impl<'a> Requests<'a> {
     }
 }
 
+impl Requests<'_> {
+    /// Where a datagram was sent to, on a wildcard socket, for a reply that is not of this batch. `None`
+    /// on others.
+    pub(super) fn destination(&self, index: usize) -> Option<Destination> {
+        if index >= self.received {
+            return None;
+        }
+        // SAFETY: the index is below BATCH, and the kernel is done with the slots. Control messages are
+        // changed here and by `queue` alone, the same way, and no reference to them is ever kept.
+        unsafe { turn_around(&raw mut (*self.slots.as_ptr()).received[index].msg_hdr) }
+    }
+}
+
 impl Replies<'_> {
     /// Room for the next reply; [`Self::queue`] takes its length. `None` when all are queued.
     #[inline]
@@ -382,7 +397,8 @@ unsafe fn source(address: *const libc::sockaddr_in6) -> Option<SocketAddr> {
 ///
 /// # Safety
 /// `header` is a header that `recvmmsg` filled, with its control messages still in place.
-unsafe fn turn_around(header: *mut libc::msghdr) {
+unsafe fn turn_around(header: *mut libc::msghdr) -> Option<Destination> {
+    let mut found = None;
     // SAFETY: the macros walk the control messages inside `msg_controllen`; the kernel wrote whole
     // ones. The structures are read and written unaligned.
     unsafe {
@@ -394,6 +410,7 @@ unsafe fn turn_around(header: *mut libc::msghdr) {
                     let mut info = place.read_unaligned();
                     info.ipi_ifindex = 0;
                     place.write_unaligned(info);
+                    found = Some(Destination::V4(info));
                 }
                 (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
                     let place = libc::CMSG_DATA(control).cast::<libc::in6_pktinfo>();
@@ -403,39 +420,14 @@ unsafe fn turn_around(header: *mut libc::msghdr) {
                         info.ipi6_ifindex = 0;
                         place.write_unaligned(info);
                     }
+                    found = Some(Destination::V6(info));
                 }
                 _ => {}
             }
             control = libc::CMSG_NXTHDR(header, control);
         }
     }
-}
-
-/// Sets an option that is a number.
-fn set(socket: &impl AsFd, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
-    // SAFETY: the value is a live `c_int`, and its size is given.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_fd().as_raw_fd(),
-            level,
-            name,
-            (&raw const value).cast(),
-            address_length::<c_int>(),
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
-}
-
-/// A wildcard socket tells where each datagram was sent to.
-pub(super) fn give_packet_info(socket: &impl AsFd, address: SocketAddr) -> io::Result<()> {
-    match address {
-        SocketAddr::V4(_) => set(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
-        SocketAddr::V6(_) => set(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
-    }
+    found
 }
 
 /// Where among the numbers of `SO_MEMINFO` the dropped datagrams stand (`SK_MEMINFO_DROPS` in

@@ -46,6 +46,7 @@ fn full() -> OptReply<'static> {
     };
     OptReply {
         dnssec_ok: true,
+        compact_ok: false,
         udp_size: 1232,
         extended_rcode: 0,
         nsid: Some(b"ns"),

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use decode::decode;
-use gazetteer::answer::{Client, NoTrace, Transport, respond};
+use gazetteer::answer::{Client, NoTrace, Signatures, Transport, respond};
 use gazetteer::config::{Source, facts, load};
 use gazetteer::model::{MemberIdx, MemberState, UnixSeconds};
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
@@ -42,7 +42,10 @@ fuzz_target!(|request: &[u8]| {
             now: UnixSeconds(1_800_000_000),
         };
         let mut out = [0; 65_535];
-        let Some(length) = respond(&SNAPSHOT, request, &client, &mut NoTrace, &mut out) else {
+        let signatures = Signatures::None;
+        let trace = &mut NoTrace;
+        let outcome = respond(&SNAPSHOT, request, &client, signatures, trace, &mut out);
+        let Some(length) = outcome.length() else {
             continue;
         };
         assert!(length <= limit, "{length} octets");

@@ -172,6 +172,7 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
     Some(Edns {
         udp_size: opt.class.max(512),
         dnssec_ok: opt.ttl[2] & 0x80 != 0,
+        compact_ok: opt.ttl[2] & 0x40 != 0,
         nsid_requested: all(3).next().is_some(),
         // One for an idle time is too (RFC 7828 section 3.2.1); another one is ignored.
         keepalive_requested: all(11).any(<[u8]>::is_empty),

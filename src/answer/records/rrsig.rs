@@ -1,0 +1,247 @@
+//! The RRSIG records of a section (RFC 4034 section 3), each RRset by the keys of its own apex.
+
+use crate::answer::reply::Reply;
+use crate::dnssec::{
+    Fingerprint, FoundSignature, Lane, MOST_RECORDS, SIGNATURE, SignatureBy, SignatureSet,
+    SignatureSlot, SignatureTable, SigningKey, ZoneKeys,
+};
+use crate::snapshot::{Apex, ApexIdx};
+use crate::wire::{Owner, Qname, WrittenSet, rrtype};
+
+/// Octets of an RRSIG record without its signer's name, its owner being a pointer.
+const WITHOUT_SIGNER: usize = 12 + 18 + SIGNATURE;
+
+/// Seconds by which a signature begins before it is due.
+const BEFORE: u32 = 3600;
+
+/// Signs what was written into the section so far; to be called when it is complete.
+#[inline]
+pub(in crate::answer) fn sign_section(reply: &mut Reply<'_, '_>) {
+    if reply.signing.is_wanted {
+        sign(reply);
+    }
+}
+
+/// Ends the answer and authority sections, signed.
+#[inline]
+pub(in crate::answer) fn begin_additional(reply: &mut Reply<'_, '_>) {
+    sign_section(reply);
+    reply.response.begin_additional();
+}
+
+#[inline(never)]
+fn sign(reply: &mut Reply<'_, '_>) {
+    let mut walk = reply.response.walk();
+    while !reply.response.is_full()
+        && let Some(set) = reply.response.next_set(&mut walk)
+    {
+        sign_set(reply, &set);
+    }
+    reply.response.end_walk();
+}
+
+/// Whose keys sign an RRset, and under which TTL.
+struct Signer<'s> {
+    apex: &'s Apex,
+    keys: &'s ZoneKeys,
+    original_ttl: u32,
+}
+
+impl<'s> Signer<'s> {
+    /// `None` for an RRset of an apex that is not signed.
+    fn of(reply: &Reply<'s, '_>, set: &WrittenSet, owner: &Qname) -> Option<Self> {
+        let snapshot = reply.snapshot;
+        let (index, apex) = snapshot.apexes().find(owner)?;
+        let is_of_parent = set.rrtype == rrtype::DS || reply.signing.is_at_cut;
+        let (index, apex) = match apex.parent {
+            Some(parent) if is_of_parent && owner.label_count() == apex.labels => {
+                (parent, snapshot.apexes().get(parent)?)
+            }
+            _ => (index, apex),
+        };
+        let keys = Self::keys(reply, index)?;
+        let original_ttl = match set.rrtype {
+            rrtype::SOA | rrtype::NS | rrtype::DS => apex.ttl,
+            rrtype::DNSKEY | rrtype::CDS | rrtype::CDNSKEY => keys.dnskey_ttl(),
+            rrtype::NSEC | rrtype::HINFO => apex.negative_ttl,
+            // That of the client's own name is 0.
+            _ if reply.signing.is_endless => set.ttl,
+            _ => reply.signing.original_ttl.unwrap_or(apex.ttl),
+        };
+        Some(Self {
+            apex,
+            keys,
+            original_ttl,
+        })
+    }
+
+    fn keys(reply: &Reply<'s, '_>, apex: ApexIdx) -> Option<&'s ZoneKeys> {
+        reply.snapshot.zone_keys(apex)
+    }
+}
+
+/// Writes the signatures of one RRset.
+fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
+    let Some(table) = reply.signing.table else {
+        return;
+    };
+    let expanded;
+    let owner = if set.owner == Owner::QUESTION {
+        reply.qname
+    } else {
+        match reply.response.expand(set.owner) {
+            Some(name) => {
+                expanded = name;
+                &expanded
+            }
+            None => return,
+        }
+    };
+    let Some(signer) = Signer::of(reply, set, owner) else {
+        return;
+    };
+    reply.response.send_no_part();
+    if !signer.keys.is_usable() {
+        reply.signing.is_unusable = true;
+        return;
+    }
+    let ttl = set.ttl.min(signer.original_ttl);
+    if ttl < set.ttl {
+        reply.response.set_ttl(set, ttl);
+    }
+    let signed = SignatureSet {
+        owner: owner.as_wire(),
+        labels: u8::try_from(owner.label_count()).unwrap_or(u8::MAX),
+        apex: signer.apex.name.as_wire(),
+        rrtype: set.rrtype,
+        original_ttl: signer.original_ttl,
+    };
+    let slot = signer
+        .keys
+        .times()
+        .slot(reply.client.now.0, signed.spread());
+    // RRsets of more are left to those who may sign.
+    let fingerprint = if set.count <= MOST_RECORDS {
+        let mut fingerprint = table.fingerprints().of(&signed);
+        reply
+            .response
+            .for_each_rdata(set, |rdata| fingerprint.add(rdata));
+        fingerprint.end()
+    } else {
+        None
+    };
+    let signers = match set.rrtype {
+        rrtype::DNSKEY | rrtype::CDS | rrtype::CDNSKEY => signer.keys.dnskey_signers(),
+        _ => signer.keys.signers(),
+    };
+    let validity = signer.keys.times().validity;
+    for key in signers {
+        let length = WITHOUT_SIGNER + signed.apex.len();
+        let found = if reply.response.room(length) == 0 {
+            // It will not be written.
+            None
+        } else {
+            let one = One {
+                set,
+                signed: &signed,
+                slot: &slot,
+                fingerprint: fingerprint.as_ref(),
+                key,
+            };
+            one.signature(reply, table)
+        };
+        let found = found.unwrap_or(FoundSignature {
+            expiration: slot.expiration,
+            signature: [0; SIGNATURE],
+        });
+        let by = SignatureBy {
+            algorithm: key.dnskey().algorithm(),
+            tag: key.dnskey().tag(),
+            inception: found.expiration.wrapping_sub(validity + BEFORE),
+            expiration: found.expiration,
+        };
+        let parts = [&signed.rrsig(&by)[..], signed.apex, &found.signature];
+        let response = &mut reply.response;
+        response.rdata(set.owner, rrtype::RRSIG, ttl, &parts);
+    }
+}
+
+/// One signature of one RRset.
+struct One<'r> {
+    set: &'r WrittenSet,
+    signed: &'r SignatureSet<'r>,
+    slot: &'r SignatureSlot,
+    fingerprint: Option<&'r Fingerprint>,
+    key: &'r SigningKey,
+}
+
+impl One<'_> {
+    /// The signature from the table, or made; `None` when it is neither there nor to be made.
+    fn signature(
+        &self,
+        reply: &mut Reply<'_, '_>,
+        table: &SignatureTable,
+    ) -> Option<FoundSignature> {
+        let is_endless =
+            reply.signing.is_endless && matches!(self.set.rrtype, rrtype::NSEC | rrtype::TXT);
+        let lane = if is_endless {
+            Lane::Absent
+        } else {
+            Lane::Existing
+        };
+        let dnskey = self.key.dnskey();
+        let fingerprint = self
+            .fingerprint
+            .map(|fingerprint| fingerprint.by(dnskey.algorithm(), dnskey.tag()));
+        let found = fingerprint.and_then(|fingerprint| table.get(lane, fingerprint));
+        match found {
+            Some(found) if found.expiration == self.slot.expiration => {
+                reply.signing.seen.hits += 1;
+                return Some(found);
+            }
+            Some(found) if self.slot.previous == Some(found.expiration) => {
+                reply.signing.seen.old += 1;
+                if !reply.signing.makes {
+                    return Some(found);
+                }
+            }
+            _ => reply.signing.seen.misses += 1,
+        }
+        if !reply.signing.makes {
+            let missing = &mut reply.signing.missing;
+            // One of a name without end decides about the whole answer.
+            *missing = missing
+                .filter(|other| *other == Lane::Absent)
+                .or(Some(lane));
+            return None;
+        }
+        let Some(found) = self.make(reply) else {
+            reply.signing.is_unusable = true;
+            return None;
+        };
+        if let Some(fingerprint) = fingerprint {
+            table.insert(lane, fingerprint, &found);
+        }
+        Some(found)
+    }
+
+    /// Makes the signature.
+    #[cold]
+    fn make(&self, reply: &Reply<'_, '_>) -> Option<FoundSignature> {
+        let mut rdata = Vec::with_capacity(self.set.count);
+        let response = &reply.response;
+        response.for_each_rdata(self.set, |record| rdata.push(record.to_vec()));
+        let by = SignatureBy {
+            algorithm: self.key.dnskey().algorithm(),
+            tag: self.key.dnskey().tag(),
+            inception: self.slot.inception,
+            expiration: self.slot.expiration,
+        };
+        let octets = self.signed.signed_octets(&by, rdata);
+        let signature = self.key.sign(&octets).ok()?;
+        Some(FoundSignature {
+            expiration: self.slot.expiration,
+            signature,
+        })
+    }
+}
