@@ -79,3 +79,44 @@ pub(super) fn find<T>(
         tried.join("; ")
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::daemon_arguments::State;
+    use super::*;
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "nothing of a test survives a crash"
+    )]
+    fn the_daemon_of_a_configuration_is_looked_for_where_that_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("g.toml");
+        let of = |admin: &str, said: Option<&str>| {
+            let text = format!(
+                "version = \"v1\"\nstate-dir = \"/nowhere\"\n\
+                 [listen]\ndns = [\"127.0.0.1:0\"]\nadmin = \"{admin}\"\n\
+                 [[federation]]\nname = \"f\"\napex = \"example.com\"\n\
+                 nameservers = [{{ name = \"ns.example.net\" }}]\n"
+            );
+            std::fs::write(&file, &text).unwrap();
+            let daemon = Daemon {
+                admin: said.map(|said| said.parse().unwrap()),
+                state: State { state_dir: None },
+            };
+            let candidates = candidates_of(&daemon, &config::load(&file).unwrap());
+            let shown = candidates.iter().map(|candidate| match candidate {
+                DaemonCandidate::Address(address) => address.to_string(),
+                DaemonCandidate::Folder(folder) => folder.display().to_string(),
+            });
+            shown.collect::<Vec<_>>()
+        };
+        // The folder first: it may be another user's, and then the address is asked.
+        assert_eq!(of("192.0.2.1:1", None), ["/nowhere", "192.0.2.1:1"]);
+        assert_eq!(of("0.0.0.0:2", None), ["/nowhere", "127.0.0.1:2"]);
+        assert_eq!(of("[::]:3", None), ["/nowhere", "[::1]:3"]);
+        assert_eq!(of("127.0.0.1:0", None), ["/nowhere"]);
+        assert_eq!(of("127.0.0.1:1", Some("192.0.2.9:9")), ["192.0.2.9:9"]);
+    }
+}

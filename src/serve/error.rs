@@ -17,7 +17,7 @@ pub enum ServeError {
     },
     /// The address cannot be bound: it is not an address of this machine, or its port needs a
     /// right that the process lacks. Correct the configuration or the rights.
-    #[error("cannot bind {address} ({protocol})")]
+    #[error("cannot bind {address} ({protocol}){}", needed(source))]
     Bind {
         /// The address asked for.
         address: SocketAddr,
@@ -70,6 +70,16 @@ pub enum ServeError {
     Threads(#[source] io::Error),
 }
 
+/// What is needed to bind an address, where the system refuses it.
+fn needed(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::PermissionDenied => {
+            ", which takes root or CAP_NET_BIND_SERVICE (or choose a port from 1024 on)"
+        }
+        _ => "",
+    }
+}
+
 impl ServeError {
     /// Whether the kernel does not know addresses of this family.
     pub(super) fn is_unknown_family(&self) -> bool {
@@ -77,5 +87,23 @@ impl ServeError {
             return false;
         };
         source.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_needs_a_right_names_it() {
+        let bind = |kind: io::ErrorKind| ServeError::Bind {
+            address: ([0, 0, 0, 0], 53).into(),
+            protocol: "UDP",
+            source: kind.into(),
+        };
+        let said = bind(io::ErrorKind::PermissionDenied).to_string();
+        assert!(said.contains("CAP_NET_BIND_SERVICE"), "{said}");
+        let said = bind(io::ErrorKind::AddrNotAvailable).to_string();
+        assert_eq!(said, "cannot bind 0.0.0.0:53 (UDP)");
     }
 }

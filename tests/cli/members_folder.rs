@@ -140,6 +140,20 @@ fn a_folder_that_is_unreadable_or_empty_removes_nobody() {
     assert_eq!(daemon.addresses(&service("s")), Some(BTreeSet::new()));
 }
 
+#[test]
+fn a_folder_that_is_made_unreadable_is_told() {
+    let temporary = furnished("", &[]);
+    let folder = temporary.path();
+    let members = folder.join("members.d");
+    if members.exists() {
+        fs::remove_dir_all(&members).unwrap();
+    }
+    let daemon = Daemon::start(folder, "g.toml").ready();
+    // To root every folder is readable that is one.
+    fs::File::create(&members).unwrap();
+    daemon.log(&["members folder cannot be read"]);
+}
+
 /// Gives a member a service that no other has, at the same address as the one that all have.
 fn add_own(folder: &Path, name: &str, host: u8) {
     let file = folder.join(format!("members.d/{name}.facts"));

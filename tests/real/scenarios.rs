@@ -163,6 +163,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "a_token_is_renewed_at_half_of_what_was_granted",
         granted::halves,
     ),
+    (
+        "a_token_that_has_expired_is_told_and_replaced_by_a_join",
+        granted::expired,
+    ),
     ("a_cluster_that_joins_is_answered_at_once", joins::followed),
     ("a_join_leaves_a_secret_in_a_host_cluster", joins::host),
     ("secrets_of_a_host_cluster_are_members", hosts::secrets),
@@ -171,7 +175,15 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
         "a_live_check_finds_one_fault_at_a_time_and_says_what_mends_it",
         checks::faults,
     ),
+    (
+        "a_live_check_of_a_silent_api_costs_one_limit",
+        checks::silent,
+    ),
     ("hints_about_files_mend_them", hints::of_files),
+    (
+        "hints_about_members_of_a_host_cluster_mend_them",
+        hints::of_host,
+    ),
     ("hints_about_access_mend_it", hints::of_access),
     ("hints_about_objects_mend_them", hints::of_objects),
     ("a_hint_about_another_cluster_mends_it", hints::of_identity),

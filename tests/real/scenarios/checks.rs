@@ -6,9 +6,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::joins::bare;
-use crate::desk::{CONTEXT, Desk, installed};
+use crate::desk::{CONTEXT, Desk, installed, verified};
 use crate::files;
 use crate::fleet::Fleet;
+use crate::gate::Gate;
 use crate::member::{Member, RBAC};
 use crate::wait::{SOON, until};
 
@@ -53,7 +54,7 @@ fn mend(desk: &Desk, lines: &[Value], id: &str) {
 }
 
 /// Takes a verb on EndpointSlices out of the role.
-fn without(member: &Member, verb: &str) {
+pub(super) fn without(member: &Member, verb: &str) {
     let path = format!("{RBAC}/clusterroles/gazetteer");
     let mut rules = member.api.get(&path).expect("the role")["rules"].clone();
     for rule in rules.as_array_mut().expect("rules") {
@@ -111,6 +112,42 @@ pub(crate) fn faults(fleet: &Fleet) {
     until_state(&desk, "failure", &[]);
 
     contacts_members_alone(&desk, member);
+    desk.unjoin(&[]).well();
+}
+
+/// An API that takes connections and never answers: one line says so, after one limit.
+pub(crate) fn silent(fleet: &Fleet) {
+    let member = &fleet.members[0];
+    bare(member);
+    let gate = Gate::new((member.address, Member::PORT).into());
+    let mut cluster = verified(member);
+    cluster["server"] = json!(gate.url());
+    let desk = Desk::new(fleet, &[(CONTEXT, member, cluster)]);
+    desk.join(&[]).well();
+    gate.set_silent(true);
+    let ran = desk.run(&[
+        "check",
+        "gazetteer.toml",
+        "--live",
+        "--timeout",
+        "2s",
+        "-o",
+        "json",
+    ]);
+    assert_eq!(ran.code, Some(1), "{}", ran.text);
+    let document: Value = serde_json::from_str(&ran.text).expect("a document");
+    let lines = document["checks"].as_array().expect("checks");
+    assert_eq!(with_state(lines, "failure"), ["api-reachable"]);
+    let failure = lines.iter().find(|line| line["state"] == "failure");
+    let says = failure.and_then(|line| line["says"].as_str());
+    let expected = format!("timed out after 2s: {}: ", gate.url());
+    assert!(
+        says.is_some_and(|says| says.starts_with(&expected)),
+        "{says:?}"
+    );
+    let waited = lines.iter().filter_map(|line| line["ms"].as_u64());
+    assert_eq!(waited.filter(|ms| *ms >= 2_000).count(), 1, "{lines:#?}");
+    gate.set_silent(false);
     desk.unjoin(&[]).well();
 }
 

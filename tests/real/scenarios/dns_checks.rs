@@ -140,7 +140,8 @@ pub(crate) fn stubs(folder: &Path) {
         says,
         format!("{address} does not forward {zones}: SERVFAIL")
     );
-    assert!(hint.contains("gazetteer stub corefile --config"), "{hint}");
+    // The hint prints what it needs.
+    assert_eq!(printed(&hint), stub);
 
     let server = SocketAddr::from((second, DNS));
     let _relay = DatagramRelay::on((relay, DNS).into(), server);
@@ -155,9 +156,22 @@ pub(crate) fn stubs(folder: &Path) {
     let unbound = stub.replace(&second.to_string(), &first.to_string());
     let [unknown] = loopback::addresses([37], &[PORT]);
     let _process = coredns(folder, "unknown", unknown, &unbound);
-    let (_, state, says, _) = through(unknown);
+    let (_, state, says, hint) = through(unknown);
     assert_eq!(state, "warning", "{says}");
     assert!(says.contains("but that near asks is not known"), "{says}");
+    assert_eq!(printed(&hint), stub);
+}
+
+/// What a hint prints when it is run.
+fn printed(hint: &str) -> String {
+    let (program, arguments) = hint.split_once(' ').expect("a command");
+    assert_eq!(program, "gazetteer");
+    let output = Command::new(env!("CARGO_BIN_EXE_gazetteer"))
+        .args(arguments.split(' '))
+        .output()
+        .expect("gazetteer");
+    assert!(output.status.success(), "{hint}: {output:?}");
+    String::from_utf8(output.stdout).expect("text")
 }
 
 /// Starts a CoreDNS with a stub domain.

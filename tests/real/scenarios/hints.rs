@@ -1,9 +1,12 @@
 //! Each hint of `gazetteer check --live` is followed as it is printed, and its check then passes. What is
 //! an edit is made; what only looks is run first.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::checks::lines;
+use super::checks::{lines, without};
+use super::hosts;
 use super::joins::bare;
 use crate::desk::{CONTEXT, Desk, Ran, installed, verified};
 use crate::files;
@@ -315,5 +318,55 @@ pub(crate) fn of_identity(fleet: &Fleet) {
     elsewhere.unjoin(&[]).well();
     let leave = ["unjoin", "m", "--context", "other", "--yes"];
     desk.run(&[&leave[..], &["--config", "gazetteer.toml"]].concat())
+        .well();
+}
+
+/// A member of a Secret of a host cluster, which is asked as the daemon does, then by the operator's context.
+pub(crate) fn of_host(fleet: &Fleet) {
+    let [member, other, host] = &fleet.members;
+    bare(member);
+    let members = [(CONTEXT, member), ("other", other)];
+    let desk = hosts::desk(fleet, members, host, "membership.secrets = {}");
+    let arguments = ["m", "--context", CONTEXT, "--host-context", "host"];
+    desk.run(&[&["join"], &arguments[..]].concat()).well();
+    let path = "/api/v1/namespaces/gazetteer/secrets/m";
+    let secret = host.api.get(path).expect("the Secret");
+    let kubeconfig = STANDARD.decode(secret["data"]["kubeconfig"].as_str().expect("data"));
+    let kubeconfig = String::from_utf8(kubeconfig.expect("base64")).expect("text");
+    let (_, token) = kubeconfig.split_once("token: \"").expect("a token");
+    let token = token.split('"').next().expect("its end");
+
+    let text = desk.run(&["check", "gazetteer.toml", "--live"]).text;
+    assert!(
+        text.contains("√ host-members: 1 member of Secrets"),
+        "{text}"
+    );
+    assert!(text.contains("\nmember m (secret/m)\n"), "{text}");
+    assert!(!text.contains(token), "{text}");
+    commanded(
+        &desk,
+        "rights-watch",
+        "failure",
+        &[("HOST", "host")],
+        || {
+            without(member, "watch");
+        },
+    );
+
+    // The daemon's way to the host is closed from here.
+    let file = desk.folder.join("host.kubeconfig");
+    let open = std::fs::read_to_string(&file).expect("a kubeconfig");
+    let hints = hints(&desk, "host-members", "failure", || {
+        files::write(&file, open.replace(&host.url(), "https://127.0.0.1:1"));
+    });
+    let ran = run(&desk, &hints[0], &[("HOST", "host")]);
+    assert!(ran.text.contains("√ host-members: 1 member"), "{ran:?}");
+    assert!(
+        ran.text.contains("\nmember m (secret/m)\n√ api-reachable"),
+        "{ran:?}"
+    );
+    assert!(!ran.text.contains(token), "{ran:?}");
+    files::write(&file, open);
+    desk.run(&[&["unjoin", "--yes"], &arguments[..]].concat())
         .well();
 }

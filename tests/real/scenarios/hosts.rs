@@ -21,7 +21,12 @@ const NAMESPACE: &str = "/api/v1/namespaces/gazetteer";
 
 /// A desk whose operator may do everything in these members and in the host, and the configuration of a
 /// daemon that follows the host by rights of its own.
-fn desk(fleet: &Fleet, members: [(&str, &Member); 2], host: &Member, keys: &str) -> Desk {
+pub(super) fn desk(
+    fleet: &Fleet,
+    members: [(&str, &Member); 2],
+    host: &Member,
+    keys: &str,
+) -> Desk {
     let contexts = [members[0], members[1], ("host", host)];
     let desk = Desk::new(
         fleet,

@@ -54,17 +54,31 @@ pub(crate) fn twice(fleet: &Fleet) {
     }
     // Again.
     let (before, token) = (made(member), desk.token());
+    let asked = tokens_asked_for(&desk);
+    assert!(asked > 0);
     assert_eq!(before.len(), 5, "{before:?}");
     let again = desk.join(&[]).well();
     assert!(again.ends_with("\nm: unchanged\n"), "{again}");
     assert_eq!(made(member), before);
     assert_eq!(desk.token(), token);
+    assert_eq!(tokens_asked_for(&desk), asked);
     assert_eq!(desk.member_file("m.kubeconfig"), Some(kubeconfig));
 
     rights(fleet, &desk, member, &base);
     desk.unjoin(&[]).well();
     assert_eq!(made(member), []);
     assert_eq!(desk.member_file("m.toml"), None);
+}
+
+/// How many tokens the API server was asked for, as it counts.
+fn tokens_asked_for(desk: &Desk) -> u64 {
+    let metrics = desk.kubectl(&["--context", CONTEXT, "get", "--raw", "/metrics"]);
+    let metrics = metrics.well();
+    let lines = metrics.lines().filter(|line| {
+        line.starts_with("apiserver_request_total{") && line.contains("subresource=\"token\"")
+    });
+    let counts = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+    counts.sum()
 }
 
 /// The rules are those of `deploy/rbac.yaml`, what is printed is accepted, and nothing else may be done.
@@ -182,6 +196,10 @@ pub(crate) fn verification(fleet: &Fleet) {
     );
     let kubeconfig = desk.member_file("m.kubeconfig").expect("a kubeconfig");
     assert!(kubeconfig.contains("tls-server-name"), "{kubeconfig}");
+    let only = ["--live", "--only", "api-certificate"];
+    let checked = desk.run(&[&["check", "gazetteer.toml"], &only[..]].concat());
+    let checked = checked.well();
+    assert!(checked.contains("api-certificate: verified"), "{checked}");
     // The member's own name is in the fragment, so it can leave as it came.
     desk.unjoin(&[]).well();
     let authority = member.pki().authority.display().to_string();
