@@ -5,6 +5,7 @@
 //!          check ──▶ config, facts files
 //!          check --live ──▶ operate, for the files, the daemon and all members
 //!          stub ──▶ config
+//!          schema, man, completions: of the program itself
 //!          join, unjoin ──▶ operate, then the admin address of the running daemon
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
 //!          drain, cordon, uncordon, freeze, thaw, confirm ──HTTP──▶ its control socket
@@ -52,6 +53,7 @@ mod resolving;
 mod rights;
 mod run;
 mod runtimes;
+mod schema;
 mod serve;
 mod service_manager;
 mod signals;

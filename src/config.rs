@@ -58,4 +58,5 @@ mod tests {
     mod good;
     mod membership;
     mod property;
+    pub(super) mod schema;
 }

@@ -195,6 +195,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     (
         "serde_json",
         &[
+            "src/config/tests",
             "src/sources",
             "src/operate",
             "src/publish",

@@ -18,6 +18,8 @@ mod mmdb;
 mod overlay;
 #[path = "cases/run.rs"]
 mod run;
+#[path = "cases/schema.rs"]
+mod schema;
 #[path = "cases/script.rs"]
 mod script;
 #[path = "cases/seeds.rs"]

@@ -75,6 +75,30 @@ fn the_chart_is_of_this_version_and_has_the_files_of_the_repository() {
 }
 
 #[test]
+fn the_schema_takes_what_is_shipped() {
+    let schema: Value = serde_json::from_str(&text("deploy/gazetteer.schema.json")).expect("JSON");
+    assert!(jsonschema::meta::is_valid(&schema));
+    let schema = jsonschema::draft7::new(&schema).expect("a schema");
+    let base = text("deploy/kustomize/base/gazetteer.yaml");
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&base).expect("YAML");
+    let maps = objects
+        .iter()
+        .filter_map(|object| object["data"]["gazetteer.toml"].as_str());
+    let files = ["zones/demo.toml"].map(text);
+    let mut count = 0;
+    for config in maps.map(str::to_owned).chain(files) {
+        let config: Value = toml::from_str(&config).expect("TOML");
+        let refusals: Vec<_> = schema
+            .iter_errors(&config)
+            .map(|one| one.to_string())
+            .collect();
+        assert!(refusals.is_empty(), "{refusals:?}");
+        count += 1;
+    }
+    assert_eq!(count, 2);
+}
+
+#[test]
 fn every_value_of_the_chart_is_in_its_schema_and_no_other() {
     let (values, schema) = (
         yaml("deploy/chart/values.yaml"),

@@ -95,6 +95,16 @@ Examples:
   gazetteer stub corefile --config /etc/gazetteer/gazetteer.toml --member gce-europe-west1
   gazetteer stub unbound --config gazetteer.toml --member vm-ams --address 10.0.0.53";
 
+/// Examples of `schema`.
+const SCHEMA_EXAMPLES: &str = "\
+What keys say of each other it does not know: `gazetteer check` has the last word.
+
+Examples:
+  gazetteer schema > gazetteer.schema.json
+      Then begin the configuration with this line, which editors know:
+      #:schema gazetteer.schema.json
+  gazetteer schema fragment > fragment.schema.json";
+
 /// The program.
 #[derive(Debug, Parser)]
 #[command(name = "gazetteer", version, about = ABOUT.lines().next(), long_about = ABOUT)]
@@ -188,6 +198,13 @@ pub(super) enum Command {
     Man {
         /// The folder to write into
         folder: PathBuf,
+    },
+    /// Print the JSON Schema of the configuration, for editors
+    #[command(after_help = SCHEMA_EXAMPLES)]
+    Schema {
+        /// What it is of
+        #[arg(value_enum, default_value_t)]
+        of: SchemaOf,
     },
     /// Print completions for a shell
     #[command(
@@ -325,6 +342,16 @@ pub(super) enum StubServer {
     PdnsRecursor,
     /// systemd-resolved: a delegate, of systemd 258 and later
     SystemdResolved,
+}
+
+/// A kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// The configuration
+    #[default]
+    Configuration,
+    /// A file of the members folder
+    Fragment,
 }
 
 /// Whom a command is given to, and how the outcome is shown.

@@ -8,8 +8,8 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{
-    check, check_live, clusters, completions, events, explain, join, man, output, overrides, serve,
-    stub, unjoin,
+    check, check_live, clusters, completions, events, explain, join, man, output, overrides,
+    schema, serve, stub, unjoin,
 };
 use crate::admin::ControlRequest;
 use crate::model::EVERY_MEMBER;
@@ -49,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Stub(arguments) => stub::stub(&arguments),
         Command::Man { folder } => man::man(&folder),
+        Command::Schema { of } => schema::schema(of),
         Command::Completions { shell } => completions::completions(shell),
     };
     done.unwrap_or_else(|error| {

@@ -179,6 +179,8 @@ impl<'a> Section<'a> {
     /// Reports the keys that nobody asked for.
     pub(super) fn finish(self) {
         let asked = self.asked.take();
+        #[cfg(test)]
+        super::tests::schema::note_asked(self.at, &asked);
         for key in self.table.keys() {
             let name: &str = key.get_ref();
             if asked.contains(&name) {

@@ -22,6 +22,7 @@ use toml::{Table, Value};
 use crate::edit;
 use crate::mmdb;
 use crate::overlay::HealthEvents;
+use crate::schema;
 use crate::signing::SignedApexes;
 use crate::validate::TrustedZone;
 
@@ -201,6 +202,7 @@ impl World {
             Some(last) if last.text == text => (last.config, last.builder),
             _ => {
                 let config = Arc::new(config::parse(&text, &self.path).map_err(lines)?);
+                schema::judge(&self.config)?;
                 let builder = new_builder(&config);
                 (config, builder)
             }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::{Value, json};
+
 use crate::program::{demo, run, transcript, write};
 
 #[test]
@@ -26,6 +28,7 @@ fn help_is_as_reviewed() {
         "events",
         "stub",
         "man",
+        "schema",
         "completions",
     ] {
         insta::assert_snapshot!(
@@ -182,6 +185,25 @@ fn without_a_daemon_the_error_says_what_to_give() {
     );
     let arguments = ["drain", "regions/a", "--over", "soon"];
     insta::assert_snapshot!("drain_usage", transcript(folder.path(), &arguments));
+}
+
+#[test]
+fn schemas_are_printed_by_themselves() {
+    let print = |arguments: &[&str]| {
+        let output = run(Path::new("."), arguments);
+        assert!(output.status.success(), "{output:?}");
+        let schema: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert!(jsonschema::meta::is_valid(&schema), "{arguments:?}");
+        jsonschema::draft7::new(&schema).expect("a schema")
+    };
+    let configuration = print(&["schema"]);
+    let demo = std::fs::read_to_string(demo().path().join("demo.toml")).unwrap();
+    let demo: Value = toml::from_str(&demo).unwrap();
+    assert!(configuration.is_valid(&demo));
+    let fragment = print(&["schema", "fragment"]);
+    let member = json!({"version": "v1", "name": "m", "source": {"in-cluster": true}});
+    assert!(fragment.is_valid(&member) && !fragment.is_valid(&demo));
+    assert!(!configuration.is_valid(&member));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 /// A right file but for `lines`, which start at line 5. The federation is open at its end.
-fn federation(lines: &str) -> String {
+pub(super) fn federation(lines: &str) -> String {
     let head = "version = \"v1\"\n[[federation]]\nname = \"f\"\napex = \"example.com\"\n";
     let servers = "nameservers = [{ name = \"ns1.example.com\", addresses = [\"192.0.2.1\"] }]\n";
     if lines.contains("nameservers") {
@@ -33,10 +33,15 @@ pub(super) fn after(lines: &str) -> String {
     format!("{federation}{lines}\n")
 }
 
-/// Checks the problems of many texts.
+/// Checks the problems of many texts, and that the schema refuses those that it can judge.
 pub(super) fn check(cases: &[(String, &[&str])]) {
     for (text, expected) in cases {
         assert_eq!(&problems(text), expected, "{text}");
+        let judged = expected
+            .iter()
+            .any(|problem| super::schema::judges(problem));
+        let refused = !super::schema::refusals(text).is_empty();
+        assert!(refused || !judged, "the schema takes {text}");
     }
 }
 

@@ -107,8 +107,9 @@ region = "us-east1"
 source = { in-cluster = true }
 "#;
 
-/// A configuration that must be right.
+/// A configuration that must be right, for the schema too.
 pub(super) fn good(text: &str) -> Config {
+    assert_eq!(super::schema::refusals(text), [""; 0], "{text}");
     parse(text, Path::new("etc/fed.toml")).unwrap_or_else(|problems| panic!("{problems:#?}"))
 }
 
