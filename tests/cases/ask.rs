@@ -14,6 +14,10 @@ pub(crate) enum Transport {
 }
 
 /// A request, and what any answer to it must keep.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a word of the case file"
+)]
 pub(crate) struct Ask {
     /// The whole message.
     pub(crate) octets: Vec<u8>,

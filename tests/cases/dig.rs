@@ -93,12 +93,7 @@ impl Seen {
             size: response.len(),
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
-            additional: message
-                .additionals
-                .iter()
-                .filter(|record| !matches!(record.data, RData::TSIG(_)))
-                .map(text)
-                .collect(),
+            additional: message.additionals.iter().map(text).collect(),
             tsig: signature(&message),
         })
     }
@@ -154,17 +149,20 @@ fn subnet(response: &[u8]) -> Option<&[u8]> {
 
 /// What the TSIG record says, which is the last one.
 fn signature(message: &Message) -> String {
-    let Some(record) = message.additionals.last() else {
+    let Some(record) = message.signature() else {
         return "none".to_owned();
     };
-    match &record.data {
-        RData::TSIG(tsig) if tsig.mac.is_empty() && tsig.other.is_empty() => match tsig.error {
-            Some(TsigError::BadKey) if name(&record.name) == "key." => "BADKEY".to_owned(),
-            Some(TsigError::BadKey) => name(&record.name),
-            _ => record.to_string(),
-        },
-        RData::TSIG(_) => record.to_string(),
-        _ => "none".to_owned(),
+    let tsig = &record.data;
+    match tsig.error {
+        Some(TsigError::BadKey) if tsig.mac.is_empty() && tsig.other.is_empty() => {
+            let name = name(&record.name);
+            if name == "key." {
+                "BADKEY".to_owned()
+            } else {
+                name
+            }
+        }
+        _ => record.to_string(),
     }
 }
 
