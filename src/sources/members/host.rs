@@ -240,6 +240,12 @@ impl HostMembers {
         let Some(trouble) = trouble else {
             return self.unwritten.remove(&object).is_some();
         };
+        let origins = [&self.from_secrets, &self.from_profiles];
+        let mut members = origins.into_iter().flat_map(|it| it.members());
+        if members.all(|member| member.object != object) {
+            // It is gone meanwhile.
+            return false;
+        }
         let before = self.unwritten.insert(object.clone(), trouble.clone());
         if before.is_none() {
             warn!(%object, trouble = %Shown(&trouble), "its renewed token is known here alone");

@@ -52,6 +52,8 @@ impl HostClients {
 pub struct HostRefusal {
     /// The object is another one by now than the one that was read (409).
     pub is_conflict: bool,
+    /// There is no such object (404).
+    pub is_absent: bool,
     /// In words.
     pub why: String,
 }
@@ -87,6 +89,13 @@ impl HostClient {
         }
         answer.map_err(|failure| HostRefusal {
             is_conflict: matches!(failure, Failure::Conflict(_)),
+            is_absent: matches!(
+                failure,
+                Failure::Refused {
+                    is_absent: true,
+                    ..
+                }
+            ),
             why: failure.text().to_owned(),
         })
     }

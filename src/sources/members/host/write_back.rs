@@ -129,7 +129,11 @@ impl TokenWriter {
     async fn write(&self, place: &TokenPlace, token: &SecretString) -> Result<(), String> {
         let mut why = String::new();
         for _ in 0..TRIES {
-            let secret = self.read(place).await.map_err(|refusal| refusal.why)?;
+            let secret = match self.read(place).await {
+                // Its member goes, or has another one.
+                Err(refusal) if refusal.is_absent => return Ok(()),
+                read => read.map_err(|refusal| refusal.why)?,
+            };
             let old = value(&secret, place).ok_or_else(|| format!("no key {:?}", place.key))?;
             let Some(new) = place.replaced(&old, token)? else {
                 return Ok(());
