@@ -41,7 +41,7 @@ pub use fleet::{Fleet, RegionCost, StaticRegion};
 pub use geo::{GeoCode, GeoDatabase, GeoDatabaseError, GeoRecord};
 pub use inside::{Inside, Pod, PodName};
 pub use member::{EVERY_MEMBER, Gateway, Member, MemberIdx, MemberSet};
-pub use origin::MemberOrigin;
+pub use origin::{MemberList, MemberOrigin};
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
 pub use probe::{

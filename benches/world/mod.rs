@@ -1,5 +1,6 @@
 //! A federation of any size, and requests for its names.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +145,7 @@ pub(crate) fn fleet() -> Fleet {
         locality: None,
         costs: Vec::new(),
         addresses: AddressPolicy::default(),
+        awaited: BTreeSet::new(),
     }
 }
 

@@ -27,6 +27,7 @@ use super::status::Status;
 use super::view::View;
 use crate::model::Peer;
 use crate::publish::ActiveOverrides;
+use crate::snapshot::Snapshot;
 use crate::telemetry::clock;
 
 /// Paths for which places are kept: who asks these decides whether clients are sent here.
@@ -150,7 +151,7 @@ async fn metrics(State(context): State<Context>) -> Response {
     .await
 }
 
-/// `/readyz`: names the members that are waited for; with `verbose`, each check on a line of its own,
+/// `/readyz`: names the members that are waited for, and what would say who they are; with `verbose`, each check on a line of its own,
 /// in the form of Kubernetes, and what of the state folder cannot be used, which is no reason not to
 /// be ready.
 async fn readyz(
@@ -184,14 +185,16 @@ fn readiness(view: &View) -> (StatusCode, String) {
     if *view.ready.borrow() {
         return (StatusCode::OK, "ok\n".to_owned());
     }
+    let snapshot = view.snapshots.load();
     let all = clusters(
-        &view.snapshots.load(),
+        &snapshot,
         &ActiveOverrides::default(),
         &view.metrics,
         clock::now(),
     );
     let waiting = all.iter().filter(|cluster| cluster.age_seconds.is_none());
-    let names: Vec<_> = waiting.map(|cluster| cluster.name.as_str()).collect();
+    let waiting = waiting.map(|cluster| cluster.name.clone());
+    let names: Vec<_> = awaited(&snapshot).chain(waiting).collect();
     let names = if names.is_empty() {
         "first probes".to_owned()
     } else {
@@ -201,11 +204,18 @@ fn readiness(view: &View) -> (StatusCode, String) {
     (StatusCode::SERVICE_UNAVAILABLE, text)
 }
 
+/// Lists of members that were not heard yet since the start, in words.
+fn awaited(snapshot: &Snapshot) -> impl Iterator<Item = String> {
+    let lists = snapshot.fleet().awaited.iter();
+    lists.map(ToString::to_string)
+}
+
 /// `/v1/status`
 async fn status(State(Context { view, .. }): State<Context>) -> Json<Status> {
     Json(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ready: readiness(&view).0 == StatusCode::OK,
+        awaited: awaited(&view.snapshots.load()).collect(),
         state_dir: view.state_dir.to_string_lossy().into_owned(),
     })
 }

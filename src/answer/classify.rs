@@ -6,7 +6,6 @@ mod existing;
 
 use super::lookup::Lookup;
 use super::subject::Subject;
-use crate::model::MemberSet;
 use crate::names::{Below, Form, Prefix};
 use crate::snapshot::{Apex, ApexIdx, FederationIdx, FixedName, ScopeIdx, Snapshot, Tree};
 use existing::unknown;
@@ -111,17 +110,12 @@ fn exists(snapshot: &Snapshot, fixed: &FixedName) -> bool {
 
 /// One or two topology labels that are no known region or zone (docs/names.md, D.11.6).
 fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
-    let without_location =
-        |federation: &FederationIdx| snapshot.state().federation(*federation).without_location;
-    let without_location = apex
-        .federations
-        .iter()
-        .map(without_location)
-        .fold(MemberSet::EMPTY, |a, b| a | b);
-    if without_location.is_empty() {
-        Subject::Absent { federation: None }
-    } else {
+    let lacks_locations =
+        |federation: &FederationIdx| snapshot.state().federation(*federation).lacks_locations();
+    if apex.federations.iter().any(lacks_locations) {
         Subject::NotReady
+    } else {
+        Subject::Absent { federation: None }
     }
 }
 

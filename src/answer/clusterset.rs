@@ -51,7 +51,7 @@ fn answer_pods<'s, T: Trace>(
     let choice = choose_pods(reply, entry, plan, trace);
     if choice.chosen.members.is_empty() {
         let sync = snapshot.state().federation(entry.federation);
-        if !sync.syncing_from_start.is_empty() {
+        if sync.is_syncing_from_start() {
             return Ending::NotReady;
         }
         return Ending::Down {

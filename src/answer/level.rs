@@ -78,7 +78,7 @@ impl<'s> LevelAnswer<'s> {
         let choice = levels.choose(reply, trace);
         let sync = snapshot.state().federation(entry.federation);
         let is_down = choice.chosen.members.is_empty();
-        if is_down && !sync.syncing_from_start.is_empty() {
+        if is_down && sync.is_syncing_from_start() {
             return Ending::NotReady;
         }
         let ttl = if is_down {

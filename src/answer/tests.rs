@@ -2,6 +2,7 @@
 //!
 //! The whole specification is in `tests/cases`; here stand the paths that are easy to get wrong.
 
+mod awaited;
 mod clusterset;
 mod evidence;
 mod limits;

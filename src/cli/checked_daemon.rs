@@ -32,6 +32,8 @@ pub(super) fn ask(said: &Daemon, config: &Config) -> Result<CheckedDaemon, Strin
     let in_force: InForceNow = asking.ask("/v1/overrides", &[])?;
     let clusters: Vec<Cluster> = asking.ask("/v1/clusters", &[])?;
     let metrics = asking.text("/metrics")?;
+    let awaited = status.awaited.iter();
+    let awaited = awaited.map(|list| format!("which members there are: waiting for {list}"));
     let unwatched = clusters
         .iter()
         .filter(|cluster| cluster.status == "Syncing");
@@ -44,7 +46,7 @@ pub(super) fn ask(said: &Daemon, config: &Config) -> Result<CheckedDaemon, Strin
         state_dir: status.state_dir,
         arguments: arguments(said, config),
         host_members: clusters.iter().filter_map(host_member).collect(),
-        unwatched: unwatched.collect(),
+        unwatched: awaited.chain(unwatched).collect(),
         troubles: in_force.troubles,
         frozen: in_force.frozen.map(|frozen| frozen.since),
         drains: in_force.drains.iter().filter_map(drain).collect(),

@@ -10,7 +10,7 @@ use super::clusters_arguments::{ClustersArguments, ClustersOutput};
 use super::output;
 use super::overrides::{frozen_line, in_force};
 use super::table::table;
-use crate::admin::Cluster;
+use crate::admin::{Cluster, Status};
 use crate::model::UnixSeconds;
 use crate::telemetry::clock;
 
@@ -37,7 +37,12 @@ pub(super) fn clusters(arguments: &ClustersArguments) -> anyhow::Result<ExitCode
     let frozen = in_force.frozen.as_ref().map(frozen_line);
     let troubles = in_force.troubles.iter();
     let troubles = troubles.map(|trouble| format!("state-dir: {trouble}\n"));
-    let lines: String = frozen.into_iter().chain(troubles).collect();
+    let status: Status =
+        serde_json::from_str(&get(daemon, "/v1/status", &[])?).context("answer of the daemon")?;
+    let awaited = status.awaited.iter();
+    let awaited = awaited
+        .map(|list| format!("which members there are is not known yet: waiting for {list}\n"));
+    let lines: String = frozen.into_iter().chain(troubles).chain(awaited).collect();
     output::print(&(lines + &in_columns(&clusters, &columns, clock::now())))?;
     Ok(ExitCode::SUCCESS)
 }

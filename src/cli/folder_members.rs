@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::composed::{Composed, FragmentText, FragmentTexts};
 use crate::config::{Fragment, FragmentListing, Loaded, fragment_name};
 use crate::names::Label;
-use crate::sources::members::{MembersFolder, Presence};
+use crate::sources::members::{MembersFolder, OtherOrigins, Presence};
 use crate::telemetry::Metrics;
 
 /// The fragments, each known by the name of its file without the ending, as its member is called so:
@@ -62,9 +62,13 @@ impl FolderMembers {
         self.has_folder.then(|| self.texts.clone())
     }
 
-    /// Takes in what the folder holds; `others` are members of other origins. A folder that cannot be
+    /// Takes in what the folder holds; `others` is what there is of other origins. A folder that cannot be
     /// read says nothing. Returns whether anything is to be composed anew.
-    pub(super) fn note(&mut self, listing: io::Result<FragmentListing>, others: usize) -> bool {
+    pub(super) fn note(
+        &mut self,
+        listing: io::Result<FragmentListing>,
+        others: OtherOrigins,
+    ) -> bool {
         let listing = match listing {
             Ok(listing) => listing,
             Err(error) => {
@@ -113,6 +117,11 @@ impl FolderMembers {
             }
         }
         is_due
+    }
+
+    /// What there is of them, for other origins.
+    pub(super) fn for_others(&self, now: Instant) -> OtherOrigins {
+        self.presence.for_others(now)
     }
 
     /// An operator says that the absence of a member is meant.

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::config::read::read_text;
-use crate::config::{
-    self, Fragment, HostCluster, Loaded, MemberObject, ObjectMember, Problem, fragment_name,
-};
+use crate::config::{self, Fragment, Loaded, MemberObject, ObjectMember, Problem, fragment_name};
+use crate::model::MemberList;
 use crate::model::limits::CONFIGURATION_FILE;
 
 /// The file in the state folder.
@@ -25,6 +24,9 @@ struct Kept {
     fragments: Vec<KeptFragment>,
     #[serde(default)]
     objects: Vec<KeptObject>,
+    /// Lists that were heard: [`MemberList::origin`] of each.
+    #[serde(default)]
+    listed: Vec<String>,
 }
 
 /// An object of the host cluster that was right.
@@ -95,6 +97,8 @@ pub(super) struct KeptMembers {
     pub(super) fragments: Vec<Fragment>,
     /// Objects of the host cluster.
     pub(super) objects: Vec<ObjectMember>,
+    /// Lists that have named them.
+    pub(super) listed: BTreeSet<MemberList>,
 }
 
 /// A fragment that was right.
@@ -119,7 +123,13 @@ fn read(state_dir: &Path) -> (KeptMembers, Option<String>) {
             });
             let fragments = fragments.collect();
             let objects = kept.objects.into_iter().map(Into::into).collect();
-            (KeptMembers { fragments, objects }, None)
+            let is_listed = |list: &MemberList| kept.listed.iter().any(|one| one == list.origin());
+            let members = KeptMembers {
+                fragments,
+                objects,
+                listed: MemberList::ALL.into_iter().filter(is_listed).collect(),
+            };
+            (members, None)
         }
         Err(error) => (KeptMembers::default(), Some(format!("{NAME}: {error}"))),
     }
@@ -150,9 +160,11 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
     let lost = kept.fragments.into_iter();
     let lost = lost.filter(|fragment| !there.contains(&fragment_name(&fragment.path)));
     let lost: Vec<Fragment> = lost.map(|it| in_folder(it, &folder)).collect();
-    let host = loaded.config.membership.host.as_ref();
+    let membership = &loaded.config.membership;
     let objects = kept.objects.into_iter();
-    loaded.objects = objects.filter(|one| is_asked_for(one, host)).collect();
+    let objects = objects.filter(|one| membership.asks_host_for(one.object.list()));
+    loaded.objects = objects.collect();
+    loaded.listed.extend(kept.listed);
     if lost.is_empty() && loaded.objects.is_empty() {
         return Ok(KnownMembers { loaded, notes });
     }
@@ -175,14 +187,6 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
     Ok(KnownMembers { loaded, notes })
 }
 
-/// Whether a host cluster is asked for objects of this kind.
-fn is_asked_for(one: &ObjectMember, host: Option<&HostCluster>) -> bool {
-    host.is_some_and(|host| match one.object {
-        MemberObject::Secret { .. } => host.secrets.is_some(),
-        MemberObject::Profile { .. } => host.profiles.is_some(),
-    })
-}
-
 /// The fragment with its path as the folder has it, if it was in that: whoever kept it may have been
 /// started elsewhere.
 fn in_folder(fragment: Fragment, folder: &Path) -> Fragment {
@@ -203,6 +207,9 @@ pub(super) fn write(state_dir: &Path, members: &KeptMembers) -> io::Result<()> {
     let kept = Kept {
         version: 1,
         objects: members.objects.iter().map(Into::into).collect(),
+        listed: (members.listed.iter())
+            .map(|list| list.origin().to_owned())
+            .collect(),
         fragments: (members.fragments)
             .iter()
             .map(|fragment| KeptFragment {

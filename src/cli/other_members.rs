@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tracing::warn;
 
 use super::composed::{Composed, MemberTexts};
@@ -13,10 +15,25 @@ use super::kept_members::{self, KeptMembers};
 use crate::config::{
     Config, FragmentListing, Loaded, MemberObject, Membership, ObjectMember, RefusedFragment,
 };
+use crate::model::{MemberList, MemberOrigin};
+use crate::names::Label;
 use crate::publish::MemberDepartures;
 use crate::sources::blocking;
-use crate::sources::members::{HostChange, HostMembers};
+use crate::sources::members::{HostChange, HostMembers, OtherOrigins, RecentDepartures};
 use crate::telemetry::Metrics;
+
+/// The members of the configuration file.
+fn own_members(config: &Config) -> impl Iterator<Item = &Label> {
+    let members = config.fleet.members.iter().map(|(_, member)| &member.name);
+    members.filter(|name| config.membership.origin(name) == MemberOrigin::Config)
+}
+
+/// How long the first sync of a member may take at most (docs/names.md, decision 10).
+fn longest_sync_timeout(config: &Config) -> Duration {
+    let timeouts = config.fleet.federations.iter();
+    let timeouts = timeouts.map(|federation| federation.sync_timeout);
+    timeouts.max().unwrap_or_default()
+}
 
 /// The members that are not in the configuration file.
 #[derive(Debug)]
@@ -29,6 +46,14 @@ pub(super) struct OtherMembers {
     good: BTreeMap<MemberObject, ObjectMember>,
     /// What was last said of fragments and objects that are not taken.
     refused: Vec<RefusedFragment>,
+    /// Members of the file that went of late.
+    recent: RecentDepartures,
+    /// Lists of members that were heard, in this process or before it.
+    listed: BTreeSet<MemberList>,
+    /// Lists that were not, and that nobody is called ready without.
+    awaited: BTreeSet<MemberList>,
+    /// Until when.
+    awaited_until: Instant,
     /// Members that are kept on disk.
     kept: KeptMembers,
     /// What operators have said of members that go, as far as it is done.
@@ -43,6 +68,8 @@ pub(super) enum MemberNews {
     Folder(io::Result<FragmentListing>),
     /// Of the host cluster.
     Host(HostChange),
+    /// What is awaited takes too long.
+    Overdue,
 }
 
 impl OtherMembers {
@@ -58,6 +85,10 @@ impl OtherMembers {
                 .map(|one| (one.object.clone(), one.clone()))
                 .collect(),
             refused: Vec::new(),
+            recent: RecentDepartures::default(),
+            listed: loaded.listed.clone(),
+            awaited: loaded.config.fleet.awaited.clone(),
+            awaited_until: Instant::now() + longest_sync_timeout(&loaded.config),
             kept: KeptMembers::default(),
             heard: MemberDepartures::default(),
             metrics,
@@ -71,19 +102,44 @@ impl OtherMembers {
         tokio::select! {
             listing = self.folder.changed() => MemberNews::Folder(listing),
             change = self.host.changed() => MemberNews::Host(change),
+            () = tokio::time::sleep_until(self.awaited_until), if !self.awaited.is_empty() => {
+                MemberNews::Overdue
+            }
         }
     }
 
     /// Takes in news, with the configuration as it runs. Returns whether anything is to be composed anew.
     pub(super) fn note(&mut self, news: MemberNews, config: &Config) -> bool {
-        let members = config.fleet.members.len();
-        match news {
-            MemberNews::Folder(listing) => {
-                let own = config.membership.from_folder.len();
-                self.folder.note(listing, members.saturating_sub(own))
+        let now = Instant::now();
+        let own = OtherOrigins {
+            members: own_members(config).count(),
+            absent: 0,
+            recent: self.recent.count(now),
+        };
+        let heard = match &news {
+            MemberNews::Folder(listing) => listing.is_ok().then_some(MemberList::Folder),
+            MemberNews::Host(change) => change.heard(),
+            MemberNews::Overdue => None,
+        };
+        self.listed.extend(heard);
+        let was_awaited = heard.is_some_and(|list| self.awaited.remove(&list));
+        was_awaited
+            | match news {
+                MemberNews::Overdue => {
+                    for list in std::mem::take(&mut self.awaited) {
+                        warn!(%list, "which members there are was not heard in time: going on without");
+                    }
+                    true
+                }
+                MemberNews::Folder(listing) => {
+                    let others = own + self.host.for_others(now);
+                    self.folder.note(listing, others)
+                }
+                MemberNews::Host(change) => {
+                    let others = own + self.folder.for_others(now);
+                    self.host.note(change, others)
+                }
             }
-            MemberNews::Host(change) => self.host.note(change, members),
-        }
     }
 
     /// Takes in what operators have said of members that go. Returns whether anything is to be composed
@@ -112,8 +168,15 @@ impl OtherMembers {
         }
     }
 
-    /// Notes which of them are right, of a composition of all, and puts into it who is withheld.
-    pub(super) fn note_composed(&mut self, composed: &mut Composed) {
+    /// Notes which of them are right, of a composition of all that is to follow what runs, and puts into it
+    /// what else is known of them.
+    pub(super) fn note_composed(&mut self, composed: &mut Composed, running: &Config) {
+        let stay = composed.config.fleet.members.iter();
+        let stay: BTreeSet<_> = stay.map(|(_, member)| &member.name).collect();
+        let gone = own_members(running).filter(|name| !stay.contains(name));
+        for _ in gone {
+            self.recent.push(Instant::now());
+        }
         self.folder.note_composed(composed);
         let objects = std::mem::take(&mut composed.objects).into_iter();
         self.good = objects.map(|one| (one.object.clone(), one)).collect();
@@ -123,14 +186,28 @@ impl OtherMembers {
         let from_host = from_host.filter(|(_, object)| withheld.contains(object));
         let from_host = from_host.map(|(name, _)| name.clone());
         membership.withheld = self.folder.withheld().chain(from_host).collect();
+        let told = membership.from_host.iter();
+        membership.warnings = told
+            .flat_map(|(name, object)| {
+                let warnings = self.host.warnings(object);
+                warnings.map(|warning| (name.clone(), warning))
+            })
+            .collect();
+        if composed.config.fleet.awaited != self.awaited {
+            let fleet = Arc::make_mut(&mut composed.config.fleet);
+            fleet.awaited.clone_from(&self.awaited);
+        }
         self.tell_refused(std::mem::take(&mut composed.refused));
     }
 
     /// Follows another folder and another host cluster, where these are others. Returns whether members are
     /// others by that.
     pub(super) fn follow(&mut self, membership: &Membership) -> bool {
+        let awaited = self.awaited.len();
+        self.awaited
+            .retain(|list| *list == MemberList::Folder || membership.asks_host_for(*list));
         self.folder.follow(&membership.folder);
-        self.host.follow(membership.host.as_ref())
+        self.host.follow(membership.host.as_ref()) | (awaited != self.awaited.len())
     }
 
     /// Says what is wrong with fragments and objects, once.
@@ -156,6 +233,10 @@ impl OtherMembers {
         for (origin, count) in counts {
             self.metrics.set_members(origin, count);
         }
+        for list in MemberList::ALL {
+            let is_awaited = config.fleet.awaited.contains(&list);
+            self.metrics.set_awaited(list.origin(), is_awaited);
+        }
         let refused = self.refused.iter().map(|one| one.path.as_path());
         let of_objects = self.host.measure(&refused);
         let of_folder = self.refused.len().saturating_sub(of_objects);
@@ -170,6 +251,7 @@ impl OtherMembers {
         let right = KeptMembers {
             fragments: self.folder.good().collect(),
             objects: self.good.values().cloned().collect(),
+            listed: self.listed.clone(),
         };
         if right == self.kept {
             return;

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use super::configured_task::ConfiguredTask;
 use crate::config::{Config, Source};
 use crate::publish;
-use crate::sources::kubernetes::HostClient;
+use crate::sources::kubernetes::HostClients;
 use crate::sources::members::follow_overrides;
 use crate::telemetry::Metrics;
 
@@ -16,6 +16,8 @@ use crate::telemetry::Metrics;
 pub(super) struct Overriding {
     /// The task, and what it watches.
     task: ConfiguredTask<WatchedOverrides>,
+    /// Has the client of the host cluster.
+    clients: HostClients,
     /// Where it is counted that an answer is too large.
     metrics: Arc<Metrics>,
 }
@@ -46,11 +48,11 @@ impl Overriding {
         config: &Config,
         handle: &publish::Handle,
         metrics: &Arc<Metrics>,
-        runtime: Handle,
+        (runtime, clients): (Handle, HostClients),
     ) -> Self {
         let watched = WatchedOverrides::of(config);
         let task = ConfiguredTask::start(watched, runtime, |watched, cancel| {
-            let client = Arc::new(HostClient::new(watched.source));
+            let client = clients.of(&watched.source);
             let (to, metrics) = (handle.host_overrides.clone(), Arc::clone(metrics));
             async move {
                 let follow = follow_overrides(client, watched.object, to, metrics);
@@ -60,6 +62,7 @@ impl Overriding {
         });
         Self {
             task,
+            clients,
             metrics: Arc::clone(metrics),
         }
     }
@@ -68,7 +71,8 @@ impl Overriding {
     pub(super) async fn apply(&mut self, config: &Config, handle: &publish::Handle) {
         if !self.task.runs_on(WatchedOverrides::of(config).as_ref()) {
             self.task.shutdown().await;
-            *self = Self::start(config, handle, &self.metrics, self.task.runtime().clone());
+            let runs = (self.task.runtime().clone(), self.clients.clone());
+            *self = Self::start(config, handle, &self.metrics, runs);
         }
     }
 

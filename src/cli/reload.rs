@@ -197,7 +197,7 @@ impl Running {
         if let Some(new) = new.filter(|_| !is_rejected) {
             self.good = new;
         }
-        self.members.note_composed(&mut composed);
+        self.members.note_composed(&mut composed, &self.config);
         self.tell_unknown(&composed.unknown);
         self.is_due |= self.members.follow(&composed.config.membership);
         let new = Arc::new(keep_listeners(&self.config, composed.config));

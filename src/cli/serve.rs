@@ -31,7 +31,7 @@ use super::state_dir::StateDir;
 use super::watchdog;
 use crate::config::{Config, Listen, Loaded, Source};
 use crate::names::Label;
-use crate::sources::kubernetes::{CredentialStore, ObjectCredentials};
+use crate::sources::kubernetes::{CredentialStore, HostClients, ObjectCredentials};
 use crate::sources::members::HostMembers;
 use crate::sources::{ConfirmedMembers, Lifetime, Supervisor};
 use crate::telemetry::Metrics;
@@ -57,7 +57,7 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
             for note in notes {
                 warn!("{note}");
             }
-            loaded
+            awaiting(loaded)
         }
         Err(problems) => {
             for problem in problems {
@@ -96,6 +96,17 @@ pub(super) fn serve(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
         End::Done => ExitCode::SUCCESS,
         End::Cut => ExitCode::FAILURE,
     })
+}
+
+/// What was loaded, to be served: not ready before those lists of members were heard that nobody has
+/// heard yet.
+fn awaiting(mut loaded: Loaded) -> Loaded {
+    let unheard = loaded.unheard();
+    for list in &unheard {
+        info!(%list, "which members there are is not known yet: waiting for it");
+    }
+    Arc::make_mut(&mut loaded.config.fleet).awaited = unheard;
+    loaded
 }
 
 /// Everything that runs, in the order in which it ends.
@@ -170,6 +181,7 @@ async fn daemon(
     );
 
     let objects = ObjectCredentials::default();
+    let hosts = (sources.clone(), HostClients::default());
     let mut supervisor = supervise(&handle, &metrics, &config.state_dir, objects.clone());
     {
         let _runs = sources.enter();
@@ -181,7 +193,7 @@ async fn daemon(
         supervisor,
         resolving: Resolving::start(&config, &handle, sources.clone()),
         locating: Locating::start(&config, &handle, &metrics, sources.clone()),
-        overriding: Overriding::start(&config, &handle, &metrics, sources.clone()),
+        overriding: Overriding::start(&config, &handle, &metrics, hosts.clone()),
         sources,
         health,
         writer,
@@ -189,7 +201,7 @@ async fn daemon(
         end_admin,
         state,
     };
-    let host = HostMembers::new(daemon.sources.clone(), objects, Arc::clone(&metrics));
+    let host = HostMembers::new(hosts, objects, Arc::clone(&metrics));
     let departures = handle.departures.clone();
     let mut running = Running::new(loaded, Arc::clone(&metrics), departures, host);
     let mut ready = handle.ready.clone();

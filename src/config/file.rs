@@ -1,6 +1,6 @@
 //! The configuration file as a whole.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -256,6 +256,7 @@ fn config(
             from_folder,
             from_host,
             withheld: Vec::new(),
+            warnings: Vec::new(),
         },
         path: path.to_owned(),
         state_dir: state_dir?,
@@ -281,6 +282,7 @@ fn config(
                 .filter_map(|draft| draft.whole)
                 .collect(),
             addresses: policy,
+            awaited: BTreeSet::new(),
         }),
         sources,
         geoip,

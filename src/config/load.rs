@@ -1,5 +1,6 @@
 //! The configuration with its members folder, as both are on disk.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use super::member_object::ObjectMember;
 use super::problem::Problem;
 use super::read::read;
 use super::settings::Config;
+use crate::model::MemberList;
 use crate::model::limits::CONFIGURATION_FILE;
 
 /// A configuration with what it was read from.
@@ -22,10 +24,31 @@ pub struct Loaded {
     pub fragments: Vec<Fragment>,
     /// Members of objects of the host cluster, as they were known.
     pub objects: Vec<ObjectMember>,
+    /// Lists of members that were heard, now or by an earlier process: their members are those here.
+    pub listed: BTreeSet<MemberList>,
     /// Fragments that are not taken.
     pub refused: Vec<RefusedFragment>,
     /// Where the file names members that are not there.
     pub unknown: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Lists that may name members that are not here: those that are asked for, or are there and cannot be
+    /// read, and were never heard.
+    pub fn unheard(&self) -> BTreeSet<MemberList> {
+        let membership = &self.config.membership;
+        let is_asked_for = |list: &MemberList| match list {
+            MemberList::Folder => {
+                let mut refused = self.refused.iter();
+                refused.any(|one| one.path == membership.folder)
+            }
+            MemberList::Secrets | MemberList::Profiles => membership.asks_host_for(*list),
+        };
+        let lists = MemberList::ALL.into_iter();
+        lists
+            .filter(|list| is_asked_for(list) && !self.listed.contains(list))
+            .collect()
+    }
 }
 
 /// The configuration of a file and of those fragments of its members folder that are right.
@@ -43,10 +66,11 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
     let octets = read(path, &CONFIGURATION_FILE).map_err(|error| vec![error.into()])?;
     let folder = file::folder_of(&octets, path);
     let (mut fragments, mut unread) = (Vec::new(), Vec::new());
-    let mut has_folder = false;
+    let (mut has_folder, mut listed) = (false, BTreeSet::new());
     match list(&folder) {
         Ok(listing) => {
             has_folder = true;
+            listed.insert(MemberList::Folder);
             for (path, read) in listing {
                 match read {
                     Ok(octets) => fragments.push(Fragment {
@@ -77,6 +101,7 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
         octets,
         fragments,
         objects: Vec::new(),
+        listed,
         refused,
         unknown: composed.unknown,
     })

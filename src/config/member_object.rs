@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crate::model::MemberList;
+
 /// An object of the host cluster that says how a member is reached. Their order is that of their members,
 /// but for the names of these.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,11 +28,11 @@ pub enum MemberObject {
 }
 
 impl MemberObject {
-    /// Which kind comes first.
-    pub(super) fn rank(&self) -> u8 {
+    /// The list that has it.
+    pub fn list(&self) -> MemberList {
         match self {
-            Self::Secret { .. } => 0,
-            Self::Profile { .. } => 1,
+            Self::Secret { .. } => MemberList::Secrets,
+            Self::Profile { .. } => MemberList::Profiles,
         }
     }
 }

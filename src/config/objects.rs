@@ -18,7 +18,7 @@ pub(super) fn take_in_objects(
 ) -> Vec<(Label, MemberObject)> {
     let mut from_host = Vec::new();
     let mut objects: Vec<&ObjectMember> = objects.iter().collect();
-    objects.sort_by_key(|one| (one.object.rank(), &one.name, &one.object));
+    objects.sort_by_key(|one| (one.object.list(), &one.name, &one.object));
     for one in objects {
         match draft(one, drafts) {
             Ok((name, draft)) => {

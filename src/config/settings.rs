@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::member_object::MemberObject;
-use crate::model::{AddressPolicy, Fleet, MemberOrigin};
+use crate::model::{AddressPolicy, Fleet, MemberList, MemberOrigin};
 use crate::names::Label;
 
 /// A valid configuration.
@@ -49,6 +49,8 @@ pub struct Membership {
     pub from_host: Vec<(Label, MemberObject)>,
     /// Those of both whose file or object is gone, and that stay until an operator confirms it.
     pub withheld: Vec<Label>,
+    /// What an operator should know of members that objects of the host cluster have given.
+    pub warnings: Vec<(Label, String)>,
 }
 
 impl Membership {
@@ -57,6 +59,15 @@ impl Membership {
         let host = self.host.as_ref()?;
         let name = host.overrides.as_ref()?;
         Some(format!("{}/{name}", host.namespace))
+    }
+
+    /// Whether the host cluster is asked for a list of members.
+    pub fn asks_host_for(&self, list: MemberList) -> bool {
+        self.host.as_ref().is_some_and(|host| match list {
+            MemberList::Folder => false,
+            MemberList::Secrets => host.secrets.is_some(),
+            MemberList::Profiles => host.profiles.is_some(),
+        })
     }
 
     /// Where a member of this configuration comes from.

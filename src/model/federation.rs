@@ -147,6 +147,11 @@ impl Pattern {
             .iter()
             .any(|pattern| matches(pattern.0.as_bytes(), name.as_str().as_bytes()))
     }
+
+    /// The only name that it matches, if there is one.
+    pub fn only_name(&self) -> Option<&str> {
+        (!self.0.contains('*')).then_some(&*self.0)
+    }
 }
 
 /// Glob match with one backtracking point: linear in practice, quadratic at worst.

@@ -1,7 +1,10 @@
 //! Everything that the configuration says about names.
 
+use std::collections::BTreeSet;
+
 use super::{
-    AddressPolicy, Federation, GeoCode, Location, MemberIdx, Network, Place, Roster, regions,
+    AddressPolicy, Federation, GeoCode, Location, MemberIdx, MemberList, Network, Place, Roster,
+    regions,
 };
 use crate::names::Label;
 
@@ -22,6 +25,9 @@ pub struct Fleet {
     pub costs: Vec<RegionCost>,
     /// Which addresses count.
     pub addresses: AddressPolicy,
+    /// Lists of members that were never heard and are still awaited: there may be members that are not
+    /// known yet (docs/names.md, decision 10). Never any but after the start of a daemon.
+    pub awaited: BTreeSet<MemberList>,
 }
 
 impl Fleet {
@@ -44,6 +50,17 @@ pub struct RegionCost {
 }
 
 impl Fleet {
+    /// Whether a federation may have members that are not known yet.
+    pub fn may_lack_members_of(&self, federation: &Federation) -> bool {
+        let is_known = |name: &str| {
+            let mut members = self.members.iter();
+            members.any(|(_, member)| member.name.as_str() == name)
+        };
+        let mut patterns = federation.members.iter();
+        !self.awaited.is_empty()
+            && patterns.any(|pattern| pattern.only_name().is_none_or(|name| !is_known(name)))
+    }
+
     /// Whether clients elsewhere reach all services of a member through its gateway.
     pub fn has_gateway(&self, member: MemberIdx) -> bool {
         let member = self.members.get(member);

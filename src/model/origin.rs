@@ -39,6 +39,41 @@ impl fmt::Display for MemberOrigin {
     }
 }
 
+/// A list that says which members there are, beside the configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MemberList {
+    /// The members folder.
+    Folder,
+    /// Secrets of the host cluster.
+    Secrets,
+    /// `ClusterProfile`s of the host cluster.
+    Profiles,
+}
+
+impl MemberList {
+    /// All of them, in the order of the members that they give.
+    pub const ALL: [Self; 3] = [Self::Folder, Self::Secrets, Self::Profiles];
+
+    /// The [kind](MemberOrigin::kind) of the members that it gives.
+    pub fn origin(self) -> &'static str {
+        match self {
+            Self::Folder => "folder",
+            Self::Secrets => "secret",
+            Self::Profiles => "profile",
+        }
+    }
+}
+
+impl fmt::Display for MemberList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Folder => "the members folder",
+            Self::Secrets => "Secrets of the host cluster",
+            Self::Profiles => "ClusterProfiles of the host cluster",
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -270,7 +270,7 @@ impl FleetMembers {
                 state,
                 last_live,
                 services: snapshot.exported(index),
-                warnings: profile.warnings.len(),
+                warnings: profile.all_warnings().len(),
             };
             out.metrics.set_member(member.name.as_str(), &gauges);
         }

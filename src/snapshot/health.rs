@@ -44,6 +44,8 @@ pub struct FederationContact {
 /// What a federation knows of its members (docs/names.md, decisions 8 and 10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FederationSync {
+    /// It may have members that are not known yet, since the start.
+    pub lacks_members: bool,
     /// Members in their first sync.
     pub syncing: MemberSet,
     /// Those of them that the process started with.
@@ -63,6 +65,26 @@ pub struct FederationSync {
     pub hold_left: Option<u32>,
     /// It has members, and none of them has facts.
     pub has_no_facts: bool,
+}
+
+impl FederationSync {
+    /// Whether a member may have what none of those with facts has.
+    #[inline]
+    pub fn is_syncing(&self) -> bool {
+        self.lacks_members || !self.syncing.is_empty()
+    }
+
+    /// The same, since the process started: members that were added later are left out.
+    #[inline]
+    pub fn is_syncing_from_start(&self) -> bool {
+        self.lacks_members || !self.syncing_from_start.is_empty()
+    }
+
+    /// Whether a member may stand in a place that is not known yet.
+    #[inline]
+    pub fn lacks_locations(&self) -> bool {
+        self.lacks_members || !self.without_location.is_empty()
+    }
 }
 
 /// A member of which nothing is known.
@@ -117,7 +139,7 @@ impl FleetState {
             .iter()
             .filter(|(_, member)| member.region.is_none());
         let without_location: MemberSet = without_location.map(|(index, _)| index).collect();
-        let sync = |index| {
+        let sync = |(index, federation)| {
             let mine = apexes
                 .federation(FederationIdx::new(index))
                 .map_or(MemberSet::EMPTY, |f| f.members);
@@ -129,6 +151,7 @@ impl FleetState {
                 syncing
             };
             FederationSync {
+                lacks_members: fleet.may_lack_members_of(federation),
                 syncing: mine & syncing,
                 syncing_from_start: mine & from_start,
                 without_location: mine & unheard & without_location,
@@ -139,7 +162,7 @@ impl FleetState {
                 has_no_facts,
             }
         };
-        let federations: Vec<_> = (0..fleet.federations.len()).map(sync).collect();
+        let federations: Vec<_> = fleet.federations.iter().enumerate().map(sync).collect();
         let health = FleetHealth {
             stale,
             doubtful: stale,
@@ -180,6 +203,7 @@ impl FleetState {
     #[inline]
     pub fn federation(&self, federation: FederationIdx) -> &FederationSync {
         const NOTHING: &FederationSync = &FederationSync {
+            lacks_members: false,
             syncing: MemberSet::EMPTY,
             syncing_from_start: MemberSet::EMPTY,
             without_location: MemberSet::EMPTY,

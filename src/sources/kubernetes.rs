@@ -30,13 +30,15 @@ mod survey;
 pub use client::fuzzing::read_kubeconfig;
 pub use client::{
     CredentialFacts, MemberClient, ObjectAccess, ObjectCredentials, ObjectRules, ObjectUser,
-    OperatorClient, TokenClaims, TrustKind, check, files_named, forget_token, member_client,
-    operator_client,
+    OperatorClient, TokenClaims, TokenForm, TokenOrder, TokenPlace, TrustKind, check, files_named,
+    forget_token, member_client, operator_client,
 };
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{CredentialStore, Timing, run, run_with};
-pub use host::{HostClient, HostNews, HostObject, HostQuery, HostTiming, follow_host};
+pub use host::{
+    HostClient, HostClients, HostNews, HostObject, HostQuery, HostRefusal, HostTiming, follow_host,
+};
 pub use service_survey::{ServiceSurvey, SurveyedServices};
 pub use survey::{NodeSurvey, survey_nodes};
 

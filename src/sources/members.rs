@@ -10,5 +10,5 @@ mod survey;
 pub use self::folder::MembersFolder;
 pub use self::host::{HostChange, HostMembers};
 pub use self::overrides::follow_overrides;
-pub use self::presence::Presence;
+pub use self::presence::{OtherOrigins, Presence, RecentDepartures};
 pub use self::survey::{HostSurvey, survey_host};

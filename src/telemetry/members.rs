@@ -103,6 +103,8 @@ pub(super) struct Members {
     refused: IntGaugeVec,
     /// What of an origin is no member, and no mistake.
     ignored: IntGaugeVec,
+    /// Whether it is not known yet which members an origin gives.
+    awaited: IntGaugeVec,
     /// Members that wait for an operator's word that they are gone.
     unconfirmed: IntGauge,
     /// Whether the overrides of the host cluster may not be up to date.
@@ -172,6 +174,11 @@ impl Members {
                 "Objects of the host cluster that are no members, and no mistakes: those of Argo CD.",
                 &["origin"],
             ),
+            awaited: declare.gauges(
+                "gazetteer_membership_awaited",
+                "1 while it is not known yet since the start which members an origin gives.",
+                &["origin"],
+            ),
             unconfirmed: declare.gauge(
                 "gazetteer_membership_held_back",
                 "Members that are gone by all that is known, and stay until an operator confirms it.",
@@ -236,6 +243,12 @@ impl Members {
     pub(super) fn set_ignored(&self, origin: &str, ignored: usize) {
         let gauge = self.ignored.with_label_values(&[origin]);
         gauge.set(signed(ignored));
+    }
+
+    /// Whether it is not known yet which members an origin gives.
+    pub(super) fn set_awaited(&self, origin: &str, is_awaited: bool) {
+        let gauge = self.awaited.with_label_values(&[origin]);
+        gauge.set(i64::from(is_awaited));
     }
 
     /// How many members wait for an operator's word that they are gone.

@@ -240,6 +240,11 @@ impl Metrics {
         self.members.set_ignored(origin, ignored);
     }
 
+    /// Whether it is not known yet which members an origin gives.
+    pub fn set_awaited(&self, origin: &str, is_awaited: bool) {
+        self.members.set_awaited(origin, is_awaited);
+    }
+
     /// How many members wait for an operator's word that they are gone.
     pub fn set_members_held_back(&self, members: usize) {
         self.members.set_members_held_back(members);

@@ -233,7 +233,7 @@ pub(crate) fn addresses_at(dns: SocketAddr, name: &str) -> Option<BTreeSet<Strin
 }
 
 /// Asks a server for the records of a name, over UDP.
-fn query(dns: SocketAddr, name: &str, rrtype: RecordType) -> Option<Message> {
+pub(crate) fn query(dns: SocketAddr, name: &str, rrtype: RecordType) -> Option<Message> {
     let mut message = Message::query();
     message.add_query(Query::query(Name::from_ascii(name).unwrap(), rrtype));
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

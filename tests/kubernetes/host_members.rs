@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use crate::daemon::{Daemon, eventually};
 use crate::fake_apiserver::{FakeApi, Reply, Resource, Verb};
@@ -14,7 +16,7 @@ use crate::member::fill;
 use crate::program::{beginning, clusters, run, write};
 
 /// A name that every member answers.
-const NAME: &str = "web.shop.f.svc.example.com.";
+pub(crate) const NAME: &str = "web.shop.f.svc.example.com.";
 
 /// An API of a member that lets in who has this token.
 pub(crate) fn member_api(token: &str) -> FakeApi {
@@ -55,7 +57,7 @@ pub(crate) fn secret(name: &str, labels: &Value, data: &[(&str, &str)]) -> Value
 }
 
 /// Makes a Secret of the host a member, with the API of this token.
-fn join(host: &FakeApi, name: &str, api: &FakeApi, token: &str) {
+pub(crate) fn join(host: &FakeApi, name: &str, api: &FakeApi, token: &str) {
     let text = kubeconfig(&cluster(api), &json!({"token": token}));
     join_as(host, name, &text);
 }
@@ -161,6 +163,35 @@ fn secrets_come_change_and_go() {
     );
     assert!(confirmed.status.success(), "{confirmed:?}");
     until(folder.path(), &[]);
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "it says how long things take")]
+fn a_changed_credential_is_used_soon_and_nobody_is_held() {
+    let (host, api) = (FakeApi::start(), member_api("t0"));
+    api.script(|script| script.token = None);
+    join(&host, "a", &api, "t0");
+    let folder = folder(&host, "membership.secrets = {}");
+    let daemon = Daemon::start(folder.path(), "g.toml").ready();
+    until(folder.path(), &["a Ready"]);
+    let rounds = 1..=8;
+    let took = rounds.map(|round| {
+        let begin = Instant::now();
+        join(&host, "a", &api, &format!("t{round}"));
+        daemon.log(&["credentials renewed", "member=a"]);
+        begin.elapsed()
+    });
+    let took: Vec<_> = took.collect();
+    eprintln!("a changed credential is used after {took:?}");
+    // It is meant to be a second; the machine may have other things to do.
+    let most = took.iter().max();
+    assert!(
+        most.is_some_and(|most| *most < Duration::from_secs(5)),
+        "{took:?}"
+    );
+    until(folder.path(), &["a Ready"]);
+    let said = events(&daemon);
+    assert!(!said.contains("Held"), "{said}");
 }
 
 #[test]
@@ -368,7 +399,7 @@ fn a_kubeconfig_of_an_object_runs_and_reads_nothing_here() {
     for (name, cluster, user, _) in &wrong {
         join_as(&host, name, &kubeconfig(cluster, user));
     }
-    let daemon = Daemon::start(path, "g.toml").ready();
+    let daemon = Daemon::start(path, "g.toml");
     until_metric(&daemon, "gazetteer_membership_refused{origin=\"secret\"} 7");
     for (index, (name, .., what)) in wrong.iter().enumerate() {
         let expected = format!("secret gazetteer/{name}: {what} is not allowed here");

@@ -81,13 +81,19 @@ fn cluster_profiles_are_members_by_their_access_providers() {
     );
     let path = folder.path();
     plugin(&path.join("plugin"), "wanted");
-    let daemon = Daemon::start(path, "g.toml").ready();
+    let daemon = Daemon::start(path, "g.toml");
     let ready = ["east Ready", "p2 Ready", "west Ready"];
     eventually("three are ready", || {
         states(path).get(..3) == Some(&ready.map(String::from))
     });
     let shown = clusters(path);
     assert_eq!(shown[0]["origin"], "profile/p1", "{shown}");
+    let unhealthy = "clusterprofile gazetteer/p1: its control plane is said to be unhealthy";
+    assert!(shown[0].to_string().contains(unhealthy), "{shown}");
+    until_metric(
+        &daemon,
+        "gazetteer_publish_member_warnings{member=\"east\"} 1",
+    );
     let why = "clusterprofile gazetteer/p4: no access provider of \\\"amazon\\\", have google, \
         secretreader, kubeconfig-secretreader";
     assert!(shown[3].to_string().contains(why), "{shown}");
@@ -98,6 +104,15 @@ fn cluster_profiles_are_members_by_their_access_providers() {
     until_metric(
         &daemon,
         "gazetteer_membership_members{origin=\"profile\"} 4",
+    );
+
+    // Its control plane is well again.
+    let mut healthy = profile("p1", "east", &cluster(&own), "secretreader", &none);
+    healthy["status"]["conditions"][0]["status"] = json!("True");
+    host.apply(Resource::ClusterProfiles, healthy);
+    until_metric(
+        &daemon,
+        "gazetteer_publish_member_warnings{member=\"east\"} 0",
     );
 
     // The token is another one.

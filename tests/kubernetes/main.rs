@@ -14,6 +14,8 @@ mod faults;
 mod host_members;
 mod host_objects;
 mod host_profiles;
+mod host_start;
+mod host_tokens;
 mod join;
 mod join_host;
 mod kubeconfigs;

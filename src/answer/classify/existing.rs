@@ -104,13 +104,20 @@ pub(super) fn pinned<'s>(
     let fleet = snapshot.fleet();
     let mut members = fleet.members.iter();
     let index = members.find(|(_, known)| known.name.as_str().as_bytes() == member);
-    let (Some((index, _)), true) = (index, scope == Scopes::GLOBAL) else {
+    if scope != Scopes::GLOBAL {
         return Subject::Absent { federation: None };
+    }
+    let sync = snapshot.state().federation(entry.federation);
+    let Some((index, _)) = index else {
+        return if sync.lacks_members {
+            Subject::NotReady
+        } else {
+            Subject::Absent { federation: None }
+        };
     };
     if let Some(subject) = entry.shard(index).and_then(found) {
         return subject;
     }
-    let sync = snapshot.state().federation(entry.federation);
     if sync.syncing.contains(index) {
         return Subject::NotReady;
     }
@@ -122,7 +129,7 @@ pub(super) fn pinned<'s>(
 /// A namespace, service or port that no member's facts have.
 pub(super) fn unknown(snapshot: &Snapshot, federation: FederationIdx) -> Subject<'_> {
     let sync = snapshot.state().federation(federation);
-    if sync.has_no_facts || !sync.syncing.is_empty() {
+    if sync.has_no_facts || sync.is_syncing() {
         return Subject::NotReady;
     }
     Subject::Absent {

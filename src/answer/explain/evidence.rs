@@ -3,11 +3,11 @@
 use super::recorder::Recorder;
 use crate::decide::weight;
 use crate::model::{
-    Check, FULL_SHARE, MemberIdx, MemberSet, MemberState, MemberStatus, ProbeTarget, UnixSeconds,
-    Verdict,
+    Check, FULL_SHARE, MemberIdx, MemberList, MemberSet, MemberState, MemberStatus, ProbeTarget,
+    UnixSeconds, Verdict,
 };
 use crate::names::Label;
-use crate::snapshot::{Disagreement, ServiceEntry, Snapshot};
+use crate::snapshot::{Disagreement, FederationIdx, ServiceEntry, Snapshot};
 use crate::vantage::{Vantage, VantageSource};
 
 /// Everything that is known of a member's shard beyond its facts, most telling first.
@@ -235,4 +235,18 @@ pub(super) fn left_out(
         notes.push(note.to_owned());
     }
     notes
+}
+
+/// Says that a federation may have members that are not known yet, and what would name them.
+pub(super) fn unknown_members(snapshot: &Snapshot, federation: FederationIdx) -> Option<String> {
+    let lists = snapshot.fleet().awaited.iter();
+    let lists: Vec<_> = lists.map(MemberList::to_string).collect();
+    let says = || {
+        format!(
+            "which members there are is not known yet: waiting for {}",
+            lists.join(", ")
+        )
+    };
+    let sync = snapshot.state().federation(federation);
+    sync.lacks_members.then(says)
 }

@@ -123,6 +123,8 @@ pub(super) fn fill(
             .notes
             .push(format!("in their first sync: {}", names.join(", ")));
     }
+    let unknown = evidence::unknown_members(snapshot, entry.federation);
+    explanation.notes.extend(unknown);
 }
 
 /// Says what a pod's name has for whom.
@@ -198,7 +200,15 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
             format!("pods in member {}", member_name(snapshot, shard.member))
         }
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
-        Subject::NotReady => "a name that a member in its first sync may have".to_owned(),
+        Subject::NotReady => {
+            let mut federations = apex.federations.iter();
+            let unknown =
+                federations.find_map(|federation| evidence::unknown_members(snapshot, *federation));
+            unknown.map_or_else(
+                || "a name that a member in its first sync may have".to_owned(),
+                |why| format!("a name that a member may have: {why}"),
+            )
+        }
     }
 }
 

@@ -381,10 +381,10 @@ fn longest_ttl(snapshot: &Snapshot, entry: &ServiceEntry, members: MemberSet) ->
     let sync = snapshot.state().federation(entry.federation);
     let short_ttl = members & sync.short_ttl;
     if short_ttl.is_empty() {
-        return if sync.syncing.is_empty() {
-            u32::MAX
-        } else {
+        return if sync.is_syncing() {
             UNSETTLED_TTL
+        } else {
+            u32::MAX
         };
     }
     let held = short_ttl & sync.stale & !sync.expired;

@@ -30,8 +30,24 @@ pub(in crate::publish) struct Profile {
     pub(in crate::publish) twin: Option<String>,
     /// Its file is gone, and it stays until an operator confirms that.
     pub(in crate::publish) withheld: Option<String>,
+    /// What its origin says that an operator should know.
+    pub(in crate::publish) of_origin: Vec<String>,
     /// It is lost since its facts file lacks the mark at its end.
     pub(in crate::publish) lacks_mark: bool,
+}
+
+impl Profile {
+    /// Everything that an operator should know.
+    pub(in crate::publish) fn all_warnings(&self) -> Vec<String> {
+        [
+            &self.warnings[..],
+            self.held_back.as_slice(),
+            self.twin.as_slice(),
+            self.withheld.as_slice(),
+            &self.of_origin[..],
+        ]
+        .concat()
+    }
 }
 
 /// A member as it is shown.
@@ -50,13 +66,7 @@ pub(in crate::publish) fn status(
         since: profile.since,
         version: identity.and_then(|identity| identity.version.clone()),
         first_synced: profile.kept.first_synced,
-        warnings: [
-            &profile.warnings[..],
-            profile.held_back.as_slice(),
-            profile.twin.as_slice(),
-            profile.withheld.as_slice(),
-        ]
-        .concat(),
+        warnings: profile.all_warnings(),
     }
 }
 

@@ -74,6 +74,8 @@ pub(in crate::publish) struct States {
     members: BTreeMap<MemberIdx, Tracked>,
     /// The brake of each federation, while it is on.
     brakes: Vec<Option<MemberLossBrake>>,
+    /// There may be members that are not known yet.
+    lacks_members: bool,
 }
 
 impl States {
@@ -85,11 +87,13 @@ impl States {
                 .map(|(index, member)| (index, Tracked::new(fleet, member, joined, now)))
                 .collect(),
             brakes: vec![None; fleet.federations.len()],
+            lacks_members: !fleet.awaited.is_empty(),
         }
     }
 
     /// The states under a new configuration: members and federations are known by their names, and
-    /// new members joined while running. Ask [`Self::settle`] next.
+    /// new members joined while running, unless the start is waiting for them. Ask [`Self::settle`]
+    /// next.
     pub(in crate::publish) fn reconfigured(&self, old: &Fleet, new: &Fleet, now: Instant) -> Self {
         let before: BTreeMap<&Label, &Tracked> = {
             let members = old.members.iter();
@@ -99,7 +103,12 @@ impl States {
             });
             known.collect()
         };
-        let mut states = Self::new(new, Joined::WhileRunning, now);
+        let joined = if old.awaited.is_empty() {
+            Joined::WhileRunning
+        } else {
+            Joined::AtStart
+        };
+        let mut states = Self::new(new, joined, now);
         let old_place = |federation: usize| {
             let name = &new.federations.get(federation)?.name;
             let mut all = old.federations.iter();
@@ -172,7 +181,9 @@ impl States {
             self.settle_brake(federation, now);
         }
         let mut transitions = Vec::new();
-        let Self { members, brakes } = self;
+        let Self {
+            members, brakes, ..
+        } = self;
         let is_braked = |federation: usize| brakes.get(federation).is_some_and(Option::is_some);
         for (member, tracked) in members {
             let member = *member;
@@ -290,7 +301,8 @@ impl States {
     }
 
     /// Whether each member synced, was restored or timed out, and one at least has facts
-    /// (docs/names.md, decision 10). A member added while running delays nothing.
+    /// (docs/names.md, decision 10), and who is one is known. A member added while running delays
+    /// nothing.
     pub(in crate::publish) fn is_ready(&self) -> bool {
         let awaited = MemberState::Syncing(Joined::AtStart);
         let is_awaited = self
@@ -301,6 +313,6 @@ impl States {
             .members
             .values()
             .any(|tracked| tracked.contact.has_facts());
-        !is_awaited && (has_facts || self.members.is_empty())
+        !self.lacks_members && !is_awaited && (has_facts || self.members.is_empty())
     }
 }

@@ -67,6 +67,7 @@ impl World {
         self.overrides
             .configure_host(config.membership.overrides_object());
         self.show_origins();
+        self.show_warnings();
         self.show_withheld(&old, now);
         self.members.find_twins(&mut self.out);
         info!(
@@ -84,6 +85,21 @@ impl World {
                 && profile.origin != origin
             {
                 profile.origin = origin;
+                self.members.show(*index, &mut self.out);
+            }
+        }
+    }
+
+    /// Shows what an operator should know of members by where they come from.
+    fn show_warnings(&mut self) {
+        let all = &self.config.membership.warnings;
+        for (name, index) in &self.members.index {
+            let mine = all.iter().filter(|(of, _)| of == name);
+            let mine: Vec<_> = mine.map(|(_, warning)| warning.clone()).collect();
+            if let Some(profile) = self.members.profiles.get_mut(index)
+                && profile.of_origin != mine
+            {
+                profile.of_origin = mine;
                 self.members.show(*index, &mut self.out);
             }
         }

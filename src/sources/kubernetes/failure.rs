@@ -21,6 +21,8 @@ pub(super) enum Failure {
     },
     /// 401: the credentials are not accepted.
     Unauthorized(String),
+    /// 409: the object is another one by now.
+    Conflict(String),
     /// The history asked for is gone, or is another one: list again.
     Expired(String),
     /// No answer: the API may be away, and another one when it is back.
@@ -85,6 +87,7 @@ impl Failure {
                 is_absent: status.code == 404,
                 said,
             },
+            409 => Self::Conflict(said),
             410 => Self::Expired(said),
             // The server stands before the version asked for: its history was rewound.
             504 if is_too_large => Self::Expired(said),
@@ -96,6 +99,7 @@ impl Failure {
     pub(super) fn with(mut self, why: &str) -> Self {
         let (Self::Refused { said: text, .. }
         | Self::Unauthorized(text)
+        | Self::Conflict(text)
         | Self::Expired(text)
         | Self::Transport(text)
         | Self::Answer(text)
@@ -109,6 +113,7 @@ impl Failure {
         match self {
             Self::Refused { said: text, .. }
             | Self::Unauthorized(text)
+            | Self::Conflict(text)
             | Self::Expired(text)
             | Self::Transport(text)
             | Self::Answer(text)

@@ -8,7 +8,7 @@ mod follow;
 mod object;
 mod query;
 
-pub use self::client::HostClient;
+pub use self::client::{HostClient, HostClients, HostRefusal};
 pub use self::follow::{HostNews, HostTiming, follow_host};
 pub use self::object::HostObject;
 pub use self::query::HostQuery;

@@ -9,30 +9,44 @@ mod following;
 mod origin;
 mod profile;
 mod secret;
+mod write_back;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::warn;
 
 use self::following::Following;
 use self::origin::{ObjectOrigin, ObjectReading, OriginChange};
 use self::secret::ReadSecret;
+use self::write_back::{TokenWriter, WrittenBack};
 use super::super::kubernetes::{
-    HostClient, HostNews, HostObject, HostQuery, ObjectCredentials, ObjectRules,
+    HostClients, HostNews, HostObject, HostQuery, ObjectCredentials, ObjectRules,
 };
+use super::OtherOrigins;
 use crate::config::{HostCluster, MemberObject, ObjectMember};
 use crate::model::limits::HOST_OBJECTS;
+use crate::model::{MemberList, Shown};
 use crate::names::Label;
 use crate::telemetry::Metrics;
+
+/// What is said of a `ClusterProfile` with `ControlPlaneHealthy=False`.
+const UNHEALTHY: &str = "its control plane is said to be unhealthy (ControlPlaneHealthy)";
+
+/// What became of tokens that may wait to be taken in.
+const WRITTEN: usize = 16;
 
 /// The members that objects of a host cluster name.
 pub struct HostMembers {
     /// Where the loops run.
     runtime: Handle,
+    /// Has the client of the host cluster.
+    clients: HostClients,
     /// The host cluster.
     host: Option<HostCluster>,
     /// The loops that follow Secrets that are members, `ClusterProfile`s, and Secrets that these name.
@@ -44,13 +58,19 @@ pub struct HostMembers {
     /// The `ClusterProfile`s.
     profiles: BTreeMap<String, HostObject>,
     /// Those whose control plane is said to be unhealthy.
-    unhealthy: BTreeSet<String>,
+    unhealthy: BTreeSet<MemberObject>,
     /// Secrets that they may name.
     named: BTreeMap<String, HostObject>,
     /// All of these were listed once.
     is_named_known: bool,
     /// How all members are reached.
     credentials: ObjectCredentials,
+    /// What writes renewed tokens back; it ends with this.
+    writer: JoinSet<()>,
+    /// What becomes of them.
+    written: mpsc::Receiver<WrittenBack>,
+    /// Why tokens are not written back.
+    unwritten: BTreeMap<MemberObject, String>,
     /// Where it is shown what is wrong.
     metrics: Arc<Metrics>,
 }
@@ -79,12 +99,35 @@ impl Kind {
 
 /// News of a host cluster.
 #[derive(Debug)]
-pub struct HostChange(Kind, HostNews);
+pub struct HostChange(Change);
+
+/// The same, for those who know what it is.
+#[derive(Debug)]
+enum Change {
+    /// Of objects of a kind.
+    Objects(Kind, HostNews),
+    /// Of a token that was renewed.
+    Token(WrittenBack),
+}
 
 impl HostChange {
+    /// The list of members that was heard by it, as a whole.
+    pub fn heard(&self) -> Option<MemberList> {
+        let Self(Change::Objects(kind, HostNews::Listed(_) | HostNews::NotServed)) = self else {
+            return None;
+        };
+        match kind {
+            Kind::Secrets => Some(MemberList::Secrets),
+            Kind::Profiles => Some(MemberList::Profiles),
+            Kind::Named => None,
+        }
+    }
+
     /// What was listed, in words, or was not, and then why; `None` where this is no answer to a list.
     pub(super) fn of_list(&self) -> Option<(&'static str, Option<&str>)> {
-        let Self(kind, news) = self;
+        let Self(Change::Objects(kind, news)) = self else {
+            return None;
+        };
         match news {
             HostNews::Listed(_) | HostNews::NotServed => Some((kind.name(), None)),
             HostNews::Failed { why, .. } => Some((kind.name(), Some(why))),
@@ -95,9 +138,14 @@ impl HostChange {
 
 impl HostMembers {
     /// Nobody yet. Loops run on `runtime`.
-    pub fn new(runtime: Handle, credentials: ObjectCredentials, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        (runtime, clients): (Handle, HostClients),
+        credentials: ObjectCredentials,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             runtime,
+            clients,
             host: None,
             loops: [const { None }; 3],
             from_secrets: ObjectOrigin::default(),
@@ -107,6 +155,9 @@ impl HostMembers {
             named: BTreeMap::new(),
             is_named_known: false,
             credentials,
+            writer: JoinSet::new(),
+            written: mpsc::channel(1).1,
+            unwritten: BTreeMap::new(),
             metrics,
         }
     }
@@ -129,6 +180,7 @@ impl HostMembers {
         }
         self.host = host.cloned();
         self.loops = [const { None }; 3];
+        self.writer = JoinSet::new();
         let before = self.members().len();
         if host.is_none_or(|host| host.secrets.is_none()) {
             self.drop_all(Kind::Secrets);
@@ -137,7 +189,13 @@ impl HostMembers {
             self.drop_all(Kind::Profiles);
         }
         if let Some(host) = host {
-            let client = Arc::new(HostClient::new(host.source.clone()));
+            let client = self.clients.of(&host.source);
+            let orders = self.credentials.take_orders();
+            let (said, written) = mpsc::channel(WRITTEN);
+            self.written = written;
+            let writer = TokenWriter::new(Arc::clone(&client), host.namespace.clone());
+            self.writer
+                .spawn_on(writer.run(orders, said), &self.runtime);
             let start = |query| Following::start(&self.runtime, &client, query);
             let secrets = |labels| HostQuery::secrets(&host.namespace, labels);
             let profiles = |labels| HostQuery::cluster_profiles(&host.namespace, labels);
@@ -160,16 +218,50 @@ impl HostMembers {
             self.from_profiles.presence.due(),
         );
         let [secrets, profiles, named] = &mut self.loops;
-        tokio::select! {
-            news = Following::next(secrets, due.0) => HostChange(Kind::Secrets, news),
-            news = Following::next(profiles, due.1) => HostChange(Kind::Profiles, news),
-            news = Following::next(named, None) => HostChange(Kind::Named, news),
+        HostChange(tokio::select! {
+            news = Following::next(secrets, due.0) => Change::Objects(Kind::Secrets, news),
+            news = Following::next(profiles, due.1) => Change::Objects(Kind::Profiles, news),
+            news = Following::next(named, None) => Change::Objects(Kind::Named, news),
+            Some(written) = self.written.recv() => Change::Token(written),
+        })
+    }
+
+    /// Takes in news of the host; `others` is what there is of other origins. Returns whether anything is
+    /// to be composed anew.
+    pub fn note(&mut self, HostChange(change): HostChange, others: OtherOrigins) -> bool {
+        match change {
+            Change::Objects(kind, news) => self.note_objects(kind, news, others),
+            Change::Token(written) => self.note_written(written),
         }
     }
 
-    /// Takes in news of the host; there are so many `members` in all. Returns whether anything is to be
-    /// composed anew.
-    pub fn note(&mut self, HostChange(kind, news): HostChange, members: usize) -> bool {
+    /// Takes in what became of a token that was to be written back. Returns whether that is news.
+    fn note_written(&mut self, WrittenBack { object, trouble }: WrittenBack) -> bool {
+        let Some(trouble) = trouble else {
+            return self.unwritten.remove(&object).is_some();
+        };
+        let origins = [&self.from_secrets, &self.from_profiles];
+        let mut members = origins.into_iter().flat_map(|it| it.members());
+        if members.all(|member| member.object != object) {
+            // It is gone meanwhile.
+            return false;
+        }
+        let before = self.unwritten.insert(object.clone(), trouble.clone());
+        if before.is_none() {
+            warn!(%object, trouble = %Shown(&trouble), "its renewed token is known here alone");
+        }
+        before.as_ref() != Some(&trouble)
+    }
+
+    /// Takes in news of objects of a kind.
+    fn note_objects(&mut self, kind: Kind, news: HostNews, others: OtherOrigins) -> bool {
+        let unhealthy = self.unhealthy.clone();
+        let is_due = self.note_members(kind, news, others);
+        is_due || unhealthy != self.unhealthy
+    }
+
+    /// The same, but for what is only to be known of members.
+    fn note_members(&mut self, kind: Kind, news: HostNews, others: OtherOrigins) -> bool {
         let [secrets, profiles, named] = &mut self.loops;
         let following = match kind {
             Kind::Secrets => secrets,
@@ -195,9 +287,13 @@ impl HostMembers {
             HostNews::Deleted(object) => (None, None, Some(object.name)),
             HostNews::NotServed | HostNews::Failed { .. } => return false,
         };
-        let origin = self.origin(kind);
-        let others = members.saturating_sub(origin.members().count());
         let now = Instant::now();
+        let beside = match kind {
+            Kind::Secrets => self.from_profiles.presence.for_others(now),
+            Kind::Profiles | Kind::Named => self.from_secrets.presence.for_others(now),
+        };
+        let others = others + beside;
+        let origin = self.origin(kind);
         let mut changed = OriginChange::default();
         if let Some(objects) = listed {
             changed = origin.listed(objects, others, now);
@@ -245,6 +341,21 @@ impl HostMembers {
         (wrong.collect(), ignored.sum())
     }
 
+    /// What there is of them, for other origins.
+    pub fn for_others(&self, now: Instant) -> OtherOrigins {
+        let (secrets, profiles) = (&self.from_secrets.presence, &self.from_profiles.presence);
+        secrets.for_others(now) + profiles.for_others(now)
+    }
+
+    /// What an operator should know of the member of an object.
+    pub fn warnings(&self, object: &MemberObject) -> impl Iterator<Item = String> {
+        let is_unhealthy = self.unhealthy.contains(object);
+        let unhealthy = is_unhealthy.then(|| format!("{object}: {UNHEALTHY}"));
+        unhealthy
+            .into_iter()
+            .chain(self.unwritten.get(object).cloned())
+    }
+
     /// Those of them that stay until an operator confirms that they are gone.
     pub fn withheld(&self) -> impl Iterator<Item = &MemberObject> {
         let origins = [&self.from_secrets, &self.from_profiles];
@@ -282,6 +393,8 @@ impl HostMembers {
         let origin = std::mem::take(self.origin(kind));
         for member in origin.members() {
             self.credentials.remove(&member.object);
+            self.unhealthy.remove(&member.object);
+            self.unwritten.remove(&member.object);
         }
     }
 
@@ -289,9 +402,10 @@ impl HostMembers {
     fn forget(&mut self, changed: &OriginChange) -> bool {
         for one in &changed.gone {
             self.credentials.remove(one);
+            self.unhealthy.remove(one);
+            self.unwritten.remove(one);
             if let MemberObject::Profile { name, .. } = one {
                 self.profiles.remove(name);
-                self.unhealthy.remove(name);
             }
         }
         changed.is_due
@@ -375,9 +489,9 @@ impl HostMembers {
             }
         };
         if !read.is_unhealthy {
-            self.unhealthy.remove(&object.name);
-        } else if self.unhealthy.insert(object.name.clone()) {
-            warn!(object = %of, "its control plane is said to be unhealthy (ControlPlaneHealthy)");
+            self.unhealthy.remove(of);
+        } else if self.unhealthy.insert(of.clone()) {
+            warn!(object = %of, "{UNHEALTHY}");
         }
         self.profiles.insert(object.name.clone(), object);
         ObjectReading::Members(vec![(read.member, told.err())])

@@ -10,6 +10,8 @@
 //!                            withheld ─────────────────────────────────▶ gone
 //! ```
 //!
+//! Those that go at once are counted over all origins, and so are those who stay.
+//!
 //! Somebody whose absence an operator has said to be meant is gone with the first list that lacks it,
 //! and does not count among those that go at once.
 
@@ -29,6 +31,53 @@ const FEWEST: usize = 2;
 /// For how long an absence is meant that does not come.
 const MEANT: Duration = Duration::from_secs(300);
 
+/// What there is of the members of other origins, for those who go at once: they are counted over all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OtherOrigins {
+    /// How many there are.
+    pub members: usize,
+    /// How many of them may be gone.
+    pub absent: usize,
+    /// How many went of late.
+    pub recent: usize,
+}
+
+impl std::ops::Add for OtherOrigins {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            members: self.members + other.members,
+            absent: self.absent + other.absent,
+            recent: self.recent + other.recent,
+        }
+    }
+}
+
+/// Members that went of late.
+#[derive(Debug, Clone, Default)]
+pub struct RecentDepartures(VecDeque<Instant>);
+
+impl RecentDepartures {
+    /// One goes now.
+    pub fn push(&mut self, now: Instant) {
+        self.0.push_back(now);
+    }
+
+    /// How many went that go at once with one that goes now.
+    pub fn count(&self, now: Instant) -> usize {
+        let recent = self.0.iter().rev();
+        recent.take_while(|at| now < **at + WINDOW).count()
+    }
+
+    /// Forgets those that do not.
+    fn forget(&mut self, now: Instant) {
+        while self.0.front().is_some_and(|at| now >= *at + WINDOW) {
+            self.0.pop_front();
+        }
+    }
+}
+
 /// Who of an origin is known, and who was not in its last list. `K` is what it calls them by.
 #[derive(Debug)]
 pub struct Presence<K> {
@@ -39,7 +88,7 @@ pub struct Presence<K> {
     /// Those whose absence is meant, with until when.
     meant: BTreeMap<K, Instant>,
     /// When those went that went of late.
-    recent: VecDeque<Instant>,
+    recent: RecentDepartures,
 }
 
 impl<K: Ord + Clone> Default for Presence<K> {
@@ -48,7 +97,7 @@ impl<K: Ord + Clone> Default for Presence<K> {
             known: BTreeMap::new(),
             withheld: BTreeSet::new(),
             meant: BTreeMap::new(),
-            recent: VecDeque::new(),
+            recent: RecentDepartures::default(),
         }
     }
 }
@@ -66,8 +115,8 @@ impl<K: Ord + Clone> Presence<K> {
         }
     }
 
-    /// A whole list. `others` are members of other origins. Returns those that are gone now.
-    pub fn listed(&mut self, list: &BTreeSet<K>, others: usize, now: Instant) -> Vec<K> {
+    /// A whole list. `others` is what there is of other origins. Returns those that are gone now.
+    pub fn listed(&mut self, list: &BTreeSet<K>, others: OtherOrigins, now: Instant) -> Vec<K> {
         for one in list {
             self.known.insert(one.clone(), None);
             self.withheld.remove(one);
@@ -86,7 +135,7 @@ impl<K: Ord + Clone> Presence<K> {
     }
 
     /// Of those whose absence nobody has said to be meant.
-    fn listed_unasked(&mut self, list: &BTreeSet<K>, others: usize, now: Instant) -> Vec<K> {
+    fn listed_unasked(&mut self, list: &BTreeSet<K>, others: OtherOrigins, now: Instant) -> Vec<K> {
         let mut gone = Vec::new();
         for (one, since) in &mut self.known {
             if list.contains(one) {
@@ -106,9 +155,9 @@ impl<K: Ord + Clone> Presence<K> {
         self.known.insert(one, None);
     }
 
-    /// Somebody was said to be gone, which needs no second list. `others` are members of other origins.
+    /// Somebody was said to be gone, which needs no second list. `others` is what there is of other origins.
     /// Returns those that are gone now.
-    pub fn deleted(&mut self, one: &K, others: usize, now: Instant) -> Vec<K> {
+    pub fn deleted(&mut self, one: &K, others: OtherOrigins, now: Instant) -> Vec<K> {
         let Some(since) = self.known.get_mut(one) else {
             return Vec::new();
         };
@@ -126,15 +175,14 @@ impl<K: Ord + Clone> Presence<K> {
 
     /// Lets those go that are gone, unless they are too many at once: then they stay until an operator
     /// confirms it.
-    fn let_go(&mut self, gone: Vec<K>, others: usize, now: Instant) -> Vec<K> {
-        while self.recent.front().is_some_and(|at| now >= *at + WINDOW) {
-            self.recent.pop_front();
-        }
+    fn let_go(&mut self, gone: Vec<K>, others: OtherOrigins, now: Instant) -> Vec<K> {
+        self.recent.forget(now);
         // What else is absent counts too: it goes, or is withheld, within the same seconds.
-        let absent = self.known.values().flatten().count();
-        let all = self.known.len() + others;
-        let going = absent + self.recent.len();
-        let is_half = going >= FEWEST && 2 * going > all + self.recent.len();
+        let absent = self.known.values().flatten().count() + others.absent;
+        let all = self.known.len() + others.members;
+        let recent = self.recent.count(now) + others.recent;
+        let going = absent + recent;
+        let is_half = going >= FEWEST && 2 * going > all + recent;
         if !gone.is_empty() && (is_half || absent >= all) {
             self.withheld.extend(gone);
             return Vec::new();
@@ -149,6 +197,17 @@ impl<K: Ord + Clone> Presence<K> {
             self.known.remove(one);
         }
         gone
+    }
+
+    /// What there is of this origin, for another one.
+    pub fn for_others(&self, now: Instant) -> OtherOrigins {
+        let absent = self.known.iter();
+        let absent = absent.filter(|(one, since)| since.is_some() && !self.meant.contains_key(one));
+        OtherOrigins {
+            members: self.known.len(),
+            absent: absent.count(),
+            recent: self.recent.count(now),
+        }
     }
 
     /// Those that stay until an operator confirms that they are gone.
@@ -173,7 +232,7 @@ impl<K: Ord + Clone> Presence<K> {
     fn remove(&mut self, gone: Vec<K>, now: Instant) -> Vec<K> {
         for one in &gone {
             self.known.remove(one);
-            self.recent.push_back(now);
+            self.recent.push(now);
         }
         gone
     }
@@ -182,6 +241,13 @@ impl<K: Ord + Clone> Presence<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// There are no other origins.
+    const NONE: OtherOrigins = OtherOrigins {
+        members: 0,
+        absent: 0,
+        recent: 0,
+    };
 
     fn set(names: &'static str) -> BTreeSet<&'static str> {
         names.split_whitespace().collect()
@@ -192,14 +258,14 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut presence = Presence::default();
-        assert!(presence.listed(&set("a b c"), 0, at(0)).is_empty());
+        assert!(presence.listed(&set("a b c"), NONE, at(0)).is_empty());
         assert_eq!(presence.due(), None);
-        assert!(presence.listed(&set("a b"), 0, at(1)).is_empty());
+        assert!(presence.listed(&set("a b"), NONE, at(1)).is_empty());
         assert_eq!(presence.due(), Some(at(6)));
-        assert!(presence.listed(&set("a b c"), 0, at(5)).is_empty());
-        assert!(presence.listed(&set("a b"), 0, at(7)).is_empty());
-        assert!(presence.listed(&set("a b"), 0, at(11)).is_empty());
-        assert_eq!(presence.listed(&set("a b"), 0, at(12)), ["c"]);
+        assert!(presence.listed(&set("a b c"), NONE, at(5)).is_empty());
+        assert!(presence.listed(&set("a b"), NONE, at(7)).is_empty());
+        assert!(presence.listed(&set("a b"), NONE, at(11)).is_empty());
+        assert_eq!(presence.listed(&set("a b"), NONE, at(12)), ["c"]);
         assert_eq!(presence.due(), None);
     }
 
@@ -208,22 +274,23 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut presence = Presence::default();
-        presence.listed(&set("a b c"), 0, at(0));
-        presence.listed(&set(""), 0, at(1));
-        assert!(presence.listed(&set(""), 0, at(7)).is_empty());
+        presence.listed(&set("a b c"), NONE, at(0));
+        presence.listed(&set(""), NONE, at(1));
+        assert!(presence.listed(&set(""), NONE, at(7)).is_empty());
         assert_eq!(*presence.withheld(), set("a b c"));
         // One that is back is no longer asked about.
-        presence.listed(&set("b"), 0, at(8));
+        presence.listed(&set("b"), NONE, at(8));
         assert_eq!(presence.confirm(), ["a", "c"]);
-        assert!(presence.listed(&set("b"), 0, at(60)).is_empty());
+        assert!(presence.listed(&set("b"), NONE, at(60)).is_empty());
         assert!(presence.withheld().is_empty());
         // The last one of all stays too, and goes where others are left.
-        presence.listed(&set(""), 0, at(61));
-        assert!(presence.listed(&set(""), 0, at(66)).is_empty());
+        presence.listed(&set(""), NONE, at(61));
+        assert!(presence.listed(&set(""), NONE, at(66)).is_empty());
         assert_eq!(presence.confirm(), ["b"]);
-        presence.listed(&set("d"), 3, at(70));
-        presence.listed(&set(""), 3, at(71));
-        assert_eq!(presence.listed(&set(""), 3, at(76)), ["d"]);
+        let three = OtherOrigins { members: 3, ..NONE };
+        presence.listed(&set("d"), three, at(70));
+        presence.listed(&set(""), three, at(71));
+        assert_eq!(presence.listed(&set(""), three, at(76)), ["d"]);
     }
 
     #[test]
@@ -231,11 +298,11 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut presence = Presence::default();
-        presence.listed(&set("a b c d e"), 0, at(0));
-        assert_eq!(presence.deleted(&"a", 0, at(1)), ["a"]);
-        assert!(presence.deleted(&"x", 0, at(1)).is_empty());
-        assert_eq!(presence.deleted(&"b", 0, at(2)), ["b"]);
-        assert!(presence.deleted(&"c", 0, at(3)).is_empty());
+        presence.listed(&set("a b c d e"), NONE, at(0));
+        assert_eq!(presence.deleted(&"a", NONE, at(1)), ["a"]);
+        assert!(presence.deleted(&"x", NONE, at(1)).is_empty());
+        assert_eq!(presence.deleted(&"b", NONE, at(2)), ["b"]);
+        assert!(presence.deleted(&"c", NONE, at(3)).is_empty());
         assert_eq!(*presence.withheld(), set("c"));
         presence.seen("c");
         assert!(presence.withheld().is_empty());
@@ -243,12 +310,12 @@ mod tests {
         // The last one stays, however it goes.
         let mut presence = Presence::default();
         presence.seen("a");
-        assert!(presence.deleted(&"a", 0, at(60)).is_empty());
+        assert!(presence.deleted(&"a", NONE, at(60)).is_empty());
         assert_eq!(presence.confirm(), ["a"]);
         // Unless that is meant.
         presence.seen("a");
         presence.mean("a", at(70));
-        assert_eq!(presence.deleted(&"a", 0, at(71)), ["a"]);
+        assert_eq!(presence.deleted(&"a", NONE, at(71)), ["a"]);
         assert!(presence.withheld().is_empty());
     }
 
@@ -257,30 +324,67 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut presence = Presence::default();
-        presence.listed(&set("a b c d"), 0, at(0));
+        presence.listed(&set("a b c d"), NONE, at(0));
         presence.mean("a", at(0));
         presence.mean("x", at(0));
-        assert!(presence.listed(&set("a b c d"), 0, at(1)).is_empty());
-        assert_eq!(presence.listed(&set("b c d"), 0, at(2)), ["a"]);
+        assert!(presence.listed(&set("a b c d"), NONE, at(1)).is_empty());
+        assert_eq!(presence.listed(&set("b c d"), NONE, at(2)), ["a"]);
         // It was absent before it was said.
-        presence.listed(&set("c d"), 0, at(3));
+        presence.listed(&set("c d"), NONE, at(3));
         presence.mean("b", at(4));
         assert_eq!(presence.due(), Some(at(3)));
-        assert_eq!(presence.listed(&set("c d"), 0, at(4)), ["b"]);
+        assert_eq!(presence.listed(&set("c d"), NONE, at(4)), ["b"]);
         // Neither makes one that goes by itself too many.
-        presence.listed(&set("d"), 0, at(5));
-        assert_eq!(presence.listed(&set("d"), 0, at(10)), ["c"]);
+        presence.listed(&set("d"), NONE, at(5));
+        assert_eq!(presence.listed(&set("d"), NONE, at(10)), ["c"]);
         // Nor does the last one of all wait, nor one that is withheld.
-        presence.listed(&set(""), 0, at(20));
-        assert!(presence.listed(&set(""), 0, at(25)).is_empty());
+        presence.listed(&set(""), NONE, at(20));
+        assert!(presence.listed(&set(""), NONE, at(25)).is_empty());
         assert_eq!(*presence.withheld(), set("d"));
         presence.mean("d", at(26));
-        assert_eq!(presence.listed(&set(""), 0, at(26)), ["d"]);
+        assert_eq!(presence.listed(&set(""), NONE, at(26)), ["d"]);
         assert!(presence.withheld().is_empty());
         // What is meant and does not come is no longer meant after a while.
-        presence.listed(&set("e f"), 0, at(30));
+        presence.listed(&set("e f"), NONE, at(30));
         presence.mean("e", at(30));
-        assert!(presence.listed(&set("f"), 0, at(330)).is_empty());
+        assert!(presence.listed(&set("f"), NONE, at(330)).is_empty());
+    }
+
+    #[test]
+    fn those_that_go_at_once_are_counted_over_all_origins() {
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let (mut one, mut other) = (Presence::default(), Presence::default());
+        one.listed(&set("a b c d e"), NONE, at(0));
+        other.listed(&set("v w x y z"), NONE, at(0));
+        // Three of ten, and three more five seconds later.
+        one.listed(&set("d e"), other.for_others(at(10)), at(10));
+        let gone = one.listed(&set("d e"), other.for_others(at(15)), at(15));
+        assert_eq!(gone, ["a", "b", "c"]);
+        other.listed(&set("y z"), one.for_others(at(16)), at(16));
+        let gone = other.listed(&set("y z"), one.for_others(at(21)), at(21));
+        assert!(gone.is_empty());
+        assert_eq!(*other.withheld(), set("v w x"));
+        other.listed(&set("v w x y z"), one.for_others(at(22)), at(22));
+        // Both at once.
+        one.listed(&set("a b c d e"), other.for_others(at(40)), at(40));
+        one.listed(&set("d e"), other.for_others(at(41)), at(41));
+        other.listed(&set("y z"), one.for_others(at(42)), at(42));
+        assert!(
+            one.listed(&set("d e"), other.for_others(at(46)), at(46))
+                .is_empty()
+        );
+        // Three of four, as the last one is left to another origin.
+        let left = OtherOrigins { members: 1, ..NONE };
+        let mut last = Presence::default();
+        last.listed(&set("a"), left, at(60));
+        assert_eq!(last.deleted(&"a", left, at(61)), ["a"]);
+        last.seen("a");
+        let leaving = OtherOrigins { absent: 1, ..left };
+        assert!(last.deleted(&"a", leaving, at(80)).is_empty());
+        // Nobody counts whose absence is meant.
+        last.mean("a", at(81));
+        assert_eq!(last.for_others(at(81)).absent, 0);
     }
 
     #[test]
@@ -288,13 +392,13 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut presence = Presence::default();
-        presence.listed(&set("a b c d"), 0, at(0));
-        presence.listed(&set("b c d"), 0, at(1));
-        assert_eq!(presence.listed(&set("c d"), 0, at(6)), ["a"]);
+        presence.listed(&set("a b c d"), NONE, at(0));
+        presence.listed(&set("b c d"), NONE, at(1));
+        assert_eq!(presence.listed(&set("c d"), NONE, at(6)), ["a"]);
         // Half of the four that there were within 10 s.
-        assert_eq!(presence.listed(&set("c d"), 0, at(11)), ["b"]);
-        presence.listed(&set("d"), 0, at(11));
-        assert!(presence.listed(&set("d"), 0, at(16)).is_empty());
+        assert_eq!(presence.listed(&set("c d"), NONE, at(11)), ["b"]);
+        presence.listed(&set("d"), NONE, at(11));
+        assert!(presence.listed(&set("d"), NONE, at(16)).is_empty());
         assert_eq!(*presence.withheld(), set("c"));
     }
 }

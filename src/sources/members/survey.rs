@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::super::kubernetes::ObjectCredentials;
+use super::super::kubernetes::{HostClients, ObjectCredentials};
+use super::OtherOrigins;
 use super::host::HostMembers;
 use crate::config::{HostCluster, ObjectMember};
 
@@ -24,7 +25,8 @@ pub struct HostSurvey {
 /// Asks a host cluster which members there are, by the same functions as the daemon. How they are reached
 /// is put into `credentials`. Takes as long as the host does: whoever waits sets a limit.
 pub async fn survey_host(host: &HostCluster, credentials: ObjectCredentials) -> HostSurvey {
-    let mut seen = HostMembers::new(Handle::current(), credentials, Arc::default());
+    let runs = (Handle::current(), HostClients::default());
+    let mut seen = HostMembers::new(runs, credentials, Arc::default());
     seen.follow(Some(host));
     let mut awaited = seen.asked();
     let mut failed = Vec::new();
@@ -36,7 +38,7 @@ pub async fn survey_host(host: &HostCluster, credentials: ObjectCredentials) -> 
             awaited.swap_remove(at);
             failed.extend(failure.map(|why| format!("{kind}: {why}")));
         }
-        seen.note(change, 0);
+        seen.note(change, OtherOrigins::default());
     }
     let (wrong, ignored) = seen.refused();
     HostSurvey {

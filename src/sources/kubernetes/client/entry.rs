@@ -45,6 +45,18 @@ impl Entry {
         Ok(entry)
     }
 
+    /// What a context of a kubeconfig with this text names; `None` is the present one, else the only one.
+    pub(super) fn of_text(text: &[u8], asked: Option<&str>) -> Result<Self, String> {
+        let text = std::str::from_utf8(text).map_err(|_| "not UTF-8".to_owned())?;
+        let parsed = Kubeconfig::from_yaml(text);
+        let parsed = parsed.map_err(|_| "not the YAML of a kubeconfig".to_owned())?;
+        let context = match asked {
+            Some(asked) => asked,
+            None => context(&parsed)?,
+        };
+        Self::of(&parsed, context, Path::new(""))
+    }
+
     /// Takes out what is empty: whoever fills templates leaves keys without values.
     pub(super) fn drop_empty(&mut self) {
         let Self { cluster, user } = self;
@@ -115,6 +127,19 @@ impl Entry {
             return Ok(());
         };
         Err(wrong.to_owned())
+    }
+}
+
+/// The context that counts: the present one, else the only one.
+fn context(kubeconfig: &Kubeconfig) -> Result<&str, String> {
+    let current = kubeconfig.current_context.as_deref();
+    if let Some(current) = current.filter(|current| !current.is_empty()) {
+        return Ok(current);
+    }
+    match kubeconfig.contexts.as_slice() {
+        [only] => Ok(&only.name),
+        [] => Err("no context".to_owned()),
+        _ => Err("no current-context, and several contexts".to_owned()),
     }
 }
 

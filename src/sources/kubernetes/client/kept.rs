@@ -132,7 +132,7 @@ impl KeptToken {
 }
 
 /// Whether `kept` is of the same ServiceAccount as `configured`, and was issued later.
-fn is_later(kept: &SecretString, configured: &SecretString) -> bool {
+pub(super) fn is_later(kept: &SecretString, configured: &SecretString) -> bool {
     let (Some(kept), Some(configured)) = (TokenClaims::of(kept), TokenClaims::of(configured))
     else {
         return false;

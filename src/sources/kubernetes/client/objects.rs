@@ -9,13 +9,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
-use kube::config::{AuthInfo, ExecConfig, Kubeconfig};
+use kube::config::{AuthInfo, ExecConfig};
 use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::entry::Entry;
 use super::error::ClientError;
 use super::kubeconfig;
+use super::object_tokens::{Orders, TokenForm, TokenPlace};
 use super::settings::ClientSettings;
 use crate::config::{AccessProvider, MemberObject};
 
@@ -25,7 +26,12 @@ const EXEC_VERSION: &str = "client.authentication.k8s.io/v1";
 /// How the members are reached that objects name: known here for as long as the process lives, and never
 /// on disk. All clones are one.
 #[derive(Clone, Default)]
-pub struct ObjectCredentials(Arc<Mutex<BTreeMap<MemberObject, Known>>>);
+pub struct ObjectCredentials {
+    /// By the objects that name the members.
+    known: Arc<Mutex<BTreeMap<MemberObject, Known>>>,
+    /// Where orders go to whoever asks the host.
+    pub(super) orders: Arc<Mutex<Orders>>,
+}
 
 /// What is known of one object.
 #[derive(Clone)]
@@ -34,6 +40,8 @@ struct Known {
     settings: Result<ClientSettings, String>,
     /// A hash of what that was read from.
     hash: u64,
+    /// Where the token stands that is in it, if one does.
+    place: Option<TokenPlace>,
 }
 
 /// What our own configuration lets objects name.
@@ -52,6 +60,8 @@ pub struct ObjectAccess {
     pub cluster: Value,
     /// Who we are.
     pub user: ObjectUser,
+    /// Where the token of that stands, if one may.
+    pub place: Option<TokenPlace>,
 }
 
 /// Who we are.
@@ -81,7 +91,20 @@ impl ObjectCredentials {
     ) -> Result<(), String> {
         let mut hasher = DefaultHasher::new();
         (text, format!("{rules:?}")).hash(&mut hasher);
-        self.learn(object, read(object, text, rules), hasher.finish())
+        let place = match object {
+            MemberObject::Secret { name, key, .. } => Some(TokenPlace {
+                secret: name.clone(),
+                key: key.clone(),
+                form: TokenForm::Kubeconfig(None),
+            }),
+            MemberObject::Profile { .. } => None,
+        };
+        let known = Known {
+            settings: read(object, text, rules),
+            hash: hasher.finish(),
+            place,
+        };
+        self.learn(object, known)
     }
 
     /// Takes what an object says of how its member is reached. As
@@ -99,39 +122,47 @@ impl ObjectCredentials {
             ObjectUser::Kubeconfig { text, context } => (text, context).hash(&mut hasher),
             ObjectUser::Provider(name) => name.hash(&mut hasher),
         }
-        let settings = read_access(object, access, rules);
-        self.learn(object, settings, hasher.finish())
+        let known = Known {
+            settings: read_access(object, access, rules),
+            hash: hasher.finish(),
+            place: access.place.clone(),
+        };
+        self.learn(object, known)
     }
 
     /// Says of an object why its member cannot be reached.
     pub fn refuse(&self, object: &MemberObject, why: String) {
         let mut hasher = DefaultHasher::new();
         why.hash(&mut hasher);
+        let known = Known {
+            settings: Err(why),
+            hash: hasher.finish(),
+            place: None,
+        };
         // That is what was said.
-        let _ = self.learn(object, Err(why), hasher.finish());
+        let _ = self.learn(object, known);
     }
 
     /// Forgets an object.
     pub fn remove(&self, object: &MemberObject) {
-        self.0.lock().remove(object);
+        self.known.lock().remove(object);
     }
 
     /// Takes what is known of an object.
-    fn learn(
-        &self,
-        object: &MemberObject,
-        settings: Result<ClientSettings, String>,
-        hash: u64,
-    ) -> Result<(), String> {
-        let said = settings.as_ref().map(|_| ()).map_err(String::clone);
-        let known = Known { settings, hash };
-        self.0.lock().insert(object.clone(), known);
+    fn learn(&self, object: &MemberObject, known: Known) -> Result<(), String> {
+        let said = known.settings.as_ref().map(|_| ()).map_err(String::clone);
+        self.known.lock().insert(object.clone(), known);
         said
+    }
+
+    /// Where the token of an object stands.
+    pub(super) fn place(&self, object: &MemberObject) -> Option<TokenPlace> {
+        self.known.lock().get(object)?.place.clone()
     }
 
     /// What a client of an object's member is built from.
     pub(super) fn settings(&self, object: &MemberObject) -> Result<ClientSettings, ClientError> {
-        let known = self.0.lock().get(object).cloned();
+        let known = self.known.lock().get(object).cloned();
         let not_yet = || {
             let why = "not read yet, as the host cluster has not answered since the start";
             Err(format!("{object}: {why}"))
@@ -142,21 +173,21 @@ impl ObjectCredentials {
 
     /// A hash of what is known of an object.
     pub(super) fn hash(&self, object: &MemberObject) -> u64 {
-        let known = self.0.lock();
+        let known = self.known.lock();
         known.get(object).map_or(0, |known| known.hash)
     }
 }
 
 impl std::fmt::Debug for ObjectCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let known = self.0.lock();
+        let known = self.known.lock();
         f.debug_set().entries(known.keys()).finish()
     }
 }
 
 /// What a kubeconfig out of an object says, if it holds nothing else than it may.
 fn read(object: &MemberObject, text: &[u8], rules: &ObjectRules) -> Result<ClientSettings, String> {
-    let entry = entry(text, None).map_err(|why| format!("{object}: {why}"))?;
+    let entry = Entry::of_text(text, None).map_err(|why| format!("{object}: {why}"))?;
     settings(object, entry, rules)
 }
 
@@ -177,7 +208,9 @@ fn read_access(
                 ..AuthInfo::default()
             }
         }
-        ObjectUser::Kubeconfig { text, context } => entry(text, context.clone()).map_err(at)?.user,
+        ObjectUser::Kubeconfig { text, context } => {
+            Entry::of_text(text, context.as_deref()).map_err(at)?.user
+        }
         ObjectUser::Provider(name) => AuthInfo {
             exec: Some(ExecConfig {
                 command: Some(name.clone()),
@@ -189,15 +222,6 @@ fn read_access(
     let mut entry = Entry { cluster, user };
     entry.drop_empty();
     settings(object, entry, rules)
-}
-
-/// The entry of a context of a kubeconfig.
-fn entry(text: &[u8], asked: Option<String>) -> Result<Entry, String> {
-    let text = std::str::from_utf8(text).map_err(|_| "not UTF-8".to_owned())?;
-    let parsed = Kubeconfig::from_yaml(text);
-    let parsed = parsed.map_err(|_| "not the YAML of a kubeconfig".to_owned())?;
-    let context = asked.map_or_else(|| context(&parsed), Ok)?;
-    Entry::of(&parsed, &context, Path::new(""))
 }
 
 /// What a client of an entry is built from, if it holds nothing else than it may.
@@ -224,19 +248,6 @@ fn settings(
         ClientError::Kubeconfig(why) => at(why),
         other => at(other.to_string()),
     })
-}
-
-/// The context that counts: the present one, else the only one.
-fn context(kubeconfig: &Kubeconfig) -> Result<String, String> {
-    let current = kubeconfig.current_context.clone();
-    if let Some(current) = current.filter(|current| !current.is_empty()) {
-        return Ok(current);
-    }
-    match kubeconfig.contexts.as_slice() {
-        [only] => Ok(only.name.clone()),
-        [] => Err("no context".to_owned()),
-        _ => Err("no current-context, and several contexts".to_owned()),
-    }
 }
 
 /// What an entry holds that it may not, by its name.

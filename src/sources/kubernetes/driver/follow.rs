@@ -161,7 +161,10 @@ pub(super) async fn cycle<W: Watched>(
 fn next(failure: &Failure) -> Next {
     match failure {
         Failure::Expired(_) | Failure::Transport(_) | Failure::TooMuch { .. } => Next::List,
-        Failure::Refused { .. } | Failure::Unauthorized(_) | Failure::Answer(_) => Next::Start,
+        Failure::Refused { .. }
+        | Failure::Unauthorized(_)
+        | Failure::Conflict(_)
+        | Failure::Answer(_) => Next::Start,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A new client when the files of the present one change, or its credentials run out; and new tokens.
 
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +8,14 @@ use backon::{BackoffBuilder, ExponentialBuilder};
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-use super::super::client::{ClientOrigin, Connection, KeptToken, Renewable, connect};
+use super::super::client::{ClientOrigin, Connection, KeptToken, Renewable, TokenClaims, connect};
 use super::super::failure::Failure;
 use super::super::request::{self, ExpectedBody};
 use super::link::{Link, Stopped, TaskReport};
 use super::pauses::Pauses;
 use super::renewal::{self, RenewalNews};
 use super::token_request::{self, GrantedToken};
+use crate::config::Source;
 use crate::model::limits::TOKEN_BODY;
 use crate::names::Label;
 use crate::telemetry::clock;
@@ -78,7 +80,15 @@ pub(super) async fn run(link: Link, origin: ClientOrigin, mut connection: Connec
 }
 
 /// Renews the token of a member again and again, where it is one that can be. Ends with the session.
-pub(super) async fn renew_tokens(link: Link, member: Label, kept: Arc<KeptToken>) -> Stopped {
+///
+/// A token out of a Secret is looked for there first, as another replica may have renewed it, and goes back
+/// there.
+pub(super) async fn renew_tokens(
+    link: Link,
+    member: Label,
+    kept: Arc<KeptToken>,
+    origin: ClientOrigin,
+) -> Stopped {
     let timing = &link.timing;
     let pauses = ExponentialBuilder::new()
         .with_jitter()
@@ -87,25 +97,54 @@ pub(super) async fn renew_tokens(link: Link, member: Label, kept: Arc<KeptToken>
         .without_max_times();
     let mut next = pauses.build();
     let mut not_before = Instant::now();
+    // Replicas do not renew in the same moment.
+    let replica = RandomState::new().hash_one(&member);
+    let object = match &origin.source {
+        Source::Object { object } => Some(object),
+        _ => None,
+    };
     loop {
         tokio::time::sleep(timing.files).await;
         let Some(renewable) = link.access().renewable else {
             continue;
         };
-        if clock::now() < renewal::due(&member, &renewable) || Instant::now() < not_before {
+        if clock::now() < renewal::due(&member, replica, &renewable) || Instant::now() < not_before
+        {
             continue;
         }
-        let news = match ask(&link, &renewable).await {
+        let present = match object {
+            Some(object) => {
+                let present = origin.objects.present_token(object);
+                let present = tokio::time::timeout(timing.answer, present).await;
+                present.ok().flatten()
+            }
+            None => None,
+        };
+        let found = present.filter(|token| succeeds(token, &renewable));
+        let is_found = found.is_some();
+        let token = match found {
+            Some(token) => Ok(token),
+            None => ask(&link, &renewable).await,
+        };
+        let news = match token {
             Ok(token) => {
                 next = pauses.build();
-                let (kept, now) = (Arc::clone(&kept), clock::now());
-                let written = tokio::task::spawn_blocking(move || kept.keep(token, now)).await;
+                let (kept, now, new) = (Arc::clone(&kept), clock::now(), token.clone());
+                let written = tokio::task::spawn_blocking(move || kept.keep(new, now)).await;
                 // A panic ends this task; the session goes on with the client that it has.
                 let Ok(written) = written else {
                     return Stopped;
                 };
                 link.rebuild.notify_one();
-                RenewalNews::Renewed(written.err().map(|error| error.to_string()))
+                if let Some(object) = object.filter(|_| !is_found) {
+                    origin.objects.write_back(object, token).await;
+                }
+                let why = written.err().map(|error| error.to_string());
+                if is_found {
+                    RenewalNews::Found(why)
+                } else {
+                    RenewalNews::Renewed(why)
+                }
             }
             Err(Failure::Refused { said, .. }) => RenewalNews::Refused(said, renewable.expires),
             Err(failure) => RenewalNews::Failed(failure.text().to_owned()),
@@ -116,6 +155,14 @@ pub(super) async fn renew_tokens(link: Link, member: Label, kept: Arc<KeptToken>
             return stopped;
         }
     }
+}
+
+/// Whether a token is of the same ServiceAccount as another, and was issued later.
+fn succeeds(token: &SecretString, present: &Renewable) -> bool {
+    TokenClaims::of(token).is_some_and(|claims| {
+        let account = (present.namespace.clone(), present.name.clone());
+        claims.subject == Some(account) && claims.issued > Some(present.issued)
+    })
 }
 
 /// Asks for a token.

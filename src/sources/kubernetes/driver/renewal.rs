@@ -12,20 +12,23 @@ use crate::names::Label;
 pub(super) enum RenewalNews {
     /// There is a new one. It could not be written, for this reason.
     Renewed(Option<String>),
+    /// Another replica has left a new one. It could not be kept, for this reason.
+    Found(Option<String>),
     /// The right to ask for it is missing; the present one ends then.
     Refused(String, UnixSeconds),
     /// There is none for another reason.
     Failed(String),
 }
 
-/// When a token is to be renewed: after half of its lifetime, a tenth of that sooner or later by the name
-/// of its member, so that many are not renewed at once. One that was received in this process counts from
+/// When a token is to be renewed: after half of its lifetime, a tenth of that sooner or later, by the name
+/// of its member, so that many are not renewed at once, and a quarter of that by `replica`, a random number
+/// of each process, so that one renewal may serve all of them. One that was received in this process counts from
 /// then, by our own clock, which need not be that of its API.
-pub(super) fn due(member: &Label, token: &Renewable) -> UnixSeconds {
+pub(super) fn due(member: &Label, replica: u64, token: &Renewable) -> UnixSeconds {
     let mut hasher = DefaultHasher::new();
     member.hash(&mut hasher);
     // From 900 to 1100 thousandths.
-    let share = 900 + hasher.finish() % 201;
+    let share = 900 + hasher.finish() % 151 + replica % 51;
     let lifetime = token.expires.0.saturating_sub(token.issued.0);
     let wait = u128::from(lifetime) * u128::from(share) / 2000;
     let from = token.received.unwrap_or(token.issued);
@@ -57,7 +60,10 @@ mod tests {
     fn an_hour_that_was_granted_is_renewed_after_27_to_33_minutes() {
         let members = (0..500).map(|number| format!("m{number}").parse().unwrap());
         let waits: BTreeSet<u64> = members
-            .map(|member: Label| due(&member, &token(1_000_000, None, 3600)).0 - 1_000_000)
+            .zip(0..)
+            .map(|(member, replica): (Label, u64)| {
+                due(&member, replica, &token(1_000_000, None, 3600)).0 - 1_000_000
+            })
             .collect();
         assert!(
             waits.first().is_some_and(|wait| *wait >= 27 * 60),
@@ -75,7 +81,7 @@ mod tests {
         let member: Label = "m".parse().unwrap();
         let ours = 1_000_000;
         for theirs in [ours - 86_400, ours + 86_400] {
-            let wait = due(&member, &token(theirs, Some(ours), 3600)).0 - ours;
+            let wait = due(&member, 50, &token(theirs, Some(ours), 3600)).0 - ours;
             assert!((27 * 60..=33 * 60).contains(&wait), "{wait}");
         }
     }

@@ -147,7 +147,8 @@ impl<'a> Session<'a> {
         let origin = self.origin.clone();
         if let Some(kept) = &origin.kept {
             let member = self.sender.member.clone();
-            self.spawn(renew::renew_tokens(link.clone(), member, Arc::clone(kept)));
+            let (kept, origin) = (Arc::clone(kept), self.origin.clone());
+            self.spawn(renew::renew_tokens(link.clone(), member, kept, origin));
         }
         self.spawn(renew::run(link.clone(), origin, connection));
         let mut ticks = tokio::time::interval(TICK);
@@ -411,6 +412,14 @@ impl<'a> Session<'a> {
             RenewalNews::Renewed(Some(error)) => {
                 warn!(%error, "token renewed, and not kept: a restart begins with the configured one");
                 Renewal::Renewed
+            }
+            RenewalNews::Found(None) => {
+                info!("token renewed by another replica");
+                return;
+            }
+            RenewalNews::Found(Some(error)) => {
+                warn!(%error, "token renewed by another replica, and not kept");
+                return;
             }
             RenewalNews::Refused(reason, expires) => {
                 if !was_refused {

@@ -36,6 +36,15 @@ impl HostObject {
     }
 }
 
+/// Reads one object.
+pub(super) fn single(octets: &[u8]) -> Result<HostObject, Failure> {
+    let what = "an object";
+    let body = serde_json::from_slice(octets);
+    let body = body.map_err(|error| Failure::undecodable(what, &error))?;
+    let object = HostObject::of(body);
+    object.ok_or_else(|| Failure::Answer(format!("{what}: no name")))
+}
+
 /// A page of a list.
 #[derive(Debug, Default)]
 pub(super) struct HostPage {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::super::Presence;
+use super::super::{OtherOrigins, Presence};
 use crate::config::{MemberObject, ObjectMember};
 
 /// What an object is.
@@ -63,11 +63,11 @@ impl ObjectOrigin {
         (self.wrong.len(), self.ignored.len())
     }
 
-    /// All objects, by name. `others` are members of other origins.
+    /// All objects, by name. `others` is what there is of other origins.
     pub(super) fn listed(
         &mut self,
         objects: Vec<(String, ObjectReading)>,
-        others: usize,
+        others: OtherOrigins,
         now: Instant,
     ) -> OriginChange {
         let names: BTreeSet<String> = objects.iter().map(|(name, _)| name.clone()).collect();
@@ -92,7 +92,7 @@ impl ObjectOrigin {
         &mut self,
         name: String,
         object: ObjectReading,
-        others: usize,
+        others: OtherOrigins,
         now: Instant,
     ) -> OriginChange {
         let before = self.of_object(&name);
@@ -115,7 +115,12 @@ impl ObjectOrigin {
     }
 
     /// An object is gone.
-    pub(super) fn deleted(&mut self, name: &str, others: usize, now: Instant) -> OriginChange {
+    pub(super) fn deleted(
+        &mut self,
+        name: &str,
+        others: OtherOrigins,
+        now: Instant,
+    ) -> OriginChange {
         self.wrong.remove(name);
         self.ignored.remove(name);
         let withheld = self.presence.withheld().clone();
@@ -187,7 +192,7 @@ impl ObjectOrigin {
         gone: &[MemberObject],
         is_due: bool,
         withheld: &BTreeSet<MemberObject>,
-        others: usize,
+        others: OtherOrigins,
         now: Instant,
     ) -> OriginChange {
         let gone = gone.iter();

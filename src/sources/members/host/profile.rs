@@ -6,7 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::super::super::kubernetes::{HostObject, ObjectAccess, ObjectUser};
+use super::super::super::kubernetes::{
+    HostObject, ObjectAccess, ObjectUser, TokenForm, TokenPlace,
+};
 use crate::config::{HostCluster, MemberObject, ObjectMember, ProfileOrigin};
 
 /// The property that says what a cluster is called in its clusterset (KEP-2149).
@@ -83,10 +85,15 @@ fn access(
     };
     let cluster = &found["cluster"];
     let told = named(&cluster["extensions"], EXTENSION).map_or(&Value::Null, |it| &it["extension"]);
-    let user = match name.as_str() {
+    let (user, place) = match name.as_str() {
         "secretreader" => {
             let secret = told["clusterName"].as_str().unwrap_or(&profile.name);
-            ObjectUser::Token(value(secrets, secret, "token")?)
+            let place = TokenPlace {
+                secret: secret.to_owned(),
+                key: "token".to_owned(),
+                form: TokenForm::Alone,
+            };
+            (ObjectUser::Token(value(secrets, &place)?), Some(place))
         }
         "kubeconfig-secretreader" => {
             let text = |key: &str| told[key].as_str().filter(|text| !text.is_empty());
@@ -94,21 +101,27 @@ fn access(
                 return Err("a Secret of another namespace is not allowed here".to_owned());
             }
             let secret = text("name").ok_or_else(|| format!("{EXTENSION}: no name of a Secret"))?;
-            ObjectUser::Kubeconfig {
-                text: value(secrets, secret, text("key").unwrap_or("kubeconfig"))?,
-                context: text("context").map(str::to_owned),
-            }
+            let context = text("context").map(str::to_owned);
+            let place = TokenPlace {
+                secret: secret.to_owned(),
+                key: text("key").unwrap_or("kubeconfig").to_owned(),
+                form: TokenForm::Kubeconfig(context.clone()),
+            };
+            let text = value(secrets, &place)?;
+            (ObjectUser::Kubeconfig { text, context }, Some(place))
         }
-        other => ObjectUser::Provider(other.to_owned()),
+        other => (ObjectUser::Provider(other.to_owned()), None),
     };
     Ok(ObjectAccess {
         cluster: cluster.clone(),
         user,
+        place,
     })
 }
 
 /// What is under a key of a Secret.
-fn value(secrets: &NamedSecrets, name: &str, key: &str) -> Result<Vec<u8>, String> {
+fn value(secrets: &NamedSecrets, place: &TokenPlace) -> Result<Vec<u8>, String> {
+    let (name, key) = (&place.secret, &place.key);
     let secret = secrets
         .get(name)
         .ok_or_else(|| format!("no Secret {name:?}"))?;
