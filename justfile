@@ -33,15 +33,41 @@ bench:
 deny:
     cargo deny check
 
-# The OCI image of the release build, as a layout in target/image; needs umoci.
-image:
-    cargo build --release --locked
-    deploy/image.sh target/release/gazetteer target/image
+# Everything that is shipped, in target/artefacts; needs what the recipes below need.
+artefacts:
+    deploy/artefacts.sh target/artefacts
 
-# Man pages, in target/man.
+# The programs that are shipped, in target/artefacts; needs cargo-auditable.
+programs:
+    deploy/programs.sh target/artefacts
+
+# The OCI image of the static program, as a layout in target/artefacts/image; needs umoci.
+image: programs
+    deploy/image.sh target/artefacts/gazetteer-static target/artefacts/image
+
+# The Debian package; needs cargo-deb.
+deb: programs
+    deploy/package.sh target/artefacts/gazetteer target/artefacts/gazetteer.deb
+
+# The bill of materials; needs cargo-cyclonedx.
+sbom:
+    mkdir -p target/artefacts
+    deploy/sbom.sh target/artefacts/gazetteer.cdx.json
+
+# Man pages, in target/artefacts/man.
 man:
-    mkdir -p target/man
-    cargo run -- man target/man
+    mkdir -p target/artefacts/man
+    cargo run -- man target/artefacts/man
+
+# The JSON Schema of the configuration, as the program prints it.
+schema:
+    mkdir -p target/artefacts
+    cargo run -- schema > target/artefacts/gazetteer.schema.json
+
+# The chart as an archive, in target/artefacts; needs helm.
+chart:
+    helm lint deploy/chart
+    helm package deploy/chart --destination target/artefacts
 
 # The base for kustomize from the chart; needs helm.
 kustomize:

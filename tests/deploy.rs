@@ -75,6 +75,15 @@ fn the_chart_is_of_this_version_and_has_the_files_of_the_repository() {
 }
 
 #[test]
+fn the_package_is_of_this_version_and_has_the_files_of_the_repository() {
+    let changelog = text("deploy/debian/changelog");
+    let version = concat!("gazetteer (", env!("CARGO_PKG_VERSION"), "-1) ");
+    assert!(changelog.starts_with(version), "{changelog}");
+    let facts = "deploy/debian/on-premises.toml";
+    assert_eq!(text("zones/on-premises.toml"), text(facts), "{facts}");
+}
+
+#[test]
 fn the_schema_takes_what_is_shipped() {
     let schema: Value = serde_json::from_str(&text("deploy/gazetteer.schema.json")).expect("JSON");
     assert!(jsonschema::meta::is_valid(&schema));
@@ -84,7 +93,7 @@ fn the_schema_takes_what_is_shipped() {
     let maps = objects
         .iter()
         .filter_map(|object| object["data"]["gazetteer.toml"].as_str());
-    let files = ["zones/demo.toml"].map(text);
+    let files = ["zones/demo.toml", "deploy/debian/gazetteer.toml"].map(text);
     let mut count = 0;
     for config in maps.map(str::to_owned).chain(files) {
         let config: Value = toml::from_str(&config).expect("TOML");
@@ -95,7 +104,7 @@ fn the_schema_takes_what_is_shipped() {
         assert!(refusals.is_empty(), "{refusals:?}");
         count += 1;
     }
-    assert_eq!(count, 2);
+    assert_eq!(count, 3);
 }
 
 #[test]

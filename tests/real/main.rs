@@ -4,9 +4,11 @@
 //! them break something that the next one needs whole, so each begins with mending. Every scenario
 //! has a gazetteer and a namespace of its own. A missing program fails the tests that need it.
 //!
-//! `GAZETTEER_REAL_BIN` names the folder that `tests/real/build.sh` prints.
+//! `GAZETTEER_REAL_BIN` names the folder that `tests/real/build.sh` prints, `GAZETTEER_ARTEFACTS` the
+//! one that `deploy/artefacts.sh` was given.
 
 mod api;
+mod artefacts;
 mod clusters;
 mod desk;
 mod dns;
@@ -31,6 +33,7 @@ mod process;
 mod relay;
 #[expect(dead_code, reason = "the tests that share it use the rest")]
 mod responder;
+mod rooted;
 mod scenarios;
 mod timeline;
 mod wait;

@@ -40,13 +40,20 @@ pub(crate) struct Process {
 }
 
 /// A command to start, and where to send the child.
-type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
+pub(crate) type Order = (Command, mpsc::Sender<std::io::Result<Child>>);
 
 /// Starts a command on the one thread that starts everything: the kernel's parent-death signal
 /// fires when the *thread* that started a child ends, so that thread must live as long as the test.
 fn start(command: Command) -> std::io::Result<Child> {
+    let (reply, answer) = mpsc::channel();
+    starter().send((command, reply)).expect("starter thread");
+    answer.recv().expect("starter thread")
+}
+
+/// That thread. It has the namespaces of the first that asks for it.
+pub(crate) fn starter() -> &'static mpsc::Sender<Order> {
     static STARTER: OnceLock<mpsc::Sender<Order>> = OnceLock::new();
-    let starter = STARTER.get_or_init(|| {
+    STARTER.get_or_init(|| {
         let (orders, inbox) = mpsc::channel::<Order>();
         std::thread::spawn(move || {
             for (mut command, reply) in inbox {
@@ -55,10 +62,7 @@ fn start(command: Command) -> std::io::Result<Child> {
             }
         });
         orders
-    });
-    let (reply, answer) = mpsc::channel();
-    starter.send((command, reply)).expect("starter thread");
-    answer.recv().expect("starter thread")
+    })
 }
 
 impl Process {

@@ -23,6 +23,7 @@ mod losses;
 mod members;
 mod newcomer;
 mod outage;
+mod package;
 mod planes;
 mod pods;
 mod prometheus;
@@ -32,7 +33,9 @@ mod resolved;
 mod resolvers;
 mod restart;
 mod rights;
+mod sbom;
 mod sizes;
+mod static_program;
 mod unconfirmed;
 
 /// A test that needs no control planes, and its folder.
@@ -92,6 +95,9 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         prometheus::alerts,
     ),
     ("the_image_is_reproducible_and_answers", image::serves),
+    ("the_package_is_reproducible_and_clean", package::is_clean),
+    ("the_package_seizes_nothing", package::lives),
+    ("the_bills_of_materials_are_complete", sbom::are_complete),
 ];
 
 /// Tests on the shared control planes.
@@ -136,6 +142,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ),
     ("every_kind_of_credentials_works", credentials::every_kind),
     ("each_right_is_needed", rights::denied),
+    (
+        "the_static_program_reaches_a_member_by_name",
+        static_program::joins,
+    ),
     ("refused_paths_are_no_loss", rights::refused_paths),
     ("a_rotated_token_is_picked_up", credentials::rotated_token),
     (

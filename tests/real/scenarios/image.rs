@@ -1,18 +1,13 @@
 //! The OCI image: made twice, copied, and run without a container runtime, which is not to be had here.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use hickory_proto::rr::RecordType;
-use parking_lot::Mutex;
 use serde_json::Value;
 
-use crate::dns::Client;
+use crate::artefacts::{artefact, run};
 use crate::files;
-use crate::process::Process;
-use crate::wait::{START, until};
+use crate::report_line;
+use crate::rooted::{Rooted, STATE, make_random};
 
 /// The user of the image.
 const USER: &str = "65532:65532";
@@ -20,23 +15,12 @@ const USER: &str = "65532:65532";
 /// A name of the demo whose region is out.
 const NAME: &str = "my-service.my-namespace.my-federation.svc.europe-west1-d.example.com";
 
-/// Runs a program to its end, which must be a good one; what it printed.
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}\n{said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 /// Makes the image into a folder; where it is.
 fn made(folder: &Path) -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/image.sh");
+    let program = artefact("gazetteer-static");
     let layout = folder.display().to_string();
-    run(
-        &script.display().to_string(),
-        &[env!("CARGO_BIN_EXE_gazetteer"), &layout],
-    );
+    run(script, &[&program.display().to_string(), &layout]);
     format!("{layout}:{}", env!("CARGO_PKG_VERSION"))
 }
 
@@ -71,49 +55,13 @@ pub(crate) fn serves(folder: &Path) {
     );
     let root = bundle.join("rootfs");
     write_base(&root.join("etc/gazetteer"));
+    make_random(&root);
     let before = written(&root, &root);
-    let arguments = [
-        "-i",
-        "STATE_DIRECTORY=/var/lib/gazetteer",
-        "/usr/sbin/chroot",
-        "--userspec",
-        USER,
-    ];
-    let mut arguments: Vec<_> = arguments.iter().map(Into::into).collect();
-    arguments.push(root.clone().into_os_string());
-    arguments.extend(
-        [
-            "/usr/bin/gazetteer",
-            "serve",
-            "/etc/gazetteer/gazetteer.toml",
-        ]
-        .map(Into::into),
-    );
-    let log = folder.join("gazetteer.log");
-    let mut process = Process::spawn("gazetteer", Path::new("env"), &arguments, &log, true);
-    let mut output = BufReader::new(process.take_output());
-    let mut line = String::new();
-    output.read_line(&mut line).expect("a ready line");
-    let process = Mutex::new(process);
-    let ready: Value = serde_json::from_str(&line)
-        .unwrap_or_else(|error| panic!("{line:?}: {error}\n{}", files::tail(&log, 20)));
-    let address: SocketAddr = ready["dns"][0]
-        .as_str()
-        .expect("an address")
-        .parse()
-        .expect("an address");
-    let client = Client::new(address);
-    until("the image answers", START, || {
-        process.lock().check_alive()?;
-        let answer = client.ask(NAME, RecordType::A)?.to_string();
-        if answer.contains("198.51.100.7") {
-            Ok(())
-        } else {
-            Err(answer)
-        }
-    });
-    assert_eq!(process.lock().terminate(), Some(0));
-    let state = Path::new("var/lib/gazetteer");
+    let daemon = Rooted::start(&root, USER, None, &folder.join("gazetteer.log"));
+    let took = daemon.until_answers(NAME, "198.51.100.7");
+    report_line(&format!("the image answers {took} after its start"));
+    daemon.stop();
+    let state = Path::new(STATE.trim_start_matches('/'));
     let new = written(&root, &root)
         .into_iter()
         .filter(|path| !before.contains(path));
