@@ -266,6 +266,11 @@ pub(crate) fn parents(folder: &Path) {
         let failures = lines.iter().filter(|(state, ..)| state == "failure");
         for (_, says, hint) in failures {
             assert!(hint.starts_with("dig @"), "{hint}");
+            // It shows what was seen: an answer.
+            let output = Command::new("/bin/sh").args(["-c", hint]).output();
+            let output = output.expect("a shell");
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.contains("status: NOERROR"), "{hint}: {output:?}");
             writeln!(
                 wrong,
                 "{}",
