@@ -241,7 +241,7 @@ impl HostMembers {
             return self.unwritten.remove(&object).is_some();
         };
         let origins = [&self.from_secrets, &self.from_profiles];
-        let mut members = origins.into_iter().flat_map(|it| it.members());
+        let mut members = origins.into_iter().flat_map(ObjectOrigin::members);
         if members.all(|member| member.object != object) {
             // It is gone meanwhile.
             return false;
