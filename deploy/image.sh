@@ -22,7 +22,7 @@ root=$work/bundle/rootfs
 install -D -m 0755 "$program" "$root/usr/bin/gazetteer"
 strip "$root/usr/bin/gazetteer"
 # A static program has none.
-{ ldd "$program" 2>/dev/null || true; } | grep -o '/[^ ]*' | while read -r library; do
+{ ldd "$program" 2>/dev/null | grep -o '/[^ ]*' || true; } | while read -r library; do
   install -D -m 0755 "$(realpath "$library")" "$root$library"
 done
 install -D -m 0644 /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/ca-certificates.crt"

@@ -81,6 +81,8 @@ impl Debian {
             "-i",
             "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
             "DEBIAN_FRONTEND=noninteractive",
+            // As systemd sets it: without /proc nobody knows who is root.
+            "STATE_DIRECTORY=/var/lib/gazetteer",
         ];
         arguments.extend(["/usr/sbin/chroot", &root]);
         arguments.extend(command.split(' '));
