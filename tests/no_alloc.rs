@@ -229,10 +229,12 @@ fn answer_all(
             let allocations = ALLOCATIONS.get() - before;
             assert_eq!(allocations, 0, "{request:?} by {transport:?}: {answered:?}");
             // Response code, and whether there are answers.
-            assert!(
-                !matches!(answered, Outcome::NeedsSignature(_)),
-                "{request:?}"
-            );
+            if let Outcome::NeedsSignature(_) = answered {
+                // RRsets of more than 64 records are hashed by those who sign alone.
+                let is_large = request.windows(5).any(|labels| labels == b"large");
+                assert!(is_large && room > 1232, "{request:?} by {transport:?}");
+                continue;
+            }
             let length = answered.length();
             kinds.insert(length.map(|_| (out[3] & 15, out[7] > 0)));
         }
