@@ -5,6 +5,7 @@
 //!                                                        └──credentials──▶ ObjectCredentials ──▶ clients
 //! ```
 
+mod change;
 mod following;
 mod origin;
 mod profile;
@@ -21,6 +22,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::warn;
 
+pub use self::change::HostChange;
+use self::change::{Change, Kind};
 use self::following::Following;
 use self::origin::{ObjectOrigin, ObjectReading, OriginChange};
 use self::secret::ReadSecret;
@@ -30,8 +33,8 @@ use super::super::kubernetes::{
 };
 use super::OtherOrigins;
 use crate::config::{HostCluster, MemberObject, ObjectMember};
+use crate::model::Shown;
 use crate::model::limits::HOST_OBJECTS;
-use crate::model::{MemberList, Shown};
 use crate::names::Label;
 use crate::telemetry::Metrics;
 
@@ -73,67 +76,6 @@ pub struct HostMembers {
     unwritten: BTreeMap<MemberObject, String>,
     /// Where it is shown what is wrong.
     metrics: Arc<Metrics>,
-}
-
-/// What there is news of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Secrets that are members.
-    Secrets,
-    /// `ClusterProfile`s.
-    Profiles,
-    /// Secrets that these name.
-    Named,
-}
-
-impl Kind {
-    /// As messages call them.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Secrets => "secrets",
-            Self::Profiles => "clusterprofiles",
-            Self::Named => "secrets of clusterprofiles",
-        }
-    }
-}
-
-/// News of a host cluster.
-#[derive(Debug)]
-pub struct HostChange(Change);
-
-/// The same, for those who know what it is.
-#[derive(Debug)]
-enum Change {
-    /// Of objects of a kind.
-    Objects(Kind, HostNews),
-    /// Of a token that was renewed.
-    Token(WrittenBack),
-}
-
-impl HostChange {
-    /// The list of members that was heard by it, as a whole.
-    pub fn heard(&self) -> Option<MemberList> {
-        let Self(Change::Objects(kind, HostNews::Listed(_) | HostNews::NotServed)) = self else {
-            return None;
-        };
-        match kind {
-            Kind::Secrets => Some(MemberList::Secrets),
-            Kind::Profiles => Some(MemberList::Profiles),
-            Kind::Named => None,
-        }
-    }
-
-    /// What was listed, in words, or was not, and then why; `None` where this is no answer to a list.
-    pub(super) fn of_list(&self) -> Option<(&'static str, Option<&str>)> {
-        let Self(Change::Objects(kind, news)) = self else {
-            return None;
-        };
-        match news {
-            HostNews::Listed(_) | HostNews::NotServed => Some((kind.name(), None)),
-            HostNews::Failed { why, .. } => Some((kind.name(), Some(why))),
-            HostNews::Applied(_) | HostNews::Deleted(_) => None,
-        }
-    }
 }
 
 impl HostMembers {
