@@ -155,6 +155,7 @@ impl Town {
             Arc::new(config.clone()),
             Arc::new(Metrics::new()),
             Storage::default(),
+            tokio::sync::watch::channel(Arc::default()).1,
         )
         .expect("a writer");
         let town = Self {

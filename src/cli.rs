@@ -6,6 +6,7 @@
 //!          check --live ──▶ operate, for the files, the daemon and all members
 //!          stub ──▶ config
 //!          schema, man, completions: of the program itself
+//!          keys ──▶ config, the folder of keys
 //!          join, unjoin ──▶ operate, then the admin address of the running daemon
 //!          clusters, explain, overrides, events ──HTTP──▶ admin address of the running daemon
 //!          drain, cordon, uncordon, freeze, thaw, confirm ──HTTP──▶ its control socket
@@ -38,6 +39,9 @@ mod join;
 mod join_arguments;
 mod join_daemon;
 mod kept_members;
+mod keys;
+mod keys_arguments;
+mod keys_list;
 mod locating;
 mod man;
 mod order;
@@ -57,6 +61,7 @@ mod schema;
 mod serve;
 mod service_manager;
 mod signals;
+mod signing;
 mod state_dir;
 mod stub;
 mod table;

@@ -11,11 +11,13 @@
 mod apexes;
 mod check;
 mod countries;
+mod dnssec;
 pub mod facts;
 mod federation;
 mod file;
 mod fragments;
 mod geography;
+mod key_file;
 mod listen;
 mod load;
 mod member;
@@ -33,18 +35,22 @@ mod topology;
 mod trees;
 mod unheld;
 mod values;
+pub mod whole_file;
 
+pub use dnssec::problem_of_zone;
 pub use file::{Composition, compose, parse};
 pub use fragments::{
     Fragment, FragmentListing, RefusedFragment, fragment_files, fragment_name, list, read_fragment,
 };
+pub use key_file::{DsSeen, KeyFile, KeyTimes, parse_key, pem, pkcs8_of_pem, rfc_3339};
 pub use load::{Loaded, load, load_all};
 pub use member_object::{MemberObject, ObjectMember};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{
-    AccessProvider, Account, Config, DnsListener, HostCluster, Listen, MemberSource, Membership,
-    ProfileOrigin, SecretOrigin, Source, file_origin,
+    AccessProvider, Account, Config, DnsListener, DnssecSettings, HostCluster, Listen,
+    MemberSource, Membership, ProfileOrigin, Rollover, SecretOrigin, Source, ZoneSettings,
+    ZoneSigning, file_origin,
 };
 pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
@@ -54,6 +60,7 @@ pub use values::{percent, policy, srv, ttl, when_all_down};
 mod tests {
     mod bad;
     mod bad_places;
+    mod dnssec;
     mod facts;
     mod good;
     mod membership;

@@ -14,6 +14,7 @@ pub mod config;
 pub mod decide;
 pub mod dnssec;
 pub mod health;
+pub mod keys;
 pub mod model;
 pub mod names;
 pub mod operate;

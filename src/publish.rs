@@ -29,6 +29,7 @@ mod overrides;
 mod shards;
 mod world;
 mod writer;
+mod zone_keys;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,7 @@
 //! resolvers ────▶ hostnames ───┤
 //! GeoIP file ───▶ geoip ───────┘
 //! folder ───────▶ members ──which there are──▶ configuration
+//! folder ───────▶ keys ──what zones are signed with──▶ publish
 //!      watch: changes of files by content, for `file`, the configuration and kubeconfigs
 //! ```
 
@@ -18,6 +19,7 @@ pub mod blocking;
 pub mod file;
 pub mod geoip;
 pub mod hostnames;
+pub mod keys;
 pub mod kubernetes;
 pub mod members;
 pub mod resolv_conf;

@@ -27,7 +27,8 @@ const ROOMS: &[Room] = &[
     ("names", &["wire"]),
     ("dnssec", &["wire"]),
     ("model", &["wire", "names"]),
-    ("config", &["wire", "names", "model"]),
+    ("config", &["wire", "names", "dnssec", "model"]),
+    ("keys", &["wire", "dnssec", "model", "config"]),
     ("vantage", &["wire", "names", "model"]),
     ("decide", &["names", "model", "vantage"]),
     (
@@ -47,7 +48,9 @@ const ROOMS: &[Room] = &[
             "wire",
             "names",
             "model",
+            "dnssec",
             "config",
+            "keys",
             "decide",
             "snapshot",
             "telemetry",
@@ -55,7 +58,15 @@ const ROOMS: &[Room] = &[
     ),
     (
         "sources",
-        &["wire", "names", "model", "config", "telemetry"],
+        &[
+            "wire",
+            "names",
+            "dnssec",
+            "model",
+            "config",
+            "keys",
+            "telemetry",
+        ],
     ),
     (
         "operate",
@@ -91,8 +102,10 @@ const ROOMS: &[Room] = &[
         &[
             "wire",
             "names",
+            "dnssec",
             "model",
             "config",
+            "keys",
             "telemetry",
             "publish",
             "sources",
@@ -177,7 +190,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["src/main.rs", "src/cli"]),
     ("k8s_openapi", &["src/sources/kubernetes"]),
     ("kube", &["src/sources/kubernetes", "src/operate"]),
-    ("hickory_net", &["src/operate/check/dns"]),
+    (
+        "hickory_net",
+        &["src/operate/check/dns", "src/sources/keys"],
+    ),
     ("prometheus", &["src/telemetry"]),
     ("postcard", &["src/publish"]),
     (

@@ -151,9 +151,9 @@ async fn metrics(State(context): State<Context>) -> Response {
     .await
 }
 
-/// `/readyz`: names the members that are waited for, and what would say who they are; with `verbose`, each check on a line of its own,
-/// in the form of Kubernetes, and what of the state folder cannot be used, which is no reason not to
-/// be ready.
+/// `/readyz`: names the members that are waited for, and what would say who they are; with `verbose`,
+/// each check on a line of its own, in the form of Kubernetes, and what of the state folder and of DNSSEC
+/// keys cannot be used, which is no reason not to be ready as long as any zone can be answered.
 async fn readyz(
     State(Context { view, .. }): State<Context>,
     RawQuery(query): RawQuery,
@@ -174,6 +174,16 @@ async fn readyz(
     for trouble in troubles {
         lines.extend(["[-]state-dir ", &trouble, "\n"]);
     }
+    let troubles = view.key_troubles.borrow().clone();
+    if troubles
+        .as_ref()
+        .is_some_and(|troubles| troubles.is_empty())
+    {
+        lines += "[+]dnssec ok\n";
+    }
+    for trouble in troubles.iter().flat_map(|troubles| troubles.iter()) {
+        lines.extend(["[-]dnssec ", trouble, "\n"]);
+    }
     (status, lines)
 }
 
@@ -181,6 +191,10 @@ async fn readyz(
 fn readiness(view: &View) -> (StatusCode, String) {
     if view.ending.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "ending\n".to_owned());
+    }
+    if !view.snapshots.load().can_answer_any() {
+        let text = "not ready: no zone has keys to be signed with\n".to_owned();
+        return (StatusCode::SERVICE_UNAVAILABLE, text);
     }
     if *view.ready.borrow() {
         return (StatusCode::OK, "ok\n".to_owned());

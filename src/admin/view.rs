@@ -22,6 +22,8 @@ pub struct View {
     pub ending: CancellationToken,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// What is wrong with DNSSEC keys, for people; `None` where no zone is to be signed.
+    pub key_troubles: watch::Receiver<Option<Arc<Vec<String>>>>,
     /// What operators have decided.
     pub overrides: watch::Receiver<Arc<ActiveOverrides>>,
     /// The last transitions.

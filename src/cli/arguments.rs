@@ -12,6 +12,7 @@ use super::daemon_arguments::endpoint;
 pub(super) use super::daemon_arguments::{Daemon, Output};
 use super::host_arguments::HostPlace;
 use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
+use super::keys_arguments::{KEYS, KeysArguments};
 use super::override_help as help;
 use crate::model::OverrideTarget;
 use crate::names::Label;
@@ -190,6 +191,9 @@ pub(super) enum Command {
     /// Show recent state changes
     #[command(after_help = help::EVENTS)]
     Events(EventsArguments),
+    /// Make, roll and show the DNSSEC keys of zones
+    #[command(after_help = KEYS)]
+    Keys(KeysArguments),
     /// Print what the DNS server of a member needs to forward names to gazetteer
     #[command(after_help = STUB_EXAMPLES)]
     Stub(StubArguments),

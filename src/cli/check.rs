@@ -7,8 +7,11 @@ use anyhow::Context;
 
 use super::{output, rights};
 use crate::config::{self, Config, Loaded, ObjectMember, Problem, Source, facts};
+use crate::keys::{KeysError, PlacedKeys, StoredKeys};
 use crate::operate::CheckFinding;
+use crate::sources::keys::KeysOfConfig;
 use crate::sources::{geoip, kubernetes};
+use crate::telemetry::clock;
 
 /// Where something was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +101,7 @@ impl Found {
         }
         found.facts(&config);
         found.geoip(&config);
+        found.keys(&config, &loaded.octets);
         found.regions(&config);
         (found, Some(config))
     }
@@ -205,6 +209,39 @@ impl Found {
                 }
             }
             Err(error) => self.wrong(FoundIn::Config, error),
+        }
+    }
+
+    /// Looks for the keys of zones that are to be signed.
+    fn keys(&mut self, config: &Config, octets: &[u8]) {
+        let Some(wanted) = KeysOfConfig::of(config) else {
+            return;
+        };
+        let keys = match StoredKeys::read(&wanted.folder) {
+            Ok(keys) => keys,
+            Err(KeysError::File { path, source }) => {
+                let line = format!("keys: {}: {source}", path.display());
+                return self.note(FoundIn::Config, "note: ", line);
+            }
+            Err(error) => {
+                for line in error.to_string().lines() {
+                    self.wrong(FoundIn::Config, line.to_owned());
+                }
+                return;
+            }
+        };
+        for (zone, _) in &wanted.zones {
+            let placed = PlacedKeys::at(&keys, zone, wanted.delays, clock::now());
+            let signed_with = placed.zone_keys(zone, wanted.delays);
+            if signed_with.is_some_and(|keys| !keys.is_usable()) {
+                let name = zone.to_string();
+                let name = name.trim_end_matches('.');
+                let message = format!(
+                    "zone {name} is to be signed and has no key; gazetteer keys generate {name}"
+                );
+                let problem = config::problem_of_zone(octets, &config.path, zone, message);
+                self.wrong(FoundIn::Config, problem.to_string());
+            }
         }
     }
 

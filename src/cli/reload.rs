@@ -245,8 +245,8 @@ impl Running {
     }
 }
 
-/// The new configuration with the sockets, the state folder and the account of the running one, which only a
-/// restart can change. Says so when they differ.
+/// The new configuration with the sockets, the state folder, the account, and what signatures take of the
+/// running one, which only a restart can change. Says so when they differ.
 fn keep_listeners(running: &Config, mut new: Config) -> Config {
     let mut kept = running.listen.clone();
     kept.nsid.clone_from(&new.listen.nsid);
@@ -262,6 +262,11 @@ fn keep_listeners(running: &Config, mut new: Config) -> Config {
             "state-dir has changed: it stays as it is until a restart"
         );
         new.state_dir.clone_from(&running.state_dir);
+    }
+    let fixed = |config: &Config| (config.dnssec.cache, config.dnssec.signers);
+    if fixed(running) != fixed(&new) {
+        warn!("dnssec.cache or dnssec.signers has changed: they stay as they are until a restart");
+        (new.dnssec.cache, new.dnssec.signers) = fixed(running);
     }
     if running.account != new.account {
         warn!("user or group has changed: they stay as they are until a restart");

@@ -8,7 +8,7 @@ use clap::Parser;
 use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{
-    check, check_live, clusters, completions, events, explain, join, man, output, overrides,
+    check, check_live, clusters, completions, events, explain, join, keys, man, output, overrides,
     schema, serve, stub, unjoin,
 };
 use crate::admin::ControlRequest;
@@ -47,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Overrides { daemon, output } => overrides::overrides(&daemon, output),
         Command::Events(arguments) => events::events(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Keys(arguments) => keys::keys(&arguments),
         Command::Stub(arguments) => stub::stub(&arguments),
         Command::Man { folder } => man::man(&folder),
         Command::Schema { of } => schema::schema(of),

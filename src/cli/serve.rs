@@ -27,9 +27,10 @@ use super::rights;
 use super::runtimes::Runtimes;
 use super::service_manager::{self, ServiceManager};
 use super::signals::{SignalAction, Signals};
+use super::signing::Signing;
 use super::state_dir::StateDir;
 use super::watchdog;
-use crate::config::{Config, Listen, Loaded, Source};
+use crate::config::{Config, DnssecSettings, Listen, Loaded, Source};
 use crate::names::Label;
 use crate::sources::kubernetes::{CredentialStore, HostClients, ObjectCredentials};
 use crate::sources::members::HostMembers;
@@ -123,6 +124,8 @@ struct Daemon {
     locating: Locating,
     /// Watches the overrides of a host cluster.
     overriding: Overriding,
+    /// Follows DNSSEC keys.
+    signing: Signing,
     /// Probes published addresses.
     health: health::Prober,
     /// Publishes snapshots.
@@ -136,11 +139,16 @@ struct Daemon {
 }
 
 /// The table of signatures, which stays empty until an apex is signed.
-fn signatures() -> anyhow::Result<serve::MadeSignatures> {
+fn signatures(settings: &DnssecSettings) -> anyhow::Result<serve::MadeSignatures> {
     let mut key = [0; 16];
     aws_lc_rs::rand::fill(&mut key).context("random octets")?;
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let limits = serve::SigningLimits::of_cores(cores);
+    let mut limits = serve::SigningLimits::of_cores(cores);
+    limits.cache = settings.cache;
+    limits.absent_signatures = settings.absent_signatures;
+    if settings.signers > 0 {
+        limits.signers = settings.signers;
+    }
     Ok(serve::MadeSignatures::new(limits, key))
 }
 
@@ -154,9 +162,14 @@ async fn daemon(
 ) -> anyhow::Result<End> {
     let config = Arc::new(loaded.config.clone());
     let mut signals = Signals::new().context("signals")?;
-    let (handle, writer) =
-        publish::spawn(Arc::clone(&config), Arc::clone(&metrics), storage.clone())?;
-    let signatures = Arc::new(signatures()?);
+    let (signing, keys) = Signing::load(&config, &metrics, sources.clone());
+    let (handle, writer) = publish::spawn(
+        Arc::clone(&config),
+        Arc::clone(&metrics),
+        storage.clone(),
+        keys,
+    )?;
+    let signatures = Arc::new(signatures(&config.dnssec)?);
     let serving = sockets.run(&handle.snapshots, metrics.counters(), &signatures)?;
     let ready_line = ReadyLine {
         dns: serving.addresses().to_vec(),
@@ -167,7 +180,7 @@ async fn daemon(
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
     let admin_task = TaskTracker::new();
     if let Some(admin) = admin {
-        let shown = view(&handle, &metrics, &config, &state, &ending);
+        let shown = view(&handle, &metrics, (&config, &state), &ending, &signing);
         admin_task.spawn(admin.run(shown, end_admin.clone()));
     }
     let tasks = (&admin_task, &end_admin);
@@ -194,6 +207,7 @@ async fn daemon(
         resolving: Resolving::start(&config, &handle, sources.clone()),
         locating: Locating::start(&config, &handle, &metrics, sources.clone()),
         overriding: Overriding::start(&config, &handle, &metrics, hosts.clone()),
+        signing,
         sources,
         health,
         writer,
@@ -283,6 +297,7 @@ impl Daemon {
         self.resolving.apply(config, handle).await;
         self.locating.apply(config, handle).await;
         self.overriding.apply(config, handle).await;
+        self.signing.apply(config).await;
     }
 
     /// Ends everything after `delay`, or at once when a second signal asks for that.
@@ -307,6 +322,7 @@ impl Daemon {
         self.resolving.shutdown().await;
         self.locating.shutdown().await;
         self.overriding.shutdown().await;
+        self.signing.shutdown().await;
         // A thread that panicked has said so.
         let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.
@@ -323,15 +339,16 @@ impl Daemon {
 fn view(
     handle: &publish::Handle,
     metrics: &Arc<Metrics>,
-    config: &Config,
-    state: &StateDir,
+    (config, state): (&Config, &StateDir),
     ending: &CancellationToken,
+    signing: &Signing,
 ) -> admin::View {
     admin::View {
         snapshots: Arc::clone(&handle.snapshots),
         ready: handle.ready.clone(),
         ending: ending.clone(),
         metrics: Arc::clone(metrics),
+        key_troubles: signing.troubles(),
         overrides: handle.overrides.clone(),
         events: handle.events.clone(),
         hosts: config.listen.admin_hosts.clone().into(),

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::apexes::ApexDrafts;
+use super::dnssec::{self, ZoneDraft};
 use super::federation::FederationDraft;
 use super::geography::CostDraft;
 use super::listen::ListenDraft;
@@ -30,6 +31,8 @@ pub(super) struct Drafts {
     pub(super) locality: Option<RegionAndZones>,
     /// `[[cost]]`
     pub(super) costs: Vec<CostDraft>,
+    /// `[[zone]]`
+    pub(super) zones: Vec<ZoneDraft>,
     /// Members may come from elsewhere, so that a name that is not known need not be a mistake.
     pub(super) has_others: bool,
 }
@@ -71,6 +74,7 @@ pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
     let apexes = ApexDrafts::of(&drafts.federations);
     apexes.check(report);
     trees::check(report, &drafts.federations, &drafts.members);
+    dnssec::check(report, &drafts.zones, &drafts.federations, &drafts.members);
     let regions = drafts.regions.iter().map(|draft| &draft.place);
     let members = drafts.members.iter().map(|member| &member.place);
     let clients = drafts

@@ -9,6 +9,7 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::check::{self, Drafts};
+use super::dnssec::{dnssec, zone};
 use super::federation::federation;
 use super::fragments::{FOLDER, Fragment, RefusedFragment};
 use super::geography::{cost, geoip};
@@ -148,6 +149,13 @@ fn state_dir(root: &Section<'_>, folder: &Path) -> Option<PathBuf> {
     }
 }
 
+/// Reads `shutdown-delay`.
+fn shutdown_delay(root: &Section<'_>) -> Duration {
+    let delay = values::duration(Duration::ZERO..=values::HOUR);
+    let delay = root.text("shutdown-delay", "shutdown-delay", delay);
+    delay.map_or(SHUTDOWN_DELAY, |delay| delay.value)
+}
+
 /// Takes in the fragments that are right, in their order. Returns their members; those that are not taken
 /// are `refused`.
 fn take_in(
@@ -197,10 +205,7 @@ fn config(
     root.text("version", "version", values::choice(&[("v1", ())]));
     let state_dir = state_dir(&root, folder);
     let resolvers = root.texts("resolver", values::resolver).unwrap_or_default();
-    let delay = values::duration(Duration::ZERO..=values::HOUR);
-    let shutdown_delay = root
-        .text("shutdown-delay", "shutdown-delay", delay)
-        .map_or(SHUTDOWN_DELAY, |delay| delay.value);
+    let shutdown_delay = shutdown_delay(&root);
     let account = account(&root);
     let has_others = fragments.is_some() || root.has("membership");
     let (members_folder, host) = membership(root.table("membership"), folder);
@@ -220,7 +225,9 @@ fn config(
         networks: tables("network").map(network).collect(),
         locality: root.table("locality").map(locality),
         costs: tables("cost").map(cost).collect(),
+        zones: tables("zone").map(zone).collect(),
     };
+    let dnssec = dnssec(root.table("dnssec"), folder, state_dir.as_deref());
     let geoip = root
         .table("geoip")
         .and_then(|section| geoip(section, folder));
@@ -287,6 +294,8 @@ fn config(
         sources,
         geoip,
         shutdown_delay,
+        dnssec,
+        zones: drafts.zones.into_iter().filter_map(|it| it.whole).collect(),
         account,
     };
     Some((config, refused))

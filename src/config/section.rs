@@ -6,11 +6,12 @@ use std::fmt::Display;
 use std::hash::Hash;
 use std::ops::RangeInclusive;
 
+use jiff::Timestamp;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{PartProblems, Placed};
-use crate::model::kept;
+use crate::model::{UnixSeconds, kept};
 
 /// How close a known key must be to an unknown one to be suggested (Jaro-Winkler, 0 to 1).
 const NEAR: f64 = 0.75;
@@ -146,6 +147,33 @@ impl<'a> Section<'a> {
             self.report.add(value.span().start, message);
         }
         number
+    }
+
+    /// A moment, with its offset from UTC (RFC 3339), as TOML has it or as a string. Fractions of a second
+    /// do not count.
+    pub(super) fn time(&self, key: &'static str) -> Option<Placed<UnixSeconds>> {
+        let value = self.get(key)?;
+        let at = value.span().start;
+        let text = match value.get_ref() {
+            DeValue::Datetime(time) => time.to_string(),
+            DeValue::String(text) => text.to_string(),
+            other => {
+                self.wrong(value, key, "a time", other);
+                return None;
+            }
+        };
+        let time: Result<Timestamp, _> = text.parse();
+        let time = time
+            .ok()
+            .and_then(|time| u64::try_from(time.as_second()).ok());
+        if time.is_none() {
+            let message = format!("{key} {text:?}: expected a time such as 2026-11-27T20:00:00Z");
+            self.report.add(at, message);
+        }
+        time.map(|seconds| Placed {
+            value: UnixSeconds(seconds),
+            at,
+        })
     }
 
     /// `true` or `false`.

@@ -8,8 +8,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::member_object::MemberObject;
+use super::values::{DAY, HOUR};
+use crate::dnssec::Algorithm;
 use crate::model::{AddressPolicy, Fleet, MemberList, MemberOrigin};
 use crate::names::Label;
+use crate::wire::NameBuf;
 
 /// A valid configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +35,20 @@ pub struct Config {
     pub geoip: Option<PathBuf>,
     /// How long to go on serving after SIGTERM.
     pub shutdown_delay: Duration,
+    /// How zones are signed.
+    pub dnssec: DnssecSettings,
+    /// What is said of zones beside their federations.
+    pub zones: Vec<ZoneSettings>,
     /// Who the daemon is after its sockets are bound. Changes need a restart.
     pub account: Account,
+}
+
+impl Config {
+    /// The zones that are signed, and how.
+    pub fn signed_zones(&self) -> impl Iterator<Item = (&NameBuf, &ZoneSigning)> {
+        let zones = self.zones.iter();
+        zones.filter_map(|zone| Some((&zone.apex, zone.signing.as_ref()?)))
+    }
 }
 
 /// Where members come from beside `[[member]]`.
@@ -152,6 +167,76 @@ pub struct Account {
     pub user: Option<String>,
     /// The group; `None` is that of the user.
     pub group: Option<String>,
+}
+
+/// How zones are signed, all of them alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnssecSettings {
+    /// The folder of key files.
+    pub keys: PathBuf,
+    /// How long after its slot begins a signature expires: twice `refresh` to 30 days.
+    pub validity: Duration,
+    /// How often signatures are renewed: an hour at least.
+    pub refresh: Duration,
+    /// How long a change takes from its file to all servers of a zone.
+    pub propagation: Duration,
+    /// TTL of the DNSKEY, CDS and CDNSKEY RRsets: whole seconds, a day at most.
+    pub dnskey_ttl: Duration,
+    /// Places for signatures of names that exist. Changes need a restart.
+    pub cache: usize,
+    /// Threads that sign; 0 is one for every four cores. Changes need a restart.
+    pub signers: usize,
+    /// Signatures of absent names that each of these threads makes in a second.
+    pub absent_signatures: u32,
+    /// Whether the daemon makes successors of keys and asks parents for DS records; `None`: where it can
+    /// write the folder.
+    pub tend: Option<bool>,
+}
+
+impl Default for DnssecSettings {
+    /// What holds where the file says nothing, with the keys in the present folder.
+    fn default() -> Self {
+        Self {
+            keys: PathBuf::new(),
+            validity: DAY * 4,
+            refresh: DAY,
+            propagation: HOUR,
+            dnskey_ttl: HOUR,
+            cache: 65_536,
+            signers: 0,
+            absent_signatures: 10_000,
+            tend: None,
+        }
+    }
+}
+
+/// What is said of a zone beside its federations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneSettings {
+    /// Its apex.
+    pub apex: NameBuf,
+    /// How it is signed; `None`: it is not.
+    pub signing: Option<ZoneSigning>,
+}
+
+/// How a zone is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ZoneSigning {
+    /// The algorithm of its next key.
+    pub algorithm: Algorithm,
+    /// When its key is replaced.
+    pub rollover: Rollover,
+    /// Name servers of the zone above: they are asked for DS records, and all must answer.
+    pub parent: Vec<SocketAddr>,
+}
+
+/// When a key is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rollover {
+    /// When an operator says so.
+    Manual,
+    /// At this age: a week to ten years.
+    Every(Duration),
 }
 
 /// Sockets and their limits.

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::SpanRelativeTo;
+use jiff::fmt::friendly::SpanParser;
 
 use crate::model::{
     AddressPolicy, Pattern, Policy, SrvForm, WhenAllDown, parse_address, parse_network,
@@ -20,6 +22,12 @@ pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// The longest TTL: one day.
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
+
+/// The shortest TTL of a DS record that counts: one second.
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+
+/// The longest TTL of a record that is somebody else's (RFC 2181 section 8).
+pub(super) const MOST_TTL: Duration = Duration::from_secs(0x7fff_ffff);
 
 /// Any text but none.
 pub(super) fn plain(text: &str) -> Result<String, String> {
@@ -146,14 +154,16 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// A duration such as `30s` within `range`.
+/// A duration such as `30s` within `range`; a day has 24 hours.
 pub(super) fn duration(
     range: RangeInclusive<Duration>,
 ) -> impl Fn(&str) -> Result<Duration, String> {
     move |text| {
-        let duration = jiff::fmt::friendly::SpanParser::new()
-            .parse_unsigned_duration(text)
-            .map_err(|_| "expected a duration such as 30s or 1m30s".to_owned())?;
+        let span = SpanParser::new().parse_span(text);
+        let read = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+        let read = read.ok().filter(|_| !text.starts_with('-'));
+        let read = read.and_then(|read| Duration::try_from(read).ok());
+        let duration = read.ok_or_else(|| "expected a duration such as 30s or 1m30s".to_owned())?;
         if range.contains(&duration) {
             Ok(duration)
         } else {
@@ -197,7 +207,14 @@ pub(super) fn octets(text: &str) -> Result<u64, String> {
 }
 
 /// A duration in the form that files use.
-fn show(duration: Duration) -> String {
+pub(super) fn show(duration: Duration) -> String {
+    let (days, rest) = (
+        duration.as_secs() / DAY.as_secs(),
+        duration.as_secs() % DAY.as_secs(),
+    );
+    if days > 0 && rest == 0 && duration.subsec_nanos() == 0 {
+        return format!("{days}d");
+    }
     jiff::SignedDuration::try_from(duration).map_or_else(
         |_| format!("{}s", duration.as_secs()),
         |duration| format!("{duration:#}"),

@@ -118,6 +118,10 @@ limits! {
     KEPT_PROBES = "kept-probes", mebibytes(64), "octets", "all addresses that are kept take less";
     /// The file of what operators have decided.
     OVERRIDES_FILE = "overrides-file", mebibytes(1), "octets", "as many drains as there may be take less";
+    /// A file of a DNSSEC key.
+    KEY_FILE = "key-file", 16 << 10, "octets", "a key file is some hundred octets long";
+    /// Files in the folder of DNSSEC keys.
+    KEY_FILES = "key-files", 16_384, "files", "each is read again whenever one changes";
 }
 
 #[cfg(test)]

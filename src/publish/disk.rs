@@ -13,7 +13,6 @@ pub(super) mod findings_log;
 pub(super) mod frames;
 pub(super) mod lock;
 pub(super) mod storage;
-pub(super) mod whole_file;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;

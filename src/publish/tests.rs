@@ -16,5 +16,6 @@ mod overrides;
 mod random;
 mod restart;
 mod running;
+mod signing;
 mod states;
 mod walk;

@@ -4,6 +4,7 @@ pub(super) mod begin;
 pub(super) mod housekeeping;
 pub(super) mod reconfigure;
 pub(super) mod restored;
+pub(super) mod signing;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::outbox::Outbox;
 use super::overrides::OverrideState;
 use super::shards::FleetShards;
 use crate::config::Config;
+use crate::keys::KeysByZone;
 use crate::model::{Change, Delta, GeoDatabase, Identity, MemberIdx};
 use crate::publish::disk::fact::Fact;
 use crate::publish::disk::findings_log::FindingsLog;
@@ -54,6 +56,8 @@ pub(super) struct World {
     pub(super) lists: Lists,
     /// What says where on the globe addresses are.
     pub(super) database: Option<GeoDatabase>,
+    /// What zones are signed with, as it was last told.
+    pub(super) keys: Arc<KeysByZone>,
     /// The last snapshot had networks that several members claim.
     is_contested: bool,
     /// When it is next written down that facts are live.
@@ -97,6 +101,7 @@ impl World {
             overrides,
             lists: Lists::default(),
             database: None,
+            keys: Arc::default(),
             is_contested: false,
             seen: now.instant,
             serial,

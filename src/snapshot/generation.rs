@@ -1,5 +1,6 @@
 //! One immutable generation.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -19,7 +20,7 @@ use crate::model::{
 };
 use crate::names::Label;
 use crate::vantage::VantageTable;
-use crate::wire::rrtype;
+use crate::wire::{NameBuf, rrtype};
 
 /// Counts publications of one process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -130,6 +131,25 @@ impl Snapshot {
     #[inline]
     pub fn apexes(&self) -> &Apexes {
         &self.apexes
+    }
+
+    /// The same with other keys.
+    #[must_use]
+    pub fn with_zone_keys(&self, keys: BTreeMap<NameBuf, Arc<ZoneKeys>>) -> Self {
+        let mut new = self.clone();
+        new.signing.set(keys, &new.apexes);
+        new
+    }
+
+    /// Whether an apex can be answered: one that is not signed, or whose keys are usable. Also if there is
+    /// none at all.
+    pub fn can_answer_any(&self) -> bool {
+        let is_usable = |index| {
+            let keys = self.zone_keys(ApexIdx::new(index));
+            keys.is_none_or(ZoneKeys::is_usable)
+        };
+        let count = self.apexes.names().count();
+        count == 0 || (0..count).any(is_usable)
     }
 
     /// Whether any apex is signed.

@@ -10,6 +10,7 @@ use super::contact::LastContact;
 use super::counters::Counters;
 use super::declare::{Declare, signed};
 use super::health::HealthMetrics;
+use super::keys::{KeyMetrics, KeyTimesShown};
 use super::logs::{DroppedLines, LogThread};
 use super::members::{MemberGauges, Members, Renewal, SourceEvent};
 use super::serve::ServeMetrics;
@@ -41,6 +42,8 @@ pub struct Metrics {
     members: Members,
     /// What is shown of probes.
     health: HealthMetrics,
+    /// What is shown of DNSSEC keys.
+    keys: KeyMetrics,
     /// Whether the daemon is ready.
     ready: IntGauge,
     /// Sums of the present snapshot.
@@ -113,6 +116,7 @@ impl Metrics {
             ),
             members: Members::new(&declare),
             health: HealthMetrics::new(&declare),
+            keys: KeyMetrics::new(&declare),
             ready: declare.gauge(
                 "gazetteer_publish_ready",
                 "1 while the daemon is ready, as /readyz says.",
@@ -182,6 +186,11 @@ impl Metrics {
     /// What is shown of probes.
     pub fn health(&self) -> &HealthMetrics {
         &self.health
+    }
+
+    /// The times of keys are these.
+    pub fn show_keys(&self, shown: &KeyTimesShown) {
+        self.keys.show(shown);
     }
 
     /// A snapshot was published.

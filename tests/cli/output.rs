@@ -26,6 +26,7 @@ fn help_is_as_reviewed() {
         "confirm",
         "overrides",
         "events",
+        "keys",
         "stub",
         "man",
         "schema",

@@ -183,6 +183,17 @@ fsGroupChangePolicy: OnRootMismatch
       - secret:
           name: {{ . }}
       {{- end }}
+{{- with .Values.keySecrets }}
+- name: keys
+  projected:
+    # DNSSEC keys that everybody may read are refused.
+    defaultMode: 288 # 0440: JSON has no octal numbers
+    sources:
+      {{- range . }}
+      - secret:
+          name: {{ . }}
+      {{- end }}
+{{- end }}
 {{- end }}
 {{- define "gazetteer.mounts" -}}
 - name: config
@@ -194,6 +205,11 @@ fsGroupChangePolicy: OnRootMismatch
 - name: members
   mountPath: /etc/gazetteer/members.d
   readOnly: true
+{{- if .Values.keySecrets }}
+- name: keys
+  mountPath: /etc/gazetteer/keys
+  readOnly: true
+{{- end }}
 {{- end }}
 
 {{/* Peers of a network policy, from networks and names of namespaces. */}}

@@ -159,7 +159,7 @@ fn a_wrong_federation_is_refused() {
             &[
                 "5:7: ttl \"30\": expected a duration such as 30s or 1m30s",
                 "6:16: negative-ttl \"1.5s\": must be whole seconds",
-                "7:8: hold \"8d\": expected a duration such as 30s or 1m30s",
+                "7:8: hold \"8d\": must be between 0s and 7d",
                 "8:16: sync-timeout \"-1s\": expected a duration such as 30s or 1m30s",
             ],
         ),
@@ -168,7 +168,7 @@ fn a_wrong_federation_is_refused() {
                 "ttl = \"25h\"\npolicy = \"geo\"\nexport = \"all\"\nwhen-all-down = \"panic\"",
             ),
             &[
-                "5:7: ttl \"25h\": must be between 0s and 24h",
+                "5:7: ttl \"25h\": must be between 0s and 1d",
                 "6:10: policy \"geo\": expected one of nearest, spread, weighted, failover",
                 "7:10: export \"all\": expected one of annotated, load-balancers",
                 "8:17: when-all-down \"panic\": expected one of nodata, nxdomain, last-known",

@@ -87,6 +87,21 @@ cost = 40
 [geoip]
 database = "GeoLite2-City.mmdb"
 
+[dnssec]
+keys = "dnssec-keys"
+validity = "5d"
+refresh = "36h"
+propagation = "10m"
+dnskey-ttl = "2h"
+cache = 4096
+signers = 2
+absent-signatures = 500
+tend = false
+
+[[zone]]
+apex = "example.com"
+dnssec = { algorithm = "ED25519", rollover = "90d", parent = ["192.0.2.1", "[2001:db8::1]:5353"] }
+
 [[member]]
 name = "gce-europe-west1"
 source = { kubeconfig = "members.kubeconfig", context = "admin@gce-europe-west1" }

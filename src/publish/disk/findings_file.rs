@@ -24,8 +24,9 @@ use self::record::{FindingsRecord, Out, append, place};
 pub(in crate::publish) use self::record::{
     LastAsked, MOST_KEPT, MemberRecords, RestoredFindings, ShardRecords,
 };
+use super::frames;
 use super::frames::{BaseId, FINDINGS};
-use super::{frames, whole_file};
+use crate::config::whole_file;
 use crate::model::{Finding, Findings, Place, UnixSeconds};
 use crate::publish::members::states::MemberRecord;
 use crate::publish::shards::damping::ShardRecord;

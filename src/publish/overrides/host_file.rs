@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::form::{self, OverridesFile};
-use crate::config;
+use crate::config::{self, whole_file};
 use crate::model::limits::OVERRIDES_FILE;
 use crate::model::{Overrides, SharedOverrides, UnixSeconds};
-use crate::publish::disk::whole_file;
 
 /// The file in `state-dir`.
 const NAME: &str = "host-overrides.json";

@@ -8,10 +8,9 @@ use tracing::error;
 
 use super::form;
 use super::steady::dated;
-use crate::config;
+use crate::config::{self, whole_file};
 use crate::model::limits::OVERRIDES_FILE;
 use crate::model::{Overrides, SharedOverrides, UnixSeconds};
-use crate::publish::disk::whole_file;
 
 /// The file in `state-dir`.
 const NAME: &str = "overrides.json";

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Listen, MemberSource, Source};
+use crate::config::{Config, DnssecSettings, Listen, MemberSource, Source};
 use crate::decide::eligible;
+use crate::keys::KeysByZone;
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, HostNames,
     Identity, Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port,
@@ -124,6 +125,8 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         geoip: None,
         membership: crate::config::Membership::default(),
         shutdown_delay: Duration::ZERO,
+        dnssec: DnssecSettings::default(),
+        zones: Vec::new(),
         account: crate::config::Account::default(),
     }
 }
@@ -158,6 +161,8 @@ pub(super) struct Running {
     pub(super) handle: Handle,
     /// What it counts.
     pub(super) metrics: Arc<Metrics>,
+    /// Where it is told what zones are signed with.
+    pub(super) keys: watch::Sender<Arc<KeysByZone>>,
     stop: CancellationToken,
     task: JoinSet<Core>,
 }
@@ -173,7 +178,7 @@ impl Running {
         let folder = config.state_dir.join(FOLDER);
         std::fs::create_dir_all(&folder).unwrap();
         let metrics = Arc::new(Metrics::new());
-        let (core, mut handle) = prepare(
+        let (mut core, mut handle) = prepare(
             Arc::new(config),
             metrics.clone(),
             Storage::default(),
@@ -189,11 +194,14 @@ impl Running {
         handle.commands = commands_to;
         let (host_to, host) = mpsc::channel(4);
         handle.host_overrides = host_to;
+        let (keys_to, keys) = watch::channel(Arc::default());
+        core.keys = keys;
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
         task.spawn(core.run(deltas, configs, commands, host, stop.clone()));
         Self {
             handle,
             metrics,
+            keys: keys_to,
             stop,
             task,
         }

@@ -297,7 +297,15 @@ async fn looking_at_persisted_facts_needs_nothing_and_changes_nothing() {
 fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
     let folder = tempfile::tempdir().unwrap();
     let config = Arc::new(config(&["a"], folder.path()));
-    let spawned = || spawn(config.clone(), Arc::new(Metrics::new()), Storage::default());
+    let unsigned = || tokio::sync::watch::channel(Arc::default()).1;
+    let spawned = || {
+        spawn(
+            config.clone(),
+            Arc::new(Metrics::new()),
+            Storage::default(),
+            unsigned(),
+        )
+    };
     let (handle, writer) = spawned().unwrap();
     assert!(matches!(spawned(), Err(StartError::Locked { .. })));
     let send = |change| {
@@ -323,8 +331,13 @@ fn a_second_daemon_is_refused_and_the_first_flushes_when_it_stops() {
 fn what_was_published_is_on_disk_soon_without_any_end() {
     let folder = tempfile::tempdir().unwrap();
     let config = Arc::new(config(&["a"], folder.path()));
-    let (handle, writer) =
-        spawn(config.clone(), Arc::new(Metrics::new()), Storage::default()).unwrap();
+    let (handle, writer) = spawn(
+        config.clone(),
+        Arc::new(Metrics::new()),
+        Storage::default(),
+        tokio::sync::watch::channel(Arc::default()).1,
+    )
+    .unwrap();
     let send = |change| {
         let delta = Delta::Member {
             member: label("a"),

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::config::Config;
+use crate::keys::KeysByZone;
 use crate::model::{Joined, Member, MemberIdx, UnixSeconds};
 use crate::names::Label;
 use crate::publish::disk::fact::MemberMeta;
@@ -19,6 +20,7 @@ use crate::publish::members::profile::{Profile, status};
 use crate::publish::members::states::{MemberRecord, States};
 use crate::publish::members::twins::twins;
 use crate::publish::now::Now;
+use crate::publish::zone_keys::zone_keys;
 use crate::snapshot::{
     PartitionedFacts, Partitioner, Resolved, Serial, Settings, SnapshotBuilder, map_in_parallel,
 };
@@ -162,6 +164,8 @@ impl Beginning {
             discarded: Vec::new(),
         };
         beginning.builder.set_findings(found.findings.clone());
+        let keys = zone_keys(config, &KeysByZone::default());
+        beginning.builder.set_zone_keys(keys);
         for (index, member) in members(config) {
             let owner = FileOwner::Member(member.name.clone());
             let kept = read.owners.remove(&owner).map(|(kept, _)| kept);

@@ -40,6 +40,7 @@ impl World {
         } else if old.fleet != config.fleet || old.sources != config.sources {
             self.change_members(&old, now);
         }
+        self.sign();
         if settings(&old) != settings(&config) {
             self.out.builder.set_settings(settings(&config));
         }

@@ -12,6 +12,7 @@ use crate::publish::disk::fact::Fact;
 use crate::publish::now::Now;
 use crate::publish::overrides::WrittenCommand;
 use crate::publish::world::World;
+use crate::publish::zone_keys::zone_keys;
 use crate::telemetry::clock;
 
 impl Core {
@@ -72,6 +73,27 @@ impl Core {
         self.confirm_for_host(now);
         let World { overrides, out, .. } = &mut self.world;
         overrides.keep_host(out, now.instant);
+    }
+
+    /// Takes what zones are signed with, and publishes it: also while answers are frozen, since keys go by
+    /// the clock and what caches have of them.
+    pub(in crate::publish) fn take_keys(&mut self) {
+        let told = Arc::clone(&self.keys.borrow_and_update());
+        if told.is_empty() && self.world.keys.is_empty() {
+            return;
+        }
+        let now = self.now();
+        self.world.keys = told;
+        self.world.sign();
+        if self.world.overrides.is_frozen() {
+            let keys = zone_keys(&self.world.config, &self.world.keys);
+            let signed = self.snapshots.load().with_zone_keys(keys);
+            let before = self.snapshots.swap(Arc::new(signed));
+            self.retired.push(before);
+            self.retired.sweep();
+        } else {
+            self.publish(now);
+        }
     }
 
     /// Publishes what was folded and what is in force.

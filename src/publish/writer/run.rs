@@ -14,6 +14,7 @@ use super::pace::PublicationPace;
 use super::retire::Retired;
 use super::serial::SerialClock;
 use crate::config::Config;
+use crate::keys::KeysByZone;
 use crate::model::{Delta, MemberSet, OverridesNews, ProbeTargets, UnixSeconds};
 use crate::names::Label;
 use crate::publish::MemberDepartures;
@@ -62,6 +63,8 @@ pub(in crate::publish) struct Core {
     pub(in crate::publish) confirming: Vec<Confirming>,
     /// What is to be probed.
     pub(in crate::publish) targets: watch::Sender<ProbeTargets>,
+    /// What zones are signed with.
+    pub(in crate::publish) keys: watch::Receiver<Arc<KeysByZone>>,
     /// When to look after things next.
     pub(in crate::publish) housekeeping: Instant,
     /// What the wall clock says.
@@ -98,6 +101,7 @@ impl Core {
                 () = self.world.out.record.progress(), if is_waiting => {}
                 Some(order) = commands.recv(), if !is_saving => self.execute(order),
                 Some(news) = host.recv(), if !is_saving => self.hear_host(news),
+                Ok(()) = self.keys.changed() => self.take_keys(),
                 Some(config) = configs.recv() => {
                     let now = self.now();
                     self.reconfigure(&config, now);

@@ -15,6 +15,7 @@ use super::retire::Retired;
 use super::run::Core;
 use super::serial::SerialClock;
 use crate::config::Config;
+use crate::keys::KeysByZone;
 use crate::model::{Delta, ProbeTargets, UnixSeconds};
 use crate::publish::disk::findings_log::FindingsLog;
 use crate::publish::disk::{Disk, findings_file};
@@ -65,6 +66,8 @@ impl Writer {
 /// Starts the one writer: reads the persisted facts of `config`'s members, publishes them at once,
 /// and goes on as the handle's senders say.
 ///
+/// `keys` is what zones are signed with, at once and whenever it is told anew.
+///
 /// Blocks while it reads, so that the handle's first snapshot has all restored facts. Wrong files
 /// are said in `storage` and not used, and so is a `state-dir` that cannot be used; one that another
 /// daemon uses is an error.
@@ -72,6 +75,7 @@ pub fn spawn(
     config: Arc<Config>,
     metrics: Arc<Metrics>,
     storage: Storage,
+    keys: watch::Receiver<Arc<KeysByZone>>,
 ) -> Result<(Handle, Writer), StartError> {
     let folder = config.state_dir.join(FOLDER);
     let lock = match lock_folder(&folder) {
@@ -86,11 +90,13 @@ pub fn spawn(
     let (configs_to, configs) = mpsc::channel(CONFIGS);
     let (commands_to, commands) = mpsc::channel(COMMANDS);
     let (host_to, host) = mpsc::channel(HOST);
-    let (core, mut handle) = prepare(config, metrics, storage, &folder, clock::now)?;
+    let (mut core, mut handle) = prepare(config, metrics, storage, &folder, clock::now)?;
     handle.deltas = deltas_to;
     handle.configs = configs_to;
     handle.commands = commands_to;
     handle.host_overrides = host_to;
+    core.keys = keys;
+    core.take_keys();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
@@ -186,6 +192,7 @@ pub(in crate::publish) fn prepare(
         confirmed: confirmed_to,
         departures: departures_to,
         targets: targets_to,
+        keys: watch::channel(Arc::default()).1,
         housekeeping: now.instant,
         wall,
     };

@@ -85,7 +85,7 @@ pub(super) fn is_below(name: &str, other: &str) -> bool {
 }
 
 /// A name without a dot at its end.
-fn without_dot(name: &str) -> String {
+pub(super) fn without_dot(name: &str) -> String {
     name.trim_end_matches('.').to_owned()
 }
 

@@ -1,12 +1,16 @@
-//! Files that are written whole.
+//! Files that are written whole, for their user alone.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// Nobody else's.
+const MODE: u32 = 0o600;
 
 /// Writes a file, and the same again to `copies` in its folder, so that at every moment each is the old or
 /// the new one, whole. Returns the file, once all is on disk. Blocks.
-pub(in crate::publish) fn write(path: &Path, copies: &[&Path], octets: &[u8]) -> io::Result<File> {
+pub fn write(path: &Path, copies: &[&Path], octets: &[u8]) -> io::Result<File> {
     let folder = path.parent().unwrap_or(Path::new("."));
     // It may not have been there at the start.
     fs::create_dir_all(folder)?;
@@ -24,7 +28,11 @@ pub(in crate::publish) fn write(path: &Path, copies: &[&Path], octets: &[u8]) ->
 
 /// Writes what is to be a file.
 fn write_beside(path: &Path, octets: &[u8]) -> io::Result<File> {
-    let mut file = File::create(beside(path))?;
+    let mut options = OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true).mode(MODE);
+    let mut file = options.open(beside(path))?;
+    // One that a crash has left may be another's to read.
+    file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(octets)?;
     file.sync_all()?;
     Ok(file)
