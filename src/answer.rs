@@ -24,6 +24,7 @@
 )]
 
 mod apex;
+mod chain;
 mod choice;
 mod classify;
 mod client_name;

@@ -67,5 +67,8 @@ mod stub;
 mod table;
 mod unjoin;
 mod watchdog;
+mod zone;
+mod zone_arguments;
+mod zone_files;
 
 pub use run::run;

@@ -8,6 +8,7 @@
 //! text ──toml──▶ Section (spans) ──▶ drafts with places ──cross-checks──▶ Config | Vec<Problem>
 //! ```
 
+mod alias;
 mod apexes;
 mod check;
 mod countries;
@@ -36,6 +37,8 @@ mod trees;
 mod unheld;
 mod values;
 pub mod whole_file;
+mod zone_file;
+mod zone_records;
 
 pub use dnssec::problem_of_zone;
 pub use file::{Composition, compose, parse};
@@ -55,6 +58,8 @@ pub use settings::{
 pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
 pub use values::{percent, policy, srv, ttl, when_all_down};
+pub use zone_file::{read_zone, zone_text};
+pub use zone_records::{read_statics, with_statics, zone_records};
 
 #[cfg(test)]
 mod tests {

@@ -24,6 +24,7 @@ mod roster;
 mod service;
 mod shared_overrides;
 mod state;
+mod static_zone;
 mod text;
 
 pub use addresses::{
@@ -57,4 +58,5 @@ pub use shared_overrides::{
     ConfirmedRemoval, OVERRIDES_KEY, OverridesNews, OverridesSaid, SharedOverrides, SharedText,
 };
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
+pub use static_zone::{ServiceAlias, StaticSet, StaticZone};
 pub use text::{Shown, kept, with_causes};

@@ -12,6 +12,8 @@
 mod address_draw;
 mod address_family;
 mod alone;
+mod apex;
+mod apex_index;
 mod apexes;
 mod builder;
 mod cache_lifetime;
@@ -41,11 +43,16 @@ mod service_warnings;
 mod shadowed_namespaces;
 mod shared_suffix;
 mod signing;
+mod static_apexes;
+mod static_records;
+mod statics;
 mod table;
 mod target_users;
 mod ttl;
+mod wire_labels;
 
-pub use apexes::{Apex, ApexIdx, Apexes, FederationIdx, FederationView, FixedName, Tree};
+pub use apex::{Apex, ApexIdx, FederationIdx, FederationView, FixedName, Tree};
+pub use apexes::Apexes;
 pub use builder::{SnapshotBuilder, map_in_parallel};
 pub use cache_lifetime::renumbered;
 pub use diagnostics::{Disagreement, Ignored};
@@ -59,5 +66,7 @@ pub use ports::NamedPort;
 pub use scopes::{Level, Scope, ScopeIdx, Scopes};
 pub use service::{ServiceEntry, Shard};
 pub use shared_suffix::SharedSuffix;
+pub use static_records::{AliasedService, StaticRecords, StaticSoa};
+pub use statics::{StaticMatch, StaticNode, StaticTree};
 
 pub(crate) use address_family::{ipv4, ipv6};

@@ -46,3 +46,5 @@ mod stub;
 mod systemd;
 #[path = "cli/upgrade.rs"]
 mod upgrade;
+#[path = "cli/zones.rs"]
+mod zones;

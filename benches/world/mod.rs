@@ -146,6 +146,8 @@ pub(crate) fn fleet() -> Fleet {
         costs: Vec::new(),
         addresses: AddressPolicy::default(),
         awaited: BTreeSet::new(),
+        statics: Vec::new(),
+        aliases: Vec::new(),
     }
 }
 

@@ -8,9 +8,9 @@ use super::records::family::Address;
 use super::records::many::turn;
 use super::records::names::WrittenNames;
 use super::records::rrsig::begin_additional;
-use super::records::soa;
+use super::records::{soa, statics};
 use super::reply::Reply;
-use crate::snapshot::{Apex, FixedName, Tree};
+use crate::snapshot::{Apex, FixedName, StaticNode, Tree};
 use crate::wire::{NameParts, Owner, Qname, rrtype};
 
 /// What `dns-version.<apex>` says (docs/names.md, D.10).
@@ -28,23 +28,37 @@ pub(super) fn answer_apex<'s>(reply: &mut Reply<'s, '_>, apex: &'s Apex) -> Endi
             let parent = apex.parent.and_then(|parent| apexes.get(parent));
             return Ending::NoData(parent.unwrap_or(apex), None);
         }
-        rrtype::SOA => soa::write(reply, Owner::QUESTION, apex, apex.ttl),
-        rrtype::NS => name_servers(reply, apex),
+        rrtype::SOA => {
+            let owner = reply.at;
+            soa::write(reply, owner, apex, apex.ttl);
+        }
+        rrtype::NS if apex.tree != Tree::Static => name_servers(reply, apex),
+        qtype if static_node(apex).is_some_and(|node| node.set(qtype).is_some()) => {
+            return static_node(apex).map_or(Ending::NoData(apex, None), |node| {
+                statics::write(reply, apex, node)
+            });
+        }
         qtype => match apex.fixed(&[]) {
             Some(name) => return answer_fixed(reply, apex, name),
-            None if qtype == rrtype::ANY => soa::write(reply, Owner::QUESTION, apex, apex.ttl),
+            None if qtype == rrtype::ANY => soa::write(reply, reply.at, apex, apex.ttl),
             None => return Ending::NoData(apex, None),
         },
     }
     Ending::Complete
 }
 
+/// The static records of the apex itself.
+fn static_node(apex: &Apex) -> Option<&StaticNode> {
+    let statics = apex.statics.as_ref()?;
+    statics.tree.node(&[])
+}
+
 /// The NS RRset, and the addresses of the name servers inside the apex.
 fn name_servers(reply: &mut Reply<'_, '_>, apex: &Apex) {
-    let mut written = WrittenNames::new(reply.lower_case(Owner::QUESTION));
+    let mut written = WrittenNames::new(reply.lower_case(reply.at));
     for (server, ending) in apex.nameservers.iter().zip(&apex.server_endings) {
         let name = written.shortened(&server.name, Some(ending));
-        let owner = reply.response.ns(Owner::QUESTION, apex.ttl, &name);
+        let owner = reply.response.ns(reply.at, apex.ttl, &name);
         written.push(owner, Some(ending));
     }
     begin_additional(reply);
@@ -72,7 +86,7 @@ pub(super) fn answer_fixed<'s>(
     apex: &'s Apex,
     name: &FixedName,
 ) -> Ending<'s> {
-    let owner = Owner::QUESTION;
+    let owner = reply.at;
     match (name, reply.query.qtype) {
         (FixedName::NameServer { ipv4, .. }, rrtype::A | rrtype::ANY) if !ipv4.is_empty() => {
             addresses(reply, owner, apex.ttl, ipv4, &[]);
@@ -83,7 +97,7 @@ pub(super) fn answer_fixed<'s>(
         (FixedName::Version, rrtype::TXT | rrtype::ANY) => {
             let version = match apex.tree {
                 Tree::Clusterset => CLUSTERSET_VERSION,
-                Tree::Federations | Tree::Local => VERSION,
+                Tree::Federations | Tree::Local | Tree::Static => VERSION,
             };
             reply.response.txt(owner, apex.ttl, version);
         }

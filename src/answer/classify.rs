@@ -3,6 +3,7 @@
 
 mod clusterset;
 mod existing;
+mod statics;
 
 use super::lookup::Lookup;
 use super::subject::Subject;
@@ -13,6 +14,15 @@ use existing::unknown;
 /// Says what a name is.
 #[inline]
 pub(super) fn classify<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> Subject<'s> {
+    match &lookup.apex.statics {
+        None => of_federations(snapshot, lookup),
+        Some(records) => statics::classify(snapshot, lookup, records, of_federations),
+    }
+}
+
+/// Says what a name is among those of federations.
+#[inline]
+fn of_federations<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> Subject<'s> {
     let absent = Subject::Absent { federation: None };
     let apex = lookup.apex;
     match lookup.form {
@@ -24,7 +34,7 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> S
                     _ => Subject::Fixed(fixed),
                 };
             }
-            if apex.tree == Tree::Clusterset {
+            if matches!(apex.tree, Tree::Clusterset | Tree::Static) {
                 return absent;
             }
             match (
@@ -43,7 +53,9 @@ pub(super) fn classify<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> S
                 && let Some(entry) = lookup.service(snapshot)
             {
                 return match apex.tree {
-                    Tree::Federations => existing::service(snapshot, entry, scope, prefix),
+                    Tree::Federations | Tree::Static => {
+                        existing::service(snapshot, entry, scope, prefix)
+                    }
                     Tree::Local => existing::local(snapshot, entry, scope, prefix),
                     Tree::Clusterset => clusterset::service(snapshot, entry, prefix),
                 };
@@ -85,7 +97,7 @@ fn above_services<'s>(
             // In cluster domains the label of the federation is the first one of the apex.
             let fixed = match apex.tree {
                 Tree::Local => apex.fixed(first_label(namespace)),
-                Tree::Federations | Tree::Clusterset => None,
+                Tree::Federations | Tree::Clusterset | Tree::Static => None,
             };
             let client =
                 fixed.filter(|fixed| matches!(fixed, FixedName::Client) && exists(snapshot, fixed));

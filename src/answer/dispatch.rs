@@ -2,6 +2,7 @@
 
 use super::level::{LevelAnswer, Start};
 use super::records::ending::{self, Ending};
+use super::records::statics;
 use super::reply::Reply;
 use super::subject::Subject;
 use super::{apex, clusterset, dnssec_types, local, member};
@@ -60,6 +61,23 @@ fn by_subject<'s, T: Trace>(
         Subject::Pods { entry, shard, pods } => {
             member::answer_pods(reply, apex, entry, (&shard, pods), trace)
         }
+        Subject::Static { node, .. } | Subject::Renamed { node, .. } => {
+            statics::write(reply, apex, node)
+        }
+        Subject::Aliased { alias, entry, node } => {
+            match entry.filter(|_| alias.takes(reply.query.qtype)) {
+                Some(entry) => LevelAnswer {
+                    apex,
+                    entry,
+                    start: Start::at(Scopes::GLOBAL),
+                    port: None,
+                }
+                .answer(reply, trace),
+                None if reply.qname.label_count() == apex.labels => apex::answer_apex(reply, apex),
+                None => statics::write(reply, apex, node),
+            }
+        }
+        Subject::Delegated { node, skip } => statics::write_referral(reply, apex, (node, skip)),
         Subject::Absent { federation } => Ending::NxDomain(apex, federation),
         Subject::NotReady => Ending::NotReady,
     }

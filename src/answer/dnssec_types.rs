@@ -5,7 +5,7 @@ use super::reply::Reply;
 use super::subject::Subject;
 use crate::dnssec::ZoneKeys;
 use crate::snapshot::Apex;
-use crate::wire::{Owner, rrtype};
+use crate::wire::rrtype;
 
 /// Answers for a type of DNSSEC in a signed apex; `None` for what has no such answer.
 #[inline]
@@ -63,7 +63,7 @@ fn answer_signed<'s>(
     };
     for rdata in records {
         let response = &mut reply.response;
-        response.rdata(Owner::QUESTION, qtype, ttl, &[rdata]);
+        response.rdata(reply.at, qtype, ttl, &[rdata]);
     }
     (!records.is_empty()).then_some(Ending::Complete)
 }

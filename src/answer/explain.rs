@@ -4,6 +4,7 @@ mod evidence;
 mod explanation;
 mod reasons;
 mod recorder;
+mod static_reasons;
 mod text;
 
 use std::net::IpAddr;

@@ -90,7 +90,7 @@ impl<'s> LevelAnswer<'s> {
         let end = levels.scopes.get(choice.level).copied().flatten();
         reply.signing.end_scope = end;
         let first = usize::from(!self.start.is_alias);
-        let mut owner = Owner::QUESTION;
+        let mut owner = reply.at;
         if let Some(scopes @ [_, ..]) = levels.scopes.get(first..=choice.level) {
             let end = self.write_chain(reply, ttl, scopes.iter().flatten().copied());
             let Some(end) = end else {
@@ -147,7 +147,7 @@ impl<'s> LevelAnswer<'s> {
     ) -> Option<Owner> {
         let prefix = self.port.map_or(&[][..], |port| &port.labels);
         let key = &*self.entry.key;
-        let mut owner = Owner::QUESTION;
+        let mut owner = reply.at;
         let mut apex_at = reply.asked_apex(self.apex);
         for scope in scopes {
             let suffix = match apex_at {

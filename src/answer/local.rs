@@ -8,7 +8,6 @@ use super::records::{addresses, srv};
 use super::reply::Reply;
 use crate::decide::Trace;
 use crate::snapshot::{Apex, NamedPort, Scopes, ServiceEntry};
-use crate::wire::Owner;
 
 /// Answers for a service name in the zone of its federation in a cluster domain, or for the SRV
 /// owner of one of its ports there. A client that is inside no member gets the global name.
@@ -26,7 +25,7 @@ pub(super) fn answer<'s, T: Trace>(
     {
         let answering = match port {
             Some(port) => srv::write_own(reply, &chosen, port),
-            None => addresses::write(reply, &chosen, Owner::QUESTION),
+            None => addresses::write(reply, &chosen, reply.at),
         };
         return Ending::of(apex, entry, answering);
     }

@@ -11,6 +11,8 @@ pub(super) struct Lookup<'a> {
     pub(super) index: ApexIdx,
     /// The apex itself.
     pub(super) apex: &'a Apex,
+    /// The name.
+    pub(super) qname: &'a Qname,
     /// What its labels mean.
     pub(super) form: Form<'a>,
     /// The scope that the topology labels of a service name pin down.
@@ -31,7 +33,7 @@ impl<'a> Lookup<'a> {
                 let service = match (scope, below) {
                     (Some(_), Below::Service { key, .. }) => Some(match apex.tree {
                         Tree::Clusterset => snapshot.find_joined([key, &apex.key_end]),
-                        Tree::Federations | Tree::Local => snapshot.seek(key),
+                        Tree::Federations | Tree::Local | Tree::Static => snapshot.seek(key),
                     }),
                     _ => None,
                 };
@@ -42,6 +44,7 @@ impl<'a> Lookup<'a> {
         Some(Self {
             index,
             apex,
+            qname,
             form,
             scope,
             service,
@@ -67,6 +70,15 @@ impl<'a> Lookup<'a> {
         }
     }
 
+    /// Begins a look-up, and takes all steps of it.
+    pub(super) fn whole(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
+        let mut lookup = Self::begin(snapshot, qname)?;
+        for _ in 0..Self::STEPS {
+            lookup.advance(snapshot);
+        }
+        Some(lookup)
+    }
+
     /// The service, if it exists in this apex.
     #[inline]
     pub(super) fn service(&mut self, snapshot: &'a Snapshot) -> Option<&'a ServiceEntry> {
@@ -83,5 +95,9 @@ pub(super) fn parts<'a>(apex: &Apex, qname: &'a Qname) -> Form<'a> {
         Tree::Federations => split(qname, left),
         Tree::Local => split_local(qname, left),
         Tree::Clusterset => split_clusterset(qname, left),
+        Tree::Static if left == 0 => Form::Apex,
+        Tree::Static => Form::Plain {
+            labels: qname.between(0, left),
+        },
     }
 }

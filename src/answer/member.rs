@@ -7,7 +7,6 @@ use super::reply::Reply;
 use crate::decide::Trace;
 use crate::model::{MemberSet, Pod};
 use crate::snapshot::{Apex, ServiceEntry, Shard, Tree};
-use crate::wire::Owner;
 
 /// Answers for a pinned name, or for an SRV owner of it (docs/names.md, decision 7).
 pub(super) fn answer_pinned<'s>(
@@ -20,7 +19,7 @@ pub(super) fn answer_pinned<'s>(
     let chosen = Chosen::pinned(reply.snapshot, entry, shard);
     let answering = match port {
         Some(port) => srv::write_pinned(reply, apex, &chosen, shard, port),
-        None => addresses::write(reply, &chosen, Owner::QUESTION),
+        None => addresses::write(reply, &chosen, reply.at),
     };
     Ending::of(apex, entry, answering)
 }
@@ -44,7 +43,7 @@ pub(super) fn answer_pods<'s, T: Trace>(
         let members = MemberSet::from_iter([member]);
         let own = Own::of_pods(member, pods);
         let chosen = Chosen::new(reply.snapshot, entry, members).with_own(Some(own));
-        addresses::write(reply, &chosen, Owner::QUESTION)
+        addresses::write(reply, &chosen, reply.at)
     } else {
         None
     };

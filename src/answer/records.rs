@@ -13,3 +13,4 @@ pub(super) mod rrsig;
 pub(super) mod soa;
 pub(super) mod srv;
 pub(super) mod srv_targets;
+pub(super) mod statics;

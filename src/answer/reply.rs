@@ -38,7 +38,10 @@ pub enum Transport {
 pub(super) struct Reply<'a, 'b> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) query: &'a Query<'a>,
+    /// The name that is answered for: the one asked, or where a chain of static records leads to.
     pub(super) qname: &'a Qname,
+    /// Where that name is in the message.
+    pub(super) at: Owner,
     pub(super) client: &'a Client,
     /// The apex of the name asked, if it is inside one.
     pub(super) apex: Option<&'a Apex>,
@@ -104,7 +107,12 @@ impl<'a> Reply<'a, '_> {
     /// Where the name of an apex is in the question, if it can be pointed to there.
     pub(super) fn asked_apex(&self, apex: &Apex) -> Option<Owner> {
         let skip = self.qname.label_count().checked_sub(apex.labels)?;
-        let owner = self.query.suffix_owner(self.qname, skip)?;
+        let owner = if self.at == Owner::QUESTION {
+            self.query.suffix_owner(self.qname, skip)?
+        } else {
+            // Names that chains lead to are written whole.
+            self.at.skip(self.qname.offset(skip)?)
+        };
         // A chain may lead from one apex to another.
         (self.qname.suffix(skip) == apex.name.as_wire()).then_some(owner)
     }

@@ -1,5 +1,6 @@
 //! From request to response.
 
+use super::chain;
 use super::classify::classify;
 use super::dispatch;
 use super::lookup::Lookup;
@@ -10,8 +11,8 @@ use crate::decide::Trace;
 use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::wire::{
-    EdeList, OptReply, Qname, Query, Reject, ResponseWriter, class, ede, rcode, reject, rrtype,
-    udp_limit,
+    EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, class, ede, rcode, reject,
+    rrtype, udp_limit,
 };
 
 /// Answers one request: what comes of it, the response in `out`.
@@ -127,24 +128,39 @@ impl<'a> Prepared<'a> {
                 return rejected.map_or(Outcome::Nothing, Outcome::Reply);
             }
         };
+        let signing = Signing::new(snapshot, query, lookup.as_ref(), signatures);
+        let apex = lookup.as_ref().map(|lookup| lookup.apex);
+        let mut response = ResponseWriter::new(out, limit(query, client), query);
+        let mut subject = lookup
+            .as_mut()
+            .map(|lookup| (lookup.apex, classify(snapshot, lookup)));
+        let chain;
+        let (mut name, mut at, mut is_over) = (&**qname, Owner::QUESTION, false);
+        if let Some((_, first)) = subject.filter(|(_, first)| chain::leads_on(first, query.qtype)) {
+            chain = chain::follow(snapshot, (qname, query.qtype), first, &mut response);
+            (name, at, is_over) = (&chain.name, chain.at, chain.is_over);
+            let last = Lookup::whole(snapshot, name);
+            subject = last.map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
+        }
         let mut reply = Reply {
             snapshot,
             query,
-            qname,
+            qname: name,
+            at,
             client,
-            apex: lookup.as_ref().map(|lookup| lookup.apex),
+            apex,
             scope: 0,
             chain_apex: None,
             is_over_message: false,
-            response: ResponseWriter::new(out, limit(query, client), query),
+            response,
             errors: EdeList::default(),
-            signing: Signing::new(snapshot, query, lookup.as_ref(), signatures),
+            signing,
         };
-        match lookup {
-            Some(lookup) => {
-                let subject = classify(snapshot, lookup);
-                dispatch::answer(&mut reply, lookup.apex, subject, trace);
-            }
+        match subject {
+            // The chain is all.
+            _ if is_over => {}
+            Some((apex, subject)) => dispatch::answer(&mut reply, apex, subject, trace),
+            None if at != Owner::QUESTION => {}
             None => refuse(&mut reply),
         }
         if reply.signing.is_wanted

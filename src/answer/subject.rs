@@ -1,7 +1,9 @@
 //! What a name inside an apex can be.
 
 use crate::model::Pod;
-use crate::snapshot::{FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard};
+use crate::snapshot::{
+    AliasedService, FederationIdx, FixedName, NamedPort, ScopeIdx, ServiceEntry, Shard, StaticNode,
+};
 
 /// What a name inside an apex is.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,36 @@ pub(super) enum Subject<'s> {
         shard: Shard<'s>,
         /// The pods, ready or not.
         pods: &'s [Pod],
+    },
+    /// An owner of static records.
+    Static {
+        /// Its records.
+        node: &'s StaticNode,
+        /// The name exists by a wildcard (RFC 4592).
+        is_wildcard: bool,
+    },
+    /// An owner that has the addresses of a service.
+    Aliased {
+        /// What it has of them.
+        alias: &'s AliasedService,
+        /// The service, if it is there.
+        entry: Option<&'s ServiceEntry>,
+        /// Its static records.
+        node: &'s StaticNode,
+    },
+    /// A name at or below a cut, where another zone begins.
+    Delegated {
+        /// The records of the cut.
+        node: &'s StaticNode,
+        /// How many labels of the name are left of the cut.
+        skip: usize,
+    },
+    /// A name below one with a DNAME record.
+    Renamed {
+        /// The records of that name.
+        node: &'s StaticNode,
+        /// How many labels of the name are left of it.
+        skip: usize,
     },
     /// A name that does not exist.
     Absent {

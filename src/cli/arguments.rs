@@ -14,6 +14,7 @@ use super::host_arguments::HostPlace;
 use super::join_arguments::{JOIN, Join, UNJOIN, Unjoin};
 use super::keys_arguments::{KEYS, KeysArguments};
 use super::override_help as help;
+use super::zone_arguments::{ZONE, Zone};
 use crate::model::OverrideTarget;
 use crate::names::Label;
 use crate::telemetry;
@@ -197,6 +198,13 @@ pub(super) enum Command {
     /// Print what the DNS server of a member needs to forward names to gazetteer
     #[command(after_help = STUB_EXAMPLES)]
     Stub(StubArguments),
+    /// Check, list and show static records of zones
+    #[command(after_help = ZONE)]
+    Zone {
+        /// What to do.
+        #[command(subcommand)]
+        command: Zone,
+    },
     /// Write man pages, one for each command
     #[command(after_help = "Examples:\n  gazetteer man /usr/local/share/man/man1")]
     Man {

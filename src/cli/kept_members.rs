@@ -177,7 +177,8 @@ pub(super) fn load(file: &Path) -> Result<KnownMembers, Vec<Problem>> {
     let fragments = Some(&*loaded.fragments);
     let objects = &loaded.objects;
     let composed = config::compose(loaded.octets.clone(), &path, fragments, objects)?;
-    loaded.config = composed.config;
+    let statics = loaded.config.fleet.statics.clone();
+    loaded.config = config::with_statics(composed.config, statics);
     loaded.unknown = composed.unknown;
     for one in composed.refused {
         if !loaded.refused.contains(&one) {

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::composed::{Composed, compose};
 use super::other_members::OtherMembers;
+use super::zone_files::{ZoneFiles, with_zones};
 use crate::config::read::ReadError;
 use crate::config::{Config, Loaded, Problem};
 use crate::model::limits::CONFIGURATION_FILE;
@@ -44,6 +45,8 @@ pub(super) struct Running {
     watch: FileWatch,
     /// Members that are not in the file.
     members: OtherMembers,
+    /// The master files of zones.
+    zones: ZoneFiles,
     /// Where it was last said that the file names members that are not there.
     unknown: BTreeSet<String>,
     /// What operators have said of members that go.
@@ -56,6 +59,8 @@ struct Read {
     problems: Option<Vec<Problem>>,
     /// Of the file as it was last right.
     composed: Option<Composed>,
+    /// What is wrong with zones that stay as they were.
+    zones: Vec<Problem>,
 }
 
 impl Running {
@@ -67,6 +72,7 @@ impl Running {
         departures: watch::Receiver<MemberDepartures>,
         host: HostMembers,
     ) -> Self {
+        let zones = ZoneFiles::new(&loaded.config, Arc::clone(&metrics));
         let members = OtherMembers::new(&loaded, host, Arc::clone(&metrics));
         let config = Arc::new(loaded.config);
         let path = config.path.clone();
@@ -80,6 +86,7 @@ impl Running {
             next: None,
             is_asked: false,
             members,
+            zones,
             unknown: BTreeSet::new(),
             config,
             path,
@@ -117,6 +124,7 @@ impl Running {
                         self.note(change.content, false);
                     }
                 }
+                () = self.zones.changed() => self.is_due = true,
                 news = self.members.changed() => {
                     self.is_due |= self.members.note(news, &self.config);
                 }
@@ -137,26 +145,36 @@ impl Running {
 
     /// Reads the file, if it is new, and the fragments. Members come and go while the file is wrong, by
     /// what it was before.
-    async fn read(&self) -> Read {
+    async fn read(&mut self) -> Read {
         let (new, good) = (self.new.clone(), Arc::clone(&self.good));
         let path = self.path.clone();
         let texts = self.members.texts();
         let length = new.as_ref().unwrap_or(&good).len();
+        let to_read = self.zones.take(new.is_some());
+        let before = self.config.fleet.statics.clone();
         let parse = move || {
-            let composed = |octets: &[u8]| compose(octets, &path, &texts);
+            let composed = |octets: &[u8]| {
+                let mut composed = compose(octets, &path, &texts)?;
+                let with = with_zones(composed.config, &before, &to_read)?;
+                composed.config = with.config;
+                Ok::<_, Vec<Problem>>((composed, with.problems))
+            };
             let problems = match new.as_deref().map(|new| composed(new)) {
-                Some(Ok(composed)) => {
+                Some(Ok((composed, zones))) => {
                     return Read {
                         problems: None,
                         composed: Some(composed),
+                        zones,
                     };
                 }
                 Some(Err(problems)) => Some(problems),
                 None => None,
             };
+            let (composed, zones) = composed(&good).ok().unzip();
             Read {
                 problems,
-                composed: composed(&good).ok(),
+                composed,
+                zones: zones.unwrap_or_default(),
             }
         };
         blocking::parse(length, parse).await
@@ -193,6 +211,7 @@ impl Running {
         if let Some(problems) = &read.problems {
             self.reject(problems);
         }
+        self.zones.tell(&read.zones);
         let mut composed = read.composed?;
         if let Some(new) = new.filter(|_| !is_rejected) {
             self.good = new;
@@ -200,6 +219,7 @@ impl Running {
         self.members.note_composed(&mut composed, &self.config);
         self.tell_unknown(&composed.unknown);
         self.is_due |= self.members.follow(&composed.config.membership);
+        self.zones.follow(&composed.config);
         let new = Arc::new(keep_listeners(&self.config, composed.config));
         if new == self.config {
             if !is_rejected {

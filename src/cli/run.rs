@@ -9,7 +9,7 @@ use super::arguments::{Arguments, Command, CordonArguments};
 use super::order::order;
 use super::{
     check, check_live, clusters, completions, events, explain, join, keys, man, output, overrides,
-    schema, serve, stub, unjoin,
+    schema, serve, stub, unjoin, zone,
 };
 use crate::admin::ControlRequest;
 use crate::model::EVERY_MEMBER;
@@ -49,6 +49,7 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Keys(arguments) => keys::keys(&arguments),
         Command::Stub(arguments) => stub::stub(&arguments),
+        Command::Zone { command } => zone::zone(&command),
         Command::Man { folder } => man::man(&folder),
         Command::Schema { of } => schema::schema(of),
         Command::Completions { shell } => completions::completions(shell),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::alias::{self, AliasDraft};
 use super::apexes::ApexDrafts;
 use super::dnssec::{self, ZoneDraft};
 use super::federation::FederationDraft;
@@ -33,6 +34,8 @@ pub(super) struct Drafts {
     pub(super) costs: Vec<CostDraft>,
     /// `[[zone]]`
     pub(super) zones: Vec<ZoneDraft>,
+    /// `[[alias]]`
+    pub(super) aliases: Vec<AliasDraft>,
     /// Members may come from elsewhere, so that a name that is not known need not be a mistake.
     pub(super) has_others: bool,
 }
@@ -75,6 +78,12 @@ pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
     apexes.check(report);
     trees::check(report, &drafts.federations, &drafts.members);
     dnssec::check(report, &drafts.zones, &drafts.federations, &drafts.members);
+    let zones: Vec<_> = drafts
+        .zones
+        .iter()
+        .filter_map(|draft| draft.whole.clone())
+        .collect();
+    alias::check(report, &drafts.aliases, &drafts.federations, &zones);
     let regions = drafts.regions.iter().map(|draft| &draft.place);
     let members = drafts.members.iter().map(|member| &member.place);
     let clients = drafts

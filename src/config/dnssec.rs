@@ -102,13 +102,15 @@ fn read(section: &Section<'_>, beside: &Path, settings: &mut DnssecSettings) {
 }
 
 /// Reads one `[[zone]]`.
-pub(super) fn zone(section: Section<'_>) -> ZoneDraft {
+pub(super) fn zone(section: Section<'_>, beside: &Path) -> ZoneDraft {
     section.require("apex");
     let apex = section.text("apex", "apex", values::name);
+    let file = section.text("file", "file", values::plain);
     let signing = section.table("dnssec").map(signing);
     section.finish();
     let whole = apex.as_ref().map(|apex| ZoneSettings {
         apex: apex.value.clone(),
+        file: file.map(|file| beside.join(file.value)),
         signing,
     });
     ZoneDraft { apex, whole }
@@ -150,13 +152,17 @@ pub(super) fn check(
     members: &[MemberDraft],
 ) {
     let mut first: HashMap<&NameBuf, usize> = HashMap::new();
-    for apex in zones.iter().filter_map(|zone| zone.apex.as_ref()) {
+    for zone in zones {
+        let Some(apex) = &zone.apex else {
+            continue;
+        };
+        let has_file = zone.whole.as_ref().is_some_and(|zone| zone.file.is_some());
         let earlier = *first.entry(&apex.value).or_insert(apex.at);
         if earlier != apex.at {
             let line = report.line(earlier);
             let message = format!("zone \"{}\": there already, line {line}", apex.value);
             report.add(apex.at, message);
-        } else if !is_served(&apex.value, federations, members) {
+        } else if !has_file && !is_served(&apex.value, federations, members) {
             let message = format!("zone \"{}\": no federation is served there", apex.value);
             report.add(apex.at, message);
         }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::alias::{AliasDraft, alias};
 use super::check::{self, Drafts};
 use super::dnssec::{dnssec, zone};
 use super::federation::federation;
 use super::fragments::{FOLDER, Fragment, RefusedFragment};
 use super::geography::{cost, geoip};
-use super::listen::listen;
+use super::listen::{ListenDraft, listen};
 use super::member::{MemberDraft, member};
 use super::member_object::ObjectMember;
 use super::membership::membership;
@@ -26,7 +27,7 @@ use super::settings::{Account, Config, Membership};
 use super::state_dir::default_state_dir;
 use super::topology::{NetworkDraft, RegionAndZones, locality, network, region};
 use super::values;
-use crate::model::Fleet;
+use crate::model::{Fleet, Member, Network};
 use crate::names::Label;
 
 /// How long to go on serving after SIGTERM, when the file does not say.
@@ -225,7 +226,10 @@ fn config(
         networks: tables("network").map(network).collect(),
         locality: root.table("locality").map(locality),
         costs: tables("cost").map(cost).collect(),
-        zones: tables("zone").map(zone).collect(),
+        zones: tables("zone")
+            .map(|section| zone(section, folder))
+            .collect(),
+        aliases: tables("alias").map(alias).collect(),
     };
     let dnssec = dnssec(root.table("dnssec"), folder, state_dir.as_deref());
     let geoip = root
@@ -251,11 +255,11 @@ fn config(
                 .flat_map(|draft| draft.networks.clone()),
         )
         .collect();
-    let (members, sources): (Vec<_>, _) = drafts
-        .members
-        .into_iter()
-        .filter_map(|draft| draft.whole)
-        .unzip();
+    let members = std::mem::take(&mut drafts.members);
+    let (members, sources): (Vec<_>, _) =
+        members.into_iter().filter_map(|draft| draft.whole).unzip();
+    let zones = std::mem::take(&mut drafts.zones);
+    let (fleet, listen) = fleet(drafts, members, networks);
     let config = Config {
         membership: Membership {
             folder: members_folder,
@@ -268,35 +272,37 @@ fn config(
         path: path.to_owned(),
         state_dir: state_dir?,
         resolvers: once(resolvers),
-        listen: drafts.listen.listen,
-        fleet: Arc::new(Fleet {
-            federations: drafts
-                .federations
-                .into_iter()
-                .filter_map(|draft| draft.whole)
-                .collect(),
-            members: members.into(),
-            regions: drafts
-                .regions
-                .into_iter()
-                .filter_map(|draft| draft.whole)
-                .collect(),
-            networks,
-            locality: drafts.locality.as_ref().map(RegionAndZones::standing),
-            costs: drafts
-                .costs
-                .into_iter()
-                .filter_map(|draft| draft.whole)
-                .collect(),
-            addresses: policy,
-            awaited: BTreeSet::new(),
-        }),
+        listen: listen.listen,
+        fleet: Arc::new(fleet),
         sources,
         geoip,
         shutdown_delay,
         dnssec,
-        zones: drafts.zones.into_iter().filter_map(|it| it.whole).collect(),
+        zones: zones.into_iter().filter_map(|it| it.whole).collect(),
         account,
     };
     Some((config, refused))
+}
+
+/// What is said about names, and the rest of `listen`.
+fn fleet(drafts: Drafts, members: Vec<Member>, networks: Vec<Network>) -> (Fleet, ListenDraft) {
+    let (regions, costs) = (drafts.regions.into_iter(), drafts.costs.into_iter());
+    let federations = drafts.federations.into_iter();
+    let fleet = Fleet {
+        federations: federations.filter_map(|draft| draft.whole).collect(),
+        members: members.into(),
+        regions: regions.filter_map(|draft| draft.whole).collect(),
+        networks,
+        locality: drafts.locality.as_ref().map(RegionAndZones::standing),
+        costs: costs.filter_map(|draft| draft.whole).collect(),
+        addresses: drafts.listen.listen.address_policy(),
+        awaited: BTreeSet::new(),
+        statics: Vec::new(),
+        aliases: drafts
+            .aliases
+            .iter()
+            .filter_map(AliasDraft::whole)
+            .collect(),
+    };
+    (fleet, drafts.listen)
 }

@@ -10,6 +10,7 @@ use super::member_object::ObjectMember;
 use super::problem::Problem;
 use super::read::read;
 use super::settings::Config;
+use super::zone_records::read_statics;
 use crate::model::MemberList;
 use crate::model::limits::CONFIGURATION_FILE;
 
@@ -94,10 +95,11 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
     }
     let given = has_folder.then_some(&*fragments);
     let composed = file::compose(octets.clone(), path, given, &[])?;
+    let config = read_statics(composed.config)?;
     let mut refused = composed.refused;
     refused.extend(unread);
     Ok(Loaded {
-        config: composed.config,
+        config,
         octets,
         fragments,
         objects: Vec::new(),

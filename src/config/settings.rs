@@ -215,6 +215,8 @@ impl Default for DnssecSettings {
 pub struct ZoneSettings {
     /// Its apex.
     pub apex: NameBuf,
+    /// Its master file, if it has static records.
+    pub file: Option<PathBuf>,
     /// How it is signed; `None`: it is not.
     pub signing: Option<ZoneSigning>,
 }

@@ -1,10 +1,11 @@
 //! Everything that the configuration says about names.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{
     AddressPolicy, Federation, GeoCode, Location, MemberIdx, MemberList, Network, Place, Roster,
-    regions,
+    ServiceAlias, StaticZone, regions,
 };
 use crate::names::Label;
 
@@ -28,6 +29,10 @@ pub struct Fleet {
     /// Lists of members that were never heard and are still awaited: there may be members that are not
     /// known yet (docs/names.md, decision 10). Never any but after the start of a daemon.
     pub awaited: BTreeSet<MemberList>,
+    /// Static records, each apex once.
+    pub statics: Vec<Arc<StaticZone>>,
+    /// Owners that have the addresses of a service.
+    pub aliases: Vec<ServiceAlias>,
 }
 
 impl Fleet {

@@ -80,6 +80,16 @@ limits! {
     FACTS_FILE = "facts-file", mebibytes(512), "octets", "read whole; a million services are some 200 MiB";
     /// One table of a facts file, such as a service with its endpoints.
     FACTS_TABLE = "facts-table", mebibytes(4), "octets", "parsed whole; as a tree it is some 20 times as large";
+    /// A master file, each that is included for itself.
+    ZONE_FILE = "zone-file", mebibytes(256), "octets", "read whole";
+    /// Records of a zone's master files.
+    ZONE_RECORDS = "zone-records", 2_000_000, "records", "kept whole in memory";
+    /// One entry of a master file.
+    ZONE_ENTRY = "zone-entry", 256 << 10, "octets", "the rdata of a record has at most 65,535 octets";
+    /// Master files of one zone.
+    ZONE_FILES = "zone-files", 1024, "files", "files that include each other several times grow without end";
+    /// How deep master files include each other.
+    INCLUDE_DEPTH = "include-depth", 8, "files deep", "a file might include itself";
     /// A GeoIP database.
     GEOIP_FILE = "geoip-file", mebibytes(256), "octets", "kept whole in memory";
     /// Load balancer host names of one member that are resolved.

@@ -1,134 +1,32 @@
 //! The apexes, their infrastructure names, and the federations in them: fixed by the configuration.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::{Ipv4Addr, Ipv6Addr};
-
-use smallvec::SmallVec;
 
 use super::address_family::{ipv4, ipv6};
-use super::shared_suffix::SharedSuffix;
+use super::apex::{Apex, ApexIdx, FederationIdx, FederationView, FixedName, Tree};
+use super::apex_index::ApexIndex;
+use super::static_apexes::add_statics;
 use super::ttl::seconds;
+use super::wire_labels::wire_labels;
 
-use crate::model::{Federation, Fleet, MemberIdx, MemberSet, NameServer};
+use crate::model::{Federation, Fleet, MemberIdx, NameServer};
 use crate::names::Label;
 use crate::wire::{NameBuf, Qname};
 
-/// The place of an apex in [`Apexes`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ApexIdx(u32);
-
-impl ApexIdx {
-    /// The place `index`.
-    pub(super) fn new(index: usize) -> Self {
-        Self(u32::try_from(index).unwrap_or(u32::MAX))
-    }
-
-    /// The place as an index.
-    #[inline]
-    pub(super) fn get(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
-
-/// The place of a federation in the fleet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FederationIdx(u32);
-
-impl FederationIdx {
-    /// The place `index`.
-    pub(super) fn new(index: usize) -> Self {
-        Self(u32::try_from(index).unwrap_or(u32::MAX))
-    }
-
-    /// The place as an index.
-    #[inline]
-    pub(super) fn get(self) -> usize {
-        usize::try_from(self.0).unwrap_or(usize::MAX)
-    }
-}
-
-/// A served zone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Apex {
-    /// Its name.
-    pub name: NameBuf,
-    /// How many labels its name has.
-    pub labels: usize,
-    /// The NS RRset.
-    pub nameservers: Vec<NameServer>,
-    /// What of each name server's name stands in a message behind the apex and those before it.
-    pub server_endings: Vec<SharedSuffix>,
-    /// SOA RNAME.
-    pub hostmaster: NameBuf,
-    /// What of it stands in a message behind the apex and the first name server.
-    pub hostmaster_ending: Option<SharedSuffix>,
-    /// TTL and MINIMUM of the SOA in negative answers, in seconds.
-    pub negative_ttl: u32,
-    /// TTL of its own RRsets and of its infrastructure names, in seconds.
-    pub ttl: u32,
-    /// The next served apex above this one.
-    pub parent: Option<ApexIdx>,
-    /// Its federations.
-    pub federations: Vec<FederationIdx>,
-    /// Which names it has.
-    pub tree: Tree,
-    /// What follows the labels of its names in the keys of its services: of a clusterset the label of
-    /// its federation, in wire form, else nothing.
-    pub key_end: Box<[u8]>,
-    /// Infrastructure names, by their wire labels left of the apex.
-    fixed: HashMap<Box<[u8]>, FixedName, foldhash::fast::RandomState>,
-}
-
-/// A kind of apex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tree {
-    /// The names of federations at every level (docs/names.md, D.2).
-    Federations,
-    /// The zone of one federation in cluster domains: for each client the shard of its own member
-    /// first (docs/names.md, D.8).
-    Local,
-    /// A domain of one federation whose names leave it out (docs/names.md, D.3, N8; the DNS
-    /// specification of the Multi-Cluster Services API, KEP-1645).
-    Clusterset,
-}
-
-/// A name that exists by configuration, outside the service tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FixedName {
-    /// An empty non-terminal above a name server (RFC 4592 section 2.2.2).
-    EmptyNonTerminal,
-    /// A name server.
-    NameServer {
-        /// Its A records.
-        ipv4: Vec<Ipv4Addr>,
-        /// Its AAAA records.
-        ipv6: Vec<Ipv6Addr>,
-    },
-    /// `dns-version` (docs/names.md, D.10).
-    Version,
-    /// `_client`, which is there if the settings say so (docs/names.md, D.2).
-    Client,
-}
-
-/// A federation as answers need it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FederationView {
-    /// Its apex.
-    pub apex: ApexIdx,
-    /// Members that take part.
-    pub members: MemberSet,
-}
-
 /// All apexes and federations.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Apexes {
     /// Those with more labels first, so that the first match is the longest.
     zones: Vec<Apex>,
+    index: ApexIndex,
     federations: Vec<FederationView>,
     by_label: HashMap<Box<[u8]>, FederationIdx, foldhash::fast::RandomState>,
     /// The label of each member in wire form, by its seat; of a free one none.
     members: Vec<Box<[u8]>>,
 }
+
+/// So many apexes are looked through one by one, which is quicker than to look a name up.
+const FEW: usize = 8;
 
 /// The label of the version record.
 const VERSION: &str = "dns-version";
@@ -138,8 +36,9 @@ const VERSION: &str = "dns-version";
 const CLIENT: &str = "_client";
 
 impl Apexes {
-    /// Compiles what the configuration says.
-    pub(super) fn compile(fleet: &Fleet) -> Self {
+    /// Compiles what the configuration says. Static records are taken over from those of `before` that are of
+    /// the same zones.
+    pub(super) fn compile(fleet: &Fleet, before: Option<&Self>) -> Self {
         let mut apexes: Vec<Apex> = Vec::new();
         for federation in &fleet.federations {
             if apexes.iter().any(|apex| apex.name == federation.apex) {
@@ -160,6 +59,7 @@ impl Apexes {
                 server_endings: Vec::new(),
                 hostmaster: federation.hostmaster.clone(),
                 hostmaster_ending: None,
+                statics: None,
                 negative_ttl: seconds(negative_ttl.unwrap_or(federation.negative_ttl)),
                 ttl: seconds(ttl.unwrap_or(federation.apex_ttl)),
                 parent: None,
@@ -171,9 +71,12 @@ impl Apexes {
         }
         apexes.extend(local_apexes(fleet));
         apexes.extend(clustersets(fleet));
+        let before = before.map(|before| &*before.zones).unwrap_or_default();
+        add_statics(&mut apexes, fleet, before);
         apexes.sort_by_key(|apex| std::cmp::Reverse(apex.labels));
         let seats = fleet.members.seats().iter();
         let mut compiled = Self {
+            index: ApexIndex::of(&apexes),
             zones: apexes,
             members: seats
                 .map(|member| wire_labels(member.iter().map(|member| member.name.as_str())))
@@ -183,7 +86,11 @@ impl Apexes {
         compiled.zones.iter_mut().for_each(Apex::find_endings);
         compiled.link_parents();
         compiled.place_name_servers();
-        for apex in &mut compiled.zones {
+        for apex in compiled
+            .zones
+            .iter_mut()
+            .filter(|apex| apex.tree != Tree::Static)
+        {
             // Last: where a name server or another apex lies below such a name, that exists anyway.
             let label = wire_labels([CLIENT]);
             apex.fixed.entry(label).or_insert(FixedName::Client);
@@ -197,17 +104,16 @@ impl Apexes {
     /// Links each apex to the one around it, where the names between the two exist.
     fn link_parents(&mut self) {
         for index in 0..self.zones.len() {
-            let (inner, above) = self.zones.split_at_mut(index + 1);
-            let Some(apex) = inner.last_mut() else {
+            let Some(name) = self.zones.get(index).map(|apex| apex.name.clone()) else {
                 continue;
             };
-            let mut around = above.iter_mut().enumerate();
-            let found = around.find(|(_, outer)| apex.name.is_within(&outer.name));
-            let Some((place, outer)) = found else {
-                continue;
-            };
-            apex.parent = Some(ApexIdx::new(index + 1 + place));
-            outer.add_parents_of(&apex.name);
+            let parent = self.index.above(&name);
+            if let Some(outer) = parent.and_then(|parent| self.zones.get_mut(parent.get())) {
+                outer.add_parents_of(&name);
+            }
+            if let Some(apex) = self.zones.get_mut(index) {
+                apex.parent = parent;
+            }
         }
     }
 
@@ -219,11 +125,8 @@ impl Apexes {
             .flat_map(|apex| apex.nameservers.clone())
             .collect();
         for server in servers {
-            let Some(apex) = self
-                .zones
-                .iter_mut()
-                .find(|apex| server.name.is_within(&apex.name))
-            else {
+            let holder = self.index.find(&Qname::from_name(&server.name), 0);
+            let Some(apex) = holder.and_then(|holder| self.zones.get_mut(holder.get())) else {
                 continue;
             };
             let labels: Vec<&str> = server.name.labels().collect();
@@ -274,6 +177,10 @@ impl Apexes {
     /// The longest apex that `qname` is, or lies below.
     #[inline]
     pub fn find(&self, qname: &Qname) -> Option<(ApexIdx, &Apex)> {
+        if self.zones.len() > FEW {
+            let index = self.index.find(qname, 0)?;
+            return Some((index, self.get(index)?));
+        }
         let labels = qname.label_count();
         let holds = |apex: &Apex| {
             labels >= apex.labels && qname.suffix(labels - apex.labels) == apex.name.as_wire()
@@ -288,7 +195,7 @@ impl Apexes {
     /// Whether a name lies in a zone that is served here: its addresses are never resolved, as they
     /// would be asked of ourselves (docs/names.md, decision 9).
     pub(super) fn holds(&self, name: &NameBuf) -> bool {
-        self.zones.iter().any(|apex| name.is_within(&apex.name))
+        self.index.find(&Qname::from_name(name), 0).is_some()
     }
 
     /// The names of all apexes, in their order.
@@ -346,63 +253,21 @@ impl Apexes {
         };
         label.as_str() == "svc"
             || label.as_str() == VERSION
-            || self.zones.iter().any(|apex| {
-                let servers = self.zones.iter().flat_map(|other| &other.nameservers);
-                servers
-                    .into_iter()
-                    .any(|server| is_first(&server.name, apex))
-                    || self.zones.iter().any(|nested| is_first(&nested.name, apex))
-            })
-    }
-}
-
-impl Apex {
-    /// A zone of one federation, with its name servers and TTLs.
-    fn of_one(index: usize, federation: &Federation, name: NameBuf, tree: Tree) -> Self {
-        Self {
-            labels: name.labels().count(),
-            name,
-            nameservers: federation.nameservers.clone(),
-            server_endings: Vec::new(),
-            hostmaster: federation.hostmaster.clone(),
-            hostmaster_ending: None,
-            negative_ttl: seconds(federation.negative_ttl),
-            ttl: seconds(federation.apex_ttl),
-            parent: None,
-            federations: vec![FederationIdx::new(index)],
-            tree,
-            key_end: Box::default(),
-            fixed: HashMap::default(),
-        }
-    }
-
-    /// Finds what its names have in common.
-    fn find_endings(&mut self) {
-        let mut earlier = vec![&self.name];
-        for server in &self.nameservers {
-            self.server_endings
-                .push(SharedSuffix::of(&server.name, &earlier));
-            earlier.push(&server.name);
-        }
-        earlier.truncate(2);
-        self.hostmaster_ending = Some(SharedSuffix::of(&self.hostmaster, &earlier));
-    }
-
-    /// The names between a name inside it and the apex exist (RFC 4592 section 2.2.2).
-    fn add_parents_of(&mut self, name: &NameBuf) {
-        let labels: Vec<&str> = name.labels().collect();
-        let left = labels.len() - self.labels;
-        for start in 1..left {
-            let parent = wire_labels(labels.iter().take(left).skip(start).copied());
-            self.fixed
-                .entry(parent)
-                .or_insert(FixedName::EmptyNonTerminal);
-        }
-    }
-
-    /// The infrastructure name with these wire labels left of the apex.
-    pub fn fixed(&self, labels: &[u8]) -> Option<&FixedName> {
-        self.fixed.get(labels)
+            || self
+                .zones
+                .iter()
+                .filter(|apex| !apex.federations.is_empty())
+                .any(|apex| {
+                    let servers = self.zones.iter().flat_map(|other| &other.nameservers);
+                    servers
+                        .into_iter()
+                        .any(|server| is_first(&server.name, apex))
+                        || self.zones.iter().any(|nested| is_first(&nested.name, apex))
+                        || apex
+                            .statics
+                            .as_ref()
+                            .is_some_and(|own| own.has_top_label(label.as_str()))
+                })
     }
 }
 
@@ -433,19 +298,4 @@ fn clustersets(fleet: &Fleet) -> impl Iterator<Item = Apex> {
             ..Apex::of_one(index, federation, name, Tree::Clusterset)
         })
     })
-}
-
-/// Labels in wire form, without a root.
-pub(super) fn wire_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> Box<[u8]> {
-    inline_labels(labels).into_boxed_slice()
-}
-
-/// The same, without an allocation as a rule.
-pub(super) fn inline_labels<'a>(labels: impl IntoIterator<Item = &'a str>) -> SmallVec<[u8; 64]> {
-    let mut wire = SmallVec::new();
-    for label in labels {
-        wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
-        wire.extend_from_slice(label.as_bytes());
-    }
-    wire
 }

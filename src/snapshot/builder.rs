@@ -15,7 +15,8 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use self::compilation::Compilation;
-use super::apexes::{Apexes, FederationIdx};
+use super::apex::FederationIdx;
+use super::apexes::Apexes;
 use super::facts::{Facts, PREFETCH_BATCH, ServiceRecord, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::{FederationContact, FleetState, unheard};
@@ -78,7 +79,7 @@ impl SnapshotBuilder {
     /// A world without facts: every member is `Syncing(AtStart)`, and stands where it is
     /// configured to.
     pub fn new(fleet: Arc<Fleet>, settings: Settings) -> Self {
-        let apexes = Apexes::compile(&fleet);
+        let apexes = Apexes::compile(&fleet, None);
         let seats = fleet.members.seats();
         let topology = vec![TopologyFacts::default(); seats.len()];
         let scopes = Scopes::compile(&fleet, &apexes, &topology);

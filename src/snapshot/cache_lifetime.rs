@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::apexes::wire_labels;
 use super::generation::Snapshot;
 use super::service::ServiceEntry;
+use super::wire_labels::wire_labels;
 use crate::model::{Member, MemberIdx, MemberSet, NamespacedName};
 
 impl Snapshot {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::apexes::{Apex, ApexIdx, Apexes};
+use super::apex::{Apex, ApexIdx};
+use super::apexes::Apexes;
 use super::health::FleetState;
 use super::naming::Published;
 use super::plans::{CompiledPlans, PlanIdx};

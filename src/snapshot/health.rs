@@ -1,6 +1,7 @@
 //! What the states of the members mean for all names at once.
 
-use super::apexes::{Apexes, FederationIdx};
+use super::apex::FederationIdx;
+use super::apexes::Apexes;
 use super::health_inputs::HealthInputs;
 use crate::decide::{FleetHealth, Seeds};
 use crate::model::{

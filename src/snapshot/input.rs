@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::apexes::{FederationIdx, inline_labels};
+use super::apex::FederationIdx;
+use super::wire_labels::inline_labels;
 use crate::model::{
     Federation, Fleet, IgnoredReason, MemberIdx, MemberSet, NamespacedName, Service,
 };

@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::apexes::{ApexIdx, Apexes, FederationIdx, wire_labels};
+use super::apex::{ApexIdx, FederationIdx};
+use super::apexes::Apexes;
 use super::facts::Shards;
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
+use super::wire_labels::wire_labels;
 use crate::model::{MemberIdx, NamespacedName};
 use crate::names::Label;
 

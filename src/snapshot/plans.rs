@@ -173,7 +173,7 @@ mod tests {
     fn plans_go_with_the_last_entry_that_uses_them() {
         let fleet = Fleet::default();
         let none: [TopologyFacts; 0] = [];
-        let scopes = Scopes::compile(&fleet, &Apexes::compile(&fleet), &none);
+        let scopes = Scopes::compile(&fleet, &Apexes::compile(&fleet, None), &none);
         let (mut plans, mut uses) = (Plans::default(), PlanUses::default());
         let mut before = None;
         // Two entries: one goes from plan to plan, one stays.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::apexes::inline_labels;
 use super::new_shard::NewShard;
+use super::wire_labels::inline_labels;
 use crate::model::{MemberIdx, Port, Service};
 
 /// A named port of a service.

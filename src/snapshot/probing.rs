@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::apexes::FederationIdx;
+use super::apex::FederationIdx;
 use super::fair_share::FairShare;
 use super::new_shard::NewShard;
 use super::target_users::{MOST_TARGETS, Map, TargetUser};

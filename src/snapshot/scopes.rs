@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::apexes::{Apexes, wire_labels};
+use super::apexes::Apexes;
+use super::wire_labels::wire_labels;
 use crate::model::{Fleet, MemberIdx, MemberSet, TopologyFacts};
 use crate::names::Label;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::apexes::FederationIdx;
+use super::apex::FederationIdx;
 use super::diagnostics::{Diagnostics, Disagreement, Exceeded, Ignored};
 use super::health_overlay::{AllAddresses, HealthOverlay};
 use super::new_shard::NewShard;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apexes::FederationIdx;
+use super::apex::FederationIdx;
 use crate::model::{MemberIdx, NamespacedName};
 
 /// How many services of a member are named; the rest is counted.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apexes::{ApexIdx, Apexes};
+use super::apex::ApexIdx;
+use super::apexes::Apexes;
 use crate::dnssec::ZoneKeys;
 use crate::wire::NameBuf;
 

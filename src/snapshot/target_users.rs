@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::apexes::FederationIdx;
+use super::apex::FederationIdx;
 use crate::model::NamespacedName;
 
 /// How many targets there are at most.

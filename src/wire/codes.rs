@@ -22,6 +22,8 @@ pub mod rrtype {
     pub const AAAA: u16 = 28;
     /// A service's port and target (RFC 2782).
     pub const SRV: u16 = 33;
+    /// Another name for everything below a name (RFC 6672).
+    pub const DNAME: u16 = 39;
     /// The EDNS pseudo-record (RFC 6891).
     pub const OPT: u16 = 41;
     /// Delegation signer (RFC 4034).
@@ -84,6 +86,9 @@ pub mod rcode {
     pub const NOTIMP: u8 = 4;
     /// The server does not want to.
     pub const REFUSED: u8 = 5;
+    /// A name exists that should not: that which a DNAME record leads to would be too long (RFC 6672 section
+    /// 2.2).
+    pub const YXDOMAIN: u8 = 6;
     /// The request is signed with a key that is not known here (RFC 8945 section 5.2.1).
     pub const NOTAUTH: u8 = 9;
     /// The EDNS version is not known here (RFC 6891 section 6.1.3). Over four bits.

@@ -238,8 +238,9 @@ impl ResponseWriter<'_> {
         }
     }
 
-    /// Writes a record whose rdata is `parts`, one after the other.
-    pub fn rdata(&mut self, owner: Owner, rrtype: u16, ttl: u32, parts: &[&[u8]]) {
+    /// Writes a record whose rdata is `parts`, one after the other. Returns where the rdata is, for names
+    /// in it to be pointed to.
+    pub fn rdata(&mut self, owner: Owner, rrtype: u16, ttl: u32, parts: &[&[u8]]) -> Owner {
         let length = parts.iter().map(|part| part.len()).sum();
         if let Some(rdata) = self.record(owner, rrtype, ttl, length) {
             let cursor = &mut Cursor(rdata);
@@ -247,6 +248,7 @@ impl ResponseWriter<'_> {
                 cursor.put(part);
             }
         }
+        Owner::at(self.position.saturating_sub(length))
     }
 }
 

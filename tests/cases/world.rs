@@ -178,7 +178,7 @@ impl World {
         let mut config = self.config.clone();
         edit::configuration(&mut config, words, block)?;
         let written = toml::to_string(&config).map_err(|error| error.to_string())?;
-        match config::parse(&written, &self.path) {
+        match config::parse(&written, &self.path).and_then(config::read_statics) {
             Ok(_) => Err("the configuration is accepted".to_owned()),
             Err(problems) => {
                 let messages: Vec<_> = problems.into_iter().map(|one| one.message).collect();
@@ -201,7 +201,8 @@ impl World {
         let (config, mut builder) = match last {
             Some(last) if last.text == text => (last.config, last.builder),
             _ => {
-                let config = Arc::new(config::parse(&text, &self.path).map_err(lines)?);
+                let config = config::parse(&text, &self.path).and_then(config::read_statics);
+                let config = Arc::new(config.map_err(lines)?);
                 schema::judge(&self.config)?;
                 let builder = new_builder(&config);
                 (config, builder)

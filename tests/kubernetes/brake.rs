@@ -12,6 +12,7 @@ use gazetteer::sources::kubernetes::{CredentialStore, run_with};
 use gazetteer::telemetry::Metrics;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +72,9 @@ impl Published {
         let (source, metrics) = (config.sources[0].clone(), Arc::new(Metrics::new()));
         let started = tokio::task::spawn_blocking({
             let metrics = metrics.clone();
-            move || spawn(Arc::new(config), metrics, Storage::default()).unwrap()
+            // Nothing is signed.
+            let (_, keys) = watch::channel(Arc::default());
+            move || spawn(Arc::new(config), metrics, Storage::default(), keys).unwrap()
         });
         let (handle, writer) = started.await.unwrap();
         let cancel = CancellationToken::new();

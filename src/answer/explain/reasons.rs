@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::evidence::{self, member_name};
 use super::explanation::{Candidate, Explanation, LevelStep};
 use super::recorder::Recorder;
+use super::static_reasons;
 use crate::answer::lookup::parts;
 use crate::answer::subject::Subject;
 use crate::model::{
@@ -199,6 +200,10 @@ fn describe(snapshot: &Snapshot, apex: &Apex, subject: &Subject<'_>) -> String {
         Subject::Pods { shard, .. } => {
             format!("pods in member {}", member_name(snapshot, shard.member))
         }
+        Subject::Static { .. }
+        | Subject::Aliased { .. }
+        | Subject::Delegated { .. }
+        | Subject::Renamed { .. } => static_reasons::describe(subject),
         Subject::Absent { .. } => "a name that does not exist".to_owned(),
         Subject::NotReady => {
             let mut federations = apex.federations.iter();

@@ -339,7 +339,7 @@ pub(in crate::answer) fn write_pods(
     let types = types_asked(reply.query.qtype);
     let mut sets = types
         .iter()
-        .map(|qtype| chosen.write_inside(reply, Owner::QUESTION, *qtype));
+        .map(|qtype| chosen.write_inside(reply, reply.at, *qtype));
     sets.find(|members| !members.is_empty())
 }
 

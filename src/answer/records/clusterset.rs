@@ -8,7 +8,6 @@ use super::srv_targets::SrvTargets;
 use crate::answer::reply::Reply;
 use crate::model::{MemberIdx, MemberSet};
 use crate::snapshot::{Apex, NamedPort, ServiceEntry};
-use crate::wire::Owner;
 
 /// Labels of a service name left of the domain: `service.ns.svc`.
 const SERVICE_LABELS: usize = 3;
@@ -83,5 +82,5 @@ fn srv<'r, 's>(reply: &Reply<'s, '_>, apex: &Apex, chosen: &'r Chosen<'s>) -> Op
     let first = left.checked_sub(SERVICE_LABELS)?;
     let name = reply.qname.between(first, reply.qname.label_count());
     let targets = SrvTargets::global(snapshot, home, entry).called(name);
-    Srv::asked(reply, targets, chosen, Owner::QUESTION)
+    Srv::asked(reply, targets, chosen, reply.at)
 }

@@ -8,7 +8,7 @@ use crate::answer::reply::Reply;
 use crate::answer::subject::Subject;
 use crate::dnssec::{NextName, TypeSet};
 use crate::model::MemberSet;
-use crate::snapshot::{Apex, FixedName, ServiceEntry};
+use crate::snapshot::{Apex, FixedName, ServiceEntry, StaticNode};
 use crate::wire::{Owner, rrtype};
 
 /// What a name that is denied is.
@@ -30,7 +30,7 @@ pub(in crate::answer) fn write(
     types: &TypeSet,
 ) {
     let expanded;
-    let name = if owner == Owner::QUESTION {
+    let name = if owner == reply.at {
         reply.qname
     } else {
         match reply.response.expand(owner) {
@@ -47,13 +47,22 @@ pub(in crate::answer) fn write(
     } else {
         NextName::after(name.as_wire(), apex_name)
     };
-    let mut types = *types;
+    let mut types = types.clone();
     types.insert(rrtype::RRSIG);
     types.insert(rrtype::NSEC);
-    let (head, bits) = types.bit_map();
-    let parts = [next.as_wire(), &head, bits];
+    let bits = types.bit_maps();
+    let parts = [next.as_wire(), &bits];
     let response = &mut reply.response;
     response.rdata(owner, rrtype::NSEC, apex.negative_ttl, &parts);
+}
+
+/// Writes the NSEC record of a cut without DS records, in a signed apex: the zone below is not signed (RFC 4035
+/// section 3.1.4.1).
+pub(in crate::answer) fn write_cut(reply: &mut Reply<'_, '_>, (apex, owner): (&Apex, Owner)) {
+    if reply.signing.is_wanted && reply.snapshot.keys_of(apex).is_some() {
+        reply.signing.is_at_cut = true;
+        write(reply, (apex, owner), &TypeSet::of(&[rrtype::NS]));
+    }
 }
 
 /// The types of the name without records, or of the name asked, as its NSEC record says them: those that
@@ -98,6 +107,23 @@ fn of_subject(reply: &Reply<'_, '_>, subject: &Subject<'_>) -> TypeSet {
         Subject::Pinned { entry, shard, .. } | Subject::Pods { entry, shard, .. } => {
             of_members(entry, MemberSet::from_iter([shard.member]))
         }
+        Subject::Static { node, .. }
+        | Subject::Renamed { node, .. }
+        | Subject::Delegated { node, .. } => of_static(node),
+        Subject::Aliased { alias, entry, node } => {
+            let mut types = of_static(node);
+            if reply.qname.label_count() == reply.apex.map_or(0, |apex| apex.labels) {
+                types = of_apex(reply);
+            }
+            let of_service = entry.map(|entry| of_members(entry, MemberSet::ALL));
+            for rrtype in [rrtype::A, rrtype::AAAA] {
+                if alias.takes(rrtype) && of_service.as_ref().is_some_and(|types| types.has(rrtype))
+                {
+                    types.insert(rrtype);
+                }
+            }
+            types
+        }
         Subject::Absent { .. } => TypeSet::of(&[rrtype::NXNAME]),
     }
 }
@@ -106,6 +132,10 @@ fn of_apex(reply: &Reply<'_, '_>) -> TypeSet {
     let apex = reply.apex;
     let fixed = apex.and_then(|apex| apex.fixed(&[]));
     let mut types = fixed.map_or(TypeSet::default(), of_fixed);
+    let statics = apex.and_then(|apex| apex.statics.as_ref()?.tree.node(&[]));
+    for set in statics.map(StaticNode::sets).unwrap_or_default() {
+        types.insert(set.rrtype);
+    }
     types.insert(rrtype::SOA);
     types.insert(rrtype::NS);
     if let Some(keys) = apex.and_then(|apex| reply.snapshot.keys_of(apex)) {
@@ -114,6 +144,15 @@ fn of_apex(reply: &Reply<'_, '_>) -> TypeSet {
             types.insert(rrtype::CDS);
             types.insert(rrtype::CDNSKEY);
         }
+    }
+    types
+}
+
+/// The types that a static owner has.
+fn of_static(node: &StaticNode) -> TypeSet {
+    let mut types = TypeSet::default();
+    for set in node.sets() {
+        types.insert(set.rrtype);
     }
     types
 }

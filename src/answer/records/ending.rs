@@ -75,7 +75,7 @@ pub(in crate::answer) fn finish(
         Ending::Records(members) => note_stale(reply, members),
         Ending::NoRecords(apex, _) if reply.query.qtype == rrtype::ANY => {
             let ttl = apex.negative_ttl;
-            reply.response.hinfo(Owner::QUESTION, ttl, b"RFC8482", b"");
+            reply.response.hinfo(reply.at, ttl, b"RFC8482", b"");
         }
         Ending::NoRecords(apex, federation) => {
             write_negative(reply, apex, Some(federation), (subject, Denied::Type));
@@ -145,7 +145,7 @@ fn write_negative(
     let owner = apex_owner(reply, apex);
     soa::write(reply, owner, apex, apex.negative_ttl);
     if is_signed {
-        let owner = reply.signing.end.unwrap_or(Owner::QUESTION);
+        let owner = reply.signing.end.unwrap_or(reply.at);
         let types = denial::types(reply, subject, denied);
         denial::write(reply, (apex, owner), &types);
     }
@@ -181,7 +181,7 @@ fn answer_nsec(reply: &mut Reply<'_, '_>, ending: &Ending<'_>, subject: &Subject
     reply.signing.is_endless = matches!(ending, Ending::NxDomain(..));
     let types = denial::types(reply, subject, denied);
     reply.response.clear();
-    denial::write(reply, (apex, Owner::QUESTION), &types);
+    denial::write(reply, (apex, reply.at), &types);
     if reply.query.qtype == rrtype::RRSIG {
         // Its signature alone, wanted or not.
         reply.signing.is_wanted = true;
@@ -198,7 +198,7 @@ fn answer_nsec(reply: &mut Reply<'_, '_>, ending: &Ending<'_>, subject: &Subject
 /// Where the name of an apex is in the message; writes it as an owner name if it is not there.
 fn apex_owner(reply: &mut Reply<'_, '_>, apex: &Apex) -> Owner {
     if reply.qname.label_count() == apex.labels {
-        return Owner::QUESTION;
+        return reply.at;
     }
     let written = reply.asked_apex(apex).or(reply.chain_apex);
     written.unwrap_or_else(|| {

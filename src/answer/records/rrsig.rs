@@ -5,8 +5,8 @@ use crate::dnssec::{
     Fingerprint, FoundSignature, Lane, MOST_RECORDS, SIGNATURE, SignatureBy, SignatureSet,
     SignatureSlot, SignatureTable, SigningKey, ZoneKeys,
 };
-use crate::snapshot::{Apex, ApexIdx};
-use crate::wire::{Owner, Qname, WrittenSet, rrtype};
+use crate::snapshot::{Apex, ApexIdx, StaticMatch};
+use crate::wire::{Qname, WrittenSet, rrtype};
 
 /// Octets of an RRSIG record without its signer's name, its owner being a pointer.
 const WITHOUT_SIGNER: usize = 12 + 18 + SIGNATURE;
@@ -60,8 +60,25 @@ impl<'s> Signer<'s> {
             _ => (index, apex),
         };
         let keys = Self::keys(reply, index)?;
+        let is_static = match statics_at(apex, owner) {
+            // What belongs to the zone below, and what a DNAME record makes, is not signed here.
+            Some(StaticMatch::Cut { skip, .. }) => {
+                if skip > 0 || !matches!(set.rrtype, rrtype::DS | rrtype::NSEC) {
+                    return None;
+                }
+                true
+            }
+            Some(StaticMatch::Dname { .. }) => return None,
+            Some(StaticMatch::Exact(node)) => node.set(set.rrtype).is_some(),
+            Some(StaticMatch::Absent { wildcard, .. }) => {
+                wildcard.is_some_and(|node| node.set(set.rrtype).is_some())
+            }
+            None => false,
+        };
         let original_ttl = match set.rrtype {
-            rrtype::SOA | rrtype::NS | rrtype::DS => apex.ttl,
+            rrtype::SOA => apex.ttl,
+            _ if is_static => set.ttl,
+            rrtype::NS | rrtype::DS => apex.ttl,
             rrtype::DNSKEY | rrtype::CDS | rrtype::CDNSKEY => keys.dnskey_ttl(),
             rrtype::NSEC | rrtype::HINFO => apex.negative_ttl,
             // That of the client's own name is 0.
@@ -80,13 +97,19 @@ impl<'s> Signer<'s> {
     }
 }
 
+/// What the static records of an apex say of an owner.
+fn statics_at<'s>(apex: &'s Apex, owner: &Qname) -> Option<StaticMatch<'s>> {
+    let statics = apex.statics.as_ref()?;
+    Some(statics.tree.find(owner, owner.label_count() - apex.labels))
+}
+
 /// Writes the signatures of one RRset.
 fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
     let Some(table) = reply.signing.table else {
         return;
     };
     let expanded;
-    let owner = if set.owner == Owner::QUESTION {
+    let owner = if set.owner == reply.at {
         reply.qname
     } else {
         match reply.response.expand(set.owner) {

@@ -3,10 +3,23 @@
 use super::names::WrittenNames;
 use crate::answer::reply::Reply;
 use crate::snapshot::Apex;
-use crate::wire::{Owner, Soa};
+use crate::wire::{Owner, Soa, rrtype};
 
 /// Writes it at `owner`.
 pub(in crate::answer) fn write(reply: &mut Reply<'_, '_>, owner: Owner, apex: &Apex, ttl: u32) {
+    if let Some(soa) = apex
+        .statics
+        .as_ref()
+        .and_then(|statics| statics.soa.as_ref())
+    {
+        let serial = soa
+            .serial
+            .unwrap_or(reply.snapshot.serial().0)
+            .to_be_bytes();
+        let parts = [&*soa.names, &serial, &soa.times];
+        reply.response.rdata(owner, rrtype::SOA, ttl, &parts);
+        return;
+    }
     let primary = apex
         .nameservers
         .first()

@@ -278,7 +278,7 @@ pub(in crate::answer) fn write_pinned(
     let snapshot = reply.snapshot;
     let label = snapshot.apexes().member_label(shard.member);
     let name = SrvTargets::global(snapshot, apex, chosen.entry).pinned(label)?;
-    write_shared(reply, chosen, Owner::QUESTION, [port], &name)
+    write_shared(reply, chosen, reply.at, [port], &name)
 }
 
 /// Writes the SRV record of the client's own member, whose target is the name asked without the
@@ -294,7 +294,7 @@ pub(in crate::answer) fn write_own(
     let own = chosen.own.as_ref()?;
     let number = chosen.entry.port_inside(port, own.member)?;
     let name = NameParts::name(reply.qname.suffix(PORT_LABELS));
-    write_shared(reply, chosen, Owner::QUESTION, [number], &name)
+    write_shared(reply, chosen, reply.at, [number], &name)
 }
 
 /// Whether SRV records are asked for.

@@ -27,6 +27,7 @@ fn every_key_of_dnssec_reaches_its_setting() {
         parent: parent.map(|address| address.parse().unwrap()).into(),
     };
     let zone = ZoneSettings {
+        file: Some("etc/example.com.zone".into()),
         apex: "example.com".parse().unwrap(),
         signing: Some(signing),
     };

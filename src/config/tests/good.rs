@@ -100,7 +100,13 @@ tend = false
 
 [[zone]]
 apex = "example.com"
+file = "example.com.zone"
 dnssec = { algorithm = "ED25519", rollover = "90d", parent = ["192.0.2.1", "[2001:db8::1]:5353"] }
+
+[[alias]]
+name = "app.example.com"
+service = "my-service.my-namespace.my-federation"
+types = ["AAAA"]
 
 [[member]]
 name = "gce-europe-west1"

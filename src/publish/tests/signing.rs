@@ -30,6 +30,7 @@ async fn keys_are_published_also_while_answers_are_frozen_and_a_zone_without_is_
         parent: Vec::new(),
     };
     config.zones = vec![ZoneSettings {
+        file: None,
         apex: apex(),
         signing: Some(signing),
     }];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::compiler::{CompiledService, Compiler, NewService};
 use crate::model::{MemberSet, NamespacedName};
-use crate::snapshot::apexes::FederationIdx;
+use crate::snapshot::apex::FederationIdx;
 use crate::snapshot::cache_lifetime::is_superseded;
 use crate::snapshot::generation::{Counts, Namespaces};
 use crate::snapshot::naming::Naming;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::model::{Fleet, MemberIdx, NamespacedName, ProbeTarget};
-use crate::snapshot::apexes::{Apexes, FederationIdx};
+use crate::snapshot::apex::FederationIdx;
+use crate::snapshot::apexes::Apexes;
 use crate::snapshot::compile::compile;
 use crate::snapshot::facts::Shards;
 use crate::snapshot::health_inputs::HealthInputs;

@@ -7,7 +7,8 @@ use ipnet::IpNet;
 use super::SnapshotBuilder;
 use crate::decide::{Distances, nearest};
 use crate::model::{Fleet, GeoDatabase, Joined, Member, MemberIdx, NamespacedName, TopologyFacts};
-use crate::snapshot::apexes::{ApexIdx, Apexes};
+use crate::snapshot::apex::ApexIdx;
+use crate::snapshot::apexes::Apexes;
 use crate::snapshot::generation::Settings;
 use crate::snapshot::health::unheard;
 use crate::snapshot::scopes::Scopes;
@@ -35,7 +36,7 @@ impl SnapshotBuilder {
             let reordered = self.facts.reorder(moved, &fleet.members);
             self.changed.extend(reordered);
         }
-        self.set_apexes(Apexes::compile(fleet));
+        self.set_apexes(Apexes::compile(fleet, Some(&self.apexes)));
         for (index, member) in fleet.members.iter() {
             let Some(was) = before
                 .members

@@ -8,10 +8,11 @@ use super::compilation::Compilation;
 use super::compiler::Compiler;
 use super::parallel::map_in_parallel;
 use crate::model::{MemberSet, NamespacedName};
-use crate::snapshot::apexes::{FederationIdx, inline_labels};
+use crate::snapshot::apex::FederationIdx;
 use crate::snapshot::facts::{Facts, PREFETCH_BATCH, ServiceRecord, Shards};
 use crate::snapshot::partition::{PartitionedFacts, Partitioner};
 use crate::snapshot::service::ServiceEntry;
+use crate::snapshot::wire_labels::inline_labels;
 
 /// How many services a thread compiles at a time.
 const CHUNK: usize = 8 * PREFETCH_BATCH;
