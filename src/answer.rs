@@ -24,6 +24,7 @@
 )]
 
 mod apex;
+mod chaos;
 mod choice;
 mod classify;
 mod client_name;
@@ -35,6 +36,7 @@ mod level;
 mod local;
 mod lookup;
 mod member;
+mod rated;
 mod records;
 mod reply;
 mod respond;
@@ -47,6 +49,7 @@ mod tests;
 pub use crate::decide::{NoTrace, Trace};
 pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
+pub use rated::Rated;
 pub use reply::{Client, Transport};
-pub use respond::{Prepared, SigningFailure, look_up, respond};
+pub use respond::{Prepared, Refusal, look_up, respond};
 pub use signing::{Outcome, Signatures, SignaturesSeen};

@@ -27,6 +27,7 @@ mod objects;
 mod parse;
 mod probe;
 mod problem;
+mod rate_limit;
 pub mod read;
 mod section;
 mod settings;
@@ -48,7 +49,7 @@ pub use member_object::{MemberObject, ObjectMember};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{
-    AccessProvider, Account, Config, DnsListener, DnssecSettings, HostCluster, Listen,
+    AccessProvider, Account, ClientRules, Config, DnsListener, DnssecSettings, HostCluster, Listen,
     MemberSource, Membership, ProfileOrigin, Rollover, SecretOrigin, Source, ZoneSettings,
     ZoneSigning, file_origin,
 };
@@ -60,6 +61,7 @@ pub use values::{percent, policy, srv, ttl, when_all_down};
 mod tests {
     mod bad;
     mod bad_places;
+    mod clients;
     mod dnssec;
     mod facts;
     mod good;

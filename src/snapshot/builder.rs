@@ -16,6 +16,7 @@ use ipnet::IpNet;
 
 use self::compilation::Compilation;
 use super::apexes::{Apexes, FederationIdx};
+use super::client_networks::ClientNetworks;
 use super::facts::{Facts, PREFETCH_BATCH, ServiceRecord, of_member};
 use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
 use super::health::{FederationContact, FleetState, unheard};
@@ -46,6 +47,7 @@ pub struct SnapshotBuilder {
     token: Arc<()>,
     fleet: Arc<Fleet>,
     settings: Arc<Settings>,
+    client_networks: Arc<ClientNetworks>,
     apexes: Arc<Apexes>,
     signing: SigningKeys,
     topology: Arc<Vec<TopologyFacts>>,
@@ -102,6 +104,7 @@ impl SnapshotBuilder {
         };
         let mut builder = Self {
             token: Arc::new(()),
+            client_networks: Arc::new(ClientNetworks::compile(&settings)),
             settings: Arc::new(settings),
             apexes: Arc::new(apexes),
             signing: SigningKeys::default(),
@@ -332,6 +335,7 @@ impl SnapshotBuilder {
             serial,
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),
+            client_networks: self.client_networks.clone(),
             apexes: self.apexes.clone(),
             signing: self.signing.clone(),
             scopes: self.scopes.clone(),

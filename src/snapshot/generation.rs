@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::apexes::{Apex, ApexIdx, Apexes};
+use super::client_networks::ClientNetworks;
 use super::health::FleetState;
 use super::naming::Published;
 use super::plans::{CompiledPlans, PlanIdx};
@@ -16,7 +17,8 @@ use super::table::{Seek, Table};
 use crate::decide::Plan;
 use crate::dnssec::ZoneKeys;
 use crate::model::{
-    Fleet, MemberIdx, MemberSet, MemberStatus, NamespacedName, TopologyFacts, VantageIdx,
+    Fleet, MemberIdx, MemberSet, MemberStatus, NamespacedName, RateLimits, TopologyFacts,
+    VantageIdx,
 };
 use crate::names::Label;
 use crate::vantage::VantageTable;
@@ -41,6 +43,17 @@ pub struct Settings {
     pub trusted: Vec<IpNet>,
     /// The member that each DNS address is bound to, in configuration order.
     pub listeners: Vec<Option<Label>>,
+    /// The networks that each DNS address serves, in the same order; `None` is all, as it is of those that
+    /// are not in it.
+    pub allowed: Vec<Option<Vec<IpNet>>>,
+    /// Who is told what others are not.
+    pub diagnostics: Vec<IpNet>,
+    /// How many responses the clients of a network get.
+    pub rate_limits: RateLimits,
+    /// The longest response over UDP, in octets, to clients that have not proved their address.
+    pub max_without_cookie: Option<u16>,
+    /// The domain to which resolvers report what fails (RFC 9567).
+    pub report_channel: Option<NameBuf>,
 }
 
 /// Sums over all services.
@@ -86,6 +99,7 @@ pub struct Snapshot {
     pub(super) serial: Serial,
     pub(super) fleet: Arc<Fleet>,
     pub(super) settings: Arc<Settings>,
+    pub(super) client_networks: Arc<ClientNetworks>,
     pub(super) apexes: Arc<Apexes>,
     pub(super) signing: SigningKeys,
     pub(super) scopes: Arc<Scopes>,
@@ -125,6 +139,12 @@ impl Snapshot {
     /// Answer settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The networks of clients that the settings name.
+    #[inline]
+    pub fn client_networks(&self) -> &ClientNetworks {
+        &self.client_networks
     }
 
     /// The apexes and federations.

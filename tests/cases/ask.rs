@@ -127,6 +127,8 @@ impl Ask {
                 "subnet" => option(8, &hex(value)?),
                 "at" => at = Some(value.to_owned()),
                 "transport" => differs = true,
+                "cookie" => option(10, &hex(value)?),
+                "zone-version" => option(19, &hex(value)?),
                 "hint" => option(65518, value.as_bytes()),
                 "option" => option(number()?, b"x"),
                 "nsid" => option(3, b""),

@@ -8,6 +8,7 @@ use super::SnapshotBuilder;
 use crate::decide::{Distances, nearest};
 use crate::model::{Fleet, GeoDatabase, Joined, Member, MemberIdx, NamespacedName, TopologyFacts};
 use crate::snapshot::apexes::{ApexIdx, Apexes};
+use crate::snapshot::client_networks::ClientNetworks;
 use crate::snapshot::generation::Settings;
 use crate::snapshot::health::unheard;
 use crate::snapshot::scopes::Scopes;
@@ -64,6 +65,7 @@ impl SnapshotBuilder {
 
     /// Takes other settings.
     pub fn set_settings(&mut self, settings: Settings) {
+        self.client_networks = Arc::new(ClientNetworks::compile(&settings));
         self.settings = Arc::new(settings);
         self.has_moved = true;
     }
