@@ -51,5 +51,5 @@ pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use rated::Rated;
 pub use reply::{Client, Transport};
-pub use respond::{Prepared, Refusal, look_up, respond};
+pub use respond::{Prepared, Substitute, look_up, respond};
 pub use signing::{Outcome, Signatures, SignaturesSeen};

@@ -49,7 +49,7 @@ mod udp;
 
 pub use bind::{Sockets, bind, bind_with};
 pub use error::ServeError;
-pub use guard::{Guard, Verdict};
+pub use guard::{Guard, LimitVerdict};
 pub use passed::PassedSockets;
 pub use respond::Respond;
 pub use running::{ReceivedQueries, Serving};

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gazetteer::answer::{
-    Client, NoTrace, Outcome, Prepared, Refusal, Signatures, Transport, respond,
+    Client, NoTrace, Outcome, Prepared, Signatures, Substitute, Transport, respond,
 };
 use gazetteer::config::{DnsListener, Listen};
 use gazetteer::dnssec::{Algorithm, KeyRoles, Lane, SignatureTable, SigningKey, ZoneKey, ZoneKeys};
@@ -25,7 +25,7 @@ use gazetteer::model::{
     FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, RateLimits, Service,
     SrvForm, UnixSeconds,
 };
-use gazetteer::serve::{Guard, Verdict, bind};
+use gazetteer::serve::{Guard, LimitVerdict, bind};
 use gazetteer::snapshot::{Generation, Serial, Settings, Shares, Snapshot, SnapshotBuilder};
 use gazetteer::telemetry::{Counters, Tally};
 use gazetteer::wire::{CookieSecrets, NameBuf, Qname};
@@ -276,7 +276,7 @@ fn cookies_and_rate_limits_allocate_nothing() {
         let client = guard.judge(&prepared, &client, &mut tally);
         let answered = prepared.complete(&client, Signatures::None, &mut NoTrace, &mut out);
         let verdict = guard.count(&prepared, &client, &mut tally);
-        if let Verdict::Refuse(refusal) = verdict {
+        if let LimitVerdict::Refuse(refusal) = verdict {
             let refused = prepared.refuse(&client, refusal, &mut out);
             assert!(answered.length().is_none() || refused.is_some());
         }
@@ -287,10 +287,10 @@ fn cookies_and_rate_limits_allocate_nothing() {
         }
     }
     for wanted in [
-        Verdict::Send,
-        Verdict::Drop,
-        Verdict::Refuse(Refusal::Truncated),
-        Verdict::Refuse(Refusal::BadCookie),
+        LimitVerdict::Send,
+        LimitVerdict::Drop,
+        LimitVerdict::Refuse(Substitute::Truncated),
+        LimitVerdict::Refuse(Substitute::BadCookie),
     ] {
         assert!(verdicts.contains(&wanted), "{wanted:?} of {verdicts:?}");
     }

@@ -207,19 +207,19 @@ impl<'a> Prepared<'a> {
     /// Answers with something else than what was asked for: the length of the response in `out`, `None` for
     /// none.
     #[cold]
-    pub fn refuse(&self, client: &Client, refusal: Refusal, out: &mut [u8]) -> Option<usize> {
+    pub fn refuse(&self, client: &Client, refusal: Substitute, out: &mut [u8]) -> Option<usize> {
         let read = self.read.as_ref().ok()?;
         let query = &read.query;
         let limit = limit(self.snapshot, query, client);
         let mut response = ResponseWriter::new(out, limit, query);
         let (mut errors, mut extended_rcode) = (EdeList::default(), 0);
         match refusal {
-            Refusal::Truncated => response.truncate(),
-            Refusal::Busy => {
+            Substitute::Truncated => response.truncate(),
+            Substitute::Busy => {
                 response.set_rcode(rcode::SERVFAIL);
                 errors.push(ede::OTHER, "signer busy");
             }
-            Refusal::BadCookie => {
+            Substitute::BadCookie => {
                 response.set_rcode(rcode::BADCOOKIE);
                 extended_rcode = rcode::BADCOOKIE >> 4;
             }
@@ -237,7 +237,7 @@ impl<'a> Prepared<'a> {
 
 /// A response in place of what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum Substitute {
     /// TC=1 and nothing else: who is real asks again over TCP.
     Truncated,
     /// SERVFAIL with an extended error: what was asked for could not be signed in time.

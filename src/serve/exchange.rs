@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::answer::{Client, Outcome, Refusal, Transport};
+use crate::answer::{Client, Outcome, Substitute, Transport};
 use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Tally, TransportLabel, WorkerCounters};
@@ -40,7 +40,7 @@ pub(super) fn exchange<R: Respond>(
             Outcome::NeedsSignature(lane) if waits(lane) => None,
             Outcome::NeedsSignature(lane) => {
                 tally.refused_signature(lane);
-                let length = respond.refuse(prepared, client, Refusal::Busy, out)?;
+                let length = respond.refuse(prepared, client, Substitute::Busy, out)?;
                 count_response(out.get(..length)?, client, &mut tally);
                 Some(length)
             }

@@ -4,7 +4,7 @@
 use arc_swap::ArcSwap;
 
 use super::rate_limit::RateLimiter;
-use crate::answer::{Client, Prepared, Refusal};
+use crate::answer::{Client, Prepared, Substitute};
 use crate::telemetry::{LimitAction, Tally};
 use crate::wire::CookieSecrets;
 
@@ -18,11 +18,11 @@ pub struct Guard {
 
 /// What is to become of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum LimitVerdict {
     /// It is sent.
     Send,
     /// Another one is sent in its place.
-    Refuse(Refusal),
+    Refuse(Substitute),
     /// Nothing is sent.
     Drop,
 }
@@ -69,19 +69,24 @@ impl Guard {
 
     /// Counts the response that was made, or that needs a signature first, and says what is to become of it.
     #[inline]
-    pub fn count(&self, prepared: &Prepared<'_>, client: &Client, tally: &mut Tally) -> Verdict {
+    pub fn count(
+        &self,
+        prepared: &Prepared<'_>,
+        client: &Client,
+        tally: &mut Tally,
+    ) -> LimitVerdict {
         let Some(rated) = prepared.rated() else {
-            return Verdict::Send;
+            return LimitVerdict::Send;
         };
         let Some(action) = self.limiter.count(prepared.snapshot(), client, &rated) else {
-            return Verdict::Send;
+            return LimitVerdict::Send;
         };
         tally.rate_limited(rated.class, action);
         match action {
-            LimitAction::Sent => Verdict::Send,
-            LimitAction::Dropped => Verdict::Drop,
-            LimitAction::Truncated => Verdict::Refuse(Refusal::Truncated),
-            LimitAction::BadCookie => Verdict::Refuse(Refusal::BadCookie),
+            LimitAction::Sent => LimitVerdict::Send,
+            LimitAction::Dropped => LimitVerdict::Drop,
+            LimitAction::Truncated => LimitVerdict::Refuse(Substitute::Truncated),
+            LimitAction::BadCookie => LimitVerdict::Refuse(Substitute::BadCookie),
         }
     }
 }

@@ -10,14 +10,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{Client, Outcome, Prepared, Refusal, Signatures, Trace, Vantage, look_up};
+use crate::answer::{Client, Outcome, Prepared, Signatures, Substitute, Trace, Vantage, look_up};
 use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Counters, Tally, WorkerCounters};
 use crate::wire::Qname;
 
 use super::bind::AddressSockets;
-use super::guard::{Guard, Verdict};
+use super::guard::{Guard, LimitVerdict};
 use super::respond::Respond;
 use super::signer::{self, MadeSignatures, SigningLimits};
 use super::tcp::{self, Listener};
@@ -110,12 +110,12 @@ impl Respond for Answers {
         let outcome = prepared.complete(client, signatures, &mut Counting(tally), out);
         // Before it waits for a signature: a flood takes no place from others.
         match self.guard.count(prepared, client, tally) {
-            Verdict::Send => outcome,
-            Verdict::Refuse(refusal) => {
+            LimitVerdict::Send => outcome,
+            LimitVerdict::Refuse(refusal) => {
                 let refused = prepared.refuse(client, refusal, out);
                 refused.map_or(Outcome::Nothing, Outcome::Reply)
             }
-            Verdict::Drop => Outcome::Nothing,
+            LimitVerdict::Drop => Outcome::Nothing,
         }
     }
 
@@ -123,7 +123,7 @@ impl Respond for Answers {
         &self,
         prepared: &Prepared<'_>,
         client: &Client,
-        refusal: Refusal,
+        refusal: Substitute,
         out: &mut [u8],
     ) -> Option<usize> {
         prepared.refuse(&self.guard.prove(prepared, client), refusal, out)

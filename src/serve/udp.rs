@@ -24,7 +24,7 @@ use rustix::net::sockopt::{
 };
 use tracing::{info, warn};
 
-use crate::answer::{Client, Outcome, Refusal, Transport};
+use crate::answer::{Client, Outcome, Substitute, Transport};
 use crate::dnssec::Lane;
 use crate::model::ListenerIdx;
 use crate::snapshot::Snapshot;
@@ -246,7 +246,7 @@ impl<R: Respond> Worker<R> {
                         continue;
                     }
                     tally.refused_signature(lane);
-                    let refusal = Refusal::Truncated;
+                    let refusal = Substitute::Truncated;
                     let length = self.respond.refuse(prepared, &client, refusal, reply);
                     if let Some(length) = length {
                         count_response(reply.get(..length).unwrap_or_default(), &client, tally);

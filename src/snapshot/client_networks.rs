@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::generation::Settings;
+use super::settings::Settings;
 use crate::model::ListenerIdx;
 use crate::vantage::NetworkSet;
 

@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::apexes::{Apex, ApexIdx, Apexes};
 use super::client_networks::ClientNetworks;
 use super::health::FleetState;
@@ -12,13 +10,13 @@ use super::naming::Published;
 use super::plans::{CompiledPlans, PlanIdx};
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
+use super::settings::Settings;
 use super::signing::SigningKeys;
 use super::table::{Seek, Table};
 use crate::decide::Plan;
 use crate::dnssec::ZoneKeys;
 use crate::model::{
-    Fleet, MemberIdx, MemberSet, MemberStatus, NamespacedName, RateLimits, TopologyFacts,
-    VantageIdx,
+    Fleet, MemberIdx, MemberSet, MemberStatus, NamespacedName, TopologyFacts, VantageIdx,
 };
 use crate::names::Label;
 use crate::vantage::VantageTable;
@@ -31,30 +29,6 @@ pub struct Generation(pub u64);
 /// SOA serial (RFC 1982).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Serial(pub u32);
-
-/// Answer settings that are not facts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Name server identifier (RFC 5001).
-    pub nsid: Option<String>,
-    /// Whether `_client` exists in each apex (docs/names.md, D.2).
-    pub has_client_name: bool,
-    /// Who may say where they are.
-    pub trusted: Vec<IpNet>,
-    /// The member that each DNS address is bound to, in configuration order.
-    pub listeners: Vec<Option<Label>>,
-    /// The networks that each DNS address serves, in the same order; `None` is all, as it is of those that
-    /// are not in it.
-    pub allowed: Vec<Option<Vec<IpNet>>>,
-    /// Who is told what others are not.
-    pub diagnostics: Vec<IpNet>,
-    /// How many responses the clients of a network get.
-    pub rate_limits: RateLimits,
-    /// The longest response over UDP, in octets, to clients that have not proved their address.
-    pub max_without_cookie: Option<u16>,
-    /// The domain to which resolvers report what fails (RFC 9567).
-    pub report_channel: Option<NameBuf>,
-}
 
 /// Sums over all services.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::answer::{Client, Refusal, Transport};
+use crate::answer::{Client, Substitute, Transport};
 use crate::model::limits;
 use crate::snapshot::Snapshot;
 use crate::telemetry::clock::monotonic;
@@ -177,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         let mut out = vec![0; BUSY];
         let mut qname = Qname::new();
         let prepared = shared.respond.prepare(&snapshot, request, &mut qname);
-        let refusal = Refusal::Busy;
+        let refusal = Substitute::Busy;
         let length = shared
             .respond
             .refuse(&prepared, &self.client, refusal, &mut out);

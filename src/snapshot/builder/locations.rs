@@ -9,9 +9,9 @@ use crate::decide::{Distances, nearest};
 use crate::model::{Fleet, GeoDatabase, Joined, Member, MemberIdx, NamespacedName, TopologyFacts};
 use crate::snapshot::apexes::{ApexIdx, Apexes};
 use crate::snapshot::client_networks::ClientNetworks;
-use crate::snapshot::generation::Settings;
 use crate::snapshot::health::unheard;
 use crate::snapshot::scopes::Scopes;
+use crate::snapshot::settings::Settings;
 use crate::vantage::{Surroundings, VantageTable};
 
 impl SnapshotBuilder {
