@@ -55,36 +55,49 @@ fn flood(service: &Service, clients: &[UdpSocket], request: impl Fn(u64) -> Vec<
     let before = service.counters.totals();
     let start = clock::monotonic();
     let handled = |totals: &Totals| totals.queries[0] + totals.dropped;
+    let (mut whole, mut truncated) = (0, 0);
     for number in 0..FLOOD {
         let client = &clients[usize::try_from(number).unwrap() % clients.len()];
         client.send_to(&request(number), service.address()).unwrap();
         if number % WINDOW == WINDOW - 1 {
             let wanted = handled(&before) + number + 1;
             service.wait_for(|totals| handled(totals) >= wanted);
+            // A reply is counted just before it is sent.
+            let sent = |totals: &Totals| totals.queries[0] - before.queries[0];
+            let replies = sent(&service.counters.totals());
+            while whole + truncated < replies {
+                let [new_whole, new_truncated] = drain(clients);
+                whole += new_whole;
+                truncated += new_truncated;
+                assert!(
+                    start.elapsed() < PATIENCE,
+                    "{whole} + {truncated} of {replies}"
+                );
+            }
         }
     }
     let took = start.elapsed();
     let totals = service.counters.totals();
-    let (mut whole, mut truncated) = (0, 0);
-    for client in clients {
-        client.set_nonblocking(true).unwrap();
-        let mut reply = [0; 1_232];
-        while client.recv(&mut reply).is_ok() {
-            if reply[2] & 0x02 == 0 {
-                whole += 1;
-            } else {
-                truncated += 1;
-            }
-        }
-        client.set_nonblocking(false).unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
-    }
     Seen {
         whole,
         truncated,
         totals,
         took,
     }
+}
+
+/// Takes the replies that are there: whole ones, and truncated ones.
+fn drain(clients: &[UdpSocket]) -> [u64; 2] {
+    let mut counts = [0; 2];
+    for client in clients {
+        client.set_nonblocking(true).unwrap();
+        let mut reply = [0; 1_232];
+        while client.recv(&mut reply).is_ok() {
+            counts[usize::from(reply[2] & 0x02 != 0)] += 1;
+        }
+        client.set_nonblocking(false).unwrap();
+    }
+    counts
 }
 
 /// Clients at addresses of the loopback network.

@@ -181,15 +181,7 @@ fn take(entry: Entry, rate: Rate, now: u64) -> (Entry, Taken) {
     let ahead = entry.ahead(now);
     if ahead <= rate.tolerance {
         let due = now.wrapping_add(ahead).wrapping_add(rate.interval);
-        let refused = 0;
-        return (
-            Entry {
-                refused,
-                due,
-                ..entry
-            },
-            Taken::Within,
-        );
+        return (Entry { due, ..entry }, Taken::Within);
     }
     // What is forgotten of the limits of before does not lengthen the wait.
     let due = now.wrapping_add(ahead.min(rate.tolerance + rate.interval));
