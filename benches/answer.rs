@@ -25,6 +25,7 @@ const CLIENT: Client = Client {
     address: IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1)),
     listener: None,
     transport: Transport::Udp,
+    cookie: None,
     now: UnixSeconds(1_800_000_000),
 };
 

@@ -25,6 +25,7 @@
 
 mod apex;
 mod chain;
+mod chaos;
 mod choice;
 mod classify;
 mod client_name;
@@ -36,6 +37,7 @@ mod level;
 mod local;
 mod lookup;
 mod member;
+mod rated;
 mod records;
 mod reply;
 mod respond;
@@ -48,6 +50,7 @@ mod tests;
 pub use crate::decide::{NoTrace, Trace};
 pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
+pub use rated::Rated;
 pub use reply::{Client, Transport};
-pub use respond::{Prepared, SigningFailure, look_up, respond};
+pub use respond::{Prepared, Substitute, look_up, respond};
 pub use signing::{Outcome, Signatures, SignaturesSeen};

@@ -28,6 +28,7 @@ mod completions;
 mod composed;
 mod configured_task;
 mod control_client;
+mod cookies;
 mod daemon_arguments;
 mod events;
 mod explain;

@@ -28,6 +28,7 @@ mod objects;
 mod parse;
 mod probe;
 mod problem;
+mod rate_limit;
 pub mod read;
 mod section;
 mod settings;
@@ -51,7 +52,7 @@ pub use member_object::{MemberObject, ObjectMember};
 pub use probe::probe_text;
 pub use problem::Problem;
 pub use settings::{
-    AccessProvider, Account, Config, DnsListener, DnssecSettings, HostCluster, Listen,
+    AccessProvider, Account, ClientRules, Config, DnsListener, DnssecSettings, HostCluster, Listen,
     MemberSource, Membership, ProfileOrigin, Rollover, SecretOrigin, Source, ZoneSettings,
     ZoneSigning, file_origin,
 };
@@ -65,6 +66,7 @@ pub use zone_records::{read_statics, with_statics, zone_records};
 mod tests {
     mod bad;
     mod bad_places;
+    mod clients;
     mod dnssec;
     mod facts;
     mod good;

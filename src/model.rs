@@ -19,6 +19,7 @@ mod origin;
 mod overrides;
 mod place;
 mod probe;
+mod rate_limits;
 mod regions;
 mod roster;
 mod service;
@@ -49,6 +50,7 @@ pub use probe::{
     Check, Evidence, Finding, Findings, HttpCheck, Probe, ProbeSettings, ProbeTarget, ProbeTargets,
     Tls, Verdict,
 };
+pub use rate_limits::{RateClass, RateLimits};
 pub use roster::Roster;
 pub use service::{
     Endpoints, Export, HostNames, MOST_ADDRESSES, NamespacedName, Port, Protocol, Service,

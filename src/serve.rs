@@ -36,8 +36,10 @@
 mod bind;
 mod error;
 mod exchange;
+mod guard;
 mod open_files;
 mod passed;
+mod rate_limit;
 mod respond;
 mod running;
 mod signer;
@@ -47,6 +49,7 @@ mod udp;
 
 pub use bind::{Sockets, bind, bind_with};
 pub use error::ServeError;
+pub use guard::{Guard, LimitVerdict};
 pub use passed::PassedSockets;
 pub use respond::Respond;
 pub use running::{ReceivedQueries, Serving};

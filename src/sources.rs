@@ -16,6 +16,7 @@
 //! ```
 
 pub mod blocking;
+pub mod cookie_secrets;
 pub mod file;
 pub mod geoip;
 pub mod hostnames;

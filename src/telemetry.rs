@@ -23,7 +23,7 @@ mod serve;
 mod snapshot;
 
 pub use contact::LastContact;
-pub use counters::{Counters, RCODES, Tally, Totals, TransportLabel, WorkerCounters};
+pub use counters::{Counters, LimitAction, RCODES, Tally, Totals, TransportLabel, WorkerCounters};
 pub use health::{AddressFamily, HealthMetrics, Probed};
 pub use keys::KeyTimesShown;
 pub use logs::{LogError, LogFormat, LogThread, Logs, init};

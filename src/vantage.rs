@@ -21,12 +21,14 @@
 
 mod geography;
 mod hints;
+mod network_set;
 mod networks;
 mod places;
 mod prefix;
 mod prefixes;
 mod table;
 
+pub use network_set::NetworkSet;
 pub use networks::Contested;
 pub use prefix::ClientPrefix;
 pub use table::{Asker, Surroundings, Vantage, VantageSource, VantageTable};

@@ -18,6 +18,8 @@
 )]
 
 mod codes;
+mod cookie_query;
+mod cookies;
 mod cursor;
 mod edns;
 mod finish;
@@ -39,6 +41,8 @@ mod tsig;
 mod tests;
 
 pub use codes::{class, ede, opcode, rcode, rrtype};
+pub use cookie_query::{answer_cookie, cookie_without_question};
+pub use cookies::{ClientCookie, CookieResult, CookieSecrets, SentCookie};
 pub use edns::{ClientSubnet, Edns};
 pub use name::{MAX_NAME, NameBuf, NameError};
 pub use name_parts::{NameParts, Owner, Soa};

@@ -41,7 +41,7 @@ const ROOMS: &[Room] = &[
             "wire", "names", "dnssec", "model", "vantage", "decide", "snapshot",
         ],
     ),
-    ("telemetry", &["dnssec", "model"]),
+    ("telemetry", &["wire", "dnssec", "model"]),
     (
         "publish",
         &[
@@ -80,6 +80,7 @@ const ROOMS: &[Room] = &[
             "dnssec",
             "model",
             "config",
+            "vantage",
             "snapshot",
             "answer",
             "telemetry",

@@ -16,17 +16,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use gazetteer::answer::{Client, NoTrace, Outcome, Signatures, Transport, respond};
+use gazetteer::answer::{
+    Client, NoTrace, Outcome, Prepared, Signatures, Substitute, Transport, respond,
+};
 use gazetteer::config::{DnsListener, Listen};
 use gazetteer::dnssec::{Algorithm, KeyRoles, Lane, SignatureTable, SigningKey, ZoneKey, ZoneKeys};
 use gazetteer::model::{
-    FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, Service, SrvForm,
-    UnixSeconds,
+    FULL_SHARE, GeoDatabase, ListenerIdx, MemberIdx, NamespacedName, Policy, RateLimits, Service,
+    SrvForm, UnixSeconds,
 };
-use gazetteer::serve::bind;
-use gazetteer::snapshot::{Generation, Serial, Shares, Snapshot, SnapshotBuilder};
-use gazetteer::telemetry::Counters;
-use gazetteer::wire::NameBuf;
+use gazetteer::serve::{Guard, LimitVerdict, bind};
+use gazetteer::snapshot::{Generation, Serial, Settings, Shares, Snapshot, SnapshotBuilder};
+use gazetteer::telemetry::{Counters, Tally};
+use gazetteer::wire::{CookieSecrets, NameBuf, Qname};
 
 /// The system's allocator, with a count of its calls.
 struct Counting;
@@ -198,12 +200,13 @@ fn answer_all(
         for (transport, room, listener) in [
             (Transport::Udp, 1232, None),
             (Transport::Tcp { idle: 100 }, 65_535, None),
-            (Transport::Udp, 1232, Some(ListenerIdx(0))),
+            (Transport::Udp, 1232, Some(ListenerIdx(3))),
         ] {
             let client = Client {
                 address: LOCAL,
                 listener,
                 transport,
+                cookie: None,
                 now: UnixSeconds(1_800_000_000),
             };
             if let Signatures::Table(table) = signatures {
@@ -238,6 +241,59 @@ fn answer_all(
             let length = answered.length();
             kinds.insert(length.map(|_| (out[3] & 15, out[7] > 0)));
         }
+    }
+}
+
+#[test]
+fn cookies_and_rate_limits_allocate_nothing() {
+    let mut builder = world::builder();
+    let limits = RateLimits {
+        each: [1; 4],
+        slip: 2,
+        ..RateLimits::default()
+    };
+    builder.set_settings(Settings {
+        rate_limits: limits,
+        ..Settings::default()
+    });
+    let snapshot = builder.snapshot(Generation(1), Serial(1));
+    let guard = Guard::new(CookieSecrets::new([[1; 16], [2; 16]]));
+    let (mut tally, mut out) = (Tally::default(), vec![0; 1232]);
+    let mut verdicts = Vec::with_capacity(8);
+    // What a thread allocates at its first look at what is shared is none of the query's.
+    drop(guard.secrets());
+    for request in world::requests().iter().flat_map(|request| [request; 8]) {
+        let client = Client {
+            address: LOCAL,
+            listener: None,
+            transport: Transport::Udp,
+            cookie: None,
+            now: UnixSeconds(1_800_000_000),
+        };
+        let before = ALLOCATIONS.get();
+        let mut qname = Qname::new();
+        let mut prepared = Prepared::new(&snapshot, request, &mut qname);
+        let client = guard.judge(&prepared, &client, &mut tally);
+        let answered = prepared.complete(&client, Signatures::None, &mut NoTrace, &mut out);
+        let verdict = guard.count(&prepared, &client, &mut tally);
+        if let LimitVerdict::Refuse(refusal) = verdict {
+            // What is no query has no substitute.
+            let refused = prepared.refuse(&client, refusal, &mut out);
+            std::hint::black_box((answered, refused));
+        }
+        let allocations = ALLOCATIONS.get() - before;
+        assert_eq!(allocations, 0, "{request:?}: {verdict:?}");
+        if !verdicts.contains(&verdict) {
+            verdicts.push(verdict);
+        }
+    }
+    for wanted in [
+        LimitVerdict::Send,
+        LimitVerdict::Drop,
+        LimitVerdict::Refuse(Substitute::Truncated),
+        LimitVerdict::Refuse(Substitute::BadCookie),
+    ] {
+        assert!(verdicts.contains(&wanted), "{wanted:?} of {verdicts:?}");
     }
 }
 
@@ -289,6 +345,7 @@ fn listen(address: &str) -> Listen {
         dns: vec![DnsListener {
             address: address.parse().unwrap(),
             member: None,
+            allow: None,
             is_optional: false,
         }],
         admin: None,

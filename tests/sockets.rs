@@ -1,5 +1,7 @@
 //! The `serve` room over real sockets on loopback.
 
+#[path = "sockets/abuse.rs"]
+mod abuse;
 #[path = "sockets/answers.rs"]
 mod answers;
 #[path = "sockets/bind.rs"]

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod explanation;
+mod limited;
 mod reasons;
 mod recorder;
 mod static_reasons;
@@ -15,7 +16,7 @@ use hickory_proto::rr::{Name, RecordType};
 use super::classify::classify;
 use super::lookup::Lookup;
 use super::reply::{Client, Transport};
-use super::respond::respond;
+use super::respond::Prepared;
 use super::signing::Signatures;
 use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::Snapshot;
@@ -38,18 +39,16 @@ pub fn explain(
         address: from,
         listener,
         transport: Transport::Tcp { idle: 0 },
+        cookie: None,
         now,
     };
     let request = request(name, qtype);
-    let outcome = respond(
-        snapshot,
-        &request,
-        &client,
-        Signatures::None,
-        &mut recorder,
-        &mut response,
-    );
+    let mut qname = Qname::new();
+    let mut prepared = Prepared::new(snapshot, &request, &mut qname);
+    let outcome = prepared.complete(&client, Signatures::None, &mut recorder, &mut response);
     response.truncate(outcome.length().unwrap_or(0));
+    let rated = prepared.rated();
+    let notes = rated.and_then(|rated| limited::note(snapshot, from, &rated));
     let qname = Qname::from_name(name);
     let subject = Lookup::begin(snapshot, &qname)
         .map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
@@ -65,7 +64,7 @@ pub fn explain(
             .map(|vantage| evidence::vantage(snapshot, vantage)),
         levels: Vec::new(),
         candidates: Vec::new(),
-        notes: Vec::new(),
+        notes: notes.into_iter().collect(),
         response,
     };
     match subject {

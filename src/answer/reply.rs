@@ -7,17 +7,19 @@ use crate::decide::Draw;
 use crate::model::{ListenerIdx, UnixSeconds};
 use crate::snapshot::{Apex, ServiceEntry, Snapshot};
 use crate::vantage::{Asker, ClientPrefix, Vantage};
-use crate::wire::{ClientSubnet, EdeList, Owner, Qname, Query, ResponseWriter};
+use crate::wire::{ClientCookie, ClientSubnet, EdeList, Owner, Qname, Query, ResponseWriter};
 
 /// Who asks, how and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client {
     /// The source address.
     pub address: IpAddr,
-    /// The DNS address that the query came to, if it is bound to a member.
+    /// The DNS address that the query came to; `None` is one of which nothing is said.
     pub listener: Option<ListenerIdx>,
     /// How the query came.
     pub transport: Transport,
+    /// What it has proved by a DNS cookie, and the one that it gets; `None` where it sent none.
+    pub cookie: Option<ClientCookie>,
     /// The time, on whose slots draws depend (docs/names.md, decision 6).
     pub now: UnixSeconds,
 }

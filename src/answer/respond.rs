@@ -1,18 +1,21 @@
 //! From request to response.
 
 use super::chain;
+use super::chaos;
 use super::classify::classify;
 use super::dispatch;
 use super::lookup::Lookup;
+use super::rated::{self, Rated};
 use super::records::rrsig::sign_section;
 use super::reply::{Client, Reply, Transport};
 use super::signing::{Outcome, Signatures, Signing};
 use crate::decide::Trace;
 use crate::dnssec::Lane;
-use crate::snapshot::Snapshot;
+use crate::model::RateClass;
+use crate::snapshot::{Apex, Snapshot};
 use crate::wire::{
-    EdeList, OptReply, Owner, Qname, Query, Reject, ResponseWriter, class, ede, rcode, reject,
-    rrtype, udp_limit,
+    EdeList, Edns, NameBuf, OptReply, Owner, Qname, Query, Reject, ResponseWriter, SentCookie,
+    answer_cookie, class, cookie_without_question, ede, rcode, reject, rrtype, udp_limit,
 };
 
 /// Answers one request: what comes of it, the response in `out`.
@@ -37,6 +40,8 @@ pub struct Prepared<'a> {
     snapshot: &'a Snapshot,
     request: &'a [u8],
     read: Result<Parsed<'a>, Reject>,
+    /// What the response was, once there was one.
+    class: Option<RateClass>,
 }
 
 /// What a request asks for.
@@ -95,6 +100,7 @@ impl<'a> Prepared<'a> {
             snapshot,
             request,
             read,
+            class: None,
         }
     }
 
@@ -102,6 +108,29 @@ impl<'a> Prepared<'a> {
     #[inline]
     pub fn snapshot(&self) -> &'a Snapshot {
         self.snapshot
+    }
+
+    /// The cookie of the request (RFC 7873).
+    #[inline]
+    pub fn sent_cookie(&self) -> Option<SentCookie<'a>> {
+        match &self.read {
+            Ok(read) => read.query.edns.as_ref()?.cookie,
+            Err(Reject::NoQuestion) => cookie_without_question(self.request),
+            Err(_) => None,
+        }
+    }
+
+    /// What the response that was made is limited as.
+    #[inline]
+    pub fn rated(&self) -> Option<Rated<'_>> {
+        let class = self.class?;
+        Some(match &self.read {
+            Ok(read) => {
+                let apex = read.lookup.as_ref().map(|lookup| lookup.apex);
+                Rated::new(class, (read.qname, read.query.qtype), apex)
+            }
+            Err(_) => Rated::error(),
+        })
     }
 
     /// Answers: see [`respond`].
@@ -116,7 +145,9 @@ impl<'a> Prepared<'a> {
             snapshot,
             request,
             read,
+            class,
         } = self;
+        *class = Some(RateClass::Error);
         let Parsed {
             query,
             qname,
@@ -124,19 +155,23 @@ impl<'a> Prepared<'a> {
         } = match read {
             Ok(read) => read,
             Err(error) => {
-                let rejected = reject(request, *error, out);
+                let rejected = rejected(request, *error, client, out);
                 return rejected.map_or(Outcome::Nothing, Outcome::Reply);
             }
         };
         let signing = Signing::new(snapshot, query, lookup.as_ref(), signatures);
         let apex = lookup.as_ref().map(|lookup| lookup.apex);
-        let mut response = ResponseWriter::new(out, limit(query, client), query);
+        let mut response = ResponseWriter::new(out, limit(snapshot, query, client), query);
+        let networks = snapshot.client_networks();
+        let is_served = networks.are_served(client.listener, client.address);
         let mut subject = lookup
             .as_mut()
             .map(|lookup| (lookup.apex, classify(snapshot, lookup)));
         let chain;
         let (mut name, mut at, mut is_over) = (&**qname, Owner::QUESTION, false);
-        if let Some((_, first)) = subject.filter(|(_, first)| chain::leads_on(first, query.qtype)) {
+        if let Some((_, first)) =
+            subject.filter(|(_, first)| is_served && chain::leads_on(first, query.qtype))
+        {
             chain = chain::follow(snapshot, (qname, query.qtype), first, &mut response);
             (name, at, is_over) = (&chain.name, chain.at, chain.is_over);
             let last = Lookup::whole(snapshot, name);
@@ -157,12 +192,15 @@ impl<'a> Prepared<'a> {
             signing,
         };
         match subject {
+            _ if !is_served => prohibit(&mut reply),
             // The chain is all.
             _ if is_over => {}
             Some((apex, subject)) => dispatch::answer(&mut reply, apex, subject, trace),
             None if at != Owner::QUESTION => {}
+            None if query.qclass == class::CH && chaos::answer(&mut reply) => {}
             None => refuse(&mut reply),
         }
+        *class = Some(rated::class(&reply));
         if reply.signing.is_wanted
             && let Some(lane) = end_signing(&mut reply, trace)
         {
@@ -181,28 +219,30 @@ impl<'a> Prepared<'a> {
         }
     }
 
-    /// Answers without what could not be signed in time: the length of the response in `out`, `None` for
+    /// Answers with something else than what was asked for: the length of the response in `out`, `None` for
     /// none.
     #[cold]
-    pub fn refuse(
-        &self,
-        client: &Client,
-        refusal: SigningFailure,
-        out: &mut [u8],
-    ) -> Option<usize> {
+    pub fn refuse(&self, client: &Client, refusal: Substitute, out: &mut [u8]) -> Option<usize> {
         let read = self.read.as_ref().ok()?;
         let query = &read.query;
-        let mut response = ResponseWriter::new(out, limit(query, client), query);
-        let mut errors = EdeList::default();
+        let limit = limit(self.snapshot, query, client);
+        let mut response = ResponseWriter::new(out, limit, query);
+        let (mut errors, mut extended_rcode) = (EdeList::default(), 0);
         match refusal {
-            SigningFailure::Truncated => response.truncate(),
-            SigningFailure::Busy => {
+            Substitute::Truncated => response.truncate(),
+            Substitute::Busy => {
                 response.set_rcode(rcode::SERVFAIL);
                 errors.push(ede::OTHER, "signer busy");
             }
+            Substitute::BadCookie => {
+                response.set_rcode(rcode::BADCOOKIE);
+                extended_rcode = rcode::BADCOOKIE >> 4;
+            }
         }
         let opt = query.edns.as_ref().map(|edns| OptReply {
+            extended_rcode,
             client_subnet: edns.client_subnet.map(|subnet| (subnet, 0)),
+            cookie: client.cookie.map(|cookie| cookie.octets),
             ede: errors,
             ..OptReply::new(edns)
         });
@@ -210,20 +250,39 @@ impl<'a> Prepared<'a> {
     }
 }
 
-/// An answer that could not be signed in time.
+/// A response in place of what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SigningFailure {
+pub enum Substitute {
     /// TC=1 and nothing else: who is real asks again over TCP.
     Truncated,
-    /// SERVFAIL with an extended error that says why.
+    /// SERVFAIL with an extended error: what was asked for could not be signed in time.
     Busy,
+    /// BADCOOKIE with the cookie to ask again with.
+    BadCookie,
+}
+
+/// Replies to what is no query that can be answered.
+#[cold]
+fn rejected(request: &[u8], error: Reject, client: &Client, out: &mut [u8]) -> Option<usize> {
+    match (error, &client.cookie) {
+        (Reject::NoQuestion, Some(cookie)) => answer_cookie(request, cookie, out),
+        _ => reject(request, error, out),
+    }
 }
 
 /// The longest response to a query.
 #[inline]
-fn limit(query: &Query<'_>, client: &Client) -> usize {
+fn limit(snapshot: &Snapshot, query: &Query<'_>, client: &Client) -> usize {
     match client.transport {
-        Transport::Udp => udp_limit(query),
+        Transport::Udp => {
+            let most = udp_limit(query);
+            match snapshot.settings().max_without_cookie {
+                Some(without) if !client.cookie.is_some_and(|cookie| cookie.is_proof()) => {
+                    most.min(without.into())
+                }
+                _ => most,
+            }
+        }
         Transport::Tcp { .. } => usize::from(u16::MAX),
     }
 }
@@ -242,6 +301,9 @@ fn opt<'r>(reply: &Reply<'r, '_>) -> Option<OptReply<'r>> {
                 _ => None,
             },
             client_subnet: edns.client_subnet.map(|subnet| (subnet, reply.scope)),
+            cookie: reply.client.cookie.map(|cookie| cookie.octets),
+            zone_version: zone_version(reply.snapshot, edns, reply.apex),
+            report_channel: report_channel(reply.snapshot),
             ede: reply.errors,
             ..OptReply::new(edns)
         }
@@ -268,6 +330,28 @@ fn end_signing<T: Trace>(reply: &mut Reply<'_, '_>, trace: &mut T) -> Option<Lan
     // What is sent with TC alone needs none.
     let missing = reply.signing.missing;
     missing.filter(|_| !reply.response.is_truncated())
+}
+
+/// The version of the zone of an answer, if that is asked for (RFC 9660).
+#[inline]
+fn zone_version(snapshot: &Snapshot, edns: &Edns<'_>, apex: Option<&Apex>) -> Option<(u8, u32)> {
+    let apex = apex.filter(|_| edns.zone_version_requested)?;
+    Some((u8::try_from(apex.labels).ok()?, snapshot.serial().0))
+}
+
+/// Where resolvers report what fails (RFC 9567).
+#[inline]
+fn report_channel(snapshot: &Snapshot) -> Option<&[u8]> {
+    let channel = snapshot.settings().report_channel.as_ref();
+    channel.map(NameBuf::as_wire)
+}
+
+/// REFUSED, with an extended error: the client is none of those who are served.
+#[cold]
+fn prohibit(reply: &mut Reply<'_, '_>) {
+    reply.apex = None;
+    reply.errors.push(ede::PROHIBITED, "");
+    refuse(reply);
 }
 
 /// REFUSED: not a name, class or type that is served here.

@@ -174,6 +174,7 @@ fn ask_for(
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         listener: None,
         transport: Transport::Udp,
+        cookie: None,
         now: UnixSeconds(1_800_000_000),
     };
     let snapshot = builder.snapshot(Generation(1), Serial(1));

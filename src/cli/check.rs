@@ -10,7 +10,7 @@ use crate::config::{self, Config, Loaded, ObjectMember, Problem, Source, facts};
 use crate::keys::{KeysError, PlacedKeys, StoredKeys};
 use crate::operate::CheckFinding;
 use crate::sources::keys::KeysOfConfig;
-use crate::sources::{geoip, kubernetes};
+use crate::sources::{cookie_secrets, geoip, kubernetes};
 use crate::telemetry::clock;
 
 /// Where something was found.
@@ -102,6 +102,7 @@ impl Found {
         found.facts(&config);
         found.geoip(&config);
         found.keys(&config, &loaded.octets);
+        found.cookie_secrets(&config);
         found.regions(&config);
         (found, Some(config))
     }
@@ -242,6 +243,14 @@ impl Found {
                 let problem = config::problem_of_zone(octets, &config.path, zone, message);
                 self.wrong(FoundIn::Config, problem.to_string());
             }
+        }
+    }
+
+    /// Reads the secrets of DNS cookies that servers share.
+    fn cookie_secrets(&mut self, config: &Config) {
+        let shared = config.clients.cookie_secrets.as_deref();
+        if let Some(Err(error)) = shared.map(cookie_secrets::read_shared) {
+            self.wrong(FoundIn::Config, error);
         }
     }
 

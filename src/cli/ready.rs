@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 
 use super::output;
+use crate::admin::AdminSocket;
+use crate::serve::Serving;
 
 /// What is served where.
 #[derive(Debug)]
 pub(super) struct ReadyLine {
     /// The DNS addresses, with their real ports.
-    pub(super) dns: Vec<SocketAddr>,
+    dns: Vec<SocketAddr>,
     /// The admin address, with its real port.
     pub(super) admin: Option<SocketAddr>,
 }
@@ -26,6 +28,14 @@ struct Line<'a> {
 }
 
 impl ReadyLine {
+    /// What is bound.
+    pub(super) fn new(serving: &Serving, admin: Option<&AdminSocket>) -> Self {
+        Self {
+            dns: serving.addresses().to_vec(),
+            admin: admin.map(AdminSocket::address),
+        }
+    }
+
     /// Prints the line: once when bound, and again when ready.
     pub(super) fn print(&self, ready: bool) -> anyhow::Result<()> {
         let line = Line {

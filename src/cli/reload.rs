@@ -272,6 +272,11 @@ fn keep_listeners(running: &Config, mut new: Config) -> Config {
     kept.nsid.clone_from(&new.listen.nsid);
     kept.has_client_name = new.listen.has_client_name;
     kept.trusted.clone_from(&new.listen.trusted);
+    for (kept, new) in kept.dns.iter_mut().zip(&new.listen.dns) {
+        if kept.address == new.address {
+            kept.allow.clone_from(&new.allow);
+        }
+    }
     if kept != new.listen {
         warn!("listeners have changed: they stay as they are until a restart");
         new.listen = kept;

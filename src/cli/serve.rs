@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::arguments::ServeArguments;
+use super::cookies::Cookies;
 use super::kept_members::{self, KnownMembers};
 use super::locating::Locating;
 use super::output;
@@ -126,6 +127,8 @@ struct Daemon {
     overriding: Overriding,
     /// Follows DNSSEC keys.
     signing: Signing,
+    /// Follows the secrets of DNS cookies.
+    cookies: Cookies,
     /// Probes published addresses.
     health: health::Prober,
     /// Publishes snapshots.
@@ -170,11 +173,10 @@ async fn daemon(
         keys,
     )?;
     let signatures = Arc::new(signatures(&config.dnssec)?);
-    let serving = sockets.run(&handle.snapshots, metrics.counters(), &signatures)?;
-    let ready_line = ReadyLine {
-        dns: serving.addresses().to_vec(),
-        admin: admin.as_ref().map(admin::AdminSocket::address),
-    };
+    let cookies = Cookies::load(&config, &storage, &metrics, sources.clone());
+    let guards = (&signatures, cookies.guard());
+    let serving = sockets.run(&handle.snapshots, metrics.counters(), guards)?;
+    let ready_line = ReadyLine::new(&serving, admin.as_ref());
     state.set_address(ready_line.admin);
 
     let (ending, end_admin) = (CancellationToken::new(), CancellationToken::new());
@@ -208,6 +210,7 @@ async fn daemon(
         locating: Locating::start(&config, &handle, &metrics, sources.clone()),
         overriding: Overriding::start(&config, &handle, &metrics, hosts.clone()),
         signing,
+        cookies,
         sources,
         health,
         writer,
@@ -298,6 +301,7 @@ impl Daemon {
         self.locating.apply(config, handle).await;
         self.overriding.apply(config, handle).await;
         self.signing.apply(config).await;
+        self.cookies.apply(config).await;
     }
 
     /// Ends everything after `delay`, or at once when a second signal asks for that.
@@ -323,6 +327,7 @@ impl Daemon {
         self.locating.shutdown().await;
         self.overriding.shutdown().await;
         self.signing.shutdown().await;
+        self.cookies.shutdown().await;
         // A thread that panicked has said so.
         let _ = tokio::task::spawn_blocking(|| self.health.stop()).await;
         // A writer that panicked has said so; then there is nothing left to wait for.

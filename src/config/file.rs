@@ -21,9 +21,10 @@ use super::membership::membership;
 use super::objects::take_in_objects;
 use super::parse::parse_table;
 use super::problem::{FileProblems, PartProblems, Placed, Problem};
+use super::rate_limit::rate_limit;
 use super::read;
 use super::section::Section;
-use super::settings::{Account, Config, Membership};
+use super::settings::{Account, ClientRules, Config, Membership};
 use super::state_dir::default_state_dir;
 use super::topology::{NetworkDraft, RegionAndZones, locality, network, region};
 use super::values;
@@ -210,7 +211,8 @@ fn config(
     let account = account(&root);
     let has_others = fragments.is_some() || root.has("membership");
     let (members_folder, host) = membership(root.table("membership"), folder);
-    let listen = listen(root.table("listen"));
+    let listen = listen(root.table("listen"), folder);
+    let rate_limits = rate_limit(root.table("rate-limit"));
     let policy = listen.listen.address_policy();
     let tables = |key| root.tables(key).into_iter();
     let mut drafts = Drafts {
@@ -273,6 +275,10 @@ fn config(
         state_dir: state_dir?,
         resolvers: once(resolvers),
         listen: listen.listen,
+        clients: ClientRules {
+            rate_limits,
+            ..listen.rules
+        },
         fleet: Arc::new(fleet),
         sources,
         geoip,

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::problem::{PartProblems, Placed};
 use super::section::{Section, as_table, read_text};
-use super::settings::{DnsListener, Listen};
+use super::settings::{ClientRules, DnsListener, Listen};
 use super::values;
 use crate::names::Label;
 use crate::wire::NameBuf;
@@ -28,6 +29,15 @@ const TCP_CONNECTIONS_PER_CLIENT: usize = 64;
 /// How long a TCP connection may be idle (RFC 7766 section 6.2.3: of the order of seconds).
 const TCP_IDLE: Duration = Duration::from_secs(10);
 
+/// Octets of a response over UDP that any client takes, and that this server sends at most.
+const WITHOUT_COOKIE: RangeInclusive<u64> = 512..=1232;
+
+/// Who is told what others are not, unless the file says: who is at the machine itself.
+const DIAGNOSTICS: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(127, 0, 0, 0), 8)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::LOCALHOST, 128)),
+];
+
 /// Octets that may be asked for as a receive buffer: what the kernel calls a C `int`, halved.
 const RECEIVE_BUFFERS: RangeInclusive<u64> = 4096..=1 << 30;
 
@@ -38,12 +48,14 @@ const LONGEST_NSID: usize = 64;
 pub(super) struct ListenDraft {
     /// The settings.
     pub(super) listen: Listen,
+    /// What clients may do, but for their rates.
+    pub(super) rules: ClientRules,
     /// Members named by listeners.
     pub(super) members: Vec<Placed<Label>>,
 }
 
-/// Reads `[listen]`; without it, everything has its default.
-pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
+/// Reads `[listen]`; without it, everything has its default. Paths are relative to the folder `beside`.
+pub(super) fn listen(section: Option<Section<'_>>, beside: &Path) -> ListenDraft {
     let mut draft = ListenDraft {
         listen: Listen {
             dns: [
@@ -53,6 +65,7 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             .map(|address| DnsListener {
                 address,
                 member: None,
+                allow: None,
                 is_optional: true,
             })
             .into(),
@@ -67,10 +80,15 @@ pub(super) fn listen(section: Option<Section<'_>>) -> ListenDraft {
             tcp_idle: TCP_IDLE,
             udp_receive_buffer: None,
         },
+        rules: ClientRules {
+            diagnostics: DIAGNOSTICS.into(),
+            ..ClientRules::default()
+        },
         members: Vec::new(),
     };
     if let Some(section) = section {
         read(&section, &mut draft);
+        read_rules(&section, beside, &mut draft.rules);
         section.finish();
     }
     draft
@@ -88,12 +106,13 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
                 .add(section.at, "dns: at least one address is required");
         }
         for entry in entries {
-            let Some((address, member)) = dns_entry(section, entry) else {
+            let Some((address, member, allow)) = dns_entry(section, entry) else {
                 continue;
             };
             listen.dns.push(DnsListener {
                 address: address.value,
                 member: member.as_ref().map(|member| member.value.clone()),
+                allow,
                 is_optional: false,
             });
             draft.members.extend(member);
@@ -109,11 +128,8 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
         let name = |name: NameBuf| name.to_string().trim_end_matches('.').to_ascii_lowercase();
         listen.admin_hosts = hosts.into_iter().map(|host| name(host.value)).collect();
     }
-    if let Some(trusted) = section.texts("trusted", values::network) {
-        listen.trusted = trusted
-            .into_iter()
-            .map(|network| network.value)
-            .collect::<Vec<IpNet>>();
+    if let Some(trusted) = networks(section, "trusted") {
+        listen.trusted = trusted;
     }
     if let Some(nsid) = section.text("nsid", "nsid", nsid) {
         listen.nsid = Some(nsid.value);
@@ -140,6 +156,34 @@ fn read(section: &Section<'_>, draft: &mut ListenDraft) {
     if let Some(octets) = section.integer("udp-receive-buffer", RECEIVE_BUFFERS) {
         listen.udp_receive_buffer = usize::try_from(octets.value).ok();
     }
+}
+
+/// Reads what clients may do.
+fn read_rules(section: &Section<'_>, beside: &Path, rules: &mut ClientRules) {
+    if let Some(diagnostics) = networks(section, "diagnostics") {
+        rules.diagnostics = diagnostics;
+    }
+    let secrets = section.text("cookie-secrets", "cookie-secrets", values::plain);
+    rules.cookie_secrets = secrets.map(|path| beside.join(path.value));
+    if let Some(most) = section.integer("max-without-cookie", 0..=*WITHOUT_COOKIE.end()) {
+        rules.max_without_cookie = u16::try_from(most.value).ok().filter(|octets| *octets != 0);
+        if most.value != 0 && !WITHOUT_COOKIE.contains(&most.value) {
+            let (low, high) = WITHOUT_COOKIE.into_inner();
+            let message = format!(
+                "max-without-cookie {}: must be 0 or between {low} and {high}",
+                most.value
+            );
+            section.report.add(most.at, message);
+        }
+    }
+    let channel = section.text("report-channel", "report-channel", values::name);
+    rules.report_channel = channel.map(|name| name.value);
+}
+
+/// A list of networks.
+fn networks(section: &Section<'_>, key: &'static str) -> Option<Vec<IpNet>> {
+    let networks = section.texts(key, values::network)?.into_iter();
+    Some(networks.map(|network| network.value).collect())
 }
 
 /// Reports sockets that would share an address with one before: also when one of them takes every
@@ -185,19 +229,24 @@ fn check_overlaps(report: &PartProblems<'_>, bound: &[Placed<SocketAddr>]) {
     }
 }
 
-/// One address of `dns`: a text, or a table that binds it to a member.
-fn dns_entry(
-    section: &Section<'_>,
-    entry: &Spanned<DeValue<'_>>,
-) -> Option<(Placed<SocketAddr>, Option<Placed<Label>>)> {
+/// One entry of `dns`: its address, the member that it is bound to, and whom it serves.
+type DnsEntry = (
+    Placed<SocketAddr>,
+    Option<Placed<Label>>,
+    Option<Vec<IpNet>>,
+);
+
+/// One entry of `dns`: a text, or a table that says more than an address.
+fn dns_entry(section: &Section<'_>, entry: &Spanned<DeValue<'_>>) -> Option<DnsEntry> {
     if entry.get_ref().is_str() {
         return Some((
             read_text(section.report, entry, "address", values::socket)?,
             None,
+            None,
         ));
     }
     if !entry.get_ref().is_table() {
-        let message = "dns: expected an address or a table { address, member }";
+        let message = "dns: expected an address or a table { address, member, allow }";
         section.report.add(entry.span().start, message);
         return None;
     }
@@ -205,8 +254,9 @@ fn dns_entry(
     table.require("address");
     let address = table.text("address", "address", values::socket);
     let member = table.text("member", "member", values::label);
+    let allow = networks(&table, "allow");
     table.finish();
-    Some((address?, member))
+    Some((address?, member, allow))
 }
 
 /// A name server identifier: printable, so that people can read it.

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::member_object::MemberObject;
 use super::values::{DAY, HOUR};
 use crate::dnssec::Algorithm;
-use crate::model::{AddressPolicy, Fleet, MemberList, MemberOrigin};
+use crate::model::{AddressPolicy, Fleet, MemberList, MemberOrigin, RateLimits};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -25,6 +25,8 @@ pub struct Config {
     pub resolvers: Vec<SocketAddr>,
     /// Sockets and their limits. Changes need a restart.
     pub listen: Listen,
+    /// What clients may do, and what they are told.
+    pub clients: ClientRules,
     /// Everything that names and answers depend on.
     pub fleet: Arc<Fleet>,
     /// Where the facts of each member come from, in the order of `fleet.members`.
@@ -276,6 +278,21 @@ impl Listen {
     }
 }
 
+/// What clients may do, and what they are told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientRules {
+    /// Networks of clients that are told what others are not.
+    pub diagnostics: Vec<IpNet>,
+    /// The file of the secrets of cookies (RFC 9018) that servers share; without one they are our own.
+    pub cookie_secrets: Option<PathBuf>,
+    /// The longest response over UDP, in octets, to clients that have not proved their address by a cookie.
+    pub max_without_cookie: Option<u16>,
+    /// The domain to which resolvers report what fails (RFC 9567).
+    pub report_channel: Option<NameBuf>,
+    /// How many responses the clients of a network get.
+    pub rate_limits: RateLimits,
+}
+
 /// One DNS address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsListener {
@@ -283,6 +300,8 @@ pub struct DnsListener {
     pub address: SocketAddr,
     /// Clients of this listener are in this member.
     pub member: Option<Label>,
+    /// Networks of the clients that it serves; `None` serves all.
+    pub allow: Option<Vec<IpNet>>,
     /// Whether it is left out where the kernel does not know its address family: so are defaults,
     /// which nobody asked for.
     pub is_optional: bool,

@@ -74,6 +74,8 @@ limits! {
     EXEC_TIME = "exec-time", 30, "seconds", "a plugin that asks a person has nobody to ask";
     /// A configuration file or a kubeconfig.
     CONFIGURATION_FILE = "configuration-file", mebibytes(16), "octets", "read and kept whole";
+    /// A file of secrets of DNS cookies.
+    COOKIE_SECRETS_FILE = "cookie-secrets-file", 4096, "octets", "it has four lines of 32 digits, and remarks";
     /// Federations of a configuration.
     FEDERATIONS = "federations", 4096, "federations", "the zones of each are compared with those of all others";
     /// A facts file.

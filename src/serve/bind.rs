@@ -42,7 +42,7 @@ pub struct Sockets {
 pub(super) struct AddressSockets {
     /// The address bound, with its real port.
     pub(super) address: SocketAddr,
-    /// Its place in the configuration, if it is bound to a member.
+    /// Its place in the configuration.
     pub(super) listener: Option<ListenerIdx>,
     /// One for each worker.
     pub(super) udp: Vec<UdpSocket>,
@@ -92,7 +92,7 @@ pub fn bind_with(listen: &Listen, passed: &PassedSockets) -> Result<Sockets, Ser
         };
         match bound {
             Ok(bound) => listeners.push(AddressSockets {
-                listener: listener.member.as_ref().map(|_| index),
+                listener: Some(index),
                 ..bound
             }),
             Err(error) if listener.is_optional && error.is_unknown_family() => {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::answer::{Client, Outcome, SigningFailure, Transport};
+use crate::answer::{Client, Outcome, Substitute, Transport};
 use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Tally, TransportLabel, WorkerCounters};
@@ -40,7 +40,7 @@ pub(super) fn exchange<R: Respond>(
             Outcome::NeedsSignature(lane) if waits(lane) => None,
             Outcome::NeedsSignature(lane) => {
                 tally.refused_signature(lane);
-                let length = respond.refuse(prepared, client, SigningFailure::Busy, out)?;
+                let length = respond.refuse(prepared, client, Substitute::Busy, out)?;
                 count_response(out.get(..length)?, client, &mut tally);
                 Some(length)
             }
@@ -121,15 +121,16 @@ pub(super) fn count_response(response: &[u8], client: &Client, tally: &mut Tally
     }
 }
 
-/// The response code, without a search for the OPT record that holds its upper bits: of the
-/// extended codes only BADVERS is ever given, and it is the one response with code 0 in the header
-/// and AA clear (docs/names.md, D.10).
+/// The response code, without a search for the OPT record that holds its upper bits: of the extended codes
+/// only two are ever given. BADCOOKIE is the one with its lower bits. BADVERS has AA clear and code 0 in the
+/// header, and nothing but an OPT record without options, which is then at its end (docs/names.md, D.10).
 fn rcode(response: &[u8]) -> u16 {
     let (Some(flags), Some(code)) = (response.get(FLAGS), response.get(RCODE)) else {
         return u16::MAX;
     };
     match (flags & 0x04, code & 0x0f) {
-        (0, 0) => 16,
+        (0, 0) if matches!(response.last_chunk::<11>(), Some([0, 0, 41, _, _, 1, ..])) => 16,
+        (_, 7) => 23,
         (_, code) => u16::from(code),
     }
 }
@@ -144,7 +145,13 @@ mod tests {
         assert_eq!(rcode(&response(0x84, 0x00)), 0);
         assert_eq!(rcode(&response(0x84, 0x13)), 3);
         assert_eq!(rcode(&response(0x80, 0x05)), 5);
-        assert_eq!(rcode(&response(0x80, 0x00)), 16);
+        assert_eq!(rcode(&response(0x80, 0x00)), 0);
+        assert_eq!(rcode(&response(0x80, 0x07)), 23);
+        let bad_version = [
+            &response(0x80, 0x00)[..],
+            &[0, 0, 41, 4, 208, 1, 0, 0, 0, 0, 0],
+        ];
+        assert_eq!(rcode(&bad_version.concat()), 16);
         assert_eq!(rcode(&[0; 3]), u16::MAX);
     }
 }

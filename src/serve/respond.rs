@@ -1,6 +1,6 @@
 //! What answers a request.
 
-use crate::answer::{Client, Outcome, SigningFailure};
+use crate::answer::{Client, Outcome, Substitute};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Tally;
 use crate::wire::Qname;
@@ -37,7 +37,7 @@ pub trait Respond: Clone + Send + Sync + 'static {
         &self,
         prepared: &Self::Prepared<'_>,
         client: &Client,
-        refusal: SigningFailure,
+        refusal: Substitute,
         out: &mut [u8],
     ) -> Option<usize>;
 
@@ -83,7 +83,7 @@ where
         &self,
         _prepared: &Self::Prepared<'_>,
         _client: &Client,
-        _refusal: SigningFailure,
+        _refusal: Substitute,
         _out: &mut [u8],
     ) -> Option<usize> {
         None

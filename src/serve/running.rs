@@ -10,15 +10,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::answer::{
-    Client, Outcome, Prepared, Signatures, SigningFailure, Trace, Vantage, look_up, respond,
-};
+use crate::answer::{Client, Outcome, Prepared, Signatures, Substitute, Trace, Vantage, look_up};
 use crate::dnssec::Lane;
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Counters, Tally, WorkerCounters};
 use crate::wire::Qname;
 
 use super::bind::AddressSockets;
+use super::guard::{Guard, LimitVerdict};
 use super::respond::Respond;
 use super::signer::{self, MadeSignatures, SigningLimits};
 use super::tcp::{self, Listener};
@@ -71,7 +70,10 @@ impl Trace for Making<'_> {
 
 /// The answers of [`crate::answer`].
 #[derive(Debug, Clone)]
-struct Answers(Arc<MadeSignatures>);
+struct Answers {
+    signatures: Arc<MadeSignatures>,
+    guard: Arc<Guard>,
+}
 
 impl Respond for Answers {
     type Prepared<'a> = Prepared<'a>;
@@ -100,21 +102,31 @@ impl Respond for Answers {
         out: &mut [u8],
     ) -> Outcome {
         let signatures = if prepared.snapshot().is_any_signed() {
-            Signatures::Table(self.0.table())
+            Signatures::Table(self.signatures.table())
         } else {
             Signatures::None
         };
-        prepared.complete(client, signatures, &mut Counting(tally), out)
+        let client = &self.guard.judge(prepared, client, tally);
+        let outcome = prepared.complete(client, signatures, &mut Counting(tally), out);
+        // Before it waits for a signature: a flood takes no place from others.
+        match self.guard.count(prepared, client, tally) {
+            LimitVerdict::Send => outcome,
+            LimitVerdict::Refuse(refusal) => {
+                let refused = prepared.refuse(client, refusal, out);
+                refused.map_or(Outcome::Nothing, Outcome::Reply)
+            }
+            LimitVerdict::Drop => Outcome::Nothing,
+        }
     }
 
     fn refuse(
         &self,
         prepared: &Prepared<'_>,
         client: &Client,
-        refusal: SigningFailure,
+        refusal: Substitute,
         out: &mut [u8],
     ) -> Option<usize> {
-        prepared.refuse(client, refusal, out)
+        prepared.refuse(&self.guard.prove(prepared, client), refusal, out)
     }
 
     fn sign(
@@ -125,9 +137,11 @@ impl Respond for Answers {
         tally: &mut Tally,
         out: &mut [u8],
     ) -> Option<usize> {
-        let signatures = Signatures::TableAndKeys(self.0.table());
-        let trace = &mut Making(tally);
-        let outcome = respond(snapshot, request, client, signatures, trace, out);
+        let mut qname = Qname::new();
+        let mut prepared = Prepared::new(snapshot, request, &mut qname);
+        let client = &self.guard.prove(&prepared, client);
+        let signatures = Signatures::TableAndKeys(self.signatures.table());
+        let outcome = prepared.complete(client, signatures, &mut Making(tally), out);
         outcome.length()
     }
 }
@@ -197,9 +211,12 @@ impl Sockets {
         self,
         snapshots: &Arc<ArcSwap<Snapshot>>,
         counters: &Counters,
-        signatures: &Arc<MadeSignatures>,
+        (signatures, guard): (&Arc<MadeSignatures>, &Arc<Guard>),
     ) -> Result<Serving, ServeError> {
-        let answers = Answers(Arc::clone(signatures));
+        let answers = Answers {
+            signatures: Arc::clone(signatures),
+            guard: Arc::clone(guard),
+        };
         self.run_signing(snapshots, counters, signatures.limits(), answers)
     }
 

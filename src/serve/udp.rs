@@ -24,7 +24,7 @@ use rustix::net::sockopt::{
 };
 use tracing::{info, warn};
 
-use crate::answer::{Client, Outcome, SigningFailure, Transport};
+use crate::answer::{Client, Outcome, Substitute, Transport};
 use crate::dnssec::Lane;
 use crate::model::ListenerIdx;
 use crate::snapshot::Snapshot;
@@ -79,7 +79,7 @@ pub(super) struct Worker<R> {
     pub(super) socket: UdpSocket,
     /// The address that the socket is bound to.
     pub(super) address: SocketAddr,
-    /// The place of the address in the configuration, if it is bound to a member.
+    /// The place of the address in the configuration.
     pub(super) listener: Option<ListenerIdx>,
     /// Answers.
     pub(super) respond: R,
@@ -226,6 +226,7 @@ impl<R: Respond> Worker<R> {
                 address: request.source.ip(),
                 listener: self.listener,
                 transport: Transport::Udp,
+                cookie: None,
                 now,
             };
             match complete(&self.respond, prepared, &client, tally, reply) {
@@ -245,7 +246,7 @@ impl<R: Respond> Worker<R> {
                         continue;
                     }
                     tally.refused_signature(lane);
-                    let refusal = SigningFailure::Truncated;
+                    let refusal = Substitute::Truncated;
                     let length = self.respond.refuse(prepared, &client, refusal, reply);
                     if let Some(length) = length {
                         count_response(reply.get(..length).unwrap_or_default(), &client, tally);

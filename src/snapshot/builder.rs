@@ -17,8 +17,9 @@ use ipnet::IpNet;
 use self::compilation::Compilation;
 use super::apex::FederationIdx;
 use super::apexes::Apexes;
+use super::client_networks::ClientNetworks;
 use super::facts::{Facts, PREFETCH_BATCH, ServiceRecord, of_member};
-use super::generation::{Counts, Generation, Serial, Settings, Snapshot};
+use super::generation::{Counts, Generation, Serial, Snapshot};
 use super::health::{FederationContact, FleetState, unheard};
 use super::health_inputs::HealthInputs;
 use super::hostnames::{Hostnames, Resolved};
@@ -27,6 +28,7 @@ use super::plans::Plans;
 use super::probing::Probes;
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
+use super::settings::Settings;
 use super::shadowed_namespaces::ShadowedNamespaces;
 use super::signing::SigningKeys;
 use crate::dnssec::ZoneKeys;
@@ -47,6 +49,7 @@ pub struct SnapshotBuilder {
     token: Arc<()>,
     fleet: Arc<Fleet>,
     settings: Arc<Settings>,
+    client_networks: Arc<ClientNetworks>,
     apexes: Arc<Apexes>,
     signing: SigningKeys,
     topology: Arc<Vec<TopologyFacts>>,
@@ -103,6 +106,7 @@ impl SnapshotBuilder {
         };
         let mut builder = Self {
             token: Arc::new(()),
+            client_networks: Arc::new(ClientNetworks::compile(&settings)),
             settings: Arc::new(settings),
             apexes: Arc::new(apexes),
             signing: SigningKeys::default(),
@@ -333,6 +337,7 @@ impl SnapshotBuilder {
             serial,
             fleet: self.fleet.clone(),
             settings: self.settings.clone(),
+            client_networks: self.client_networks.clone(),
             apexes: self.apexes.clone(),
             signing: self.signing.clone(),
             scopes: self.scopes.clone(),

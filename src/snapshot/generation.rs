@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::apex::{Apex, ApexIdx};
 use super::apexes::Apexes;
+use super::client_networks::ClientNetworks;
 use super::health::FleetState;
 use super::naming::Published;
 use super::plans::{CompiledPlans, PlanIdx};
 use super::scopes::Scopes;
 use super::service::ServiceEntry;
+use super::settings::Settings;
 use super::signing::SigningKeys;
 use super::table::{Seek, Table};
 use crate::decide::Plan;
@@ -30,19 +30,6 @@ pub struct Generation(pub u64);
 /// SOA serial (RFC 1982).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Serial(pub u32);
-
-/// Answer settings that are not facts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Name server identifier (RFC 5001).
-    pub nsid: Option<String>,
-    /// Whether `_client` exists in each apex (docs/names.md, D.2).
-    pub has_client_name: bool,
-    /// Who may say where they are.
-    pub trusted: Vec<IpNet>,
-    /// The member that each DNS address is bound to, in configuration order.
-    pub listeners: Vec<Option<Label>>,
-}
 
 /// Sums over all services.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,6 +74,7 @@ pub struct Snapshot {
     pub(super) serial: Serial,
     pub(super) fleet: Arc<Fleet>,
     pub(super) settings: Arc<Settings>,
+    pub(super) client_networks: Arc<ClientNetworks>,
     pub(super) apexes: Arc<Apexes>,
     pub(super) signing: SigningKeys,
     pub(super) scopes: Arc<Scopes>,
@@ -126,6 +114,12 @@ impl Snapshot {
     /// Answer settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The networks of clients that the settings name.
+    #[inline]
+    pub fn client_networks(&self) -> &ClientNetworks {
+        &self.client_networks
     }
 
     /// The apexes and federations.

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::dnssec::Lane;
+use crate::model::RateClass;
+use crate::wire::CookieResult;
 
 /// How a query came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +34,7 @@ impl TransportLabel {
 
 /// The response codes that are counted apart (RFC 1035 section 4.1.1, RFC 6891 section 9), in the
 /// order of [`Totals::responses`]; anything else is counted as the last.
-pub const RCODES: [(u16, &str); 9] = [
+pub const RCODES: [(u16, &str); 10] = [
     (0, "NOERROR"),
     (1, "FORMERR"),
     (2, "SERVFAIL"),
@@ -41,8 +43,43 @@ pub const RCODES: [(u16, &str); 9] = [
     (5, "REFUSED"),
     (9, "NOTAUTH"),
     (16, "BADVERS"),
+    (23, "BADCOOKIE"),
     (u16::MAX, "other"),
 ];
+
+/// What becomes of a response beyond a rate limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitAction {
+    /// It is sent empty, with TC.
+    Truncated,
+    /// BADCOOKIE is sent instead, to a client that has sent a cookie.
+    BadCookie,
+    /// Nothing is sent.
+    Dropped,
+    /// It is sent: limits are only tried.
+    Sent,
+}
+
+impl LimitAction {
+    /// Every action, in the order of the inner lists of [`Totals::rate_limited`].
+    pub const ALL: [Self; 4] = [Self::Truncated, Self::BadCookie, Self::Dropped, Self::Sent];
+
+    /// The value of the label `action`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::BadCookie => "badcookie",
+            Self::Dropped => "dropped",
+            Self::Sent => "sent",
+        }
+    }
+}
+
+/// How many classes of responses are limited.
+const CLASSES: usize = RateClass::ALL.len();
+
+/// How many things may become of a response beyond a limit.
+const ACTIONS: usize = LimitAction::ALL.len();
 
 /// The counters of one worker. Additions are relaxed: no order between two counters is promised.
 #[derive(Debug, Default)]
@@ -50,16 +87,24 @@ pub const RCODES: [(u16, &str); 9] = [
 pub struct WorkerCounters {
     /// What is counted for each batch of messages.
     tallied: [AtomicU64; TALLIED],
+    /// Responses beyond rate limits.
+    limited: [AtomicU64; LIMITED],
     /// What happens seldom: [`Totals::send_errors`] and what follows it.
     seldom: [AtomicU64; SELDOM],
 }
 
-/// How many counters a tally has: queries by transport, responses by response code, and
-/// [`Totals::truncated`] to [`Totals::signatures_refused`].
-const TALLIED: usize = RARE + 5 + 3 + 2 + 2;
+/// How many counters a tally has: queries by transport, responses by response code,
+/// [`Totals::truncated`] to [`Totals::signatures_refused`], and cookies.
+const TALLIED: usize = COOKIES + CookieResult::ALL.len();
 
 /// Where in a tally those stand that follow response codes.
 const RARE: usize = QUERIES + RCODES.len();
+
+/// The place of the first counter of cookies.
+const COOKIES: usize = RARE + 5 + 3 + 2 + 2;
+
+/// How many counters it has of responses beyond limits.
+const LIMITED: usize = CLASSES * ACTIONS;
 
 /// How many counters there are of what happens seldom.
 const SELDOM: usize = 4;
@@ -69,12 +114,17 @@ const QUERIES: usize = TransportLabel::ALL.len();
 
 /// What a worker counted and has yet to add: numbers of its own cost nothing, shared ones do.
 #[derive(Debug, Default)]
-pub struct Tally([u64; TALLIED]);
+pub struct Tally {
+    usual: [u64; TALLIED],
+    limited: [u64; LIMITED],
+}
 
 impl WorkerCounters {
     /// Adds what was counted, and clears it.
     pub fn add(&self, tally: &mut Tally) {
-        for (counter, number) in self.tallied.iter().zip(&mut tally.0) {
+        let counters = self.tallied.iter().chain(&self.limited);
+        let numbers = tally.usual.iter_mut().chain(&mut tally.limited);
+        for (counter, number) in counters.zip(numbers) {
             let number = std::mem::take(number);
             if number != 0 {
                 counter.fetch_add(number, Ordering::Relaxed);
@@ -162,7 +212,7 @@ impl Tally {
     /// Signatures were looked for: so many were there, so many near their end, and so many not there.
     #[cold]
     pub fn signatures_found(&mut self, found: [u32; 3]) {
-        let places = self.0.iter_mut().skip(RARE + 5);
+        let places = self.usual.iter_mut().skip(RARE + 5);
         for (place, number) in places.zip(found) {
             *place += u64::from(number);
         }
@@ -170,7 +220,7 @@ impl Tally {
 
     /// Signatures were made, for queries of a lane.
     pub fn signatures_made(&mut self, lane: Lane, number: u32) {
-        if let Some(place) = self.0.get_mut(RARE + 8 + lane as usize) {
+        if let Some(place) = self.usual.get_mut(RARE + 8 + lane as usize) {
             *place += u64::from(number);
         }
     }
@@ -181,10 +231,28 @@ impl Tally {
         self.count(RARE + 10 + lane as usize);
     }
 
+    /// A request has a cookie.
+    #[inline]
+    pub fn cookie(&mut self, result: CookieResult) {
+        let place = CookieResult::ALL.iter().position(|one| *one == result);
+        self.count(COOKIES + place.unwrap_or_default());
+    }
+
+    /// A response is beyond a rate limit.
+    #[cold]
+    pub fn rate_limited(&mut self, class: RateClass, action: LimitAction) {
+        let class = RateClass::ALL.iter().position(|one| *one == class);
+        let action = LimitAction::ALL.iter().position(|one| *one == action);
+        let place = class.unwrap_or_default() * ACTIONS + action.unwrap_or_default();
+        if let Some(number) = self.limited.get_mut(place) {
+            *number += 1;
+        }
+    }
+
     /// Counts one.
     #[inline]
     fn count(&mut self, place: usize) {
-        if let Some(number) = self.0.get_mut(place) {
+        if let Some(number) = self.usual.get_mut(place) {
             *number += 1;
         }
     }
@@ -214,6 +282,10 @@ pub struct Totals {
     pub signatures_made: [u64; 2],
     /// Queries that needed a signature and found no place to wait, in the same order.
     pub signatures_refused: [u64; 2],
+    /// Requests with a cookie, in the order of [`CookieResult::ALL`].
+    pub cookies: [u64; CookieResult::ALL.len()],
+    /// Responses beyond rate limits, in the order of [`RateClass::ALL`], then of [`LimitAction::ALL`].
+    pub rate_limited: [[u64; ACTIONS]; CLASSES],
     /// Responses that could not be sent.
     pub send_errors: u64,
     /// TCP connections closed at once because a limit was reached.
@@ -243,9 +315,12 @@ impl Counters {
     /// The sums over all workers.
     pub fn totals(&self) -> Totals {
         let (mut tallied, mut seldom) = ([0; TALLIED], [0; SELDOM]);
+        let mut rate_limited = [[0; ACTIONS]; CLASSES];
         for worker in self.workers.lock().iter() {
             let sums = tallied.iter_mut().chain(&mut seldom);
-            for (sum, counter) in sums.zip(worker.tallied.iter().chain(&worker.seldom)) {
+            let sums = sums.chain(rate_limited.iter_mut().flatten());
+            let counters = worker.tallied.iter().chain(&worker.seldom);
+            for (sum, counter) in sums.zip(counters.chain(&worker.limited)) {
                 *sum += counter.load(Ordering::Relaxed);
             }
         }
@@ -265,6 +340,10 @@ impl Counters {
             made_absent,
             refused_existing,
             refused_absent,
+            new,
+            good,
+            expired,
+            bad,
         ] = tallied;
         let [send_errors, refused, unread, kernel_drops] = seldom;
         Totals {
@@ -278,6 +357,8 @@ impl Counters {
             signatures_found: [hits, old, misses],
             signatures_made: [made_existing, made_absent],
             signatures_refused: [refused_existing, refused_absent],
+            cookies: [new, good, expired, bad],
+            rate_limited,
             send_errors,
             refused,
             unread,
@@ -303,6 +384,8 @@ mod tests {
         tally.query(TransportLabel::Tcp);
         tally.response(4242);
         tally.truncated();
+        tally.cookie(CookieResult::Good);
+        tally.rate_limited(RateClass::Denial, LimitAction::Dropped);
         second.add(&mut tally);
         second.send_error();
         second.refused();
@@ -310,12 +393,15 @@ mod tests {
         second.kernel_dropped(5);
         let totals = counters.totals();
         assert_eq!(totals.queries, [2, 1]);
-        assert_eq!(totals.responses, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+        assert_eq!(totals.responses, [0, 0, 0, 0, 0, 0, 0, 1, 0, 1]);
         assert_eq!((totals.truncated, totals.dropped), (1, 0));
         assert_eq!(
             (totals.send_errors, totals.panics, totals.refused),
             (1, 0, 1)
         );
         assert_eq!((totals.unread, totals.kernel_drops), (1, 5));
+        assert_eq!(totals.cookies, [0, 1, 0, 0]);
+        assert_eq!(totals.rate_limited[1], [0, 0, 1, 0]);
+        assert_eq!(totals.rate_limited.as_flattened().iter().sum::<u64>(), 1);
     }
 }

@@ -3,8 +3,10 @@
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntCounterVec};
 
-use super::counters::{Counters, RCODES, TransportLabel};
+use super::counters::{Counters, LimitAction, RCODES, TransportLabel};
 use super::declare::Declare;
+use crate::model::RateClass;
+use crate::wire::CookieResult;
 
 /// The sums of the workers' counters, as they were last shown.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ pub(super) struct ServeMetrics {
     panics: IntCounter,
     /// Zone hints that were ignored.
     hints_ignored: IntCounter,
+    /// Requests with a cookie, by what it is worth.
+    cookies: IntCounterVec,
+    /// Responses beyond rate limits, by class and what became of them.
+    rate_limited: IntCounterVec,
     /// TCP connections closed at once because a limit was reached.
     refused: IntCounter,
     /// TCP connections closed because their clients did not take their responses.
@@ -87,6 +93,16 @@ impl ServeMetrics {
                 "gazetteer_serve_zone_hints_ignored_total",
                 "Zone hints that were ignored: of a sender that is not trusted, or naming nothing known.",
             ),
+            cookies: declare.counters(
+                "gazetteer_serve_cookies_total",
+                "Requests with a DNS cookie, by what it is worth.",
+                &["result"],
+            ),
+            rate_limited: declare.counters(
+                "gazetteer_serve_rate_limited_total",
+                "Responses beyond a rate limit, by their class and what became of them.",
+                &["class", "action"],
+            ),
             refused: declare.counter(
                 "gazetteer_serve_tcp_refused_total",
                 "TCP connections closed at once as there are too many.",
@@ -125,6 +141,15 @@ impl ServeMetrics {
         }
         for ((_, rcode), to) in RCODES.into_iter().zip(totals.responses) {
             raise(&self.responses.with_label_values(&[rcode]), to);
+        }
+        for (result, to) in CookieResult::ALL.into_iter().zip(totals.cookies) {
+            raise(&self.cookies.with_label_values(&[result.as_str()]), to);
+        }
+        for (class, sums) in RateClass::ALL.into_iter().zip(totals.rate_limited) {
+            for (action, to) in LimitAction::ALL.into_iter().zip(sums) {
+                let labels = [class.as_str(), action.as_str()];
+                raise(&self.rate_limited.with_label_values(&labels), to);
+            }
         }
         raise(&self.truncated, totals.truncated);
         raise(&self.dropped, totals.dropped);

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::geography::Geography;
 use super::hints::Hints;
+use super::network_set::NetworkSet;
 use super::networks::{Contested, Networks, claims, width};
 use super::places::Places;
 use crate::model::{Fleet, GeoDatabase, ListenerIdx, MemberIdx, Place, TopologyFacts, VantageIdx};
@@ -35,7 +36,7 @@ pub struct Surroundings<'a> {
 pub struct VantageTable {
     networks: Networks<VantageIdx>,
     contested: Vec<Contested>,
-    trusted: Networks<()>,
+    trusted: NetworkSet,
     /// The place of each DNS address that is bound to a member.
     listeners: Vec<Option<VantageIdx>>,
     hints: Hints,
@@ -102,9 +103,6 @@ impl VantageTable {
         let fleet = from.fleet;
         let mut places = Places::new(fleet);
         let (networks, contested) = claims(fleet, from.learnt, &mut places);
-        let mut trusted: Vec<IpNet> = from.trusted.iter().map(IpNet::trunc).collect();
-        trusted.sort_unstable();
-        trusted.dedup();
         let own = fleet.locality.as_ref().map(|place| places.intern(place));
         let listeners = from.listeners.iter().map(|member| {
             let member = member.as_ref()?;
@@ -114,19 +112,19 @@ impl VantageTable {
         });
         let listeners: Vec<_> = listeners.collect();
         // Nobody else is heard.
-        let hints = if trusted.is_empty() {
+        let hints = if from.trusted.is_empty() {
             Hints::default()
         } else {
             Hints::compile(fleet, from.topology, &mut places)
         };
         let geography = Geography::compile(from.database, fleet, from.topology, &mut places);
-        let knows_inside = !trusted.is_empty() || listeners.iter().any(Option::is_some);
+        let knows_inside = !from.trusted.is_empty() || listeners.iter().any(Option::is_some);
         Self {
             networks,
             contested,
             geography,
             knows_inside,
-            trusted: Networks::compile(trusted.into_iter().map(|cidr| (cidr, ()))),
+            trusted: NetworkSet::compile(from.trusted.iter().copied()),
             listeners,
             hints,
             places,
@@ -241,7 +239,7 @@ impl VantageTable {
     /// Whether an address may say where it is.
     #[inline]
     fn trusts(&self, source: IpAddr) -> bool {
-        self.trusted.of(source).says.is_some()
+        self.trusted.contains(source)
     }
 }
 

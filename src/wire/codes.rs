@@ -93,6 +93,9 @@ pub mod rcode {
     pub const NOTAUTH: u8 = 9;
     /// The EDNS version is not known here (RFC 6891 section 6.1.3). Over four bits.
     pub const BADVERS: u8 = 16;
+    /// The client is to ask again with the cookie that comes with this (RFC 7873 section 8). Over four
+    /// bits.
+    pub const BADCOOKIE: u8 = 23;
 }
 
 /// Information codes of extended DNS errors (RFC 8914).
@@ -105,6 +108,8 @@ pub mod ede {
     pub const DNSKEY_MISSING: u16 = 9;
     /// The server has not synced with its sources yet.
     pub const NOT_READY: u16 = 14;
+    /// Whoever asks may not.
+    pub const PROHIBITED: u16 = 18;
     /// The negative answer rests on facts of a source that can not be reached.
     pub const STALE_NXDOMAIN_ANSWER: u16 = 19;
     /// A type that cannot be asked for (RFC 9824 section 3.5).

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::cookies::SentCookie;
 use super::header::{MIN_UDP_SIZE, edns_flag as flag};
 use super::reject::Reject;
 
@@ -11,10 +12,16 @@ pub(super) mod option {
     pub(crate) const NSID: u16 = 3;
     /// Client subnet (RFC 7871).
     pub(crate) const CLIENT_SUBNET: u16 = 8;
+    /// Proof of an address (RFC 7873).
+    pub(crate) const COOKIE: u16 = 10;
     /// How long a TCP connection may be idle (RFC 7828).
     pub(crate) const TCP_KEEPALIVE: u16 = 11;
     /// Extended DNS error (RFC 8914).
     pub(crate) const EXTENDED_ERROR: u16 = 15;
+    /// Where resolvers tell of what fails (RFC 9567).
+    pub(crate) const REPORT_CHANNEL: u16 = 18;
+    /// Which version of its zone an answer is of (RFC 9660).
+    pub(crate) const ZONE_VERSION: u16 = 19;
     /// Where the client is (docs/names.md, decision 11); the first code for local use.
     pub(crate) const ZONE_HINT: u16 = 65518;
 }
@@ -36,6 +43,10 @@ pub struct Edns<'a> {
     pub nsid_requested: bool,
     /// The client wants to know how long its connection may be idle (RFC 7828).
     pub keepalive_requested: bool,
+    /// The client wants to know the version of the zone (RFC 9660).
+    pub zone_version_requested: bool,
+    /// By what the client proves its address; the first one if there are several (RFC 7873 section 5.2).
+    pub cookie: Option<SentCookie<'a>>,
     /// For whom the client asks; the first one if there are several.
     pub client_subnet: Option<ClientSubnet>,
     /// Where the client says that it is; the first one if there are several. Any octets.
@@ -52,6 +63,8 @@ impl<'a> Edns<'a> {
             compact_ok: flags & flag::COMPACT_OK != 0,
             nsid_requested: false,
             keepalive_requested: false,
+            zone_version_requested: false,
+            cookie: None,
             client_subnet: None,
             zone_hint: None,
         };
@@ -73,11 +86,19 @@ impl<'a> Edns<'a> {
     /// Takes one option in.
     fn read_option(&mut self, code: u16, content: &'a [u8]) -> Result<(), Reject> {
         match code {
-            option::NSID if content.is_empty() => self.nsid_requested = true,
-            option::NSID => return Err(Reject::FormErr),
+            // In requests both are empty (RFC 5001 section 2.1, RFC 9660 section 2).
+            option::NSID | option::ZONE_VERSION if !content.is_empty() => {
+                return Err(Reject::FormErr);
+            }
+            option::NSID => self.nsid_requested = true,
             // Over UDP it must be ignored whatever it holds (RFC 7828 section 3.3.1), and here nobody
             // knows how the request came: a client that gives a time-out of its own asks for nothing.
             option::TCP_KEEPALIVE => self.keepalive_requested |= content.is_empty(),
+            option::COOKIE => {
+                let cookie = SentCookie::parse(content).ok_or(Reject::FormErr)?;
+                self.cookie.get_or_insert(cookie);
+            }
+            option::ZONE_VERSION => self.zone_version_requested = true,
             option::CLIENT_SUBNET => {
                 let subnet = ClientSubnet::parse(content).ok_or(Reject::FormErr)?;
                 self.client_subnet.get_or_insert(subnet);

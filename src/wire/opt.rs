@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::cookies::COOKIE;
 use super::cursor::Cursor;
 use super::edns::{ClientSubnet, Edns, option};
 use super::header::edns_flag as flag;
@@ -11,6 +12,12 @@ const EMPTY: usize = 11;
 
 /// Octets of an option's code and length.
 const OPTION_HEAD: usize = 4;
+
+/// Octets of the version of a zone that is its serial: labels, type and serial (RFC 9660 section 2).
+const ZONE_VERSION: usize = 6;
+
+/// The type of the version of a zone that is its serial (RFC 9660 section 7.2).
+const SOA_SERIAL: u8 = 0;
 
 /// The UDP size that this server takes and sends at most: no fragments on any usual path.
 pub(super) const UDP_SIZE: u16 = 1232;
@@ -32,6 +39,12 @@ pub struct OptReply<'a> {
     pub keepalive: Option<u16>,
     /// The client subnet of the request and the scope of the answer (RFC 7871).
     pub client_subnet: Option<(ClientSubnet, u8)>,
+    /// The cookie of the request and a server's for it (RFC 7873).
+    pub cookie: Option<[u8; COOKIE]>,
+    /// How many labels the zone of the answer has, without the root, and its serial (RFC 9660).
+    pub zone_version: Option<(u8, u32)>,
+    /// The domain to which resolvers report what fails, in wire form (RFC 9567).
+    pub report_channel: Option<&'a [u8]>,
     /// Extended DNS errors (RFC 8914).
     pub ede: EdeList<'a>,
 }
@@ -132,11 +145,16 @@ impl OptReply<'_> {
         let subnet = self
             .client_subnet
             .map_or(0, |(subnet, _)| OPTION_HEAD + 4 + subnet.address_octets());
+        let cookie = self.cookie.map_or(0, |cookie| OPTION_HEAD + cookie.len());
+        let version = self.zone_version.map_or(0, |_| OPTION_HEAD + ZONE_VERSION);
+        let channel = self
+            .report_channel
+            .map_or(0, |name| OPTION_HEAD + name.len());
         let mut errors = 0;
         for (_, text) in self.ede.iter() {
             errors += OPTION_HEAD + 2 + shown(text, extent).len();
         }
-        nsid + keepalive + subnet + errors
+        nsid + keepalive + subnet + cookie + version + channel + errors
     }
 
     /// Fills `rest`, which is as long as the options.
@@ -170,6 +188,16 @@ impl OptReply<'_> {
         }
         if let Some(timeout) = self.keepalive {
             put_option(cursor, option::TCP_KEEPALIVE, [&timeout.to_be_bytes(), &[]])?;
+        }
+        if let Some(cookie) = &self.cookie {
+            put_option(cursor, option::COOKIE, [cookie, &[]])?;
+        }
+        if let Some((labels, serial)) = self.zone_version {
+            let parts = [&[labels, SOA_SERIAL][..], &serial.to_be_bytes()];
+            put_option(cursor, option::ZONE_VERSION, parts)?;
+        }
+        if let Some(name) = self.report_channel {
+            put_option(cursor, option::REPORT_CHANNEL, [name, &[]])?;
         }
         for (code, text) in self.ede.iter() {
             let parts = [&code.to_be_bytes()[..], shown(text, extent).as_bytes()];

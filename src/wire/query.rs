@@ -47,6 +47,11 @@ impl<'a> Query<'a> {
             opcode::NOTIFY => return Err(Reject::Refused),
             _ => return Err(Reject::NotImp),
         }
+        if let [0, 0, 0, 0, 0, 0, additional @ ..] = counts
+            && additional != [0, 0]
+        {
+            return Err(Reject::NoQuestion);
+        }
         let [0, 1, 0, 0, authority0, authority1, additional0, additional1] = counts else {
             return Err(Reject::FormErr);
         };
@@ -92,7 +97,11 @@ impl<'a> Query<'a> {
 /// Finds the one OPT record; everything after the question has to be well-formed records. A TSIG record
 /// is the last of all, or the request is malformed (RFC 8945 section 5.2).
 #[inline]
-fn read_edns(octets: &[u8], authority: u16, additional: u16) -> Result<Option<Edns<'_>>, Reject> {
+pub(super) fn read_edns(
+    octets: &[u8],
+    authority: u16,
+    additional: u16,
+) -> Result<Option<Edns<'_>>, Reject> {
     let mut rest = octets;
     for _ in 0..authority {
         let (record, tail) = Record::split(rest).ok_or(Reject::FormErr)?;

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::codes::rrtype;
+use super::codes::{class, rrtype};
 use super::cursor::Cursor;
 use super::name_parts::{NameParts, Owner, Soa};
 use super::qname::Qname;
@@ -138,6 +138,18 @@ impl ResponseWriter<'_> {
             let (string, tail) = rest.split_at_checked(255).unwrap_or((rest, &[]));
             cursor.put_string(string);
             rest = tail;
+        }
+    }
+
+    /// Writes a TXT record of class CH and TTL 0 at the question's name.
+    pub fn chaos_txt(&mut self, text: &[u8]) {
+        let start = self.position;
+        self.txt(Owner::QUESTION, 0, text);
+        let place = start + POINTER + 2;
+        if self.position > start
+            && let Some(written) = self.out.get_mut(place..place + 2)
+        {
+            written.copy_from_slice(&class::CH.to_be_bytes());
         }
     }
 

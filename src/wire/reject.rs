@@ -7,6 +7,8 @@ pub enum Reject {
     Silent,
     /// Malformed.
     FormErr,
+    /// It asks for nothing, which it may if it has a cookie (RFC 7873 section 5.4).
+    NoQuestion,
     /// An operation other than QUERY and NOTIFY.
     NotImp,
     /// NOTIFY: no zone here has a primary elsewhere.

@@ -18,7 +18,7 @@ use super::tsig;
 pub fn reject(request: &[u8], reject: Reject, out: &mut [u8]) -> Option<usize> {
     let code = match reject {
         Reject::Silent => return None,
-        Reject::FormErr => rcode::FORMERR,
+        Reject::FormErr | Reject::NoQuestion => rcode::FORMERR,
         Reject::NotImp => rcode::NOTIMP,
         Reject::Refused => rcode::REFUSED,
         Reject::BadVers => rcode::BADVERS,

@@ -129,6 +129,25 @@ impl<'b> ResponseWriter<'b> {
         }
     }
 
+    /// The low four bits of the response code.
+    #[inline]
+    pub fn rcode(&self) -> u8 {
+        self.code & 0x0f
+    }
+
+    /// Whether AA is set.
+    #[inline]
+    pub fn is_authoritative(&self) -> bool {
+        self.flags & flag::AUTHORITATIVE != 0
+    }
+
+    /// Whether the answer section has a record.
+    #[inline]
+    pub fn has_answers(&self) -> bool {
+        let [answers, ..] = self.counts;
+        answers != 0
+    }
+
     /// Ends the answer section.
     #[inline]
     pub fn begin_authority(&mut self) {

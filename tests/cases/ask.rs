@@ -127,6 +127,8 @@ impl Ask {
                 "subnet" => option(8, &hex(value)?),
                 "at" => at = Some(value.to_owned()),
                 "transport" => differs = true,
+                "cookie" => option(10, &hex(value)?),
+                "zone-version" => option(19, &hex(value)?),
                 "hint" => option(65518, value.as_bytes()),
                 "option" => option(number()?, b"x"),
                 "nsid" => option(3, b""),
@@ -152,14 +154,7 @@ impl Ask {
                 size = Some(1232);
             }
         }
-        let mut question = Vec::new();
-        for label in absolute(name).split('.').filter(|label| !label.is_empty()) {
-            question.push(u8::try_from(label.len()).map_err(|_| "a label is too long")?);
-            question.extend(label.bytes());
-        }
-        question.push(0);
-        question.extend(rrtype.to_be_bytes());
-        question.extend(class.to_be_bytes());
+        let question = question(name, rrtype, class)?;
         let mut octets = Vec::new();
         let records = u16::from(size.is_some()) + u16::from(is_signed);
         for number in [id, flags, 1, 0, 0, records] {
@@ -191,6 +186,19 @@ impl Ask {
             at,
         })
     }
+}
+
+/// The question section of a name, a type and a class.
+fn question(name: &str, rrtype: u16, class: u16) -> Result<Vec<u8>, String> {
+    let mut question = Vec::new();
+    for label in absolute(name).split('.').filter(|label| !label.is_empty()) {
+        question.push(u8::try_from(label.len()).map_err(|_| "a label is too long")?);
+        question.extend(label.bytes());
+    }
+    question.push(0);
+    question.extend(rrtype.to_be_bytes());
+    question.extend(class.to_be_bytes());
+    Ok(question)
 }
 
 /// A TSIG record (RFC 8945) of the key `key.` and 32 octets that sign nothing.

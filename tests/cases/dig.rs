@@ -29,6 +29,8 @@ pub(crate) struct Seen {
     pub(crate) scope: Option<u8>,
     /// The content of the client subnet, in hexadecimal; "none" without one.
     pub(crate) subnet: String,
+    /// Other options of which cases say what they hold, as `code:content` in hexadecimal.
+    pub(crate) options: Vec<String>,
     pub(crate) size: usize,
     pub(crate) answer: Vec<String>,
     pub(crate) authority: Vec<String>,
@@ -43,6 +45,9 @@ const EDE: u16 = 15;
 /// Number of the option edns-tcp-keepalive (RFC 7828).
 const KEEPALIVE: u16 = 11;
 
+/// Numbers of DNS cookies, the report channel and the version of a zone (RFC 7873, 9567, 9660).
+const OTHERS: [u16; 3] = [10, 18, 19];
+
 impl Seen {
     /// Decodes a response.
     pub(crate) fn read(response: &[u8]) -> Result<Self, String> {
@@ -50,7 +55,7 @@ impl Seen {
             Message::from_vec(response).map_err(|error| format!("does not decode: {error}"))?;
         let texts = |records: &[Record]| records.iter().map(text).collect();
         let edns = message.edns.as_ref();
-        let mut ede = Vec::new();
+        let (mut ede, mut options) = (Vec::new(), Vec::new());
         let (mut nsid, mut scope, mut keepalive) = (String::new(), None, None);
         for (_, option) in edns.iter().flat_map(|edns| &edns.options().options) {
             match option {
@@ -63,6 +68,9 @@ impl Seen {
                     if let [high, low] = octets.as_slice() {
                         keepalive = Some(u16::from_be_bytes([*high, *low]));
                     }
+                }
+                EdnsOption::Unknown(code, octets) if OTHERS.contains(code) => {
+                    options.push(format!("{code}:{}", hex(octets)));
                 }
                 EdnsOption::Subnet(subnet) => scope = Some(subnet.scope_prefix()),
                 EdnsOption::NSID(octets) => {
@@ -85,11 +93,8 @@ impl Seen {
             nsid,
             keepalive,
             scope,
-            subnet: subnet(response).map_or("none".to_owned(), |octets| {
-                octets
-                    .iter()
-                    .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
-            }),
+            subnet: subnet(response).map_or("none".to_owned(), hex),
+            options,
             size: response.len(),
             answer: texts(&message.answers),
             authority: texts(&message.authorities),
@@ -127,6 +132,12 @@ impl Seen {
         }
         out
     }
+}
+
+/// Octets in hexadecimal.
+fn hex(octets: &[u8]) -> String {
+    let octets = octets.iter();
+    octets.fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }
 
 /// The content of the client subnet of a response whose last record is its OPT record.
@@ -175,6 +186,7 @@ fn rcode(code: u16) -> String {
         Some(name) => (*name).to_owned(),
         None if code == 9 => "NOTAUTH".to_owned(),
         None if code == 16 => "BADVERS".to_owned(),
+        None if code == 23 => "BADCOOKIE".to_owned(),
         None => code.to_string(),
     }
 }

@@ -6,7 +6,7 @@ use crate::ask::{Transport, absolute};
 use crate::dig::Seen;
 
 /// Flags; one with a `=` has a value.
-const FLAGS: [&str; 17] = [
+const FLAGS: [&str; 18] = [
     "aa",
     "aa?",
     "tc",
@@ -15,6 +15,7 @@ const FLAGS: [&str; 17] = [
     "ede?",
     "ede=",
     "nsid=",
+    "option=",
     "keepalive=",
     "subnet=",
     "tsig=",
@@ -151,6 +152,22 @@ impl Expect {
         }
         let nsid = self.value("nsid=").unwrap_or_default();
         check("nsid", nsid.to_owned(), seen.nsid.clone());
+        let wanted = self.flags.iter();
+        let wanted: Vec<_> = wanted
+            .filter_map(|word| word.strip_prefix("option="))
+            .collect();
+        let is_as_wanted = |(want, got): (&&str, &String)| match want.strip_suffix('*') {
+            Some(start) => got.starts_with(start),
+            None => got == want,
+        };
+        let are_same = wanted.len() == seen.options.len();
+        if !are_same || !wanted.iter().zip(&seen.options).all(is_as_wanted) {
+            check(
+                "options",
+                format!("{wanted:?}"),
+                format!("{:?}", seen.options),
+            );
+        }
         let keepalive: Option<u16> = self
             .value("keepalive=")
             .and_then(|units| units.parse().ok());

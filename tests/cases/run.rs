@@ -4,11 +4,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 
-use gazetteer::answer::{self, Client, NoTrace, Signatures};
+use gazetteer::answer::{self, Client, NoTrace, Prepared, Signatures};
 use gazetteer::config::Config;
 use gazetteer::model::{ListenerIdx, UnixSeconds};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::clock;
+use gazetteer::wire::{CookieSecrets, Qname};
 use hickory_proto::op::Message;
 use tokio::runtime::Runtime;
 
@@ -26,6 +27,11 @@ const FIRST_ID: u16 = 0x1000;
 
 /// Every client of the cases.
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// The secrets of DNS cookies.
+pub(crate) fn secrets() -> CookieSecrets {
+    CookieSecrets::new([[7; 16]])
+}
 
 /// Runs a case on snapshots alone: what is expected, from changes folded and from a new start.
 pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
@@ -187,10 +193,14 @@ fn respond(
             (65535, answer::Transport::Tcp { idle })
         }
     };
+    let mut qname = Qname::new();
+    let prepared = Prepared::new(snapshot, &ask.octets, &mut qname);
+    let sent = prepared.sent_cookie();
     let client = Client {
         address: CLIENT,
-        listener: ask.listener(config).map(ListenerIdx),
+        listener: Some(ListenerIdx(ask.listener(config).unwrap_or_default())),
         transport,
+        cookie: sent.and_then(|sent| secrets().judge(&sent, CLIENT, now.0)),
         now,
     };
     let mut out = vec![0; size];

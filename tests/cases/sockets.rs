@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use gazetteer::config::Config;
-use gazetteer::serve::{self, MadeSignatures, Serving, SigningLimits};
+use gazetteer::serve::{self, Guard, MadeSignatures, Serving, SigningLimits};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::Counters;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::ask::Ask;
+use crate::run::secrets;
 
 /// How long an answer may take before the case fails.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -45,7 +46,11 @@ impl Server {
         let sockets = serve::bind(&config.listen).map_err(|error| error.to_string())?;
         let signatures = MadeSignatures::new(SigningLimits::of_cores(1), [0; 16]);
         let serving = sockets
-            .run(&snapshots, &Counters::default(), &Arc::new(signatures))
+            .run(
+                &snapshots,
+                &Counters::default(),
+                (&Arc::new(signatures), &Arc::new(Guard::new(secrets()))),
+            )
             .map_err(|error| error.to_string())?;
         Ok(Self {
             addresses: serving.addresses().to_vec(),

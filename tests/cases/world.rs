@@ -339,6 +339,11 @@ fn new_builder(config: &Config) -> SnapshotBuilder {
         has_client_name: listen.has_client_name,
         trusted: listen.trusted.clone(),
         listeners: listen.dns.iter().map(|dns| dns.member.clone()).collect(),
+        allowed: listen.dns.iter().map(|dns| dns.allow.clone()).collect(),
+        diagnostics: config.clients.diagnostics.clone(),
+        rate_limits: config.clients.rate_limits.clone(),
+        max_without_cookie: config.clients.max_without_cookie,
+        report_channel: config.clients.report_channel.clone(),
     };
     SnapshotBuilder::new(config.fleet.clone(), settings)
 }

@@ -15,6 +15,7 @@ pub(crate) const CLIENT: Client = Client {
     address: IpAddr::V4(Ipv4Addr::LOCALHOST),
     listener: None,
     transport: Transport::Tcp { idle: 100 },
+    cookie: None,
     now: UnixSeconds(1_800_000_000),
 };
 

@@ -124,6 +124,7 @@ impl Maker {
             address: self.one_of(&[v4.into(), v4.into(), v6.into()]),
             listener: self.one_of(&[None, None, u32::try_from(inside).ok().map(ListenerIdx)]),
             transport: self.one_of(&[Transport::Udp, Transport::Tcp { idle: 100 }]),
+            cookie: None,
             now: UnixSeconds(1_800_000_000 + u64::try_from(self.below(90)).expect("small")),
         }
     }

@@ -9,10 +9,11 @@ use arc_swap::ArcSwap;
 use gazetteer::answer::Client;
 use gazetteer::config::{DnsListener, Listen};
 use gazetteer::serve::{
-    MadeSignatures, Respond, ServeError, Serving, SigningLimits, Sockets, bind,
+    Guard, MadeSignatures, Respond, ServeError, Serving, SigningLimits, Sockets, bind,
 };
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::{Counters, Totals};
+use gazetteer::wire::CookieSecrets;
 use tokio::runtime::Runtime;
 
 use crate::world::world;
@@ -28,6 +29,7 @@ pub(crate) fn listen(addresses: &[&str]) -> Listen {
             .map(|address| DnsListener {
                 address: address.parse().unwrap(),
                 member: None,
+                allow: None,
                 is_optional: false,
             })
             .collect(),
@@ -59,7 +61,26 @@ impl Service {
     pub(crate) fn real(listen: &Listen) -> Self {
         Self::start(listen, |sockets, snapshots, counters| {
             let signatures = MadeSignatures::new(SigningLimits::of_cores(1), [0; 16]);
-            sockets.run(snapshots, counters, &Arc::new(signatures))
+            let guard = Guard::new(CookieSecrets::default());
+            sockets.run(
+                snapshots,
+                counters,
+                (&Arc::new(signatures), &Arc::new(guard)),
+            )
+        })
+    }
+
+    /// Serves a snapshot, with these secrets of DNS cookies.
+    pub(crate) fn guarded(listen: &Listen, snapshot: Snapshot, secrets: CookieSecrets) -> Self {
+        Self::start(listen, |sockets, snapshots, counters| {
+            snapshots.store(Arc::new(snapshot));
+            let signatures = MadeSignatures::new(SigningLimits::of_cores(1), [0; 16]);
+            let guard = Guard::new(secrets);
+            sockets.run(
+                snapshots,
+                counters,
+                (&Arc::new(signatures), &Arc::new(guard)),
+            )
         })
     }
 

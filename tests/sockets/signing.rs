@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use gazetteer::dnssec::{Algorithm, KeyRoles, SigningKey, ZoneKey, ZoneKeys};
-use gazetteer::serve::{MadeSignatures, SigningLimits, bind};
+use gazetteer::serve::{Guard, MadeSignatures, SigningLimits, bind};
 use gazetteer::snapshot::{Generation, Serial, Snapshot};
 use gazetteer::telemetry::Counters;
-use gazetteer::wire::NameBuf;
+use gazetteer::wire::{CookieSecrets, NameBuf};
 use tokio::runtime::Runtime;
 
 use crate::fixture::{PATIENCE, listen};
@@ -42,7 +42,9 @@ fn a_signed_reply_leaves_from_the_address_asked_and_is_found_afterwards() {
     let signatures = Arc::new(MadeSignatures::new(SigningLimits::of_cores(1), [3; 16]));
     for address in ["0.0.0.0:0", "127.0.0.1:0"] {
         let sockets = bind(&listen(&[address])).unwrap();
-        let serving = sockets.run(&snapshots, &counters, &signatures).unwrap();
+        let guard = Arc::new(Guard::new(CookieSecrets::default()));
+        let guards = (&signatures, &guard);
+        let serving = sockets.run(&snapshots, &counters, guards).unwrap();
         let port = serving.addresses()[0].port();
         let asked = match address {
             "0.0.0.0:0" => Ipv4Addr::new(127, 0, 0, 2),

@@ -157,7 +157,8 @@ pub(crate) fn builder() -> SnapshotBuilder {
         nsid: Some("ams1".into()),
         has_client_name: true,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
-        listeners: vec![Some("ew1d".parse().unwrap())],
+        listeners: vec![None, None, None, Some("ew1d".parse().unwrap())],
+        ..Settings::default()
     };
     let mut builder = SnapshotBuilder::new(Arc::new(fleet()), settings);
     for (index, (name, region, zone, host)) in MEMBERS.into_iter().enumerate() {
@@ -319,17 +320,20 @@ pub(crate) enum Edns {
     Full,
     /// The same with a zone hint.
     Hint,
+    /// The same with the client's part of a DNS cookie.
+    Cookie,
     /// Version 1.
     Unknown,
 }
 
 impl Edns {
     /// Every kind.
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Without,
         Self::Plain,
         Self::Full,
         Self::Hint,
+        Self::Cookie,
         Self::Unknown,
     ];
 }
@@ -358,6 +362,7 @@ pub(crate) fn query(id: u16, qname: &str, qtype: u16, edns: Edns) -> Vec<u8> {
             ],
         ),
         Edns::Hint => (0, b"\xff\xee\0\x04ew1d"),
+        Edns::Cookie => (0, b"\0\x0a\0\x08cookie!!"),
         Edns::Unknown => (1, &[]),
     };
     octets.extend([0, 0, 41, 0x04, 0xd0, 0, version, 0x80, 0]);

@@ -26,6 +26,7 @@ pub(super) fn ask(snapshot: &Snapshot, subnet: Ipv4Addr, now: u64) -> BTreeSet<u
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         listener: None,
         transport: Transport::Tcp { idle: 0 },
+        cookie: None,
         now: UnixSeconds(now),
     };
     let mut out = vec![0; 65_535];

@@ -101,6 +101,7 @@ fn ask(
         address: [192, 0, network, 1].into(),
         listener: None,
         transport,
+        cookie: None,
         now: UnixSeconds(1_800_000_000 + now),
     };
     let (mut out, mut counted) = (vec![0; 65_535], Counted::default());

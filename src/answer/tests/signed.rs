@@ -54,6 +54,7 @@ impl Signed {
             address: [192, 0, 2, 1].into(),
             listener: None,
             transport: Transport::Tcp { idle: 0 },
+            cookie: None,
             now: UnixSeconds(u64::from(NOW)),
         };
         let mut out = vec![0; 65_535];

@@ -101,7 +101,7 @@ fn a_wrong_listen_is_refused() {
             listen("dns = [\"127.0.0.1\", 3, { addres = \"127.0.0.1:1\" }]"),
             &[
                 "3:8: address \"127.0.0.1\": expected an address and port such as 127.0.0.1:53 or [::1]:53",
-                "3:21: dns: expected an address or a table { address, member }",
+                "3:21: dns: expected an address or a table { address, member, allow }",
                 "3:24: address: required",
                 "3:26: unknown key \"addres\"; did you mean \"address\"?",
             ],

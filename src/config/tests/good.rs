@@ -30,7 +30,7 @@ args = ["--quiet"]
 env.REGION = "eu"
 
 [listen]
-dns = ["127.0.0.1:5300", "[::1]:5300", { address = "127.0.0.1:0", member = "gce-europe-west1" }]
+dns = ["127.0.0.1:5300", "[::1]:5300", { address = "127.0.0.1:0", member = "gce-europe-west1", allow = ["10.0.0.0/8"] }]
 trusted = ["10.0.0.0/8", "192.0.2.7"]
 nsid = "ams1"
 admin = "127.0.0.1:9153"
@@ -39,6 +39,20 @@ tcp-connections = 100
 tcp-connections-per-client = 10
 tcp-idle = "3s"
 udp-receive-buffer = 1048576
+diagnostics = ["192.0.2.0/24"]
+cookie-secrets = "cookies.hex"
+max-without-cookie = 1232
+report-channel = "errors.example.net"
+
+[rate-limit]
+positive = 100
+denial = 50
+referral = 20
+error = 1000
+burst = 1.5
+slip = 1
+exempt = ["private", "192.0.2.0/24"]
+dry-run = true
 
 [[federation]]
 name = "my-federation"
@@ -160,6 +174,23 @@ fn every_key_reaches_its_setting() {
     assert_eq!(listen.tcp_idle, Duration::from_secs(3));
     assert_eq!(listen.udp_receive_buffer, Some(1 << 20));
     assert!(listen.dns.iter().all(|listener| !listener.is_optional));
+    let allow = ["10.0.0.0/8"].map(|network| network.parse().unwrap());
+    assert_eq!(listen.dns[2].allow.as_deref(), Some(&allow[..]));
+    assert_eq!(listen.dns[0].allow, None);
+
+    let clients = &config.clients;
+    assert_eq!(clients.diagnostics, ["192.0.2.0/24".parse().unwrap()]);
+    assert_eq!(clients.cookie_secrets, Some("etc/cookies.hex".into()));
+    assert_eq!(clients.max_without_cookie, Some(1232));
+    let channel = clients.report_channel.as_ref().map(ToString::to_string);
+    assert_eq!(channel.as_deref(), Some("errors.example.net."));
+    let limits = &clients.rate_limits;
+    assert_eq!(limits.each, [100, 50, 20, 1000]);
+    assert_eq!(
+        (limits.burst, limits.slip, limits.is_dry_run),
+        (150, 1, true)
+    );
+    assert_eq!(limits.exempt.len(), 10);
 
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.apex.to_string(), "example.com.");
@@ -189,7 +220,11 @@ fn every_key_reaches_its_setting() {
         (federation.members.len(), federation.namespaces.len()),
         (2, 1)
     );
+}
 
+#[test]
+fn every_key_of_places_and_members_reaches_its_setting() {
+    let config = good(EVERY_KEY);
     assert_eq!(config.fleet.regions[0].name.as_str(), "us-east1");
     assert_eq!(config.fleet.regions[0].zones.len(), 2);
     let codes = |codes: &[GeoCode]| codes.iter().map(GeoCode::to_string).collect::<Vec<_>>();
@@ -263,6 +298,18 @@ fn what_is_left_out_has_its_default() {
             .all(|listener| listener.is_optional)
     );
     assert_eq!(config.shutdown_delay, Duration::from_secs(5));
+    let clients = &config.clients;
+    assert_eq!(clients.rate_limits.each, [200, 200, 200, 0]);
+    assert_eq!(
+        (clients.rate_limits.burst, clients.rate_limits.slip),
+        (250, 2)
+    );
+    assert_eq!(clients.rate_limits.exempt.len(), 9);
+    assert_eq!(
+        (clients.max_without_cookie, &clients.cookie_secrets),
+        (None, &None)
+    );
+    assert_eq!(clients.diagnostics.len(), 2);
     let federation = &config.fleet.federations[0];
     assert_eq!(federation.hostmaster.to_string(), "hostmaster.example.com.");
     assert_eq!(federation.ttl, Duration::from_secs(30));

@@ -120,6 +120,7 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
             tcp_idle: Duration::from_secs(1),
             udp_receive_buffer: None,
         },
+        clients: crate::config::ClientRules::default(),
         fleet: Arc::new(fleet(members)),
         sources: members.iter().map(source).collect(),
         geoip: None,

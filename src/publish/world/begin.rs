@@ -91,6 +91,16 @@ pub(in crate::publish) fn settings(config: &Config) -> Settings {
             .iter()
             .map(|listener| listener.member.clone())
             .collect(),
+        allowed: config
+            .listen
+            .dns
+            .iter()
+            .map(|listener| listener.allow.clone())
+            .collect(),
+        diagnostics: config.clients.diagnostics.clone(),
+        rate_limits: config.clients.rate_limits.clone(),
+        max_without_cookie: config.clients.max_without_cookie,
+        report_channel: config.clients.report_channel.clone(),
     }
 }
 

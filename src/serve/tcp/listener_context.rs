@@ -13,7 +13,7 @@ use crate::telemetry::WorkerCounters;
 
 /// What the connections of one listener share.
 pub(in super::super) struct ListenerContext<R> {
-    /// The place of the listener in the configuration, if it is bound to a member.
+    /// The place of the listener in the configuration.
     pub(super) listener: Option<ListenerIdx>,
     /// Answers.
     pub(super) respond: R,

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::answer::{Client, SigningFailure, Transport};
+use crate::answer::{Client, Substitute, Transport};
 use crate::model::limits;
 use crate::snapshot::Snapshot;
 use crate::telemetry::clock::monotonic;
@@ -113,6 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             transport: Transport::Tcp {
                 idle: shared.idle_units,
             },
+            cookie: None,
             now: clock::now(),
         };
         Self {
@@ -176,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         let mut out = vec![0; BUSY];
         let mut qname = Qname::new();
         let prepared = shared.respond.prepare(&snapshot, request, &mut qname);
-        let refusal = SigningFailure::Busy;
+        let refusal = Substitute::Busy;
         let length = shared
             .respond
             .refuse(&prepared, &self.client, refusal, &mut out);

@@ -9,9 +9,10 @@ use crate::decide::{Distances, nearest};
 use crate::model::{Fleet, GeoDatabase, Joined, Member, MemberIdx, NamespacedName, TopologyFacts};
 use crate::snapshot::apex::ApexIdx;
 use crate::snapshot::apexes::Apexes;
-use crate::snapshot::generation::Settings;
+use crate::snapshot::client_networks::ClientNetworks;
 use crate::snapshot::health::unheard;
 use crate::snapshot::scopes::Scopes;
+use crate::snapshot::settings::Settings;
 use crate::vantage::{Surroundings, VantageTable};
 
 impl SnapshotBuilder {
@@ -65,6 +66,7 @@ impl SnapshotBuilder {
 
     /// Takes other settings.
     pub fn set_settings(&mut self, settings: Settings) {
+        self.client_networks = Arc::new(ClientNetworks::compile(&settings));
         self.settings = Arc::new(settings);
         self.has_moved = true;
     }

@@ -47,6 +47,9 @@ fn full() -> OptReply<'static> {
     OptReply {
         dnssec_ok: true,
         compact_ok: false,
+        cookie: None,
+        zone_version: None,
+        report_channel: None,
         udp_size: 1232,
         extended_rcode: 0,
         nsid: Some(b"ns"),

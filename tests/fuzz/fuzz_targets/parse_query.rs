@@ -42,7 +42,7 @@ fuzz_target!(|request: &[u8]| {
         "another operation or RD"
     );
     let code = match reading {
-        Reading::Rejected(Reject::FormErr, _) => 1,
+        Reading::Rejected(Reject::FormErr | Reject::NoQuestion, _) => 1,
         Reading::Rejected(Reject::NotImp, _) => 4,
         Reading::Rejected(Reject::Refused, _) => 5,
         Reading::Rejected(Reject::BadKey, _) => 9,
@@ -100,6 +100,7 @@ fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
     let opt = query.edns.map(|edns| OptReply {
         nsid: edns.nsid_requested.then_some(b"name".as_slice()),
         keepalive: edns.keepalive_requested.then_some(300),
+        zone_version: edns.zone_version_requested.then_some((2, 7)),
         client_subnet: edns
             .client_subnet
             .map(|subnet| (subnet, subnet.source_prefix)),

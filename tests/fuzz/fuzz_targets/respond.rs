@@ -9,10 +9,11 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use decode::decode;
-use gazetteer::answer::{Client, NoTrace, Signatures, Transport, respond};
+use gazetteer::answer::{Client, NoTrace, Prepared, Signatures, Transport, respond};
 use gazetteer::config::{Source, facts, load};
 use gazetteer::model::{MemberIdx, MemberState, UnixSeconds};
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
+use gazetteer::wire::{ClientCookie, CookieSecrets, Qname};
 use libfuzzer_sys::fuzz_target;
 
 static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
@@ -33,12 +34,23 @@ static SNAPSHOT: LazyLock<Snapshot> = LazyLock::new(|| {
     builder.snapshot(Generation(1), Serial(1))
 });
 
+/// Who asks.
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// What the cookie of a request is worth.
+fn cookie(request: &[u8], client: IpAddr) -> Option<ClientCookie> {
+    let mut qname = Qname::new();
+    let sent = Prepared::new(&SNAPSHOT, request, &mut qname).sent_cookie()?;
+    CookieSecrets::new([[7; 16]]).judge(&sent, client, 1_800_000_000)
+}
+
 fuzz_target!(|request: &[u8]| {
     for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp { idle: 1 }, 65_535)] {
         let client = Client {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            address: CLIENT,
             listener: None,
             transport,
+            cookie: cookie(request, CLIENT),
             now: UnixSeconds(1_800_000_000),
         };
         let mut out = [0; 65_535];

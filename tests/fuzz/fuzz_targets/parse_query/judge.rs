@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use gazetteer::wire::{ClientSubnet, Edns, Qname, Query, Reject, opcode};
+use gazetteer::wire::{ClientSubnet, Edns, Qname, Query, Reject, SentCookie, opcode};
 
 /// IXFR, whose request has a SOA record in the authority section (RFC 1995 section 3).
 const IXFR: u16 = 251;
@@ -34,6 +34,8 @@ impl<'a> Reading<'a> {
             opcode::QUERY => match question.map(|question| (question, query(request, question))) {
                 Some((question, Ok(edns))) => return Self::Query(question, edns),
                 Some((_, Err(rejected))) => rejected,
+                // A cookie may be asked for without a question (RFC 7873 section 5.4).
+                None if request[4..10] == [0; 6] && count(request, 10) > 0 => Reject::NoQuestion,
                 None => Reject::FormErr,
             },
             opcode::NOTIFY => Reject::Refused,
@@ -168,6 +170,14 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
     if !all(3).all(<[u8]>::is_empty) {
         return None;
     }
+    // The client's part of a cookie, and 8 to 32 octets of a server or none (RFC 7873 section 4).
+    if !all(10).all(|cookie| cookie.len() == 8 || (16..=40).contains(&cookie.len())) {
+        return None;
+    }
+    // Requests for the version of a zone are empty (RFC 9660).
+    if !all(19).all(<[u8]>::is_empty) {
+        return None;
+    }
     let subnets = all(8).map(client_subnet).collect::<Option<Vec<_>>>()?;
     Some(Edns {
         udp_size: opt.class.max(512),
@@ -176,6 +186,11 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
         nsid_requested: all(3).next().is_some(),
         // One for an idle time is too (RFC 7828 section 3.2.1); another one is ignored.
         keepalive_requested: all(11).any(<[u8]>::is_empty),
+        zone_version_requested: all(19).next().is_some(),
+        cookie: all(10).next().map(|cookie| SentCookie {
+            client: cookie[..8].try_into().expect("it is that long"),
+            server: &cookie[8..],
+        }),
         client_subnet: subnets.first().copied(),
         zone_hint: all(65518).next(),
     })
