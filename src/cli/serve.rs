@@ -28,7 +28,7 @@ use super::rights;
 use super::runtimes::Runtimes;
 use super::service_manager::{self, ServiceManager};
 use super::signals::{SignalAction, Signals};
-use super::signing::Signing;
+use super::signing::FollowedKeys;
 use super::state_dir::StateDir;
 use super::watchdog;
 use crate::config::{Config, DnssecSettings, Listen, Loaded, Source};
@@ -126,7 +126,7 @@ struct Daemon {
     /// Watches the overrides of a host cluster.
     overriding: Overriding,
     /// Follows DNSSEC keys.
-    signing: Signing,
+    signing: FollowedKeys,
     /// Follows the secrets of DNS cookies.
     cookies: Cookies,
     /// Probes published addresses.
@@ -165,7 +165,7 @@ async fn daemon(
 ) -> anyhow::Result<End> {
     let config = Arc::new(loaded.config.clone());
     let mut signals = Signals::new().context("signals")?;
-    let (signing, keys) = Signing::load(&config, &metrics, sources.clone());
+    let (signing, keys) = FollowedKeys::load(&config, &metrics, sources.clone());
     let (handle, writer) = publish::spawn(
         Arc::clone(&config),
         Arc::clone(&metrics),
@@ -346,7 +346,7 @@ fn view(
     metrics: &Arc<Metrics>,
     (config, state): (&Config, &StateDir),
     ending: &CancellationToken,
-    signing: &Signing,
+    signing: &FollowedKeys,
 ) -> admin::View {
     admin::View {
         snapshots: Arc::clone(&handle.snapshots),

@@ -13,7 +13,7 @@ use crate::telemetry::{KeyTimesShown, Metrics, clock};
 
 /// The task.
 #[derive(Debug)]
-pub(super) struct Signing {
+pub(super) struct FollowedKeys {
     /// The task, and what it follows.
     task: ConfiguredTask<KeysOfConfig>,
     /// Where it tells of keys.
@@ -24,7 +24,7 @@ pub(super) struct Signing {
     metrics: Arc<Metrics>,
 }
 
-impl Signing {
+impl FollowedKeys {
     /// Reads the keys that a configuration needs, and goes on following them on `runtime`. What it gives
     /// back has them already: nothing is answered unsigned. Blocks.
     pub(super) fn load(

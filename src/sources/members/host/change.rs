@@ -6,7 +6,7 @@ use crate::model::MemberList;
 
 /// What there is news of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum HostObjects {
     /// Secrets that are members.
     Secrets,
     /// `ClusterProfile`s.
@@ -15,7 +15,7 @@ pub(super) enum Kind {
     Named,
 }
 
-impl Kind {
+impl HostObjects {
     /// As messages call them.
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -28,13 +28,13 @@ impl Kind {
 
 /// News of a host cluster.
 #[derive(Debug)]
-pub struct HostChange(pub(super) Change);
+pub struct HostChange(pub(super) HeardOfHost);
 
 /// The same, for those who know what it is.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(super) enum HeardOfHost {
     /// Of objects of a kind.
-    Objects(Kind, HostNews),
+    Objects(HostObjects, HostNews),
     /// Of a token that was renewed.
     Token(WrittenBack),
 }
@@ -42,19 +42,20 @@ pub(super) enum Change {
 impl HostChange {
     /// The list of members that was heard by it, as a whole.
     pub fn heard(&self) -> Option<MemberList> {
-        let Self(Change::Objects(kind, HostNews::Listed(_) | HostNews::NotServed)) = self else {
+        let Self(HeardOfHost::Objects(kind, HostNews::Listed(_) | HostNews::NotServed)) = self
+        else {
             return None;
         };
         match kind {
-            Kind::Secrets => Some(MemberList::Secrets),
-            Kind::Profiles => Some(MemberList::Profiles),
-            Kind::Named => None,
+            HostObjects::Secrets => Some(MemberList::Secrets),
+            HostObjects::Profiles => Some(MemberList::Profiles),
+            HostObjects::Named => None,
         }
     }
 
     /// What was listed, in words, or was not, and then why; `None` where this is no answer to a list.
     pub(in super::super) fn of_list(&self) -> Option<(&'static str, Option<&str>)> {
-        let Self(Change::Objects(kind, news)) = self else {
+        let Self(HeardOfHost::Objects(kind, news)) = self else {
             return None;
         };
         match news {
