@@ -104,7 +104,7 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- define "gazetteer.hostRules" -}}
 {{- $membership := include "gazetteer.membership" . | fromJson -}}
 {{- with .Values.host -}}
-{{- if and (or .secrets .clusterProfiles .overrides) (not (include "gazetteer.isHost" $)) -}}
+{{- if and (or .secrets .renewedTokens .clusterProfiles .overrides) (not (include "gazetteer.isHost" $)) -}}
 {{ fail "host: the configuration has no membership.host = { in-cluster = true }, so nobody would use these rights" }}
 {{- end -}}
 {{- if .secrets }}
@@ -114,6 +114,14 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 - apiGroups: [""]
   resources: ["secrets"]
   verbs: ["get", "list", "watch"]
+{{- end }}
+{{- if .renewedTokens }}
+{{- if not .secrets -}}
+{{ fail "host.renewedTokens: needs host.secrets, as tokens are written back into Secrets that are read" }}
+{{- end }}
+- apiGroups: [""]
+  resources: ["secrets"]
+  verbs: ["patch"]
 {{- end }}
 {{- if .clusterProfiles }}
 {{- if not (hasKey $membership "cluster-profiles") -}}

@@ -91,7 +91,7 @@ fn host() -> String {
 
 /// All rights for a host cluster.
 fn all_of_host() -> Value {
-    json!({"secrets": true, "clusterProfiles": true, "overrides": true})
+    json!({"secrets": true, "renewedTokens": true, "clusterProfiles": true, "overrides": true})
 }
 
 /// Values of the overlay `ha`.
@@ -261,12 +261,17 @@ pub(crate) fn grants_host(folder: &Path) {
         !all.keys().any(|(kind, _)| kind.starts_with("ClusterRole")),
         "no right in the whole cluster"
     );
-    for (index, value) in ["secrets", "clusterProfiles", "overrides"]
-        .iter()
-        .enumerate()
-    {
-        let granted = role(&made(&json!({*value: true}))).expect("a Role");
-        assert_eq!(granted["rules"], json!([whole[index]]), "{value}");
+    for (values, rules) in [
+        (json!({"secrets": true}), json!([whole[0]])),
+        (
+            json!({"secrets": true, "renewedTokens": true}),
+            json!([whole[0], whole[1]]),
+        ),
+        (json!({"clusterProfiles": true}), json!([whole[2]])),
+        (json!({"overrides": true}), json!([whole[3]])),
+    ] {
+        let granted = role(&made(&values)).expect("a Role");
+        assert_eq!(granted["rules"], rules, "{values}");
     }
     let none = made(&json!({}));
     assert_eq!(role(&none), None);
