@@ -31,7 +31,10 @@ fn note_original_ttl(reply: &mut Reply<'_, '_>, subject: &Subject<'_>) {
         | Subject::Local { entry, .. }
         | Subject::Clusterset { entry, .. }
         | Subject::Pinned { entry, .. }
-        | Subject::Pods { entry, .. } => Some(entry.ttl),
+        | Subject::Pods { entry, .. }
+        | Subject::Aliased {
+            entry: Some(entry), ..
+        } => Some(entry.ttl),
         _ => None,
     };
 }

@@ -7,6 +7,9 @@ use hickory_proto::dnssec::{Algorithm, PublicKeyBuf, Verifier};
 use hickory_proto::op::Message;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
+/// The type DNAME (RFC 6672), which hickory-proto has no name for.
+const DNAME: u16 = 39;
+
 /// The keys of a zone that a test trusts.
 #[derive(Debug, Clone)]
 pub(crate) struct TrustedZone {
@@ -42,11 +45,30 @@ pub(crate) fn validate(
     now: u32,
 ) -> Result<usize, String> {
     let mut count = 0;
+    let cuts: Vec<Name> = (message.authorities.iter())
+        .filter(|record| record.record_type() == RecordType::NS)
+        .map(|record| record.name.to_lowercase())
+        .filter(|owner| zones.iter().all(|zone| zone.apex != *owner))
+        .collect();
+    let renamed: Vec<Name> = (message.answers.iter())
+        .filter(|record| u16::from(record.record_type()) == DNAME)
+        .map(|record| record.name.to_lowercase())
+        .collect();
     for section in [&message.answers, &message.authorities, &message.additionals] {
         let owner_and_type = |record: &Record| (record.name.to_lowercase(), record.record_type());
         let sets: BTreeSet<_> = section.iter().map(owner_and_type).collect();
         for (owner, rrtype) in sets {
             if matches!(rrtype, RecordType::RRSIG | RecordType::OPT) {
+                continue;
+            }
+            // What is of the zone below a cut, and what a DNAME record makes, is not signed.
+            let is_of_cut = matches!(rrtype, RecordType::DS | RecordType::NSEC);
+            if cuts.iter().any(|cut| cut.zone_of(&owner) && !is_of_cut)
+                || renamed
+                    .iter()
+                    .any(|above| *above != owner && above.zone_of(&owner))
+                    && rrtype == RecordType::CNAME
+            {
                 continue;
             }
             // DS records, and what stands in their place, are of the zone above.
