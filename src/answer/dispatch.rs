@@ -61,9 +61,12 @@ fn by_subject<'s, T: Trace>(
         Subject::Pods { entry, shard, pods } => {
             member::answer_pods(reply, apex, entry, (&shard, pods), trace)
         }
-        Subject::Static { node, .. } | Subject::Renamed { node, .. } => {
+        Subject::Static { node, is_wildcard } => {
+            // A wildcard makes names without end.
+            reply.signing.is_endless |= is_wildcard;
             statics::write(reply, apex, node)
         }
+        Subject::Renamed { node, .. } => statics::write(reply, apex, node),
         Subject::Aliased { alias, entry, node } => {
             match entry.filter(|_| alias.takes(reply.query.qtype)) {
                 Some(entry) => LevelAnswer {

@@ -18,15 +18,18 @@ pub struct Rated<'a> {
 }
 
 impl<'a> Rated<'a> {
-    /// A response to a query in an apex.
+    /// A response to a query in an apex, whose name a wildcard or a DNAME record makes, or not.
     #[inline]
     pub(super) fn new(
         class: RateClass,
         (qname, qtype): (&'a Qname, u16),
         apex: Option<&'a Apex>,
+        is_made: bool,
     ) -> Self {
         let of_apex = || apex.map_or(&[][..], |apex| apex.name.as_wire());
         let (name, qtype) = match class {
+            // Names that a wildcard or a DNAME record makes are one.
+            RateClass::Positive if is_made => (of_apex(), qtype),
             RateClass::Positive => (qname.as_wire(), qtype),
             RateClass::Denial | RateClass::Referral => (of_apex(), 0),
             RateClass::Error => (&[][..], 0),

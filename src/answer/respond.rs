@@ -9,6 +9,7 @@ use super::rated::{self, Rated};
 use super::records::rrsig::sign_section;
 use super::reply::{Client, Reply, Transport};
 use super::signing::{Outcome, Signatures, Signing};
+use super::subject::Subject;
 use crate::decide::Trace;
 use crate::dnssec::Lane;
 use crate::model::RateClass;
@@ -42,6 +43,8 @@ pub struct Prepared<'a> {
     read: Result<Parsed<'a>, Reject>,
     /// What the response was, once there was one.
     class: Option<RateClass>,
+    /// Whether a wildcard or a DNAME record makes the name asked: one of names without end.
+    is_made: bool,
 }
 
 /// What a request asks for.
@@ -101,6 +104,7 @@ impl<'a> Prepared<'a> {
             request,
             read,
             class: None,
+            is_made: false,
         }
     }
 
@@ -127,7 +131,7 @@ impl<'a> Prepared<'a> {
         Some(match &self.read {
             Ok(read) => {
                 let apex = read.lookup.as_ref().map(|lookup| lookup.apex);
-                Rated::new(class, (read.qname, read.query.qtype), apex)
+                Rated::new(class, (read.qname, read.query.qtype), apex, self.is_made)
             }
             Err(_) => Rated::error(),
         })
@@ -146,6 +150,7 @@ impl<'a> Prepared<'a> {
             request,
             read,
             class,
+            is_made,
         } = self;
         *class = Some(RateClass::Error);
         let Parsed {
@@ -167,6 +172,17 @@ impl<'a> Prepared<'a> {
         let mut subject = lookup
             .as_mut()
             .map(|lookup| (lookup.apex, classify(snapshot, lookup)));
+        *is_made = matches!(
+            subject,
+            Some((
+                _,
+                Subject::Renamed { .. }
+                    | Subject::Static {
+                        is_wildcard: true,
+                        ..
+                    }
+            ))
+        );
         let chain;
         let (mut name, mut at, mut is_over) = (&**qname, Owner::QUESTION, false);
         if let Some((_, first)) =

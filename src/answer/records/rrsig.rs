@@ -205,8 +205,9 @@ impl One<'_> {
         reply: &mut Reply<'_, '_>,
         table: &SignatureTable,
     ) -> Option<FoundSignature> {
-        let is_endless =
-            reply.signing.is_endless && matches!(self.set.rrtype, rrtype::NSEC | rrtype::TXT);
+        // The SOA record of a denial is one of few.
+        let end = reply.signing.end.unwrap_or(reply.at);
+        let is_endless = reply.signing.is_endless && self.set.owner == end;
         let lane = if is_endless {
             Lane::Absent
         } else {
