@@ -18,7 +18,7 @@ pub(super) fn answer<'s>(
         note_original_ttl(reply, subject);
     }
     let keys = reply.signing.keys?;
-    answer_signed(reply, apex, subject, keys)
+    answer_signed(reply, apex, keys)
 }
 
 /// The TTL that signatures of the records of a service say: the configured one. What is served may be
@@ -31,10 +31,12 @@ fn note_original_ttl(reply: &mut Reply<'_, '_>, subject: &Subject<'_>) {
         | Subject::Local { entry, .. }
         | Subject::Clusterset { entry, .. }
         | Subject::Pinned { entry, .. }
-        | Subject::Pods { entry, .. }
-        | Subject::Aliased {
-            entry: Some(entry), ..
-        } => Some(entry.ttl),
+        | Subject::Pods { entry, .. } => Some(entry.ttl),
+        Subject::Aliased {
+            alias,
+            entry: Some(entry),
+            ..
+        } if alias.takes(reply.query.qtype) => Some(entry.ttl),
         _ => None,
     };
 }
@@ -43,13 +45,13 @@ fn note_original_ttl(reply: &mut Reply<'_, '_>, subject: &Subject<'_>) {
 fn answer_signed<'s>(
     reply: &mut Reply<'s, '_>,
     apex: &'s Apex,
-    subject: &Subject<'s>,
     keys: &'s ZoneKeys,
 ) -> Option<Ending<'s>> {
     if !keys.is_usable() {
         return Some(Ending::NoKeys);
     }
-    let is_apex = matches!(subject, Subject::Apex);
+    // Also where an alias stands at the apex.
+    let is_apex = reply.qname.label_count() == apex.labels;
     let qtype = reply.query.qtype;
     let (records, ttl) = match qtype {
         rrtype::NXNAME => return Some(Ending::InvalidType),
