@@ -79,6 +79,18 @@ fn words(record: &str) -> Vec<String> {
         .collect()
 }
 
+/// A key file as if its key were made long ago.
+fn made_long_ago(text: &str) -> String {
+    text.lines()
+        .map(|line| match line.split_once(" = ") {
+            Some((key @ ("created" | "publish" | "ready"), _)) => {
+                format!("{key} = 2026-01-01T00:00:00Z\n")
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect()
+}
+
 #[test]
 fn the_ds_record_is_that_of_other_programs() {
     for algorithm in ["ECDSAP256SHA256", "ED25519"] {
@@ -189,16 +201,7 @@ fn a_roll_begins_once_the_parent_has_the_ds_record_and_one_at_a_time() {
         "private =",
         "ds-seen = 2026-01-01T00:00:00Z\nds-ttl = \"1h\"\nprivate =",
     );
-    // As if it were made long ago.
-    let seen: String = seen
-        .lines()
-        .map(|line| match line.split_once(" = ") {
-            Some((key @ ("created" | "publish" | "ready"), _)) => {
-                format!("{key} = 2026-01-01T00:00:00Z\n")
-            }
-            _ => format!("{line}\n"),
-        })
-        .collect();
+    let seen = made_long_ago(&seen);
     write(&file, &seen);
     assert_eq!(listed(folder)[0]["state"], "active");
     let rolled = done(folder, &["roll", ZONE, "--algorithm", "ed25519"]);
@@ -333,15 +336,7 @@ fn a_key_that_waits_for_its_ds_record_is_shown_for_as_long_as_it_waits() {
     done(folder, &["generate", ZONE]);
     let file = only_file(folder);
     let text = fs::read_to_string(&file).unwrap();
-    let old: String = text
-        .lines()
-        .map(|line| match line.split_once(" = ") {
-            Some((key @ ("created" | "publish" | "ready"), _)) => {
-                format!("{key} = 2026-01-01T00:00:00Z\n")
-            }
-            _ => format!("{line}\n"),
-        })
-        .collect();
+    let old = made_long_ago(&text);
     write(&file, &old);
     let daemon = Daemon::start(folder, "demo.toml").ready();
     let (_, metrics) = daemon.get("/metrics").unwrap();
