@@ -60,7 +60,7 @@ pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
 pub use values::{percent, policy, srv, ttl, when_all_down};
 pub use zone_file::{read_zone, zone_text};
-pub use zone_records::{read_statics, with_statics, zone_records};
+pub use zone_records::{ServedApexes, read_statics, with_statics, zone_records};
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info};
 
-use crate::config::{Config, Problem, with_statics, zone_records};
+use crate::config::{Config, Problem, ServedApexes, with_statics, zone_records};
 use crate::model::StaticZone;
 use crate::model::limits::ZONE_FILE;
 use crate::sources::watch::FileWatch;
@@ -111,6 +111,7 @@ pub(super) fn with_zones(
     to_read: &ZonesToRead,
 ) -> Result<WithZones, Vec<Problem>> {
     let (mut zones, mut kept, mut new) = (Vec::new(), Vec::new(), Vec::new());
+    let served = ServedApexes::of(&config);
     for zone in &config.zones {
         let Some(file) = &zone.file else {
             continue;
@@ -121,7 +122,7 @@ pub(super) fn with_zones(
             zones.push(Arc::clone(was));
             continue;
         }
-        match (zone_records(zone, &config), was) {
+        match (zone_records(zone, &config, &served), was) {
             (Ok(read), was) => zones.extend(read.map(|read| match was {
                 Some(was) if **was == read => Arc::clone(was),
                 _ => {

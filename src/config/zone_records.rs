@@ -1,5 +1,6 @@
 //! The static records of a zone beside what else is served there (docs/static-zones.md).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::problem::Problem;
@@ -10,6 +11,32 @@ use crate::model::{Federation, Fleet, StaticSet, StaticZone};
 use crate::names::{Form, split};
 use crate::wire::{NameBuf, Qname, rrtype};
 
+/// The apexes of federations and of zones with files, by the names above them: found once for all zones.
+#[derive(Debug)]
+pub struct ServedApexes(HashMap<Box<[u8]>, NameBuf>);
+
+impl ServedApexes {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        let federated = config.fleet.federations.iter().map(|it| &it.apex);
+        let zones = config.zones.iter().filter(|it| it.file.is_some());
+        let mut above = HashMap::new();
+        for apex in federated.chain(zones.map(|it| &it.apex)) {
+            let mut rest = apex.as_wire();
+            while let Some((length, tail)) = rest.split_first().filter(|(length, _)| **length > 0) {
+                rest = tail.get(usize::from(*length)..).unwrap_or_default();
+                above.entry(rest.into()).or_insert_with(|| apex.clone());
+            }
+        }
+        Self(above)
+    }
+
+    /// One that is below a name, given in wire form.
+    fn below(&self, name: &[u8]) -> Option<&NameBuf> {
+        self.0.get(name)
+    }
+}
+
 /// Reads the master file of a zone, if it has one, and checks it against what else is served.
 ///
 /// # Errors
@@ -17,6 +44,7 @@ use crate::wire::{NameBuf, Qname, rrtype};
 pub fn zone_records(
     zone: &ZoneSettings,
     config: &Config,
+    served: &ServedApexes,
 ) -> Result<Option<StaticZone>, Vec<Problem>> {
     let Some(file) = &zone.file else {
         return Ok(None);
@@ -38,7 +66,7 @@ pub fn zone_records(
         }
     }
     for set in &read.sets {
-        problems.extend(beside(set, &read.apex, &own, config));
+        problems.extend(beside(set, &read.apex, &own, (config, served)));
     }
     problems.truncate(PROBLEMS.length());
     if problems.is_empty() {
@@ -53,33 +81,16 @@ fn beside(
     set: &StaticSet,
     apex: &NameBuf,
     own: &[&Federation],
-    config: &Config,
+    (config, served): (&Config, &ServedApexes),
 ) -> Option<Problem> {
     let name = || shown(&set.owner, apex);
     let mut qname = Qname::new();
     qname.read(&[&set.owner, apex.as_wire()].concat());
     let leads_away =
         set.rrtype == rrtype::DNAME || set.rrtype == rrtype::NS && !set.owner.is_empty();
-    if leads_away {
-        let served = config.fleet.federations.iter().map(|it| &it.apex);
-        let served = served.chain(
-            config
-                .zones
-                .iter()
-                .filter(|it| it.file.is_some())
-                .map(|it| &it.apex),
-        );
-        let mut inside = served.filter(|other| *other != apex);
-        let inside = inside.find(|other| {
-            let below = other.as_wire().strip_suffix(qname.as_wire());
-            below.is_some_and(|labels| {
-                !labels.is_empty() && other.labels().count() > qname.label_count()
-            })
-        });
-        if let Some(inside) = inside {
-            let message = format!("{}: hides {inside}, which is served here", name());
-            return Some(at(set, message));
-        }
+    if leads_away && let Some(inside) = served.below(qname.as_wire()) {
+        let message = format!("{}: hides {inside}, which is served here", name());
+        return Some(at(set, message));
     }
     let first = own.first()?;
     if set.owner.is_empty() {
@@ -158,8 +169,9 @@ pub fn with_statics(mut config: Config, zones: Vec<Arc<StaticZone>>) -> Config {
 /// Every problem of the files, in the order of the zones, never none of them.
 pub fn read_statics(config: Config) -> Result<Config, Vec<Problem>> {
     let (mut zones, mut problems) = (Vec::new(), Vec::new());
+    let served = ServedApexes::of(&config);
     for zone in &config.zones {
-        match zone_records(zone, &config) {
+        match zone_records(zone, &config, &served) {
             Ok(read) => zones.extend(read.map(Arc::new)),
             Err(found) => problems.extend(found),
         }
