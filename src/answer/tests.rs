@@ -28,7 +28,7 @@ use crate::model::{
     WhenAllDown,
 };
 use crate::names::Label;
-use crate::snapshot::{Generation, Serial, Settings, SnapshotBuilder};
+use crate::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 
 fn label(text: &str) -> Label {
     text.parse().unwrap()
@@ -178,19 +178,22 @@ fn ask_for(
         now: UnixSeconds(1_800_000_000),
     };
     let snapshot = builder.snapshot(Generation(1), Serial(1));
-    let mut out = [0; 1232];
-    let request = query.to_vec().unwrap();
-    let length = respond(
-        &snapshot,
-        &request,
-        &client,
-        Signatures::None,
+    answered(&snapshot, &query.to_vec().unwrap(), &client)
+}
+
+/// The answer to a request, decoded.
+fn answered(snapshot: &Snapshot, request: &[u8], client: &Client) -> Message {
+    let mut out = vec![0; 65_535];
+    let signatures = Signatures::None;
+    let outcome = respond(
+        snapshot,
+        request,
+        client,
+        signatures,
         &mut NoTrace,
         &mut out,
-    )
-    .length()
-    .unwrap();
-    Message::from_vec(&out[..length]).unwrap()
+    );
+    Message::from_vec(&out[..outcome.length().unwrap()]).unwrap()
 }
 
 /// Asks, and compares the answer section, printed as `owner TTL type rdata`, lines sorted.

@@ -4,12 +4,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use hickory_proto::op::Message;
 use proptest::prelude::*;
 
 use super::{federation, name, service, world_of};
-use crate::answer::{Client, Signatures, Transport, respond};
-use crate::decide::NoTrace;
+use crate::answer::{Client, Transport};
 use crate::model::{Endpoints, Federation, MemberIdx, Policy, Service, UnixSeconds};
 use crate::snapshot::{Generation, Serial, Snapshot, SnapshotBuilder};
 
@@ -29,18 +27,7 @@ pub(super) fn ask(snapshot: &Snapshot, subnet: Ipv4Addr, now: u64) -> BTreeSet<u
         cookie: None,
         now: UnixSeconds(now),
     };
-    let mut out = vec![0; 65_535];
-    let length = respond(
-        snapshot,
-        &request,
-        &client,
-        Signatures::None,
-        &mut NoTrace,
-        &mut out,
-    )
-    .length()
-    .unwrap();
-    let message = Message::from_vec(&out[..length]).unwrap();
+    let message = super::answered(snapshot, &request, &client);
     let addresses = message.answers.iter().map(|record| record.data.ip_addr());
     let last = addresses.map(|address| match address {
         Some(IpAddr::V4(address)) => address.octets()[3],
