@@ -164,9 +164,6 @@ impl<'a> Prepared<'a> {
                 return rejected.map_or(Outcome::Nothing, Outcome::Reply);
             }
         };
-        let signing = Signing::new(snapshot, query, lookup.as_ref(), signatures);
-        let apex = lookup.as_ref().map(|lookup| lookup.apex);
-        let mut response = ResponseWriter::new(out, limit(snapshot, query, client), query);
         let networks = snapshot.client_networks();
         let is_served = networks.are_served(client.listener, client.address);
         let mut subject = lookup
@@ -183,36 +180,37 @@ impl<'a> Prepared<'a> {
                     }
             ))
         );
+        // Before the reply, which points to its name.
         let chain;
-        let (mut name, mut at, mut is_over) = (&**qname, Owner::QUESTION, false);
-        if let Some((_, first)) =
-            subject.filter(|(_, first)| is_served && chain::leads_on(first, query.qtype))
-        {
-            chain = chain::follow(snapshot, (qname, query.qtype), first, &mut response);
-            (name, at, is_over) = (&chain.name, chain.at, chain.is_over);
-            let last = Lookup::whole(snapshot, name);
-            subject = last.map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
-        }
+        let mut is_over = false;
         let mut reply = Reply {
             snapshot,
             query,
-            qname: name,
-            at,
+            qname,
+            at: Owner::QUESTION,
             client,
-            apex,
+            apex: lookup.as_ref().map(|lookup| lookup.apex),
             scope: 0,
             chain_apex: None,
             is_over_message: false,
-            response,
+            response: ResponseWriter::new(out, limit(snapshot, query, client), query),
             errors: EdeList::default(),
-            signing,
+            signing: Signing::new(snapshot, query, lookup.as_ref(), signatures),
         };
+        if let Some((_, first)) =
+            subject.filter(|(_, first)| is_served && chain::leads_on(first, query.qtype))
+        {
+            chain = chain::follow(snapshot, (qname, query.qtype), first, &mut reply.response);
+            (reply.qname, reply.at, is_over) = (&chain.name, chain.at, chain.is_over);
+            let last = Lookup::whole(snapshot, &chain.name);
+            subject = last.map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
+        }
         match subject {
             _ if !is_served => prohibit(&mut reply),
             // The chain is all.
             _ if is_over => {}
             Some((apex, subject)) => dispatch::answer(&mut reply, apex, subject, trace),
-            None if at != Owner::QUESTION => {}
+            None if reply.at != Owner::QUESTION => {}
             None if query.qclass == class::CH && chaos::answer(&mut reply) => {}
             None => refuse(&mut reply),
         }
