@@ -5,6 +5,7 @@
 
 use std::hint::black_box;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion};
 use gazetteer::answer::{Client, NoTrace, Signatures, Transport, respond};
@@ -27,6 +28,7 @@ const CLIENT: Client = Client {
     transport: Transport::Udp,
     cookie: None,
     now: UnixSeconds(1_800_000_000),
+    elapsed: Duration::ZERO,
 };
 
 fn snapshot() -> Snapshot {

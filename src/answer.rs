@@ -52,5 +52,5 @@ pub use crate::vantage::Vantage;
 pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use rated::Rated;
 pub use reply::{Client, Transport};
-pub use respond::{Prepared, Substitute, look_up, respond};
+pub use respond::{Answered, Prepared, Substitute, look_up, respond};
 pub use signing::{Outcome, Signatures, SignaturesSeen};

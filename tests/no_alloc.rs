@@ -208,6 +208,7 @@ fn answer_all(
                 transport,
                 cookie: None,
                 now: UnixSeconds(1_800_000_000),
+                elapsed: Duration::ZERO,
             };
             if let Signatures::Table(table) = signatures {
                 let makes = Signatures::TableAndKeys(table);
@@ -269,13 +270,14 @@ fn cookies_and_rate_limits_allocate_nothing() {
             transport: Transport::Udp,
             cookie: None,
             now: UnixSeconds(1_800_000_000),
+            elapsed: Duration::ZERO,
         };
         let before = ALLOCATIONS.get();
         let mut qname = Qname::new();
         let mut prepared = Prepared::new(&snapshot, request, &mut qname);
-        let client = guard.judge(&prepared, &client, &mut tally);
+        let client = client.with_cookie(guard.judge(&prepared, &client, &mut tally));
         let answered = prepared.complete(&client, Signatures::None, &mut NoTrace, &mut out);
-        let verdict = guard.count(&prepared, &client, &mut tally);
+        let verdict = guard.count(&prepared, &answered, &client, &mut tally);
         if let LimitVerdict::Refuse(refusal) = verdict {
             // What is no query has no substitute.
             let refused = prepared.refuse(&client, refusal, &mut out);

@@ -41,7 +41,7 @@ pub(super) fn leads_on(subject: &Subject<'_>, qtype: u16) -> bool {
 pub(super) fn follow(
     snapshot: &Snapshot,
     (qname, qtype): (&Qname, u16),
-    subject: Subject<'_>,
+    subject: &Subject<'_>,
     response: &mut ResponseWriter<'_>,
 ) -> Chain {
     let mut chain = Chain {
@@ -51,7 +51,7 @@ pub(super) fn follow(
     };
     let mut seen = [const { Qname::new() }; MOST_STEPS];
     let mut steps = 0;
-    let mut step = chain.step(&subject, response);
+    let mut step = chain.step(subject, response);
     while let Some(next) = step {
         let before = std::mem::replace(&mut chain.name, next);
         let Some(place) = seen.get_mut(steps) else {
@@ -69,7 +69,7 @@ pub(super) fn follow(
         let Some(mut lookup) = Lookup::whole(snapshot, &name) else {
             break;
         };
-        let subject = classify(snapshot, &mut lookup);
+        let subject = classify(snapshot, &name, &mut lookup);
         if !leads_on(&subject, qtype) {
             break;
         }

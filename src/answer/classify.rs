@@ -9,14 +9,19 @@ use super::lookup::Lookup;
 use super::subject::Subject;
 use crate::names::{Below, Form, Prefix};
 use crate::snapshot::{Apex, ApexIdx, FederationIdx, FixedName, ScopeIdx, Snapshot, Tree};
+use crate::wire::Qname;
 use existing::unknown;
 
 /// Says what a name is.
 #[inline]
-pub(super) fn classify<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> Subject<'s> {
+pub(super) fn classify<'s>(
+    snapshot: &'s Snapshot,
+    qname: &Qname,
+    lookup: &mut Lookup<'s>,
+) -> Subject<'s> {
     match &lookup.apex.statics {
         None => of_federations(snapshot, lookup),
-        Some(records) => statics::classify(snapshot, lookup, records, of_federations),
+        Some(records) => statics::classify(snapshot, (qname, lookup), records, of_federations),
     }
 }
 

@@ -13,12 +13,12 @@ use crate::snapshot::{Apex, Scopes};
 pub(super) fn answer<'s, T: Trace>(
     reply: &mut Reply<'s, '_>,
     apex: &'s Apex,
-    subject: Subject<'s>,
+    subject: &Subject<'s>,
     trace: &mut T,
 ) {
-    let special = dnssec_types::answer(reply, apex, &subject);
+    let special = dnssec_types::answer(reply, apex, subject);
     let ending = special.unwrap_or_else(|| by_subject(reply, apex, subject, trace));
-    ending::finish(reply, &ending, &subject);
+    ending::finish(reply, &ending, subject);
 }
 
 /// Writes the records of what a name is.
@@ -26,10 +26,10 @@ pub(super) fn answer<'s, T: Trace>(
 fn by_subject<'s, T: Trace>(
     reply: &mut Reply<'s, '_>,
     apex: &'s Apex,
-    subject: Subject<'s>,
+    subject: &Subject<'s>,
     trace: &mut T,
 ) -> Ending<'s> {
-    match subject {
+    match *subject {
         Subject::Apex => apex::answer_apex(reply, apex),
         Subject::Fixed(name) => apex::answer_fixed(reply, apex, name),
         Subject::EmptyNonTerminal => Ending::NoData(apex, None),

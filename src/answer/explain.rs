@@ -9,6 +9,7 @@ mod static_reasons;
 mod text;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, Query as Question};
 use hickory_proto::rr::{Name, RecordType};
@@ -41,17 +42,17 @@ pub fn explain(
         transport: Transport::Tcp { idle: 0 },
         cookie: None,
         now,
+        elapsed: Duration::ZERO,
     };
     let request = request(name, qtype);
     let mut qname = Qname::new();
     let mut prepared = Prepared::new(snapshot, &request, &mut qname);
-    let outcome = prepared.complete(&client, Signatures::None, &mut recorder, &mut response);
-    response.truncate(outcome.length().unwrap_or(0));
-    let rated = prepared.rated();
-    let notes = rated.and_then(|rated| limited::note(snapshot, from, &rated));
+    let answered = prepared.complete(&client, Signatures::None, &mut recorder, &mut response);
+    response.truncate(answered.outcome.length().unwrap_or(0));
+    let notes = limited::note(snapshot, from, &prepared.rated(&answered));
     let qname = Qname::from_name(name);
     let subject = Lookup::begin(snapshot, &qname)
-        .map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
+        .map(|mut lookup| (lookup.apex, classify(snapshot, &qname, &mut lookup)));
     let mut explanation = Explanation {
         name: name.clone(),
         qtype,

@@ -11,8 +11,6 @@ pub(super) struct Lookup<'a> {
     pub(super) index: ApexIdx,
     /// The apex itself.
     pub(super) apex: &'a Apex,
-    /// The name.
-    pub(super) qname: &'a Qname,
     /// What its labels mean.
     pub(super) form: Form<'a>,
     /// The scope that the topology labels of a service name pin down.
@@ -23,7 +21,11 @@ pub(super) struct Lookup<'a> {
 
 impl<'a> Lookup<'a> {
     /// Splits a name and begins to look its service up; `None` outside every apex.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "it is large to move, and each request has one"
+    )]
+    #[inline(always)]
     pub(super) fn begin(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
         let (index, apex) = snapshot.apexes().find(qname)?;
         let form = parts(apex, qname);
@@ -44,7 +46,6 @@ impl<'a> Lookup<'a> {
         Some(Self {
             index,
             apex,
-            qname,
             form,
             scope,
             service,

@@ -1,6 +1,7 @@
 //! One response in the making, and who asked for it.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::signing::Signing;
 use crate::decide::Draw;
@@ -22,6 +23,16 @@ pub struct Client {
     pub cookie: Option<ClientCookie>,
     /// The time, on whose slots draws depend (docs/names.md, decision 6).
     pub now: UnixSeconds,
+    /// The same by a clock that is never set, since this process began: what limits of rates count by.
+    pub elapsed: Duration,
+}
+
+impl Client {
+    /// The same client with what its cookie is worth.
+    #[must_use]
+    pub fn with_cookie(&self, cookie: Option<ClientCookie>) -> Self {
+        Self { cookie, ..*self }
+    }
 }
 
 /// How a query came.

@@ -1,6 +1,6 @@
 //! From request to response.
 
-use super::chain;
+use super::chain::{self, Chain};
 use super::chaos;
 use super::classify::classify;
 use super::dispatch;
@@ -9,7 +9,6 @@ use super::rated::{self, Rated};
 use super::records::rrsig::sign_section;
 use super::reply::{Client, Reply, Transport};
 use super::signing::{Outcome, Signatures, Signing};
-use super::subject::Subject;
 use crate::decide::Trace;
 use crate::dnssec::Lane;
 use crate::model::RateClass;
@@ -31,7 +30,8 @@ pub fn respond<T: Trace>(
     out: &mut [u8],
 ) -> Outcome {
     let mut qname = Qname::new();
-    Prepared::new(snapshot, request, &mut qname).complete(client, signatures, trace, out)
+    let mut prepared = Prepared::new(snapshot, request, &mut qname);
+    prepared.complete(client, signatures, trace, out).outcome
 }
 
 /// A parsed request, its service perhaps looked up already. [`respond`] makes one and completes it; a
@@ -39,12 +39,38 @@ pub fn respond<T: Trace>(
 #[derive(Debug)]
 pub struct Prepared<'a> {
     snapshot: &'a Snapshot,
+    read: Result<Parsed<'a>, Rejected<'a>>,
+    /// The name in its apex; `None` for what is not served here.
+    lookup: Option<Lookup<'a>>,
+}
+
+/// What cannot be answered.
+#[derive(Debug)]
+struct Rejected<'a> {
     request: &'a [u8],
-    read: Result<Parsed<'a>, Reject>,
-    /// What the response was, once there was one.
-    class: Option<RateClass>,
+    error: Reject,
+}
+
+/// What came of a request, and what the response is limited as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answered {
+    /// What came of it.
+    pub outcome: Outcome,
+    /// What was said.
+    pub class: RateClass,
     /// Whether a wildcard or a DNAME record makes the name asked: one of names without end.
-    is_made: bool,
+    pub is_made: bool,
+}
+
+impl Answered {
+    /// An error.
+    fn error(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            class: RateClass::Error,
+            is_made: false,
+        }
+    }
 }
 
 /// What a request asks for.
@@ -52,25 +78,29 @@ pub struct Prepared<'a> {
 struct Parsed<'a> {
     query: Query<'a>,
     qname: &'a Qname,
-    /// The name in its apex; `None` for what is not served here.
-    lookup: Option<Lookup<'a>>,
 }
 
 /// Looks up the services of several requests step by step, so that their cache misses overlap. Changes
 /// no answer.
 pub fn look_up(prepared: &mut [Option<Prepared<'_>>]) {
     for _ in 0..Lookup::STEPS {
-        for one in prepared.iter_mut().flatten() {
-            if let Ok(read) = &mut one.read
-                && let Some(lookup) = &mut read.lookup
+        for one in &mut *prepared {
+            if let Some(Prepared {
+                snapshot,
+                lookup: Some(lookup),
+                ..
+            }) = one
             {
-                lookup.advance(one.snapshot);
+                lookup.advance(snapshot);
             }
         }
     }
-    for one in prepared.iter().flatten() {
-        if let Ok(read) = &one.read
-            && let Some(lookup) = &read.lookup
+    for one in prepared {
+        if let Some(Prepared {
+            read: Ok(read),
+            lookup: Some(lookup),
+            ..
+        }) = one
         {
             lookup.prefetch(read.query.qtype);
         }
@@ -79,32 +109,51 @@ pub fn look_up(prepared: &mut [Option<Prepared<'_>>]) {
 
 impl<'a> Prepared<'a> {
     /// Reads a request, and its name into `qname`.
-    #[inline]
     pub fn new(snapshot: &'a Snapshot, request: &'a [u8], qname: &'a mut Qname) -> Self {
-        let read = match Query::parse(request, qname) {
-            Ok(query) => {
-                let qname: &Qname = qname;
-                let is_served = query.qclass == class::IN
-                    && !matches!(query.qtype, rrtype::AXFR | rrtype::IXFR);
-                let lookup = if is_served {
-                    Lookup::begin(snapshot, qname)
-                } else {
-                    None
-                };
-                Ok(Parsed {
-                    query,
-                    qname,
-                    lookup,
-                })
-            }
-            Err(error) => Err(error),
-        };
+        let mut prepared = Self::unread(snapshot, request);
+        prepared.read(request, qname);
+        prepared
+    }
+
+    /// The same where it stays, as it is large to move.
+    #[inline]
+    pub fn place(
+        snapshot: &'a Snapshot,
+        request: &'a [u8],
+        qname: &'a mut Qname,
+        place: &mut Option<Self>,
+    ) {
+        place
+            .insert(Self::unread(snapshot, request))
+            .read(request, qname);
+    }
+
+    /// A request that is not read.
+    #[inline]
+    fn unread(snapshot: &'a Snapshot, request: &'a [u8]) -> Self {
+        let error = Reject::Silent;
         Self {
             snapshot,
-            request,
-            read,
-            class: None,
-            is_made: false,
+            read: Err(Rejected { request, error }),
+            lookup: None,
+        }
+    }
+
+    /// Reads it.
+    fn read(&mut self, request: &'a [u8], qname: &'a mut Qname) {
+        let query = match Query::parse(request, qname) {
+            Ok(query) => query,
+            Err(error) => {
+                self.read = Err(Rejected { request, error });
+                return;
+            }
+        };
+        let qname: &Qname = qname;
+        let is_served =
+            query.qclass == class::IN && !matches!(query.qtype, rrtype::AXFR | rrtype::IXFR);
+        self.read = Ok(Parsed { query, qname });
+        if is_served {
+            self.lookup = Lookup::begin(self.snapshot, qname);
         }
     }
 
@@ -119,22 +168,24 @@ impl<'a> Prepared<'a> {
     pub fn sent_cookie(&self) -> Option<SentCookie<'a>> {
         match &self.read {
             Ok(read) => read.query.edns.as_ref()?.cookie,
-            Err(Reject::NoQuestion) => cookie_without_question(self.request),
+            Err(Rejected {
+                request,
+                error: Reject::NoQuestion,
+            }) => cookie_without_question(request),
             Err(_) => None,
         }
     }
 
     /// What the response that was made is limited as.
-    #[inline]
-    pub fn rated(&self) -> Option<Rated<'_>> {
-        let class = self.class?;
-        Some(match &self.read {
+    pub fn rated(&self, answered: &Answered) -> Rated<'_> {
+        match &self.read {
             Ok(read) => {
-                let apex = read.lookup.as_ref().map(|lookup| lookup.apex);
-                Rated::new(class, (read.qname, read.query.qtype), apex, self.is_made)
+                let apex = self.lookup.as_ref().map(|lookup| lookup.apex);
+                let asked = (read.qname, read.query.qtype);
+                Rated::new(answered.class, asked, apex, answered.is_made)
             }
             Err(_) => Rated::error(),
-        })
+        }
     }
 
     /// Answers: see [`respond`].
@@ -144,45 +195,21 @@ impl<'a> Prepared<'a> {
         signatures: Signatures<'_>,
         trace: &mut T,
         out: &mut [u8],
-    ) -> Outcome {
+    ) -> Answered {
         let Self {
             snapshot,
-            request,
             read,
-            class,
-            is_made,
-        } = self;
-        *class = Some(RateClass::Error);
-        let Parsed {
-            query,
-            qname,
             lookup,
-        } = match read {
+        } = self;
+        let Parsed { query, qname } = match read {
             Ok(read) => read,
-            Err(error) => {
+            Err(Rejected { request, error }) => {
                 let rejected = rejected(request, *error, client, out);
-                return rejected.map_or(Outcome::Nothing, Outcome::Reply);
+                return Answered::error(rejected.map_or(Outcome::Nothing, Outcome::Reply));
             }
         };
-        let networks = snapshot.client_networks();
-        let is_served = networks.are_served(client.listener, client.address);
-        let mut subject = lookup
-            .as_mut()
-            .map(|lookup| (lookup.apex, classify(snapshot, lookup)));
-        *is_made = matches!(
-            subject,
-            Some((
-                _,
-                Subject::Renamed { .. }
-                    | Subject::Static {
-                        is_wildcard: true,
-                        ..
-                    }
-            ))
-        );
         // Before the reply, which points to its name.
         let chain;
-        let mut is_over = false;
         let mut reply = Reply {
             snapshot,
             query,
@@ -197,40 +224,51 @@ impl<'a> Prepared<'a> {
             errors: EdeList::default(),
             signing: Signing::new(snapshot, query, lookup.as_ref(), signatures),
         };
-        if let Some((_, first)) =
-            subject.filter(|(_, first)| is_served && chain::leads_on(first, query.qtype))
-        {
-            chain = chain::follow(snapshot, (qname, query.qtype), first, &mut reply.response);
-            (reply.qname, reply.at, is_over) = (&chain.name, chain.at, chain.is_over);
-            let last = Lookup::whole(snapshot, &chain.name);
-            subject = last.map(|mut lookup| (lookup.apex, classify(snapshot, &mut lookup)));
+        let mut is_made = false;
+        let networks = snapshot.client_networks();
+        if !networks.are_served(client.listener, client.address) {
+            prohibit(&mut reply);
+        } else if let Some(lookup) = lookup {
+            let subject = classify(snapshot, qname, lookup);
+            if chain::leads_on(&subject, query.qtype) {
+                chain = chain::follow(
+                    snapshot,
+                    (qname, query.qtype),
+                    &subject,
+                    &mut reply.response,
+                );
+                (reply.qname, reply.at) = (&chain.name, chain.at);
+                is_made = subject.is_made();
+                answer_end(&mut reply, &chain, trace);
+            } else {
+                is_made = subject.is_made();
+                dispatch::answer(&mut reply, lookup.apex, &subject, trace);
+            }
+        } else {
+            answer_outside(&mut reply);
         }
-        match subject {
-            _ if !is_served => prohibit(&mut reply),
-            // The chain is all.
-            _ if is_over => {}
-            Some((apex, subject)) => dispatch::answer(&mut reply, apex, subject, trace),
-            None if reply.at != Owner::QUESTION => {}
-            None if query.qclass == class::CH && chaos::answer(&mut reply) => {}
-            None => refuse(&mut reply),
-        }
-        *class = Some(rated::class(&reply));
+        let class = rated::class(&reply);
+        let answered = |outcome| Answered {
+            outcome,
+            class,
+            is_made,
+        };
         if reply.signing.is_wanted
             && let Some(lane) = end_signing(&mut reply, trace)
         {
-            return Outcome::NeedsSignature(lane);
+            return answered(Outcome::NeedsSignature(lane));
         }
         if reply.is_over_message {
             trace.over_message();
         }
-        let opt = opt(&reply);
         let is_old = reply.signing.seen.old > 0 && !reply.signing.makes;
+        let opt = opt(&reply, &reply.errors);
         let length = reply.response.finish(opt.as_ref());
-        if is_old {
+        answered(if is_old {
             Outcome::ReplyAndRenew(length)
         } else {
             Outcome::Reply(length)
-        }
+        })
     }
 
     /// Answers with something else than what was asked for: the length of the response in `out`, `None` for
@@ -257,7 +295,7 @@ impl<'a> Prepared<'a> {
             extended_rcode,
             client_subnet: edns.client_subnet.map(|subnet| (subnet, 0)),
             cookie: client.cookie.map(|cookie| cookie.octets),
-            ede: errors,
+            ede: &errors,
             ..OptReply::new(edns)
         });
         Some(response.finish(opt.as_ref()))
@@ -273,6 +311,27 @@ pub enum Substitute {
     Busy,
     /// BADCOOKIE with the cookie to ask again with.
     BadCookie,
+}
+
+/// Answers for the name that a chain leads to.
+#[cold]
+fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &'a Chain, trace: &mut T) {
+    if chain.is_over {
+        // The chain is all.
+        return;
+    }
+    if let Some(mut lookup) = Lookup::whole(reply.snapshot, &chain.name) {
+        let subject = classify(reply.snapshot, &chain.name, &mut lookup);
+        dispatch::answer(reply, lookup.apex, &subject, trace);
+    }
+}
+
+/// Answers what is outside of all apexes.
+#[cold]
+fn answer_outside(reply: &mut Reply<'_, '_>) {
+    if reply.query.qclass != class::CH || !chaos::answer(reply) {
+        refuse(reply);
+    }
 }
 
 /// Replies to what is no query that can be answered.
@@ -303,7 +362,7 @@ fn limit(snapshot: &Snapshot, query: &Query<'_>, client: &Client) -> usize {
 
 /// The OPT record of a reply, if the request has one.
 #[inline]
-fn opt<'r>(reply: &Reply<'r, '_>) -> Option<OptReply<'r>> {
+fn opt<'r>(reply: &Reply<'r, '_>, errors: &'r EdeList<'r>) -> Option<OptReply<'r>> {
     let query = reply.query;
     query.edns.as_ref().map(|edns| {
         let nsid = reply.snapshot.settings().nsid.as_deref().map(str::as_bytes);
@@ -318,7 +377,7 @@ fn opt<'r>(reply: &Reply<'r, '_>) -> Option<OptReply<'r>> {
             cookie: reply.client.cookie.map(|cookie| cookie.octets),
             zone_version: zone_version(reply.snapshot, edns, reply.apex),
             report_channel: report_channel(reply.snapshot),
-            ede: reply.errors,
+            ede: errors,
             ..OptReply::new(edns)
         }
     })

@@ -98,3 +98,18 @@ pub(super) enum Subject<'s> {
     /// Too little is known to say that the name does not exist (docs/names.md, decision 10).
     NotReady,
 }
+
+impl Subject<'_> {
+    /// Whether a wildcard or a DNAME record makes the name: one of names without end.
+    #[inline]
+    pub(super) fn is_made(&self) -> bool {
+        matches!(
+            self,
+            Self::Renamed { .. }
+                | Self::Static {
+                    is_wildcard: true,
+                    ..
+                }
+        )
+    }
+}

@@ -176,6 +176,7 @@ fn ask_for(
         transport: Transport::Udp,
         cookie: None,
         now: UnixSeconds(1_800_000_000),
+        elapsed: Duration::ZERO,
     };
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     answered(&snapshot, &query.to_vec().unwrap(), &client)

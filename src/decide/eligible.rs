@@ -158,34 +158,58 @@ pub fn eligible<'c, 'l>(
     draw: impl FnOnce() -> Draw<'l>,
 ) -> Eligible {
     let available = shards.available & !fleet.drained;
-    let within = available & plan.fence;
-    let mut eligible = Eligible {
-        members: within,
-        fenced_off: available & !plan.fence,
-        ..Eligible::default()
-    };
-    let in_question = within & (fleet.doubtful | fleet.suppressed | fleet.draining);
+    let fenced_off = available & !plan.fence;
+    let members = available & plan.fence;
+    if members.is_empty() {
+        return last_known(plan, shards, fleet, fenced_off);
+    }
+    let in_question = members & (fleet.doubtful | fleet.suppressed | fleet.draining);
     if shards.may_suppress || !in_question.is_empty() {
-        leave_out(&mut eligible, shards, overlay, fleet, draw);
+        return leave_out((members, fenced_off), shards, overlay, fleet, draw);
     }
-    if eligible.members.is_empty() && plan.when_all_down == WhenAllDown::LastKnown {
-        eligible.is_last_known = true;
-        eligible.members = shards.last_known & plan.fence & !fleet.drained;
+    Eligible {
+        members,
+        fenced_off,
+        ..Eligible::default()
     }
-    eligible
 }
 
-/// Leaves out those of a service that others can stand in for. Most services have none of them, and
-/// pay for one question.
+/// Who stands in where none is available.
+#[inline(never)]
+fn last_known(
+    plan: &Plan,
+    shards: &ShardHealth,
+    fleet: &FleetHealth,
+    fenced_off: MemberSet,
+) -> Eligible {
+    let is_last_known = plan.when_all_down == WhenAllDown::LastKnown;
+    let members = shards.last_known & plan.fence & !fleet.drained;
+    Eligible {
+        members: if is_last_known {
+            members
+        } else {
+            MemberSet::EMPTY
+        },
+        fenced_off,
+        is_last_known,
+        ..Eligible::default()
+    }
+}
+
+/// Leaves out those of a service that others can stand in for, which leaves one in. Most services have
+/// none of them, and pay for one question.
 #[inline(never)]
 fn leave_out<'c, 'l>(
-    eligible: &mut Eligible,
+    (within, fenced_off): (MemberSet, MemberSet),
     shards: &ShardHealth,
     overlay: impl Fn() -> Option<&'c ShardOverlay>,
     fleet: &FleetHealth,
     draw: impl FnOnce() -> Draw<'l>,
-) {
-    let within = eligible.members;
+) -> Eligible {
+    let mut eligible = Eligible {
+        fenced_off,
+        ..Eligible::default()
+    };
     let mut doubtful = within & fleet.doubtful;
     if !doubtful.is_empty()
         && let Some(overlay) = overlay()
@@ -213,6 +237,7 @@ fn leave_out<'c, 'l>(
         eligible.parted = left.set_aside(draw().drained(draining));
     }
     eligible.members = left.members;
+    eligible
 }
 
 /// Those that are left while some are set aside.

@@ -66,7 +66,7 @@ pub(super) fn prepare<'a, R: Respond>(
     let prepared = catch_unwind(AssertUnwindSafe(|| {
         // Moved into the closure, as it outlives it.
         let qname = qname;
-        *place = Some(respond.prepare(snapshot, request, qname));
+        respond.prepare(snapshot, request, qname, place);
     }));
     if prepared.is_err() {
         tally.panicked();

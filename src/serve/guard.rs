@@ -4,9 +4,9 @@
 use arc_swap::ArcSwap;
 
 use super::rate_limit::RateLimiter;
-use crate::answer::{Client, Prepared, Substitute};
+use crate::answer::{Answered, Client, Prepared, Substitute};
 use crate::telemetry::{LimitAction, Tally};
-use crate::wire::CookieSecrets;
+use crate::wire::{ClientCookie, CookieSecrets};
 
 /// The secrets of cookies, and how much the clients of each network have got. Made once, and shared by all who
 /// answer; the settings of limits are those of the snapshot.
@@ -46,25 +46,25 @@ impl Guard {
         self.secrets.store(secrets.into());
     }
 
-    /// The client of a request with what its cookie is worth, counted.
+    /// What the cookie of a request is worth, counted, and the one that its client gets.
     #[inline]
-    pub fn judge(&self, prepared: &Prepared<'_>, client: &Client, tally: &mut Tally) -> Client {
-        let client = self.prove(prepared, client);
-        if let Some(cookie) = &client.cookie {
-            tally.cookie(cookie.result);
-        }
-        client
+    pub fn judge(
+        &self,
+        prepared: &Prepared<'_>,
+        client: &Client,
+        tally: &mut Tally,
+    ) -> Option<ClientCookie> {
+        let cookie = self.prove(prepared, client)?;
+        tally.cookie(cookie.result);
+        Some(cookie)
     }
 
     /// The same, which is counted already.
     #[inline]
-    pub(super) fn prove(&self, prepared: &Prepared<'_>, client: &Client) -> Client {
-        let Some(sent) = prepared.sent_cookie() else {
-            return *client;
-        };
+    pub(super) fn prove(&self, prepared: &Prepared<'_>, client: &Client) -> Option<ClientCookie> {
+        let sent = prepared.sent_cookie()?;
         let secrets = self.secrets.load();
-        let cookie = secrets.judge(&sent, client.address, client.now.0);
-        Client { cookie, ..*client }
+        secrets.judge(&sent, client.address, client.now.0)
     }
 
     /// Counts the response that was made, or that needs a signature first, and says what is to become of it.
@@ -72,16 +72,18 @@ impl Guard {
     pub fn count(
         &self,
         prepared: &Prepared<'_>,
+        answered: &Answered,
         client: &Client,
         tally: &mut Tally,
     ) -> LimitVerdict {
-        let Some(rated) = prepared.rated() else {
+        let Some(limits) = RateLimiter::limits(prepared.snapshot(), client, answered.class) else {
             return LimitVerdict::Send;
         };
-        let Some(action) = self.limiter.count(prepared.snapshot(), client, &rated) else {
+        let rated = prepared.rated(answered);
+        let Some(action) = self.limiter.count(limits, client, &rated) else {
             return LimitVerdict::Send;
         };
-        tally.rate_limited(rated.class, action);
+        tally.rate_limited(answered.class, action);
         match action {
             LimitAction::Sent => LimitVerdict::Send,
             LimitAction::Dropped => LimitVerdict::Drop,

@@ -9,13 +9,12 @@ mod buckets;
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::RandomState;
-use tokio::time::Instant;
 
 use self::buckets::{Buckets, Rate, Taken};
 use crate::answer::{Client, Rated, Transport};
-use crate::model::RateLimits;
+use crate::model::{RateClass, RateLimits};
 use crate::snapshot::Snapshot;
-use crate::telemetry::{LimitAction, clock};
+use crate::telemetry::LimitAction;
 use crate::vantage::ClientPrefix;
 
 /// Counts the responses of all workers.
@@ -24,8 +23,6 @@ pub(super) struct RateLimiter {
     buckets: Buckets,
     /// Nobody from outside can tell which entry is whose.
     hasher: RandomState,
-    /// What times are counted from.
-    start: Instant,
 }
 
 impl RateLimiter {
@@ -34,31 +31,37 @@ impl RateLimiter {
         Self {
             buckets: Buckets::new(),
             hasher: RandomState::default(),
-            start: clock::monotonic(),
         }
+    }
+
+    /// The limits of a response; `None` if it is not limited.
+    #[inline]
+    pub(super) fn limits<'s>(
+        snapshot: &'s Snapshot,
+        client: &Client,
+        class: RateClass,
+    ) -> Option<&'s RateLimits> {
+        let limits = &snapshot.settings().rate_limits;
+        let is_free = limits.of(class) == 0
+            || client.transport != Transport::Udp
+            || client.cookie.is_some_and(|cookie| cookie.is_proof())
+            || snapshot.client_networks().are_unlimited(client.address);
+        (!is_free).then_some(limits)
     }
 
     /// Counts a response; what is to become of it, if it is beyond a limit. What is sent all the same as
     /// limits are only tried is [`LimitAction::Sent`].
-    #[inline]
     pub(super) fn count(
         &self,
-        snapshot: &Snapshot,
+        limits: &RateLimits,
         client: &Client,
         rated: &Rated<'_>,
     ) -> Option<LimitAction> {
-        let limits = &snapshot.settings().rate_limits;
-        let each = limits.of(rated.class);
-        if each == 0
-            || client.transport != Transport::Udp
-            || client.cookie.is_some_and(|cookie| cookie.is_proof())
-            || snapshot.client_networks().are_unlimited(client.address)
+        let rate = Rate::new(limits.of(rated.class), limits.burst, limits.slip);
+        match self
+            .buckets
+            .take(self.key(client, rated), rate, client.elapsed)
         {
-            return None;
-        }
-        let rate = Rate::new(each, limits.burst, limits.slip);
-        let now = clock::monotonic().saturating_duration_since(self.start);
-        match self.buckets.take(self.key(client, rated), rate, now) {
             Taken::Within => None,
             taken => Some(action(taken, limits, client)),
         }

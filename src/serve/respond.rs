@@ -11,13 +11,14 @@ pub trait Respond: Clone + Send + Sync + 'static {
     /// A request that is read.
     type Prepared<'a>;
 
-    /// Reads a request; `qname` is room for its name.
+    /// Reads a request into `place`; `qname` is room for its name.
     fn prepare<'a>(
         &self,
         snapshot: &'a Snapshot,
         request: &'a [u8],
         qname: &'a mut Qname,
-    ) -> Self::Prepared<'a>;
+        place: &mut Option<Self::Prepared<'a>>,
+    );
 
     /// Takes the steps of several requests that gain by being taken together.
     fn look_up(&self, prepared: &mut [Option<Self::Prepared<'_>>]);
@@ -63,8 +64,9 @@ where
         snapshot: &'a Snapshot,
         request: &'a [u8],
         _qname: &'a mut Qname,
-    ) -> Self::Prepared<'a> {
-        (snapshot, request)
+        place: &mut Option<Self::Prepared<'a>>,
+    ) {
+        *place = Some((snapshot, request));
     }
 
     fn look_up(&self, _prepared: &mut [Option<Self::Prepared<'_>>]) {}

@@ -84,8 +84,9 @@ impl Respond for Answers {
         snapshot: &'a Snapshot,
         request: &'a [u8],
         qname: &'a mut Qname,
-    ) -> Prepared<'a> {
-        Prepared::new(snapshot, request, qname)
+        place: &mut Option<Prepared<'a>>,
+    ) {
+        Prepared::place(snapshot, request, qname, place);
     }
 
     #[inline]
@@ -106,11 +107,18 @@ impl Respond for Answers {
         } else {
             Signatures::None
         };
-        let client = &self.guard.judge(prepared, client, tally);
-        let outcome = prepared.complete(client, signatures, &mut Counting(tally), out);
+        let proved;
+        let client = match self.guard.judge(prepared, client, tally) {
+            Some(cookie) => {
+                proved = client.with_cookie(Some(cookie));
+                &proved
+            }
+            None => client,
+        };
+        let answered = prepared.complete(client, signatures, &mut Counting(tally), out);
         // Before it waits for a signature: a flood takes no place from others.
-        match self.guard.count(prepared, client, tally) {
-            LimitVerdict::Send => outcome,
+        match self.guard.count(prepared, &answered, client, tally) {
+            LimitVerdict::Send => answered.outcome,
             LimitVerdict::Refuse(refusal) => {
                 let refused = prepared.refuse(client, refusal, out);
                 refused.map_or(Outcome::Nothing, Outcome::Reply)
@@ -126,7 +134,8 @@ impl Respond for Answers {
         refusal: Substitute,
         out: &mut [u8],
     ) -> Option<usize> {
-        prepared.refuse(&self.guard.prove(prepared, client), refusal, out)
+        let client = client.with_cookie(self.guard.prove(prepared, client));
+        prepared.refuse(&client, refusal, out)
     }
 
     fn sign(
@@ -139,10 +148,10 @@ impl Respond for Answers {
     ) -> Option<usize> {
         let mut qname = Qname::new();
         let mut prepared = Prepared::new(snapshot, request, &mut qname);
-        let client = &self.guard.prove(&prepared, client);
+        let client = &client.with_cookie(self.guard.prove(&prepared, client));
         let signatures = Signatures::TableAndKeys(self.signatures.table());
-        let outcome = prepared.complete(client, signatures, &mut Making(tally), out);
-        outcome.length()
+        let answered = prepared.complete(client, signatures, &mut Making(tally), out);
+        answered.outcome.length()
     }
 }
 

@@ -204,7 +204,8 @@ impl<R: Respond> Worker<R> {
             ..
         } = room;
         let (requests, mut replies) = batch.split();
-        let mut prepared: [Option<R::Prepared<'_>>; BATCH] = [const { None }; BATCH];
+        // Not `[const { None }; BATCH]`, which copies each of them whole.
+        let mut prepared: [Option<R::Prepared<'_>>; BATCH] = std::array::from_fn(|_| None);
         for ((index, slot), qname) in (0..received).zip(&mut prepared).zip(names) {
             match requests.get(index).as_ref().and_then(answerable) {
                 Some(request) => {
@@ -215,7 +216,7 @@ impl<R: Respond> Worker<R> {
         }
         let (prepared, _) = prepared.split_at_mut(received.min(BATCH));
         look_up(&self.respond, prepared);
-        let now = clock::now();
+        let (now, elapsed) = (clock::now(), clock::elapsed());
         for (index, slot) in prepared.iter_mut().enumerate() {
             let (Some(prepared), Some(request), Some(reply)) =
                 (slot, requests.get(index), replies.next())
@@ -228,6 +229,7 @@ impl<R: Respond> Worker<R> {
                 transport: Transport::Udp,
                 cookie: None,
                 now,
+                elapsed,
             };
             match complete(&self.respond, prepared, &client, tally, reply) {
                 Outcome::Reply(length) => replies.queue(index, length),

@@ -1,6 +1,7 @@
 //! The one place that reads clocks; rooms wire to answer take the time as an argument.
 
-use std::time::UNIX_EPOCH;
+use std::sync::LazyLock;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -19,4 +20,10 @@ pub fn now() -> UnixSeconds {
 /// The monotonic clock. Tests stop it with `tokio::time::pause`.
 pub fn monotonic() -> Instant {
     Instant::now()
+}
+
+/// The monotonic clock since it was first asked for.
+pub fn elapsed() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(monotonic);
+    monotonic().saturating_duration_since(*START)
 }

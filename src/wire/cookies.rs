@@ -32,23 +32,22 @@ const AHEAD: i32 = 300;
 /// How old a cookie is that is given back as it is; an older one is made anew (RFC 9018 section 4.3).
 const FRESH: i32 = 1_800;
 
-/// A cookie as a request has it.
+/// A cookie as a request has it: the client's part, and what the client has for the cookie of a server,
+/// which is nothing or 8 to 32 octets. One slice, as each request carries it along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SentCookie<'a> {
-    /// The client's part.
-    pub client: [u8; CLIENT],
-    /// What the client has for the cookie of a server: nothing, or 8 to 32 octets.
-    pub server: &'a [u8],
-}
+pub struct SentCookie<'a>(&'a [u8]);
 
 impl<'a> SentCookie<'a> {
     /// Reads the option's content; `None` is a FORMERR (RFC 7873 section 5.2.2).
     pub(super) fn parse(content: &'a [u8]) -> Option<Self> {
-        let (client, server) = content.split_first_chunk::<CLIENT>()?;
-        (server.is_empty() || SERVERS.contains(&server.len())).then_some(Self {
-            client: *client,
-            server,
-        })
+        let server = content.len().checked_sub(CLIENT)?;
+        (server == 0 || SERVERS.contains(&server)).then_some(Self(content))
+    }
+
+    /// The client's part and the server's.
+    fn parts(self) -> Option<([u8; CLIENT], &'a [u8])> {
+        let (client, server) = self.0.split_first_chunk::<CLIENT>()?;
+        Some((*client, server))
     }
 }
 
@@ -175,6 +174,8 @@ impl CookieSecrets {
     /// 1970. `None` without secrets. Allocates nothing.
     pub fn judge(&self, sent: &SentCookie<'_>, address: IpAddr, now: u64) -> Option<ClientCookie> {
         let first = self.secrets.first()?;
+        let sent = sent.parts()?;
+        let (sent_client, sent_server) = sent;
         let address = address.to_canonical();
         // Its 32 bits turn over, as those of serials do (RFC 9018 section 4.3).
         let [.., now0, now1, now2, now3] = now.to_be_bytes();
@@ -185,23 +186,28 @@ impl CookieSecrets {
             && let Some((head, hash)) = server.split_first_chunk_mut::<8>()
             && let Some(hash) = hash.first_chunk_mut::<8>()
         {
-            *client = sent.client;
-            let kept = sent.server.split_first_chunk::<8>().filter(|_| keeps);
+            *client = sent_client;
+            let kept = sent_server.split_first_chunk::<8>().filter(|_| keeps);
             *head = match kept {
                 Some((head, _)) => *head,
                 None => [VERSION, 0, 0, 0, now0, now1, now2, now3],
             };
-            *hash = hashed(first, sent.client, *head, address);
+            *hash = hashed(first, sent_client, *head, address);
         }
         Some(ClientCookie { octets, result })
     }
 
     /// What the server's part of a cookie is worth, and whether it is given back as it is.
-    fn read(&self, sent: &SentCookie<'_>, address: IpAddr, now: u32) -> (CookieResult, bool) {
-        if sent.server.is_empty() {
+    fn read(
+        &self,
+        (client, server): ([u8; CLIENT], &[u8]),
+        address: IpAddr,
+        now: u32,
+    ) -> (CookieResult, bool) {
+        if server.is_empty() {
             return (CookieResult::New, false);
         }
-        let Ok(server) = <&[u8; SERVER]>::try_from(sent.server) else {
+        let Ok(server) = <&[u8; SERVER]>::try_from(server) else {
             return (CookieResult::Bad, false);
         };
         let [
@@ -223,8 +229,7 @@ impl CookieSecrets {
         let Some((head, hash)) = server.split_first_chunk::<8>() else {
             return (CookieResult::Bad, false);
         };
-        let made_by =
-            |secret: &[u8; Self::LENGTH]| hashed(secret, sent.client, *head, address) == *hash;
+        let made_by = |secret: &[u8; Self::LENGTH]| hashed(secret, client, *head, address) == *hash;
         let Some(secret) = self.secrets.iter().position(made_by) else {
             return (CookieResult::Bad, false);
         };

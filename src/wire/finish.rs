@@ -30,7 +30,7 @@ impl ResponseWriter<'_> {
     /// additional section, records of an RRset that [`Self::may_be_partial`] (with TC), all records
     /// (with TC), the options of the OPT record, the OPT record. 0 if not even the question fits.
     #[inline]
-    pub fn finish(mut self, opt: Option<&OptReply<'_>>) -> usize {
+    pub fn finish(&mut self, opt: Option<&OptReply<'_>>) -> usize {
         self.drop_pending();
         if self.question_end == 0 {
             return 0;

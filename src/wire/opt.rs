@@ -23,7 +23,7 @@ const SOA_SERIAL: u8 = 0;
 pub(super) const UDP_SIZE: u16 = 1232;
 
 /// What the OPT record of a response says.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct OptReply<'a> {
     /// The DO bit, copied from the request.
     pub dnssec_ok: bool,
@@ -46,7 +46,25 @@ pub struct OptReply<'a> {
     /// The domain to which resolvers report what fails, in wire form (RFC 9567).
     pub report_channel: Option<&'a [u8]>,
     /// Extended DNS errors (RFC 8914).
-    pub ede: EdeList<'a>,
+    pub ede: &'a EdeList<'a>,
+}
+
+impl Default for OptReply<'_> {
+    fn default() -> Self {
+        Self {
+            dnssec_ok: false,
+            compact_ok: false,
+            udp_size: 0,
+            extended_rcode: 0,
+            nsid: None,
+            keepalive: None,
+            client_subnet: None,
+            cookie: None,
+            zone_version: None,
+            report_channel: None,
+            ede: &EdeList::NONE,
+        }
+    }
 }
 
 impl OptReply<'_> {
@@ -77,6 +95,12 @@ pub struct EdeList<'a> {
 }
 
 impl<'a> EdeList<'a> {
+    /// No error.
+    const NONE: Self = Self {
+        errors: [(0, ""); 4],
+        length: 0,
+    };
+
     /// Adds an error, unless its code is there already or four others are.
     pub fn push(&mut self, info_code: u16, text: &'a str) {
         if self.iter().any(|(code, _)| code == info_code) {

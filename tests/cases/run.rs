@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gazetteer::answer::{self, Client, NoTrace, Prepared, Signatures};
 use gazetteer::config::Config;
@@ -202,6 +203,7 @@ fn respond(
         transport,
         cookie: sent.and_then(|sent| secrets().judge(&sent, CLIENT, now.0)),
         now,
+        elapsed: Duration::ZERO,
     };
     let mut out = vec![0; size];
     let signatures = Signatures::TableAndKeys(&SIGNATURES);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use gazetteer::answer::{self, Client, NoTrace, Signatures, Transport};
 use gazetteer::model::{ListenerIdx, UnixSeconds};
@@ -17,6 +18,7 @@ pub(crate) const CLIENT: Client = Client {
     transport: Transport::Tcp { idle: 100 },
     cookie: None,
     now: UnixSeconds(1_800_000_000),
+    elapsed: Duration::ZERO,
 };
 
 /// A snapshot, and who asks it.

@@ -10,11 +10,10 @@ use crate::wire::Qname;
 #[cold]
 pub(super) fn classify<'s>(
     snapshot: &'s Snapshot,
-    lookup: &mut Lookup<'s>,
+    (qname, lookup): (&Qname, &mut Lookup<'s>),
     records: &'s StaticRecords,
     of_federations: for<'x> fn(&'x Snapshot, &mut Lookup<'x>) -> Subject<'x>,
 ) -> Subject<'s> {
-    let qname = lookup.qname;
     let left = qname.label_count() - lookup.apex.labels;
     match records.tree.find(qname, left) {
         StaticMatch::Cut { node, skip } => Subject::Delegated { node, skip },

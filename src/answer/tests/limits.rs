@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -26,6 +27,7 @@ pub(super) fn ask(snapshot: &Snapshot, subnet: Ipv4Addr, now: u64) -> BTreeSet<u
         transport: Transport::Tcp { idle: 0 },
         cookie: None,
         now: UnixSeconds(now),
+        elapsed: Duration::ZERO,
     };
     let message = super::answered(snapshot, &request, &client);
     let addresses = message.answers.iter().map(|record| record.data.ip_addr());

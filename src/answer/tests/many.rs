@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::Message;
 use hickory_proto::rr::RData;
@@ -103,6 +104,7 @@ fn ask(
         transport,
         cookie: None,
         now: UnixSeconds(1_800_000_000 + now),
+        elapsed: Duration::ZERO,
     };
     let (mut out, mut counted) = (vec![0; 65_535], Counted::default());
     let length = respond(

@@ -61,7 +61,7 @@ proptest! {
     fn every_response_fits_and_decodes(request in requests()) {
         let snapshot = world().snapshot(Generation(1), Serial(1));
         for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp { idle: 1 }, 65_535)] {
-            let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), listener: None, transport, cookie: None, now: UnixSeconds(1_800_000_000) };
+            let client = Client { address: IpAddr::V4(Ipv4Addr::LOCALHOST), listener: None, transport, cookie: None, now: UnixSeconds(1_800_000_000), elapsed: std::time::Duration::ZERO };
             let mut out = vec![0; 65_535];
             let Some(length) = respond(&snapshot, &request, &client, Signatures::None, &mut NoTrace, &mut out).length() else {
                 continue;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
@@ -56,6 +57,7 @@ impl Signed {
             transport: Transport::Tcp { idle: 0 },
             cookie: None,
             now: UnixSeconds(u64::from(NOW)),
+            elapsed: Duration::ZERO,
         };
         let mut out = vec![0; 65_535];
         let trace = &mut NoTrace;

@@ -115,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             },
             cookie: None,
             now: clock::now(),
+            elapsed: clock::elapsed(),
         };
         Self {
             stream,
@@ -176,11 +177,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         let snapshot = shared.snapshots.load();
         let mut out = vec![0; BUSY];
         let mut qname = Qname::new();
-        let prepared = shared.respond.prepare(&snapshot, request, &mut qname);
-        let refusal = Substitute::Busy;
-        let length = shared
-            .respond
-            .refuse(&prepared, &self.client, refusal, &mut out);
+        let mut place = None;
+        let respond = &shared.respond;
+        respond.prepare(&snapshot, request, &mut qname, &mut place);
+        let length = place.and_then(|prepared| {
+            respond.refuse(&prepared, &self.client, Substitute::Busy, &mut out)
+        });
         out.truncate(length.unwrap_or_default());
         let mut tally = Tally::default();
         count_response(&out, &self.client, &mut tally);

@@ -2,6 +2,8 @@
 
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 
+use std::sync::LazyLock;
+
 use super::*;
 
 /// A response to a query for `s.example.com` with so many records and a limit.
@@ -35,10 +37,13 @@ const OPT: usize = 11;
 
 /// A reply with all options.
 fn full() -> OptReply<'static> {
-    let mut ede = EdeList::default();
-    ede.push(ede::STALE_ANSWER, "held");
-    ede.push(ede::OTHER, "fence");
-    ede.push(ede::OTHER, "again");
+    static ERRORS: LazyLock<EdeList<'static>> = LazyLock::new(|| {
+        let mut errors = EdeList::default();
+        errors.push(ede::STALE_ANSWER, "held");
+        errors.push(ede::OTHER, "fence");
+        errors.push(ede::OTHER, "again");
+        errors
+    });
     let client_subnet = ClientSubnet {
         family: 1,
         source_prefix: 20,
@@ -55,7 +60,7 @@ fn full() -> OptReply<'static> {
         nsid: Some(b"ns"),
         keepalive: Some(300),
         client_subnet: Some((client_subnet, 24)),
-        ede,
+        ede: &ERRORS,
     }
 }
 

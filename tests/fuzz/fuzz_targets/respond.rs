@@ -7,6 +7,7 @@ mod decode;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use decode::decode;
 use gazetteer::answer::{Client, NoTrace, Prepared, Signatures, Transport, respond};
@@ -52,6 +53,7 @@ fuzz_target!(|request: &[u8]| {
             transport,
             cookie: cookie(request, CLIENT),
             now: UnixSeconds(1_800_000_000),
+            elapsed: Duration::ZERO,
         };
         let mut out = [0; 65_535];
         let signatures = Signatures::None;
