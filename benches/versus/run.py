@@ -180,7 +180,7 @@ def profile(options):
     if not start(server, options.world):
         return
     try:
-        load(server, options, 1.0)
+        load(server, options, server.get("warm", 1.0))
         data = work("logs", f"{server['name']}.perf")
         pids = ",".join(str(pid) for pid in tree(server["process"].pid))
         record = subprocess.Popen(["perf", "record", "-q", "-e", "cpu-clock", "-F", "4999", "-o", data, "-p", pids])

@@ -104,6 +104,8 @@ def start(server, world, wait=600, fresh=True, cores=1):
     for path, text in server.get("files", {}).items():
         with open(fill(path, server, world), "w") as file:
             file.write(fill(text, server, world))
+    for command in server.get("before", []):
+        subprocess.run(fill(command, server, world).split(), check=True, stdout=subprocess.DEVNULL)
     os.makedirs(work("logs"), exist_ok=True)
     log = work("logs", server["name"])
     begin = time.monotonic()
@@ -181,15 +183,15 @@ def is_answered(port):
     return response is not None and response[3] & 15 == 0 and response[7] > 0
 
 
-def load(server, options, secs, rate=0, offset=0):
-    """Loads a server from core 0; what was seen and what it cost."""
+def load(server, options, secs, rate=0, offset=0, prefix=()):
+    """Loads a server from core 0; what was seen and what it cost. `prefix` is put before the command."""
     pids = tree(server["process"].pid)
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     threads = server.get("threads", "")
     busy_before, begin, before = busy(), time.monotonic(), cpu(pids, threads)
-    program = launch(0, [os.path.join(programs()["@BIN@"], "load"), "--port", str(server["port"]),
+    program = launch(0, [*prefix, os.path.join(programs()["@BIN@"], "load"), "--port", str(server["port"]),
                          "--queries", work("worlds", options.world, f"queries-{options.mix}"), "--expect", server["expect"],
-                         "--secs", str(secs), "--rate", str(rate), "--offset", str(offset)],
+                         "--secs", str(secs), "--rate", str(rate), "--offset", str(offset), *server.get("ask-with", [])],
                      stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     told, complaint = program.communicate()
     after, wall = cpu(pids, threads), time.monotonic() - begin

@@ -15,6 +15,8 @@ pub mod rrtype {
     pub const AAAA: u16 = 28;
     /// Service.
     pub const SRV: u16 = 33;
+    /// Signature: not compared.
+    pub const RRSIG: u16 = 46;
 }
 
 /// The answer section of a response.
@@ -72,7 +74,9 @@ pub fn read(response: &[u8], question: &[u8]) -> Option<(u8, Section)> {
         let rtype = u16::from_be_bytes([fixed[0], fixed[1]]);
         let length = usize::from(u16::from_be_bytes([fixed[8], fixed[9]]));
         let (rdata, after) = after.split_at_checked(length)?;
-        section.add(rtype, rdata);
+        if rtype != rrtype::RRSIG {
+            section.add(rtype, rdata);
+        }
         rest = after;
     }
     Some((header[3] & 15, section))

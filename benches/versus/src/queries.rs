@@ -10,6 +10,12 @@ use crate::answers::{Section, record, rrtype, skip_name};
 /// Octets of what is expected, after each packet.
 const EXPECTED: usize = 1 + 2 * 9;
 
+/// DO (RFC 3225) and CO (RFC 9824 section 5.1) in the first octet of an OPT record's flags.
+const DO_AND_CO: u8 = 0xc0;
+
+/// An OPT record without options, of 1,232 octets.
+const OPT: [u8; 11] = [0, 0, 41, 4, 0xd0, 0, 0, DO_AND_CO, 0, 0, 0];
+
 /// What a query should bring.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Expected {
@@ -34,6 +40,8 @@ pub enum Expect {
     Some,
     /// Any answer to the question.
     Echo,
+    /// NXDOMAIN, whatever is expected.
+    Absent,
 }
 
 impl Expect {
@@ -45,6 +53,7 @@ impl Expect {
             "steered" => Ok(Self::Steered),
             "some" => Ok(Self::Some),
             "echo" => Ok(Self::Echo),
+            "absent" => Ok(Self::Absent),
             other => Err(io::Error::other(format!("--expect {other}"))),
         }
     }
@@ -68,6 +77,7 @@ impl Expect {
                 rcode == expected.rcode && (section.count > 0) == has_records
             }
             Self::Echo => rcode == 0 && section.count == 1,
+            Self::Absent => rcode == 3 && section.count == 0,
         }
     }
 }
@@ -133,6 +143,28 @@ impl Queries {
             list.push(query);
         }
         Ok(Self { octets, list })
+    }
+
+    /// Sets DO and CO in every query, with an OPT record where there is none.
+    pub fn ask_for_signatures(&mut self) {
+        let mut octets = Vec::with_capacity(self.octets.len() + self.list.len() * OPT.len());
+        for query in &mut self.list {
+            let start = query.start as usize;
+            let packet = &self.octets[start..start + usize::from(query.length)];
+            query.start = octets.len() as u32;
+            octets.extend_from_slice(packet);
+            let own = &mut octets[query.start as usize..];
+            let opt = 12 + usize::from(query.question);
+            if own.len() > opt {
+                // Root, type, size, then the TTL field: response code, version, flags.
+                own[opt + 7] |= DO_AND_CO;
+            } else {
+                own[11] = 1;
+                octets.extend_from_slice(&OPT);
+                query.length += OPT.len() as u16;
+            }
+        }
+        self.octets = octets;
     }
 
     /// The question of a query: its name, type and class.

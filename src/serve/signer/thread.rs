@@ -28,8 +28,9 @@ pub(super) type Snapshots = Arc<ArcSwap<Snapshot>>;
 /// Whoever waited longer has asked again or gone.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// How long a thread that may answer no more of absent names looks away from them.
-const PAUSE: Duration = Duration::from_millis(2);
+/// How long a thread that may answer no more of absent names looks away from them. What it may answer then it
+/// answers at a stretch, for which a worker on the same core waits: so it is short.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// Octets of the longest response.
 const LONGEST: usize = 65_535;
@@ -45,7 +46,7 @@ pub(super) struct SignerThread<R> {
     pub(super) counters: Arc<WorkerCounters>,
 }
 
-/// So many queries may be answered by now: a bucket that fills at a rate, for a tenth of a second.
+/// So many queries may be answered by now: a bucket that fills at a rate, for a hundredth of a second.
 struct Allowance {
     rate: f64,
     left: f64,
@@ -57,7 +58,7 @@ impl Allowance {
         let rate = f64::from(rate);
         Self {
             rate,
-            left: rate / 10.0,
+            left: rate / 100.0,
             at: monotonic(),
         }
     }
@@ -67,7 +68,7 @@ impl Allowance {
         if self.left < 1.0 {
             let now = monotonic();
             let new = now.duration_since(self.at).as_secs_f64() * self.rate;
-            self.left = (self.left + new).min((self.rate / 10.0).max(1.0));
+            self.left = (self.left + new).min((self.rate / 100.0).max(1.0));
             self.at = now;
         }
         self.left >= 1.0

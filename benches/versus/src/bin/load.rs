@@ -1,7 +1,11 @@
 //! The load: queries in batches from several sockets, every answer verified, one JSON line at the
 //! end.
 //!
-//! `load --port P --queries FILE --expect fixed|unchased|steered|some|echo [--secs 5] [--rate QPS] [--offset N]`
+//! `load --port P --queries FILE --expect fixed|unchased|steered|some|echo|absent [--secs 5] [--rate QPS]
+//! [--offset N] [--dnssec yes] [--absent yes]`
+//!
+//! With `--dnssec yes` every query has DO and CO (RFC 3225, RFC 9824). With `--absent yes` the first label of
+//! every name is random, so that no name exists and none is asked twice.
 //!
 //! Without `--rate` a closed loop with a fixed number in flight (`--sockets` times `--window`); with
 //! it an open loop, whose latencies count from when a query was due, not from when it was sent.
@@ -107,6 +111,8 @@ struct Load {
     seen: Seen,
     /// When it began.
     begin: Instant,
+    /// The state of the random numbers of first labels; 0 leaves names as they are.
+    random: u64,
 }
 
 impl Load {
@@ -142,6 +148,9 @@ impl Load {
             self.at = (self.at + 1) % self.queries.list.len();
             let start = query.start as usize;
             self.queries.octets[start..start + 2].copy_from_slice(&id.to_be_bytes());
+            if self.random != 0 {
+                scramble(&mut self.queries.octets[start + 12..], &mut self.random);
+            }
             *range = (start, start + usize::from(query.length));
         }
         let octets = &self.queries.octets;
@@ -299,6 +308,18 @@ impl Load {
     }
 }
 
+/// Replaces the first label of a name by a random one (xorshift64*).
+fn scramble(name: &mut [u8], random: &mut u64) {
+    let length = usize::from(name[0]);
+    for octet in &mut name[1..=length] {
+        *random ^= *random >> 12;
+        *random ^= *random << 25;
+        *random ^= *random >> 27;
+        let number = random.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 59;
+        *octet = b"abcdefghijklmnopqrstuvwxyz234567"[number as usize];
+    }
+}
+
 /// Octets as text.
 fn hex(octets: &[u8]) -> String {
     octets.iter().fold(String::new(), |text, octet| {
@@ -321,7 +342,10 @@ fn main() -> io::Result<()> {
             out: 0,
         })
     };
-    let queries = Queries::read(Path::new(&argument("--queries", "queries")))?;
+    let mut queries = Queries::read(Path::new(&argument("--queries", "queries")))?;
+    if argument("--dnssec", "no") == "yes" {
+        queries.ask_for_signatures();
+    }
     let offset: usize = number("--offset", "0")?;
     let mut load = Load {
         at: offset % queries.list.len(),
@@ -332,6 +356,7 @@ fn main() -> io::Result<()> {
         outgoing: Outgoing::new(BATCH),
         seen: Seen::default(),
         begin: Instant::now(),
+        random: if argument("--absent", "no") == "yes" { 0x9e37_79b9_7f4a_7c15 } else { 0 },
     };
     let secs = number("--secs", "5")?;
     let secs = load.run(secs, number("--window", "20")?, number("--rate", "0")?)?;
