@@ -21,6 +21,7 @@ mod check;
 mod check_arguments;
 mod check_live;
 mod checked_daemon;
+mod checked_keys;
 mod cluster_columns;
 mod clusters;
 mod clusters_arguments;

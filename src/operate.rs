@@ -47,7 +47,7 @@ mod unjoin;
 
 pub use check::{
     CHECKS, CheckFinding, CheckId, CheckReport, CheckSettings, CheckSurroundings, CheckedDaemon,
-    CheckedDrain, CheckedFiles, CheckedHostMember, check,
+    CheckedDrain, CheckedFiles, CheckedHostMember, CheckedKey, CheckedKeys, check,
 };
 pub use contexts::{ApiTrust, ContextChoice};
 pub use entry::Neighbour;

@@ -61,7 +61,9 @@ fn the_chart_is_of_this_version_and_has_the_files_of_the_repository() {
         assert_eq!(chart[key], env!("CARGO_PKG_VERSION"), "{key}");
     }
     let mut facts = files("zones", ".toml");
-    facts.remove("demo.toml");
+    for configuration in ["demo.toml", "signed.toml"] {
+        assert!(facts.remove(configuration), "{configuration}");
+    }
     assert_eq!(files("deploy/chart/files/demo", ".toml"), facts);
     for name in facts {
         let (here, there) = (
@@ -93,7 +95,12 @@ fn the_schema_takes_what_is_shipped() {
     let maps = objects
         .iter()
         .filter_map(|object| object["data"]["gazetteer.toml"].as_str());
-    let files = ["zones/demo.toml", "deploy/debian/gazetteer.toml"].map(text);
+    let files = [
+        "zones/demo.toml",
+        "zones/signed.toml",
+        "deploy/debian/gazetteer.toml",
+    ]
+    .map(text);
     let mut count = 0;
     for config in maps.map(str::to_owned).chain(files) {
         let config: Value = toml::from_str(&config).expect("TOML");
@@ -104,7 +111,7 @@ fn the_schema_takes_what_is_shipped() {
         assert!(refusals.is_empty(), "{refusals:?}");
         count += 1;
     }
-    assert_eq!(count, 3);
+    assert_eq!(count, 4);
 }
 
 #[test]

@@ -9,12 +9,13 @@ use std::time::Duration;
 use super::check::{Found, FoundIn};
 use super::check_arguments::{CheckArguments, CheckOutput, LiveArguments};
 use super::daemon_arguments::Daemon;
-use super::{checked_daemon, join, output};
+use super::{checked_daemon, checked_keys, join, output};
 use crate::config::{Config, ObjectMember};
 use crate::model::Identity;
 use crate::names::Label;
 use crate::operate::{
-    CheckSettings, CheckSurroundings, CheckedDaemon, CheckedFiles, ContextChoice, quoted,
+    CheckSettings, CheckSurroundings, CheckedDaemon, CheckedFiles, CheckedKeys, ContextChoice,
+    quoted,
 };
 use crate::{operate, publish};
 
@@ -43,6 +44,10 @@ impl CheckSurroundings for Here {
 
     fn daemon(&self, config: &Config) -> Result<CheckedDaemon, String> {
         checked_daemon::ask(&self.daemon, config)
+    }
+
+    fn keys(&self, config: &Config) -> Result<Vec<CheckedKeys>, String> {
+        checked_keys::read(config).map_err(|error| error.to_string())
     }
 
     fn identities(&self, config: &Arc<Config>) -> BTreeMap<Label, Identity> {

@@ -74,7 +74,7 @@ pub(super) enum KeysCommand {
         digest: DigestArgument,
         /// Output format
         #[arg(short, long, value_enum, default_value_t)]
-        output: Output,
+        output: DsOutput,
     },
     /// Say that all name servers of the parent have the DS record of a key
     DsSeen {
@@ -135,6 +135,18 @@ pub(super) struct KeyArgument {
     /// Its zone, where keys of several zones have that tag
     #[arg(long, value_name = "ZONE", value_parser = zone)]
     pub(super) zone: Option<NameBuf>,
+}
+
+/// A form in which DS records are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum DsOutput {
+    /// For zone files: a DS and a DNSKEY record
+    #[default]
+    Text,
+    /// For programs
+    Json,
+    /// For `delv -a` and `named.conf`
+    TrustAnchors,
 }
 
 /// A digest of DS records.

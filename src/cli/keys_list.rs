@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::age::age;
-use super::arguments::Output;
+use super::daemon_arguments::Output;
+use super::keys_arguments::DsOutput;
 use super::table::table;
 use crate::config::{Config, rfc_3339};
 use crate::dnssec::DsDigest;
@@ -135,7 +136,7 @@ pub(super) fn ds(
     config: &Config,
     zone: &NameBuf,
     digest: DsDigest,
-    output: Output,
+    output: DsOutput,
 ) -> anyhow::Result<String> {
     let stored = StoredKeys::read(&config.dnssec.keys)?;
     let placed = PlacedKeys::at(&stored, zone, delays(config), clock::now());
@@ -159,8 +160,12 @@ pub(super) fn ds(
         public_key: STANDARD.encode(dnskey.public()),
     };
     Ok(match output {
-        Output::Json => serde_json::to_string_pretty(&shown)? + "\n",
-        Output::Text => format!(
+        DsOutput::Json => serde_json::to_string_pretty(&shown)? + "\n",
+        DsOutput::TrustAnchors => format!(
+            "trust-anchors {{\n    {zone} static-ds {} {} {} \"{}\";\n}};\n",
+            shown.tag, shown.algorithm, shown.digest_type, shown.digest
+        ),
+        DsOutput::Text => format!(
             "{zone} IN DS {} {} {} {}\n{zone} IN DNSKEY {} 3 {} {}\n",
             shown.tag,
             shown.algorithm,

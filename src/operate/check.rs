@@ -41,5 +41,6 @@ pub use report::CheckReport;
 pub use run::check;
 pub use settings::CheckSettings;
 pub use surroundings::{
-    CheckSurroundings, CheckedDaemon, CheckedDrain, CheckedFiles, CheckedHostMember,
+    CheckSurroundings, CheckedDaemon, CheckedDrain, CheckedFiles, CheckedHostMember, CheckedKey,
+    CheckedKeys,
 };

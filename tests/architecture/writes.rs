@@ -12,6 +12,7 @@ const OPERATORS: &[&str] = &[
     "src/cli/check_arguments.rs",
     "src/cli/check_live.rs",
     "src/cli/checked_daemon.rs",
+    "src/cli/checked_keys.rs",
     "src/cli/host_arguments.rs",
     "src/cli/host_order.rs",
     "src/cli/join.rs",

@@ -106,6 +106,15 @@ fn the_ds_record_is_that_of_other_programs() {
         for (digest, option) in [("sha256", "-2"), ("sha384", "-4")] {
             let ours = done(folder, &["ds", ZONE, "--digest", digest]);
             let ours = words(ours.lines().next().unwrap());
+            let anchors = done(
+                folder,
+                &["ds", ZONE, "--digest", digest, "-o", "trust-anchors"],
+            );
+            let [tag, number, kind, hex] = &ours[ours.len() - 4..] else {
+                panic!("{ours:?}");
+            };
+            let anchor = format!("    {ZONE}. static-ds {tag} {number} {kind} \"{hex}\";");
+            assert_eq!(anchors, format!("trust-anchors {{\n{anchor}\n}};\n"));
             let ldns_option = if digest == "sha256" { "-2" } else { "-4" };
             let ldns = printed(folder, "ldns-key2ds", &["-n", ldns_option, public]);
             assert_eq!(ours, words(&ldns), "{algorithm} {digest}");

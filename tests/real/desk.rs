@@ -33,7 +33,7 @@ pub(crate) struct Ran {
 
 impl Ran {
     /// What a command came to.
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         Self {
             code: output.status.code(),

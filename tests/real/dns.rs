@@ -33,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) soa: bool,
     /// The serial of a SOA in the answer or authority section.
     pub(crate) serial: Option<u32>,
+    /// Whether a resolver says that it has validated all of it (AD).
+    pub(crate) authentic: bool,
 }
 
 impl Answer {
@@ -68,6 +70,11 @@ impl fmt::Display for Answer {
 
 /// A query with EDNS, and recursion desired as stubs and resolvers ask.
 pub(crate) fn query(id: u16, name: &str, kind: RecordType) -> Vec<u8> {
+    encode(id, name, kind, false)
+}
+
+/// The same, with DO if signatures are wanted.
+fn encode(id: u16, name: &str, kind: RecordType, wants_signatures: bool) -> Vec<u8> {
     let mut message = Message::new(id, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     let mut name = Name::from_str(name).expect("name");
@@ -75,6 +82,7 @@ pub(crate) fn query(id: u16, name: &str, kind: RecordType) -> Vec<u8> {
     message.add_query(Query::query(name, kind));
     let mut edns = Edns::new();
     edns.set_max_payload(1232);
+    edns.set_dnssec_ok(wants_signatures);
     message.set_edns(edns);
     message.to_vec().expect("query encodes")
 }
@@ -121,6 +129,7 @@ pub(crate) fn decode(id: u16, octets: &[u8]) -> Option<Answer> {
         errors,
         soa: message.authorities.iter().any(soa),
         serial,
+        authentic: message.metadata.authentic_data,
     })
 }
 
@@ -146,9 +155,19 @@ impl Client {
 
     /// Asks once; an error means that no answer came in time.
     pub(crate) fn ask(&self, name: &str, kind: RecordType) -> Result<Answer, String> {
+        self.exchange(name, kind, false)
+    }
+
+    /// The same, with DO.
+    pub(crate) fn ask_signed(&self, name: &str, kind: RecordType) -> Result<Answer, String> {
+        self.exchange(name, kind, true)
+    }
+
+    /// Sends a query and waits for its answer.
+    fn exchange(&self, name: &str, kind: RecordType, signed: bool) -> Result<Answer, String> {
         let id = self.id.get().wrapping_add(1);
         self.id.set(id);
-        let sent = self.socket.send(&query(id, name, kind));
+        let sent = self.socket.send(&encode(id, name, kind, signed));
         sent.map_err(|error| format!("send: {error}"))?;
         let mut buffer = [0; 4096];
         loop {

@@ -29,6 +29,16 @@ pub(crate) fn program(name: &str) -> PathBuf {
 /// What to do about a missing program.
 const HINT: &str = "set it to the folder that tests/real/build.sh prints";
 
+/// Where Debian or the search path has a program of a package of Debian.
+pub(crate) fn debian(program: &str, package: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    let programs = folders.map(|folder| folder.join(program));
+    let mut found = programs.filter(|program| program.is_file());
+    let found = found.next();
+    found.unwrap_or_else(|| panic!("{program} is missing: install Debian's package {package}"))
+}
+
 /// A running program; dropping it kills it.
 pub(crate) struct Process {
     /// What reports call it.

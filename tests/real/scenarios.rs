@@ -17,6 +17,7 @@ mod hints;
 mod hosts;
 mod image;
 mod joins;
+mod key_files;
 mod latency;
 mod live;
 mod losses;
@@ -33,7 +34,10 @@ mod resolved;
 mod resolvers;
 mod restart;
 mod rights;
+mod rolls;
 mod sbom;
+mod signed;
+mod signed_example;
 mod sizes;
 mod static_program;
 mod unconfirmed;
@@ -70,6 +74,36 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
     (
         "check_sees_what_the_zone_above_has_wrong",
         dns_checks::parents,
+    ),
+    (
+        "validators_take_every_answer_of_a_signed_apex_in_an_outage",
+        signed::outage,
+    ),
+    (
+        "the_commands_of_the_page_about_dnssec_validate",
+        signed_example::page,
+    ),
+    ("dnsviz_and_zonemaster_find_nothing_wrong", signed::judged),
+    ("a_check_compares_ds_records_with_keys", signed::checked),
+    (
+        "answers_hold_while_key_files_are_refused",
+        key_files::refused,
+    ),
+    (
+        "a_zone_without_readable_keys_is_not_answered",
+        key_files::unreadable,
+    ),
+    (
+        "a_roll_a_thousand_times_as_fast_is_never_bogus",
+        rolls::same_algorithm,
+    ),
+    (
+        "a_roll_to_another_algorithm_is_never_bogus",
+        rolls::other_algorithm,
+    ),
+    (
+        "a_zone_is_signed_until_its_ds_record_is_forgotten",
+        rolls::unsigned,
     ),
     ("haproxy_has_a_server_for_each_member", balancer::haproxy),
     ("no_answer_is_longer_than_that_of_knot", sizes::beside_knot),

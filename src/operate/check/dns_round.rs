@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 
 use super::checker::Checker;
 use super::dns::{
-    StubbedMember, check_parents, check_resolver, check_servers, check_stub, names_of_file,
-    pod_resolver,
+    StubbedMember, UNKNOWN_PARENT, check_parents, check_resolver, check_servers, check_stub,
+    knows_parents, names_of_file, pod_resolver,
 };
 use super::id::CheckId;
 use super::line::{CheckSubject, member};
@@ -42,7 +42,7 @@ impl<'r> DnsRound<'r> {
             let is_wanted = is_asked && self.settings.wants_member(&source.member);
             is_wanted.then(|| member(self.config, place, source))
         }));
-        if !self.settings.parents.is_empty() {
+        if knows_parents(self.settings, self.config) {
             subjects.push(CheckSubject::Parents);
         }
         let resolvers = self.settings.resolvers.iter();
@@ -75,7 +75,12 @@ impl<'r> DnsRound<'r> {
                     self.tell_of_unmade(checker);
                     check_servers(checker, self.config, has_daemon).await;
                 }
-                CheckSubject::Parents => check_parents(checker, self.config).await,
+                CheckSubject::Parents => {
+                    let (around, config) = (Arc::clone(self.around), Arc::clone(self.config));
+                    let keys = spawn_blocking(move || around.keys(&config)).await;
+                    let keys = keys.unwrap_or_else(|error| Err(error.to_string()));
+                    check_parents(checker, self.config, &keys).await;
+                }
                 CheckSubject::Resolver(resolver) => {
                     check_resolver(checker, self.config, *resolver).await;
                 }
@@ -89,14 +94,12 @@ impl<'r> DnsRound<'r> {
 
     /// Says of checks that are asked for why they are not made.
     fn tell_of_unmade(&self, checker: &Checker<'_>) {
-        let (settings, parents) = (
-            self.settings,
-            "give a server of the zone above with --parent",
-        );
+        let settings = self.settings;
+        let has_parents = knows_parents(settings, self.config);
         for (id, is_made, how) in [
-            (CheckId::ParentNs, !settings.parents.is_empty(), parents),
-            (CheckId::ParentGlue, !settings.parents.is_empty(), parents),
-            (CheckId::ParentDs, !settings.parents.is_empty(), parents),
+            (CheckId::ParentNs, has_parents, UNKNOWN_PARENT),
+            (CheckId::ParentGlue, has_parents, UNKNOWN_PARENT),
+            (CheckId::ParentDs, has_parents, UNKNOWN_PARENT),
             (
                 CheckId::Stub,
                 !self.stubs().is_empty(),

@@ -58,7 +58,7 @@ checks! {
     DnsTcp = "dns-tcp", "Each listener and name server answers over TCP";
     ParentNs = "parent-ns", "The zone above delegates the apex to the name servers that are configured";
     ParentGlue = "parent-glue", "The zone above has the addresses of name servers that are configured";
-    ParentDs = "parent-ds", "The zone above has no DS record for the apex, which is not signed";
+    ParentDs = "parent-ds", "The zone above has the DS record of a signed apex, and none of another";
     Stub = "stub", "The DNS server of the member forwards what is served here";
     Ecs = "ecs", "The resolver passes client subnets on";
 }

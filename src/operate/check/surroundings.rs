@@ -68,6 +68,32 @@ pub struct CheckedDrain {
     pub since: UnixSeconds,
 }
 
+/// The keys of a zone that is to be signed, as the zone above is to know them.
+#[derive(Debug, Clone)]
+pub struct CheckedKeys {
+    /// The zone in letters, without a dot at the end.
+    pub zone: String,
+    /// Its keys.
+    pub keys: Vec<CheckedKey>,
+    /// The zone above is asked to delete its DS records (RFC 8078, section 4).
+    pub is_leaving: bool,
+    /// The zone is not signed any more.
+    pub is_unsigned: bool,
+}
+
+/// A key of such a zone.
+#[derive(Debug, Clone)]
+pub struct CheckedKey {
+    /// Its algorithm and tag, such as `13/34428`.
+    pub name: String,
+    /// The rdata of the DS records that may be made of it.
+    pub ds: Vec<Vec<u8>>,
+    /// It signs the DNSKEY RRset: a DS record of it leads to answers that hold.
+    pub signs_keys: bool,
+    /// The zone above is asked for its DS record.
+    pub is_asked: bool,
+}
+
 /// What is asked of the command line.
 pub trait CheckSurroundings: Send + Sync {
     /// Reads the configuration and the files that it names, with the members of objects of the host
@@ -77,6 +103,9 @@ pub trait CheckSurroundings: Send + Sync {
     /// What the daemon of a configuration says. The error is that none was found, and where it was
     /// looked for.
     fn daemon(&self, config: &Config) -> Result<CheckedDaemon, String>;
+
+    /// The keys of the zones that are to be signed. The error is why they cannot be read.
+    fn keys(&self, config: &Config) -> Result<Vec<CheckedKeys>, String>;
 
     /// Which clusters the members were when a daemon kept their facts here.
     fn identities(&self, config: &Arc<Config>) -> BTreeMap<Label, Identity>;

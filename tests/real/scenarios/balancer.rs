@@ -6,10 +6,9 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use super::resolvers::debian;
 use crate::files;
 use crate::gazetteer::{Gazetteer, global};
-use crate::process::Process;
+use crate::process::{Process, debian};
 use crate::wait::{SOON, until};
 
 /// Members: whether they have the service `web`, and their weight there.

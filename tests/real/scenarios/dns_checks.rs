@@ -8,11 +8,11 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::resolvers::{PORT, debian, resolver, start_unbound};
+use super::resolvers::{PORT, resolver, start_unbound};
 use crate::files;
 use crate::gazetteer::Gazetteer;
 use crate::loopback;
-use crate::process::{Process, program};
+use crate::process::{Process, debian, program};
 use crate::relay::DatagramRelay;
 
 /// The port of name servers.

@@ -10,13 +10,13 @@ use std::process::Command;
 use hickory_proto::rr::RecordType;
 use serde_json::Value;
 
-use super::resolvers::{PORT, assert_resolved, debian, gazetteer, gazetteer_at, resolver};
+use super::resolvers::{PORT, assert_resolved, gazetteer, gazetteer_at, resolver};
 use crate::dns::Client;
 use crate::faults::network::Network;
 use crate::files;
 use crate::gazetteer::{Gazetteer, global};
 use crate::loopback;
-use crate::process::program;
+use crate::process::{debian, program};
 use crate::responder::Responder;
 
 /// A name that gazetteer knows nothing of.

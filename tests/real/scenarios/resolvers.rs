@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use hickory_proto::rr::RecordType;
 
@@ -12,7 +12,7 @@ use crate::files;
 use crate::gate::Gate;
 use crate::gazetteer::{Gazetteer, global, within};
 use crate::loopback;
-use crate::process::{Process, program};
+use crate::process::{Process, debian, program};
 use crate::wait::{SOON, START, until};
 
 /// The port of the resolvers, each on an address of its own.
@@ -169,16 +169,6 @@ pub(super) fn start_unbound(folder: &Path, address: Ipv4Addr, more: &str) -> (Pr
     );
     let arguments = ["-d".into(), "-c".into(), file.into()];
     resolver(folder, &debian("unbound", "unbound"), &arguments, address)
-}
-
-/// Where Debian or the search path has a program of a package of Debian.
-pub(super) fn debian(program: &str, package: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let programs = folders.map(|folder| folder.join(program));
-    let mut found = programs.filter(|program| program.is_file());
-    let found = found.next();
-    found.unwrap_or_else(|| panic!("{program} is missing: install Debian's package {package}"))
 }
 
 /// Case A08: CoreDNS forwards over TCP (what it forwards to has no UDP at all), and three queries

@@ -10,10 +10,10 @@ use std::str::FromStr;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 
-use super::resolvers::{PORT, debian, resolver};
+use super::resolvers::{PORT, resolver};
 use crate::dns::{Answer, TIMEOUT};
 use crate::gazetteer::{APEX, Gazetteer, global, within};
-use crate::process::Process;
+use crate::process::{Process, debian};
 use crate::wait::{START, until};
 use crate::{files, loopback, report_line};
 
