@@ -121,7 +121,7 @@ async fn files_are_read_again_only_if_they_may_have_changed() {
         coarse,
         ..EVENTS_ONLY
     };
-    let none = [const { PathBuf::new() }; 0];
+    let none: [PathBuf; 0] = [];
     let mut watch = FileWatch::with_pace([path.clone(), other.clone()], &FACTS_FILE, pace);
     assert_eq!(watch.touched().await, [path.clone(), other.clone()]);
     next(&mut watch).await;
@@ -144,7 +144,9 @@ async fn files_are_read_again_only_if_they_may_have_changed() {
 async fn an_event_has_the_files_looked_at_that_it_is_of() {
     let folder = tempfile::tempdir().unwrap();
     let paths: Vec<_> = ["a", "b"].map(|name| folder.path().join(name)).into();
-    paths.iter().for_each(|path| write(path, "1"));
+    for path in &paths {
+        write(path, "1");
+    }
     let mut watch = FileWatch::with_pace(paths.clone(), &FACTS_FILE, EVENTS_ONLY);
     next(&mut watch).await;
     let mut touch = |paths: &[&Path]| {
