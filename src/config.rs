@@ -9,6 +9,7 @@
 //! ```
 
 mod alias;
+mod apex_lines;
 mod apexes;
 mod check;
 mod countries;
@@ -41,7 +42,7 @@ pub mod whole_file;
 mod zone_file;
 mod zone_records;
 
-pub use dnssec::problem_of_zone;
+pub use apex_lines::problem_of_zone;
 pub use file::{Composition, compose, parse};
 pub use fragments::{
     Fragment, FragmentListing, RefusedFragment, fragment_files, fragment_name, list, read_fragment,

@@ -24,6 +24,7 @@ mod cursor;
 mod edns;
 mod finish;
 mod header;
+mod labels;
 mod name;
 mod name_parts;
 mod opt;
@@ -35,6 +36,7 @@ mod record;
 mod reject;
 mod rejected;
 mod response;
+mod soa;
 mod tsig;
 
 #[cfg(test)]
@@ -44,6 +46,7 @@ pub use codes::{class, ede, opcode, rcode, rrtype};
 pub use cookie_query::{answer_cookie, cookie_without_question};
 pub use cookies::{ClientCookie, CookieResult, CookieSecrets, SentCookie};
 pub use edns::{ClientSubnet, Edns};
+pub use labels::{NameText, labels, parent, split_label, suffixes};
 pub use name::{MAX_NAME, NameBuf, NameError};
 pub use name_parts::{NameParts, Owner, Soa};
 pub use opt::{EdeList, OptReply};
@@ -53,3 +56,4 @@ pub use query::Query;
 pub use reject::Reject;
 pub use rejected::reject;
 pub use response::{ResponseWriter, udp_limit};
+pub use soa::{SoaRdata, is_newer_serial};

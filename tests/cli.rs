@@ -6,6 +6,8 @@ mod admin;
 mod check_live;
 #[path = "cli/daemon.rs"]
 mod daemon;
+#[path = "cli/floods.rs"]
+mod floods;
 #[path = "cli/keys.rs"]
 mod keys;
 #[path = "cli/kustomize.rs"]

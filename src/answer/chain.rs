@@ -1,6 +1,8 @@
 //! Chains of static CNAME and DNAME records, followed inside the apexes that are served (RFC 1034 section
 //! 3.6.2, RFC 6672 section 3.2).
 
+use std::net::IpAddr;
+
 use super::classify::classify;
 use super::lookup::Lookup;
 use super::subject::Subject;
@@ -40,7 +42,7 @@ pub(super) fn leads_on(subject: &Subject<'_>, qtype: u16) -> bool {
 #[cold]
 pub(super) fn follow(
     snapshot: &Snapshot,
-    (qname, qtype): (&Qname, u16),
+    (qname, qtype, client): (&Qname, u16, IpAddr),
     subject: &Subject<'_>,
     response: &mut ResponseWriter<'_>,
 ) -> Chain {
@@ -66,7 +68,8 @@ pub(super) fn follow(
             break;
         }
         let name = chain.name.clone();
-        let Some(mut lookup) = Lookup::whole(snapshot, &name) else {
+        let lookup = Lookup::whole(snapshot, &name);
+        let Some(mut lookup) = lookup.filter(|it| it.is_served(snapshot, qtype, client)) else {
             break;
         };
         let subject = classify(snapshot, &name, &mut lookup);

@@ -9,7 +9,7 @@ use super::lookup::Lookup;
 use super::subject::Subject;
 use crate::names::{Below, Form, Prefix};
 use crate::snapshot::{Apex, ApexIdx, FederationIdx, FixedName, ScopeIdx, Snapshot, Tree};
-use crate::wire::Qname;
+use crate::wire::{Qname, parent, suffixes};
 use existing::unknown;
 
 /// Says what a name is.
@@ -138,12 +138,13 @@ fn unknown_topology<'s>(snapshot: &'s Snapshot, apex: &Apex) -> Subject<'s> {
 
 /// The last label of a wire form without a root, in wire form.
 fn last_label(labels: &[u8]) -> &[u8] {
-    suffixes(labels).last().unwrap_or_default()
+    let whole = suffixes(labels).take_while(|labels| !labels.is_empty());
+    whole.last().unwrap_or_default()
 }
 
 /// The first label of a wire form without a root, in wire form.
 fn first_label(labels: &[u8]) -> &[u8] {
-    let rest = after_first(labels).map_or(0, <[u8]>::len);
+    let rest = parent(labels).map_or(0, <[u8]>::len);
     labels
         .get(..labels.len().saturating_sub(rest))
         .unwrap_or_default()
@@ -151,17 +152,5 @@ fn first_label(labels: &[u8]) -> &[u8] {
 
 /// How many labels a wire form without a root has.
 fn label_count(labels: &[u8]) -> usize {
-    suffixes(labels).count()
-}
-
-/// A wire form without a root from each of its labels on.
-fn suffixes(labels: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::successors(Some(labels), |labels| after_first(labels))
-        .take_while(|labels| !labels.is_empty())
-}
-
-/// What follows the first label.
-fn after_first(labels: &[u8]) -> Option<&[u8]> {
-    let (length, tail) = labels.split_first()?;
-    tail.get(usize::from(*length)..)
+    crate::wire::labels(labels).count()
 }

@@ -1,8 +1,10 @@
 //! The look-up of the service that a name means, in steps of one cache miss each at most.
 
+use std::net::IpAddr;
+
 use crate::names::{Below, Form, split, split_clusterset, split_local};
 use crate::snapshot::{Apex, ApexIdx, EntrySeek, ScopeIdx, ServiceEntry, Snapshot, Tree};
-use crate::wire::Qname;
+use crate::wire::{Qname, rrtype};
 
 /// A name inside an apex, split into what its labels mean, and its service as far as it is looked up.
 #[derive(Debug)]
@@ -78,6 +80,29 @@ impl<'a> Lookup<'a> {
             lookup.advance(snapshot);
         }
         Some(lookup)
+    }
+
+    /// The apex around this one where that answers for a type: DS records belong to the parent side of a zone
+    /// cut (RFC 4035 section 2.4).
+    #[inline]
+    pub(super) fn outer(&self, qtype: u16) -> Option<ApexIdx> {
+        let parent = self.apex.parent.filter(|_| qtype == rrtype::DS);
+        parent.filter(|_| matches!(self.form, Form::Apex))
+    }
+
+    /// The apex whose records answer for a type.
+    #[inline]
+    pub(super) fn answering(&self, snapshot: &'a Snapshot, qtype: u16) -> &'a Apex {
+        let outer = self.outer(qtype);
+        let outer = outer.and_then(|outer| snapshot.apexes().get(outer));
+        outer.unwrap_or(self.apex)
+    }
+
+    /// Whether a client is served the zone that answers for a type.
+    pub(super) fn is_served(&self, snapshot: &'a Snapshot, qtype: u16, client: IpAddr) -> bool {
+        let apex = &self.answering(snapshot, qtype).name;
+        let networks = snapshot.client_networks();
+        networks.are_served_zone(apex, client)
     }
 
     /// The service, if it exists in this apex.

@@ -12,9 +12,9 @@ use super::signing::{Outcome, Signatures, Signing};
 use crate::decide::Trace;
 use crate::dnssec::Lane;
 use crate::model::RateClass;
-use crate::snapshot::{Apex, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::wire::{
-    EdeList, Edns, NameBuf, OptReply, Owner, Qname, Query, Reject, ResponseWriter, SentCookie,
+    EdeList, Edns, OptReply, Owner, Qname, Query, Reject, ResponseWriter, SentCookie,
     answer_cookie, class, cookie_without_question, ede, rcode, reject, rrtype, udp_limit,
 };
 
@@ -226,14 +226,16 @@ impl<'a> Prepared<'a> {
         };
         let mut is_made = false;
         let networks = snapshot.client_networks();
-        if !networks.are_served(client.listener, client.address) {
+        let is_served = networks.are_served(client.listener, client.address)
+            && (networks.have_all_zones() || is_zone_served(&reply, lookup.as_ref()));
+        if !is_served {
             prohibit(&mut reply);
         } else if let Some(lookup) = lookup {
             let subject = classify(snapshot, qname, lookup);
             if chain::leads_on(&subject, query.qtype) {
                 chain = chain::follow(
                     snapshot,
-                    (qname, query.qtype),
+                    (qname, query.qtype, client.address),
                     &subject,
                     &mut reply.response,
                 );
@@ -262,7 +264,7 @@ impl<'a> Prepared<'a> {
             trace.over_message();
         }
         let is_old = reply.signing.seen.old > 0 && !reply.signing.makes;
-        let opt = opt(&reply, &reply.errors);
+        let opt = opt(&reply, lookup.as_ref(), &reply.errors);
         let length = reply.response.finish(opt.as_ref());
         answered(if is_old {
             Outcome::ReplyAndRenew(length)
@@ -313,6 +315,13 @@ pub enum Substitute {
     BadCookie,
 }
 
+/// Whether the client is served the zone that answers for the name asked.
+#[cold]
+fn is_zone_served<'a>(reply: &Reply<'a, '_>, lookup: Option<&Lookup<'a>>) -> bool {
+    let (snapshot, qtype, client) = (reply.snapshot, reply.query.qtype, reply.client.address);
+    lookup.is_none_or(|lookup| lookup.is_served(snapshot, qtype, client))
+}
+
 /// Answers for the name that a chain leads to.
 #[cold]
 fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &'a Chain, trace: &mut T) {
@@ -320,7 +329,9 @@ fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &'a Chain, trace: 
         // The chain is all.
         return;
     }
-    if let Some(mut lookup) = Lookup::whole(reply.snapshot, &chain.name) {
+    let (snapshot, qtype, client) = (reply.snapshot, reply.query.qtype, reply.client.address);
+    let lookup = Lookup::whole(snapshot, &chain.name);
+    if let Some(mut lookup) = lookup.filter(|it| it.is_served(snapshot, qtype, client)) {
         let subject = classify(reply.snapshot, &chain.name, &mut lookup);
         dispatch::answer(reply, lookup.apex, &subject, trace);
     }
@@ -362,7 +373,11 @@ fn limit(snapshot: &Snapshot, query: &Query<'_>, client: &Client) -> usize {
 
 /// The OPT record of a reply, if the request has one.
 #[inline]
-fn opt<'r>(reply: &Reply<'r, '_>, errors: &'r EdeList<'r>) -> Option<OptReply<'r>> {
+fn opt<'r>(
+    reply: &Reply<'r, '_>,
+    lookup: Option<&Lookup<'r>>,
+    errors: &'r EdeList<'r>,
+) -> Option<OptReply<'r>> {
     let query = reply.query;
     query.edns.as_ref().map(|edns| {
         let nsid = reply.snapshot.settings().nsid.as_deref().map(str::as_bytes);
@@ -375,8 +390,8 @@ fn opt<'r>(reply: &Reply<'r, '_>, errors: &'r EdeList<'r>) -> Option<OptReply<'r
             },
             client_subnet: edns.client_subnet.map(|subnet| (subnet, reply.scope)),
             cookie: reply.client.cookie.map(|cookie| cookie.octets),
-            zone_version: zone_version(reply.snapshot, edns, reply.apex),
-            report_channel: report_channel(reply.snapshot),
+            zone_version: zone_version(reply, edns, lookup),
+            report_channel: report_channel(reply, lookup),
             ede: errors,
             ..OptReply::new(edns)
         }
@@ -405,18 +420,27 @@ fn end_signing<T: Trace>(reply: &mut Reply<'_, '_>, trace: &mut T) -> Option<Lan
     missing.filter(|_| !reply.response.is_truncated())
 }
 
-/// The version of the zone of an answer, if that is asked for (RFC 9660).
+/// The version of the zone that answers for the name asked, if that is asked for: its serial, wherever a chain
+/// leads (RFC 9660 sections 2.1, 3.2 and 4). None of zones that are not served.
 #[inline]
-fn zone_version(snapshot: &Snapshot, edns: &Edns<'_>, apex: Option<&Apex>) -> Option<(u8, u32)> {
-    let apex = apex.filter(|_| edns.zone_version_requested)?;
-    Some((u8::try_from(apex.labels).ok()?, snapshot.serial().0))
+fn zone_version<'r>(
+    reply: &Reply<'r, '_>,
+    edns: &Edns<'_>,
+    lookup: Option<&Lookup<'r>>,
+) -> Option<(u8, u32)> {
+    let lookup = lookup.filter(|_| edns.zone_version_requested && reply.apex.is_some())?;
+    let apex = lookup.answering(reply.snapshot, reply.query.qtype);
+    let labels = u8::try_from(apex.labels).ok()?;
+    Some((labels, apex.serial(reply.snapshot.serial().0)))
 }
 
-/// Where resolvers report what fails (RFC 9567).
+/// Where resolvers report what fails (RFC 9567 section 6.2): never inside the zone that it is of (section 8.1).
 #[inline]
-fn report_channel(snapshot: &Snapshot) -> Option<&[u8]> {
-    let channel = snapshot.settings().report_channel.as_ref();
-    channel.map(NameBuf::as_wire)
+fn report_channel<'r>(reply: &Reply<'r, '_>, lookup: Option<&Lookup<'r>>) -> Option<&'r [u8]> {
+    let channel = reply.snapshot.settings().report_channel.as_ref()?;
+    let apex = lookup.map(|lookup| lookup.answering(reply.snapshot, reply.query.qtype));
+    let is_inside = apex.is_some_and(|apex| channel.is_within(&apex.name));
+    (!is_inside).then(|| channel.as_wire())
 }
 
 /// REFUSED, with an extended error: the client is none of those who are served.

@@ -2,9 +2,8 @@
 
 use super::lookup::Lookup;
 use crate::dnssec::{Lane, SignatureTable, ZoneKeys};
-use crate::names::Form;
 use crate::snapshot::{Scope, Snapshot};
-use crate::wire::{Owner, Query, rrtype};
+use crate::wire::{Owner, Query};
 
 /// Where the signatures of answers come from.
 #[derive(Debug, Clone, Copy, Default)]
@@ -133,10 +132,7 @@ impl<'a> Signing<'a> {
         let Some(lookup) = lookup else {
             return Self::NONE;
         };
-        let parent = lookup.apex.parent.filter(|_| {
-            // DS records belong to the parent side of a zone cut (RFC 4035 section 2.4).
-            query.qtype == rrtype::DS && matches!(lookup.form, Form::Apex)
-        });
+        let parent = lookup.outer(query.qtype);
         Self {
             keys: snapshot.zone_keys(parent.unwrap_or(lookup.index)),
             is_wanted: query.edns.is_some_and(|edns| edns.dnssec_ok),

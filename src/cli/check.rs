@@ -232,7 +232,11 @@ impl Found {
             }
         };
         for (zone, _) in &wanted.zones {
-            let placed = PlacedKeys::at(&keys, zone, wanted.delays, clock::now());
+            let now = clock::now();
+            let placed = PlacedKeys::at(&keys, zone, wanted.delays, now);
+            for line in placed.clock_troubles(now) {
+                self.note(FoundIn::Config, "warning: ", line);
+            }
             let signed_with = placed.zone_keys(zone, wanted.delays);
             if signed_with.is_some_and(|keys| !keys.is_usable()) {
                 let name = zone.to_string();

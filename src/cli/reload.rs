@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 
 use super::composed::{Composed, compose};
 use super::other_members::OtherMembers;
-use super::zone_files::{ZoneFiles, with_zones};
+use super::zone_files::{ZoneFiles, ZonesToRead, with_zones};
 use crate::config::read::ReadError;
 use crate::config::{Config, Loaded, Problem};
 use crate::model::limits::CONFIGURATION_FILE;
@@ -107,6 +107,10 @@ impl Running {
                 self.is_due = false;
                 self.next = self.take(new, read).or(self.next.take());
             }
+            if self.zones.have_changed() {
+                let next = self.read_zones().await;
+                self.next = next.or(self.next.take());
+            }
             if self.is_asked {
                 let read = blocking::read(self.path.clone(), &CONFIGURATION_FILE).await;
                 self.is_asked = false;
@@ -124,7 +128,7 @@ impl Running {
                         self.note(change.content, false);
                     }
                 }
-                () = self.zones.changed() => self.is_due = true,
+                () = self.zones.changed() => {}
                 news = self.members.changed() => {
                     self.is_due |= self.members.note(news, &self.config);
                 }
@@ -150,12 +154,15 @@ impl Running {
         let path = self.path.clone();
         let texts = self.members.texts();
         let length = new.as_ref().unwrap_or(&good).len();
-        let to_read = self.zones.take(new.is_some());
+        let to_read = match new {
+            Some(_) => ZonesToRead::All,
+            None => self.zones.to_read(),
+        };
         let before = self.config.fleet.statics.clone();
         let parse = move || {
             let composed = |octets: &[u8]| {
                 let mut composed = compose(octets, &path, &texts)?;
-                let with = with_zones(composed.config, &before, &to_read)?;
+                let with = with_zones(composed.config, octets, &before, &to_read)?;
                 composed.config = with.config;
                 Ok::<_, Vec<Problem>>((composed, with.problems))
             };
@@ -177,7 +184,38 @@ impl Running {
                 zones: zones.unwrap_or_default(),
             }
         };
-        blocking::parse(length, parse).await
+        let read = blocking::parse(length, parse).await;
+        self.zones.note_read();
+        read
+    }
+
+    /// Reads the zones whose files have changed, and nothing else. Returns what to run instead, if they are
+    /// right and differ.
+    async fn read_zones(&mut self) -> Option<Arc<Config>> {
+        let (config, good) = (Arc::clone(&self.config), Arc::clone(&self.good));
+        let to_read = self.zones.to_read();
+        let read = move || {
+            let before = config.fleet.statics.clone();
+            with_zones(Config::clone(&config), &good, &before, &to_read)
+        };
+        let read = blocking::blocking(read).await;
+        self.zones.note_read();
+        match read {
+            Ok(with) => {
+                self.zones.tell(&with.problems);
+                self.zones.follow(&with.config);
+                if with.config.fleet == self.config.fleet {
+                    return None;
+                }
+                self.config = Arc::new(with.config);
+                Some(Arc::clone(&self.config))
+            }
+            // All of them were there before.
+            Err(problems) => {
+                self.zones.tell(&problems);
+                None
+            }
+        }
     }
 
     /// Keeps what was read, to be looked at where it differs from what was read before.

@@ -11,7 +11,7 @@ use super::table::table;
 use super::zone_arguments::Zone;
 use crate::config::{Config, Problem, read_zone, zone_text};
 use crate::model::StaticZone;
-use crate::wire::{NameBuf, rrtype};
+use crate::wire::NameBuf;
 
 /// Does it.
 pub(super) fn zone(arguments: &Zone) -> anyhow::Result<ExitCode> {
@@ -73,9 +73,8 @@ fn list(config: &Config) -> anyhow::Result<ExitCode> {
         let serial = if federations.any(|it| it.apex == zone.apex) {
             "(of the snapshot)".to_owned()
         } else {
-            serial(zone)
-                .map(|serial| serial.to_string())
-                .unwrap_or_default()
+            let serial = zone.serial().map(|serial| serial.to_string());
+            serial.unwrap_or_default()
         };
         let file = zone.files.first().map(|file| file.display().to_string());
         rows.push(vec![
@@ -100,12 +99,4 @@ fn show(config: &Config, apex: &NameBuf) -> anyhow::Result<ExitCode> {
 /// How many records a zone has.
 fn records(zone: &StaticZone) -> usize {
     zone.sets.iter().map(|set| set.rdata.len()).sum()
-}
-
-/// The serial in a zone's own SOA record.
-fn serial(zone: &StaticZone) -> Option<u32> {
-    let soa = zone.apex_set(rrtype::SOA)?.rdata.first()?;
-    let at = soa.len().checked_sub(20)?;
-    let octets = soa.get(at..at + 4)?.first_chunk::<4>()?;
-    Some(u32::from_be_bytes(*octets))
 }

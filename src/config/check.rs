@@ -7,7 +7,7 @@ use super::apexes::ApexDrafts;
 use super::dnssec::{self, ZoneDraft};
 use super::federation::FederationDraft;
 use super::geography::CostDraft;
-use super::listen::ListenDraft;
+use super::listen::{ListenDraft, check_report_channel};
 use super::member::MemberDraft;
 use super::problem::{PartProblems, Placed};
 use super::topology::{NetworkDraft, RegionAndZones, RegionDraft, TopologyLabel, check_places};
@@ -83,6 +83,11 @@ pub(super) fn check(report: &PartProblems<'_>, drafts: &Drafts) {
         .iter()
         .filter_map(|draft| draft.whole.clone())
         .collect();
+    let apexes_of_federations = drafts.federations.iter();
+    let apexes_of_federations =
+        apexes_of_federations.filter_map(|it| Some(&it.apex.as_ref()?.value));
+    let channel = drafts.listen.report_channel.as_ref();
+    check_report_channel(report, channel, apexes_of_federations);
     alias::check(report, &drafts.aliases, &drafts.federations, &zones);
     let regions = drafts.regions.iter().map(|draft| &draft.place);
     let members = drafts.members.iter().map(|member| &member.place);

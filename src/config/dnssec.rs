@@ -5,12 +5,11 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use toml::de::DeTable;
-
 use super::federation::FederationDraft;
 use super::key_file::algorithm;
+use super::listen::networks;
 use super::member::MemberDraft;
-use super::problem::{FileProblems, PartProblems, Placed, Problem};
+use super::problem::{PartProblems, Placed};
 use super::section::Section;
 use super::settings::{DnssecSettings, Rollover, ZoneSettings, ZoneSigning};
 use super::values::{self, DAY, HOUR, show};
@@ -107,11 +106,13 @@ pub(super) fn zone(section: Section<'_>, beside: &Path) -> ZoneDraft {
     let apex = section.text("apex", "apex", values::name);
     let file = section.text("file", "file", values::plain);
     let signing = section.table("dnssec").map(signing);
+    let allow = networks(&section, "allow");
     section.finish();
     let whole = apex.as_ref().map(|apex| ZoneSettings {
         apex: apex.value.clone(),
         file: file.map(|file| beside.join(file.value)),
         signing,
+        allow,
     });
     ZoneDraft { apex, whole }
 }
@@ -167,28 +168,6 @@ pub(super) fn check(
             report.add(apex.at, message);
         }
     }
-}
-
-/// A problem of a zone, at its place in the file that names it.
-pub fn problem_of_zone(octets: &[u8], path: &Path, apex: &NameBuf, message: String) -> Problem {
-    let text = String::from_utf8_lossy(octets);
-    let problems = FileProblems::new(&text, path);
-    let (root, _) = DeTable::parse_recoverable(&text);
-    let zones = root.get_ref().get("zone");
-    let zones = zones.and_then(|zones| zones.get_ref().as_array());
-    let mut apexes = zones.into_iter().flatten().filter_map(|zone| {
-        let apex = zone.get_ref().as_table()?.get("apex")?;
-        let name: NameBuf = apex.get_ref().as_str()?.parse().ok()?;
-        Some((name, apex.span().start))
-    });
-    let at = apexes
-        .find(|(name, _)| name == apex)
-        .map_or(0, |(_, at)| at);
-    problems.add(at, message.clone());
-    let mut problems = problems.into_problems().into_iter();
-    problems
-        .next()
-        .unwrap_or_else(|| Problem::whole(path, message))
 }
 
 /// Whether a federation has names in this apex: its own, that of its clusterset, or that in the cluster

@@ -15,7 +15,7 @@ use super::section::{Section, as_table, read_text};
 use super::settings::{ClientRules, DnsListener, Listen};
 use super::values;
 use crate::names::Label;
-use crate::wire::NameBuf;
+use crate::wire::{NameBuf, NameText};
 
 /// The most UDP threads.
 const MOST_WORKERS: u64 = 256;
@@ -52,6 +52,8 @@ pub(super) struct ListenDraft {
     pub(super) rules: ClientRules,
     /// Members named by listeners.
     pub(super) members: Vec<Placed<Label>>,
+    /// The domain to which resolvers report what fails.
+    pub(super) report_channel: Option<Placed<NameBuf>>,
 }
 
 /// Reads `[listen]`; without it, everything has its default. Paths are relative to the folder `beside`.
@@ -85,10 +87,14 @@ pub(super) fn listen(section: Option<Section<'_>>, beside: &Path) -> ListenDraft
             ..ClientRules::default()
         },
         members: Vec::new(),
+        report_channel: None,
     };
     if let Some(section) = section {
         read(&section, &mut draft);
         read_rules(&section, beside, &mut draft.rules);
+        draft.report_channel = section.text("report-channel", "report-channel", values::name);
+        let channel = draft.report_channel.as_ref();
+        draft.rules.report_channel = channel.map(|name| name.value.clone());
         section.finish();
     }
     draft
@@ -176,12 +182,29 @@ fn read_rules(section: &Section<'_>, beside: &Path, rules: &mut ClientRules) {
             section.report.add(most.at, message);
         }
     }
-    let channel = section.text("report-channel", "report-channel", values::name);
-    rules.report_channel = channel.map(|name| name.value);
+}
+
+/// Reports a domain to report to inside the apex of a federation, whose failures are those that are reported
+/// (RFC 9567 section 8.1). Inside other zones it is left out of their answers.
+pub(super) fn check_report_channel<'a>(
+    report: &PartProblems<'_>,
+    channel: Option<&Placed<NameBuf>>,
+    mut apexes: impl Iterator<Item = &'a NameBuf>,
+) {
+    if let Some(channel) = channel
+        && let Some(apex) = apexes.find(|apex| channel.value.is_within(apex))
+    {
+        let (name, apex) = (&channel.value, NameText(apex.as_wire()));
+        let message = format!(
+            "report-channel \"{}\": inside {apex}, whose failures are reported there (RFC 9567, 8.1)",
+            NameText(name.as_wire())
+        );
+        report.add(channel.at, message);
+    }
 }
 
 /// A list of networks.
-fn networks(section: &Section<'_>, key: &'static str) -> Option<Vec<IpNet>> {
+pub(super) fn networks(section: &Section<'_>, key: &'static str) -> Option<Vec<IpNet>> {
     let networks = section.texts(key, values::network)?.into_iter();
     Some(networks.map(|network| network.value).collect())
 }

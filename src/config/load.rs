@@ -95,7 +95,7 @@ pub fn load_all(path: &Path) -> Result<Loaded, Vec<Problem>> {
     }
     let given = has_folder.then_some(&*fragments);
     let composed = file::compose(octets.clone(), path, given, &[])?;
-    let config = read_statics(composed.config)?;
+    let config = read_statics(composed.config, &octets)?;
     let mut refused = composed.refused;
     refused.extend(unread);
     Ok(Loaded {

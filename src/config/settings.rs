@@ -51,6 +51,13 @@ impl Config {
         let zones = self.zones.iter();
         zones.filter_map(|zone| Some((&zone.apex, zone.signing.as_ref()?)))
     }
+
+    /// The zones that are not served to all, and the networks that they are served to.
+    pub fn zones_allowed(&self) -> Vec<(NameBuf, Vec<IpNet>)> {
+        let zones = self.zones.iter();
+        let zones = zones.filter_map(|zone| Some((zone.apex.clone(), zone.allow.clone()?)));
+        zones.collect()
+    }
 }
 
 /// Where members come from beside `[[member]]`.
@@ -221,6 +228,8 @@ pub struct ZoneSettings {
     pub file: Option<PathBuf>,
     /// How it is signed; `None`: it is not.
     pub signing: Option<ZoneSigning>,
+    /// Networks of the clients that it is served to; `None` is all.
+    pub allow: Option<Vec<IpNet>>,
 }
 
 /// How a zone is signed.

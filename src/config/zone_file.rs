@@ -182,27 +182,27 @@ mod tests {
         let check = |text: &str, expected: &str| assert_eq!(problems(text), [expected], "{text}");
         check(
             "www MX 10 mail.example.net.\nwww CNAME x\n",
-            "zone:6:1: www.example.com CNAME beside MX of line 5 (RFC 1034, 3.6.2)",
+            "zone:6:1: www.example.com: CNAME beside MX of line 5 (RFC 1034, 3.6.2)",
         );
         check(
             "x CNAME a\nx CNAME b\n",
-            "zone:5:1: x.example.com has 2 CNAME records: one may be there",
+            "zone:5:1: x.example.com: has 2 CNAME records: one may be there",
         );
         check(
             "@ SOA ns1 admin 2 1d 2h 4w 5m\n",
-            "zone:2:1: example.com has 2 SOA records: one may be there",
+            "zone:2:1: example.com: has 2 SOA records: one may be there",
         );
         check(
             "x SOA ns1 admin 2 1d 2h 4w 5m\n",
-            "zone:5:1: x.example.com SOA outside of the apex",
+            "zone:5:1: x.example.com: SOA outside of the apex",
         );
         check(
             "x DS 1 13 2 00\n",
-            "zone:5:1: x.example.com DS without NS (RFC 4035, 2.4)",
+            "zone:5:1: x.example.com: DS without NS (RFC 4035, 2.4)",
         );
         check(
             "x NS ns.x\n",
-            "zone:5:1: x.example.com NS ns.x.example.com: has no A and no AAAA record in this zone",
+            "zone:5:1: x.example.com: NS ns.x.example.com: has no A and no AAAA record in this zone",
         );
         assert!(read(&format!("{HEAD}x NS ns.y\n*.y AAAA 2001:db8::1\ny TXT y\n")).is_ok());
         assert!(

@@ -1,39 +1,42 @@
 //! The static records of a zone beside what else is served there (docs/static-zones.md).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::apex_lines::FederationLines;
 use super::problem::Problem;
 use super::settings::{Config, ZoneSettings};
 use super::zone_file::{at, read_zone_file, shown};
 use crate::model::limits::PROBLEMS;
 use crate::model::{Federation, Fleet, StaticSet, StaticZone};
 use crate::names::{Form, split};
-use crate::wire::{NameBuf, Qname, rrtype};
+use crate::wire::{NameBuf, NameText, Qname, rrtype, suffixes};
 
 /// The apexes of federations and of zones with files, by the names above them: found once for all zones.
 #[derive(Debug)]
-pub struct ServedApexes(HashMap<Box<[u8]>, NameBuf>);
+pub struct ServedApexes<'a> {
+    above: HashMap<Box<[u8]>, NameBuf>,
+    /// What the configuration file says.
+    octets: &'a [u8],
+}
 
-impl ServedApexes {
-    /// Those of a configuration.
-    pub fn of(config: &Config) -> Self {
+impl<'a> ServedApexes<'a> {
+    /// Those of a configuration, whose file says `octets`.
+    pub fn of(config: &Config, octets: &'a [u8]) -> Self {
         let federated = config.fleet.federations.iter().map(|it| &it.apex);
         let zones = config.zones.iter().filter(|it| it.file.is_some());
         let mut above = HashMap::new();
         for apex in federated.chain(zones.map(|it| &it.apex)) {
-            let mut rest = apex.as_wire();
-            while let Some((length, tail)) = rest.split_first().filter(|(length, _)| **length > 0) {
-                rest = tail.get(usize::from(*length)..).unwrap_or_default();
-                above.entry(rest.into()).or_insert_with(|| apex.clone());
+            for name in suffixes(apex.as_wire()).skip(1) {
+                above.entry(name.into()).or_insert_with(|| apex.clone());
             }
         }
-        Self(above)
+        Self { above, octets }
     }
 
     /// One that is below a name, given in wire form.
     fn below(&self, name: &[u8]) -> Option<&NameBuf> {
-        self.0.get(name)
+        self.above.get(name)
     }
 }
 
@@ -44,7 +47,7 @@ impl ServedApexes {
 pub fn zone_records(
     zone: &ZoneSettings,
     config: &Config,
-    served: &ServedApexes,
+    served: &ServedApexes<'_>,
 ) -> Result<Option<StaticZone>, Vec<Problem>> {
     let Some(file) = &zone.file else {
         return Ok(None);
@@ -60,7 +63,8 @@ pub fn zone_records(
     if own.is_empty() {
         for (rrtype, name) in [(rrtype::SOA, "SOA"), (rrtype::NS, "NS")] {
             if read.apex_set(rrtype).is_none() {
-                let message = format!("zone {}: no {name} record at the apex", zone.apex);
+                let apex = NameText(zone.apex.as_wire());
+                let message = format!("zone {apex}: no {name} record at the apex");
                 problems.push(Problem::whole(file, message));
             }
         }
@@ -81,7 +85,7 @@ fn beside(
     set: &StaticSet,
     apex: &NameBuf,
     own: &[&Federation],
-    (config, served): (&Config, &ServedApexes),
+    (config, served): (&Config, &ServedApexes<'_>),
 ) -> Option<Problem> {
     let name = || shown(&set.owner, apex);
     let mut qname = Qname::new();
@@ -89,6 +93,7 @@ fn beside(
     let leads_away =
         set.rrtype == rrtype::DNAME || set.rrtype == rrtype::NS && !set.owner.is_empty();
     if leads_away && let Some(inside) = served.below(qname.as_wire()) {
+        let inside = NameText(inside.as_wire());
         let message = format!("{}: hides {inside}, which is served here", name());
         return Some(at(set, message));
     }
@@ -99,16 +104,16 @@ fn beside(
             return Some(at(set, message));
         }
         return (set.rrtype == rrtype::NS)
-            .then(|| differing(set, first))
+            .then(|| differing(set, first, (config, served)))
             .flatten();
     }
     let left = qname.label_count() - apex.labels().count();
     let is_in_tree = matches!(split(&qname, left), Form::Tree { .. });
     let top = String::from_utf8_lossy(qname.label(left - 1)).into_owned();
     if is_in_tree || is_place(&top, &config.fleet) {
-        let apex = apex.to_string();
-        let apex = apex.trim_end_matches('.');
-        let message = format!("{} belongs to the federations of {apex}", name());
+        let line = FederationLines::find(served.octets, &config.path, apex).apex;
+        let apex = NameText(apex.as_wire());
+        let message = format!("{} belongs to the federations of {apex} ({line})", name());
         return Some(at(set, message));
     }
     None
@@ -124,36 +129,36 @@ fn is_place(label: &str, fleet: &Fleet) -> bool {
 }
 
 /// NS records of a file that are not those of the federation.
-fn differing(set: &StaticSet, federation: &Federation) -> Option<Problem> {
-    let mut configured: Vec<&[u8]> = federation
-        .nameservers
-        .iter()
-        .map(|it| it.name.as_wire())
-        .collect();
-    configured.sort_unstable();
-    configured.dedup();
-    let given: Vec<&[u8]> = set.rdata.iter().map(|rdata| &**rdata).collect();
+fn differing(
+    set: &StaticSet,
+    federation: &Federation,
+    (config, served): (&Config, &ServedApexes<'_>),
+) -> Option<Problem> {
+    let configured = federation.nameservers.iter();
+    let configured: BTreeSet<&[u8]> = configured.map(|it| it.name.as_wire()).collect();
+    let given: BTreeSet<&[u8]> = set.rdata.iter().map(|rdata| &**rdata).collect();
     if configured == given {
         return None;
     }
-    let lists = |names: &[&[u8]]| {
-        let names: Vec<String> = names.iter().map(|name| text(name)).collect();
-        names.join(", ")
+    let line = format!("line {}", set.place.1);
+    let place = FederationLines::find(served.octets, &config.path, &federation.apex).nameservers;
+    let lacks = |one: &BTreeSet<&[u8]>, other: &BTreeSet<&[u8]>, places: [&str; 2]| {
+        let [has, has_not] = places;
+        let names: Vec<_> = one
+            .difference(other)
+            .map(|name| NameText(name).to_string())
+            .collect();
+        let names = names.join(", ");
+        (!names.is_empty()).then(|| format!("{has} has {names}, {has_not} has not"))
     };
-    let message = format!(
-        "NS of {} differ: {} here, {} in nameservers",
-        federation.apex,
-        lists(&given),
-        lists(&configured)
-    );
-    Some(at(set, message))
-}
-
-/// A name in wire form as text.
-fn text(wire: &[u8]) -> String {
-    let mut name = Qname::new();
-    name.read(wire);
-    name.to_string()
+    let more = lacks(&given, &configured, [&line, &place]);
+    let fewer = lacks(&configured, &given, [&place, &line]);
+    let parts: Vec<_> = more.into_iter().chain(fewer).collect();
+    let apex = NameText(federation.apex.as_wire());
+    Some(at(
+        set,
+        format!("NS of {apex} differ: {}", parts.join("; ")),
+    ))
 }
 
 /// A configuration with other static records.
@@ -163,13 +168,13 @@ pub fn with_statics(mut config: Config, zones: Vec<Arc<StaticZone>>) -> Config {
     config
 }
 
-/// Reads the static records of all zones of a configuration into it.
+/// Reads the static records of all zones of a configuration, whose file says `octets`, into it.
 ///
 /// # Errors
 /// Every problem of the files, in the order of the zones, never none of them.
-pub fn read_statics(config: Config) -> Result<Config, Vec<Problem>> {
+pub fn read_statics(config: Config, octets: &[u8]) -> Result<Config, Vec<Problem>> {
     let (mut zones, mut problems) = (Vec::new(), Vec::new());
-    let served = ServedApexes::of(&config);
+    let served = ServedApexes::of(&config, octets);
     for zone in &config.zones {
         match zone_records(zone, &config, &served) {
             Ok(read) => zones.extend(read.map(Arc::new)),

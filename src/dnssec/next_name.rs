@@ -1,6 +1,6 @@
 //! The name right behind another in canonical order (RFC 4034 section 6.1, RFC 4471).
 
-use crate::wire::MAX_NAME;
+use crate::wire::{MAX_NAME, split_label};
 
 /// The longest label (RFC 1035 section 2.3.4).
 const MAX_LABEL: usize = 63;
@@ -103,15 +103,6 @@ impl NextName {
     pub fn as_wire(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or_default()
     }
-}
-
-/// The first label, without its length, and the rest; `None` for the root.
-fn split_label(name: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = name.split_first()?;
-    if *length == 0 {
-        return None;
-    }
-    rest.split_at_checked(usize::from(*length))
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::dnssec::{KeyRole, ZoneKey, ZoneKeys};
 use crate::model::UnixSeconds;
 use crate::wire::NameBuf;
 
+/// How far the clock may be behind a time in the key files, in seconds: clocks of two hosts differ.
+const AHEAD: u64 = 60;
+
 /// What each zone that is to be signed is signed with; `None` for one that has been unsigned.
 pub type KeysByZone = BTreeMap<NameBuf, Option<Arc<ZoneKeys>>>;
 
@@ -73,6 +76,23 @@ impl<'k> PlacedKeys<'k> {
         } else {
             keys
         })
+    }
+
+    /// What tells that the clock is behind: keys that were written, or whose DS record was seen, later than now.
+    pub fn clock_troubles(&self, now: UnixSeconds) -> Vec<String> {
+        let ahead = self.keys.iter().zip(&self.lives).filter_map(|(stored, life)| {
+            let times = &life.times;
+            let seen = times.ds_seen.map_or(times.created, |seen| seen.at);
+            let newest = seen.max(times.created).0;
+            (newest > now.0 + AHEAD).then(|| {
+                format!(
+                    "{}: written {} s from now: the clock is behind, and keys are taken for what they were",
+                    stored.key.label(),
+                    newest - now.0
+                )
+            })
+        });
+        ahead.collect()
     }
 
     /// The key that the parent is asked for.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::names::Label;
-use crate::wire::NameBuf;
+use crate::wire::{NameBuf, SoaRdata, rrtype};
 
 /// All records of one name, class IN and one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct StaticZone {
     pub sets: Vec<StaticSet>,
     /// The master file, and those that it includes.
     pub files: Vec<PathBuf>,
+    /// The serial that the zone is served with where that of its SOA record did not grow with a change.
+    pub serial: Option<u32>,
 }
 
 impl StaticZone {
@@ -39,6 +41,22 @@ impl StaticZone {
         self.sets
             .iter()
             .find(|set| set.owner.is_empty() && set.rrtype == rrtype)
+    }
+
+    /// Whether another reading of its files has the same in it, at the same places.
+    pub fn has_same_records(&self, read: &Self) -> bool {
+        self.sets == read.sets && self.files == read.files
+    }
+
+    /// Its SOA record, if it has one.
+    pub fn soa(&self) -> Option<SoaRdata<'_>> {
+        let set = self.apex_set(rrtype::SOA)?;
+        SoaRdata::read(set.rdata.first()?)
+    }
+
+    /// The serial that it is served with where it stands alone; `None` without an SOA record.
+    pub fn serial(&self) -> Option<u32> {
+        self.serial.or_else(|| Some(self.soa()?.serial))
     }
 }
 

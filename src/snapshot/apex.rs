@@ -165,6 +165,13 @@ impl Apex {
         }
     }
 
+    /// The serial of its SOA record, where that of the snapshot is `serial`.
+    #[inline]
+    pub fn serial(&self, serial: u32) -> u32 {
+        let soa = self.statics.as_ref().and_then(|own| own.soa.as_ref());
+        soa.and_then(|soa| soa.serial).unwrap_or(serial)
+    }
+
     /// The infrastructure name with these wire labels left of the apex.
     pub fn fixed(&self, labels: &[u8]) -> Option<&FixedName> {
         self.fixed.get(labels)

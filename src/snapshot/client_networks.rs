@@ -1,18 +1,23 @@
 //! The networks of clients that settings name, compiled.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::fast::RandomState;
 use ipnet::IpNet;
 
 use super::settings::Settings;
 use crate::model::ListenerIdx;
 use crate::vantage::NetworkSet;
+use crate::wire::NameBuf;
 
 /// Who is served, who is told more than others, and who gets as many responses as they ask for.
 #[derive(Debug, Clone, Default)]
 pub struct ClientNetworks {
     /// Whom each DNS address serves; `None` is all. Empty if all serve all.
     allowed: Vec<Option<NetworkSet>>,
+    /// Whom the zones serve that do not serve all, by their apexes in wire form.
+    zones: HashMap<Box<[u8]>, NetworkSet, RandomState>,
     diagnostics: NetworkSet,
     unlimited: NetworkSet,
 }
@@ -28,8 +33,12 @@ impl ClientNetworks {
             allowed.clear();
         }
         let unlimited = settings.rate_limits.exempt.iter().chain(&settings.trusted);
+        let zones = settings.zones_allowed.iter();
         Self {
             allowed,
+            zones: zones
+                .map(|(apex, networks)| (apex.as_wire().into(), compile(networks)))
+                .collect(),
             diagnostics: compile(&settings.diagnostics),
             unlimited: NetworkSet::compile(unlimited.copied()),
         }
@@ -43,6 +52,18 @@ impl ClientNetworks {
         }
         let place = listener.and_then(|listener| usize::try_from(listener.0).ok());
         let allowed = place.and_then(|place| self.allowed.get(place)?.as_ref());
+        allowed.is_none_or(|allowed| allowed.contains(client))
+    }
+
+    /// Whether every zone serves all clients.
+    #[inline]
+    pub fn have_all_zones(&self) -> bool {
+        self.zones.is_empty()
+    }
+
+    /// Whether clients at an address are served the zone with this apex.
+    pub fn are_served_zone(&self, apex: &NameBuf, client: IpAddr) -> bool {
+        let allowed = self.zones.get(apex.as_wire());
         allowed.is_none_or(|allowed| allowed.contains(client))
     }
 

@@ -20,6 +20,8 @@ pub struct Settings {
     /// The networks that each DNS address serves, in the same order; `None` is all, as it is of those that
     /// are not in it.
     pub allowed: Vec<Option<Vec<IpNet>>>,
+    /// The networks that zones are served to, by their apexes; all that are not in it serve all.
+    pub zones_allowed: Vec<(NameBuf, Vec<IpNet>)>,
     /// Who is told what others are not.
     pub diagnostics: Vec<IpNet>,
     /// How many responses the clients of a network get.

@@ -1,7 +1,7 @@
 //! Which part of a name stands in a message already, when others were written before it (RFC 1035
 //! section 4.1.4). Worked out beforehand for the names of SOA and NS records.
 
-use crate::wire::NameBuf;
+use crate::wire::{NameBuf, split_label, suffixes};
 
 /// The part of a name that needs not be written again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,8 @@ impl SharedSuffix {
 
 /// Where the labels of a name in wire form start, without its root.
 fn offsets(wire: &[u8]) -> impl Iterator<Item = usize> {
-    let label = |at: &usize| wire.get(*at).copied().filter(|length| *length > 0);
-    let next = move |at: &usize| Some(at + 1 + usize::from(label(at)?));
-    std::iter::successors(Some(0), next).take_while(move |at| label(at).is_some())
+    let names = suffixes(wire).take_while(|name| split_label(name).is_some());
+    names.map(|name| wire.len() - name.len())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::apex::{Apex, Tree};
-use super::static_records::{Compiled, StaticRecords, StaticSoa};
+use super::static_records::{Compiled, StaticRecords};
 use crate::model::{Fleet, ServiceAlias, StaticZone};
 use crate::wire::{NameBuf, rrtype};
 
@@ -49,6 +49,7 @@ pub(super) fn add_statics(apexes: &mut Vec<Apex>, fleet: &Fleet, before: &[Apex]
                     apex: apex.name.clone(),
                     sets: Vec::new(),
                     files: Vec::new(),
+                    serial: None,
                 })
             });
             let is_alone = place >= known;
@@ -68,11 +69,9 @@ fn compiled(before: &[Apex]) -> Compiled {
 
 /// An apex of static records alone, without them yet.
 fn alone(zone: &StaticZone) -> Apex {
-    let soa = zone.apex_set(rrtype::SOA);
-    let ttl = soa.map_or(NEGATIVE_TTL, |soa| soa.ttl);
-    let minimum = soa
-        .and_then(|soa| StaticSoa::of(soa, true))
-        .map(|soa| soa.minimum());
+    let set = zone.apex_set(rrtype::SOA);
+    let ttl = set.map_or(NEGATIVE_TTL, |set| set.ttl);
+    let minimum = zone.soa().map(|soa| soa.minimum());
     Apex {
         name: zone.apex.clone(),
         labels: zone.apex.labels().count(),

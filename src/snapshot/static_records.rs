@@ -7,12 +7,9 @@ use foldhash::fast::RandomState;
 
 use super::statics::StaticTree;
 use super::wire_labels::{inline_labels, wire_labels};
-use crate::model::{ServiceAlias, StaticSet, StaticZone};
+use crate::model::{ServiceAlias, StaticZone};
 use crate::names::Label;
 use crate::wire::rrtype;
-
-/// Octets of an SOA record's rdata behind its names (RFC 1035 section 3.3.13).
-const SOA_TIMES: usize = 20;
 
 /// Trees that are compiled, by their zones; not those that aliases are in.
 pub(super) type Compiled = HashMap<*const StaticZone, Arc<StaticTree>>;
@@ -35,7 +32,7 @@ pub struct StaticRecords {
 pub struct StaticSoa {
     /// MNAME and RNAME, uncompressed.
     pub names: Box<[u8]>,
-    /// The serial of the file, where the zone stands alone: beside federations it is that of the snapshot.
+    /// That of the zone, where it stands alone: beside federations it is that of the snapshot.
     pub serial: Option<u32>,
     /// REFRESH, RETRY, EXPIRE and MINIMUM.
     pub times: [u8; 16],
@@ -77,21 +74,13 @@ impl StaticRecords {
 }
 
 impl StaticSoa {
-    pub(super) fn of(set: &StaticSet, is_alone: bool) -> Option<Self> {
-        let rdata = set.rdata.first()?;
-        let (names, numbers) = rdata.split_at_checked(rdata.len().checked_sub(SOA_TIMES)?)?;
-        let (serial, times) = numbers.split_first_chunk::<4>()?;
+    fn of(zone: &StaticZone, is_alone: bool) -> Option<Self> {
+        let soa = zone.soa()?;
         Some(Self {
-            names: names.into(),
-            serial: is_alone.then_some(u32::from_be_bytes(*serial)),
-            times: times.try_into().ok()?,
+            names: soa.names.into(),
+            serial: zone.serial().filter(|_| is_alone),
+            times: soa.times,
         })
-    }
-
-    /// The TTL of negative answers, in seconds, as far as it says it.
-    pub(super) fn minimum(&self) -> u32 {
-        let [.., a, b, c, d] = self.times;
-        u32::from_be_bytes([a, b, c, d])
     }
 }
 
@@ -119,9 +108,8 @@ impl StaticRecords {
             let names = aliases.keys().map(|labels| &**labels);
             Arc::new(StaticTree::compile(&zone, names))
         });
-        let soa = zone.apex_set(rrtype::SOA);
         Self {
-            soa: soa.and_then(|soa| StaticSoa::of(soa, is_alone)),
+            soa: StaticSoa::of(&zone, is_alone),
             tree,
             aliases,
             zone,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::model::{StaticSet, StaticZone};
-use crate::wire::{MAX_NAME, Qname, rrtype};
+use crate::wire::{MAX_NAME, Qname, rrtype, suffixes};
 
 /// The static records of an apex.
 #[derive(Debug, Clone, Default)]
@@ -102,7 +102,7 @@ impl StaticTree {
             begin = end;
         }
         for name in zone.sets.iter().map(|set| &*set.owner).chain(others) {
-            for name in std::iter::successors(Some(name), |name| above(name)) {
+            for name in suffixes(name) {
                 if !nodes.contains_key(name) {
                     nodes.insert(name.into(), empty());
                 }
@@ -149,12 +149,6 @@ impl StaticTree {
         rest.get_mut(..encloser.len())?.copy_from_slice(encloser);
         self.nodes.get(octets.get(..2 + encloser.len())?)
     }
-}
-
-/// The name without its first label; `None` above the apex.
-fn above(labels: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = labels.split_first()?;
-    rest.get(usize::from(*length)..)
 }
 
 impl StaticNode {
@@ -207,6 +201,7 @@ mod tests {
                 apex: "example.com".parse().unwrap(),
                 sets,
                 files: Vec::new(),
+                serial: None,
             }),
             std::iter::empty(),
         )

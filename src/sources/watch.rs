@@ -8,7 +8,7 @@
 mod entries;
 mod stamp;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tracing::warn;
 
-use self::entries::{WatchedEntries, entries_of, folders, matters};
+use self::entries::{Touched, WatchedEntries, entries_of, folders};
 pub(super) use self::stamp::Stamp;
 pub use self::stamp::Written;
 use super::blocking::blocking;
@@ -71,16 +71,16 @@ pub struct Changed {
     pub written: Option<Written>,
 }
 
-/// Watches a fixed set of files.
+/// Watches a set of files. Only files that may have changed are read again.
 pub struct FileWatch {
-    /// What each file held when it was last reported; `None` before the first report.
-    seen: BTreeMap<PathBuf, Option<Fingerprint>>,
-    /// What each file looked like just before it was read, if another change is sure to show.
-    stamps: Option<Vec<Stamp>>,
+    /// The files, by their paths as they were given.
+    files: BTreeMap<PathBuf, WatchedFile>,
+    /// Files to look at, whatever is known of them.
+    due: BTreeSet<PathBuf>,
     /// What is watched now.
-    entries: WatchedEntries,
-    /// The same for the thread that gets events: others in the same folders are no reason to look.
-    shared: Arc<Mutex<WatchedEntries>>,
+    entries: Arc<WatchedEntries>,
+    /// What the thread that gets events knows and has noticed.
+    shared: Arc<Mutex<Noticed>>,
     /// Says when to look; `None` when the platform gives no events, which leaves the poll.
     events: Option<RecommendedWatcher>,
     /// Set by an event.
@@ -89,6 +89,26 @@ pub struct FileWatch {
     limit: &'static Limit,
     /// The intervals.
     pace: Pace,
+}
+
+/// What is known of a file.
+#[derive(Debug, Default)]
+struct WatchedFile {
+    /// What it held when it was last reported; `None` before the first report.
+    seen: Option<Fingerprint>,
+    /// What it looked like just before it was read, if another change is sure to show.
+    stamp: Option<Stamp>,
+    /// Where a change can give it another content.
+    entries: WatchedEntries,
+}
+
+/// What events are of and have said.
+#[derive(Debug, Default)]
+struct Noticed {
+    /// What matters: others in the same folders are no reason to look.
+    entries: Arc<WatchedEntries>,
+    /// What of it events were of, since that was last asked.
+    touched: Touched,
 }
 
 impl FileWatch {
@@ -105,20 +125,26 @@ impl FileWatch {
         pace: Pace,
     ) -> Self {
         let look = Arc::new(Notify::new());
-        let shared = Arc::new(Mutex::new(WatchedEntries::new()));
-        let (wake, entries) = (Arc::clone(&look), Arc::clone(&shared));
+        let shared = Arc::new(Mutex::new(Noticed::default()));
+        let (wake, noticed) = (Arc::clone(&look), Arc::clone(&shared));
         let events = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| matters(&event, &entries.lock())) {
+            let mut noticed = noticed.lock();
+            let touched = match event {
+                Ok(event) => Touched::by(&event, &noticed.entries),
+                Err(_) => Touched::Any,
+            };
+            if noticed.touched.add(touched) {
                 wake.notify_one();
             }
         });
         if let Err(error) = &events {
             warn!(%error, poll = ?pace.poll, "no file notifications, polling instead");
         }
+        let paths = paths.into_iter();
         Self {
-            seen: paths.into_iter().map(|path| (path, None)).collect(),
-            stamps: None,
-            entries: WatchedEntries::new(),
+            files: paths.map(|path| (path, WatchedFile::default())).collect(),
+            due: BTreeSet::new(),
+            entries: Arc::default(),
             shared,
             events: events.ok(),
             look,
@@ -127,27 +153,31 @@ impl FileWatch {
         }
     }
 
+    /// Watches these files and no others. Those that are new are reported by the next
+    /// [`changed`](Self::changed), as they are.
+    pub fn follow(&mut self, paths: &BTreeSet<PathBuf>) {
+        self.files.retain(|path, _| paths.contains(path));
+        self.due.retain(|path| paths.contains(path));
+        for path in paths {
+            if !self.files.contains_key(path) {
+                self.files.insert(path.clone(), WatchedFile::default());
+            }
+        }
+        self.unite();
+    }
+
     /// Waits until the content of a file differs from what was last reported, and reports every
     /// such file. The first call reports every file at once, as it is. Safe to cancel: what was
     /// not reported is reported by the next call.
     pub async fn changed(&mut self) -> Vec<Changed> {
         loop {
-            let mut found = self.read().await;
-            let mut rounds = 0;
-            while self.differs(&found) && !self.is_first() && rounds < MAX_SETTLE {
-                // A large file is in memory once.
-                let before = fingerprints(&std::mem::take(&mut found));
-                tokio::time::sleep(self.pace.settle).await;
-                found = self.read().await;
-                let settled = fingerprints(&found) == before;
-                rounds += 1;
-                if settled {
-                    break;
+            let due = self.due();
+            if !due.is_empty() {
+                let changes = self.look_at(&due).await;
+                self.due.clear();
+                if !changes.is_empty() {
+                    return changes;
                 }
-            }
-            let changes = self.take(found);
-            if !changes.is_empty() {
-                return changes;
             }
             loop {
                 tokio::select! {
@@ -156,7 +186,9 @@ impl FileWatch {
                         break;
                     }
                     () = tokio::time::sleep(self.pace.poll) => {
-                        if !self.is_untouched().await {
+                        let touched = self.touched().await;
+                        self.due.extend(touched);
+                        if !self.due.is_empty() {
                             break;
                         }
                     }
@@ -165,40 +197,75 @@ impl FileWatch {
         }
     }
 
-    /// Whether no file can have changed since it was read.
-    async fn is_untouched(&self) -> bool {
-        let Some(stamps) = self.stamps.clone() else {
-            return false;
+    /// The files to look at: those that were never reported, and those that events were of.
+    fn due(&mut self) -> BTreeSet<PathBuf> {
+        let touched = std::mem::take(&mut self.shared.lock().touched);
+        for (path, file) in &self.files {
+            if file.seen.is_none() || touched.concerns(&file.entries) {
+                self.due.insert(path.clone());
+            }
+        }
+        self.due.clone()
+    }
+
+    /// Reads files until their content stays the same, and returns what of it is news.
+    async fn look_at(&mut self, due: &BTreeSet<PathBuf>) -> Vec<Changed> {
+        let mut found = self.read(due).await;
+        let mut rounds = 0;
+        while self.differs(&found) && rounds < MAX_SETTLE {
+            // A large file is in memory once.
+            let before = fingerprints(&std::mem::take(&mut found));
+            tokio::time::sleep(self.pace.settle).await;
+            found = self.read(due).await;
+            let settled = fingerprints(&found) == before;
+            rounds += 1;
+            if settled {
+                break;
+            }
+        }
+        self.take(found)
+    }
+
+    /// The files that may have changed since they were read.
+    async fn touched(&self) -> Vec<PathBuf> {
+        let files = self.files.iter();
+        let files: Vec<_> = files
+            .map(|(path, file)| (path.clone(), file.stamp))
+            .collect();
+        let look = move || {
+            let touched = files.into_iter();
+            let touched = touched.filter(|(path, stamp)| Some(Stamp::of(path)) != *stamp);
+            touched.map(|(path, _)| path).collect()
         };
-        let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
-        let look = move || paths.iter().map(|path| Stamp::of(path)).eq(stamps);
         blocking(look).await
     }
 
     /// Makes the next [`changed`](Self::changed) report every file at once, as it is then.
     pub fn forget(&mut self) {
-        self.seen.values_mut().for_each(|seen| *seen = None);
+        self.files.values_mut().for_each(|file| file.seen = None);
     }
 
-    /// Whether nothing was reported yet.
-    fn is_first(&self) -> bool {
-        self.seen.values().any(Option::is_none)
-    }
-
-    /// Whether what was found is not what was last reported.
+    /// Whether what was found of files that were reported already is not what was.
     fn differs(&self, found: &[Found]) -> bool {
-        found
-            .iter()
-            .any(|file| self.seen.get(&file.path) != Some(&Some(file.print)))
+        let seen = |file: &Found| self.files.get(&file.path)?.seen;
+        let mut is_any = false;
+        for file in found {
+            match seen(file) {
+                // What is new is reported at once.
+                None => return false,
+                Some(seen) => is_any |= seen != file.print,
+            }
+        }
+        is_any
     }
 
     /// Remembers what was found, and returns what of it is news.
     fn take(&mut self, found: Vec<Found>) -> Vec<Changed> {
         let mut changes = Vec::new();
         for file in found {
-            let seen = self.seen.entry(file.path.clone()).or_default();
-            if *seen != Some(file.print) {
-                *seen = Some(file.print);
+            let watched = self.files.entry(file.path.clone()).or_default();
+            if watched.seen != Some(file.print) {
+                watched.seen = Some(file.print);
                 changes.push(Changed {
                     path: file.path,
                     content: file.content,
@@ -209,60 +276,80 @@ impl FileWatch {
         changes
     }
 
-    /// Watches the folders that matter now, and reads every file, off the async workers.
-    async fn read(&mut self) -> Vec<Found> {
+    /// Reads files, off the async workers, and watches the folders that matter to them now.
+    async fn read(&mut self, due: &BTreeSet<PathBuf>) -> Vec<Found> {
         loop {
-            let paths: Vec<PathBuf> = self.seen.keys().cloned().collect();
-            let (now, coarse, limit) = (clock::now(), self.pace.coarse, self.limit);
+            let (paths, limit) = (due.clone(), self.limit);
             let read = move || {
-                let entries: WatchedEntries =
-                    paths.iter().flat_map(|path| entries_of(path)).collect();
-                let stamps: Vec<_> = paths.iter().map(|path| Stamp::of(path)).collect();
                 let files = paths.into_iter().map(|path| Found::read(path, limit));
-                let files: Vec<_> = files.collect();
-                (entries, stamps, files)
+                files.collect::<Vec<_>>()
             };
-            let (entries, stamps, files) = blocking(read).await;
-            let are_settled = stamps.iter().all(|stamp| stamp.is_settled(now, coarse));
-            self.stamps = are_settled.then_some(stamps);
-            let known = entries == self.entries;
-            self.watch(entries);
+            let found = blocking(read).await;
+            let is_known = self.watch(&found);
             // What changed before its folder was watched gave no event: look again.
-            if known || self.events.is_none() {
-                return files;
+            if is_known || self.events.is_none() {
+                return found;
             }
         }
     }
 
-    /// Watches the folders of `entries` and no others. A folder that was replaced by another of its
-    /// name needs a new watch, which looks the same from here, so all are watched again.
-    fn watch(&mut self, entries: WatchedEntries) {
-        let Some(events) = &mut self.events else {
-            return;
-        };
-        self.shared.lock().clone_from(&entries);
-        let before = folders(&self.entries);
-        let now = folders(&entries);
-        for gone in before.difference(&now) {
-            // It may be gone already, and its watch with it.
-            let _ = events.unwatch(gone);
+    /// Watches the folders of files as they were found. A folder that was replaced by another of its name needs
+    /// a new watch, which looks the same from here, so all of theirs are watched again. Returns whether nothing
+    /// matters that did not before.
+    fn watch(&mut self, found: &[Found]) -> bool {
+        let now = clock::now();
+        let mut is_known = true;
+        for file in found {
+            let watched = self.files.entry(file.path.clone()).or_default();
+            let is_settled = file.stamp.is_settled(now, self.pace.coarse);
+            watched.stamp = is_settled.then_some(file.stamp);
+            if watched.entries != file.entries {
+                watched.entries.clone_from(&file.entries);
+                is_known = false;
+            }
         }
-        for folder in &now {
+        let before = Arc::clone(&self.entries);
+        if !is_known {
+            self.unite();
+        }
+        let Some(events) = &mut self.events else {
+            return is_known;
+        };
+        let before = folders(&before);
+        let own: BTreeSet<&Path> = found
+            .iter()
+            .flat_map(|file| folders(&file.entries))
+            .collect();
+        for folder in own {
             let watched = events.watch(folder, RecursiveMode::NonRecursive);
             if let (Err(error), false) = (watched, before.contains(folder)) {
                 warn!(folder = %folder.display(), %error, poll = ?self.pace.poll,
                     "no file notifications for a folder, polling its files instead");
             }
         }
-        self.entries = entries;
+        is_known
+    }
+
+    /// Puts together what matters to all files, and ends the watches of folders that do not any more.
+    fn unite(&mut self) {
+        let files = self.files.values();
+        let entries = Arc::new(files.flat_map(|file| &file.entries).cloned().collect());
+        let before = std::mem::replace(&mut self.entries, Arc::clone(&entries));
+        self.shared.lock().entries = entries;
+        let Some(events) = &mut self.events else {
+            return;
+        };
+        for gone in folders(&before).difference(&folders(&self.entries)) {
+            // It may be gone already, and its watch with it.
+            let _ = events.unwatch(gone);
+        }
     }
 }
 
 impl std::fmt::Debug for FileWatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FileWatch")
-            .field("files", &self.seen)
-            .field("entries", &self.entries)
+            .field("files", &self.files)
             .finish_non_exhaustive()
     }
 }
@@ -286,11 +373,17 @@ struct Found {
     content: Result<Vec<u8>, ReadError>,
     /// Which writing it was just before.
     written: Option<Written>,
+    /// What it looked like just before.
+    stamp: Stamp,
+    /// Where a change could have given it another content just before.
+    entries: WatchedEntries,
 }
 
 impl Found {
     /// Reads the file.
     fn read(path: PathBuf, limit: &'static Limit) -> Self {
+        let entries = entries_of(&path);
+        let stamp = Stamp::of(&path);
         let written = Written::of(&path);
         let content = read(&path, limit);
         let print = match &content {
@@ -305,6 +398,8 @@ impl Found {
             print,
             content,
             written,
+            stamp,
+            entries,
         }
     }
 }

@@ -86,10 +86,12 @@ impl<'a> Edns<'a> {
     /// Takes one option in.
     fn read_option(&mut self, code: u16, content: &'a [u8]) -> Result<(), Reject> {
         match code {
-            // In requests both are empty (RFC 5001 section 2.1, RFC 9660 section 2).
+            // In requests both are empty (RFC 5001 section 2.1, RFC 9660 section 3.2.1).
             option::NSID | option::ZONE_VERSION if !content.is_empty() => {
                 return Err(Reject::FormErr);
             }
+            // There is one at most (RFC 9660 section 3.2.1).
+            option::ZONE_VERSION if self.zone_version_requested => return Err(Reject::FormErr),
             option::NSID => self.nsid_requested = true,
             // Over UDP it must be ignored whatever it holds (RFC 7828 section 3.3.1), and here nobody
             // knows how the request came: a client that gives a time-out of its own asks for nothing.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::labels::{NameText, labels, suffixes};
+
 /// The longest name in wire form, root label included (RFC 1035 section 2.3.4).
 pub const MAX_NAME: usize = 255;
 
@@ -64,22 +66,13 @@ impl NameBuf {
 
     /// The labels as text, leftmost first, without the root.
     pub fn labels(&self) -> impl Iterator<Item = &str> {
-        let mut rest: &[u8] = &self.0;
-        std::iter::from_fn(move || {
-            let (&length, tail) = rest.split_first()?;
-            if length == 0 {
-                return None;
-            }
-            let (label, tail) = tail.split_at_checked(usize::from(length))?;
-            rest = tail;
-            std::str::from_utf8(label).ok()
-        })
+        labels(&self.0).map_while(|label| std::str::from_utf8(label).ok())
     }
 
     /// Whether this name is `apex` or lies below it.
     pub fn is_within(&self, apex: &NameBuf) -> bool {
-        let skip = self.labels().count().checked_sub(apex.labels().count());
-        skip.is_some_and(|skip| self.labels().skip(skip).eq(apex.labels()))
+        let mut above = suffixes(&self.0);
+        above.find(|name| name.len() <= apex.0.len()) == Some(&apex.0)
     }
 }
 
@@ -119,10 +112,7 @@ impl fmt::Display for NameBuf {
         if self.0.len() == 1 {
             return f.write_str(".");
         }
-        for label in self.labels() {
-            write!(f, "{label}.")?;
-        }
-        Ok(())
+        write!(f, "{}.", NameText(&self.0))
     }
 }
 

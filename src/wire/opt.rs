@@ -13,10 +13,10 @@ const EMPTY: usize = 11;
 /// Octets of an option's code and length.
 const OPTION_HEAD: usize = 4;
 
-/// Octets of the version of a zone that is its serial: labels, type and serial (RFC 9660 section 2).
+/// Octets of the version of a zone that is its serial: labels, type and serial (RFC 9660 section 4).
 const ZONE_VERSION: usize = 6;
 
-/// The type of the version of a zone that is its serial (RFC 9660 section 7.2).
+/// The type of the version of a zone that is its serial (RFC 9660 section 4).
 const SOA_SERIAL: u8 = 0;
 
 /// The UDP size that this server takes and sends at most: no fragments on any usual path.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::labels::NameText;
 use super::name::{MAX_NAME, NameBuf};
 
 /// The longest label (RFC 1035 section 2.3.4).
@@ -176,17 +177,7 @@ impl fmt::Display for Qname {
         if self.labels == 0 {
             return f.write_str(".");
         }
-        for index in 0..self.labels {
-            for &octet in self.label(index) {
-                match octet {
-                    b'.' | b'\\' => write!(f, "\\{}", char::from(octet))?,
-                    0x21..=0x7e => write!(f, "{}", char::from(octet))?,
-                    _ => write!(f, "\\{octet:03}")?,
-                }
-            }
-            f.write_str(".")?;
-        }
-        Ok(())
+        write!(f, "{}.", NameText(self.as_wire()))
     }
 }
 

@@ -61,9 +61,10 @@ pub(crate) fn tables<'a>(table: &'a mut Table, key: &str) -> Vec<&'a mut Table> 
         .collect()
 }
 
-/// Whether a table has this name.
+/// Whether a table has this name, or apex where it has no name.
 fn is_named(table: &Table, name: &str) -> bool {
-    table.get("name").and_then(Value::as_str) == Some(name)
+    let own = table.get("name").or_else(|| table.get("apex"));
+    own.and_then(Value::as_str) == Some(name)
 }
 
 /// The services of a facts file, or the one of `namespace/name`.

@@ -178,7 +178,8 @@ impl World {
         let mut config = self.config.clone();
         edit::configuration(&mut config, words, block)?;
         let written = toml::to_string(&config).map_err(|error| error.to_string())?;
-        match config::parse(&written, &self.path).and_then(config::read_statics) {
+        let read = |config| config::read_statics(config, written.as_bytes());
+        match config::parse(&written, &self.path).and_then(read) {
             Ok(_) => Err("the configuration is accepted".to_owned()),
             Err(problems) => {
                 let messages: Vec<_> = problems.into_iter().map(|one| one.message).collect();
@@ -201,7 +202,8 @@ impl World {
         let (config, mut builder) = match last {
             Some(last) if last.text == text => (last.config, last.builder),
             _ => {
-                let config = config::parse(&text, &self.path).and_then(config::read_statics);
+                let read = |config| config::read_statics(config, text.as_bytes());
+                let config = config::parse(&text, &self.path).and_then(read);
                 let config = Arc::new(config.map_err(lines)?);
                 schema::judge(&self.config)?;
                 let builder = new_builder(&config);
@@ -340,6 +342,7 @@ fn new_builder(config: &Config) -> SnapshotBuilder {
         trusted: listen.trusted.clone(),
         listeners: listen.dns.iter().map(|dns| dns.member.clone()).collect(),
         allowed: listen.dns.iter().map(|dns| dns.allow.clone()).collect(),
+        zones_allowed: config.zones_allowed(),
         diagnostics: config.clients.diagnostics.clone(),
         rate_limits: config.clients.rate_limits.clone(),
         max_without_cookie: config.clients.max_without_cookie,

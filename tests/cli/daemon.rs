@@ -76,6 +76,11 @@ impl Daemon {
         Self::start_command(shell.current_dir(folder))
     }
 
+    /// Its first DNS address.
+    pub(crate) fn dns(&self) -> SocketAddr {
+        self.dns
+    }
+
     /// The number of its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()

@@ -357,3 +357,37 @@ fn a_key_that_waits_for_its_ds_record_is_shown_for_as_long_as_it_waits() {
     assert!(wait.parse::<u64>().unwrap() > 86_400, "{wait}");
     assert_eq!(listed(folder)[0]["state"], "ready");
 }
+
+#[test]
+fn a_clock_behind_the_key_files_is_told() {
+    let folder = signed();
+    let folder = folder.path();
+    done(folder, &["generate", ZONE]);
+    let file = only_file(folder);
+    let text = fs::read_to_string(&file).unwrap();
+    let later = |text: &str| {
+        let lines = text.lines().map(|line| match line.split_once(" = ") {
+            Some((key @ ("created" | "publish" | "ready"), _)) => {
+                format!("{key} = 2099-01-01T00:00:00Z\n")
+            }
+            _ => format!("{line}\n"),
+        });
+        lines.collect::<String>()
+    };
+    write(&file, &later(&text));
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    let daemon = Daemon::start(folder, "demo.toml");
+    let said = daemon.log(&["the clock is behind"]);
+    assert!(
+        said.contains("WARN") && said.contains("example.com"),
+        "{said}"
+    );
+    let (_, ready) = daemon.get("/readyz?verbose").unwrap();
+    assert!(ready.contains("the clock is behind"), "{ready}");
+    let (_, checked) = {
+        let output = run(folder, &["check", "demo.toml"]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status, String::from_utf8(said).unwrap())
+    };
+    assert!(checked.contains("the clock is behind"), "{checked}");
+}

@@ -1,14 +1,22 @@
 //! Files of a test: written whole or not at all, since the daemon watches some of them.
 
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::Path;
 
-/// Writes a file by renaming a complete one over it.
+/// Writes a file by renaming a complete one over it, with the owner and the rights of that one, as editors do:
+/// who may read the file still may.
 pub(crate) fn write(path: &Path, text: impl AsRef<[u8]>) {
     let folder = path.parent().expect("a file in a folder");
     std::fs::create_dir_all(folder).expect("folder for a test file");
     let mut file = tempfile::NamedTempFile::new_in(folder).expect("temporary file");
     file.write_all(text.as_ref()).expect("test file written");
+    if let Ok(before) = std::fs::metadata(path) {
+        let file = file.as_file();
+        fchown(file, Some(before.uid()), Some(before.gid())).expect("test file given away");
+        let rights = before.permissions();
+        file.set_permissions(rights).expect("rights of a test file");
+    }
     file.persist(path).expect("test file renamed into place");
 }
 

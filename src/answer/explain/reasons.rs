@@ -15,7 +15,7 @@ use crate::names::{Below, Form, Label};
 use crate::snapshot::{
     Apex, FixedName, Level, Scope, ScopeIdx, Scopes, ServiceEntry, Shard, Snapshot, Tree,
 };
-use crate::wire::{Qname, rrtype};
+use crate::wire::{NameText, Qname, labels, rrtype};
 
 /// Fills in what the name is, the levels, the candidates and the notes.
 pub(super) fn fill(
@@ -226,17 +226,9 @@ fn renamed(snapshot: &Snapshot, apex: &Apex, qname: &Qname) -> Option<String> {
     else {
         return None;
     };
-    let mut labels = Vec::new();
-    let mut rest = key;
-    while let Some((length, tail)) = rest.split_first() {
-        let (label, tail) = tail.split_at_checked(usize::from(*length))?;
-        labels.push(std::str::from_utf8(label).ok()?);
-        rest = tail;
-    }
     // A clusterset leaves the federation out.
-    let [service, namespace, ..] = labels.as_slice() else {
-        return None;
-    };
+    let mut labels = labels(key).map_while(|label| std::str::from_utf8(label).ok());
+    let (service, namespace) = (labels.next()?, labels.next()?);
     let name = NamespacedName {
         namespace: namespace.parse().ok()?,
         name: service.parse().ok()?,
@@ -279,19 +271,11 @@ fn local_levels(snapshot: &Snapshot, recorder: &Recorder) -> Vec<LevelStep> {
 
 /// A level's name: `global`, or its labels.
 fn level_name(scope: &Scope) -> String {
-    let mut rest = scope.path.get(4..).unwrap_or_default();
-    let mut labels = Vec::new();
-    while let Some((label, tail)) = rest
-        .split_first()
-        .and_then(|(length, tail)| tail.split_at_checked(usize::from(*length)))
-    {
-        labels.push(String::from_utf8_lossy(label));
-        rest = tail;
-    }
+    let labels = NameText(scope.path.get(4..).unwrap_or_default());
     match scope.level {
         Level::Global => "global".to_owned(),
-        Level::Region => format!("region {}", labels.join(".")),
-        Level::Zone => format!("zone {}", labels.join(".")),
+        Level::Region => format!("region {labels}"),
+        Level::Zone => format!("zone {labels}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::answer::subject::Subject;
 use crate::snapshot::StaticNode;
-use crate::wire::Qname;
+use crate::wire::NameText;
 
 /// What the name is.
 pub(super) fn describe(subject: &Subject<'_>) -> String {
@@ -12,7 +12,7 @@ pub(super) fn describe(subject: &Subject<'_>) -> String {
             format!("an owner of static records{by}{}", place_of(node))
         }
         Subject::Aliased { alias, .. } => {
-            let service = shown(&alias.key);
+            let service = NameText(&alias.key);
             format!("an owner that has the addresses of the service {service}")
         }
         Subject::Delegated { node, .. } => format!("a name of another zone{}", place_of(node)),
@@ -28,11 +28,4 @@ fn place_of(node: &StaticNode) -> String {
         let file = path.file_name().unwrap_or_default();
         format!(" ({}:{line})", file.display())
     })
-}
-
-/// Labels in wire form as text.
-fn shown(labels: &[u8]) -> String {
-    let mut name = Qname::new();
-    name.read(&[labels, &[0]].concat());
-    name.to_string().trim_end_matches('.').to_owned()
 }

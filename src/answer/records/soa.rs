@@ -7,15 +7,13 @@ use crate::wire::{Owner, Soa, rrtype};
 
 /// Writes it at `owner`.
 pub(in crate::answer) fn write(reply: &mut Reply<'_, '_>, owner: Owner, apex: &Apex, ttl: u32) {
+    let serial = apex.serial(reply.snapshot.serial().0);
     if let Some(soa) = apex
         .statics
         .as_ref()
         .and_then(|statics| statics.soa.as_ref())
     {
-        let serial = soa
-            .serial
-            .unwrap_or(reply.snapshot.serial().0)
-            .to_be_bytes();
+        let serial = serial.to_be_bytes();
         let parts = [&*soa.names, &serial, &soa.times];
         reply.response.rdata(owner, rrtype::SOA, ttl, &parts);
         return;
@@ -31,7 +29,7 @@ pub(in crate::answer) fn write(reply: &mut Reply<'_, '_>, owner: Owner, apex: &A
     let soa = Soa {
         mname,
         rname,
-        serial: reply.snapshot.serial().0,
+        serial,
         refresh: 3600,
         retry: 600,
         expire: 86_400,

@@ -110,7 +110,10 @@ fn write_addresses(reply: &mut Reply<'_, '_>, targets: &Targets<'_>) {
             continue;
         }
         let snapshot = reply.snapshot;
-        let Some((_, apex)) = snapshot.apexes().find(&name) else {
+        let (networks, client) = (snapshot.client_networks(), reply.client.address);
+        let apex = snapshot.apexes().find(&name);
+        let apex = apex.filter(|(_, apex)| networks.are_served_zone(&apex.name, client));
+        let Some((_, apex)) = apex else {
             continue;
         };
         let left = name.label_count() - apex.labels;

@@ -30,6 +30,7 @@ fn every_key_of_dnssec_reaches_its_setting() {
         file: Some("etc/example.com.zone".into()),
         apex: "example.com".parse().unwrap(),
         signing: Some(signing),
+        allow: Some(vec!["192.0.2.0/24".parse().unwrap()]),
     };
     assert_eq!(config.zones, [zone]);
 }

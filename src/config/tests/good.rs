@@ -115,6 +115,7 @@ tend = false
 [[zone]]
 apex = "example.com"
 file = "example.com.zone"
+allow = ["192.0.2.0/24"]
 dnssec = { algorithm = "ED25519", rollover = "90d", parent = ["192.0.2.1", "[2001:db8::1]:5353"] }
 
 [[alias]]

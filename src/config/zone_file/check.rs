@@ -1,7 +1,6 @@
 //! What the records of a zone must not be together, and the RRsets that they make.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write;
 
 use domain::base::iana::Rtype;
 
@@ -10,7 +9,7 @@ use super::record::FileRecord;
 use crate::config::problem::Problem;
 use crate::model::limits::PROBLEMS;
 use crate::model::{StaticSet, StaticZone};
-use crate::wire::{NameBuf, Qname, rrtype};
+use crate::wire::{NameBuf, NameText, rrtype, suffixes};
 
 /// The sets of one owner, by type.
 type Types<'a> = BTreeMap<u16, &'a StaticSet>;
@@ -30,7 +29,7 @@ pub(super) fn check(
     for (owner, types) in &owners.types {
         let mut report = |set: &StaticSet, message: String| {
             let name = shown(owner, apex);
-            problems.push(at(set, format!("{name} {message}")));
+            problems.push(at(set, format!("{name}: {message}")));
         };
         check_single(types, &mut report);
         check_beside(types, owner.is_empty(), &mut report);
@@ -44,6 +43,7 @@ pub(super) fn check(
         apex: apex.clone(),
         sets,
         files: read.files,
+        serial: None,
     })
 }
 
@@ -172,9 +172,7 @@ impl<'a> Owners<'a> {
         for set in sets {
             let types = owners.types.entry(&set.owner).or_default();
             types.insert(set.rrtype, set);
-            owners
-                .existing
-                .extend(std::iter::once(&*set.owner).chain(above(&set.owner)));
+            owners.existing.extend(suffixes(&set.owner));
         }
         owners
     }
@@ -196,26 +194,17 @@ impl<'a> Owners<'a> {
         if self.existing.contains(server) {
             return is_given(server);
         }
-        let encloser = above(server).find(|name| self.existing.contains(name));
+        let mut above = suffixes(server).skip(1);
+        let encloser = above.find(|name| self.existing.contains(name));
         let wildcard = encloser.map(|encloser| [b"\x01*", encloser].concat());
-        wildcard.is_some_and(|wildcard| is_given(&wildcard)) || above(server).any(leads_away)
+        wildcard.is_some_and(|wildcard| is_given(&wildcard))
+            || suffixes(server).skip(1).any(leads_away)
     }
-}
-
-/// The names above a name, up to the apex, which is empty.
-fn above(left: &[u8]) -> impl Iterator<Item = &[u8]> {
-    std::iter::successors(parent(left), |name| parent(name))
-}
-
-/// The name without its first label.
-fn parent(left: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = left.split_first()?;
-    rest.get(usize::from(*length)..)
 }
 
 /// Whether octets are whole labels without a root.
 fn is_labels(octets: &[u8]) -> bool {
-    octets.is_empty() || above(octets).last().is_some_and(<[u8]>::is_empty)
+    suffixes(octets).last().is_some_and(<[u8]>::is_empty)
 }
 
 /// A problem at the first record of a set.
@@ -233,11 +222,5 @@ pub(in crate::config) fn at(set: &StaticSet, message: String) -> Problem {
 
 /// A name of the zone, as text without the last dot.
 pub(in crate::config) fn shown(left: &[u8], apex: &NameBuf) -> String {
-    let mut name = Qname::new();
-    name.read(&[left, apex.as_wire()].concat());
-    let mut text = String::new();
-    // To a string it does not fail.
-    let _ = write!(text, "{name}");
-    text.pop();
-    text
+    NameText(&[left, apex.as_wire()].concat()).to_string()
 }

@@ -12,7 +12,7 @@ use super::rdata;
 use super::ttl::time;
 use crate::config::problem::FileProblems;
 use crate::model::Shown;
-use crate::wire::rrtype;
+use crate::wire::{SoaRdata, rrtype};
 
 /// One record of a master file.
 #[derive(Debug, PartialEq, Eq)]
@@ -188,6 +188,6 @@ fn left_of(name: &WireName, apex: &WireName) -> Option<Box<[u8]>> {
 
 /// What the SOA record says of a TTL where nothing else does: its last field (RFC 1035 section 3.3.13).
 fn minimum(rrtype: u16, rdata: &[u8]) -> Option<u32> {
-    let last = rdata.last_chunk::<4>().filter(|_| rrtype == rrtype::SOA);
-    last.map(|octets| u32::from_be_bytes(*octets))
+    let soa = (rrtype == rrtype::SOA).then(|| SoaRdata::read(rdata));
+    soa.flatten().map(|soa| soa.minimum())
 }

@@ -18,6 +18,7 @@ use crate::names::Label;
 use crate::publish::disk::fact::Fact;
 use crate::publish::outbox::Outbox;
 use crate::snapshot::{Serial, ServiceEntry, Snapshot, SnapshotBuilder, renumbered};
+use crate::wire::split_label;
 
 /// Answers that were given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,12 +248,6 @@ fn name_of(key: &[u8]) -> Option<Name> {
     let (service, rest) = split_label(key)?;
     let (namespace, _) = split_label(rest)?;
     Some((namespace.into(), service.into()))
-}
-
-/// The first of some wire labels, and the others.
-fn split_label(labels: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = labels.split_first()?;
-    rest.split_at_checked(usize::from(*length))
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ async fn keys_are_published_also_while_answers_are_frozen_and_a_zone_without_is_
         file: None,
         apex: apex(),
         signing: Some(signing),
+        allow: None,
     }];
     let running = Running::start(config.clone());
     assert_eq!(signed(&running).await, Some(false), "never unsigned");

@@ -97,6 +97,7 @@ pub(in crate::publish) fn settings(config: &Config) -> Settings {
             .iter()
             .map(|listener| listener.allow.clone())
             .collect(),
+        zones_allowed: config.zones_allowed(),
         diagnostics: config.clients.diagnostics.clone(),
         rate_limits: config.clients.rate_limits.clone(),
         max_without_cookie: config.clients.max_without_cookie,

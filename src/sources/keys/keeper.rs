@@ -16,9 +16,6 @@ use crate::model::limits::Limit;
 use crate::telemetry::{KeyTimesShown, Metrics};
 use crate::wire::NameBuf;
 
-/// How far the clock may be behind a time in the key files, in seconds: clocks of two hosts differ.
-const AHEAD: u64 = 60;
-
 /// How long a roll waits for the parent before that is said, in seconds.
 const PATIENCE: u64 = 3 * 86_400;
 
@@ -146,22 +143,13 @@ impl KeyKeeper {
                 ));
                 shown.unusable += 1;
             }
+            troubles.extend(placed.clock_troubles(now));
             for (stored, (life, place)) in placed
                 .keys
                 .iter()
                 .zip(placed.lives.iter().zip(&placed.places.keys))
             {
                 let times = &life.times;
-                let newest = times
-                    .ds_seen
-                    .map_or(times.created, |seen| seen.at.max(times.created));
-                if newest.0 > now.0 + AHEAD {
-                    troubles.push(format!(
-                        "{}: written {} s from now: the clock is behind, and keys are taken for what they were",
-                        stored.key.label(),
-                        newest.0 - now.0
-                    ));
-                }
                 let removes = times.remove.filter(|_| place.state == KeyState::Retired);
                 for (step, time) in [
                     ("publish", Some(times.publish)),

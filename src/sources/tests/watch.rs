@@ -5,7 +5,7 @@ use std::path::Path;
 
 use notify::EventKind;
 
-use super::entries::matters;
+use super::entries::Touched;
 use super::*;
 use crate::model::limits::FACTS_FILE;
 
@@ -91,12 +91,13 @@ async fn other_files_in_the_folder_are_no_reason_to_look() {
     write(&path, "1");
     let mut watch = FileWatch::with_pace([path.clone()], &FACTS_FILE, EVENTS_ONLY);
     next(&mut watch).await;
-    let entries = watch.shared.lock().clone();
+    let entries = Arc::clone(&watch.entries);
     let event = |path: &Path| notify::Event::new(EventKind::Any).add_path(path.to_owned());
-    assert!(!matters(&event(&other), &entries));
-    assert!(matters(&event(&path), &entries));
-    assert!(matters(&event(folder.path()), &entries));
-    assert!(matters(&notify::Event::new(EventKind::Any), &entries));
+    let is_reason = |event: &notify::Event| Touched::by(event, &entries) != Touched::default();
+    assert!(!is_reason(&event(&other)));
+    assert!(is_reason(&event(&path)));
+    assert!(is_reason(&event(folder.path())));
+    assert!(is_reason(&notify::Event::new(EventKind::Any)));
 }
 
 #[tokio::test]
@@ -120,21 +121,59 @@ async fn files_are_read_again_only_if_they_may_have_changed() {
         coarse,
         ..EVENTS_ONLY
     };
+    let none: [PathBuf; 0] = [];
     let mut watch = FileWatch::with_pace([path.clone(), other.clone()], &FACTS_FILE, pace);
-    assert!(!watch.is_untouched().await);
+    assert_eq!(watch.touched().await, [path.clone(), other.clone()]);
     next(&mut watch).await;
-    assert!(watch.is_untouched().await);
+    assert_eq!(watch.touched().await, none);
     // Of another length, as its time may be the same.
     write(&path, "22");
-    assert!(!watch.is_untouched().await);
+    assert_eq!(watch.touched().await, std::slice::from_ref(&path));
     next(&mut watch).await;
-    assert!(watch.is_untouched().await);
+    assert_eq!(watch.touched().await, none);
     write(&other, "3");
-    assert!(!watch.is_untouched().await);
+    assert_eq!(watch.touched().await, std::slice::from_ref(&other));
     // What has just changed may change once more at the same time.
-    let mut watch = FileWatch::with_pace([path, other], &FACTS_FILE, EVENTS_ONLY);
+    let both = [path, other];
+    let mut watch = FileWatch::with_pace(both.clone(), &FACTS_FILE, EVENTS_ONLY);
     next(&mut watch).await;
-    assert!(!watch.is_untouched().await);
+    assert_eq!(watch.touched().await, both);
+}
+
+#[tokio::test]
+async fn an_event_has_the_files_looked_at_that_it_is_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = ["a", "b"].map(|name| folder.path().join(name)).into();
+    for path in &paths {
+        write(path, "1");
+    }
+    let mut watch = FileWatch::with_pace(paths.clone(), &FACTS_FILE, EVENTS_ONLY);
+    next(&mut watch).await;
+    let mut touch = |paths: &[&Path]| {
+        let touched = paths.iter().map(|path| path.to_path_buf()).collect();
+        watch.shared.lock().touched = Touched::Paths(touched);
+        let due: Vec<_> = watch.due().into_iter().collect();
+        watch.due.clear();
+        due
+    };
+    assert!(touch(&[]).is_empty());
+    assert_eq!(touch(&[&paths[1]]), paths[1..]);
+    assert_eq!(touch(&[folder.path()]), paths);
+}
+
+#[tokio::test]
+async fn files_that_are_followed_later_are_reported_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let [a, b, c] = ["a", "b", "c"].map(|name| folder.path().join(name));
+    write(&a, "1");
+    write(&b, "1");
+    let mut watch = FileWatch::with_pace([a.clone(), b.clone()], &FACTS_FILE, EVENTS_ONLY);
+    next(&mut watch).await;
+    watch.follow(&[b.clone(), c.clone()].into());
+    assert_eq!(next(&mut watch).await, [(c.clone(), None)]);
+    write(&a, "2");
+    write(&b, "2");
+    assert_eq!(next(&mut watch).await, [(b, Some("2".into()))]);
 }
 
 #[tokio::test]

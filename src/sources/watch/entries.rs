@@ -16,15 +16,68 @@ pub(super) fn folders(entries: &WatchedEntries) -> BTreeSet<&Path> {
     entries.iter().map(|(folder, _)| folder.as_path()).collect()
 }
 
-/// Whether an event is a reason to look. Our own reading is an event too.
-pub(super) fn matters(event: &notify::Event, entries: &WatchedEntries) -> bool {
-    let concerns = |path: &PathBuf| {
-        let is = |(folder, entry): &(PathBuf, PathBuf)| path == entry || path == folder;
-        entries.iter().any(is)
-    };
-    let is_read = matches!(event.kind, EventKind::Access(_));
-    let is_anywhere = event.paths.is_empty() || event.need_rescan();
-    !is_read && (is_anywhere || event.paths.iter().any(concerns))
+/// What events were of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Touched {
+    /// These folders and entries of them.
+    Paths(BTreeSet<PathBuf>),
+    /// Perhaps all.
+    Any,
+}
+
+impl Default for Touched {
+    fn default() -> Self {
+        Self::Paths(BTreeSet::new())
+    }
+}
+
+impl Touched {
+    /// What an event is of, as far as it matters. Our own reading is an event too.
+    pub(super) fn by(event: &notify::Event, entries: &WatchedEntries) -> Self {
+        if matches!(event.kind, EventKind::Access(_)) {
+            return Self::default();
+        }
+        if event.paths.is_empty() || event.need_rescan() {
+            return Self::Any;
+        }
+        let paths = event.paths.iter();
+        let paths = paths.filter(|path| is_entry(path, entries) || is_folder(path, entries));
+        Self::Paths(paths.cloned().collect())
+    }
+
+    /// Adds what another event was of. Returns whether that is anything.
+    pub(super) fn add(&mut self, other: Self) -> bool {
+        match (&mut *self, other) {
+            (_, Self::Paths(paths)) if paths.is_empty() => return false,
+            (Self::Paths(known), Self::Paths(paths)) => known.extend(paths),
+            (_, Self::Any) => *self = Self::Any,
+            (Self::Any, Self::Paths(_)) => {}
+        }
+        true
+    }
+
+    /// Whether anything of these entries was touched.
+    pub(super) fn concerns(&self, entries: &WatchedEntries) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Paths(paths) if paths.is_empty() => false,
+            Self::Paths(paths) => entries
+                .iter()
+                .any(|(folder, entry)| paths.contains(entry) || paths.contains(folder)),
+        }
+    }
+}
+
+/// Whether a path is an entry that matters.
+fn is_entry(path: &Path, entries: &WatchedEntries) -> bool {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    entries.contains(&(folder.to_owned(), path.to_owned()))
+}
+
+/// Whether a path is a folder with entries that matter.
+fn is_folder(path: &Path, entries: &WatchedEntries) -> bool {
+    let mut of_it = entries.range((path.to_owned(), PathBuf::new())..);
+    of_it.next().is_some_and(|(folder, _)| folder == path)
 }
 
 /// Where a change can give `path` another content: the entries of the file itself, and of every

@@ -185,6 +185,9 @@ fn live(folder: &Path) {
     // The daemon runs on: systemd would have restarted it.
     daemon.until_answers(name, "198.51.100.7");
     daemon.stop();
+    let said = std::fs::read_to_string(&log).expect("a log");
+    assert!(said.contains("configuration reloaded"), "{said}");
+    assert!(!said.contains("cannot be read"), "{said}");
     let version = debian.run("dpkg-query --show --showformat=${Version} gazetteer");
     assert!(version.ends_with("-2"), "{version}");
     kept();

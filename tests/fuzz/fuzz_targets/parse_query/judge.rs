@@ -174,8 +174,8 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
     if !all(10).all(|cookie| cookie.len() == 8 || (16..=40).contains(&cookie.len())) {
         return None;
     }
-    // Requests for the version of a zone are empty (RFC 9660).
-    if !all(19).all(<[u8]>::is_empty) {
+    // A request for the version of a zone is empty, and there is one at most (RFC 9660).
+    if !all(19).all(<[u8]>::is_empty) || all(19).count() > 1 {
         return None;
     }
     let subnets = all(8).map(client_subnet).collect::<Option<Vec<_>>>()?;
