@@ -97,6 +97,12 @@ impl<'s> Signer<'s> {
     }
 }
 
+/// The labels of an owner as an RRSIG record counts them: without that of a wildcard (RFC 4034 section 3.1.3).
+fn labels(owner: &Qname) -> u8 {
+    let wildcards = usize::from(owner.as_wire().starts_with(b"\x01*"));
+    u8::try_from(owner.label_count() - wildcards).unwrap_or(u8::MAX)
+}
+
 /// What the static records of an apex say of an owner.
 fn statics_at<'s>(apex: &'s Apex, owner: &Qname) -> Option<StaticMatch<'s>> {
     let statics = apex.statics.as_ref()?;
@@ -134,7 +140,7 @@ fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
     }
     let signed = SignatureSet {
         owner: owner.as_wire(),
-        labels: u8::try_from(owner.label_count()).unwrap_or(u8::MAX),
+        labels: labels(owner),
         apex: signer.apex.name.as_wire(),
         rrtype: set.rrtype,
         original_ttl: signer.original_ttl,
