@@ -41,7 +41,7 @@ pub struct Prepared<'a> {
     snapshot: &'a Snapshot,
     read: Result<Parsed<'a>, Rejected<'a>>,
     /// The name in its apex; `None` for what is not served here.
-    lookup: Option<Lookup<'a>>,
+    lookup: Option<Lookup<'a, 'a>>,
 }
 
 /// What cannot be answered.
@@ -315,14 +315,10 @@ pub enum Substitute {
 
 /// Answers for the name that a chain leads to.
 #[cold]
-fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &'a Chain, trace: &mut T) {
-    if chain.is_over {
-        // The chain is all.
-        return;
-    }
-    if let Some(mut lookup) = Lookup::whole(reply.snapshot, &chain.name) {
-        let subject = classify(reply.snapshot, &chain.name, &mut lookup);
-        dispatch::answer(reply, lookup.apex, &subject, trace);
+fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &Chain<'a>, trace: &mut T) {
+    // Otherwise the chain is all.
+    if let Some((apex, subject)) = &chain.last {
+        dispatch::answer(reply, apex, subject, trace);
     }
 }
 

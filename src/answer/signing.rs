@@ -112,7 +112,7 @@ impl<'a> Signing<'a> {
     pub(super) fn new(
         snapshot: &'a Snapshot,
         query: &Query<'_>,
-        lookup: Option<&Lookup<'a>>,
+        lookup: Option<&Lookup<'a, '_>>,
         signatures: Signatures<'a>,
     ) -> Self {
         let (table, makes) = match signatures {
@@ -129,7 +129,7 @@ impl<'a> Signing<'a> {
     }
 
     #[cold]
-    fn of(snapshot: &'a Snapshot, query: &Query<'_>, lookup: Option<&Lookup<'a>>) -> Self {
+    fn of(snapshot: &'a Snapshot, query: &Query<'_>, lookup: Option<&Lookup<'a, '_>>) -> Self {
         let Some(lookup) = lookup else {
             return Self::NONE;
         };
