@@ -261,7 +261,7 @@ impl<'a> Prepared<'a> {
         if reply.is_over_message {
             trace.over_message();
         }
-        let is_old = reply.signing.seen.old > 0 && !reply.signing.makes;
+        let is_old = reply.signing.seen.old > 0 && !reply.signing.source.makes();
         let opt = opt(&reply, &reply.errors);
         let length = reply.response.finish(opt.as_ref());
         answered(if is_old {
@@ -386,7 +386,8 @@ fn end_signing<T: Trace>(reply: &mut Reply<'_, '_>, trace: &mut T) -> Option<Lan
     sign_section(reply);
     let seen = &reply.signing.seen;
     let is_absent = reply.signing.is_endless;
-    trace.signatures([seen.hits, seen.old, seen.misses], is_absent);
+    let found = [seen.hits, seen.old, seen.misses];
+    trace.signatures(found, seen.least_left, is_absent);
     if reply.signing.keys.is_some() {
         reply.response.send_no_part();
     }
