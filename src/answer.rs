@@ -41,6 +41,7 @@ mod rated;
 mod records;
 mod reply;
 mod respond;
+mod signature_notes;
 mod signing;
 mod subject;
 
@@ -53,4 +54,5 @@ pub use explain::{Candidate, Explanation, LevelStep, Recorder, explain};
 pub use rated::Rated;
 pub use reply::{Client, Transport};
 pub use respond::{Answered, Prepared, Substitute, look_up, respond};
+pub use signature_notes::SignatureNotes;
 pub use signing::{Outcome, Signatures, SignaturesSeen};

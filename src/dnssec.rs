@@ -13,6 +13,8 @@
 mod algorithm;
 mod dnskey;
 mod key_roles;
+mod made_signatures;
+mod making;
 mod next_name;
 mod signature_set;
 mod signature_table;
@@ -24,6 +26,8 @@ mod zone_keys;
 pub use algorithm::{Algorithm, DsDigest, SIGNATURE, UnknownAlgorithm};
 pub use dnskey::DnsKey;
 pub use key_roles::{KeyRole, KeyRoles};
+pub use made_signatures::{MadeSignatures, SigningLimits};
+pub use making::FailingKey;
 pub use next_name::NextName;
 pub use signature_set::{
     Fingerprint, Fingerprinting, Fingerprints, MOST_RECORDS, SignatureBy, SignatureSet,

@@ -47,10 +47,10 @@ mod source_address;
 mod tcp;
 mod udp;
 
+pub use crate::dnssec::{MadeSignatures, SigningLimits};
 pub use bind::{Sockets, bind, bind_with};
 pub use error::ServeError;
 pub use guard::{Guard, LimitVerdict};
 pub use passed::PassedSockets;
 pub use respond::Respond;
 pub use running::{ReceivedQueries, Serving};
-pub use signer::{MadeSignatures, SigningLimits};

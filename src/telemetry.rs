@@ -20,6 +20,7 @@ mod logs;
 mod members;
 mod metrics;
 mod serve;
+mod signing;
 mod snapshot;
 
 pub use contact::LastContact;
@@ -29,4 +30,5 @@ pub use keys::KeyTimesShown;
 pub use logs::{LogError, LogFormat, LogThread, Logs, init};
 pub use members::{MemberGauges, Renewal, SourceEvent};
 pub use metrics::{DeltaOutcome, Metrics};
+pub use signing::SigningMetrics;
 pub use snapshot::SnapshotSums;

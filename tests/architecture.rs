@@ -91,6 +91,7 @@ const ROOMS: &[Room] = &[
         &[
             "wire",
             "names",
+            "dnssec",
             "model",
             "snapshot",
             "answer",

@@ -1,4 +1,5 @@
-//! Runs the case files of `tests/cases`: every query in process, over UDP and over TCP.
+//! Runs the case files of `tests/cases`: every query in process, over UDP and over TCP; and signed, on two replicas
+//! with the same key files.
 //!
 //! `cargo test --test cases -- h05` runs the cases of that name; tests/cases/README.md has the
 //! language. `GAZETTEER_SEEDS` names a folder into which the queries are written instead, as
@@ -37,6 +38,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use gazetteer::dnssec::Algorithm;
 use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
@@ -64,14 +66,22 @@ fn main() -> ExitCode {
             let case = Arc::new(case);
             let (again, runtime, worlds) = (case.clone(), runtime.clone(), folder.join("worlds"));
             let sockets = worlds.clone();
-            [
+            let replicas = Algorithm::ALL.map(|algorithm| {
+                let (case, worlds) = (case.clone(), worlds.clone());
+                let name = format!("{}::replicas::{algorithm}", case.name);
+                Trial::test(name, move || {
+                    run::replicas(&case, &worlds, algorithm).map_err(Into::into)
+                })
+            });
+            let all = [
                 Trial::test(case.name.clone(), move || {
                     run::in_process(&case, &worlds).map_err(Into::into)
                 }),
                 Trial::test(format!("{}::sockets", again.name), move || {
                     run::over_sockets(&again, &sockets, &runtime).map_err(Into::into)
                 }),
-            ]
+            ];
+            all.into_iter().chain(replicas)
         })
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -40,6 +40,8 @@ mod restart;
 mod rights;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/signing.rs"]
+mod signing;
 #[path = "cli/storage.rs"]
 mod storage;
 #[path = "cli/stub.rs"]

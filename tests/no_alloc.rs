@@ -2,6 +2,8 @@
 //!
 //! Allocations are counted by thread, so that other threads do not disturb.
 
+#[path = "no_alloc/chains.rs"]
+mod chains;
 #[path = "mmdb/mod.rs"]
 mod mmdb;
 #[path = "sockets/world.rs"]
@@ -9,7 +11,7 @@ mod world;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -96,11 +98,7 @@ fn an_answer_allocates_nothing() {
 #[test]
 fn a_signed_answer_allocates_nothing_when_its_signatures_are_there() {
     let mut builder = world::builder();
-    let apex: NameBuf = "example.com".parse().unwrap();
-    let key = SigningKey::generate(Algorithm::EcdsaP256Sha256).unwrap();
-    let key = ZoneKey::new(Arc::new(key), KeyRoles::ALL);
-    let keys = ZoneKeys::new(apex.clone(), 3600, &[key]);
-    builder.set_zone_keys(BTreeMap::from([(apex, Arc::new(keys))]));
+    builder.set_zone_keys([zone_keys("example.com")].into());
     let snapshot = builder.snapshot(Generation(1), Serial(1));
     let table = SignatureTable::new(4096, &[5; 16]);
     let (mut out, mut kinds) = (vec![0; 65_535], BTreeSet::new());
@@ -108,6 +106,59 @@ fn a_signed_answer_allocates_nothing_when_its_signatures_are_there() {
     answer_all(&snapshot, signatures, &mut out, &mut kinds);
     assert!(kinds.contains(&Some((0, true))) && kinds.contains(&Some((0, false))));
     assert!(table.used(Lane::Existing) > 1 && table.used(Lane::Absent) > 0);
+}
+
+#[test]
+fn chains_over_static_records_allocate_nothing_signed_and_unsigned() {
+    for count in 0..=chains::APEXES.len() {
+        let signed = &chains::APEXES[..count];
+        let mut builder = chains::builder();
+        builder.set_zone_keys(signed.iter().map(|apex| zone_keys(apex)).collect());
+        let snapshot = builder.snapshot(Generation(1), Serial(1));
+        let table = SignatureTable::new(4096, &[5; 16]);
+        let mut out = vec![0; 65_535];
+        let signatures = match signed {
+            [] => Signatures::None,
+            _ => Signatures::Table(&table),
+        };
+        for (name, answers) in chains::CHAINS {
+            let request = world::query(4242, name, 1, world::Edns::Plain);
+            for (transport, room) in [
+                (Transport::Udp, 1232),
+                (Transport::Tcp { idle: 100 }, 65_535),
+            ] {
+                let client = Client {
+                    address: LOCAL,
+                    listener: None,
+                    transport,
+                    cookie: None,
+                    now: UnixSeconds(1_800_000_000),
+                    elapsed: Duration::ZERO,
+                };
+                let out = &mut out[..room];
+                if let Signatures::Table(table) = signatures {
+                    let makes = Signatures::TableAndKeys(table);
+                    respond(&snapshot, &request, &client, makes, &mut NoTrace, out);
+                }
+                let before = ALLOCATIONS.get();
+                let answered = respond(&snapshot, &request, &client, signatures, &mut NoTrace, out);
+                let allocations = ALLOCATIONS.get() - before;
+                assert_eq!(allocations, 0, "{name} by {transport:?}, signed {signed:?}");
+                assert!(matches!(answered, Outcome::Reply(_)), "{answered:?}");
+                // A signature for each set, in signed apexes.
+                assert_eq!(out[7], answers[count], "{name}, signed {signed:?}");
+            }
+        }
+    }
+}
+
+/// An apex with a key.
+fn zone_keys(apex: &str) -> (NameBuf, Arc<ZoneKeys>) {
+    let apex: NameBuf = apex.parse().unwrap();
+    let key = SigningKey::generate(Algorithm::EcdsaP256Sha256).unwrap();
+    let key = ZoneKey::new(Arc::new(key), KeyRoles::ALL);
+    let keys = ZoneKeys::new(apex.clone(), 3600, &[key]);
+    (apex, Arc::new(keys))
 }
 
 /// The request with an OPT record that has DO set, if it has none and is whole.

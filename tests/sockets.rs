@@ -14,5 +14,7 @@ mod signing;
 mod tcp;
 #[path = "sockets/udp.rs"]
 mod udp;
+#[path = "validate/mod.rs"]
+mod validate;
 #[path = "sockets/world.rs"]
 mod world;

@@ -6,10 +6,12 @@ use hickory_proto::rr::RecordType;
 use serde::{Deserialize, Serialize};
 
 use super::error::QuestionError;
-use crate::answer::{self, Candidate, LevelStep};
+use crate::answer::{self, Candidate, LevelStep, SignatureNotes};
+use crate::dnssec::SignatureTable;
 use crate::model::{ListenerIdx, Shown, UnixSeconds};
 use crate::names::Label;
 use crate::snapshot::Snapshot;
+use crate::telemetry::clock;
 use crate::wire::NameBuf;
 
 /// A query.
@@ -90,6 +92,9 @@ pub struct Explained {
     pub members: Vec<MemberPart>,
     /// What else an operator should know.
     pub notes: Vec<String>,
+    /// The signatures and the denials of the answer, a line each.
+    #[serde(default)]
+    pub signatures: Vec<String>,
     /// The octets of the response, in hexadecimal.
     pub response: String,
     /// All of this for people.
@@ -128,11 +133,12 @@ pub struct MemberPart {
 }
 
 /// Answers a question from a snapshot as of the time `now`, and says why: by the code that answers
-/// queries. Fails when it is to be asked at a listener that there is not.
+/// queries, with signatures from a table of them or made for it, if there is one. Fails when it is to be asked at a listener that there is not.
 pub fn explain(
     snapshot: &Snapshot,
     question: &Question,
     now: UnixSeconds,
+    signatures: Option<&SignatureTable>,
 ) -> Result<Explained, QuestionError> {
     let Question {
         name, qtype, from, ..
@@ -141,7 +147,9 @@ pub fn explain(
     let at = listener
         .map(|member| listener_of(snapshot, member))
         .transpose()?;
-    let mut explanation = answer::explain(snapshot, name, *qtype, (*from, at), now);
+    let signatures = signatures.map(|table| SignatureNotes::new(table, clock::elapsed));
+    let client = (*from, at);
+    let mut explanation = answer::explain(snapshot, name, *qtype, client, now, signatures.as_ref());
     for candidate in &mut explanation.candidates {
         for line in &mut candidate.evidence {
             *line = Shown(line).to_string();
@@ -172,6 +180,7 @@ pub fn explain(
             .map(MemberPart::from)
             .collect(),
         notes: explanation.notes,
+        signatures: explanation.signatures,
         response: octets.concat(),
         text,
     })

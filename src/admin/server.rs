@@ -145,6 +145,9 @@ async fn metrics(State(context): State<Context>) -> Response {
     let kind = "text/plain; version=0.0.4; charset=utf-8";
     render(&context.metrics, context.view, move |view| {
         view.metrics.set_ready(readiness(view).0 == StatusCode::OK);
+        if let Some(table) = view.signatures.if_made() {
+            view.metrics.counters().signing().show_kept(table);
+        }
         let text = view.metrics.render(clock::now());
         ([(header::CONTENT_TYPE, kind)], text)
     })
@@ -321,7 +324,9 @@ async fn explained(State(context): State<Context>, Query(query): Query<ExplainQu
         let question = Question::new(&query.name, &query.qtype, query.from, listener);
         let explained = question.and_then(|question| {
             // Own copy of the root: the guard of a load is not held while rendering.
-            explain(&view.snapshots.load_full(), &question, clock::now())
+            let snapshot = view.snapshots.load_full();
+            let signatures = snapshot.is_any_signed().then(|| view.signatures.table());
+            explain(&snapshot, &question, clock::now(), signatures)
         });
         let wrong = |error| (StatusCode::BAD_REQUEST, format!("{error}\n"));
         explained.map(Json).map_err(wrong)

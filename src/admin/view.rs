@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::dnssec::MadeSignatures;
 use crate::publish::{ActiveOverrides, EventLog};
 use crate::snapshot::Snapshot;
 use crate::telemetry::Metrics;
@@ -22,6 +23,8 @@ pub struct View {
     pub ending: CancellationToken,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The signatures that were made.
+    pub signatures: Arc<MadeSignatures>,
     /// What is wrong with DNSSEC keys, for people; `None` where no zone is to be signed.
     pub key_troubles: watch::Receiver<Option<Arc<Vec<String>>>>,
     /// What operators have decided.

@@ -6,21 +6,21 @@ use std::net::IpAddr;
 use super::classify::classify;
 use super::lookup::Lookup;
 use super::subject::Subject;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Apex, Snapshot};
 use crate::wire::{MAX_NAME, NameParts, Owner, Qname, ResponseWriter, rcode, rrtype};
 
 /// The most steps of a chain.
 const MOST_STEPS: usize = 16;
 
 /// A chain that was followed and written.
-pub(super) struct Chain {
+pub(super) struct Chain<'s> {
     /// The name that it leads to.
     pub(super) name: Qname,
     /// Where that name is in the message.
     pub(super) at: Owner,
-    /// Whether nothing is to be answered for that name: the chain has come to a name for the second time, is too
-    /// long, or leads to a name that is too long.
-    pub(super) is_over: bool,
+    /// What that name is, and its apex. `None` where nothing is to be answered for it: the chain has come to a name
+    /// for the second time, is too long, or leads to a name that is too long or not served here.
+    pub(super) last: Option<(&'s Apex, Subject<'s>)>,
 }
 
 /// Whether what a name is leads on to another name for a query of a type.
@@ -40,16 +40,16 @@ pub(super) fn leads_on(subject: &Subject<'_>, qtype: u16) -> bool {
 
 /// Follows the chain that begins at the name asked, which is `subject`, and writes its records.
 #[cold]
-pub(super) fn follow(
-    snapshot: &Snapshot,
+pub(super) fn follow<'s>(
+    snapshot: &'s Snapshot,
     (qname, qtype, client): (&Qname, u16, IpAddr),
     subject: &Subject<'_>,
     response: &mut ResponseWriter<'_>,
-) -> Chain {
+) -> Chain<'s> {
     let mut chain = Chain {
         name: qname.clone(),
         at: Owner::QUESTION,
-        is_over: false,
+        last: None,
     };
     let mut seen = [const { Qname::new() }; MOST_STEPS];
     let mut steps = 0;
@@ -57,23 +57,21 @@ pub(super) fn follow(
     while let Some(next) = step {
         let before = std::mem::replace(&mut chain.name, next);
         let Some(place) = seen.get_mut(steps) else {
-            chain.is_over = true;
             break;
         };
         *place = before;
         steps += 1;
         let is_next = |name: &Qname| name.as_wire() == chain.name.as_wire();
         if seen.iter().take(steps).any(is_next) {
-            chain.is_over = true;
             break;
         }
-        let name = chain.name.clone();
-        let lookup = Lookup::whole(snapshot, &name);
+        let lookup = Lookup::whole(snapshot, &chain.name);
         let Some(mut lookup) = lookup.filter(|it| it.is_served(snapshot, qtype, client)) else {
             break;
         };
-        let subject = classify(snapshot, &name, &mut lookup);
+        let subject = classify(snapshot, &chain.name, &mut lookup);
         if !leads_on(&subject, qtype) {
+            chain.last = Some((lookup.apex, subject));
             break;
         }
         step = chain.step(&subject, response);
@@ -81,7 +79,7 @@ pub(super) fn follow(
     chain
 }
 
-impl Chain {
+impl Chain<'_> {
     /// Writes one step. Returns the name that it leads to; `None` if that is too long.
     fn step(&mut self, subject: &Subject<'_>, response: &mut ResponseWriter<'_>) -> Option<Qname> {
         match *subject {
@@ -107,7 +105,6 @@ impl Chain {
                     .copy_from_slice(target_octets);
                 if next.read(&octets).is_none() {
                     response.set_rcode(rcode::YXDOMAIN);
-                    self.is_over = true;
                     return None;
                 }
                 let whole = NameParts::below(left, target_octets);

@@ -17,7 +17,7 @@ use existing::unknown;
 pub(super) fn classify<'s>(
     snapshot: &'s Snapshot,
     qname: &Qname,
-    lookup: &mut Lookup<'s>,
+    lookup: &mut Lookup<'s, '_>,
 ) -> Subject<'s> {
     match &lookup.apex.statics {
         None => of_federations(snapshot, lookup),
@@ -27,7 +27,7 @@ pub(super) fn classify<'s>(
 
 /// Says what a name is among those of federations.
 #[inline]
-fn of_federations<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s>) -> Subject<'s> {
+fn of_federations<'s>(snapshot: &'s Snapshot, lookup: &mut Lookup<'s, '_>) -> Subject<'s> {
     let absent = Subject::Absent { federation: None };
     let apex = lookup.apex;
     match lookup.form {

@@ -8,27 +8,27 @@ use crate::wire::{Qname, rrtype};
 
 /// A name inside an apex, split into what its labels mean, and its service as far as it is looked up.
 #[derive(Debug)]
-pub(super) struct Lookup<'a> {
+pub(super) struct Lookup<'s, 'q> {
     /// The index of the apex.
     pub(super) index: ApexIdx,
     /// The apex itself.
-    pub(super) apex: &'a Apex,
+    pub(super) apex: &'s Apex,
     /// What its labels mean.
-    pub(super) form: Form<'a>,
+    pub(super) form: Form<'q>,
     /// The scope that the topology labels of a service name pin down.
     pub(super) scope: Option<ScopeIdx>,
     /// The look-up of the service; `None` where the name cannot be one of a service.
-    service: Option<EntrySeek<'a>>,
+    service: Option<EntrySeek<'s, 'q>>,
 }
 
-impl<'a> Lookup<'a> {
+impl<'s, 'q> Lookup<'s, 'q> {
     /// Splits a name and begins to look its service up; `None` outside every apex.
     #[expect(
         clippy::inline_always,
         reason = "it is large to move, and each request has one"
     )]
     #[inline(always)]
-    pub(super) fn begin(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
+    pub(super) fn begin(snapshot: &'s Snapshot, qname: &'q Qname) -> Option<Self> {
         let (index, apex) = snapshot.apexes().find(qname)?;
         let form = parts(apex, qname);
         let (scope, service) = match form {
@@ -59,7 +59,7 @@ impl<'a> Lookup<'a> {
 
     /// Takes the look-up one step further, with one cache miss at most.
     #[inline]
-    pub(super) fn advance(&mut self, snapshot: &'a Snapshot) {
+    pub(super) fn advance(&mut self, snapshot: &'s Snapshot) {
         if let Some(service) = &mut self.service {
             service.advance(snapshot);
         }
@@ -74,7 +74,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Begins a look-up, and takes all steps of it.
-    pub(super) fn whole(snapshot: &'a Snapshot, qname: &'a Qname) -> Option<Self> {
+    pub(super) fn whole(snapshot: &'s Snapshot, qname: &'q Qname) -> Option<Self> {
         let mut lookup = Self::begin(snapshot, qname)?;
         for _ in 0..Self::STEPS {
             lookup.advance(snapshot);
@@ -92,14 +92,14 @@ impl<'a> Lookup<'a> {
 
     /// The apex whose records answer for a type.
     #[inline]
-    pub(super) fn answering(&self, snapshot: &'a Snapshot, qtype: u16) -> &'a Apex {
+    pub(super) fn answering(&self, snapshot: &'s Snapshot, qtype: u16) -> &'s Apex {
         let outer = self.outer(qtype);
         let outer = outer.and_then(|outer| snapshot.apexes().get(outer));
         outer.unwrap_or(self.apex)
     }
 
     /// Whether a client is served the zone that answers for a type.
-    pub(super) fn is_served(&self, snapshot: &'a Snapshot, qtype: u16, client: IpAddr) -> bool {
+    pub(super) fn is_served(&self, snapshot: &'s Snapshot, qtype: u16, client: IpAddr) -> bool {
         let apex = &self.answering(snapshot, qtype).name;
         let networks = snapshot.client_networks();
         networks.are_served_zone(apex, client)
@@ -107,7 +107,7 @@ impl<'a> Lookup<'a> {
 
     /// The service, if it exists in this apex.
     #[inline]
-    pub(super) fn service(&mut self, snapshot: &'a Snapshot) -> Option<&'a ServiceEntry> {
+    pub(super) fn service(&mut self, snapshot: &'s Snapshot) -> Option<&'s ServiceEntry> {
         let entry = self.service.as_mut()?.entry(snapshot)?;
         snapshot.is_in(entry, self.index).then_some(entry)
     }

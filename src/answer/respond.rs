@@ -41,7 +41,7 @@ pub struct Prepared<'a> {
     snapshot: &'a Snapshot,
     read: Result<Parsed<'a>, Rejected<'a>>,
     /// The name in its apex; `None` for what is not served here.
-    lookup: Option<Lookup<'a>>,
+    lookup: Option<Lookup<'a, 'a>>,
 }
 
 /// What cannot be answered.
@@ -263,7 +263,7 @@ impl<'a> Prepared<'a> {
         if reply.is_over_message {
             trace.over_message();
         }
-        let is_old = reply.signing.seen.old > 0 && !reply.signing.makes;
+        let is_old = reply.signing.seen.old > 0 && !reply.signing.source.makes();
         let opt = opt(&reply, lookup.as_ref(), &reply.errors);
         let length = reply.response.finish(opt.as_ref());
         answered(if is_old {
@@ -317,23 +317,17 @@ pub enum Substitute {
 
 /// Whether the client is served the zone that answers for the name asked.
 #[cold]
-fn is_zone_served<'a>(reply: &Reply<'a, '_>, lookup: Option<&Lookup<'a>>) -> bool {
+fn is_zone_served<'a>(reply: &Reply<'a, '_>, lookup: Option<&Lookup<'a, '_>>) -> bool {
     let (snapshot, qtype, client) = (reply.snapshot, reply.query.qtype, reply.client.address);
     lookup.is_none_or(|lookup| lookup.is_served(snapshot, qtype, client))
 }
 
 /// Answers for the name that a chain leads to.
 #[cold]
-fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &'a Chain, trace: &mut T) {
-    if chain.is_over {
-        // The chain is all.
-        return;
-    }
-    let (snapshot, qtype, client) = (reply.snapshot, reply.query.qtype, reply.client.address);
-    let lookup = Lookup::whole(snapshot, &chain.name);
-    if let Some(mut lookup) = lookup.filter(|it| it.is_served(snapshot, qtype, client)) {
-        let subject = classify(reply.snapshot, &chain.name, &mut lookup);
-        dispatch::answer(reply, lookup.apex, &subject, trace);
+fn answer_end<'a, T: Trace>(reply: &mut Reply<'a, '_>, chain: &Chain<'a>, trace: &mut T) {
+    // Otherwise the chain is all.
+    if let Some((apex, subject)) = &chain.last {
+        dispatch::answer(reply, apex, subject, trace);
     }
 }
 
@@ -375,7 +369,7 @@ fn limit(snapshot: &Snapshot, query: &Query<'_>, client: &Client) -> usize {
 #[inline]
 fn opt<'r>(
     reply: &Reply<'r, '_>,
-    lookup: Option<&Lookup<'r>>,
+    lookup: Option<&Lookup<'r, '_>>,
     errors: &'r EdeList<'r>,
 ) -> Option<OptReply<'r>> {
     let query = reply.query;
@@ -405,7 +399,8 @@ fn end_signing<T: Trace>(reply: &mut Reply<'_, '_>, trace: &mut T) -> Option<Lan
     sign_section(reply);
     let seen = &reply.signing.seen;
     let is_absent = reply.signing.is_endless;
-    trace.signatures([seen.hits, seen.old, seen.misses], is_absent);
+    let found = [seen.hits, seen.old, seen.misses];
+    trace.signatures(found, seen.least_left, is_absent);
     if reply.signing.keys.is_some() {
         reply.response.send_no_part();
     }
@@ -426,7 +421,7 @@ fn end_signing<T: Trace>(reply: &mut Reply<'_, '_>, trace: &mut T) -> Option<Lan
 fn zone_version<'r>(
     reply: &Reply<'r, '_>,
     edns: &Edns<'_>,
-    lookup: Option<&Lookup<'r>>,
+    lookup: Option<&Lookup<'r, '_>>,
 ) -> Option<(u8, u32)> {
     let lookup = lookup.filter(|_| edns.zone_version_requested && reply.apex.is_some())?;
     let apex = lookup.answering(reply.snapshot, reply.query.qtype);
@@ -436,7 +431,7 @@ fn zone_version<'r>(
 
 /// Where resolvers report what fails (RFC 9567 section 6.2): never inside the zone that it is of (section 8.1).
 #[inline]
-fn report_channel<'r>(reply: &Reply<'r, '_>, lookup: Option<&Lookup<'r>>) -> Option<&'r [u8]> {
+fn report_channel<'r>(reply: &Reply<'r, '_>, lookup: Option<&Lookup<'r, '_>>) -> Option<&'r [u8]> {
     let channel = reply.snapshot.settings().report_channel.as_ref()?;
     let apex = lookup.map(|lookup| lookup.answering(reply.snapshot, reply.query.qtype));
     let is_inside = apex.is_some_and(|apex| channel.is_within(&apex.name));

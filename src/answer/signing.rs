@@ -1,6 +1,7 @@
 //! What is signed of an answer, and where signatures come from.
 
 use super::lookup::Lookup;
+use super::signature_notes::SignatureNotes;
 use crate::dnssec::{Lane, SignatureTable, ZoneKeys};
 use crate::snapshot::{Scope, Snapshot};
 use crate::wire::{Owner, Query};
@@ -15,6 +16,26 @@ pub enum Signatures<'t> {
     Table(&'t SignatureTable),
     /// What is not there is made, which takes some 20 µs for each RRset, allocates, and is put there.
     TableAndKeys(&'t SignatureTable),
+    /// As a client gets them in the end: from those that were made, and what is not there is made. What came
+    /// of each is noted.
+    Noted(&'t SignatureNotes<'t>),
+}
+
+impl<'t> Signatures<'t> {
+    /// The signatures that were made; `None` where nothing is signed.
+    #[inline]
+    pub(super) fn table(&self) -> Option<&'t SignatureTable> {
+        match self {
+            Self::None => None,
+            Self::Table(table) | Self::TableAndKeys(table) => Some(table),
+            Self::Noted(notes) => Some(notes.table()),
+        }
+    }
+
+    /// Whether signatures that are not there are made.
+    pub(super) fn makes(&self) -> bool {
+        matches!(self, Self::TableAndKeys(_) | Self::Noted(_))
+    }
 }
 
 /// What comes of a request.
@@ -48,10 +69,8 @@ impl Outcome {
     reason = "each is one independent fact of a reply in the making"
 )]
 pub(super) struct Signing<'a> {
-    /// The signatures that were made; `None` where nothing is signed.
-    pub(super) table: Option<&'a SignatureTable>,
-    /// Whether signatures that are not there are made.
-    pub(super) makes: bool,
+    /// Where signatures come from; from nowhere where nothing is signed.
+    pub(super) source: Signatures<'a>,
     /// The keys of the apex that is asked, if that is signed.
     pub(super) keys: Option<&'a ZoneKeys>,
     /// The client wants signatures, and something here is signed.
@@ -75,7 +94,7 @@ pub(super) struct Signing<'a> {
 }
 
 /// How many signatures were found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SignaturesSeen {
     /// They were there.
     pub hits: u32,
@@ -83,13 +102,14 @@ pub struct SignaturesSeen {
     pub old: u32,
     /// They were not there.
     pub misses: u32,
+    /// Seconds that the one nearest to its end has left; `u32::MAX` for none.
+    pub least_left: u32,
 }
 
 impl<'a> Signing<'a> {
     /// Nothing is signed.
     const NONE: Self = Self {
-        table: None,
-        makes: false,
+        source: Signatures::None,
         keys: None,
         is_wanted: false,
         is_at_cut: false,
@@ -101,6 +121,7 @@ impl<'a> Signing<'a> {
             hits: 0,
             old: 0,
             misses: 0,
+            least_left: u32::MAX,
         },
         missing: None,
         is_unusable: false,
@@ -111,24 +132,20 @@ impl<'a> Signing<'a> {
     pub(super) fn new(
         snapshot: &'a Snapshot,
         query: &Query<'_>,
-        lookup: Option<&Lookup<'a>>,
+        lookup: Option<&Lookup<'a, '_>>,
         signatures: Signatures<'a>,
     ) -> Self {
-        let (table, makes) = match signatures {
-            _ if !snapshot.is_any_signed() => return Self::NONE,
-            Signatures::None => return Self::NONE,
-            Signatures::Table(table) => (table, false),
-            Signatures::TableAndKeys(table) => (table, true),
-        };
+        if !snapshot.is_any_signed() || matches!(signatures, Signatures::None) {
+            return Self::NONE;
+        }
         Self {
-            table: Some(table),
-            makes,
+            source: signatures,
             ..Self::of(snapshot, query, lookup)
         }
     }
 
     #[cold]
-    fn of(snapshot: &'a Snapshot, query: &Query<'_>, lookup: Option<&Lookup<'a>>) -> Self {
+    fn of(snapshot: &'a Snapshot, query: &Query<'_>, lookup: Option<&Lookup<'a, '_>>) -> Self {
         let Some(lookup) = lookup else {
             return Self::NONE;
         };

@@ -10,6 +10,9 @@ mod many;
 mod octets;
 mod shares;
 mod signed;
+mod signed_draws;
+mod signed_explained;
+mod signed_times;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -409,6 +412,7 @@ fn an_explanation_names_the_reasons_and_holds_the_answer() {
         RecordType::A,
         (IpAddr::from([192, 0, 2, 1]), None),
         UnixSeconds(1_800_000_000),
+        None,
     );
     let text = explanation.to_string();
     let expected = "\

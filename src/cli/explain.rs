@@ -91,7 +91,7 @@ fn from_files(file: &Path, question: &Question) -> Option<Result<Explained, Ques
             None => format!("{member}: nothing known, counts as empty"),
         });
     }
-    let mut explained = match admin::explain(&world.snapshot(), question, now) {
+    let mut explained = match admin::explain(&world.snapshot(), question, now, None) {
         Ok(explained) => explained,
         Err(error) => return Some(Err(error)),
     };

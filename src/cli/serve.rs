@@ -31,7 +31,7 @@ use super::signals::{SignalAction, Signals};
 use super::signing::FollowedKeys;
 use super::state_dir::StateDir;
 use super::watchdog;
-use crate::config::{Config, DnssecSettings, Listen, Loaded, Source};
+use crate::config::{Config, Listen, Loaded, Source};
 use crate::names::Label;
 use crate::sources::kubernetes::{CredentialStore, HostClients, ObjectCredentials};
 use crate::sources::members::HostMembers;
@@ -141,20 +141,6 @@ struct Daemon {
     state: StateDir,
 }
 
-/// The table of signatures, which stays empty until an apex is signed.
-fn signatures(settings: &DnssecSettings) -> anyhow::Result<serve::MadeSignatures> {
-    let mut key = [0; 16];
-    aws_lc_rs::rand::fill(&mut key).context("random octets")?;
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let mut limits = serve::SigningLimits::of_cores(cores);
-    limits.cache = settings.cache;
-    limits.absent_signatures = settings.absent_signatures;
-    if settings.signers > 0 {
-        limits.signers = settings.signers;
-    }
-    Ok(serve::MadeSignatures::new(limits, key))
-}
-
 /// Runs the daemon until it is told to end, with members and what else is watched on `sources`.
 async fn daemon(
     loaded: Loaded,
@@ -165,16 +151,15 @@ async fn daemon(
 ) -> anyhow::Result<End> {
     let config = Arc::new(loaded.config.clone());
     let mut signals = Signals::new().context("signals")?;
-    let (signing, keys) = FollowedKeys::load(&config, &metrics, sources.clone());
+    let (signing, keys) = FollowedKeys::load(&config, &metrics, sources.clone())?;
     let (handle, writer) = publish::spawn(
         Arc::clone(&config),
         Arc::clone(&metrics),
         storage.clone(),
         keys,
     )?;
-    let signatures = Arc::new(signatures(&config.dnssec)?);
     let cookies = Cookies::load(&config, &storage, &metrics, sources.clone());
-    let guards = (&signatures, cookies.guard());
+    let guards = (signing.signatures(), cookies.guard());
     let serving = sockets.run(&handle.snapshots, metrics.counters(), guards)?;
     let ready_line = ReadyLine::new(&serving, admin.as_ref());
     state.set_address(ready_line.admin);
@@ -353,6 +338,7 @@ fn view(
         ready: handle.ready.clone(),
         ending: ending.clone(),
         metrics: Arc::clone(metrics),
+        signatures: Arc::clone(signing.signatures()),
         key_troubles: signing.troubles(),
         overrides: handle.overrides.clone(),
         events: handle.events.clone(),

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::configured_task::ConfiguredTask;
-use crate::config::Config;
+use crate::config::{Config, DnssecSettings};
+use crate::dnssec::{MadeSignatures, SigningLimits};
 use crate::keys::KeysByZone;
 use crate::sources::keys::{self, KeyKeeper, KeysOfConfig, KeysTold, KnownKeys};
 use crate::telemetry::{KeyTimesShown, Metrics, clock};
@@ -31,11 +33,12 @@ impl FollowedKeys {
         config: &Config,
         metrics: &Arc<Metrics>,
         runtime: Handle,
-    ) -> (Self, watch::Receiver<Arc<KeysByZone>>) {
+    ) -> anyhow::Result<(Self, watch::Receiver<Arc<KeysByZone>>)> {
         let (keys_to, keys) = watch::channel(Arc::default());
         let told = KeysTold {
             keys: keys_to,
             troubles: watch::channel(None).0,
+            signatures: Arc::new(signatures(&config.dnssec)?),
         };
         let known = KnownKeys::default();
         let (metrics, followed) = (Arc::clone(metrics), KeysOfConfig::of(config));
@@ -46,7 +49,12 @@ impl FollowedKeys {
             known,
             metrics,
         };
-        (signing, keys)
+        Ok((signing, keys))
+    }
+
+    /// The signatures that are made with them.
+    pub(super) fn signatures(&self) -> &Arc<MadeSignatures> {
+        &self.told.signatures
     }
 
     /// What is wrong with keys, for people; `None` where no zone is to be signed.
@@ -69,6 +77,20 @@ impl FollowedKeys {
     pub(super) async fn shutdown(self) {
         self.task.shutdown().await;
     }
+}
+
+/// The table of signatures, which stays empty until an apex is signed.
+fn signatures(settings: &DnssecSettings) -> anyhow::Result<MadeSignatures> {
+    let mut key = [0; 16];
+    aws_lc_rs::rand::fill(&mut key).context("random octets")?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut limits = SigningLimits::of_cores(cores);
+    limits.cache = settings.cache;
+    limits.absent_signatures = settings.absent_signatures;
+    if settings.signers > 0 {
+        limits.signers = settings.signers;
+    }
+    Ok(MadeSignatures::new(limits, key))
 }
 
 /// Looks at the keys once, and starts to follow them.

@@ -70,8 +70,8 @@ pub trait Trace {
     /// The answer has not all records, as no message holds them: a draw says which.
     fn over_message(&mut self) {}
     /// So many signatures were there, so many near their end, and so many were not there, for a name that
-    /// is absent or not.
-    fn signatures(&mut self, _found: [u32; 3], _is_absent: bool) {}
+    /// is absent or not. The one nearest to its end has so many seconds left.
+    fn signatures(&mut self, _found: [u32; 3], _least_left: u32, _is_absent: bool) {}
     /// A member that is chosen answers with its inside addresses.
     fn own(&mut self, _member: MemberIdx) {}
 }

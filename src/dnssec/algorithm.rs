@@ -8,6 +8,9 @@ use aws_lc_rs::digest::{self, SHA256, SHA384};
 /// Octets of a signature: both algorithms have the same (RFC 6605 section 4, RFC 8080 section 4).
 pub const SIGNATURE: usize = 64;
 
+/// The first octet of an uncompressed point (SEC 1 section 2.3.3), which a DNSKEY record leaves out.
+pub(super) const UNCOMPRESSED: u8 = 4;
+
 /// An algorithm that a zone is signed with: the two that RFC 8624 section 3.1 recommends for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Algorithm {

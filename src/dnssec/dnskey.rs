@@ -1,6 +1,8 @@
 //! The public half of a key, as a DNSKEY record has it (RFC 4034 section 2).
 
-use super::algorithm::{Algorithm, DsDigest};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
+
+use super::algorithm::{Algorithm, DsDigest, UNCOMPRESSED};
 use crate::wire::NameBuf;
 
 /// Flags of a key that signs everything and that a parent's DS may name: zone key and secure entry
@@ -53,6 +55,21 @@ impl DnsKey {
     /// The key tag (RFC 4034 appendix B).
     pub fn tag(&self) -> u16 {
         self.tag
+    }
+
+    /// Whether a signature of octets is by this key.
+    pub fn verifies(&self, octets: &[u8], signature: &[u8]) -> bool {
+        let public = self.public();
+        let verified = match self.algorithm {
+            Algorithm::EcdsaP256Sha256 => {
+                let point = [&[UNCOMPRESSED], public].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(octets, signature)
+            }
+            Algorithm::Ed25519 => {
+                UnparsedPublicKey::new(&ED25519, public).verify(octets, signature)
+            }
+        };
+        verified.is_ok()
     }
 
     /// The rdata of the DS or CDS record of this key at `apex` (RFC 4034 section 5.1).

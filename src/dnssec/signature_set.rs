@@ -15,7 +15,7 @@ const FIXED: usize = 18;
 pub struct SignatureSet<'a> {
     /// Its owner.
     pub owner: &'a [u8],
-    /// How many labels the owner has, without the root.
+    /// How many labels the owner has, without the root and without that of a wildcard.
     pub labels: u8,
     /// The apex whose keys sign it.
     pub apex: &'a [u8],

@@ -4,7 +4,7 @@
 //! checks that the sequence is even and the same afterwards. A bit that readers set decides which row of a
 //! set goes when a new one comes.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::algorithm::SIGNATURE;
 use super::signature_set::Fingerprints;
@@ -81,8 +81,7 @@ impl SignatureTable {
 
     /// How many rows of a lane are taken.
     pub fn used(&self, lane: Lane) -> usize {
-        let all = self.rows(lane).sets.iter().flatten();
-        all.filter(|row| sequence(row) != 0).count()
+        self.rows(lane).used.load(Ordering::Relaxed)
     }
 
     /// How many rows a lane has.
@@ -110,6 +109,8 @@ fn sequence(row: &Row) -> u64 {
 struct Rows {
     /// A power of two of them.
     sets: Box<[[Row; WAYS]]>,
+    /// How many rows were ever written: they are taken from then on.
+    used: AtomicUsize,
 }
 
 /// The halves of a fingerprint: the set comes from the low one, the way to begin with from the high one.
@@ -127,6 +128,7 @@ impl Rows {
         let set = || std::array::from_fn(|_| row());
         Self {
             sets: (0..sets).map(|_| set()).collect(),
+            used: AtomicUsize::new(0),
         }
     }
 
@@ -172,8 +174,10 @@ impl Rows {
             }
             ways().next()
         });
-        if let Some(row) = place {
-            write(row, halves, found);
+        if let Some(row) = place
+            && write(row, halves, found) == Some(0)
+        {
+            self.used.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -207,8 +211,8 @@ fn read(row: &Row, halves: [u64; 2]) -> Option<FoundSignature> {
     })
 }
 
-/// Writes a row, unless somebody else does.
-fn write(row: &Row, halves: [u64; 2], found: &FoundSignature) {
+/// Writes a row, unless somebody else does. Returns the sequence number that it had.
+fn write(row: &Row, halves: [u64; 2], found: &FoundSignature) -> Option<u64> {
     let [sequence, low, high, times, signature @ ..] = row;
     let before = sequence.load(Ordering::Relaxed);
     let is_taken = before & 1 != 0
@@ -216,7 +220,7 @@ fn write(row: &Row, halves: [u64; 2], found: &FoundSignature) {
             .compare_exchange(before, before + 1, Ordering::Acquire, Ordering::Relaxed)
             .is_err();
     if is_taken {
-        return;
+        return None;
     }
     fence(Ordering::Release);
     for (place, word) in [low, high].into_iter().zip(halves) {
@@ -228,6 +232,7 @@ fn write(row: &Row, halves: [u64; 2], found: &FoundSignature) {
         place.store(u64::from_ne_bytes(*word), Ordering::Relaxed);
     }
     sequence.store(before + 2, Ordering::Release);
+    Some(before)
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dnssec::SignatureSet;
+    use crate::wire::NameBuf;
 
     proptest! {
         #[test]
@@ -81,5 +83,28 @@ mod tests {
             let next = times.slot(now + u64::from(DAY), spread);
             prop_assert_eq!(next.expiration, slot.expiration.wrapping_add(DAY));
         }
+    }
+
+    #[test]
+    fn renewals_spread_over_the_day_and_no_minute_has_many() {
+        let times = SignatureTimes::default();
+        let names = 10_000;
+        let mut minutes = [0_u32; 24 * 60];
+        for number in 0..names {
+            let owner: NameBuf = format!("s{number}.n.f.svc.example.com").parse().unwrap();
+            let set = SignatureSet {
+                owner: owner.as_wire(),
+                labels: 6,
+                apex: owner.as_wire(),
+                rrtype: 1,
+                original_ttl: 30,
+            };
+            let slot = times.slot(1_800_000_000, set.spread());
+            let due = slot.expiration - times.validity;
+            minutes[usize::try_from(due % DAY / 60).unwrap()] += 1;
+        }
+        // 7 on the average; 2 % would be 200.
+        assert!(minutes.iter().all(|minute| *minute <= 30), "{minutes:?}");
+        assert!(minutes.iter().filter(|minute| **minute > 0).count() > 1_400);
     }
 }

@@ -10,11 +10,8 @@ use aws_lc_rs::signature::{
 };
 use zeroize::Zeroizing;
 
-use super::algorithm::{Algorithm, SIGNATURE};
+use super::algorithm::{Algorithm, SIGNATURE, UNCOMPRESSED};
 use super::dnskey::DnsKey;
-
-/// The first octet of an uncompressed point (SEC 1 section 2.3.3), which a DNSKEY record leaves out.
-const UNCOMPRESSED: u8 = 4;
 
 /// Why octets are not a key, or a key does nothing. Never says what the octets are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -25,6 +22,9 @@ pub enum KeyError {
     /// A private key that the library refuses, or that its public key is not of.
     #[error("not a private key of {0} with its public key")]
     NotAPair(Algorithm),
+    /// A signature that its own public key does not verify.
+    #[error("its signatures do not verify by its public key")]
+    Unverified,
     /// The library failed.
     #[error("the cryptographic library failed")]
     Library,
@@ -146,6 +146,14 @@ impl SigningKey {
         };
         let signature = signature.map_err(|_| KeyError::Library)?;
         signature.as_ref().try_into().map_err(|_| KeyError::Library)
+    }
+}
+
+#[cfg(test)]
+impl SigningKey {
+    /// The same with another public key than its own, as no file gives one.
+    pub(super) fn showing(self, dnskey: DnsKey) -> Self {
+        Self { dnskey, ..self }
     }
 }
 

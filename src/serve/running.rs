@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::answer::{Client, Outcome, Prepared, Signatures, Substitute, Trace, Vantage, look_up};
-use crate::dnssec::Lane;
+use crate::dnssec::{Lane, MadeSignatures, SigningLimits};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Counters, Tally, WorkerCounters};
 use crate::wire::Qname;
@@ -19,7 +19,7 @@ use crate::wire::Qname;
 use super::bind::AddressSockets;
 use super::guard::{Guard, LimitVerdict};
 use super::respond::Respond;
-use super::signer::{self, MadeSignatures, SigningLimits};
+use super::signer;
 use super::tcp::{self, Listener};
 use super::udp::{Stop, Worker};
 use super::{ServeError, Sockets};
@@ -40,8 +40,9 @@ impl Trace for Counting<'_> {
         self.0.over_message();
     }
 
-    fn signatures(&mut self, found: [u32; 3], _is_absent: bool) {
+    fn signatures(&mut self, found: [u32; 3], least_left: u32, _is_absent: bool) {
         self.0.signatures_found(found);
+        self.0.signature_left(least_left);
     }
 }
 
@@ -58,13 +59,14 @@ impl Trace for Making<'_> {
         self.0.over_message();
     }
 
-    fn signatures(&mut self, [_, old, misses]: [u32; 3], is_absent: bool) {
+    fn signatures(&mut self, [_, old, misses]: [u32; 3], least_left: u32, is_absent: bool) {
         let lane = if is_absent {
             Lane::Absent
         } else {
             Lane::Existing
         };
         self.0.signatures_made(lane, old + misses);
+        self.0.signature_left(least_left);
     }
 }
 
@@ -251,7 +253,7 @@ impl Sockets {
         limits: &SigningLimits,
         respond: R,
     ) -> Result<Serving, ServeError> {
-        let (waiting, lanes) = signer::lanes();
+        let (waiting, lanes) = signer::lanes(counters.signing());
         let mut sockets = Vec::new();
         let streams = streams(self.workers).map_err(ServeError::Threads)?;
         let runs = streams.handle().clone();

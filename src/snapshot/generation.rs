@@ -201,7 +201,7 @@ impl Snapshot {
 
     /// Begins to look up the entry with the wire labels `service.ns.fed`.
     #[inline]
-    pub fn seek<'s>(&'s self, key: &'s [u8]) -> EntrySeek<'s> {
+    pub fn seek<'s, 'k>(&'s self, key: &'k [u8]) -> EntrySeek<'s, 'k> {
         EntrySeek {
             key,
             seek: self.services.seek(key),
@@ -210,7 +210,7 @@ impl Snapshot {
 
     /// Looks up the entry whose key is these labels, one after the other, at once: no octets of a
     /// name are a whole key in a clusterset.
-    pub fn find_joined(&self, labels: [&[u8]; 2]) -> EntrySeek<'_> {
+    pub fn find_joined(&self, labels: [&[u8]; 2]) -> EntrySeek<'_, 'static> {
         let mut key = [0; MOST_KEY];
         let entry = joined(labels, &mut key).and_then(|key| self.services.get(key));
         EntrySeek {
@@ -328,12 +328,12 @@ fn joined<'b>(labels: [&[u8]; 2], buffer: &'b mut [u8; MOST_KEY]) -> Option<&'b 
 /// A look-up of one entry, in [`EntrySeek::STEPS`] steps: a caller with many takes each step of all
 /// before the next, so that their cache misses overlap.
 #[derive(Debug)]
-pub struct EntrySeek<'s> {
-    key: &'s [u8],
+pub struct EntrySeek<'s, 'k> {
+    key: &'k [u8],
     seek: Seek<'s, ServiceEntry>,
 }
 
-impl<'s> EntrySeek<'s> {
+impl<'s> EntrySeek<'s, '_> {
     /// After so many steps everything that most answers read is in the cache.
     pub const STEPS: usize = 4;
 

@@ -2,10 +2,13 @@
 //! summed when somebody looks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use prometheus::Registry;
 
+use super::declare::Declare;
+use super::signing::SigningMetrics;
 use crate::dnssec::Lane;
 use crate::model::RateClass;
 use crate::wire::CookieResult;
@@ -82,7 +85,7 @@ const CLASSES: usize = RateClass::ALL.len();
 const ACTIONS: usize = LimitAction::ALL.len();
 
 /// The counters of one worker. Additions are relaxed: no order between two counters is promised.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub struct WorkerCounters {
     /// What is counted for each batch of messages.
@@ -91,6 +94,20 @@ pub struct WorkerCounters {
     limited: [AtomicU64; LIMITED],
     /// What happens seldom: [`Totals::send_errors`] and what follows it.
     seldom: [AtomicU64; SELDOM],
+    /// Seconds that a signature had left at least; `u32::MAX` for none.
+    least_left: AtomicU32,
+}
+
+impl Default for WorkerCounters {
+    fn default() -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            tallied: std::array::from_fn(|_| zero()),
+            limited: std::array::from_fn(|_| zero()),
+            seldom: std::array::from_fn(|_| zero()),
+            least_left: AtomicU32::new(u32::MAX),
+        }
+    }
 }
 
 /// How many counters a tally has: queries by transport, responses by response code,
@@ -113,10 +130,22 @@ const SELDOM: usize = 4;
 const QUERIES: usize = TransportLabel::ALL.len();
 
 /// What a worker counted and has yet to add: numbers of its own cost nothing, shared ones do.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
     usual: [u64; TALLIED],
     limited: [u64; LIMITED],
+    /// Seconds that a signature had left at least; `u32::MAX` for none.
+    least_left: u32,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self {
+            usual: [0; TALLIED],
+            limited: [0; LIMITED],
+            least_left: u32::MAX,
+        }
+    }
 }
 
 impl WorkerCounters {
@@ -129,6 +158,10 @@ impl WorkerCounters {
             if number != 0 {
                 counter.fetch_add(number, Ordering::Relaxed);
             }
+        }
+        let least_left = std::mem::replace(&mut tally.least_left, u32::MAX);
+        if least_left < u32::MAX {
+            self.least_left.fetch_min(least_left, Ordering::Relaxed);
         }
     }
 
@@ -218,6 +251,12 @@ impl Tally {
         }
     }
 
+    /// A signature had so many seconds left when it was served; `u32::MAX` for none.
+    #[cold]
+    pub fn signature_left(&mut self, seconds: u32) {
+        self.least_left = self.least_left.min(seconds);
+    }
+
     /// Signatures were made, for queries of a lane.
     pub fn signatures_made(&mut self, lane: Lane, number: u32) {
         if let Some(place) = self.usual.get_mut(RARE + 8 + lane as usize) {
@@ -225,7 +264,7 @@ impl Tally {
         }
     }
 
-    /// A query needed a signature, and its lane had no place.
+    /// A query needed a signature, and its lane had no place, or nobody made it in time.
     #[cold]
     pub fn refused_signature(&mut self, lane: Lane) {
         self.count(RARE + 10 + lane as usize);
@@ -280,7 +319,8 @@ pub struct Totals {
     pub signatures_found: [u64; 3],
     /// Signatures made, for queries of names that exist and of others.
     pub signatures_made: [u64; 2],
-    /// Queries that needed a signature and found no place to wait, in the same order.
+    /// Queries that needed a signature and found no place to wait, or waited for too long over TCP, in the same
+    /// order.
     pub signatures_refused: [u64; 2],
     /// Requests with a cookie, in the order of [`CookieResult::ALL`].
     pub cookies: [u64; CookieResult::ALL.len()],
@@ -297,13 +337,45 @@ pub struct Totals {
 }
 
 /// The counters of all workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counters {
     /// Every worker that ever was: a total never goes back. Locked to add one and to sum up only.
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
+    /// What those who sign count.
+    signing: Arc<SigningMetrics>,
+}
+
+impl Default for Counters {
+    /// Counters that nobody is shown.
+    fn default() -> Self {
+        Self::new(&Declare::new(&Registry::new()))
+    }
 }
 
 impl Counters {
+    /// All at zero.
+    pub(super) fn new(declare: &Declare) -> Self {
+        Self {
+            workers: Mutex::default(),
+            signing: Arc::new(SigningMetrics::new(declare)),
+        }
+    }
+
+    /// What those who sign count.
+    pub fn signing(&self) -> &Arc<SigningMetrics> {
+        &self.signing
+    }
+
+    /// Seconds that a signature had left at least of those that were served since the last call; `u32::MAX` for
+    /// none.
+    pub(super) fn take_least_left(&self) -> u32 {
+        let workers = self.workers.lock();
+        let left = workers
+            .iter()
+            .map(|worker| worker.least_left.swap(u32::MAX, Ordering::Relaxed));
+        left.min().unwrap_or(u32::MAX)
+    }
+
     /// The counters for a new worker: one for each UDP thread, and one for all TCP connections of
     /// a listener. Never one for each connection, since none is ever freed.
     pub fn worker(&self) -> Arc<WorkerCounters> {

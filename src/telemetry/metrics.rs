@@ -108,7 +108,7 @@ impl Metrics {
         );
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         Self {
-            counters: Counters::default(),
+            counters: Counters::new(&declare),
             serve: ServeMetrics::new(
                 &declare,
                 limits.with_label_values(&[TCP_UNSENT.name]),
@@ -346,6 +346,8 @@ impl Metrics {
     pub fn render(&self, now: UnixSeconds) -> String {
         self.members.age(now);
         self.serve.show(&self.counters);
+        let least_left = self.counters.take_least_left();
+        self.counters.signing().show_least_left(least_left);
         self.dropped_lines.show();
         let text = TextEncoder::new().encode_to_string(&self.registry.gather());
         text.unwrap_or_else(|error| format!("# {error}\n"))

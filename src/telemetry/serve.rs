@@ -5,6 +5,7 @@ use prometheus::{IntCounter, IntCounterVec};
 
 use super::counters::{Counters, LimitAction, RCODES, TransportLabel};
 use super::declare::Declare;
+use super::signing::LANES;
 use crate::model::RateClass;
 use crate::wire::CookieResult;
 
@@ -51,11 +52,6 @@ pub(super) struct ServeMetrics {
 ///
 /// [`Totals::signatures_found`]: super::counters::Totals::signatures_found
 const FOUND: [&str; 3] = ["hit", "old", "miss"];
-
-/// The lanes of signatures, in the order of [`Totals::signatures_made`].
-///
-/// [`Totals::signatures_made`]: super::counters::Totals::signatures_made
-const LANES: [&str; 2] = ["existing", "absent"];
 
 impl ServeMetrics {
     /// All at zero. `unread` is the counter of the limit that clients meet who do not take their

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gazetteer::answer::{self, Client, NoTrace, Prepared, Signatures};
 use gazetteer::config::Config;
+use gazetteer::dnssec::{Algorithm, SignatureTable};
 use gazetteer::model::{ListenerIdx, UnixSeconds};
 use gazetteer::snapshot::Snapshot;
 use gazetteer::telemetry::clock;
@@ -39,6 +40,7 @@ pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
     let mut world = World::open(&worlds.join(&case.world))?;
     let mut failures = Vec::new();
     let mut id = FIRST_ID;
+    let signatures = Signatures::TableAndKeys(&SIGNATURES);
     for step in &case.steps {
         let fail = |why: String| format!("{}: {why}", step.place);
         match &step.kind {
@@ -50,8 +52,20 @@ pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
                 let view = world.view().map_err(fail)?;
                 for transport in [Transport::Udp, Transport::Tcp] {
                     let now = world.now();
-                    let response = respond(&view.folded, &view.config, &ask, transport, now);
-                    let again = respond(&view.rebuilt, &view.config, &ask, transport, now);
+                    let response = respond(
+                        (&view.folded, signatures),
+                        &view.config,
+                        &ask,
+                        transport,
+                        now,
+                    );
+                    let again = respond(
+                        (&view.rebuilt, signatures),
+                        &view.config,
+                        &ask,
+                        transport,
+                        now,
+                    );
                     if response != again {
                         failures.push(fail(format!("{transport:?}: a rebuilt snapshot differs")));
                     }
@@ -69,7 +83,13 @@ pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
                     }
                 }
                 let [udp, tcp] = [Transport::Udp, Transport::Tcp].map(|transport| {
-                    respond(&view.folded, &view.config, &ask, transport, world.now())
+                    respond(
+                        (&view.folded, signatures),
+                        &view.config,
+                        &ask,
+                        transport,
+                        world.now(),
+                    )
                 });
                 same(&ask, udp.as_deref(), tcp.as_deref())
                     .unwrap_or_else(|why| failures.push(fail(why)));
@@ -122,8 +142,10 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
                     let udp = server.udp(ask, &view.config);
                     for (transport, got) in [(Transport::Udp, udp), (Transport::Tcp, tcp)] {
                         // A draw may be made anew while the answer is on its way.
+                        let signatures = Signatures::TableAndKeys(&SIGNATURES);
+                        let snapshot = (&*view.folded, signatures);
                         let want = [before, clock::now()]
-                            .map(|now| respond(&view.folded, &view.config, ask, transport, now));
+                            .map(|now| respond(snapshot, &view.config, ask, transport, now));
                         match got {
                             Err(why) => failures.push(format!("{}: {why}", step.place)),
                             Ok(got) if !want.iter().flatten().any(|want| is_same(&got, want)) => {
@@ -142,6 +164,63 @@ pub(crate) fn over_sockets(case: &Case, worlds: &Path, runtime: &Runtime) -> Res
     }
     if let Some(server) = started {
         server.stop(runtime);
+    }
+    finish(&failures)
+}
+
+/// Runs a case on two replicas that share key files alone, with all apexes signed and signatures asked for: every
+/// answer verifies, and that of the other replica has the same octets but for those of signatures that ECDSA makes.
+pub(crate) fn replicas(case: &Case, worlds: &Path, algorithm: Algorithm) -> Result<(), String> {
+    let mut world = World::open(&worlds.join(&case.world))?;
+    world.sign_all(algorithm);
+    let tables = [2, 3].map(|key| SignatureTable::new(1024, &[key; 16]));
+    let mut failures = Vec::new();
+    let mut id = FIRST_ID;
+    for step in &case.steps {
+        let fail = |why: String| format!("{}: {why}", step.place);
+        match &step.kind {
+            Kind::Event(words, block) => world.apply(words, block).map_err(fail)?,
+            Kind::Refuse(..) => {}
+            Kind::Query(words, _) => {
+                id += 1;
+                let is_raw = words.starts_with("0x ");
+                let words = if is_raw {
+                    words.clone()
+                } else {
+                    format!("{words} do")
+                };
+                let ask = Ask::parse(&words, id).map_err(fail)?;
+                let view = world.view().map_err(fail)?;
+                let (now, trusted) = (world.now(), world.trusted());
+                for transport in [Transport::Udp, Transport::Tcp] {
+                    let [one, other] = [&*view.folded, &view.rebuilt];
+                    let [one, other] =
+                        [(one, &tables[0]), (other, &tables[1])].map(|(snapshot, table)| {
+                            let signed = (snapshot, Signatures::TableAndKeys(table));
+                            respond(signed, &view.config, &ask, transport, now)
+                        });
+                    let is_same = match (&one, &other) {
+                        (Some(one), Some(other)) if algorithm == Algorithm::EcdsaP256Sha256 => {
+                            is_same(one, other)
+                        }
+                        _ => one == other,
+                    };
+                    if !is_same {
+                        failures.push(fail(format!("{transport:?}: replicas differ")));
+                    }
+                    let Some(response) = one.filter(|_| ask.dnssec_ok) else {
+                        continue;
+                    };
+                    let message = Message::from_vec(&response);
+                    let message = message.map_err(|error| fail(error.to_string()))?;
+                    let now = u32::try_from(now.0).unwrap_or_default();
+                    if let Err(why) = validate(&message, &trusted, now) {
+                        let shown = show(Some(&response));
+                        failures.push(fail(format!("{transport:?}: {why}\n{shown}")));
+                    }
+                }
+            }
+        }
     }
     finish(&failures)
 }
@@ -180,7 +259,7 @@ fn finish(failures: &[String]) -> Result<(), String> {
 
 /// The response in process.
 fn respond(
-    snapshot: &Snapshot,
+    (snapshot, signatures): (&Snapshot, Signatures<'_>),
     config: &Config,
     ask: &Ask,
     transport: Transport,
@@ -206,7 +285,6 @@ fn respond(
         elapsed: Duration::ZERO,
     };
     let mut out = vec![0; size];
-    let signatures = Signatures::TableAndKeys(&SIGNATURES);
     let request = &ask.octets;
     let outcome = answer::respond(
         snapshot,

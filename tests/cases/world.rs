@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gazetteer::config::{self, Config, Problem};
+use gazetteer::dnssec::Algorithm;
 use gazetteer::model::{
     Export, GeoDatabase, Joined, MemberIdx, MemberOrigin, MemberState, MemberStatus,
     NamespacedName, Service, TopologyFacts, UnixSeconds,
@@ -103,6 +104,11 @@ impl World {
             .filter_map(|member| member.get("name").and_then(Value::as_str))
             .map(str::to_owned)
             .collect()
+    }
+
+    /// Has all apexes signed with an algorithm.
+    pub(crate) fn sign_all(&mut self, algorithm: Algorithm) {
+        self.signed.sign_all(algorithm);
     }
 
     /// The zones that are signed.
@@ -210,6 +216,7 @@ impl World {
                 (config, builder)
             }
         };
+        self.signed.take_apexes(&config);
         let facts = self.parse_facts(&config)?;
         self.fill(&mut builder, &config, &facts);
         let mut rebuilt = new_builder(&config);

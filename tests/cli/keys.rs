@@ -11,10 +11,10 @@ use crate::daemon::{Daemon, eventually};
 use crate::program::{demo, run, write};
 
 /// The zone of the example.
-const ZONE: &str = "example.com";
+pub(crate) const ZONE: &str = "example.com";
 
 /// The example with its zone to be signed, without a key.
-fn signed() -> tempfile::TempDir {
+pub(crate) fn signed() -> tempfile::TempDir {
     let folder = demo();
     let path = folder.path().join("demo.toml");
     let text = fs::read_to_string(&path).unwrap();
@@ -36,7 +36,7 @@ fn keys(folder: &Path, arguments: &[&str]) -> (bool, String) {
 
 /// What `gazetteer keys` says, which succeeds.
 #[track_caller]
-fn done(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn done(folder: &Path, arguments: &[&str]) -> String {
     let (is_done, said) = keys(folder, arguments);
     assert!(is_done, "{arguments:?}: {said}");
     said
@@ -49,7 +49,7 @@ fn listed(folder: &Path) -> Vec<Value> {
 }
 
 /// The file of the only key.
-fn only_file(folder: &Path) -> PathBuf {
+pub(crate) fn only_file(folder: &Path) -> PathBuf {
     let listed = listed(folder);
     let [key] = listed.as_slice() else {
         panic!("{listed:?}");

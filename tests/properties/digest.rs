@@ -237,7 +237,7 @@ fn digest(numbers: std::ops::Range<u64>) -> (u64, u64) {
                 {
                     let from = (client.address, client.listener);
                     let qtype = RecordType::from(qtype);
-                    let said = explain(&snapshot, &name, qtype, from, client.now);
+                    let said = explain(&snapshot, &name, qtype, from, client.now, None);
                     explanations.fold(said.to_string().as_bytes());
                 }
                 asked.push((request, client));

@@ -136,6 +136,7 @@ pub(crate) fn explained(snapshot: &Snapshot, name: &str, rrtype: &str) -> Option
         qtype,
         (CLIENT.address, CLIENT.listener),
         CLIENT.now,
+        None,
     );
     let (plain, said) = (read(&plain), read(&explanation.response));
     if plain.rcode != said.rcode || plain.records() != said.records() {

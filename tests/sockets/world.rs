@@ -153,6 +153,11 @@ pub(crate) fn world() -> Snapshot {
 
 /// The world before it is a snapshot.
 pub(crate) fn builder() -> SnapshotBuilder {
+    builder_of(fleet())
+}
+
+/// The same with another configuration for the same members.
+pub(crate) fn builder_of(fleet: Fleet) -> SnapshotBuilder {
     let settings = Settings {
         nsid: Some("ams1".into()),
         has_client_name: true,
@@ -160,7 +165,7 @@ pub(crate) fn builder() -> SnapshotBuilder {
         listeners: vec![None, None, None, Some("ew1d".parse().unwrap())],
         ..Settings::default()
     };
-    let mut builder = SnapshotBuilder::new(Arc::new(fleet()), settings);
+    let mut builder = SnapshotBuilder::new(Arc::new(fleet), settings);
     for (index, (name, region, zone, host)) in MEMBERS.into_iter().enumerate() {
         let member = MemberIdx(u8::try_from(index).unwrap());
         let zone = zone.parse().unwrap();
@@ -227,7 +232,7 @@ pub(crate) fn builder() -> SnapshotBuilder {
 }
 
 /// The configured part.
-fn fleet() -> Fleet {
+pub(crate) fn fleet() -> Fleet {
     let everything = || vec![Pattern::new("*")];
     Fleet {
         federations: vec![Federation {

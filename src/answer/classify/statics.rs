@@ -10,9 +10,9 @@ use crate::wire::Qname;
 #[cold]
 pub(super) fn classify<'s>(
     snapshot: &'s Snapshot,
-    (qname, lookup): (&Qname, &mut Lookup<'s>),
+    (qname, lookup): (&Qname, &mut Lookup<'s, '_>),
     records: &'s StaticRecords,
-    of_federations: for<'x> fn(&'x Snapshot, &mut Lookup<'x>) -> Subject<'x>,
+    of_federations: for<'x> fn(&'x Snapshot, &mut Lookup<'x, '_>) -> Subject<'x>,
 ) -> Subject<'s> {
     let left = qname.label_count() - lookup.apex.labels;
     match records.tree.find(qname, left) {
@@ -55,7 +55,7 @@ pub(super) fn classify<'s>(
 fn is_absent(
     snapshot: &Snapshot,
     name: &Qname,
-    of_federations: for<'x> fn(&'x Snapshot, &mut Lookup<'x>) -> Subject<'x>,
+    of_federations: for<'x> fn(&'x Snapshot, &mut Lookup<'x, '_>) -> Subject<'x>,
 ) -> bool {
     let Some(mut lookup) = Lookup::whole(snapshot, name) else {
         return true;

@@ -31,6 +31,8 @@ pub struct Explanation {
     pub candidates: Vec<Candidate>,
     /// What else an operator should know.
     pub notes: Vec<String>,
+    /// The signatures and the denials of the answer, a line each.
+    pub signatures: Vec<String>,
     /// The response, as sent.
     pub response: Vec<u8>,
 }

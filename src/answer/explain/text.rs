@@ -8,6 +8,7 @@ use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use super::explanation::{Candidate, Explanation};
 use crate::names::Label;
+use crate::wire::rrtype;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -65,6 +66,9 @@ impl fmt::Display for Explanation {
         }
         for note in &self.notes {
             writeln!(f, "note: {note}")?;
+        }
+        for line in &self.signatures {
+            writeln!(f, "{line}")?;
         }
         writeln!(f)?;
         match Message::from_vec(&self.response) {
@@ -125,8 +129,12 @@ fn section(f: &mut fmt::Formatter<'_>, name: &str, records: &[Record]) -> fmt::R
     }
     writeln!(f, "\n;; {name} SECTION:")?;
     for record in records {
-        let (owner, rrtype) = (&record.name, record.record_type());
-        writeln!(f, "{owner}\t{}\tIN\t{rrtype}\t{}", record.ttl, record.data)?;
+        let (owner, kind) = (&record.name, record.record_type());
+        // They have lines of their own.
+        if matches!(u16::from(kind), rrtype::RRSIG | rrtype::NSEC) {
+            continue;
+        }
+        writeln!(f, "{owner}\t{}\tIN\t{kind}\t{}", record.ttl, record.data)?;
     }
     Ok(())
 }

@@ -1,6 +1,10 @@
 //! The RRSIG records of a section (RFC 4034 section 3), each RRset by the keys of its own apex.
 
+use std::time::Duration;
+
 use crate::answer::reply::Reply;
+use crate::answer::signature_notes::SignatureOrigin;
+use crate::answer::signing::Signatures;
 use crate::dnssec::{
     Fingerprint, FoundSignature, Lane, MOST_RECORDS, SIGNATURE, SignatureBy, SignatureSet,
     SignatureSlot, SignatureTable, SigningKey, ZoneKeys,
@@ -97,6 +101,12 @@ impl<'s> Signer<'s> {
     }
 }
 
+/// The labels of an owner as an RRSIG record counts them: without that of a wildcard (RFC 4034 section 3.1.3).
+fn labels(owner: &Qname) -> u8 {
+    let wildcards = usize::from(owner.as_wire().starts_with(b"\x01*"));
+    u8::try_from(owner.label_count() - wildcards).unwrap_or(u8::MAX)
+}
+
 /// What the static records of an apex say of an owner.
 fn statics_at<'s>(apex: &'s Apex, owner: &Qname) -> Option<StaticMatch<'s>> {
     let statics = apex.statics.as_ref()?;
@@ -105,7 +115,7 @@ fn statics_at<'s>(apex: &'s Apex, owner: &Qname) -> Option<StaticMatch<'s>> {
 
 /// Writes the signatures of one RRset.
 fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
-    let Some(table) = reply.signing.table else {
+    let Some(table) = reply.signing.source.table() else {
         return;
     };
     let expanded;
@@ -134,7 +144,7 @@ fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
     }
     let signed = SignatureSet {
         owner: owner.as_wire(),
-        labels: u8::try_from(owner.label_count()).unwrap_or(u8::MAX),
+        labels: labels(owner),
         apex: signer.apex.name.as_wire(),
         rrtype: set.rrtype,
         original_ttl: signer.original_ttl,
@@ -158,6 +168,7 @@ fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
         _ => signer.keys.signers(),
     };
     let validity = signer.keys.times().validity;
+    let now = u32::try_from(reply.client.now.0 & u64::from(u32::MAX)).unwrap_or_default();
     for key in signers {
         let length = WITHOUT_SIGNER + signed.apex.len();
         let found = if reply.response.room(length) == 0 {
@@ -177,6 +188,9 @@ fn sign_set(reply: &mut Reply<'_, '_>, set: &WrittenSet) {
             expiration: slot.expiration,
             signature: [0; SIGNATURE],
         });
+        let left = found.expiration.wrapping_sub(now);
+        let seen = &mut reply.signing.seen;
+        seen.least_left = seen.least_left.min(left);
         let by = SignatureBy {
             algorithm: key.dnskey().algorithm(),
             tag: key.dnskey().tag(),
@@ -221,17 +235,20 @@ impl One<'_> {
         match found {
             Some(found) if found.expiration == self.slot.expiration => {
                 reply.signing.seen.hits += 1;
+                self.note(reply, SignatureOrigin::Found);
                 return Some(found);
             }
             Some(found) if self.slot.previous == Some(found.expiration) => {
                 reply.signing.seen.old += 1;
-                if !reply.signing.makes {
+                // What is noted is what a client gets.
+                if !matches!(reply.signing.source, Signatures::TableAndKeys(_)) {
+                    self.note(reply, SignatureOrigin::OfLastSlot);
                     return Some(found);
                 }
             }
             _ => reply.signing.seen.misses += 1,
         }
-        if !reply.signing.makes {
+        if !reply.signing.source.makes() {
             let missing = &mut reply.signing.missing;
             // One of a name without end decides about the whole answer.
             *missing = missing
@@ -239,10 +256,13 @@ impl One<'_> {
                 .or(Some(lane));
             return None;
         }
+        let begun = time(reply);
         let Some(found) = self.make(reply) else {
             reply.signing.is_unusable = true;
             return None;
         };
+        let took = time(reply).saturating_sub(begun);
+        self.note(reply, SignatureOrigin::Made(took));
         if let Some(fingerprint) = fingerprint {
             table.insert(lane, fingerprint, &found);
         }
@@ -255,17 +275,23 @@ impl One<'_> {
         let mut rdata = Vec::with_capacity(self.set.count);
         let response = &reply.response;
         response.for_each_rdata(self.set, |record| rdata.push(record.to_vec()));
-        let by = SignatureBy {
-            algorithm: self.key.dnskey().algorithm(),
-            tag: self.key.dnskey().tag(),
-            inception: self.slot.inception,
-            expiration: self.slot.expiration,
-        };
-        let octets = self.signed.signed_octets(&by, rdata);
-        let signature = self.key.sign(&octets).ok()?;
-        Some(FoundSignature {
-            expiration: self.slot.expiration,
-            signature,
-        })
+        self.signed.sign(self.key, self.slot, rdata).ok()
+    }
+
+    /// Notes what came of it, where somebody wants to know.
+    #[inline]
+    fn note(&self, reply: &Reply<'_, '_>, origin: SignatureOrigin) {
+        if let Signatures::Noted(notes) = reply.signing.source {
+            let set = (self.signed.owner, self.signed.rrtype);
+            notes.note(set, self.key.dnskey().tag(), origin);
+        }
+    }
+}
+
+/// The time, where somebody wants to know how long signatures take.
+fn time(reply: &Reply<'_, '_>) -> Duration {
+    match reply.signing.source {
+        Signatures::Noted(notes) => notes.time(),
+        _ => Duration::ZERO,
     }
 }

@@ -40,6 +40,7 @@ fn explained(builder: &mut SnapshotBuilder, text: &str) -> Explanation {
         RecordType::A,
         (from, None),
         UnixSeconds(1),
+        None,
     )
 }
 

@@ -33,6 +33,7 @@ fn explained(builder: &mut SnapshotBuilder, text: &str, qtype: RecordType) -> Ex
         qtype,
         (from, None),
         UnixSeconds(1_800_000_001),
+        None,
     )
 }
 
@@ -322,6 +323,7 @@ fn a_client_of_a_bound_listener_is_explained_as_it_is_answered() {
         RecordType::A,
         (from, listener),
         UnixSeconds(1_800_000_001),
+        None,
     );
     assert_eq!(explanation.candidates[0].addresses, [cluster_ip]);
     let text = explanation.to_string();

@@ -9,34 +9,38 @@ use hickory_proto::rr::RecordType;
 
 use super::{G, federation, world_of};
 use crate::answer::{Client, Outcome, Signatures, Transport, respond};
-use crate::decide::NoTrace;
+use crate::decide::{NoTrace, Trace};
 use crate::dnssec::{Algorithm, KeyRoles, Lane, SignatureTable, SigningKey, ZoneKey, ZoneKeys};
 use crate::model::UnixSeconds;
-use crate::snapshot::{Generation, Serial, Snapshot};
+use crate::snapshot::{Generation, Serial, Snapshot, SnapshotBuilder};
 use crate::wire::NameBuf;
 
 #[path = "../../../tests/validate/mod.rs"]
-mod validate;
+pub(super) mod validate;
 
 use validate::{TrustedZone, validate};
 
-const NOW: u32 = 1_800_000_000;
+pub(super) const NOW: u32 = 1_800_000_000;
 
 /// A signed world, its keys and an empty table of signatures.
-struct Signed {
-    snapshot: Snapshot,
-    zone: TrustedZone,
-    table: SignatureTable,
+pub(super) struct Signed {
+    pub(super) snapshot: Snapshot,
+    pub(super) zone: TrustedZone,
+    pub(super) table: SignatureTable,
 }
 
 impl Signed {
     fn new(algorithm: Algorithm) -> Self {
+        Self::of(world_of(federation()), algorithm)
+    }
+
+    /// A world, its one apex signed.
+    pub(super) fn of(mut builder: SnapshotBuilder, algorithm: Algorithm) -> Self {
         let apex: NameBuf = "example.com".parse().unwrap();
         let key = Arc::new(SigningKey::generate(algorithm).unwrap());
         let key = ZoneKey::new(key, KeyRoles::ALL);
         let keys = ZoneKeys::new(apex.clone(), 3600, &[key]);
         let zone = TrustedZone::new("example.com.", keys.dnskey().iter().map(|key| &**key));
-        let mut builder = world_of(federation());
         builder.set_zone_keys(BTreeMap::from([(apex, Arc::new(keys))]));
         Self {
             snapshot: builder.snapshot(Generation(1), Serial(7)),
@@ -51,16 +55,26 @@ impl Signed {
         } else {
             Signatures::Table(&self.table)
         };
+        self.answer_at(request, signatures, NOW, &mut NoTrace)
+    }
+
+    /// Answers at a time.
+    pub(super) fn answer_at(
+        &self,
+        request: &[u8],
+        signatures: Signatures<'_>,
+        now: u32,
+        trace: &mut impl Trace,
+    ) -> (Outcome, Vec<u8>) {
         let client = Client {
             address: [192, 0, 2, 1].into(),
             listener: None,
             transport: Transport::Tcp { idle: 0 },
             cookie: None,
-            now: UnixSeconds(u64::from(NOW)),
+            now: UnixSeconds(u64::from(now)),
             elapsed: Duration::ZERO,
         };
         let mut out = vec![0; 65_535];
-        let trace = &mut NoTrace;
         let outcome = respond(
             &self.snapshot,
             request,
@@ -94,7 +108,7 @@ impl Signed {
 }
 
 /// A request with an OPT record.
-fn request(name: &str, qtype: u16, dnssec_ok: bool, compact_ok: bool) -> Vec<u8> {
+pub(super) fn request(name: &str, qtype: u16, dnssec_ok: bool, compact_ok: bool) -> Vec<u8> {
     let name: NameBuf = name.parse().unwrap();
     let mut octets = vec![0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
     octets.extend_from_slice(name.as_wire());

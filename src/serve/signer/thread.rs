@@ -12,6 +12,7 @@ use crossbeam_channel::{TryRecvError, never, select};
 use tokio::time::Instant;
 
 use crate::answer::Client;
+use crate::dnssec::Lane;
 use crate::serve::Respond;
 use crate::serve::exchange::count_response;
 use crate::serve::source_address::{Destination, send_from};
@@ -85,32 +86,35 @@ impl<R: Respond> SignerThread<R> {
     fn run(self) {
         let mut out = vec![0; LONGEST];
         let mut allowance = Allowance::new(self.rate);
-        while let Some(job) = self.next(&mut allowance) {
+        while let Some((lane, job)) = self.next(&mut allowance) {
+            self.lanes.metrics.taken(lane);
             self.answer(*job, &mut out);
         }
     }
 
     /// The next query: of names that exist, else of others; `None` when there will be none.
-    fn next(&self, allowance: &mut Allowance) -> Option<Box<Job>> {
-        let Lanes { existing, absent } = &self.lanes;
+    fn next(&self, allowance: &mut Allowance) -> Option<(Lane, Box<Job>)> {
+        let Lanes {
+            existing, absent, ..
+        } = &self.lanes;
         loop {
             match existing.try_recv() {
-                Ok(job) => return Some(job),
+                Ok(job) => return Some((Lane::Existing, job)),
                 Err(TryRecvError::Disconnected) => return None,
                 Err(TryRecvError::Empty) => {}
             }
             let is_allowed = allowance.has();
             if is_allowed && let Ok(job) = absent.try_recv() {
                 allowance.left -= 1.0;
-                return Some(job);
+                return Some((Lane::Absent, job));
             }
             let others = if is_allowed { absent.clone() } else { never() };
             let pause = if is_allowed { LONGEST_WAIT } else { PAUSE };
             select! {
-                recv(existing) -> job => return job.ok(),
+                recv(existing) -> job => return Some((Lane::Existing, job.ok()?)),
                 recv(others) -> job => {
                     allowance.left -= 1.0;
-                    return job.ok();
+                    return Some((Lane::Absent, job.ok()?));
                 }
                 default(pause) => {}
             }
@@ -139,7 +143,13 @@ impl<R: Respond> SignerThread<R> {
                     .sign(&snapshot, &request, &client, &mut tally, out)
             }));
             match signed.map(|length| length.and_then(|length| out.get(..length))) {
-                Ok(Some(response)) => self.send(reply, response, &client, &mut tally),
+                Ok(Some(response)) => {
+                    let is_sent = self.send(reply, response, &client, &mut tally);
+                    if is_sent {
+                        let after = monotonic().duration_since(since);
+                        self.lanes.metrics.answered(after);
+                    }
+                }
                 Ok(None) => tally.dropped(),
                 Err(_) => tally.panicked(),
             }
@@ -147,9 +157,10 @@ impl<R: Respond> SignerThread<R> {
         self.counters.add(&mut tally);
     }
 
-    fn send(&self, reply: ReplyTo, response: &[u8], client: &Client, tally: &mut Tally) {
+    /// Sends a response; returns whether anybody wants one.
+    fn send(&self, reply: ReplyTo, response: &[u8], client: &Client, tally: &mut Tally) -> bool {
         let sent = match reply {
-            ReplyTo::Nowhere => return,
+            ReplyTo::Nowhere => return false,
             ReplyTo::Datagram { socket, to, from } => {
                 self.send_datagram(socket, (from, to), response)
             }
@@ -163,6 +174,7 @@ impl<R: Respond> SignerThread<R> {
         if sent.is_err() {
             self.counters.send_error();
         }
+        true
     }
 
     fn send_datagram(

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::answer::{Client, Substitute, Transport};
+use crate::dnssec::Lane;
 use crate::model::limits;
 use crate::snapshot::Snapshot;
 use crate::telemetry::clock::monotonic;
@@ -67,6 +68,8 @@ thread_local! {
 struct AwaitedResponse {
     /// The query.
     request: Vec<u8>,
+    /// The lane in which it waits.
+    lane: Lane,
     /// Where the response comes from.
     from: oneshot::Receiver<Vec<u8>>,
 }
@@ -155,13 +158,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
 
     /// Waits for the signed response, and makes it what is unsent. Nothing else is unsent then.
     pub(super) async fn take_signed(&mut self) {
-        let Some(AwaitedResponse { request, from }) = self.signed.take() else {
+        let Some(AwaitedResponse {
+            request,
+            lane,
+            from,
+        }) = self.signed.take()
+        else {
             return;
         };
         let response = match timeout(SIGNATURE_TIMEOUT, from).await {
             Ok(Ok(response)) => response,
             // The signer is too busy, or drops what has waited too long.
-            _ => self.busy(&request),
+            _ => self.busy(&request, lane),
         };
         if let Ok(length) = u16::try_from(response.len())
             && length > 0
@@ -172,7 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
     }
 
     /// The response to a query that nobody signs in time.
-    fn busy(&self, request: &[u8]) -> Vec<u8> {
+    fn busy(&self, request: &[u8], lane: Lane) -> Vec<u8> {
         let shared = &self.shared;
         let snapshot = shared.snapshots.load();
         let mut out = vec![0; BUSY];
@@ -185,6 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
         });
         out.truncate(length.unwrap_or_default());
         let mut tally = Tally::default();
+        tally.refused_signature(lane);
         count_response(&out, &self.client, &mut tally);
         shared.counters.add(&mut tally);
         out
@@ -295,6 +304,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, R: Respond> Messages<S, R> {
             let has_place = shared.waiting.put(lane, Box::new(job)).is_ok();
             *signed = has_place.then(|| AwaitedResponse {
                 request: request.to_vec(),
+                lane,
                 from,
             });
             has_place

@@ -51,7 +51,7 @@ impl<R: Respond> Fixture<R> {
             respond,
             Arc::new(ArcSwap::from_pointee(snapshot)),
             counters.worker(),
-            (Turns::new(1), lanes().0),
+            (Turns::new(1), lanes(counters.signing()).0),
             Duration::from_secs(10),
         );
         let limits = Limits {

@@ -8,6 +8,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use tracing::{error, info, warn};
 
 use super::settings::{KeysOfConfig, KeysTold};
+use crate::dnssec::MadeSignatures;
 use crate::keys::{
     KeyPlace, KeyState, KeysByZone, PlacedKeys, StoredKeys, fingerprint, next_change,
 };
@@ -35,6 +36,8 @@ pub struct KeyKeeper {
     exceeded: Option<&'static Limit>,
     /// What keys were when it was last told.
     places: BTreeMap<NameBuf, TellingPlaces>,
+    /// Keys that do not sign.
+    failing: Vec<String>,
     /// What was wrong when it was last told.
     troubles: Vec<String>,
 }
@@ -53,6 +56,7 @@ impl KeyKeeper {
             refused: Vec::new(),
             exceeded: None,
             places: BTreeMap::new(),
+            failing: Vec::new(),
             troubles: Vec::new(),
         }
     }
@@ -186,6 +190,11 @@ impl KeyKeeper {
         }
         shown.refused = !self.refused.is_empty();
         metrics.show_keys(&shown);
+        let is_news = places != self.places || told.keys.borrow().len() != keys.len();
+        if is_news {
+            self.failing = sign_ahead(&keys, &told.signatures, now);
+        }
+        troubles.extend_from_slice(&self.failing);
         for trouble in &troubles {
             if !self.troubles.contains(trouble) && !self.refused.contains(trouble) {
                 warn!("{trouble}");
@@ -195,7 +204,7 @@ impl KeyKeeper {
             told.troubles.send_replace(Some(Arc::new(troubles.clone())));
         }
         self.troubles = troubles;
-        if places != self.places || told.keys.borrow().len() != keys.len() {
+        if is_news {
             self.say(&places);
             self.places = places;
             told.keys.send_replace(Arc::new(keys));
@@ -236,6 +245,17 @@ impl KeyKeeper {
         });
         changes.min()
     }
+}
+
+/// Signs the RRsets of keys before anybody asks for them; returns what is wrong with keys that do not sign.
+fn sign_ahead(keys: &KeysByZone, signatures: &MadeSignatures, now: UnixSeconds) -> Vec<String> {
+    let signed = keys.values().flatten();
+    let failing = signed.filter_map(|keys| {
+        let failing = keys.sign_own(signatures.table(), now.0).err()?;
+        let zone = keys.apex().to_string();
+        Some(format!("zone {}: {failing}", zone.trim_end_matches('.')))
+    });
+    failing.collect()
 }
 
 /// Keeps what this process has in memory out of core files, now that it has keys. One octet is less than any

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::config::{Config, ZoneSigning};
-use crate::dnssec::SignatureTimes;
+use crate::dnssec::{MadeSignatures, SignatureTimes};
 use crate::keys::{KeyDelays, KeysByZone};
 use crate::wire::NameBuf;
 
@@ -58,4 +58,6 @@ pub struct KeysTold {
     pub keys: watch::Sender<Arc<KeysByZone>>,
     /// What is wrong with keys, for people; `None` where no zone is to be signed.
     pub troubles: watch::Sender<Option<Arc<Vec<String>>>>,
+    /// Where the signatures of the RRsets of keys are kept, which are made ahead.
+    pub signatures: Arc<MadeSignatures>,
 }

@@ -9,13 +9,14 @@ use hickory_proto::rr::rdata::NULL;
 use hickory_proto::rr::{RData, Record, RecordType};
 use parking_lot::Mutex;
 use tokio::net::UdpSocket;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{KeysOfConfig, tend};
+use super::{KeyKeeper, KeysOfConfig, KeysTold, KnownKeys, tend};
 use crate::config::{KeyFile, KeyTimes, Rollover, ZoneSigning};
-use crate::dnssec::{Algorithm, DsDigest, SignatureTimes};
+use crate::dnssec::{Algorithm, DsDigest, Lane, MadeSignatures, SignatureTimes, SigningLimits};
 use crate::keys::{KeyDelays, KeyEdit, KeysLock, StoredKeys};
-use crate::telemetry::clock;
+use crate::telemetry::{Metrics, clock};
 use crate::wire::NameBuf;
 
 /// The DS records of a server, which says nothing while there is `None`.
@@ -152,4 +153,45 @@ async fn a_ds_record_counts_once_every_server_has_it_and_is_gone_once_none_has_a
         )]
     );
     assert!(only_key(&folder).times.ds_gone.is_some());
+}
+
+#[test]
+fn the_rrsets_of_keys_are_signed_before_anybody_asks() {
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = temporary.path().join("keys");
+    let lock = KeysLock::take(&folder).unwrap();
+    let made = KeyEdit::Succeed(Algorithm::Ed25519, KeyTimes::first(clock::now()));
+    lock.apply(&StoredKeys::default(), &zone(), &[made])
+        .unwrap();
+    let config = KeysOfConfig {
+        folder,
+        delays: KeyDelays {
+            dnskey_ttl: 3_600,
+            propagation: 3_600,
+        },
+        times: SignatureTimes::default(),
+        tend: Some(false),
+        zones: vec![(
+            zone(),
+            ZoneSigning {
+                algorithm: Algorithm::Ed25519,
+                rollover: Rollover::Manual,
+                parent: Vec::new(),
+            },
+        )],
+    };
+    let signatures = Arc::new(MadeSignatures::new(SigningLimits::of_cores(1), [1; 16]));
+    let told = KeysTold {
+        keys: watch::channel(Arc::default()).0,
+        troubles: watch::channel(None).0,
+        signatures: Arc::clone(&signatures),
+    };
+    let mut keeper = KeyKeeper::new(config, KnownKeys::default());
+    assert!(signatures.if_made().is_none());
+    let now = clock::now();
+    keeper.look(now);
+    keeper.tell(&told, &Metrics::new(), now);
+    assert!(told.troubles.borrow().as_ref().unwrap().is_empty());
+    // DNSKEY, CDS and CDNSKEY.
+    assert_eq!(signatures.table().used(Lane::Existing), 3);
 }
