@@ -94,7 +94,7 @@ pub(crate) const ALONE: &[(&str, Alone)] = &[
         key_files::unreadable,
     ),
     (
-        "a_roll_a_thousand_times_as_fast_is_never_bogus",
+        "a_roll_at_a_fast_clock_is_never_bogus",
         rolls::same_algorithm,
     ),
     (
