@@ -18,6 +18,7 @@ mod convert;
 mod copies;
 mod driver;
 mod failure;
+mod front;
 mod host;
 mod index;
 mod nodes;
@@ -26,6 +27,7 @@ mod request;
 mod service_survey;
 mod survey;
 
+pub(super) use client::WebClient;
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
 pub use client::{
