@@ -25,9 +25,9 @@ mod nodes;
 mod objects;
 mod request;
 mod service_survey;
+mod sorted;
 mod survey;
 
-pub(super) use client::WebClient;
 #[cfg(fuzzing)]
 pub use client::fuzzing::read_kubeconfig;
 pub use client::{
@@ -35,6 +35,7 @@ pub use client::{
     OperatorClient, TokenClaims, TokenForm, TokenOrder, TokenPlace, TrustKind, check, files_named,
     forget_token, member_client, operator_client,
 };
+pub(super) use client::{WebBody, WebClient};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{CredentialStore, Timing, run, run_with};

@@ -29,9 +29,6 @@ use crate::telemetry::{Metrics, SourceEvent};
 /// Failures in a row that make a loss.
 const FAILURES: u32 = 3;
 
-/// The longest pause that a server may ask for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
 /// Sends the facts of the document as those of the member of `lifetime`, then every change of them,
 /// until that ends or until nobody receives. While the writer waits for it, a document of another
 /// version is sent as a whole.

@@ -320,10 +320,7 @@ const FAULTS: &[Fault] = &[
             world.api.apply(
                 Resource::Services,
                 json!({
-                    "metadata": {"namespace": "shop", "name": "behind", "annotations": {
-                        "gazetteer.dev/export": "true", "gazetteer.dev/via": "gateway/infra/public",
-                        "gazetteer.dev/allow-without-endpoints": "true",
-                    }},
+                    "metadata": {"namespace": "shop", "name": "behind", "annotations": {"gazetteer.dev/export": "true", "gazetteer.dev/via": "gateway/i/p", "gazetteer.dev/allow-without-endpoints": "true"}},
                     "spec": {"ports": [{"port": 80}]},
                 }),
             );

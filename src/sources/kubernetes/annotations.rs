@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::convert::sorted;
+use super::sorted::sorted;
 use crate::config::{percent, policy, probe_text, srv, ttl, when_all_down};
 use crate::model::{Export, FrontObject, MOST_ADDRESSES, Steering, parse_address};
 use crate::names::Label;

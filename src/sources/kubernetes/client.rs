@@ -53,7 +53,7 @@ pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
 pub use self::token::TokenClaims;
 pub(super) use self::verifier::SeenExpiry;
-pub(in crate::sources) use self::web::WebClient;
+pub(in crate::sources) use self::web::{WebBody, WebClient};
 use crate::config::{MemberSource, Source};
 use crate::model::UnixSeconds;
 use crate::model::limits::EXEC_TIME;

@@ -14,6 +14,7 @@ use super::objects::{
     EndpointObject, EndpointPort, Ingress, NodeObject, ServiceObject, ServicePort, ServiceSpec,
     SliceObject,
 };
+use super::sorted::sorted;
 use crate::model::{
     Addresses, Export, Inside, NamespacedName, Port, Protocol, ServiceKind, Steering, kept,
     parse_address,
@@ -381,13 +382,6 @@ fn cluster_ips_of(spec: &ServiceSpec, warnings: &mut Vec<String>) -> Option<Arc<
         }
     }
     (!addresses.is_empty()).then(|| Arc::new(Inside::ClusterIps(addresses)))
-}
-
-/// Sorted, without duplicates.
-pub(super) fn sorted<T: Ord>(mut values: Vec<T>) -> Box<[T]> {
-    values.sort_unstable();
-    values.dedup();
-    values.into()
 }
 
 /// The ports of a Service; those that no DNS record could carry are left out with a warning.

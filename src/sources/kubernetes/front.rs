@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::convert::{
-    ConvertedObject, ObjectContent, ObjectKey, ingress_of, is_gone, object_key, sorted,
-};
+use super::convert::{ConvertedObject, ObjectContent, ObjectKey, ingress_of, is_gone, object_key};
 use super::objects::{GatewayObject, GatewayStatus, IngressObject};
+use super::sorted::sorted;
 use crate::model::{Protocol, kept, parse_address};
 use crate::wire::NameBuf;
 

@@ -32,14 +32,11 @@ pub(super) use self::observation::{ObjectKind, Observation, Warning};
 pub(super) use self::topology::Topology;
 use self::way::{KnownObjects, LedWay};
 pub(super) use self::ways::WayRules;
-use self::ways::Ways;
-use super::convert::{NodeFacts, ObjectKey, ServiceFacts, SliceFacts};
+use self::ways::{FrontKey, Ways};
+use super::convert::{NodeFacts, ServiceFacts, SliceFacts};
 use crate::model::{
     Change, Export, FrontKind, LearntTopology, NamespacedName, Service, ServiceKind, Spec, Specs,
 };
-
-/// An object in front of services: what it is, and which.
-type FrontKey = (FrontKind, ObjectKey);
 
 /// Where a member's region and zones come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

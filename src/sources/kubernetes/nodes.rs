@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::convert::sorted;
 use super::objects::NodeObject;
+use super::sorted::sorted;
 use crate::model::{parse_address, parse_network};
 
 /// The shortest network of pods that is believed, of IPv4 and of IPv6: one that is larger says

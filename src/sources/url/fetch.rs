@@ -7,18 +7,17 @@ use http::header::{
     RETRY_AFTER,
 };
 use http::{HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::BodyExt;
-use kube::client::Body;
 
 use super::super::blocking::blocking;
-use super::super::kubernetes::WebClient;
-use super::LONGEST_PAUSE;
+use super::super::kubernetes::{WebBody, WebClient};
 use crate::config::UrlSource;
 use crate::model::limits::{FACTS_DOCUMENT, Limit};
-use crate::model::with_causes;
 
 /// Redirects that are followed.
 const REDIRECTS: usize = 3;
+
+/// The longest pause that a server may ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The longest validator that is kept, in octets.
 const VALIDATOR: usize = 1024;
@@ -99,14 +98,14 @@ impl Fetcher {
 
     /// Asks once.
     pub(super) async fn fetch(&mut self) -> Result<Fetched, FetchError> {
-        let client = self.client().await.map_err(FetchError::new)?;
+        self.connect().await.map_err(FetchError::new)?;
         let limit = self.source.timeout;
-        let answer = tokio::time::timeout(limit, self.ask(&client)).await;
+        let answer = tokio::time::timeout(limit, self.ask()).await;
         answer.unwrap_or_else(|_| Err(FetchError::new(format!("no answer in {limit:?}"))))
     }
 
-    /// The client, built anew where its files have changed: while they are wrong, the last one.
-    async fn client(&mut self) -> Result<kube::Client, String> {
+    /// Has a client, built anew where its files have changed: while they are wrong, the last one.
+    async fn connect(&mut self) -> Result<(), String> {
         let (old, source) = (self.client.take(), self.source.clone());
         let built = blocking(move || match old {
             Some(mut old) => {
@@ -125,23 +124,22 @@ impl Fetcher {
         });
         let (client, problem) = built.await;
         self.client = client;
-        match (&self.client, problem) {
-            (Some(client), problem) => {
-                if let Some(why) = problem {
-                    tracing::warn!(error = %why, "new credentials are unusable, keeping the old ones");
-                }
-                Ok(client.client.clone())
+        match problem {
+            Some(why) if self.client.is_some() => {
+                tracing::warn!(error = %why, "new credentials are unusable, keeping the old ones");
+                Ok(())
             }
-            (None, problem) => Err(problem.unwrap_or_default()),
+            Some(why) => Err(why),
+            None => Ok(()),
         }
     }
 
     /// Asks, and follows redirects on the same host.
-    async fn ask(&mut self, client: &kube::Client) -> Result<Fetched, FetchError> {
+    async fn ask(&mut self) -> Result<Fetched, FetchError> {
         let url = |text: &str| text.parse::<Uri>();
         let mut at = url(&self.source.url).map_err(|_| FetchError::new("not a URL"))?;
         for _ in 0..=REDIRECTS {
-            let answer = self.send(client, &at).await?;
+            let answer = self.send(&at).await?;
             let status = answer.status();
             match status {
                 StatusCode::OK => return self.document(answer).await,
@@ -161,10 +159,10 @@ impl Fetcher {
     }
 
     /// Sends one request.
-    async fn send(&self, client: &kube::Client, at: &Uri) -> Result<Response<Body>, FetchError> {
+    async fn send(&self, at: &Uri) -> Result<Response<WebBody>, FetchError> {
         let path = at.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::get(path)
-            .body(Body::empty())
+            .body(())
             .map_err(|error| FetchError::new(error.to_string()))?;
         let headers = request.headers_mut();
         let accepted = HeaderValue::from_static("application/toml, application/json, */*");
@@ -177,32 +175,22 @@ impl Fetcher {
                 headers.insert(IF_MODIFIED_SINCE, modified.clone());
             }
         }
-        let sent = client.send(request).await;
-        sent.map_err(|error| match &error {
-            kube::Error::Service(source) => FetchError::new(with_causes(&**source)),
-            error => FetchError::new(with_causes(error)),
-        })
+        let client = self.client.as_ref();
+        let client = client.ok_or_else(|| FetchError::new("no client"))?;
+        client.send(request).await.map_err(FetchError::new)
     }
 
     /// The document of an answer, and its version.
-    async fn document(&mut self, answer: Response<Body>) -> Result<Fetched, FetchError> {
-        let (head, mut body) = answer.into_parts();
-        let mut octets = Vec::new();
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| FetchError::new(with_causes(&error)))?;
-            let Some(data) = frame.data_ref() else {
-                continue;
-            };
-            if octets.len() + data.len() > FACTS_DOCUMENT.length() {
-                let most = FACTS_DOCUMENT.most;
-                let name = FACTS_DOCUMENT.name;
-                return Err(FetchError {
-                    limit: Some(&FACTS_DOCUMENT),
-                    ..FetchError::new(format!("more than {most} octets (limit {name})"))
-                });
-            }
-            octets.extend_from_slice(data);
-        }
+    async fn document(&mut self, answer: Response<WebBody>) -> Result<Fetched, FetchError> {
+        let (head, body) = answer.into_parts();
+        let read = body.within(FACTS_DOCUMENT.length()).await;
+        let Some(octets) = read.map_err(FetchError::new)? else {
+            let (most, name) = (FACTS_DOCUMENT.most, FACTS_DOCUMENT.name);
+            return Err(FetchError {
+                limit: Some(&FACTS_DOCUMENT),
+                ..FetchError::new(format!("more than {most} octets (limit {name})"))
+            });
+        };
         let validator = |name: HeaderName| {
             let value = head.headers.get(name);
             value.filter(|value| value.len() <= VALIDATOR).cloned()

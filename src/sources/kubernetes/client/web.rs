@@ -5,21 +5,25 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::Uri;
+use http::{Request, Response, Uri};
+use http_body_util::BodyExt;
 use kube::Client;
+use kube::client::Body;
 use kube::config::AuthInfo;
 
 use super::error::ClientError;
+use super::files::Files;
 use super::settings::ClientSettings;
 use super::verifier::SeenExpiry;
-use super::{Files, kubeconfig, pem, transport};
+use super::{kubeconfig, pem, transport};
 use crate::config::{UrlSource, read};
 use crate::model::limits::CONFIGURATION_FILE;
+use crate::model::with_causes;
 
 /// A client of one server.
 pub(in crate::sources) struct WebClient {
-    /// Sends requests, whose URIs are paths.
-    pub(in crate::sources) client: Client,
+    /// Sends requests.
+    client: Client,
     /// What it was built from.
     files: Files,
 }
@@ -34,9 +38,49 @@ impl WebClient {
         Ok(Self { client, files })
     }
 
+    /// Sends a request, whose URI is a path. Errors say what failed.
+    pub(in crate::sources) fn send(
+        &self,
+        request: Request<()>,
+    ) -> impl Future<Output = Result<Response<WebBody>, String>> + Send + use<> {
+        let client = self.client.clone();
+        async move {
+            let sent = client.send(request.map(|()| Body::empty())).await;
+            let answer = sent.map_err(|error| match &error {
+                kube::Error::Service(source) => with_causes(&**source),
+                error => with_causes(error),
+            })?;
+            Ok(answer.map(WebBody))
+        }
+    }
+
     /// Whether its files have changed since that was asked last. Blocks.
     pub(in crate::sources) fn is_outdated(&mut self) -> bool {
         self.files.refresh()
+    }
+}
+
+/// The body of an answer.
+pub(in crate::sources) struct WebBody(Body);
+
+impl WebBody {
+    /// All of it; `None` where that is more than so many octets. Errors say what failed.
+    pub(in crate::sources) async fn within(
+        mut self,
+        most: usize,
+    ) -> Result<Option<Vec<u8>>, String> {
+        let mut octets = Vec::new();
+        while let Some(frame) = self.0.frame().await {
+            let frame = frame.map_err(|error| with_causes(&error))?;
+            let Some(data) = frame.data_ref() else {
+                continue;
+            };
+            if octets.len() + data.len() > most {
+                return Ok(None);
+            }
+            octets.extend_from_slice(data);
+        }
+        Ok(Some(octets))
     }
 }
 

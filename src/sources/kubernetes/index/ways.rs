@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ipnet::IpNet;
 use kube::runtime::watcher::Event;
 
-use super::super::convert::{ConvertedObject, ServiceFacts};
+use super::super::convert::{ConvertedObject, ObjectKey, ServiceFacts};
 use super::super::front::FrontFacts;
-use super::FrontKey;
 use super::objects::Objects;
 use super::observation::{ObjectKind, Warning};
 use crate::model::{FrontKind, FrontObject, NamespacedName, kept};
+
+/// An object in front of services: what it is, and which.
+pub(super) type FrontKey = (FrontKind, ObjectKey);
 
 /// What a member's configuration says of the ways to its services.
 #[derive(Debug, Clone, Default)]
@@ -225,7 +227,7 @@ impl Ways {
         if self.warned.get(name) == Some(&texts) {
             return;
         }
-        let object: super::ObjectKey = name.to_string().into();
+        let object: ObjectKey = name.to_string().into();
         warnings.extend(texts.iter().map(|text| Warning {
             kind: ObjectKind::Services,
             object: object.clone(),
