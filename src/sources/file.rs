@@ -45,7 +45,7 @@ pub async fn run(
     let driver = Driver {
         unconfirmed: Unconfirmed::new(source.member.clone(), unconfirmed, CONFIRM_DELAY),
         confirmed: Confirmed::new(source.member.clone(), confirmed),
-        facts: Facts::new(source.member.clone(), metrics),
+        facts: TextFacts::new(source.member.clone(), metrics),
         member: source.member,
         epoch,
         deltas,
@@ -59,7 +59,7 @@ struct Driver {
     /// The member.
     member: Label,
     /// What the file said.
-    facts: Facts,
+    facts: TextFacts,
     /// The lifetime of this source.
     epoch: Epoch,
     /// Where changes go.
@@ -123,7 +123,7 @@ impl Driver {
 
     /// What follows from a content of the file, which is parsed elsewhere.
     async fn read(&mut self, path: PathBuf, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
-        let none = Facts::new(self.member.clone(), Arc::clone(&self.facts.metrics));
+        let none = TextFacts::new(self.member.clone(), Arc::clone(&self.facts.metrics));
         let mut facts = std::mem::replace(&mut self.facts, none);
         let length = content.as_ref().map_or(0, Vec::len);
         let read = move || {
@@ -158,7 +158,7 @@ enum TextStanding {
 }
 
 /// What a file said, from reading to reading. Pure but for its log.
-pub(super) struct Facts {
+pub(super) struct TextFacts {
     /// The member.
     member: Label,
     /// Where it is counted that there is more than is read.
@@ -175,7 +175,7 @@ pub(super) struct Facts {
     told_whole: Option<bool>,
 }
 
-impl Facts {
+impl TextFacts {
     /// Before the first reading.
     pub(super) fn new(member: Label, metrics: Arc<Metrics>) -> Self {
         Self {

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 use self::fetch::{Fetched, Fetcher, Validators};
 use super::Lifetime;
 use super::blocking::parse;
-use super::file::Facts;
+use super::file::TextFacts;
 use super::unconfirmed::{Confirmed, ConfirmedMembers, Unconfirmed};
 use crate::config::UrlSource;
 use crate::model::{CONFIRM_DELAY, Change, Delta, Epoch, Identity, Shown};
@@ -49,7 +49,7 @@ pub async fn run(
     let driver = Driver {
         unconfirmed: Unconfirmed::new(member.clone(), unconfirmed, CONFIRM_DELAY),
         confirmed: Confirmed::new(member.clone(), confirmed),
-        facts: Facts::new(member.clone(), Arc::clone(&metrics)),
+        facts: TextFacts::new(member.clone(), Arc::clone(&metrics)),
         fetcher: Fetcher::new(source.clone()),
         interval: shared_out(&member, source.interval),
         url: source.url,
@@ -87,7 +87,7 @@ struct Driver {
     /// Asks for it.
     fetcher: Fetcher,
     /// What it said.
-    facts: Facts,
+    facts: TextFacts,
     /// How often it is asked for.
     interval: Duration,
     /// The lifetime of this source.
@@ -183,7 +183,7 @@ impl Driver {
 
     /// What follows from a document, which is parsed elsewhere.
     async fn read(&mut self, octets: Vec<u8>) -> Vec<Change> {
-        let none = Facts::new(self.member.clone(), Arc::clone(&self.metrics));
+        let none = TextFacts::new(self.member.clone(), Arc::clone(&self.metrics));
         let mut facts = std::mem::replace(&mut self.facts, none);
         let (path, length) = (PathBuf::from(&self.url), octets.len());
         let read = move || {
