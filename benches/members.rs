@@ -217,6 +217,7 @@ impl Town {
             namespaces: vec![Pattern::new("*")],
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         };
         let members = fleet.members.iter().map(|(_, member)| member.clone());
         let fleet = Fleet {
@@ -330,6 +331,8 @@ fn with_sources(config: Config) -> Config {
         has_topology: true,
         facts_limit: 1 << 40,
         renews: false,
+        addresses_from: Vec::new(),
+        front: None,
         source: Source::InCluster,
     });
     Config {

@@ -37,6 +37,7 @@ mod state_dir;
 mod topology;
 mod trees;
 mod unheld;
+mod url;
 mod values;
 pub mod whole_file;
 mod zone_file;
@@ -59,6 +60,7 @@ pub use settings::{
 };
 pub use state_dir::default_state_dir;
 pub use unheld::Unheld;
+pub use url::UrlSource;
 pub use values::{percent, policy, srv, ttl, when_all_down};
 pub use zone_file::{read_zone, zone_text};
 pub use zone_records::{ServedApexes, read_statics, with_statics, zone_records};

@@ -27,6 +27,7 @@ mod shared_overrides;
 mod state;
 mod static_zone;
 mod text;
+mod way_in;
 
 pub use addresses::{
     AddressPolicy, Addresses, Unusable, canonical_network, parse_address, parse_network,
@@ -42,7 +43,7 @@ pub use federation::{
 pub use fleet::{Fleet, RegionCost, StaticRegion};
 pub use geo::{GeoCode, GeoDatabase, GeoDatabaseError, GeoRecord};
 pub use inside::{Inside, Pod, PodName};
-pub use member::{EVERY_MEMBER, Gateway, Member, MemberIdx, MemberSet};
+pub use member::{EVERY_MEMBER, Gateway, Member, MemberIdx, MemberSet, allows};
 pub use origin::{MemberList, MemberOrigin};
 pub use overrides::{Drain, FULL_SHARE, Freeze, OverrideTarget, OverrideTargetError, Overrides};
 pub use place::{ListenerIdx, Location, Network, Place, VantageIdx};
@@ -62,3 +63,4 @@ pub use shared_overrides::{
 pub use state::{Joined, MemberState, MemberStatus, TopologyFacts, UnixSeconds};
 pub use static_zone::{ServiceAlias, StaticSet, StaticZone};
 pub use text::{Shown, kept, with_causes};
+pub use way_in::{FrontKind, FrontObject, FrontObjectError, WayIn};

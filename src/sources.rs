@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! facts files ──▶ file ────────┐
+//! documents ────▶ url ─────────┤
 //! API servers ──▶ kubernetes ──┼──Delta──▶ publish
 //! resolvers ────▶ hostnames ───┤
 //! GeoIP file ───▶ geoip ───────┘
@@ -26,6 +27,7 @@ pub mod members;
 pub mod resolv_conf;
 mod supervisor;
 mod unconfirmed;
+pub mod url;
 pub mod watch;
 
 pub use supervisor::{Lifetime, Supervisor};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use gazetteer::model::{
     AddressPolicy, Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member,
     MemberIdx, MemberState, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port,
-    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, StaticRegion, Steering, WhenAllDown,
+    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, StaticRegion, Steering, WayIn,
+    WhenAllDown,
 };
 use gazetteer::names::Label;
 use gazetteer::snapshot::{Settings, SnapshotBuilder};
@@ -65,6 +66,7 @@ pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service>
         name: Some(label(name)),
         protocol: Protocol::Tcp,
         port,
+        outside: port,
     };
     let spec = Spec {
         kind: ServiceKind::LoadBalancer,
@@ -73,6 +75,7 @@ pub(crate) fn service(index: u32, member: MemberIdx, ready: u32) -> Arc<Service>
         has_external_ips: false,
         federations: None,
         ports: Box::new([port("http", 80), port("https", 443)]),
+        way_in: WayIn::Usual,
         steering: Steering::default(),
     };
     Arc::new(Service {
@@ -131,6 +134,7 @@ pub(crate) fn fleet() -> Fleet {
                 namespaces: everything(),
                 cluster_domain: None,
                 gateway: None,
+                addresses_from: Vec::new(),
             })
             .collect(),
         // A region that no member is in: its names fall back.

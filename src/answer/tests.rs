@@ -28,7 +28,7 @@ use crate::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Member, MemberIdx,
     MemberState, MemberStatus, NameServer, NamespacedName, Network, Pattern, Place, Policy, Port,
     Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, TopologyFacts, UnixSeconds,
-    WhenAllDown,
+    WayIn, WhenAllDown,
 };
 use crate::names::Label;
 use crate::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
@@ -80,6 +80,7 @@ fn member(name: &str, region: &str, zone: &str) -> Member {
         namespaces: vec![Pattern::new("*")],
         cluster_domain: None,
         gateway: None,
+        addresses_from: Vec::new(),
     }
 }
 
@@ -94,7 +95,9 @@ fn service(address: [u8; 4], ready: u32, port: u16) -> Arc<Service> {
             name: Some(label("http")),
             protocol: Protocol::Tcp,
             port,
+            outside: port,
         }]),
+        way_in: WayIn::Usual,
         steering: Steering::default(),
     };
     Arc::new(Service {

@@ -182,6 +182,11 @@ fn check_files(config: &Config) -> anyhow::Result<()> {
                 contexts.push((&member.member, context));
             }
             Source::File { path } => check_file(path, Some(&member.member))?,
+            Source::Url(url) => {
+                for file in url.files() {
+                    check_file(file, Some(&member.member))?;
+                }
+            }
             Source::InCluster | Source::Object { .. } => {}
         }
     }

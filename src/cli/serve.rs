@@ -421,8 +421,18 @@ async fn run_source(
             let path = path.clone();
             sources::file::run(path, confirmed, lifetime, metrics).await;
         }
+        Source::Url(url) => {
+            let url = url.clone();
+            Box::pin(sources::url::run(*url, confirmed, lifetime, metrics)).await;
+        }
         Source::Kubeconfig { .. } | Source::InCluster | Source::Object { .. } => {
-            sources::kubernetes::run(lifetime, lists, metrics, &credentials).await;
+            Box::pin(sources::kubernetes::run(
+                lifetime,
+                lists,
+                metrics,
+                &credentials,
+            ))
+            .await;
         }
     }
 }

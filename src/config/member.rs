@@ -7,9 +7,13 @@ use super::problem::Placed;
 use super::section::Section;
 use super::settings::{MemberSource, Source};
 use super::topology::{RegionAndZones, place_of};
+use super::url;
 use super::values;
 use crate::model::limits::MEMBER_FACTS;
-use crate::model::{self, AddressPolicy, EVERY_MEMBER, Gateway, Member, Network, Pattern};
+use crate::model::{
+    self, AddressPolicy, EVERY_MEMBER, FrontObject, FrontObjectError, Gateway, Member, Network,
+    Pattern,
+};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -79,10 +83,18 @@ fn member_from(
     let namespaces = patterns(&section, "namespaces");
     let cluster_domain = section.text("cluster-domain", "cluster-domain", values::name);
     let cidrs = section.texts("cidrs", values::network).unwrap_or_default();
-    let gateway = section
-        .table("gateway")
-        .and_then(|table| gateway(table, policy));
+    let way = section.table("gateway").map(|table| gateway(table, policy));
+    let (gateway, front) = way.unwrap_or_default();
+    let addresses_from = section.texts("addresses-from", values::network);
+    let addresses_from: Vec<_> = addresses_from.into_iter().flatten().collect();
     let facts_limit = section.text("facts-limit", "facts-limit", values::octets);
+    if let Some(front) = &front
+        && let Some((source, _)) = &source
+        && !source.is_kubernetes()
+    {
+        let message = "gateway.object: requires a source of Kubernetes";
+        section.report.add(front.at, message);
+    }
     section.finish();
     let whole = name.as_ref().zip(source).map(|(name, (source, renews))| {
         let member = Member {
@@ -92,12 +104,15 @@ fn member_from(
             namespaces: namespaces.into_iter().map(|(_, pattern)| pattern).collect(),
             cluster_domain: cluster_domain.as_ref().map(|domain| domain.value.clone()),
             gateway,
+            addresses_from: (addresses_from.iter().map(|cidr| cidr.value)).collect(),
         };
         let source = MemberSource {
             member: name.value.clone(),
             has_topology: member.region.is_some() && has_zones,
             facts_limit: facts_limit.map_or(MEMBER_FACTS.most, |limit| limit.value),
             renews,
+            addresses_from: member.addresses_from.clone(),
+            front: front.as_ref().map(|front| front.value.clone()),
             source,
         };
         (member, source)
@@ -120,8 +135,25 @@ fn member_from(
     }
 }
 
-/// Reads `gateway`.
-fn gateway(section: Section<'_>, policy: AddressPolicy) -> Option<Gateway> {
+/// Reads `gateway`: addresses, or the object of the member that says them.
+fn gateway(
+    section: Section<'_>,
+    policy: AddressPolicy,
+) -> (Option<Gateway>, Option<Placed<FrontObject>>) {
+    let object = section.text("object", "object", |text| {
+        text.parse()
+            .map_err(|error: FrontObjectError| error.to_string())
+    });
+    if section.has("object") {
+        for key in ["addresses", "port"] {
+            if section.get(key).is_some() {
+                let message = format!("{key}: not beside object, which says them");
+                section.report.add(section.at, message);
+            }
+        }
+        section.finish();
+        return (None, object);
+    }
     section.require("addresses");
     let addresses = section.distinct("addresses", values::counting(policy));
     if section.has("addresses") && addresses.is_empty() {
@@ -131,11 +163,14 @@ fn gateway(section: Section<'_>, policy: AddressPolicy) -> Option<Gateway> {
     }
     let port = section.integer("port", 1..=u64::from(u16::MAX));
     section.finish();
-    Some(Gateway {
+    let gateway = Gateway {
         addresses,
         port: port.and_then(|port| u16::try_from(port.value).ok()),
-    })
-    .filter(|gateway| !gateway.addresses.is_empty())
+    };
+    (
+        Some(gateway).filter(|gateway| !gateway.addresses.is_empty()),
+        None,
+    )
 }
 
 /// A list of patterns with their texts; the default is everything.
@@ -160,7 +195,8 @@ pub(super) fn patterns(section: &Section<'_>, key: &'static str) -> Vec<(Placed<
 /// Reads where a host cluster is: as `source`, but that it is no facts file, and that others renew its
 /// token.
 pub(super) fn host_source(section: Section<'_>, folder: &Path) -> Option<Source> {
-    for key in ["file", "renew"].into_iter().filter(|key| section.has(key)) {
+    let others = ["file", "renew", "url"].into_iter();
+    for key in others.filter(|key| section.has(key)) {
         let message = format!("{key}: expected in-cluster, or kubeconfig with context");
         section.report.add(section.at, message);
     }
@@ -169,7 +205,7 @@ pub(super) fn host_source(section: Section<'_>, folder: &Path) -> Option<Source>
 
 /// Reads `source`, and whether its token is renewed.
 fn source(section: Section<'_>, folder: &Path) -> Option<(Source, bool)> {
-    let kinds = ["kubeconfig", "in-cluster", "file"];
+    let kinds = ["kubeconfig", "in-cluster", "file", "url"];
     let given: Vec<_> = kinds.into_iter().filter(|kind| section.has(kind)).collect();
     let path = |key| {
         let path = section.text(key, key, values::plain)?;
@@ -180,6 +216,14 @@ fn source(section: Section<'_>, folder: &Path) -> Option<(Source, bool)> {
     let in_cluster = section.boolean("in-cluster");
     let file = path("file");
     let renew = section.boolean("renew");
+    let url = url::source(&section, folder);
+    if !section.has("url") {
+        let others = url::OTHER_KEYS.into_iter();
+        for key in others.filter(|key| section.has(key)) {
+            let message = format!("{key}: requires url");
+            section.report.add(section.at, message);
+        }
+    }
     if let Some(no) = in_cluster.filter(|in_cluster| !in_cluster.value) {
         section.report.add(
             no.at,
@@ -207,9 +251,10 @@ fn source(section: Section<'_>, folder: &Path) -> Option<(Source, bool)> {
         }
         ["in-cluster"] => in_cluster.map(|_| Source::InCluster),
         ["file"] => file.map(|path| Source::File { path }),
+        ["url"] => url.map(|url| Source::Url(Box::new(url))),
         _ => {
             let message =
-                "source: expected exactly one of kubeconfig (with context), in-cluster, file";
+                "source: expected exactly one of kubeconfig (with context), in-cluster, file, url";
             section.report.add(section.at, message);
             None
         }

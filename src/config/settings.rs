@@ -8,9 +8,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::member_object::MemberObject;
+use super::url::UrlSource;
 use super::values::{DAY, HOUR};
 use crate::dnssec::Algorithm;
-use crate::model::{AddressPolicy, Fleet, MemberList, MemberOrigin, RateLimits};
+use crate::model::{AddressPolicy, Fleet, FrontObject, MemberList, MemberOrigin, RateLimits};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -327,6 +328,10 @@ pub struct MemberSource {
     pub facts_limit: u64,
     /// Whether the token of its ServiceAccount is renewed, where its source has one that expires.
     pub renews: bool,
+    /// Networks of the addresses that its services may name themselves.
+    pub addresses_from: Vec<IpNet>,
+    /// What stands in front of all its services.
+    pub front: Option<FrontObject>,
     /// Its source.
     pub source: Source,
 }
@@ -353,6 +358,18 @@ pub enum Source {
         /// The file.
         path: PathBuf,
     },
+    /// A facts document that a server has.
+    Url(Box<UrlSource>),
+}
+
+impl Source {
+    /// Whether it is an API of Kubernetes.
+    pub fn is_kubernetes(&self) -> bool {
+        match self {
+            Self::Kubeconfig { .. } | Self::InCluster | Self::Object { .. } => true,
+            Self::File { .. } | Self::Url(_) => false,
+        }
+    }
 }
 
 /// What facts of a file are known by in the state folder: its path, wherever this process was

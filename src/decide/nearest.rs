@@ -98,6 +98,7 @@ mod tests {
             namespaces: Vec::new(),
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         };
         let fleet = Fleet {
             members: (0..6).map(member).collect(),

@@ -97,6 +97,7 @@ mod tests {
             namespaces: Vec::new(),
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         };
         let fleet = Fleet {
             members: names.iter().map(member).collect(),

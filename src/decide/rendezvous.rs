@@ -224,6 +224,7 @@ mod tests {
             namespaces: Vec::new(),
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         };
         Seeds::compile(&Fleet {
             members: names.iter().map(member).collect(),

@@ -35,6 +35,8 @@ pub enum Unusable {
     Broadcast,
     /// `64:ff9b::/96` in a resolver's answer: made by a DNS64 for its own network alone (RFC 6147).
     Translated,
+    /// Named by a service, and in none of the networks that its member lets services name.
+    NotAllowed,
 }
 
 impl fmt::Display for Unusable {
@@ -47,6 +49,7 @@ impl fmt::Display for Unusable {
             Self::Multicast => "is a multicast address",
             Self::Broadcast => "is the broadcast address",
             Self::Translated => "is for the network of a NAT64 alone",
+            Self::NotAllowed => "is in none of the member's addresses-from",
         })
     }
 }

@@ -90,7 +90,7 @@ impl Federation {
         gateway_port == Some(port)
             || self.probe.port == Some(port)
             || ranges.any(|(first, last)| (*first..=*last).contains(&port))
-            || own.any(|own| own.protocol == Protocol::Tcp && own.port == port)
+            || own.any(|own| own.protocol == Protocol::Tcp && own.outside == port)
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Endpoints, Export, ExportMode, HostNames, Policy, Port, ServiceKind, Spec, SrvForm,
-        Steering, WhenAllDown,
+        Steering, WayIn, WhenAllDown,
     };
 
     fn federation(probe: Probe, probe_ports: Vec<(u16, u16)>) -> Federation {
@@ -136,6 +136,7 @@ mod tests {
             name: None,
             protocol,
             port,
+            outside: port,
         };
         let spec = Spec {
             kind: ServiceKind::LoadBalancer,
@@ -149,6 +150,7 @@ mod tests {
                 port(Protocol::Tcp, 443),
             ]
             .into(),
+            way_in: WayIn::Usual,
             steering: Steering {
                 probe: Some(Box::new(asks)),
                 ..Steering::default()

@@ -80,6 +80,8 @@ limits! {
     FEDERATIONS = "federations", 4096, "federations", "the zones of each are compared with those of all others";
     /// A facts file.
     FACTS_FILE = "facts-file", mebibytes(512), "octets", "read whole; a million services are some 200 MiB";
+    /// A facts document of a server.
+    FACTS_DOCUMENT = "facts-document", mebibytes(64), "octets", "held whole, and asked for again and again";
     /// One table of a facts file, such as a service with its endpoints.
     FACTS_TABLE = "facts-table", mebibytes(4), "octets", "parsed whole; as a tree it is some 20 times as large";
     /// A master file, each that is included for itself.

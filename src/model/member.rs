@@ -3,7 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::Pattern;
+use ipnet::IpNet;
+
+use super::{Pattern, Service};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -23,6 +25,28 @@ pub struct Member {
     pub cluster_domain: Option<NameBuf>,
     /// Where clients elsewhere reach all its services, instead of their load balancers.
     pub gateway: Option<Gateway>,
+    /// Networks of the addresses that its services may name themselves.
+    pub addresses_from: Vec<IpNet>,
+}
+
+impl Member {
+    /// The gateway at which clients elsewhere reach a service of it: none if the service has a way in
+    /// of its own.
+    pub fn gateway_of(&self, service: &Service) -> Option<&Gateway> {
+        let is_own = service.way_in.is_own();
+        self.gateway.as_ref().filter(|_| !is_own)
+    }
+
+    /// Whether its services may name an address themselves.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        allows(&self.addresses_from, address)
+    }
+}
+
+/// Whether an address is in one of these networks. One of IPv4 in IPv6 is that IPv4 address.
+pub fn allows(networks: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    networks.iter().any(|cidr| cidr.contains(&address))
 }
 
 /// What no member may be called: commands mean all of them by it.

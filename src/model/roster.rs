@@ -188,6 +188,7 @@ mod tests {
             namespaces: Vec::new(),
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         };
         names.split_whitespace().map(member).collect()
     }

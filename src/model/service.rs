@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Addresses, Inside, Policy, ProbeSettings, SrvForm, WhenAllDown};
+use super::{Addresses, Inside, Policy, ProbeSettings, SrvForm, WayIn, WhenAllDown};
 use crate::names::Label;
 use crate::wire::NameBuf;
 
@@ -58,9 +58,9 @@ impl FromIterator<NameBuf> for HostNames {
 pub struct Service {
     /// What many services say alike.
     pub spec: Arc<Spec>,
-    /// Load balancer addresses given as addresses.
+    /// Addresses for clients outside: of its load balancer, or of its [way in](Spec::way_in).
     pub addresses: Addresses,
-    /// Load balancer host names, resolved in the background.
+    /// Host names for clients outside, resolved in the background.
     pub hostnames: HostNames,
     /// How many endpoints it has. Ready when one is.
     pub endpoints: Endpoints,
@@ -72,6 +72,11 @@ impl Service {
     /// Whether it is ready, as far as its endpoints say.
     pub fn is_ready(&self) -> bool {
         self.endpoints.ready > 0 || self.allow_without_endpoints
+    }
+
+    /// Whether it is ready for clients outside: what stands in front of it takes traffic, too.
+    pub fn is_ready_outside(&self) -> bool {
+        self.is_ready() && self.way_in != WayIn::Closed
     }
 }
 
@@ -99,16 +104,19 @@ pub struct Spec {
     pub federations: Option<Box<[Label]>>,
     /// Its ports, in the order given.
     pub ports: Box<[Port]>,
+    /// Where clients outside reach it.
+    pub way_in: WayIn,
     /// How it wants to be answered.
     pub steering: Steering,
 }
 
 impl Spec {
-    /// The number of its first TCP port: what is probed where nothing else is said.
+    /// The number of its first TCP port, for clients outside: what is probed where nothing else is
+    /// said.
     pub fn first_tcp_port(&self) -> Option<u16> {
         let mut ports = self.ports.iter();
         let first = ports.find(|port| port.protocol == Protocol::Tcp);
-        first.map(|port| port.port)
+        first.map(|port| port.outside)
     }
 }
 
@@ -210,8 +218,10 @@ pub struct Port {
     pub name: Option<Label>,
     /// Its protocol.
     pub protocol: Protocol,
-    /// Its number.
+    /// Its number inside its member.
     pub port: u16,
+    /// Its number for clients outside, unless its member has a gateway with one port for all.
+    pub outside: u16,
 }
 
 /// A transport protocol.
@@ -257,6 +267,7 @@ mod tests {
             has_external_ips: false,
             federations: None,
             ports: Box::default(),
+            way_in: WayIn::Usual,
             steering: Steering {
                 weight: Some(weight),
                 ..Steering::default()

@@ -98,8 +98,8 @@ pub(super) fn compile<'h>(
     Some((entry.with(&shards), judged.targets))
 }
 
-/// A member's shard: it is reached at the member's gateway if there is one, else at its load
-/// balancer if it has one. Beside it what is said of addresses that do not
+/// A member's shard: it is reached at its own way in, else at the member's gateway, else at its load
+/// balancer, whichever it has. Beside it what is said of addresses that do not
 /// count, and of host names without any.
 fn shard<'h>(
     input: &Input<'_>,
@@ -109,8 +109,8 @@ fn shard<'h>(
     resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
 ) -> (NewShard, Vec<String>) {
     let configured = input.fleet.members.get(member);
-    let gateway = configured.and_then(|member| member.gateway.as_ref());
-    let mut outside = Outside::of(input.fleet.addresses, gateway, facts, resolved);
+    let gateway = configured.and_then(|member| member.gateway_of(facts));
+    let mut outside = Outside::of(input.fleet.addresses, configured, facts, resolved);
     let warnings = outside.warnings();
     let shard = NewShard {
         member,

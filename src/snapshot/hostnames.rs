@@ -246,7 +246,7 @@ impl Hostnames {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoints, Export, ServiceKind, Spec, Steering};
+    use crate::model::{Endpoints, Export, ServiceKind, Spec, Steering, WayIn};
 
     fn hostname(number: usize) -> NameBuf {
         NameBuf::from_labels([format!("h{number:05}").as_str(), "example"]).unwrap()
@@ -262,6 +262,7 @@ mod tests {
                 has_external_ips: false,
                 federations: None,
                 ports: Box::default(),
+                way_in: WayIn::Usual,
                 steering: Steering::default(),
             }
             .into(),

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::hostnames::HostAddresses;
 use super::ttl::seconds;
 use crate::model::{
-    AddressPolicy, Addresses, Gateway, Inside, Pod, Service, ServiceKind, Unusable,
+    AddressPolicy, Addresses, Inside, Member, Pod, Service, ServiceKind, Unusable, WayIn,
 };
 use crate::wire::NameBuf;
 
@@ -88,11 +88,11 @@ impl Outside {
         warnings
     }
 
-    /// Those of a shard: of the member's gateway if there is one, else of its load balancer if it has
-    /// one.
+    /// Those of a shard: of its own way in if it has one, else of the member's gateway, else of its
+    /// load balancer.
     pub(super) fn of<'h>(
         policy: AddressPolicy,
-        gateway: Option<&Gateway>,
+        member: Option<&Member>,
         facts: &Service,
         resolved: impl Fn(&NameBuf) -> HostAddresses<'h>,
     ) -> Self {
@@ -100,13 +100,25 @@ impl Outside {
             ttl: u32::MAX,
             ..Self::default()
         };
+        let gateway = member.and_then(|member| member.gateway_of(facts));
         let written = match gateway {
             Some(gateway) => &*gateway.addresses,
-            None if facts.kind == ServiceKind::LoadBalancer => &*facts.addresses,
+            None if facts.way_in.is_own() || facts.kind == ServiceKind::LoadBalancer => {
+                &*facts.addresses
+            }
             None => return outside,
         };
+        // What a service names itself counts within what its member allows.
+        let allowed = |judged: Result<IpAddr, Unusable>| {
+            let is_named = facts.way_in == WayIn::Named;
+            let is_allowed = |address| member.is_some_and(|member| member.allows(address));
+            match judged {
+                Ok(address) if is_named && !is_allowed(address) => Err(Unusable::NotAllowed),
+                judged => judged,
+            }
+        };
         for address in written {
-            outside.take(*address, policy.judge(*address));
+            outside.take(*address, allowed(policy.judge(*address)));
         }
         if gateway.is_none() {
             for hostname in &*facts.hostnames {
@@ -126,7 +138,7 @@ impl Outside {
                 let before = outside.ipv4.len() + outside.ipv6.len();
                 let ipv4 = addresses.ipv4.iter().copied().map(IpAddr::V4);
                 for address in ipv4.chain(addresses.ipv6.iter().copied().map(IpAddr::V6)) {
-                    outside.take(address, policy.judge_resolved(address));
+                    outside.take(address, allowed(policy.judge_resolved(address)));
                 }
                 if outside.ipv4.len() + outside.ipv6.len() > before {
                     outside.ttl = outside.ttl.min(seconds(addresses.ttl));

@@ -57,7 +57,7 @@ pub(super) fn named_ports(shards: &[NewShard]) -> SmallVec<[NamedPort; 1]> {
             let Some(name) = &port.name else { continue };
             let numbers = owners.entry((name, port.protocol.label())).or_default();
             if numbers.last().is_none_or(|(last, _)| *last != shard.member) {
-                numbers.push((shard.member, shard.gateway_port.unwrap_or(port.port)));
+                numbers.push((shard.member, shard.gateway_port.unwrap_or(port.outside)));
             }
         }
     }

@@ -173,7 +173,7 @@ fn head(shard: &NewShard, overlay: Option<&HealthOverlay>) -> Head {
         ipv4: count(shard.ipv4.len()),
         ipv6: count(shard.ipv6.len()),
         member: shard.member,
-        is_available: is_last_known && shard.facts.is_ready() && !is_dead,
+        is_available: is_last_known && shard.facts.is_ready_outside() && !is_dead,
         is_last_known,
     }
 }

@@ -45,7 +45,7 @@ pub async fn run(
     let driver = Driver {
         unconfirmed: Unconfirmed::new(source.member.clone(), unconfirmed, CONFIRM_DELAY),
         confirmed: Confirmed::new(source.member.clone(), confirmed),
-        facts: Facts::new(source.member.clone(), metrics),
+        facts: TextFacts::new(source.member.clone(), metrics),
         member: source.member,
         epoch,
         deltas,
@@ -59,7 +59,7 @@ struct Driver {
     /// The member.
     member: Label,
     /// What the file said.
-    facts: Facts,
+    facts: TextFacts,
     /// The lifetime of this source.
     epoch: Epoch,
     /// Where changes go.
@@ -123,7 +123,7 @@ impl Driver {
 
     /// What follows from a content of the file, which is parsed elsewhere.
     async fn read(&mut self, path: PathBuf, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
-        let none = Facts::new(self.member.clone(), Arc::clone(&self.facts.metrics));
+        let none = TextFacts::new(self.member.clone(), Arc::clone(&self.facts.metrics));
         let mut facts = std::mem::replace(&mut self.facts, none);
         let length = content.as_ref().map_or(0, Vec::len);
         let read = move || {
@@ -146,16 +146,27 @@ impl Driver {
     }
 }
 
+/// What became of the text that was read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TextStanding {
+    /// It is right, or none was read yet.
+    Right,
+    /// It is right, and whoever has it says nothing any more.
+    Silent,
+    /// It is missing or wrong.
+    Wrong,
+}
+
 /// What a file said, from reading to reading. Pure but for its log.
-struct Facts {
+pub(super) struct TextFacts {
     /// The member.
     member: Label,
     /// Where it is counted that there is more than is read.
     metrics: Arc<Metrics>,
     /// The last good text.
     file: FactsFile,
-    /// Whether the file was missing or wrong when it was last read.
-    lost: bool,
+    /// What became of the text that was read last.
+    standing: TextStanding,
     /// Whether to say everything, changed or not.
     must_list: bool,
     /// Somebody has said of the next text that it is whole.
@@ -164,14 +175,14 @@ struct Facts {
     told_whole: Option<bool>,
 }
 
-impl Facts {
+impl TextFacts {
     /// Before the first reading.
-    fn new(member: Label, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(member: Label, metrics: Arc<Metrics>) -> Self {
         Self {
             member,
             metrics,
             file: FactsFile::default(),
-            lost: false,
+            standing: TextStanding::Right,
             must_list: false,
             is_vouched_for: false,
             told_whole: None,
@@ -179,36 +190,61 @@ impl Facts {
     }
 
     /// Takes the next text without its mark, and as whole.
-    fn accept_unmarked(&mut self) {
+    pub(super) fn accept_unmarked(&mut self) {
         info!(member = %self.member, "facts file accepted without [end], confirmed by an operator");
         self.file.forget_mark();
         self.is_vouched_for = true;
     }
 
     /// What follows from a content of the file at `path`.
-    fn read(&mut self, path: &Path, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
+    pub(super) fn read(&mut self, path: &Path, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
         let text = content.and_then(|octets| read::text(path, octets));
         let limit = text.as_ref().err().and_then(ReadError::limit);
         self.count_excess(limit);
         let read = text
             .map_err(|error| error.to_string())
             .and_then(|text| self.take(&text, path));
-        match read {
-            Ok(changes) => changes,
-            Err(why) if self.lost => {
-                info!(member = %self.member, %why, "facts file still invalid");
-                self.lose(why)
-            }
-            Err(why) => {
-                warn!(member = %self.member, %why, held = self.told_whole.is_some(), "lost");
-                self.lose(why)
-            }
+        read.unwrap_or_else(|why| self.refuse(why))
+    }
+
+    /// What follows from facts that cannot be used, whatever is in them.
+    pub(super) fn refuse(&mut self, why: String) -> Vec<Change> {
+        if self.standing == TextStanding::Right {
+            warn!(member = %self.member, %why, held = self.told_whole.is_some(), "lost");
+        } else {
+            info!(member = %self.member, %why, "facts still invalid");
         }
+        self.lose(why)
+    }
+
+    /// Has everything said with the next text that is right.
+    pub(super) fn list_again(&mut self) {
+        self.must_list = true;
+    }
+
+    /// What follows from whoever has the text saying nothing of use any more.
+    pub(super) fn lose_contact(&mut self, why: String) -> Vec<Change> {
+        if self.standing != TextStanding::Right {
+            return Vec::new();
+        }
+        self.standing = TextStanding::Silent;
+        vec![Change::Lost(Loss::Heartbeat(why))]
+    }
+
+    /// Everything that was right last, of a text that is there again as it was; nothing if none was.
+    pub(super) fn all_again(&mut self) -> Vec<Change> {
+        if self.told_whole.is_none() || self.standing != TextStanding::Silent {
+            return Vec::new();
+        }
+        self.standing = TextStanding::Right;
+        self.must_list = false;
+        vec![Change::Returning, self.all()]
     }
 
     /// What follows from a file that cannot be used. Whoever is told of the mark can do something.
     fn lose(&mut self, why: String) -> Vec<Change> {
-        let was_lost = std::mem::replace(&mut self.lost, true);
+        let before = std::mem::replace(&mut self.standing, TextStanding::Wrong);
+        let was_lost = before != TextStanding::Right;
         if self.file.lacks_mark() {
             vec![Change::Lost(Loss::Mark(why))]
         } else if was_lost {
@@ -240,7 +276,8 @@ impl Facts {
         if is_news && !is_whole {
             changes.push(Change::Whole(false));
         }
-        if std::mem::take(&mut self.lost) {
+        let before = std::mem::replace(&mut self.standing, TextStanding::Right);
+        if before != TextStanding::Right {
             changes.extend([Change::Returning, self.all()]);
         } else if self.must_list || told.is_none() {
             changes.push(self.all());

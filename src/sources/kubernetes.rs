@@ -18,12 +18,14 @@ mod convert;
 mod copies;
 mod driver;
 mod failure;
+mod front;
 mod host;
 mod index;
 mod nodes;
 mod objects;
 mod request;
 mod service_survey;
+mod sorted;
 mod survey;
 
 #[cfg(fuzzing)]
@@ -33,6 +35,7 @@ pub use client::{
     OperatorClient, TokenClaims, TokenForm, TokenOrder, TokenPlace, TrustKind, check, files_named,
     forget_token, member_client, operator_client,
 };
+pub(super) use client::{WebBody, WebClient};
 #[cfg(fuzzing)]
 pub use driver::fuzzing::read_watch;
 pub use driver::{CredentialStore, Timing, run, run_with};

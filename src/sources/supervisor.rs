@@ -267,6 +267,8 @@ mod tests {
             has_topology: true,
             facts_limit: 1 << 30,
             renews: true,
+            addresses_from: Vec::new(),
+            front: None,
             source: Source::File { path: path.into() },
         }
     }

@@ -76,6 +76,7 @@ mod tests {
             namespaces: Vec::new(),
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         };
         let fleet = Fleet {
             members: ["m1", "eu"].map(member).into_iter().collect(),

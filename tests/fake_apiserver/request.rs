@@ -21,6 +21,10 @@ pub(crate) enum Resource {
     Nodes,
     /// `ServiceExports` of the MCS API.
     ServiceExports,
+    /// Gateways of the Gateway API.
+    Gateways,
+    /// Ingresses.
+    Ingresses,
     /// `ServiceAccounts`.
     ServiceAccounts,
     /// Tokens of a `ServiceAccount`.
@@ -50,7 +54,7 @@ const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 
 impl Resource {
     /// The path of the collection, below the group, and the group.
-    const OBJECTS: [(Self, &'static str, &'static str, &'static str); 15] = [
+    const OBJECTS: [(Self, &'static str, &'static str, &'static str); 17] = [
         (Self::Namespaces, "/api/v1", "namespaces", "Namespace"),
         (Self::Services, "/api/v1", "services", "Service"),
         (
@@ -65,6 +69,18 @@ impl Resource {
             "/apis/multicluster.x-k8s.io/v1alpha1",
             "serviceexports",
             "ServiceExport",
+        ),
+        (
+            Self::Gateways,
+            "/apis/gateway.networking.k8s.io/v1",
+            "gateways",
+            "Gateway",
+        ),
+        (
+            Self::Ingresses,
+            "/apis/networking.k8s.io/v1",
+            "ingresses",
+            "Ingress",
         ),
         (
             Self::ServiceAccounts,

@@ -311,6 +311,31 @@ const FAULTS: &[Fault] = &[
         },
     ),
     (
+        "via",
+        "failure",
+        |world| {
+            world
+                .api
+                .set(Resource::Gateways, Verb::List, Reply::denied());
+            world.api.apply(
+                Resource::Services,
+                json!({
+                    "metadata": {"namespace": "shop", "name": "behind", "annotations": {"gazetteer.dev/export": "true", "gazetteer.dev/via": "gateway/i/p", "gazetteer.dev/allow-without-endpoints": "true"}},
+                    "spec": {"ports": [{"port": 80}]},
+                }),
+            );
+        },
+        |world| world.api.heal(Resource::Gateways, Verb::List),
+    ),
+    (
+        "via",
+        "warning",
+        |_| {},
+        |world| {
+            world.api.delete(Resource::Services, "shop", "behind");
+        },
+    ),
+    (
         "networks",
         "warning",
         |world| {

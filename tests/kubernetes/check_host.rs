@@ -137,6 +137,7 @@ fn members_of_a_host_are_looked_at_and_their_origin_is_named() {
             "rights-least",
             "labels",
             "exports",
+            "via",
         ] {
             says(&lines, &format!("{member} {id} ok"));
         }

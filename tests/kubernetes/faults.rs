@@ -289,6 +289,8 @@ async fn nodes_are_not_asked_for_when_topology_is_configured() {
         has_topology: true,
         facts_limit: 1 << 30,
         renews: true,
+        addresses_from: Vec::new(),
+        front: None,
         source: Source::Kubeconfig {
             path: api.kubeconfig(folder.path()),
             context: "fake".to_owned(),

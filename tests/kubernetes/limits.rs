@@ -31,6 +31,8 @@ fn limited(api: &FakeApi, octets: u64) -> Member {
         has_topology: false,
         facts_limit: octets,
         renews: true,
+        addresses_from: Vec::new(),
+        front: None,
         source: Source::Kubeconfig {
             path: api.kubeconfig(folder.path()),
             context: "fake".to_owned(),

@@ -34,4 +34,6 @@ mod servers;
 mod smoke;
 mod sync;
 mod unjoin;
+mod urls;
 mod users;
+mod ways;

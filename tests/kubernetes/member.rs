@@ -40,8 +40,8 @@ pub(crate) fn short() -> Timing {
         longest_pause: millis(200),
         first_rare_pause: millis(50),
         longest_rare_pause: millis(500),
-        exports_probe: millis(100),
-        exports_wait: millis(3000),
+        optional_probe: millis(100),
+        optional_wait: millis(3000),
         files: millis(50),
         confirm: millis(100),
         ..Timing::default()
@@ -94,6 +94,8 @@ impl Member {
             has_topology: false,
             facts_limit: 1 << 30,
             renews: true,
+            addresses_from: Vec::new(),
+            front: None,
             source: Source::Kubeconfig {
                 path: folder.path().join("kubeconfig"),
                 context: context.to_owned(),

@@ -48,6 +48,8 @@ fn member(folder: TempDir, renews: bool) -> Member {
         has_topology: false,
         facts_limit: 1 << 30,
         renews,
+        addresses_from: Vec::new(),
+        front: None,
         source: Source::Kubeconfig {
             path: folder.path().join("kubeconfig"),
             context: "c".to_owned(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use gazetteer::model::{
     self, Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Location, Member,
     MemberIdx, NameServer, NamespacedName, Network, Pattern, Policy, Port, Probe, Protocol,
-    Service, ServiceKind, Spec, SrvForm, StaticRegion, Steering,
+    Service, ServiceKind, Spec, SrvForm, StaticRegion, Steering, WayIn,
 };
 use gazetteer::names::Label;
 
@@ -109,8 +109,10 @@ impl Shard {
                     name: Some(label("http")),
                     protocol: Protocol::Tcp,
                     port: *port,
+                    outside: *port,
                 })
                 .collect(),
+            way_in: WayIn::Usual,
             steering: Steering {
                 weight: self.weight,
                 policy,
@@ -203,6 +205,7 @@ impl World {
                     namespaces: vec![Pattern::new("*")],
                     cluster_domain: CLUSTER_DOMAIN.parse().ok(),
                     gateway: None,
+                    addresses_from: Vec::new(),
                 })
                 .collect(),
             regions: regions.collect(),

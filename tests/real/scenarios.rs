@@ -11,6 +11,7 @@ mod credentials;
 mod dns_checks;
 mod exports;
 mod forwarders;
+mod gateways;
 mod granted;
 mod helm_test;
 mod hints;
@@ -182,6 +183,10 @@ pub(crate) const WITH_CLUSTERS: &[(&str, Scenario)] = &[
     ),
     ("refused_paths_are_no_loss", rights::refused_paths),
     ("a_rotated_token_is_picked_up", credentials::rotated_token),
+    (
+        "services_follow_the_gateway_in_front_of_them",
+        gateways::gateways,
+    ),
     (
         "service_exports_count_once_their_kind_exists",
         exports::service_exports,

@@ -8,7 +8,7 @@ use gazetteer::model::{
     Check, Endpoints, Export, ExportMode, Federation, Fleet, HostNames, Inside, Member, MemberIdx,
     MemberOrigin, MemberState, MemberStatus, NameServer, NamespacedName, Pattern, Pod, Policy,
     Port, Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, TopologyFacts,
-    UnixSeconds, WhenAllDown,
+    UnixSeconds, WayIn, WhenAllDown,
 };
 use gazetteer::snapshot::{Generation, Serial, Settings, Snapshot, SnapshotBuilder};
 use gazetteer::wire::NameBuf;
@@ -276,6 +276,7 @@ pub(crate) fn fleet() -> Fleet {
                 namespaces: everything(),
                 cluster_domain: Some(self::name("cluster.local")),
                 gateway: None,
+                addresses_from: Vec::new(),
             })
             .collect(),
         ..Fleet::default()
@@ -294,8 +295,10 @@ fn service(addresses: Vec<IpAddr>, ready: u32) -> Service {
             name: Some("http".parse().unwrap()),
             protocol: Protocol::Tcp,
             port: 80,
+            outside: 80,
         }]
         .into(),
+        way_in: WayIn::Usual,
         steering: Steering::default(),
     };
     Service {

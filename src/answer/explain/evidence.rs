@@ -4,7 +4,7 @@ use super::recorder::Recorder;
 use crate::decide::weight;
 use crate::model::{
     Check, FULL_SHARE, MemberIdx, MemberList, MemberSet, MemberState, MemberStatus, ProbeTarget,
-    UnixSeconds, Verdict,
+    UnixSeconds, Verdict, WayIn,
 };
 use crate::names::Label;
 use crate::snapshot::{Disagreement, FederationIdx, ServiceEntry, Snapshot};
@@ -14,10 +14,11 @@ use crate::vantage::{Vantage, VantageSource};
 pub(super) fn of(snapshot: &Snapshot, entry: &ServiceEntry, member: MemberIdx) -> Vec<String> {
     let said = entry.warnings().iter().filter(|(of, _)| *of == member);
     let mut lines: Vec<String> = said.map(|(_, text)| text.to_string()).collect();
-    if entry
-        .facts(member)
-        .is_some_and(|facts| facts.has_external_ips)
-    {
+    let facts = entry.facts(member);
+    if facts.is_some_and(|facts| facts.way_in == WayIn::Closed) {
+        lines.push("what stands in front of it takes no traffic".to_owned());
+    }
+    if facts.is_some_and(|facts| facts.has_external_ips) {
         lines.push("it has externalIPs, which are not used: Kubernetes deprecates them".to_owned());
     }
     let overlay = entry.overlay();

@@ -6,7 +6,7 @@ use super::ports::Ports;
 use super::srv::Srv;
 use super::srv_targets::SrvTargets;
 use crate::answer::reply::Reply;
-use crate::model::{MemberIdx, MemberSet};
+use crate::model::{MemberIdx, MemberSet, Port};
 use crate::snapshot::{Apex, NamedPort, ServiceEntry};
 
 /// Labels of a service name left of the domain: `service.ns.svc`.
@@ -22,7 +22,7 @@ pub(in crate::answer) fn write_all_pods(
     if let answering @ Some(_) = addresses::write_pods(reply, chosen) {
         return answering;
     }
-    let numbers = |member| numbers(chosen.entry, member, None);
+    let numbers = |member| numbers(chosen.entry, member, |port| port.port);
     srv(reply, apex, chosen)?.write_pods(reply, numbers)
 }
 
@@ -57,19 +57,25 @@ pub(in crate::answer) fn write_ports(
     chosen: &Chosen<'_>,
 ) -> Option<MemberSet> {
     let members = &reply.snapshot.fleet().members;
-    let gateway = |member: MemberIdx| members.get(member)?.gateway.as_ref()?.port;
+    let facts = |member| chosen.entry.facts(member);
+    let gateway = |member| members.get(member)?.gateway_of(facts(member)?)?.port;
     srv(reply, apex, chosen)?.write_numbers(reply, |member, is_inside| {
-        let gateway = if is_inside { None } else { gateway(member) };
-        numbers(chosen.entry, member, gateway)
+        let gateway = gateway(member);
+        numbers(chosen.entry, member, |port| {
+            if is_inside {
+                port.port
+            } else {
+                gateway.unwrap_or(port.outside)
+            }
+        })
     })
 }
 
-/// The numbers of all ports of a member, each once; of its gateway, if it has one port for all.
-fn numbers(entry: &ServiceEntry, member: MemberIdx, gateway: Option<u16>) -> Ports {
+/// The numbers of all ports of a member, each once.
+fn numbers(entry: &ServiceEntry, member: MemberIdx, number: impl Fn(&Port) -> u16) -> Ports {
     let facts = entry.facts(member);
     let ports = facts.map_or(&[][..], |facts| &facts.ports);
-    let numbers = ports.iter().map(|port| gateway.unwrap_or(port.port));
-    numbers.collect()
+    ports.iter().map(number).collect()
 }
 
 /// SRV records at the name asked, if they are asked for. Their targets are below the service name as it

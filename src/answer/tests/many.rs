@@ -82,6 +82,7 @@ fn numbered(numbers: impl Iterator<Item = u16>) -> Box<[Port]> {
         }),
         protocol: Protocol::Tcp,
         port,
+        outside: port,
     };
     numbers.enumerate().map(port).collect()
 }

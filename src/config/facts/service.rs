@@ -10,7 +10,7 @@ use crate::config::section::Section;
 use crate::config::values;
 use crate::model::{
     Endpoints, Export, Inside, NamespacedName, Pod, Port, Protocol, Service, ServiceKind, Spec,
-    Specs, Steering,
+    Specs, Steering, WayIn,
 };
 
 /// Reads one `[[service]]`; the place of its name is one of the file.
@@ -44,6 +44,7 @@ pub(super) fn service(
         federations: federations
             .map(|federations| federations.into_iter().map(|name| name.value).collect()),
         ports: ports(&section),
+        way_in: WayIn::Usual,
         steering: steering(&section),
     };
     let service = Service {
@@ -90,10 +91,12 @@ fn ports(section: &Section<'_>) -> Box<[Port]> {
                 format!("port {:?}: named twice", name.value.as_str()),
             );
         }
+        let number = u16::try_from(number.value).unwrap_or(u16::MAX);
         ports.push(Port {
             name: name.map(|name| name.value),
             protocol: protocol.map_or(Protocol::Tcp, |protocol| protocol.value),
-            port: u16::try_from(number.value).unwrap_or(u16::MAX),
+            port: number,
+            outside: number,
         });
     }
     ports.into()

@@ -303,11 +303,15 @@ fn a_wrong_member_is_refused() {
         ),
         (
             member("{}"),
-            &["8:10: source: expected exactly one of kubeconfig (with context), in-cluster, file"],
+            &[
+                "8:10: source: expected exactly one of kubeconfig (with context), in-cluster, file, url",
+            ],
         ),
         (
             member("{ file = \"f\", in-cluster = true }"),
-            &["8:10: source: expected exactly one of kubeconfig (with context), in-cluster, file"],
+            &[
+                "8:10: source: expected exactly one of kubeconfig (with context), in-cluster, file, url",
+            ],
         ),
         (
             member("{ kubeconfig = \"k\" }"),
@@ -320,6 +324,18 @@ fn a_wrong_member_is_refused() {
         (
             member("{ in-cluster = true, renew = true }"),
             &["8:39: renew: requires kubeconfig"],
+        ),
+        (
+            member("{ url = \"ftp://cmdb.example/\" }"),
+            &["8:18: url \"ftp://cmdb.example/\": expected https://HOST/PATH"],
+        ),
+        (
+            member("{ url = \"http://cmdb.example/\", ca = \"c\" }"),
+            &["8:18: ca: requires an https:// URL"],
+        ),
+        (
+            member("{ file = \"f\", timeout = \"1s\" }"),
+            &["8:10: timeout: requires url"],
         ),
         (
             member("{ in-cluster = false }"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::facts::parse;
 use crate::model::{
     Endpoints, Export, Inside, Policy, Port, Protocol, Service, ServiceKind, Spec, SrvForm,
-    Steering, WhenAllDown,
+    Steering, WayIn, WhenAllDown,
 };
 use crate::names::Label;
 
@@ -62,14 +62,17 @@ fn every_key_reaches_the_service() {
                 name: Some(label("http")),
                 protocol: Protocol::Udp,
                 port: 80,
+                outside: 80,
             },
             Port {
                 name: None,
                 protocol: Protocol::Tcp,
                 port: 443,
+                outside: 443,
             },
         ]
         .into(),
+        way_in: WayIn::Usual,
         steering: Steering {
             weight: Some(0),
             ttl: Some(Duration::from_secs(10)),

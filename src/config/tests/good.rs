@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::config::{Config, Source, parse};
+use crate::config::{Config, Source, UrlSource, parse};
 use crate::model::{ExportMode, GeoCode, Policy, RegionCost, SrvForm, WhenAllDown};
 
 /// Every key of a configuration file.
@@ -138,8 +138,14 @@ cluster-domain = "Cluster.local"
 source = { file = "vm-ams.toml" }
 
 [[member]]
+name = "cmdb"
+source = { url = "https://cmdb.example/facts.toml?dc=1", interval = "30s", timeout = "2s", token-file = "cmdb.token", ca = "cmdb-ca.pem", certificate = "cmdb.crt", key = "cmdb.key" }
+
+[[member]]
 name = "here"
 region = "us-east1"
+addresses-from = ["198.51.100.0/24", "2001:db8:7::/48"]
+gateway = { object = "gateway/infra/public/https" }
 source = { in-cluster = true }
 "#;
 
@@ -254,13 +260,21 @@ fn every_key_of_places_and_members_reaches_its_setting() {
     let file = Source::File {
         path: "etc/vm-ams.toml".into(),
     };
-    assert_eq!(sources, [&kubeconfig, &file, &Source::InCluster]);
+    let url = Source::Url(Box::new(UrlSource {
+        url: "https://cmdb.example/facts.toml?dc=1".to_owned(),
+        interval: Duration::from_secs(30),
+        timeout: Duration::from_secs(2),
+        token_file: Some("etc/cmdb.token".into()),
+        ca: Some("etc/cmdb-ca.pem".into()),
+        identity: Some(("etc/cmdb.crt".into(), "etc/cmdb.key".into())),
+    }));
+    assert_eq!(sources, [&kubeconfig, &file, &url, &Source::InCluster]);
     let learns: Vec<_> = config
         .sources
         .iter()
         .map(|member| !member.has_topology)
         .collect();
-    assert_eq!(learns, [true, false, true]);
+    assert_eq!(learns, [true, false, true, true]);
     let gateways: Vec<_> = (config.fleet.members.iter())
         .map(|(_, member)| {
             member
@@ -269,7 +283,11 @@ fn every_key_of_places_and_members_reaches_its_setting() {
                 .map(|own| (own.addresses.len(), own.port))
         })
         .collect();
-    assert_eq!(gateways, [None, Some((2, Some(15443))), None]);
+    assert_eq!(gateways, [None, Some((2, Some(15443))), None, None]);
+    let here = &config.sources[3];
+    let front = here.front.as_ref().map(ToString::to_string);
+    assert_eq!(front.as_deref(), Some("gateway/infra/public/https"));
+    assert_eq!(here.addresses_from.len(), 2);
 }
 
 #[test]

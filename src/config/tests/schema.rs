@@ -12,6 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::bad::{after, federation};
 use super::good::{EVERY_KEY, good};
+use crate::config::url::OTHER_KEYS;
 use crate::config::{Fragment, compose, parse};
 
 /// The schema.
@@ -153,7 +154,8 @@ fn it_has_every_key_that_is_asked_for_and_no_other() {
     let mut asked = asked_keys(EVERY_KEY, ASKED.take());
     // They are asked for to be refused.
     let host = asked.get_mut(".membership.host").expect("a host");
-    assert!(host.remove("file") && host.remove("renew"));
+    assert!(host.remove("file") && host.remove("renew") && host.remove("url"));
+    assert!(OTHER_KEYS.iter().all(|key| host.remove(*key)));
     let mut known = Keys::new();
     known_keys("", &SCHEMA, &mut known);
     assert_eq!(asked, known);
@@ -168,6 +170,7 @@ zones = ["europe-west4-a"]
 cidrs = ["10.40.0.0/16"]
 facts-limit = "512 MiB"
 gateway = { addresses = ["203.0.113.80"], port = 15443 }
+addresses-from = ["198.51.100.0/24"]
 cluster-domain = "cluster.local"
 namespaces = ["prod-*"]
 source = { kubeconfig = "vm-ams.kubeconfig", context = "join", renew = false }
@@ -212,6 +215,12 @@ fn it_judges_fragments_as_reading_does() {
         ("port = 15443", "port = 0"),
         ("[\"203.0.113.80\"]", "[]"),
         ("cidrs", "cidr"),
+        ("198.51.100.0/24", "none/24"),
+        (", port = 15443", ", object = \"service/infra/envoy\""),
+        (
+            "addresses = [\"203.0.113.80\"], port = 15443",
+            "object = \"service/infra\"",
+        ),
     ] {
         let text = A_FRAGMENT.replacen(right, wrong, 1);
         assert_ne!(problems(&text), [""; 0], "{text}");

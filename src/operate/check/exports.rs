@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::super::api::{Api, Refusal};
-use super::super::followed::list_all;
+use super::super::followed::{list_all, list_one};
 use super::checker::{Attempts, Checked};
 use super::files::{count, or_ok};
 use super::finding::CheckFinding;
+use super::mending::Mending;
 use super::rights::ListedKinds;
+use crate::config::MemberSource;
 use crate::model::{Federation, Fleet, Member, NamespacedName, Service, ServiceKind, Shown};
-use crate::sources::kubernetes::{ServiceSurvey, SurveyedServices};
+use crate::sources::kubernetes::{CredentialFacts, ServiceSurvey, SurveyedServices};
 
 /// So many names are said.
 const NAMED: usize = 3;
@@ -20,10 +22,10 @@ pub(super) async fn check_exports(
     api: &Api,
     listed: &ListedKinds,
     fleet: &Fleet,
-    member: &Member,
+    (member, source): (&Member, &MemberSource),
     attempts: &Attempts,
 ) -> Checked<SurveyedServices> {
-    let surveyed = match survey(api, listed, attempts).await {
+    let surveyed = match survey(api, listed, source, attempts).await {
         Ok(surveyed) => surveyed,
         Err(refusal) => {
             let said = refusal.to_string();
@@ -40,9 +42,10 @@ pub(super) async fn check_exports(
 async fn survey(
     api: &Api,
     listed: &ListedKinds,
+    source: &MemberSource,
     attempts: &Attempts,
 ) -> Result<SurveyedServices, Refusal> {
-    let mut survey = ServiceSurvey::default();
+    let mut survey = ServiceSurvey::new(source);
     let mut objects = 0;
     for (kind, take) in [
         (
@@ -62,7 +65,53 @@ async fn survey(
         };
         list_all(api, path, page).await?;
     }
+    for (kind, paths) in survey.wanted() {
+        let mut refusal = None;
+        for path in paths {
+            let page = |page: Vec<_>| {
+                objects += page.len();
+                attempts.note(format!("{objects} objects listed by then"));
+                survey.in_front(kind, page);
+            };
+            // Without the kind an API says 404, which reading pages takes for nothing.
+            refusal = match list_one(api, path).await {
+                Ok(_) => list_all(api, path, page).await.err(),
+                Err(refusal) => Some(refusal),
+            };
+        }
+        if let Some(refusal) = refusal {
+            survey.refuse(kind, &refusal.to_string());
+        }
+    }
     Ok(survey.finish())
+}
+
+/// Says which kinds services ask for that cannot be read, and what of them is not there.
+pub(super) fn judge_ways(
+    surveyed: &SurveyedServices,
+    mending: &Mending<'_>,
+    credential: &CredentialFacts,
+) -> Vec<CheckFinding> {
+    let refused = surveyed.refused.iter().map(|(kind, why)| {
+        let says = format!("{kind}: {}", Shown(why));
+        CheckFinding::failure(says).hint(mending.grant_front(credential))
+    });
+    let mut findings: Vec<CheckFinding> = refused.collect();
+    if findings.is_empty() {
+        let warnings = surveyed.warnings.iter().take(NAMED);
+        findings.extend(warnings.map(|(service, warning)| {
+            let (namespace, name) = service.split_once('/').unwrap_or_default();
+            let hint = format!("kubectl --context CONTEXT -n {namespace} describe service {name}");
+            CheckFinding::warning(format!("{service}: {}", Shown(warning))).hint(hint)
+        }));
+    }
+    or_ok(findings, || {
+        if surveyed.wanted.is_empty() {
+            "no service asks for anything".to_owned()
+        } else {
+            surveyed.wanted.join(", ")
+        }
+    })
 }
 
 /// Whether a federation takes a service of a member.
@@ -96,9 +145,11 @@ fn judge(surveyed: &SurveyedServices, fleet: &Fleet, member: &Member) -> Vec<Che
         .collect();
     let all = count(exported.len(), "exported service");
     let has_address = |service: &Service| {
-        let is_inside = service.kind != ServiceKind::LoadBalancer && service.inside.is_some();
+        // What has a way of its own without an address is said by `via`.
+        let is_inside = service.way_in.is_own()
+            || service.kind != ServiceKind::LoadBalancer && service.inside.is_some();
         let is_outside = !service.addresses.is_empty() || !service.hostnames.is_empty();
-        is_outside || is_inside || member.gateway.is_some()
+        is_outside || is_inside || member.gateway_of(service).is_some()
     };
     let mut findings = Vec::new();
     let mut say = |what: &str, are: &[&(NamespacedName, Arc<Service>)]| {

@@ -51,6 +51,7 @@ checks! {
     RightsLeast = "rights-least", "The daemon may do no more than it needs";
     Labels = "labels", "Nodes say their region and zone, and both can be published";
     Exports = "exports", "Each exported service has an address and a ready endpoint";
+    Via = "via", "What services ask for in front of them can be read, and is there";
     Networks = "networks", "No network is in that of another member";
     Names = "names", "No name is over 255 octets, and no namespace is called as a federation";
     ClustersetId = "clusterset-id", "The member is called as its clusterset calls it";

@@ -6,7 +6,7 @@ use super::super::name::member_name;
 use super::checker::{Attempts, Checked, Checker};
 use super::credential::authenticate;
 use super::dns::exported_names;
-use super::exports::check_exports;
+use super::exports::{check_exports, judge_ways};
 use super::finding::CheckFinding;
 use super::id::CheckId;
 use super::lengths::SeenNames;
@@ -27,7 +27,7 @@ const BEYOND_REACH: [CheckId; 3] = [
 ];
 
 /// Checks that need a credential that the API takes.
-const BEYOND_CREDENTIAL: [CheckId; 10] = [
+const BEYOND_CREDENTIAL: [CheckId; 11] = [
     CheckId::ApiIdentity,
     CheckId::RightsList,
     CheckId::RightsWatch,
@@ -35,17 +35,19 @@ const BEYOND_CREDENTIAL: [CheckId; 10] = [
     CheckId::RightsLeast,
     CheckId::Labels,
     CheckId::Exports,
+    CheckId::Via,
     CheckId::Networks,
     CheckId::Names,
     CheckId::ClustersetId,
 ];
 
 /// Checks that need to know what can be listed.
-const BEYOND_LISTS: [CheckId; 6] = [
+const BEYOND_LISTS: [CheckId; 7] = [
     CheckId::RightsList,
     CheckId::RightsWatch,
     CheckId::Labels,
     CheckId::Exports,
+    CheckId::Via,
     CheckId::Networks,
     CheckId::Names,
 ];
@@ -220,26 +222,41 @@ async fn look_at_services(
     listed: &ListedKinds,
     checked: &CheckedMember<'_>,
 ) -> Option<SurveyedServices> {
-    let both = [CheckId::Exports, CheckId::Names];
-    if !checker.wants(&both) && !checker.settings().asks_through(checked.source) {
+    let all = [CheckId::Exports, CheckId::Via, CheckId::Names];
+    if !checker.wants(&all) && !checker.settings().asks_through(checked.source) {
         return None;
     }
     let are_listed = ["services", "endpointslices"].map(|kind| listed.path(kind).is_some());
     if are_listed != [true, true] {
         skip(
             checker,
-            &both,
+            &all,
             "services and endpointslices cannot be listed",
         );
         return None;
     }
     let (fleet, member) = (&checked.config.fleet, checked.member);
     let work = async |attempts: &Attempts| {
-        check_exports(&reached.api, listed, fleet, member, attempts).await
+        check_exports(
+            &reached.api,
+            listed,
+            fleet,
+            (member, checked.source),
+            attempts,
+        )
+        .await
     };
     let surveyed = checker.need(CheckId::Exports, work).await;
-    if surveyed.is_none() {
-        checker.skip(CheckId::Names, "its services were not read");
+    match &surveyed {
+        Some(surveyed) => {
+            let findings = judge_ways(surveyed, &checked.mending, &reached.credential);
+            checker.say(CheckId::Via, findings);
+        }
+        None => skip(
+            checker,
+            &[CheckId::Via, CheckId::Names],
+            "its services were not read",
+        ),
     }
     surveyed
 }

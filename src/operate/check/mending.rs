@@ -192,6 +192,19 @@ impl<'c> Mending<'c> {
         format!("region and zones of {name}, in {}", self.file())
     }
 
+    /// The right to read what stands in front of services is granted: `join` does not.
+    pub(super) fn grant_front(&self, credential: &CredentialFacts) -> String {
+        let whom = match &credential.account {
+            Some((namespace, name)) => format!("--serviceaccount={namespace}:{name}"),
+            None => "--user=USER".to_owned(),
+        };
+        format!(
+            "kubectl --context CONTEXT apply -f deploy/rbac-gateways.yaml && kubectl --context CONTEXT \
+             create clusterrolebinding gazetteer-gateways-{} --clusterrole=gazetteer-gateways {whom}",
+            self.source.member
+        )
+    }
+
     /// A right is granted: of a verb on a resource, or on a path.
     pub(super) fn grant(&self, credential: &CredentialFacts, verb: &str, on: &str) -> String {
         self.join_or("", || {

@@ -21,7 +21,7 @@ use super::mending::Mending;
 use super::report::CheckReport;
 use super::settings::CheckSettings;
 use super::surroundings::{CheckSurroundings, CheckedFiles, CheckedHostMember};
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::names::Label;
 use crate::sources::kubernetes::ObjectCredentials;
 use crate::telemetry::clock;
@@ -105,7 +105,7 @@ impl<'r> Round<'r> {
         let mut checkers = Vec::new();
         for (place, source) in config.sources.iter().enumerate() {
             let subject = member(config, place, source);
-            let has_api = !matches!(source.source, Source::File { .. });
+            let has_api = source.source.is_kubernetes();
             let is_needed = has_members || self.settings.asks_through(source);
             let is_wanted =
                 is_needed && self.settings.wants_member(&source.member) && self.wants(&subject);

@@ -21,9 +21,11 @@ pub(in crate::publish) use self::labels::PayloadError;
 use self::labels::{Labels, texts};
 use self::probe::ProbeV1;
 use self::quick::Parts;
-use self::service::{ServiceV1, SrvFormV1};
+use self::service::{ServiceV1, SrvFormV1, WayInV1};
 use super::fact::{Fact, Learnt};
-use crate::model::{Identity, Inside, NamespacedName, Service, Spec, Specs, UnixSeconds};
+use crate::model::{
+    Identity, Inside, NamespacedName, Port, Service, Spec, Specs, UnixSeconds, WayIn,
+};
 use crate::names::{Label, LabelError};
 use crate::snapshot::{Resolved, Serial};
 
@@ -85,6 +87,16 @@ impl Decoder {
             .transpose()?;
         service.inside = inside.map(Arc::new);
         Ok(service)
+    }
+
+    /// Gives a service its way in, and its ports their numbers outside.
+    fn lead(&mut self, service: &mut Service, way_in: WayIn, outside: &[u16]) {
+        let mut spec = Spec::clone(&service.spec);
+        spec.way_in = way_in;
+        for (port, outside) in spec.ports.iter_mut().zip(outside) {
+            port.outside = *outside;
+        }
+        service.spec = self.shared.share(spec);
     }
 
     /// The service in a payload whose spec was decoded before.
@@ -191,6 +203,19 @@ enum RecordV1<'a> {
     ),
     /// [`Fact::LongestTtl`].
     LongestTtl(u32),
+    /// [`Fact::Service`] of one that has a way in of its own, or other numbers of ports outside: which,
+    /// and all of these numbers; then as [`RecordV1::Srv`].
+    WayIn(
+        (WayInV1, Vec<u16>),
+        Option<SrvFormV1>,
+        [Option<&'a str>; 2],
+        (Option<u8>, Option<u8>),
+        #[serde(borrow)] Option<InsideV1<'a>>,
+        &'a str,
+        &'a str,
+        ServiceV1<'a>,
+        Option<ProbeV1<'a>>,
+    ),
 }
 
 /// [`Learnt`].
@@ -239,6 +264,15 @@ pub(in crate::publish) fn encode(fact: &Fact, buffer: &mut Vec<u8>) {
             let names = [&steering.dns_prefix, &steering.external_name];
             let names = names.map(|name| name.as_ref().map(Label::as_str));
             let srv = steering.srv.map(SrvFormV1::from);
+            let is_usual = |port: &Port| port.outside == port.port;
+            if service.way_in != WayIn::Usual || !service.ports.iter().all(is_usual) {
+                let outside = service.ports.iter().map(|port| port.outside).collect();
+                let way = (service.way_in.into(), outside);
+                let record = RecordV1::WayIn(
+                    way, srv, names, bounds, inside, namespace, label, facts, probe,
+                );
+                return append(&record, buffer);
+            }
             match (srv, names, bounds, inside, probe) {
                 (None, [None, None], (None, None), Some(inside), probe) => {
                     RecordV1::Inside(inside, namespace, label, facts, probe)
@@ -334,6 +368,22 @@ pub(in crate::publish) fn decode(
         RecordV1::Srv(form, names, bounds, inside, namespace, name, service, probe) => {
             let name = known.name(namespace, name)?;
             let service = known.extended(names, bounds, inside, service, probe, Some(form))?;
+            Fact::Service(name, Arc::new(service))
+        }
+        RecordV1::WayIn(
+            (way_in, outside),
+            form,
+            names,
+            bounds,
+            inside,
+            namespace,
+            name,
+            service,
+            probe,
+        ) => {
+            let name = known.name(namespace, name)?;
+            let mut service = known.extended(names, bounds, inside, service, probe, form)?;
+            known.lead(&mut service, way_in.into(), &outside);
             Fact::Service(name, Arc::new(service))
         }
         RecordV1::Identity(origin, uid, version) => Fact::Identity(Identity {

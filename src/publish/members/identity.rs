@@ -25,6 +25,7 @@ pub(in crate::publish) fn merge(old: Option<&Identity>, mut new: Identity) -> Id
 pub(in crate::publish) fn may_be(origin: &str, source: &Source) -> bool {
     match source {
         Source::File { path } => origin == file_origin(path),
+        Source::Url(url) => origin == url.url,
         Source::Kubeconfig { .. } | Source::InCluster | Source::Object { .. } => {
             origin.contains("://")
         }

@@ -71,6 +71,7 @@ mod tests {
             namespaces: Vec::new(),
             cluster_domain: None,
             gateway: None,
+            addresses_from: Vec::new(),
         }
     }
 

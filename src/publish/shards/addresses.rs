@@ -92,7 +92,7 @@ impl KnownAddresses {
         let addresses: Vec<IpAddr> = facts.addresses.iter().copied().chain(resolved).collect();
         let fleet = out.builder.fleet();
         let configured = fleet.members.get(member);
-        let gateway = configured.and_then(|member| member.gateway.as_ref());
+        let gateway = configured.and_then(|member| member.gateway_of(facts));
         let gateway_port = gateway.and_then(|gateway| gateway.port);
         let federations = out.builder.federations_of(member, name, facts);
         let mut ports = federations.into_iter().filter_map(|index| {

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::{AddressPolicy, Export, Service, ServiceKind};
+use crate::model::{AddressPolicy, Export, Service, ServiceKind, WayIn};
 
 /// What the facts about a shard say of it. Weight 0 is a wish, and no change of standing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(in crate::publish) enum ShardReadiness {
     Ready,
     /// No endpoint is ready.
     NoEndpoint,
+    /// What stands in front of it takes no traffic.
+    Closed,
     /// It is for clients outside, and has neither an address that counts nor a host name.
     NoAddress,
     /// It is not there, or not exported any more.
@@ -29,11 +31,16 @@ impl ShardReadiness {
             return Self::Gone;
         };
         let counts = |address: &IpAddr| policy.judge(*address).is_ok();
-        let is_balanced = facts.kind == ServiceKind::LoadBalancer && !has_gateway;
+        let is_balanced = match facts.way_in {
+            WayIn::Usual => facts.kind == ServiceKind::LoadBalancer && !has_gateway,
+            WayIn::Named | WayIn::Front | WayIn::Closed => true,
+        };
         if facts.export == Export::Refused || facts.kind == ServiceKind::ExternalName {
             Self::Gone
         } else if !facts.is_ready() {
             Self::NoEndpoint
+        } else if facts.way_in == WayIn::Closed {
+            Self::Closed
         } else if is_balanced && facts.hostnames.is_empty() && !facts.addresses.iter().any(counts) {
             Self::NoAddress
         } else {
@@ -46,6 +53,7 @@ impl ShardReadiness {
         match self {
             Self::Ready => "ready",
             Self::NoEndpoint => "no ready endpoint",
+            Self::Closed => "what stands in front takes no traffic",
             Self::NoAddress => "no address",
             Self::Gone => "removed",
         }
@@ -57,7 +65,7 @@ impl ShardReadiness {
         match to {
             Self::Ready => false,
             Self::Gone => self != Self::Gone,
-            Self::NoEndpoint | Self::NoAddress => self == Self::Ready,
+            Self::NoEndpoint | Self::Closed | Self::NoAddress => self == Self::Ready,
         }
     }
 }
@@ -68,7 +76,7 @@ mod tests {
 
     use super::*;
     use crate::publish::tests::fixture::service;
-    use ShardReadiness::{Gone, NoAddress, NoEndpoint, Ready};
+    use ShardReadiness::{Closed, Gone, NoAddress, NoEndpoint, Ready};
 
     #[test]
     fn the_standing_follows_endpoints_addresses_and_export() {
@@ -108,6 +116,17 @@ mod tests {
             Arc::make_mut(&mut facts.spec).export = Export::Refused;
         };
         check(&refused, Gone);
+        let closed = |facts: &mut Service| {
+            Arc::make_mut(&mut facts.spec).way_in = WayIn::Closed;
+        };
+        check(&closed, Closed);
+        // One of its own needs an address, whatever its type and its member's gateway.
+        let mut own = (*service("192.0.2.1", 1)).clone();
+        let spec = Arc::make_mut(&mut own.spec);
+        (spec.kind, spec.way_in) = (ServiceKind::ClusterIp, WayIn::Front);
+        assert_eq!(of(Some(&own), true), Ready);
+        own.addresses = [].into_iter().collect();
+        assert_eq!(of(Some(&own), true), NoAddress);
         let drained = |facts: &mut Service| {
             Arc::make_mut(&mut facts.spec).steering.weight = Some(0);
         };
@@ -120,16 +139,18 @@ mod tests {
 
     #[test]
     fn only_what_takes_something_away_is_a_withdrawal() {
-        let all = [Ready, NoEndpoint, NoAddress, Gone];
+        let all = [Ready, NoEndpoint, Closed, NoAddress, Gone];
         let pairs = all.into_iter().flat_map(|from| all.map(|to| (from, to)));
         let those: Vec<_> = pairs.filter(|(from, to)| from.withdraws(*to)).collect();
         assert_eq!(
             those,
             [
                 (Ready, NoEndpoint),
+                (Ready, Closed),
                 (Ready, NoAddress),
                 (Ready, Gone),
                 (NoEndpoint, Gone),
+                (Closed, Gone),
                 (NoAddress, Gone),
             ]
         );

@@ -14,7 +14,8 @@ use crate::keys::KeysByZone;
 use crate::model::{
     Change, Check, Delta, Endpoints, Epoch, Export, ExportMode, Federation, Fleet, HostNames,
     Identity, Member, MemberIdx, MemberState, NameServer, NamespacedName, Pattern, Policy, Port,
-    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WhenAllDown,
+    Probe, Protocol, Service, ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WayIn,
+    WhenAllDown,
 };
 use crate::names::Label;
 use crate::publish::world::begin::FOLDER;
@@ -86,6 +87,7 @@ pub(super) fn fleet(members: &[&str]) -> Fleet {
         namespaces: vec![Pattern::new("*")],
         cluster_domain: None,
         gateway: None,
+        addresses_from: Vec::new(),
     };
     Fleet {
         federations: vec![federation("f", "*", 60)],
@@ -101,6 +103,8 @@ pub(super) fn config(members: &[&str], state_dir: &Path) -> Config {
         has_topology: false,
         facts_limit: 1 << 30,
         renews: true,
+        addresses_from: Vec::new(),
+        front: None,
         source: Source::InCluster,
     };
     Config {
@@ -144,7 +148,9 @@ pub(in super::super) fn service(address: &str, ready: u32) -> Arc<Service> {
             name: None,
             protocol: Protocol::Tcp,
             port: 80,
+            outside: 80,
         }]),
+        way_in: WayIn::Usual,
         steering: Steering::default(),
     };
     Arc::new(Service {

@@ -14,7 +14,7 @@ use proptest::{option, sample};
 use super::fixture::label;
 use crate::model::{
     Endpoints, Export, Identity, Inside, NamespacedName, Pod, Policy, Port, Protocol, Service,
-    ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WhenAllDown,
+    ServiceKind, Spec, SrvForm, Steering, UnixSeconds, WayIn, WhenAllDown,
 };
 use crate::names::Label;
 use crate::publish::disk::fact::{Fact, Learnt, MemberMeta};
@@ -44,6 +44,8 @@ fn ports() -> impl Strategy<Value = Port> {
         name,
         protocol,
         port,
+        // Some are other ones outside.
+        outside: port ^ (port & 1) << 4,
     })
 }
 
@@ -140,6 +142,7 @@ fn services() -> impl Strategy<Value = Arc<Service>> {
             has_external_ips: false,
             federations: federations.map(Into::into),
             ports: ports.into(),
+            way_in: WayIn::Usual,
             steering,
         };
         Arc::new(Service {

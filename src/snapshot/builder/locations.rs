@@ -27,7 +27,8 @@ impl SnapshotBuilder {
     /// stand that are new or configured otherwise is to be [said](Self::set_topology) next.
     ///
     /// Costs O(members² + scopes + plans + networks), and O(their services) for members that offer other
-    /// namespaces, or have another gateway or cluster domain, or another place among the others. Of the
+    /// namespaces, or have another gateway, cluster domain or addresses that services may name, or
+    /// another place among the others. Of the
     /// last only services are compiled anew of which what members say is in another order.
     pub fn set_fleet(&mut self, fleet: &Arc<Fleet>) {
         let before = std::mem::replace(&mut self.fleet, Arc::clone(fleet));
@@ -48,7 +49,8 @@ impl SnapshotBuilder {
             };
             let counts = |member: &Member| {
                 let (namespaces, gateway) = (member.namespaces.clone(), member.gateway.clone());
-                (namespaces, gateway, member.cluster_domain.clone())
+                let allowed = member.addresses_from.clone();
+                (namespaces, gateway, allowed, member.cluster_domain.clone())
             };
             if counts(was) != counts(member) {
                 let names = self.facts.of_one(index).map(|(name, _)| name);

@@ -4,11 +4,14 @@
 //! nothing pass (docs/names.md, decision 14).
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::str::FromStr;
 
+use super::sorted::sorted;
 use crate::config::{percent, policy, probe_text, srv, ttl, when_all_down};
-use crate::model::{Export, MOST_ADDRESSES, Steering};
+use crate::model::{Export, FrontObject, MOST_ADDRESSES, Steering, parse_address};
 use crate::names::Label;
+use crate::wire::NameBuf;
 
 /// What all of our annotations begin with.
 const PREFIX: &str = "gazetteer.dev/";
@@ -25,8 +28,34 @@ pub(super) struct Annotations {
     /// `policy`, `order`, `fence`, `weight`, `ttl`, `when-all-down`, `max-addresses`, `spill-over`,
     /// `srv`, `probe`, `dns-prefix`, `external-name`.
     pub(super) steering: Steering,
+    /// `addresses`, `hostnames`, `ports`, `via`, `node-port`; most Services have none of them.
+    pub(super) way: Option<Box<AskedWay>>,
     /// What was not understood.
     pub(super) warnings: Vec<String>,
+}
+
+/// What a Service asks of the way to it for clients outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct AskedWay {
+    /// Its addresses, sorted.
+    pub(super) addresses: Box<[IpAddr]>,
+    /// Its host names, sorted.
+    pub(super) hostnames: Box<[NameBuf]>,
+    /// Numbers of named ports.
+    pub(super) ports: Box<[(Label, u16)]>,
+    /// What stands in front of it.
+    pub(super) via: Option<FrontObject>,
+    /// It is reached at its nodes: by `node-port`, and what it says of that itself.
+    pub(super) nodes: Option<NodePorts>,
+}
+
+/// What a Service that is reached at nodes says of that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct NodePorts {
+    /// The number of each of its ports on every node, in their order; 0 where there is none.
+    pub(super) numbers: Box<[u16]>,
+    /// Only nodes that hold a ready endpoint take traffic.
+    pub(super) is_local: bool,
 }
 
 /// Reads the annotations of a Service.
@@ -86,6 +115,26 @@ impl Annotations {
             "external-name" => {
                 self.steering.external_name = self.understood(name, value, value.parse().ok());
             }
+            "addresses" => {
+                let addresses = self.list(name, value, parse_address);
+                self.asked_way().addresses = addresses;
+            }
+            "hostnames" => {
+                let hostnames = self.list(name, value, |name| name.parse().ok());
+                self.asked_way().hostnames = hostnames;
+            }
+            "ports" => {
+                let ports = self.list(name, value, port_number);
+                self.asked_way().ports = ports;
+            }
+            "via" => {
+                let via = self.understood(name, value, value.parse().ok());
+                self.asked_way().via = via;
+            }
+            "node-port" => {
+                let asks = self.understood(name, value, truth(value)) == Some(true);
+                self.asked_way().nodes = asks.then(NodePorts::default);
+            }
             "allow-without-endpoints" => {
                 self.allow_without_endpoints =
                     self.understood(name, value, truth(value)).unwrap_or(false);
@@ -94,6 +143,27 @@ impl Annotations {
                 .warnings
                 .push(format!("annotation {PREFIX}{name}: not known, ignored")),
         }
+    }
+
+    /// What is asked of the way in.
+    fn asked_way(&mut self) -> &mut AskedWay {
+        self.way.get_or_insert_default()
+    }
+
+    /// Values between commas, sorted, each once; those that are not understood are left out with a
+    /// warning.
+    fn list<T: Ord>(
+        &mut self,
+        name: &str,
+        value: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Box<[T]> {
+        let elements = elements(value);
+        sorted(
+            elements
+                .filter_map(|element| self.understood(name, element, read(element)))
+                .collect(),
+        )
     }
 
     /// Warns of a value that was not understood.
@@ -133,6 +203,13 @@ fn elements(value: &str) -> impl Iterator<Item = &str> {
         .split(',')
         .map(str::trim)
         .filter(|text| !text.is_empty())
+}
+
+/// `NAME=NUMBER`.
+fn port_number(text: &str) -> Option<(Label, u16)> {
+    let (name, number) = text.split_once('=')?;
+    let number = number.trim().parse().ok().filter(|number| *number > 0)?;
+    Some((name.trim().parse().ok()?, number))
 }
 
 /// `true` or `false`.

@@ -30,6 +30,7 @@ mod token;
 mod token_orders;
 mod transport;
 mod verifier;
+mod web;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub(super) use self::secrets::Secrets;
 use self::settings::ClientSettings;
 pub use self::token::TokenClaims;
 pub(super) use self::verifier::SeenExpiry;
+pub(in crate::sources) use self::web::{WebBody, WebClient};
 use crate::config::{MemberSource, Source};
 use crate::model::UnixSeconds;
 use crate::model::limits::EXEC_TIME;
@@ -351,7 +353,7 @@ async fn load(origin: &ClientOrigin) -> Result<(ClientSettings, Files), ClientEr
             let files = Files::of_object(move || objects.hash(&of));
             Ok((origin.objects.settings(object)?, files))
         }
-        Source::File { .. } => Err(ClientError::NotKubernetes),
+        Source::File { .. } | Source::Url(_) => Err(ClientError::NotKubernetes),
     }
 }
 

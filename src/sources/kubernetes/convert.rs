@@ -7,13 +7,14 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::annotations::{self, Annotations};
+use super::annotations::{self, Annotations, AskedWay, NodePorts};
 use super::copies::is_copy;
-use super::nodes;
+use super::nodes::{self, NodeEntrances};
 use super::objects::{
     EndpointObject, EndpointPort, Ingress, NodeObject, ServiceObject, ServicePort, ServiceSpec,
     SliceObject,
 };
+use super::sorted::sorted;
 use crate::model::{
     Addresses, Export, Inside, NamespacedName, Port, Protocol, ServiceKind, Steering, kept,
     parse_address,
@@ -80,6 +81,8 @@ pub(super) struct ServiceFacts {
     pub(super) hostnames: Box<[NameBuf]>,
     /// Its cluster IPs; `None` when it has none.
     pub(super) cluster_ips: Option<Arc<Inside>>,
+    /// What it asks of the way to it for clients outside.
+    pub(super) way: Option<Box<AskedWay>>,
     /// Every endpoint counts as ready.
     pub(super) publish_not_ready: bool,
     /// Ready even without a ready endpoint.
@@ -110,6 +113,8 @@ pub(super) struct Endpoint {
     pub(super) address: IpAddr,
     /// It is ready and not terminating.
     pub(super) is_ready: bool,
+    /// A hash of the name of its node: names would be a third of what an endpoint holds.
+    pub(super) node: u32,
 }
 
 /// What a Node says: its labels as they are, empty ones left out.
@@ -121,6 +126,8 @@ pub(super) struct NodeFacts {
     pub(super) zone: Option<Arc<str>>,
     /// The networks of its pods, and its own addresses, each once.
     pub(super) networks: Box<[IpNet]>,
+    /// Where it takes traffic for node ports.
+    pub(super) entrances: NodeEntrances,
 }
 
 /// What a Service says.
@@ -137,6 +144,7 @@ pub(super) fn service(object: ServiceObject) -> ConvertedObject<ServiceFacts> {
         federations,
         allow_without_endpoints,
         steering,
+        mut way,
         mut warnings,
     } = annotations::read(object.metadata.annotations.as_ref());
     let spec = object.spec.unwrap_or_default();
@@ -165,15 +173,20 @@ pub(super) fn service(object: ServiceObject) -> ConvertedObject<ServiceFacts> {
         );
     }
     let (addresses, hostnames) = ingress_of(&ingress, &mut warnings);
+    let ports = ports_of(spec.ports.as_deref().unwrap_or_default(), &mut warnings);
+    if let Some(way) = &mut way {
+        note_ports(way, &spec, &ports, &mut warnings);
+    }
     let facts = ServiceFacts {
         name,
         kind,
         export,
         federations,
-        ports: ports_of(spec.ports.as_deref().unwrap_or_default(), &mut warnings),
+        ports,
         addresses,
         hostnames,
         cluster_ips: cluster_ips_of(&spec, &mut warnings),
+        way,
         publish_not_ready: spec.publish_not_ready_addresses == Some(true),
         allow_without_endpoints,
         has_external_ips,
@@ -250,6 +263,7 @@ pub(super) fn node(object: &NodeObject) -> ConvertedObject<NodeFacts> {
         region: label(REGION_LABELS),
         zone: label(ZONE_LABELS),
         networks: nodes::networks(object, &mut warnings),
+        entrances: nodes::entrances(object),
     };
     ConvertedObject {
         key,
@@ -285,7 +299,7 @@ pub(super) fn unreadable<T>(metadata: &ObjectMeta, error: &str) -> ConvertedObje
 
 impl<T> ConvertedObject<T> {
     /// An object that says nothing of us.
-    fn nothing(key: ObjectKey) -> Self {
+    pub(super) fn nothing(key: ObjectKey) -> Self {
         Self {
             key,
             content: ObjectContent::Nothing,
@@ -301,7 +315,7 @@ impl<T> ConvertedObject<T> {
 }
 
 /// `namespace/name`, or the name alone of what has no namespace.
-fn object_key(metadata: &ObjectMeta) -> ObjectKey {
+pub(super) fn object_key(metadata: &ObjectMeta) -> ObjectKey {
     // No name of Kubernetes is as long as what is kept.
     let name = kept(metadata.name.as_deref().unwrap_or_default());
     match metadata.namespace.as_deref() {
@@ -319,12 +333,15 @@ fn namespaced_name(metadata: &ObjectMeta, name: Option<&str>) -> Option<Namespac
 }
 
 /// Whether an object is being deleted: then it counts as gone.
-fn is_gone(metadata: &ObjectMeta) -> bool {
+pub(super) fn is_gone(metadata: &ObjectMeta) -> bool {
     metadata.deletion_timestamp.is_some()
 }
 
 /// Load balancer addresses and host names, sorted, so that their order never counts as a change.
-fn ingress_of(ingress: &[Ingress], warnings: &mut Vec<String>) -> (Box<[IpAddr]>, Box<[NameBuf]>) {
+pub(super) fn ingress_of(
+    ingress: &[Ingress],
+    warnings: &mut Vec<String>,
+) -> (Box<[IpAddr]>, Box<[NameBuf]>) {
     let (mut addresses, mut hostnames) = (Vec::new(), Vec::new());
     for entry in ingress {
         if entry
@@ -367,13 +384,6 @@ fn cluster_ips_of(spec: &ServiceSpec, warnings: &mut Vec<String>) -> Option<Arc<
     (!addresses.is_empty()).then(|| Arc::new(Inside::ClusterIps(addresses)))
 }
 
-/// Sorted, without duplicates.
-fn sorted<T: Ord>(mut values: Vec<T>) -> Box<[T]> {
-    values.sort_unstable();
-    values.dedup();
-    values.into()
-}
-
 /// The ports of a Service; those that no DNS record could carry are left out with a warning.
 fn ports_of(ports: &[ServicePort], warnings: &mut Vec<String>) -> Box<[Port]> {
     let read = |port: &ServicePort| {
@@ -383,10 +393,12 @@ fn ports_of(ports: &[ServicePort], warnings: &mut Vec<String>) -> Box<[Port]> {
             Some("SCTP") => Protocol::Sctp,
             Some(_) => return None,
         };
+        let number = u16::try_from(port.port).ok()?;
         Some(Port {
             name: port.name.as_deref().and_then(|name| name.parse().ok()),
             protocol,
-            port: u16::try_from(port.port).ok()?,
+            port: number,
+            outside: number,
         })
     };
     let mut kept = Vec::with_capacity(ports.len());
@@ -397,6 +409,40 @@ fn ports_of(ports: &[ServicePort], warnings: &mut Vec<String>) -> Box<[Port]> {
         }
     }
     kept.into()
+}
+
+/// Notes what a Service says of the ports that its annotations name, and on its nodes.
+fn note_ports(way: &mut AskedWay, spec: &ServiceSpec, ports: &[Port], warnings: &mut Vec<String>) {
+    for (name, _) in &way.ports {
+        if ports.iter().all(|port| port.name.as_ref() != Some(name)) {
+            warnings.push(format!("annotation gazetteer.dev/ports: no port {name}"));
+        }
+    }
+    if way.nodes.is_none() {
+        return;
+    }
+    let number = |port: &Port| {
+        let same = spec.ports.iter().flatten().find(|one| {
+            let protocol = one.protocol.as_deref().unwrap_or("TCP");
+            one.port == i32::from(port.port)
+                && protocol.eq_ignore_ascii_case(&port.protocol.label()[1..])
+        });
+        same.and_then(|one| one.node_port)
+            .and_then(|number| u16::try_from(number).ok())
+            .unwrap_or_default()
+    };
+    way.nodes = Some(NodePorts {
+        numbers: ports.iter().map(number).collect(),
+        is_local: spec.external_traffic_policy.as_deref() == Some("Local"),
+    });
+}
+
+/// A hash of the name of a node, the same in all processes.
+pub(super) fn node_hash(name: &str) -> u32 {
+    // FNV-1a: what is hashed is no secret, and a collision counts a node that has no endpoint.
+    name.bytes().fold(0x811c_9dc5, |hash, octet| {
+        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// An endpoint of a slice: by its first address, as kube-proxy does.
@@ -414,6 +460,7 @@ fn endpoint_of(endpoint: &EndpointObject, warnings: &mut Vec<String>) -> Option<
     Some(Endpoint {
         address,
         is_ready: ready && !terminating,
+        node: endpoint.node_name.as_deref().map_or(0, node_hash),
     })
 }
 

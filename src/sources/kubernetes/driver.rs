@@ -4,7 +4,8 @@
 //! follow(Services) ───┐
 //! follow(Slices) ─────┤
 //! follow(Nodes) ──────┼─TaskReport─▶ session ──▶ index, contact ──Delta──▶ the writer
-//! follow(Exports) ────┤                  │
+//! optional(Exports,   │                  │
+//!   Gateways, …) ─────┤                  │
 //! heartbeat, identity ┘                  └─ a new client when credentials change
 //! ```
 //!
@@ -15,7 +16,6 @@
 mod contact;
 mod delta_sender;
 mod expiries;
-mod exports;
 mod follow;
 #[cfg(fuzzing)]
 pub(super) mod fuzzing;
@@ -23,6 +23,7 @@ mod heartbeat;
 mod identity;
 mod link;
 mod list;
+mod optional;
 mod pauses;
 mod read;
 mod renew;

@@ -4,6 +4,7 @@
 //! Services ───────┐
 //! EndpointSlices ─┼─▶ facts of one service ──▶ Upsert, Remove
 //! ServiceExports ─┘
+//! Gateways, Ingresses, Nodes ─▶ the way to it ──▶ in these
 //! Nodes ─────────────▶ counts of labels ─────▶ Topology
 //! ```
 //!
@@ -16,19 +17,25 @@ mod objects;
 mod observation;
 mod size;
 mod topology;
+mod way;
+mod ways;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
+use kube::runtime::watcher::Event;
 
 use self::endpoint_tally::EndpointTally;
 use self::objects::{Diff, Objects};
 pub(super) use self::observation::{ObjectKind, Observation, Warning};
 pub(super) use self::topology::Topology;
+use self::way::{KnownObjects, LedWay};
+pub(super) use self::ways::WayRules;
+use self::ways::{FrontKey, Ways};
 use super::convert::{NodeFacts, ServiceFacts, SliceFacts};
 use crate::model::{
-    Change, Export, LearntTopology, NamespacedName, Service, ServiceKind, Spec, Specs,
+    Change, Export, FrontKind, LearntTopology, NamespacedName, Service, ServiceKind, Spec, Specs,
 };
 
 /// Where a member's region and zones come from.
@@ -57,6 +64,8 @@ pub(super) struct Index {
     exports: Objects<NamespacedName>,
     /// Endpoints of each service, counted over its slices.
     tallies: HashMap<NamespacedName, EndpointTally>,
+    /// What leads clients outside to services, and what stands in front of them.
+    ways: Ways,
     /// Labels of the nodes, counted.
     topology: Topology,
     /// What services say alike.
@@ -73,7 +82,7 @@ pub(super) struct Index {
 
 impl Index {
     /// An index of nothing.
-    pub(super) fn new(topology_source: TopologySource) -> Self {
+    pub(super) fn new(topology_source: TopologySource, rules: WayRules) -> Self {
         Self {
             topology_source,
             is_synced: false,
@@ -82,6 +91,7 @@ impl Index {
             nodes: Objects::new(ObjectKind::Nodes),
             exports: Objects::new(ObjectKind::Exports),
             tallies: HashMap::new(),
+            ways: Ways::new(rules),
             topology: Topology::default(),
             specs: Specs::default(),
             published: HashMap::new(),
@@ -97,6 +107,7 @@ impl Index {
         match observation {
             Observation::Services(event) => {
                 for diff in self.services.take(event, &mut self.warnings) {
+                    self.ways.count(diff.old.as_ref(), diff.new);
                     touched.extend(diff.old.into_iter().map(|facts| facts.name));
                     touched.extend(diff.new.map(|facts| facts.name.clone()));
                 }
@@ -113,9 +124,25 @@ impl Index {
                 }
             }
             Observation::Nodes(event) => {
+                let ends = matches!(event, Event::InitDone);
+                let mut entrances_changed = ends && !self.nodes.is_complete();
                 for diff in self.nodes.take(event, &mut self.warnings) {
                     self.topology.count(diff.old.as_ref(), diff.new);
+                    let entrances =
+                        |node: Option<&NodeFacts>| node.map(|node| node.entrances.clone());
+                    entrances_changed |= entrances(diff.old.as_ref()) != entrances(diff.new);
                 }
+                if entrances_changed {
+                    touched.extend(self.ways.by_nodes());
+                }
+            }
+            Observation::Gateways(event) => {
+                let changed = self.ways.take_gateway(event, &mut self.warnings);
+                touched.extend(self.behind(&changed));
+            }
+            Observation::Ingresses(event) => {
+                let changed = self.ways.take_ingress(event, &mut self.warnings);
+                touched.extend(self.behind(&changed));
             }
         }
         if !self.is_synced {
@@ -123,10 +150,69 @@ impl Index {
         }
         let mut changes = Vec::new();
         self.learn_topology(&mut changes);
-        touched.sort_unstable();
-        touched.dedup();
-        changes.extend(touched.into_iter().filter_map(|name| self.publish(name)));
+        self.add_services_behind(&mut touched);
+        self.publish_all(touched, &mut changes);
         changes
+    }
+
+    /// Kinds that need not be watched but for what services ask.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = ObjectKind> {
+        self.ways.wanted()
+    }
+
+    /// A kind that services ask for cannot be watched, and never was: what leads there leads nowhere.
+    /// Says what changes by it.
+    pub(super) fn refuse(&mut self, kind: ObjectKind, why: &str) -> Vec<Change> {
+        let is_known = kind == ObjectKind::Nodes && self.nodes.is_complete();
+        let changed = if is_known {
+            Vec::new()
+        } else {
+            self.ways.refuse(kind, why)
+        };
+        let mut touched = self.behind(&changed);
+        if kind == ObjectKind::Nodes && !is_known {
+            touched.extend(self.ways.by_nodes());
+        }
+        let mut changes = Vec::new();
+        if self.is_synced {
+            self.publish_all(touched, &mut changes);
+        }
+        changes
+    }
+
+    /// The services behind what changed: all of them, where it stands in front of all.
+    fn behind(&self, changed: &[FrontKey]) -> Vec<NamespacedName> {
+        let is_everywhere = changed.iter().any(|front| self.ways.is_default(front));
+        let mut names: Vec<NamespacedName> = if is_everywhere {
+            self.services
+                .values()
+                .map(|facts| facts.name.clone())
+                .collect()
+        } else {
+            Vec::new()
+        };
+        for front in changed {
+            names.extend(self.ways.behind(front));
+        }
+        names
+    }
+
+    /// Adds the services that are behind those that were touched.
+    fn add_services_behind(&self, touched: &mut Vec<NamespacedName>) {
+        if !self.ways.has_services_in_front() {
+            return;
+        }
+        let keys = touched.iter();
+        let fronts = keys.map(|name| (FrontKind::Service, name.to_string().into()));
+        let fronts: Vec<FrontKey> = fronts.collect();
+        touched.extend(self.behind(&fronts));
+    }
+
+    /// Says what these services are now, as far as that changed.
+    fn publish_all(&mut self, mut names: Vec<NamespacedName>, changes: &mut Vec<Change>) {
+        names.sort_unstable();
+        names.dedup();
+        changes.extend(names.into_iter().filter_map(|name| self.publish(name)));
     }
 
     /// Everything, once every needed kind has been listed to its end; `None` until then.
@@ -166,12 +252,20 @@ impl Index {
 
     /// How many objects are kept or listed.
     pub(super) fn objects(&self) -> usize {
-        self.services.count() + self.slices.count() + self.nodes.count() + self.exports.count()
+        self.services.count()
+            + self.slices.count()
+            + self.nodes.count()
+            + self.exports.count()
+            + self.ways.objects()
     }
 
     /// Octets that all facts hold, about.
     pub(super) fn octets(&self) -> usize {
-        self.services.octets() + self.slices.octets() + self.nodes.octets() + self.exports.octets()
+        self.services.octets()
+            + self.slices.octets()
+            + self.nodes.octets()
+            + self.exports.octets()
+            + self.ways.octets()
     }
 
     /// How many services were published.
@@ -209,6 +303,7 @@ impl Index {
     /// Says what one service is now, if that changed.
     fn publish(&mut self, name: NamespacedName) -> Option<Change> {
         let Some(facts) = self.facts(&name) else {
+            self.ways.forget_warnings(&name);
             return self.published.remove(&name).map(|_| Change::Remove(name));
         };
         if self
@@ -248,19 +343,37 @@ impl Index {
         } else {
             said.cluster_ips.clone()
         };
+        let known = KnownObjects {
+            services: &self.services,
+            nodes: &self.nodes,
+            tallies: &self.tallies,
+        };
+        let last = self.published.get(name);
+        let mut warnings = Vec::new();
+        let way = self
+            .ways
+            .lead(said, &known, last.map(|last| &**last), &mut warnings);
+        let LedWay {
+            way_in,
+            addresses,
+            hostnames,
+            ports,
+        } = way;
+        self.ways.warn(name, warnings, &mut self.warnings);
         let spec = Spec {
             kind: said.kind,
             export,
             allow_without_endpoints: said.allow_without_endpoints,
             has_external_ips: said.has_external_ips,
             federations: said.federations.clone(),
-            ports: said.ports.clone(),
+            ports,
+            way_in,
             steering: said.steering.clone(),
         };
         Some(Service {
             spec: self.specs.share(spec),
-            addresses: said.addresses.as_ref().into(),
-            hostnames: said.hostnames.iter().cloned().collect(),
+            addresses: addresses.into(),
+            hostnames: hostnames.into_iter().collect(),
             endpoints,
             inside,
         })

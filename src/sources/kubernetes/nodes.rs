@@ -1,9 +1,12 @@
 //! The networks of a Node: those of its pods, and its own addresses, from which pods are seen that
 //! reach further than their network.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 
 use super::objects::NodeObject;
+use super::sorted::sorted;
 use crate::model::{parse_address, parse_network};
 
 /// The shortest network of pods that is believed, of IPv4 and of IPv6: one that is larger says
@@ -48,4 +51,46 @@ pub(super) fn networks(object: &NodeObject, warnings: &mut Vec<String>) -> Box<[
     networks.sort_unstable();
     networks.dedup();
     networks.into()
+}
+
+/// Where a Node takes traffic for node ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct NodeEntrances {
+    /// Whether it is ready and not being drained.
+    pub(super) is_open: bool,
+    /// Its addresses of type `ExternalIP`, sorted.
+    pub(super) external: Box<[IpAddr]>,
+    /// Its addresses of type `InternalIP`, sorted.
+    pub(super) internal: Box<[IpAddr]>,
+}
+
+/// Where a node takes traffic for node ports.
+pub(super) fn entrances(object: &NodeObject) -> NodeEntrances {
+    let status = object.status.as_ref();
+    let conditions = status.and_then(|status| status.conditions.as_deref());
+    let is_ready = conditions
+        .unwrap_or_default()
+        .iter()
+        .any(|condition| condition.kind == "Ready" && condition.status.as_deref() == Some("True"));
+    let is_drained = object
+        .spec
+        .as_ref()
+        .is_some_and(|spec| spec.unschedulable == Some(true));
+    let addresses = |kind| {
+        let all = status.and_then(|status| status.addresses.as_deref());
+        let these = all
+            .unwrap_or_default()
+            .iter()
+            .filter(|one| one.kind == kind);
+        sorted(
+            these
+                .filter_map(|one| parse_address(&one.address))
+                .collect(),
+        )
+    };
+    NodeEntrances {
+        is_open: is_ready && !is_drained,
+        external: addresses("ExternalIP"),
+        internal: addresses("InternalIP"),
+    }
 }

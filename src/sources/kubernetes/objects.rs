@@ -41,10 +41,13 @@ pub(super) struct ServiceSpec {
     pub(super) ports: Option<Vec<ServicePort>>,
     /// Every endpoint counts as ready.
     pub(super) publish_not_ready_addresses: Option<bool>,
+    /// `Local` where a node takes traffic for its own endpoints alone.
+    pub(super) external_traffic_policy: Option<String>,
 }
 
 /// A port of a Service.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ServicePort {
     /// Its name.
     pub(super) name: Option<String>,
@@ -52,6 +55,8 @@ pub(super) struct ServicePort {
     pub(super) protocol: Option<String>,
     /// Its number.
     pub(super) port: i32,
+    /// Its number on every node, where it has one.
+    pub(super) node_port: Option<i32>,
 }
 
 /// `status` of a Service.
@@ -87,6 +92,73 @@ pub(super) struct IngressPort {
     pub(super) error: Option<String>,
 }
 
+/// An Ingress.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct IngressObject {
+    /// Its name.
+    pub(super) metadata: ObjectMeta,
+    /// What is there; the same fields as those of a Service.
+    pub(super) status: Option<ServiceStatus>,
+}
+
+/// A Gateway of the Gateway API.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct GatewayObject {
+    /// Its name.
+    pub(super) metadata: ObjectMeta,
+    /// What is wanted.
+    pub(super) spec: Option<GatewaySpec>,
+    /// What is there.
+    pub(super) status: Option<GatewayStatus>,
+}
+
+/// `spec` of a Gateway.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct GatewaySpec {
+    /// Where it listens.
+    pub(super) listeners: Option<Vec<GatewayListener>>,
+}
+
+/// A listener of a Gateway.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct GatewayListener {
+    /// Its name.
+    pub(super) name: String,
+    /// `HTTP`, `HTTPS`, `TLS`, `TCP`, `UDP` or one of an implementation.
+    pub(super) protocol: Option<String>,
+    /// Its number.
+    pub(super) port: i32,
+}
+
+/// `status` of a Gateway.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct GatewayStatus {
+    /// Where it is reached.
+    pub(super) addresses: Option<Vec<GatewayAddress>>,
+    /// What its controller says of it.
+    pub(super) conditions: Option<Vec<StatusCondition>>,
+}
+
+/// An address of a Gateway.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct GatewayAddress {
+    /// `IPAddress` (default), `Hostname`, `NamedAddress` or one of an implementation.
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    /// The address.
+    pub(super) value: String,
+}
+
+/// A condition in a status.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct StatusCondition {
+    /// Which.
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub(super) status: Option<String>,
+}
+
 /// A Node.
 #[derive(Resource, Debug, Clone, Default, Deserialize)]
 #[resource(inherit = FullNode)]
@@ -108,6 +180,8 @@ pub(super) struct NodeSpec {
     /// The networks of its pods, one for each family, the first one that of `podCIDR`.
     #[serde(rename = "podCIDRs")]
     pub(super) pod_cidrs: Option<Vec<String>>,
+    /// Nothing new is put on it: it is being drained.
+    pub(super) unschedulable: Option<bool>,
 }
 
 /// `status` of a Node.
@@ -115,6 +189,8 @@ pub(super) struct NodeSpec {
 pub(super) struct NodeStatus {
     /// Where it is reached.
     pub(super) addresses: Option<Vec<NodeAddress>>,
+    /// What is said of it.
+    pub(super) conditions: Option<Vec<StatusCondition>>,
 }
 
 /// An address of a Node.
@@ -144,6 +220,7 @@ pub(super) struct SliceObject {
 
 /// An endpoint of an EndpointSlice.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct EndpointObject {
     /// Its addresses; all but the first are ignored, as Kubernetes itself does.
     pub(super) addresses: Option<Vec<String>>,
@@ -151,6 +228,8 @@ pub(super) struct EndpointObject {
     pub(super) conditions: Option<EndpointConditions>,
     /// The host name that a pod of a headless service was given.
     pub(super) hostname: Option<String>,
+    /// The node that it is on.
+    pub(super) node_name: Option<String>,
 }
 
 /// Whether an endpoint takes traffic.

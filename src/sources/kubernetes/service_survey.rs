@@ -8,8 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::convert::{self, ConvertedObject};
-use super::index::{Index, Observation, TopologySource};
-use super::objects::{ServiceObject, SliceObject};
+use super::front;
+use super::index::{Index, ObjectKind, Observation, TopologySource, WayRules};
+use super::objects::{GatewayObject, IngressObject, NodeObject, ServiceObject, SliceObject};
+use crate::config::MemberSource;
 use crate::model::{Change, NamespacedName, Service};
 use crate::names::Label;
 
@@ -21,6 +23,8 @@ pub struct ServiceSurvey {
     index: Index,
     /// Namespaces of all Services.
     namespaces: BTreeSet<Label>,
+    /// Kinds that cannot be read, and why.
+    refused: Vec<(&'static str, String)>,
 }
 
 /// The services of a cluster.
@@ -30,25 +34,38 @@ pub struct SurveyedServices {
     pub services: Vec<(NamespacedName, Arc<Service>)>,
     /// Namespaces that have any Service.
     pub namespaces: BTreeSet<Label>,
+    /// Kinds that services ask for beside what is always read.
+    pub wanted: Vec<&'static str>,
+    /// Those of them that cannot be read, and why.
+    pub refused: Vec<(&'static str, String)>,
+    /// What is to be said of the ways to services, with the service as `namespace/name`.
+    pub warnings: Vec<(String, String)>,
 }
 
 /// An object of a list.
 type Listed<T> = Event<ConvertedObject<T>>;
 
-impl Default for ServiceSurvey {
-    fn default() -> Self {
-        let mut index = Index::new(TopologySource::Configuration);
+impl ServiceSurvey {
+    /// A survey of a member of this source.
+    pub fn new(source: &MemberSource) -> Self {
+        let rules = WayRules {
+            addresses_from: source.addresses_from.clone(),
+            front: source.front.clone(),
+        };
+        let mut index = Index::new(TopologySource::Configuration, rules);
         index.observe(Observation::Services(Listed::Init));
         index.observe(Observation::Slices(Listed::Init));
         index.observe(Observation::Exports(Listed::Init));
+        index.observe(Observation::Gateways(Listed::Init));
+        index.observe(Observation::Ingresses(Listed::Init));
+        index.observe(Observation::Nodes(Listed::Init));
         Self {
             index,
             namespaces: BTreeSet::new(),
+            refused: Vec::new(),
         }
     }
-}
 
-impl ServiceSurvey {
     /// Takes in Services.
     pub fn services(&mut self, objects: Vec<Value>) {
         for object in read::<ServiceObject>(objects) {
@@ -80,12 +97,64 @@ impl ServiceSurvey {
         }
     }
 
+    /// Kinds that the services taken in so far ask for, and where their versions are.
+    pub fn wanted(&self) -> Vec<(&'static str, &'static [&'static str])> {
+        let kinds = self.index.wanted();
+        kinds.map(|kind| (kind.resource(), kind.paths())).collect()
+    }
+
+    /// Takes in objects of such a kind.
+    pub fn in_front(&mut self, kind: &str, objects: Vec<Value>) {
+        if kind == ObjectKind::Gateways.resource() {
+            for object in read::<GatewayObject>(objects) {
+                let gateway = Listed::InitApply(front::gateway(&object));
+                self.index.observe(Observation::Gateways(gateway));
+            }
+        } else if kind == ObjectKind::Ingresses.resource() {
+            for object in read::<IngressObject>(objects) {
+                let ingress = Listed::InitApply(front::ingress(&object));
+                self.index.observe(Observation::Ingresses(ingress));
+            }
+        } else if kind == ObjectKind::Nodes.resource() {
+            for object in read::<NodeObject>(objects) {
+                let node = Listed::InitApply(convert::node(&object));
+                self.index.observe(Observation::Nodes(node));
+            }
+        }
+    }
+
+    /// Takes in that such a kind cannot be read.
+    pub fn refuse(&mut self, kind: &'static str, why: &str) {
+        let mut kinds = self.index.wanted();
+        if let Some(refused) = kinds.find(|known| known.resource() == kind) {
+            drop(kinds);
+            self.index.refuse(refused, why);
+            self.refused.push((kind, why.to_owned()));
+        }
+    }
+
     /// What all of them say together.
     pub fn finish(mut self) -> SurveyedServices {
         self.index.observe(Observation::Services(Listed::InitDone));
         self.index.observe(Observation::Slices(Listed::InitDone));
         self.index.observe(Observation::Exports(Listed::InitDone));
+        let is_refused = |kind: ObjectKind| {
+            let mut refused = self.refused.iter();
+            refused.any(|(name, _)| *name == kind.resource())
+        };
+        let wanted: Vec<ObjectKind> = self.index.wanted().collect();
+        for kind in wanted.iter().copied().filter(|kind| !is_refused(*kind)) {
+            self.index.observe(match kind {
+                ObjectKind::Gateways => Observation::Gateways(Listed::InitDone),
+                ObjectKind::Ingresses => Observation::Ingresses(Listed::InitDone),
+                _ => Observation::Nodes(Listed::InitDone),
+            });
+        }
+        // What objects say themselves is the daemon's to log.
+        self.index.take_warnings();
         let changes = self.index.sync().unwrap_or_default();
+        let warnings = self.index.take_warnings().into_iter();
+        let warnings = warnings.map(|warning| (warning.object.to_string(), warning.text));
         let synced = changes.into_iter().find_map(|change| match change {
             Change::Synced(services) => Some(services),
             _ => None,
@@ -93,6 +162,9 @@ impl ServiceSurvey {
         SurveyedServices {
             services: synced.unwrap_or_default(),
             namespaces: self.namespaces,
+            wanted: wanted.iter().map(|kind| kind.resource()).collect(),
+            refused: self.refused,
+            warnings: warnings.collect(),
         }
     }
 }

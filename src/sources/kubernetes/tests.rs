@@ -7,6 +7,7 @@ mod inside;
 mod property;
 mod slices;
 mod topology;
+mod ways;
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::convert;
-use super::index::{Index, Observation, TopologySource};
+use super::front;
+use super::index::{Index, ObjectKind, Observation, TopologySource, WayRules};
 use crate::model::{Change, Endpoints, LearntTopology, NamespacedName, Service};
 
 /// The namespace of every test object.
@@ -51,8 +53,13 @@ impl How {
 impl World {
     /// An index that has listed nothing yet.
     fn new(topology_source: TopologySource) -> Self {
+        Self::with(topology_source, WayRules::default())
+    }
+
+    /// The same, of a member with these rules.
+    fn with(topology_source: TopologySource, rules: WayRules) -> Self {
         Self {
-            index: Index::new(topology_source),
+            index: Index::new(topology_source, rules),
         }
     }
 
@@ -91,6 +98,35 @@ impl World {
         let metadata = serde_json::from_value(object["metadata"].clone()).unwrap();
         let event = how.of(convert::export(&metadata));
         self.index.observe(Observation::Exports(event))
+    }
+
+    /// Takes a Gateway in.
+    fn gateway(&mut self, how: How, object: &Value) -> Vec<Change> {
+        let object = serde_json::from_value(object.clone()).unwrap();
+        let event = how.of(front::gateway(&object));
+        self.index.observe(Observation::Gateways(event))
+    }
+
+    /// Lists Gateways to the end.
+    fn list_gateways(&mut self, objects: &[Value]) -> Vec<Change> {
+        let mut changes = self.index.observe(Observation::Gateways(Event::Init));
+        for object in objects {
+            changes.extend(self.gateway(How::Listed, object));
+        }
+        changes.extend(self.index.observe(Observation::Gateways(Event::InitDone)));
+        changes
+    }
+
+    /// Lists Ingresses to the end.
+    fn list_ingresses(&mut self, objects: &[Value]) -> Vec<Change> {
+        let mut changes = self.index.observe(Observation::Ingresses(Event::Init));
+        for object in objects {
+            let object = serde_json::from_value(object.clone()).unwrap();
+            let event = How::Listed.of(front::ingress(&object));
+            changes.extend(self.index.observe(Observation::Ingresses(event)));
+        }
+        changes.extend(self.index.observe(Observation::Ingresses(Event::InitDone)));
+        changes
     }
 
     /// Lists Services to the end.

@@ -48,12 +48,12 @@ fn synced(words: &str) -> Change {
 }
 
 /// Facts of a file of `m`.
-fn facts_of_m() -> Facts {
-    Facts::new("m".parse().unwrap(), Arc::default())
+fn facts_of_m() -> TextFacts {
+    TextFacts::new("m".parse().unwrap(), Arc::default())
 }
 
 /// What follows from a text.
-fn read(facts: &mut Facts, text: &str) -> Vec<Change> {
+fn read(facts: &mut TextFacts, text: &str) -> Vec<Change> {
     facts.read(Path::new("f"), Ok(text.as_bytes().to_vec()))
 }
 
@@ -102,7 +102,7 @@ fn wrong_and_missing_files_hold_the_facts() {
 #[test]
 fn what_is_more_than_is_read_is_counted() {
     let mut facts = facts_of_m();
-    let counted = |facts: &Facts, limit: &Limit| {
+    let counted = |facts: &TextFacts, limit: &Limit| {
         let head = format!(
             "gazetteer_limit_exceeded_total{{limit=\"{}\"}} ",
             limit.name
@@ -153,7 +153,7 @@ fn a_file_that_lost_its_mark_is_a_loss_until_it_is_accepted() {
         let changes = read(&mut facts, &whole[..length]);
         let is_loss = |change: &Change| matches!(change, Change::Lost(_));
         assert!(changes.iter().all(is_loss), "{length}: {changes:?}");
-        assert!(facts.lost);
+        assert_eq!(facts.standing, TextStanding::Wrong);
     }
     let back = read(&mut facts, &(file("a=1") + END));
     assert_eq!(back, [Change::Returning, synced("a=1")]);
@@ -182,7 +182,7 @@ async fn a_replaced_file_becomes_deltas_until_cancelled() {
     let (_confirm, confirmed) = tokio::sync::watch::channel(Arc::default());
     let member: Label = "m".parse().unwrap();
     let driver = Driver {
-        facts: Facts::new(member.clone(), Arc::default()),
+        facts: TextFacts::new(member.clone(), Arc::default()),
         epoch: Epoch(7),
         deltas,
         unconfirmed: Unconfirmed::new(member.clone(), waited_for, PAUSE),

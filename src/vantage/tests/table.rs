@@ -107,6 +107,7 @@ fn members() -> Fleet {
         zones: Vec::new(),
         namespaces: Vec::new(),
         gateway: None,
+        addresses_from: Vec::new(),
         cluster_domain: None,
     };
     let network = |(cidr, member): (&str, &str)| Network {

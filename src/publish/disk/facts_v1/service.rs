@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::labels::{Labels, PayloadError, texts};
 use crate::model::{
     Endpoints, Export, Policy, Port, Protocol, Service, ServiceKind, Spec, SrvForm, Steering,
-    WhenAllDown,
+    WayIn, WhenAllDown,
 };
 use crate::names::{Label, LabelError};
 use crate::wire::NameError;
@@ -83,6 +83,7 @@ mirror!(ExportV1, Export: Unsaid, Exported, Refused);
 mirror!(ProtocolV1, Protocol: Tcp, Udp, Sctp);
 mirror!(PolicyV1, Policy: Nearest, Spread, Weighted, Failover);
 mirror!(SrvFormV1, SrvForm: Shared, Members);
+mirror!(WayInV1, WayIn: Usual, Named, Front, Closed);
 mirror!(WhenAllDownV1, WhenAllDown: NoData, NxDomain, LastKnown);
 
 impl<'a> From<&'a Service> for ServiceV1<'a> {
@@ -101,6 +102,7 @@ impl<'a> From<&'a Service> for ServiceV1<'a> {
             has_external_ips: _,
             federations,
             ports,
+            way_in: _,
             steering,
         } = &**spec;
         let port = |port: &'a Port| {
@@ -137,6 +139,7 @@ impl ServiceV1<'_> {
                 name,
                 protocol: protocol.into(),
                 port,
+                outside: port,
             })
         });
         let ports = ports.collect::<Result<_, LabelError>>()?;
@@ -147,6 +150,7 @@ impl ServiceV1<'_> {
             has_external_ips: false,
             federations,
             ports,
+            way_in: WayIn::Usual,
             steering: self.steering.read(known)?,
         };
         let hostnames = self.hostnames.iter().map(|hostname| hostname.parse());

@@ -48,8 +48,9 @@ const STALL_DOUBLINGS: u32 = 6;
 pub(super) struct Contact {
     /// How long a watch may be down.
     patience: Duration,
-    /// How long ServiceExports are waited for, by a first sync and by lists that are wanted.
-    exports_wait: Duration,
+    /// How long kinds that need not be there are waited for, by a first sync and by lists that are
+    /// wanted.
+    optional_wait: Duration,
     /// How long a member that lists may be without progress, the first time.
     stall: Duration,
     /// How often in a row that was reached.
@@ -66,8 +67,13 @@ pub(super) struct Contact {
     needs_sync: bool,
     /// `Synced` was said before.
     has_synced: bool,
-    /// The kinds that are needed.
+    /// The kinds that are needed: those that always are, and what services have asked for once it has
+    /// been there.
     watches: BTreeMap<ObjectKind, Watch>,
+    /// The kinds that always are.
+    kinds: Box<[ObjectKind]>,
+    /// What services have asked for and was not there yet, and whether that is known for sure.
+    asked: BTreeMap<ObjectKind, (Watch, bool)>,
     /// ServiceExports, an extra: nothing waits for them for long.
     exports: Watch,
     /// Whether it is known which services are exported, or that it cannot be known.
@@ -104,14 +110,14 @@ impl Contact {
     pub(super) fn new(
         kinds: &[ObjectKind],
         patience: Duration,
-        exports_wait: Duration,
+        optional_wait: Duration,
         stall: Duration,
         now: Instant,
     ) -> Self {
         let watch = || Watch::new(now);
         Self {
             patience,
-            exports_wait,
+            optional_wait,
             stall,
             stalls: 0,
             listing_since: now,
@@ -121,6 +127,8 @@ impl Contact {
             needs_sync: true,
             has_synced: false,
             watches: kinds.iter().map(|kind| (*kind, watch())).collect(),
+            kinds: kinds.into(),
+            asked: BTreeMap::new(),
             exports: watch(),
             are_exports_settled: false,
             up_since: None,
@@ -134,8 +142,8 @@ impl Contact {
 
     /// A new client speaks with another API: everything is listed anew. What was said stands.
     pub(super) fn restart(&mut self, now: Instant) {
-        let kinds: Vec<ObjectKind> = self.watches.keys().copied().collect();
-        let fresh = Self::new(&kinds, self.patience, self.exports_wait, self.stall, now);
+        let kinds = std::mem::take(&mut self.kinds);
+        let fresh = Self::new(&kinds, self.patience, self.optional_wait, self.stall, now);
         *self = Self {
             state: self.state,
             loss: self.loss.take(),
@@ -144,6 +152,20 @@ impl Contact {
             excess: self.excess.take(),
             ..fresh
         };
+    }
+
+    /// Takes in that services ask for a kind that need not be there. Once it has been, it is needed:
+    /// what it said is not to be taken for gone.
+    pub(super) fn want(&mut self, kind: ObjectKind, now: Instant) {
+        if !self.needs(kind) {
+            let new = || (Watch::new(now), false);
+            self.asked.entry(kind).or_insert_with(new);
+        }
+    }
+
+    /// Whether a kind is needed.
+    pub(super) fn needs(&self, kind: ObjectKind) -> bool {
+        self.watches.contains_key(&kind)
     }
 
     /// Takes in what a watch says.
@@ -160,7 +182,16 @@ impl Contact {
         if matches!(status, WatchStatus::Listing) && self.state != State::Live {
             self.needs_sync = true;
         }
-        if let Some(watch) = self.watches.get_mut(&kind) {
+        if let Some((watch, is_settled)) = self.asked.get_mut(&kind) {
+            let is_up = matches!(status, WatchStatus::Up);
+            // The API answers, and has said that it is not there, or nothing of use.
+            *is_settled |= matches!(&status, WatchStatus::Failed(failure)
+                if !matches!(failure, Failure::Transport(_) | Failure::Unauthorized(_)));
+            watch.hear(status, now);
+            if is_up && let Some((watch, _)) = self.asked.remove(&kind) {
+                self.watches.insert(kind, watch);
+            }
+        } else if let Some(watch) = self.watches.get_mut(&kind) {
             watch.hear(status, now);
         }
         self.notice_up(now);
@@ -171,6 +202,8 @@ impl Contact {
         if kind == ObjectKind::Exports {
             self.exports.end_list();
         } else if let Some(watch) = self.watches.get_mut(&kind) {
+            watch.end_list();
+        } else if let Some((watch, _)) = self.asked.get_mut(&kind) {
             watch.end_list();
         }
     }
@@ -202,7 +235,7 @@ impl Contact {
             .values()
             .all(|watch| watch.is_listed_since(since));
         let are_exports_there = self.exports.is_listed_since(since)
-            || self.exports.is_hopeless(self.exports_wait, now.max(since));
+            || self.exports.is_hopeless(self.optional_wait, now.max(since));
         let are_there = are_needed_there && are_exports_there;
         if are_there {
             self.wanted_since = None;
@@ -306,12 +339,13 @@ impl Contact {
 
     /// Whether everything is there for `Synced`.
     pub(super) fn may_sync(&self, now: Instant) -> bool {
-        let waited = |since: Instant| now.duration_since(since) >= self.exports_wait;
+        let waited = |since: Instant| now.duration_since(since) >= self.optional_wait;
+        let is_settled = self.are_exports_settled && self.asked.values().all(|(_, is)| *is);
         self.needs_sync
             && self.state != State::Lost
             && self
                 .up_since
-                .is_some_and(|since| self.are_exports_settled || waited(since))
+                .is_some_and(|since| is_settled || waited(since))
     }
 
     /// Whether nothing but the identity of the cluster may be missing for `Synced`.

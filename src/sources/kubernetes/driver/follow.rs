@@ -50,8 +50,10 @@ enum Next {
 }
 
 /// Follows a needed kind for as long as the session lasts.
-pub(super) async fn run<W: Watched>(mut link: Link, path: &'static str) -> Stopped {
+pub(super) async fn run<W: Watched>(mut link: Link) -> Stopped {
     let mut pauses = Pauses::new(&link.timing);
+    // Kinds that are needed have one version.
+    let path = W::KIND.paths().first().copied().unwrap_or_default();
     loop {
         match cycle::<W>(&mut link, path, &mut pauses).await {
             Err(over) => return over,

@@ -8,8 +8,8 @@ use kube::runtime::watcher::Event;
 use super::super::client::Secrets;
 use super::super::client::fuzzing::secrets;
 use super::super::failure::Failure;
-use super::super::index::{Index, Observation, TopologySource};
-use super::super::objects::{NodeObject, ServiceObject, SliceObject};
+use super::super::index::{Index, Observation, TopologySource, WayRules};
+use super::super::objects::{GatewayObject, IngressObject, NodeObject, ServiceObject, SliceObject};
 use super::read::{self, ExportMetadata, WatchLine, Watched};
 use crate::model::{Change, NamespacedName, Service};
 
@@ -33,10 +33,14 @@ pub fn read_watch(octets: &[u8]) {
             Some((b'e', page)) => member.page::<SliceObject>(page),
             Some((b'n', page)) => member.page::<NodeObject>(page),
             Some((b'x', page)) => member.page::<ExportMetadata>(page),
+            Some((b'g', page)) => member.page::<GatewayObject>(page),
+            Some((b'i', page)) => member.page::<IngressObject>(page),
             Some((b'S', line)) => member.line::<ServiceObject>(line),
             Some((b'E', line)) => member.line::<SliceObject>(line),
             Some((b'N', line)) => member.line::<NodeObject>(line),
             Some((b'X', line)) => member.line::<ExportMetadata>(line),
+            Some((b'G', line)) => member.line::<GatewayObject>(line),
+            Some((b'I', line)) => member.line::<IngressObject>(line),
             _ => {}
         }
     }
@@ -52,7 +56,7 @@ impl Member {
     /// A member without objects.
     fn new() -> Self {
         let mut member = Self {
-            index: Index::new(TopologySource::Nodes),
+            index: Index::new(TopologySource::Nodes, WayRules::default()),
             said: BTreeMap::new(),
             secrets: secrets(TOKEN),
         };
@@ -67,6 +71,8 @@ impl Member {
         self.list::<SliceObject>(Vec::new(), true);
         self.list::<NodeObject>(Vec::new(), true);
         self.list::<ExportMetadata>(Vec::new(), true);
+        self.list::<GatewayObject>(Vec::new(), true);
+        self.list::<IngressObject>(Vec::new(), true);
     }
 
     /// Takes the first page of a list in, which may be the last.

@@ -14,8 +14,9 @@ use serde_json::value::RawValue;
 use super::super::client::Secrets;
 use super::super::convert::{self, ConvertedObject, NodeFacts, ServiceFacts, SliceFacts};
 use super::super::failure::{Failure, place};
+use super::super::front::{self, FrontFacts};
 use super::super::index::{ObjectKind, Observation};
-use super::super::objects::{NodeObject, ServiceObject, SliceObject};
+use super::super::objects::{GatewayObject, IngressObject, NodeObject, ServiceObject, SliceObject};
 use crate::model::NamespacedName;
 use crate::model::limits::MEMBER_OBJECTS;
 
@@ -119,6 +120,40 @@ impl Watched for ExportMetadata {
 
     fn observe(event: Event<ConvertedObject<NamespacedName>>) -> Observation {
         Observation::Exports(event)
+    }
+}
+
+impl Watched for GatewayObject {
+    type Facts = FrontFacts;
+    const KIND: ObjectKind = ObjectKind::Gateways;
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn convert(self) -> ConvertedObject<FrontFacts> {
+        front::gateway(&self)
+    }
+
+    fn observe(event: Event<ConvertedObject<FrontFacts>>) -> Observation {
+        Observation::Gateways(event)
+    }
+}
+
+impl Watched for IngressObject {
+    type Facts = FrontFacts;
+    const KIND: ObjectKind = ObjectKind::Ingresses;
+
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn convert(self) -> ConvertedObject<FrontFacts> {
+        front::ingress(&self)
+    }
+
+    fn observe(event: Event<ConvertedObject<FrontFacts>>) -> Observation {
+        Observation::Ingresses(event)
     }
 }
 

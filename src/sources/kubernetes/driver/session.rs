@@ -1,5 +1,6 @@
 //! One member's session: joins what its tasks report, and says what comes of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +13,16 @@ use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{Access, ClientOrigin, Connection};
 use super::super::failure::Failure;
 use super::super::index::{Index, ObjectKind, Observation};
-use super::super::objects::{NodeObject, ServiceObject, SliceObject};
+use super::super::objects::{GatewayObject, IngressObject, NodeObject, ServiceObject, SliceObject};
 use super::contact::{Contact, WatchStatus};
 use super::delta_sender::DeltaSender;
 use super::expiries::Expiries;
 use super::identity::Identification;
 use super::link::{Link, Stopped, TaskReport};
+use super::read::ExportMetadata;
 use super::renewal::RenewalNews;
 use super::timing::Timing;
-use super::{exports, follow, heartbeat, renew};
+use super::{follow, heartbeat, optional, renew};
 use crate::config::MemberSource;
 use crate::model::limits::{MEMBER_FACTS, MEMBER_OBJECTS};
 use crate::model::{Change, Shown};
@@ -64,8 +66,10 @@ pub(super) struct Session<'a> {
     expiries: Expiries,
     /// The last attempt to renew the token was refused.
     is_renewal_refused: bool,
-    /// Whether service exports are watched, as far as that was logged.
-    has_exports: Option<bool>,
+    /// Whether kinds that need not be there are watched, as far as that was logged.
+    has_optional: BTreeMap<ObjectKind, bool>,
+    /// Kinds that are watched, or are tried to be.
+    started: BTreeSet<ObjectKind>,
     /// Everything that runs for this session; ends with it.
     tasks: JoinSet<()>,
 }
@@ -104,7 +108,8 @@ impl<'a> Session<'a> {
             credentials: None,
             expiries: Expiries::default(),
             is_renewal_refused: false,
-            has_exports: None,
+            has_optional: BTreeMap::new(),
+            started: BTreeSet::new(),
             tasks: JoinSet::new(),
         }
     }
@@ -199,23 +204,36 @@ impl<'a> Session<'a> {
     /// Starts the tasks.
     fn start(&mut self, link: &Link, kinds: &[ObjectKind]) {
         for kind in kinds {
-            let path = kind.path();
             let link = link.clone();
             match kind {
-                ObjectKind::Services => {
-                    self.spawn(follow::run::<ServiceObject>(link, path));
-                }
-                ObjectKind::Slices => {
-                    self.spawn(follow::run::<SliceObject>(link, path));
-                }
-                ObjectKind::Nodes => {
-                    self.spawn(follow::run::<NodeObject>(link, path));
-                }
-                ObjectKind::Exports => {}
+                ObjectKind::Services => self.spawn(follow::run::<ServiceObject>(link)),
+                ObjectKind::Slices => self.spawn(follow::run::<SliceObject>(link)),
+                ObjectKind::Nodes => self.spawn(follow::run::<NodeObject>(link)),
+                ObjectKind::Exports | ObjectKind::Gateways | ObjectKind::Ingresses => {}
             }
         }
-        self.spawn(exports::run(link.clone()));
+        self.started.extend(kinds);
+        self.spawn(optional::run::<ExportMetadata>(link.clone()));
         self.spawn(heartbeat::run(link.clone()));
+        self.start_wanted(link);
+    }
+
+    /// Starts to watch what services have asked for since.
+    fn start_wanted(&mut self, link: &Link) {
+        let wanted: Vec<ObjectKind> = self.index.wanted().collect();
+        for kind in wanted {
+            if !self.started.insert(kind) {
+                continue;
+            }
+            self.contact.want(kind, Instant::now());
+            let link = link.clone();
+            match kind {
+                ObjectKind::Gateways => self.spawn(optional::run::<GatewayObject>(link)),
+                ObjectKind::Ingresses => self.spawn(optional::run::<IngressObject>(link)),
+                ObjectKind::Nodes => self.spawn(optional::run::<NodeObject>(link)),
+                ObjectKind::Services | ObjectKind::Slices | ObjectKind::Exports => {}
+            }
+        }
     }
 
     /// Runs a task of this session.
@@ -249,6 +267,7 @@ impl<'a> Session<'a> {
                     let (object, text) = (Shown(&warning.object), Shown(&warning.text));
                     warn!(resource, %object, "{text}");
                 }
+                self.start_wanted(link);
             }
             TaskReport::Watch(kind, status) => {
                 match &status {
@@ -263,10 +282,8 @@ impl<'a> Session<'a> {
                     }
                     _ => {}
                 }
-                if kind == ObjectKind::Exports {
-                    self.notice_exports(&status);
-                }
                 debug!(resource = kind.resource(), ?status, "watch");
+                self.notice_optional(kind, &status).await?;
                 self.contact.hear(kind, status, Instant::now());
             }
             TaskReport::Beat(result) => {
@@ -436,24 +453,39 @@ impl<'a> Session<'a> {
         self.sender.count_renewal(result);
     }
 
-    /// Logs when service exports cannot be watched, and when they can again.
-    fn notice_exports(&mut self, status: &WatchStatus) {
+    /// Logs when kinds that need not be there cannot be watched, and when they can again. What leads
+    /// over one that was never there leads nowhere.
+    async fn notice_optional(
+        &mut self,
+        kind: ObjectKind,
+        status: &WatchStatus,
+    ) -> Result<(), Stopped> {
+        if self.contact.needs(kind) {
+            return Ok(());
+        }
+        let has = self.has_optional.get(&kind).copied();
+        let resource = kind.resource();
         match status {
-            WatchStatus::Failed(failure @ Failure::Refused { .. })
-                if self.has_exports != Some(false) =>
-            {
-                let reason = Shown(failure.text());
-                warn!(
-                    %reason,
-                    "cannot watch ServiceExports: only annotations export services"
-                );
-                self.has_exports = Some(false);
+            WatchStatus::Failed(failure) if !matches!(failure, Failure::Transport(_)) => {
+                let is_refused = matches!(failure, Failure::Refused { .. });
+                if is_refused && has != Some(false) {
+                    let reason = Shown(failure.text());
+                    warn!(resource, %reason, "cannot be watched: {}", optional::missing_without(kind));
+                    self.has_optional.insert(kind, false);
+                }
+                let changes = self.index.refuse(kind, failure.text());
+                if self.contact.passes_changes() {
+                    for change in changes {
+                        self.sender.send(change).await?;
+                    }
+                }
             }
-            WatchStatus::Up if self.has_exports != Some(true) => {
-                info!("service exports are watched");
-                self.has_exports = Some(true);
+            WatchStatus::Up if has != Some(true) => {
+                info!(resource, "is watched");
+                self.has_optional.insert(kind, true);
             }
             _ => {}
         }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::super::super::unconfirmed::Unconfirmed;
 use super::super::client::{ClientOrigin, Connection, connect};
 use super::super::failure::Failure;
-use super::super::index::{Index, ObjectKind, TopologySource};
+use super::super::index::{Index, ObjectKind, TopologySource, WayRules};
 use super::contact::Contact;
 use super::delta_sender::DeltaSender;
 use super::link::Stopped;
@@ -38,6 +38,10 @@ pub(super) async fn run(
     } else {
         TopologySource::Nodes
     };
+    let rules = WayRules {
+        addresses_from: source.addresses_from.clone(),
+        front: source.front.clone(),
+    };
     let kinds: &[ObjectKind] = match topology_source {
         TopologySource::Configuration => &[ObjectKind::Services, ObjectKind::Slices],
         TopologySource::Nodes => &[ObjectKind::Services, ObjectKind::Slices, ObjectKind::Nodes],
@@ -45,7 +49,7 @@ pub(super) async fn run(
     let mut contact = Contact::new(
         kinds,
         timing.down,
-        timing.exports_wait,
+        timing.optional_wait,
         timing.stall,
         Instant::now(),
     );
@@ -61,7 +65,7 @@ pub(super) async fn run(
             source,
             origin.clone(),
             &mut contact,
-            Index::new(topology_source),
+            Index::new(topology_source, rules.clone()),
             connection.url.clone(),
             timing,
         );

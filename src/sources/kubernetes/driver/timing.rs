@@ -41,10 +41,10 @@ pub struct Timing {
     pub first_rare_pause: Duration,
     /// The longest such pause, before jitter.
     pub longest_rare_pause: Duration,
-    /// Between attempts at ServiceExports that are denied or absent.
-    pub exports_probe: Duration,
-    /// How long a first sync, or a second list, waits for ServiceExports that answer with neither.
-    pub exports_wait: Duration,
+    /// Between attempts at kinds that need not be there and are denied or absent.
+    pub optional_probe: Duration,
+    /// How long a first sync, or a second list, waits for such a kind that answers with neither.
+    pub optional_wait: Duration,
     /// Between looks at the files that credentials come from.
     pub files: Duration,
     /// Between a list that the writer does not believe and another one.
@@ -73,8 +73,8 @@ impl Default for Timing {
             longest_pause: seconds(4),
             first_rare_pause: seconds(5),
             longest_rare_pause: seconds(300),
-            exports_probe: seconds(10),
-            exports_wait: seconds(10),
+            optional_probe: seconds(10),
+            optional_wait: seconds(10),
             files: Duration::from_millis(500),
             confirm: CONFIRM_DELAY,
             identity: seconds(600),

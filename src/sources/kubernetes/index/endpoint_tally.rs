@@ -1,6 +1,6 @@
 //! The endpoints of one service, counted over its slices.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::super::convert::SliceFacts;
@@ -27,6 +27,8 @@ struct Copies {
     all: u32,
     /// As ready.
     ready: u32,
+    /// A hash of the name of its node.
+    node: u32,
 }
 
 impl EndpointTally {
@@ -55,6 +57,13 @@ impl EndpointTally {
         Inside::of_pods(pods)
     }
 
+    /// The nodes, by hashes of their names, that hold a ready endpoint.
+    pub(super) fn ready_nodes(&self) -> HashSet<u32> {
+        let copies = self.endpoints.values();
+        let ready = copies.filter(|copies| copies.ready > 0);
+        ready.map(|copies| copies.node).collect()
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.endpoints.is_empty()
@@ -68,6 +77,7 @@ impl EndpointTally {
                 .entry((endpoint.address, slice.ports))
                 .or_default();
             copies.all += 1;
+            copies.node = endpoint.node;
             if endpoint.is_ready {
                 copies.ready += 1;
                 self.ready += u32::from(copies.ready == 1);

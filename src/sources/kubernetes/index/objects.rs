@@ -74,6 +74,11 @@ impl<T: PartialEq + Size> Objects<T> {
         self.facts.values()
     }
 
+    /// The objects, each with what it says.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&ObjectKey, &T)> {
+        self.facts.iter()
+    }
+
     /// Takes an event in: the objects that really changed, and new warnings.
     ///
     /// A list that begins again before it ended starts over; what it lacks goes only when it ends.

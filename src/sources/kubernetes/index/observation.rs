@@ -3,6 +3,7 @@
 use kube::runtime::watcher::Event;
 
 use super::super::convert::{ConvertedObject, NodeFacts, ObjectKey, ServiceFacts, SliceFacts};
+use super::super::front::FrontFacts;
 use crate::model::NamespacedName;
 
 /// A kind of object that is watched.
@@ -12,10 +13,14 @@ pub(in super::super) enum ObjectKind {
     Services,
     /// EndpointSlices: needed.
     Slices,
-    /// Nodes: needed where topology is learnt.
+    /// Nodes: needed where topology is learnt, else only once a service asks for them.
     Nodes,
     /// ServiceExports: an extra.
     Exports,
+    /// Gateways: only once something names one.
+    Gateways,
+    /// Ingresses: only once something names one.
+    Ingresses,
 }
 
 impl ObjectKind {
@@ -26,16 +31,23 @@ impl ObjectKind {
             Self::Slices => "endpointslices",
             Self::Nodes => "nodes",
             Self::Exports => "serviceexports",
+            Self::Gateways => "gateways",
+            Self::Ingresses => "ingresses",
         }
     }
 
-    /// Where it is served.
-    pub(in super::super) fn path(self) -> &'static str {
+    /// Where its versions are served, the preferred one first.
+    pub(in super::super) fn paths(self) -> &'static [&'static str] {
         match self {
-            Self::Services => "/api/v1/services",
-            Self::Slices => "/apis/discovery.k8s.io/v1/endpointslices",
-            Self::Nodes => "/api/v1/nodes",
-            Self::Exports => "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+            Self::Services => &["/api/v1/services"],
+            Self::Slices => &["/apis/discovery.k8s.io/v1/endpointslices"],
+            Self::Nodes => &["/api/v1/nodes"],
+            Self::Exports => &[
+                "/apis/multicluster.x-k8s.io/v1alpha1/serviceexports",
+                "/apis/multicluster.x-k8s.io/v1beta1/serviceexports",
+            ],
+            Self::Gateways => &["/apis/gateway.networking.k8s.io/v1/gateways"],
+            Self::Ingresses => &["/apis/networking.k8s.io/v1/ingresses"],
         }
     }
 }
@@ -51,6 +63,10 @@ pub(in super::super) enum Observation {
     Nodes(Event<ConvertedObject<NodeFacts>>),
     /// Of a ServiceExport.
     Exports(Event<ConvertedObject<NamespacedName>>),
+    /// Of a Gateway.
+    Gateways(Event<ConvertedObject<FrontFacts>>),
+    /// Of an Ingress.
+    Ingresses(Event<ConvertedObject<FrontFacts>>),
 }
 
 impl Observation {
@@ -61,6 +77,8 @@ impl Observation {
             Self::Slices(Event::InitDone) => Some(ObjectKind::Slices),
             Self::Nodes(Event::InitDone) => Some(ObjectKind::Nodes),
             Self::Exports(Event::InitDone) => Some(ObjectKind::Exports),
+            Self::Gateways(Event::InitDone) => Some(ObjectKind::Gateways),
+            Self::Ingresses(Event::InitDone) => Some(ObjectKind::Ingresses),
             _ => None,
         }
     }

@@ -3,7 +3,9 @@
 
 use std::mem::size_of_val;
 
+use super::super::annotations::AskedWay;
 use super::super::convert::{NodeFacts, ObjectKey, ServiceFacts, SliceFacts};
+use super::super::front::FrontFacts;
 use crate::model::{Inside, NamespacedName, Service, Steering};
 
 /// What a table and an allocator add to one entry, its `Arc`s and what points to it.
@@ -34,8 +36,39 @@ impl Size for ServiceFacts {
             + size_of_val(&*self.ports)
             + inside
             + federations
+            + self.way.as_deref().map_or(0, asked_way)
             + steering(&self.steering)
             + published
+    }
+}
+
+/// Octets of what a Service asks of the way to it, about: its addresses are kept as published, too.
+fn asked_way(way: &AskedWay) -> usize {
+    let hostnames: usize = way.hostnames.iter().map(size_of_val).sum();
+    let via = way
+        .via
+        .as_ref()
+        .map_or(0, |via| 2 * (via.key.len() + ENTRY));
+    let nodes = way
+        .nodes
+        .as_ref()
+        .map_or(0, |nodes| size_of_val(&*nodes.numbers));
+    size_of_val(way)
+        + 2 * (size_of_val(&*way.addresses) + hostnames)
+        + size_of_val(&*way.ports)
+        + via
+        + nodes
+}
+
+impl Size for FrontFacts {
+    fn octets(&self) -> usize {
+        let hostnames: usize = self.hostnames.iter().map(size_of_val).sum();
+        let names = self
+            .listeners
+            .iter()
+            .map(|listener| listener.name.len() + ENTRY);
+        let listeners: usize = names.sum();
+        size_of_val(&*self.addresses) + hostnames + size_of_val(&*self.listeners) + listeners
     }
 }
 
@@ -72,7 +105,9 @@ impl Size for NodeFacts {
             .map(|label| label.len() + ENTRY)
             .sum();
         // Networks are kept in the node, in the counts and as published.
-        2 * labels + 3 * size_of_val(&*self.networks) + self.networks.len() * ENTRY
+        let entrances = &self.entrances;
+        let entrances = size_of_val(&*entrances.external) + size_of_val(&*entrances.internal);
+        2 * labels + 3 * size_of_val(&*self.networks) + self.networks.len() * ENTRY + entrances
     }
 }
 

@@ -153,6 +153,7 @@ fn decrement<K: Ord>(counts: &mut BTreeMap<K, u32>, value: Option<&K>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::kubernetes::nodes::NodeEntrances;
 
     /// A node in a zone with a network of its own and one that all have.
     fn node(number: u8, zone: &str) -> NodeFacts {
@@ -161,6 +162,7 @@ mod tests {
             region: Some("r".into()),
             zone: Some(zone.into()),
             networks: networks.iter().map(|cidr| cidr.parse().unwrap()).collect(),
+            entrances: NodeEntrances::default(),
         }
     }
 

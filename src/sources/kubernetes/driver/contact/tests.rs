@@ -6,7 +6,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long ServiceExports are waited for in these tests.
-const EXPORTS_WAIT: Duration = Duration::from_secs(10);
+const OPTIONAL_WAIT: Duration = Duration::from_secs(10);
 
 /// How long a member may list without progress in these tests.
 const STALL: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ impl Member {
         let now = Instant::now();
         let kinds = [ObjectKind::Services, ObjectKind::Slices];
         Self {
-            contact: Contact::new(&kinds, PATIENCE, EXPORTS_WAIT, STALL, now),
+            contact: Contact::new(&kinds, PATIENCE, OPTIONAL_WAIT, STALL, now),
             now,
         }
     }
