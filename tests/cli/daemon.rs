@@ -132,12 +132,16 @@ impl Daemon {
 
     /// Waits for a line of the logs that has all of `words`, and returns it.
     pub(crate) fn log(&self, words: &[&str]) -> String {
+        let mut others = Vec::new();
         loop {
             let line = self.logs.recv_timeout(DEADLINE);
-            let line = line.unwrap_or_else(|error| panic!("no log line has {words:?}: {error}"));
+            let line = line.unwrap_or_else(|error| {
+                panic!("no log line has {words:?}: {error}: {others:#?}");
+            });
             if words.iter().all(|word| line.contains(word)) {
                 return line;
             }
+            others.push(line);
         }
     }
 

@@ -157,11 +157,13 @@ pub(super) async fn renew_tokens(
     }
 }
 
-/// Whether a token is of the same ServiceAccount as another, and was issued later.
+/// Whether a token is of the same ServiceAccount as another, and was issued later, or in the same second for
+/// longer.
 fn succeeds(token: &SecretString, present: &Renewable) -> bool {
     TokenClaims::of(token).is_some_and(|claims| {
         let account = (present.namespace.clone(), present.name.clone());
-        claims.subject == Some(account) && claims.issued > Some(present.issued)
+        let (issued, expires) = (Some(present.issued), Some(present.expires));
+        claims.subject == Some(account) && (claims.issued, claims.expires) > (issued, expires)
     })
 }
 
