@@ -35,7 +35,7 @@ const FRESH: i32 = 1_800;
 /// A cookie as a request has it: the client's part, and what the client has for the cookie of a server,
 /// which is nothing or 8 to 32 octets. One slice, as each request carries it along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SentCookie<'a>(&'a [u8]);
+pub struct SentCookie<'a>(pub &'a [u8]);
 
 impl<'a> SentCookie<'a> {
     /// Reads the option's content; `None` is a FORMERR (RFC 7873 section 5.2.2).

@@ -104,7 +104,7 @@ fn answer(query: &Query<'_>, qname: &Qname, out: &mut [u8]) -> usize {
         client_subnet: edns
             .client_subnet
             .map(|subnet| (subnet, subnet.source_prefix)),
-        ede: list,
+        ede: &list,
         ..OptReply::new(&edns)
     });
     let length = writer.finish(opt.as_ref());

@@ -187,10 +187,7 @@ fn edns<'a>(opt: &Record<'a>) -> Option<Edns<'a>> {
         // One for an idle time is too (RFC 7828 section 3.2.1); another one is ignored.
         keepalive_requested: all(11).any(<[u8]>::is_empty),
         zone_version_requested: all(19).next().is_some(),
-        cookie: all(10).next().map(|cookie| SentCookie {
-            client: cookie[..8].try_into().expect("it is that long"),
-            server: &cookie[8..],
-        }),
+        cookie: all(10).next().map(SentCookie),
         client_subnet: subnets.first().copied(),
         zone_hint: all(65518).next(),
     })
