@@ -252,7 +252,7 @@ impl Leaving {
             format!("{kubectl} delete clusterrolebindings -l {label}"),
             format!(
                 "{kubectl} get clusterrolebindings -o jsonpath='{{.items[*].roleRef.name}}' | \
-                 grep -qw {ROLE} || {kubectl} delete clusterrole {ROLE} --ignore-not-found"
+                 tr ' ' '\\n' | grep -qx {ROLE} || {kubectl} delete clusterrole {ROLE} --ignore-not-found"
             ),
         ]
     }

@@ -93,7 +93,13 @@ pub(crate) fn gateways(fleet: &Fleet) {
     gazetteer.until_answers(&web, &format!("A {}", ew1b.balancer(5)));
     ew1b.api.delete(&ingress);
     gazetteer.until_answers(&web, "NODATA");
+    // What is left would be asked of other scenarios' members, and counts for their rights.
+    ew1b.api.delete(&service_path("gateways", "web"));
     ew1b.api.delete(DEFINITION);
+    for kind in ["clusterrolebindings", "clusterroles"] {
+        ew1b.api
+            .delete(&format!("{RBAC}/{kind}/gazetteer-gateways"));
+    }
 }
 
 /// Gives the rights of `deploy/rbac-gateways.yaml`.
