@@ -12,28 +12,16 @@ import os
 import random
 import shutil
 import socket
-import struct
 import subprocess
 import time
 
-from running import FIRST, servers, start, stop, work
+from running import FIRST, servers, signed_query, start, stop, wire, work
 
 WORLD = "10k"
 ZONE = "fed.example"
 VICTIM = "127.9.9.9"
 TYPES = {"A": 1, "NS": 2, "SOA": 6, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "DS": 43, "RRSIG": 46, "NSEC": 47, "DNSKEY": 48,
          "CDS": 59, "ANY": 255}
-
-
-def wire(name):
-    """A name in wire form."""
-    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
-
-
-def query(name, qtype):
-    """A query with DO and a size of 4,096 octets."""
-    return (struct.pack(">HHHHHH", random.randrange(65536), 0, 1, 0, 0, 1) + wire(name) + struct.pack(">HH", qtype, 1)
-            + b"\0" + struct.pack(">HHIH", 41, 4096, 0x8000, 0))
 
 
 def kinds():
@@ -72,6 +60,11 @@ def limited(only):
             yield server
 
 
+def query(name, rrtype):
+    """A query with DO and a size of 4,096 octets."""
+    return signed_query(wire(name), TYPES[rrtype], random.randrange(65536), 4096)
+
+
 def ask(client, port, packet):
     """The octets of the answer; 0 for none."""
     client.sendto(packet, ("127.0.0.1", port))
@@ -89,7 +82,7 @@ def worst(port):
             client.settimeout(1)
             # Of a network of its own, so that nothing is limited yet.
             client.bind((f"127.20.{number}.1", 0))
-            packet = query(name, TYPES[rrtype])
+            packet = query(name, rrtype)
             size = max(ask(client, port, packet) for _ in range(3))
         found = max(found, (size / len(packet), f"{name} {rrtype}", len(packet), size))
     return found
@@ -97,7 +90,7 @@ def worst(port):
 
 def storm(port, options):
     """Octets sent and received, and answers, of a storm from one address."""
-    packets = [query(name, TYPES[rrtype]) for name, rrtype in kinds()]
+    packets = [query(name, rrtype) for name, rrtype in kinds()]
     sent = received = answers = asked = 0
     with socket.socket(type=socket.SOCK_DGRAM) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)

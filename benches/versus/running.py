@@ -163,10 +163,20 @@ def stop(server):
             pass
 
 
+def wire(name):
+    """A name in wire form."""
+    return b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
+
+
+def signed_query(name, qtype, number, size):
+    """A query with DO for a name in wire form, whose answer may have so many octets."""
+    return (struct.pack(">HHHHHH", number & 0xffff, 0, 1, 0, 0, 1) + name + struct.pack(">HH", qtype, 1)
+            + b"\0" + struct.pack(">HHIH", 41, size, 0x8000, 0))
+
+
 def ask(port, name, qtype=1, timeout=0.3):
     """Asks once; None without an answer."""
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
-    query = struct.pack(">HHHHHH", 0x1234, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", qtype, 1)
+    query = struct.pack(">HHHHHH", 0x1234, 0, 1, 0, 0, 0) + wire(name) + struct.pack(">HH", qtype, 1)
     with socket.socket(type=socket.SOCK_DGRAM) as udp:
         udp.settimeout(timeout)
         try:

@@ -16,13 +16,12 @@ import random
 import re
 import socket
 import statistics
-import struct
 import subprocess
 import time
 import urllib.request
 
 from cost import memory, tree
-from running import free_port, launch, load, programs, servers, start, stop, work
+from running import free_port, launch, load, programs, servers, signed_query, start, stop, work
 
 WORLD = "10k"
 
@@ -99,12 +98,6 @@ def names():
     return list(found)
 
 
-def query(name, number):
-    """A query with DO."""
-    return (struct.pack(">HHHHHH", number & 0xffff, 0, 1, 0, 0, 1) + name + struct.pack(">HH", 1, 1)
-            + b"\0" + struct.pack(">HHIH", 41, 1232, 0x8000, 0))
-
-
 def first(_options):
     """How long the first signed answer for a name takes."""
     of = server({})
@@ -117,7 +110,7 @@ def first(_options):
             udp.connect(("127.0.0.1", of["port"]))
             for number, name in enumerate(random.sample(names(), 4_000)):
                 for when in times:
-                    message = query(name, number)
+                    message = signed_query(name, 1, number, 1232)
                     begin = time.perf_counter()
                     udp.send(message)
                     answer = udp.recv(4096)
@@ -135,8 +128,8 @@ def keep(_options):
     """Octets for each place of a table of the usual size that is full, beside a server that signs nothing."""
     slots = 65536
     grown = {}
-    for kind, settings in {"signed": {"cache": slots}, "unsigned": {"dnssec": "{}", "cache": slots}}.items():
-        of = server(settings)
+    for kind in ("signed", "unsigned"):
+        of = server({"cache": slots})
         if kind == "unsigned":
             path = next(iter(of["files"]))
             of["files"][path] = of["files"][path].replace("dnssec = {}\n", "").replace('[[zone]]\napex = "fed.example"\n', "")

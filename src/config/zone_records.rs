@@ -69,10 +69,10 @@ pub fn zone_records(
             }
         }
     }
-    for set in &read.sets {
-        problems.extend(beside(set, &read.apex, &own, (config, served)));
-    }
-    problems.truncate(PROBLEMS.length());
+    let sets = read.sets.iter();
+    // No more than are kept: each looks for its place in the configuration.
+    let wrong = sets.filter_map(|set| beside(set, &read.apex, &own, (config, served)));
+    problems.extend(wrong.take(PROBLEMS.length() - problems.len()));
     if problems.is_empty() {
         Ok(Some(read))
     } else {

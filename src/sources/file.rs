@@ -123,16 +123,9 @@ impl Driver {
 
     /// What follows from a content of the file, which is parsed elsewhere.
     async fn read(&mut self, path: PathBuf, content: Result<Vec<u8>, ReadError>) -> Vec<Change> {
-        let none = TextFacts::new(self.member.clone(), Arc::clone(&self.facts.metrics));
-        let mut facts = std::mem::replace(&mut self.facts, none);
         let length = content.as_ref().map_or(0, Vec::len);
-        let read = move || {
-            let changes = facts.read(&path, content);
-            (facts, changes)
-        };
-        let (facts, changes) = parse(length, read).await;
-        self.facts = facts;
-        changes
+        let read = move |facts: &mut TextFacts| facts.read(&path, content);
+        self.facts.elsewhere(length, read).await
     }
 
     /// Sends a change; says whether anybody receives.
@@ -194,6 +187,23 @@ impl TextFacts {
         info!(member = %self.member, "facts file accepted without [end], confirmed by an operator");
         self.file.forget_mark();
         self.is_vouched_for = true;
+    }
+
+    /// Has a text of so many octets read on another thread, in its turn.
+    pub(super) async fn elsewhere(
+        &mut self,
+        octets: usize,
+        read: impl FnOnce(&mut Self) -> Vec<Change> + Send + 'static,
+    ) -> Vec<Change> {
+        let none = Self::new(self.member.clone(), Arc::clone(&self.metrics));
+        let mut facts = std::mem::replace(self, none);
+        let work = move || {
+            let changes = read(&mut facts);
+            (facts, changes)
+        };
+        let (facts, changes) = parse(octets, work).await;
+        *self = facts;
+        changes
     }
 
     /// What follows from a content of the file at `path`.

@@ -18,7 +18,6 @@ use tracing::{debug, info, warn};
 
 use self::fetch::{Fetched, Fetcher, Validators};
 use super::Lifetime;
-use super::blocking::parse;
 use super::file::TextFacts;
 use super::unconfirmed::{Confirmed, ConfirmedMembers, Unconfirmed};
 use crate::config::UrlSource;
@@ -183,19 +182,12 @@ impl Driver {
 
     /// What follows from a document, which is parsed elsewhere.
     async fn read(&mut self, octets: Vec<u8>) -> Vec<Change> {
-        let none = TextFacts::new(self.member.clone(), Arc::clone(&self.metrics));
-        let mut facts = std::mem::replace(&mut self.facts, none);
         let (path, length) = (PathBuf::from(&self.url), octets.len());
-        let read = move || {
-            let changes = match document::text(octets) {
-                Ok(text) => facts.read(&path, Ok(text)),
-                Err(why) => facts.refuse(format!("{}: {why}", path.display())),
-            };
-            (facts, changes)
+        let read = move |facts: &mut TextFacts| match document::text(octets) {
+            Ok(text) => facts.read(&path, Ok(text)),
+            Err(why) => facts.refuse(format!("{}: {why}", path.display())),
         };
-        let (facts, changes) = parse(length, read).await;
-        self.facts = facts;
-        changes
+        self.facts.elsewhere(length, read).await
     }
 
     /// What follows from no answer of use.

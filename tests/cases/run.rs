@@ -50,22 +50,13 @@ pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
                 id += 1;
                 let ask = Ask::parse(words, id).map_err(fail)?;
                 let view = world.view().map_err(fail)?;
+                let answer = |snapshot, transport, now| {
+                    respond((snapshot, signatures), &view.config, &ask, transport, now)
+                };
                 for transport in [Transport::Udp, Transport::Tcp] {
                     let now = world.now();
-                    let response = respond(
-                        (&view.folded, signatures),
-                        &view.config,
-                        &ask,
-                        transport,
-                        now,
-                    );
-                    let again = respond(
-                        (&view.rebuilt, signatures),
-                        &view.config,
-                        &ask,
-                        transport,
-                        now,
-                    );
+                    let response = answer(&view.folded, transport, now);
+                    let again = answer(&view.rebuilt, transport, now);
                     if response != again {
                         failures.push(fail(format!("{transport:?}: a rebuilt snapshot differs")));
                     }
@@ -82,15 +73,8 @@ pub(crate) fn in_process(case: &Case, worlds: &Path) -> Result<(), String> {
                         }
                     }
                 }
-                let [udp, tcp] = [Transport::Udp, Transport::Tcp].map(|transport| {
-                    respond(
-                        (&view.folded, signatures),
-                        &view.config,
-                        &ask,
-                        transport,
-                        world.now(),
-                    )
-                });
+                let [udp, tcp] = [Transport::Udp, Transport::Tcp]
+                    .map(|transport| answer(&view.folded, transport, world.now()));
                 same(&ask, udp.as_deref(), tcp.as_deref())
                     .unwrap_or_else(|why| failures.push(fail(why)));
             }

@@ -28,6 +28,7 @@ mod gazetteer;
 mod internet;
 mod loopback;
 mod member;
+mod nsd;
 mod objects;
 mod pki;
 mod process;

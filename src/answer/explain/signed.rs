@@ -6,7 +6,7 @@ use hickory_proto::serialize::binary::BinEncodable;
 
 use crate::answer::signature_notes::{SignatureNotes, SignatureOrigin};
 use crate::model::UnixSeconds;
-use crate::wire::rrtype;
+use crate::wire::{rrtype, suffixes};
 
 /// The lines of a response, in its order.
 pub(super) fn lines(response: &[u8], notes: &SignatureNotes<'_>, now: UnixSeconds) -> Vec<String> {
@@ -93,14 +93,8 @@ fn denial(record: &Record, rdata: &[u8]) -> Option<String> {
 
 /// The types that the rdata of an NSEC record has (RFC 4034 section 4.1).
 pub(super) fn nsec_types(rdata: &[u8]) -> Option<Vec<u16>> {
-    let mut rest = rdata;
-    loop {
-        let (length, tail) = rest.split_first()?;
-        rest = tail.get(usize::from(*length)..)?;
-        if *length == 0 {
-            break;
-        }
-    }
+    // Behind the root of the next name.
+    let mut rest = suffixes(rdata).last()?.strip_prefix(&[0])?;
     let mut types = Vec::new();
     while let Some(([window, length], tail)) = rest.split_first_chunk::<2>() {
         let (bits, tail) = tail.split_at_checked(usize::from(*length))?;

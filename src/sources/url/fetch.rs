@@ -106,21 +106,15 @@ impl Fetcher {
 
     /// Has a client, built anew where its files have changed: while they are wrong, the last one.
     async fn connect(&mut self) -> Result<(), String> {
-        let (old, source) = (self.client.take(), self.source.clone());
-        let built = blocking(move || match old {
-            Some(mut old) => {
-                if !old.is_outdated() {
-                    return (Some(old), None);
-                }
-                match WebClient::new(&source) {
-                    Ok(new) => (Some(new), None),
-                    Err(why) => (Some(old), Some(why)),
-                }
+        let (mut old, source) = (self.client.take(), self.source.clone());
+        let built = blocking(move || {
+            if old.as_mut().is_some_and(|old| !old.is_outdated()) {
+                return (old, None);
             }
-            None => match WebClient::new(&source) {
+            match WebClient::new(&source) {
                 Ok(new) => (Some(new), None),
-                Err(why) => (None, Some(why)),
-            },
+                Err(why) => (old, Some(why)),
+            }
         });
         let (client, problem) = built.await;
         self.client = client;

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{DNS, Internet, address_type, run_in};
 use crate::files;
+use crate::nsd;
 use crate::process::{Process, debian};
 
 /// The package of the programs that sign.
@@ -107,20 +108,8 @@ impl Internet {
     pub(super) fn serve(&self, name: &str, zone: &str, file: &Path, at: [IpAddr; 2]) -> Process {
         let folder = self.folder.join(format!("nsd-{name}"));
         let [v4, v6] = at;
-        let configuration = folder.join("nsd.conf");
-        files::write(
-            &configuration,
-            format!(
-                "server:\n  ip-address: {v4}\n  ip-address: {v6}\n  port: {DNS}\n  server-count: 1\n  \
-                 username: \"\"\n  chroot: \"\"\n  zonesdir: \"{0}\"\n  pidfile: \"{0}/nsd.pid\"\n  \
-                 database: \"\"\n  xfrdfile: \"{0}/xfrd.state\"\n  xfrdir: \"{0}\"\n  \
-                 zonelistfile: \"{0}/zone.list\"\n  cookie-secret-file: \"{0}/cookies\"\n\
-                 remote-control:\n  control-enable: no\n\
-                 zone:\n  name: \"{zone}\"\n  zonefile: \"{1}\"\n",
-                folder.display(),
-                file.display()
-            ),
-        );
+        let listen = format!("  ip-address: {v4}\n  ip-address: {v6}\n  port: {DNS}\n");
+        let configuration = nsd::configure(&folder, &listen, zone, file);
         let program = debian("nsd", "nsd");
         self.spawn(
             &format!("nsd-{name}"),

@@ -12,6 +12,7 @@ use super::resolvers::{PORT, resolver, start_unbound};
 use crate::files;
 use crate::gazetteer::Gazetteer;
 use crate::loopback;
+use crate::nsd::configure;
 use crate::process::{Process, debian, program};
 use crate::relay::DatagramRelay;
 
@@ -298,20 +299,8 @@ fn nsd(folder: &Path, address: Ipv4Addr, records: &str) -> Process {
              @ IN NS ns.com.\nns IN A {address}\n{records}"
         ),
     );
-    let file = folder.join("nsd.conf");
-    files::write(
-        &file,
-        format!(
-            "server:\n  ip-address: {address}@{PORT}\n  port: {PORT}\n  server-count: 1\n  \
-             username: \"\"\n  chroot: \"\"\n  zonesdir: \"{0}\"\n  pidfile: \"{0}/nsd.pid\"\n  \
-             database: \"\"\n  xfrdfile: \"{0}/xfrd.state\"\n  xfrdir: \"{0}\"\n  \
-             zonelistfile: \"{0}/zone.list\"\n  cookie-secret-file: \"{0}/cookies\"\n\
-             remote-control:\n  control-enable: no\n\
-             zone:\n  name: \"com\"\n  zonefile: \"{1}\"\n",
-            folder.display(),
-            zone.display()
-        ),
-    );
+    let listen = format!("  ip-address: {address}@{PORT}\n  port: {PORT}\n");
+    let file = configure(folder, &listen, "com", &zone);
     let arguments = ["-d".into(), "-c".into(), file.into()];
     resolver(folder, &debian("nsd", "nsd"), &arguments, address).0
 }
